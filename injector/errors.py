@@ -1,0 +1,108 @@
+"""Every exception of ours. Knows no other module of the project.
+
+InjectorError
+├── ConfigError          configuration that cannot be used: file, line, path, reason
+├── YAMLError            text that is not the YAML that Kubernetes reads: source, line, column, reason
+├── TemplateError        a template that cannot be used: name, line, column
+│   ├── TemplateSyntaxError   found while parsing, so at load
+│   └── TemplateExecError     found while rendering, so for one pod
+├── PatchError           a JSON patch or strategic merge that does not apply: path, reason
+├── TypedError           JSON that does not fit its Go type: path, reason
+├── BadReview            the call itself was wrong: HTTP status and a sentence
+└── InjectionError       the pod cannot be injected: answered with 200, allowed false
+"""
+
+from __future__ import annotations
+
+
+class InjectorError(Exception):
+    """The base: ``str()`` is one sentence for the person who has to act. Never raised itself."""
+
+
+class ConfigError(InjectorError):
+    """Configuration that cannot be used; ``str()`` names the file, the line, the path in it and the reason."""
+
+    def __init__(self, reason: str, *, file: str = "", line: int = 0, path: str = "") -> None:
+        super().__init__(reason, file, line, path)
+        self.reason = reason
+        self.file = file
+        self.line = line
+        self.path = path
+
+    def __str__(self) -> str:
+        """Join what is known: ``file:line: path: reason``."""
+        place = f"{self.file}:{self.line}" if self.file and self.line else self.file
+        return ": ".join(part for part in (place, self.path, self.reason) if part)
+
+
+class YAMLError(InjectorError):
+    """Text that Kubernetes would not read as YAML; lines and columns count from 1, 0 where unknown."""
+
+    def __init__(self, reason: str, *, source: str = "", line: int = 0, column: int = 0) -> None:
+        super().__init__(reason, source, line, column)
+        self.reason = reason
+        self.source = source
+        self.line = line
+        self.column = column
+
+    def __str__(self) -> str:
+        """Join what is known: ``source:line: reason``."""
+        place = f"{self.source}:{self.line}" if self.source and self.line else self.source
+        return f"{place}: {self.reason}" if place else self.reason
+
+
+class TemplateError(InjectorError):
+    """A template that cannot be used; ``str()`` is Go's wording, which starts with ``template: name:line``."""
+
+    def __init__(self, message: str, *, name: str = "", line: int = 0, column: int = 0) -> None:
+        super().__init__(message, name, line, column)
+        self.message = message
+        self.name = name
+        self.line = line
+        self.column = column
+
+    def __str__(self) -> str:
+        """Return Go's sentence."""
+        return self.message
+
+
+class TemplateSyntaxError(TemplateError):
+    """Found while parsing: the configuration is rejected."""
+
+
+class TemplateExecError(TemplateError):
+    """Found while rendering: this pod is denied."""
+
+
+class PatchError(InjectorError):
+    """A JSON patch or strategic merge that does not apply."""
+
+    def __init__(self, reason: str, *, path: str = "") -> None:
+        super().__init__(reason, path)
+        self.reason = reason
+        self.path = path
+
+    def __str__(self) -> str:
+        """Join the JSON pointer and the reason."""
+        return f"{self.path}: {self.reason}" if self.path else self.reason
+
+
+class TypedError(InjectorError):
+    """JSON that does not fit the Go type it is decoded into; ``str()`` is encoding/json's wording."""
+
+
+class BadReview(InjectorError):
+    """The call was wrong, not the pod: answered with ``status`` (4xx) and ``message`` as plain text."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(status, message)
+        self.status = status
+        self.message = message
+
+    def __str__(self) -> str:
+        """Return the sentence without the status."""
+        return self.message
+
+
+class InjectionError(InjectorError):
+    """The pod cannot be injected: answered with 200, ``allowed: false`` and this sentence."""

@@ -1,0 +1,37 @@
+"""A rendered template whose constant text and whose values are still apart. Knows nothing of templates or YAML."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import chain
+
+
+class Quoted(str):
+    """The inside of a Go ``%q`` literal; ``raw`` is the string before it was quoted."""
+
+    __slots__ = ("raw",)
+    raw: str
+
+    def __new__(cls, quoted: str, raw: str) -> Quoted:
+        """Keep both spellings: the text that Go prints and the string that was meant."""
+        self = super().__new__(cls, quoted)
+        self.raw = raw
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """The texts of a template and, between them, the values that came from one pod.
+
+    ``strings`` has one element more than ``values`` and depends only on the branches taken, so it
+    is the key under which the parsed form is kept. The idea is PEP 750's.
+    """
+
+    strings: tuple[str, ...]
+    values: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """The joined text: what Go's text/template would have printed."""
+        pairs = zip(self.strings, (*self.values, ""), strict=True)
+        return "".join(chain.from_iterable(pairs))

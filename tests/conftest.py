@@ -1,0 +1,33 @@
+"""What every room's tests share: where the reference data is, and how a missing one is said."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def shared_folder() -> Path | None:
+    """Return the folder of reference data, or None on a machine that does not have it."""
+    folder = Path(os.environ.get("SHARED_DIR", ROOT.parent / "shared"))
+    return folder if (folder / "conformance").is_dir() else None
+
+
+def conformance_folder() -> Path | None:
+    """Return the folder of Istio's answers: $CONFORMANCE_DIR, else in the shared folder."""
+    if named := os.environ.get("CONFORMANCE_DIR"):
+        return Path(named)
+    shared = shared_folder()
+    return shared / "conformance" if shared else None
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The reference data; tests that need it skip where it is missing."""
+    folder = shared_folder()
+    if folder is None:
+        pytest.skip("REFERENCE DATA MISSING: no ../shared (set SHARED_DIR); comparisons with real Go and Istio are skipped")
+    return folder
