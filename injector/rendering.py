@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import chain
+from typing import Self
 
 
 class Quoted(str):
@@ -12,7 +13,7 @@ class Quoted(str):
     __slots__ = ("raw",)
     raw: str
 
-    def __new__(cls, quoted: str, raw: str) -> Quoted:
+    def __new__(cls, quoted: str, raw: str) -> Self:
         """Keep both spellings: the text that Go prints and the string that was meant."""
         self = super().__new__(cls, quoted)
         self.raw = raw

@@ -29,5 +29,7 @@ def shared() -> Path:
     """The reference data; tests that need it skip where it is missing."""
     folder = shared_folder()
     if folder is None:
-        pytest.skip("REFERENCE DATA MISSING: no ../shared (set SHARED_DIR); comparisons with real Go and Istio are skipped")
+        pytest.skip(
+            "REFERENCE DATA MISSING: no ../shared (set SHARED_DIR); comparisons with real Go and Istio are skipped"
+        )
     return folder
