@@ -91,7 +91,7 @@ class TypedError(InjectorError):
     """JSON that does not fit the Go type it is decoded into; ``str()`` is encoding/json's wording."""
 
 
-class BadReview(InjectorError):
+class BadReview(InjectorError):  # noqa: N818 - the library's fixed name
     """The call was wrong, not the pod: answered with ``status`` (4xx) and ``message`` as plain text."""
 
     def __init__(self, status: int, message: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
 JSON: TypeAlias = Any
-"""None, bool, int, float, str, list[JSON] or dict[str, JSON], as orjson reads it (mypy cannot say it usefully)."""
+"""None, bool, int, float, str, list[JSON] or dict[str, JSON], as orjson reads it."""
 
 JSONObject: TypeAlias = dict[str, Any]
 

@@ -1,4 +1,4 @@
-"""A rendered template whose constant text and whose values are still apart. Knows nothing of templates or YAML."""
+"""A rendered template, its constant text and its values still apart. Knows nothing of templates or YAML."""
 
 from __future__ import annotations
 
