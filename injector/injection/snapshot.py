@@ -1,0 +1,51 @@
+"""Everything a review is decided by, frozen: made once per load, read by every request.
+
+Knows neither where the texts were mounted nor who asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from injector.injection.releases import Behaviour
+from injector.json_types import JSONObject
+
+UntrustedValues = Literal["scalar", "text"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InjectConfig:
+    """The injector's ConfigMap key ``config``, typed.
+
+    ``templates`` maps a template's name to its text; up to 1.8 the only one is ``sidecar``.
+    """
+
+    policy: str
+    templates: Mapping[str, str]
+    default_templates: tuple[str, ...] = ("sidecar",)
+    aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    never_inject_selectors: tuple[JSONObject, ...] = ()
+    always_inject_selectors: tuple[JSONObject, ...] = ()
+    injected_annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """One consistent state of configuration.
+
+    ``env`` is istiod's environment as given (never the host's), ``nodes`` maps a node's name to its
+    kubelet version, ``namespaces`` a namespace's name to its object. ``templates`` are compiled.
+    """
+
+    behaviour: Behaviour
+    config: InjectConfig
+    values: JSONObject
+    mesh: Any
+    templates: Mapping[str, Any]
+    revision: str = "default"
+    env: Mapping[str, str] = field(default_factory=dict)
+    nodes: Mapping[str, str] = field(default_factory=dict)
+    namespaces: Mapping[str, JSONObject] = field(default_factory=dict)
+    untrusted_values: UntrustedValues = "scalar"
