@@ -1,0 +1,19 @@
+"""What goes wrong inside the engine before its place in the template is known. Knows nothing else.
+
+ExecutionError
+└── FunctionError   what a template function says went wrong: Go's error or panic text
+
+Both become injector.errors.TemplateExecError, with name, line and column, before they leave the room.
+"""
+
+from __future__ import annotations
+
+from injector.errors import InjectorError
+
+
+class ExecutionError(InjectorError):
+    """An execution error in Go's words, without its place."""
+
+
+class FunctionError(ExecutionError):
+    """A template function failed; reported as ``error calling NAME: …``."""

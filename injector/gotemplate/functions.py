@@ -1,0 +1,93 @@
+"""Template functions with Go signatures, and the check of one argument. Knows no template syntax."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from injector.gotemplate import types
+from injector.gotemplate.errors import ExecutionError
+from injector.gotemplate.types import Type
+from injector.gotemplate.values import (
+    MISSING,
+    NilPointer,
+    Pointer,
+    Struct,
+    Value,
+    address,
+    deref,
+    type_of,
+    zero,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Function:
+    """A function that a template may call.
+
+    ``call`` receives arguments that have been checked against ``params``; the last one is repeated when
+    ``variadic``. In interface parameters None stands for nil; maps, slices and pointers get their typed zero
+    value; only VALUE parameters see MISSING. ``call`` raises FunctionError to say what Go's function would
+    return as its error.
+
+    ``pure``: same arguments, same result, no effect: may be called once, at load.
+    ``text``: a serialiser; its result is template text, not a value.
+    ``mutates``: changes an argument in place (sprig's ``set``), so data must be copied for each render.
+    """
+
+    call: Callable[..., Value]
+    params: tuple[Type, ...] = ()
+    variadic: bool = False
+    result: Type = types.ANY
+    pure: bool = True
+    text: bool = False
+    mutates: bool = False
+
+    def param(self, position: int) -> Type:
+        """Return the type of the parameter that takes the argument at ``position`` (from 0)."""
+        return self.params[-1] if position >= len(self.params) else self.params[position]
+
+
+def convert(value: Value, target: Type) -> Value:
+    """Return ``value`` as an argument of type ``target``; ExecutionError in Go's words when it does not fit.
+
+    The rule is assignability, and one step of taking an address or following a pointer.
+    """
+    if target.kind == "value":
+        return value
+    if value is MISSING:
+        if types.can_be_nil(target):
+            return zero(target)
+        raise ExecutionError(f"invalid value; expected {target}")
+    if target.kind == "interface" and not target.named:
+        return value
+    if value is None:
+        return _convert_nil(target)
+    source = type_of(value)
+    if types.assignable(source, target):
+        return value
+    return _convert_indirect(value, source, target)
+
+
+def _convert_nil(target: Type) -> Value:
+    if target.kind == "interface":
+        return None
+    raise ExecutionError(f"wrong type for value; expected {target}; got interface {{}}")
+
+
+def _convert_indirect(value: Value, source: Type, target: Type) -> Value:
+    if source.kind == "pointer" and source.elem is not None and types.assignable(source.elem, target):
+        if isinstance(value, NilPointer):
+            raise ExecutionError(f"dereference of nil pointer of type {target}")
+        return deref(value)
+    if isinstance(value, Struct) and types.assignable(types.pointer_to(source), target):
+        return address(value)
+    raise ExecutionError(f"wrong type for value; expected {target}; got {source}")
+
+
+def indirect(value: Value) -> Any:
+    """Follow pointers to the end: NilPointer and None stay, a struct is a struct either way."""
+    while isinstance(value, Pointer):
+        value = value.value
+    return value

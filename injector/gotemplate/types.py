@@ -1,0 +1,183 @@
+"""Go types as small values: names, kinds and assignability. Knows no template and no data.
+
+The names are the ones ``reflect.Type.String`` prints, because error messages show them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+INTEGER_KINDS = frozenset({"int", "int8", "int16", "int32", "int64"})
+UNSIGNED_KINDS = frozenset({"uint", "uint8", "uint16", "uint32", "uint64", "uintptr"})
+FLOAT_KINDS = frozenset({"float32", "float64"})
+NILABLE_KINDS = frozenset({"chan", "func", "interface", "map", "pointer", "slice", "value"})
+
+NO_METHODS: Mapping[str, Method] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Type:
+    """One Go type.
+
+    ``kind`` is reflect's kind in lower case; ``value`` is the kind of reflect.Value itself, which only
+    the builtin functions take. ``elem`` and ``key`` belong to maps, slices and pointers. ``named`` tells
+    a declared type (``v1.ResourceList``) from a type literal. ``stringer`` is the type's String method,
+    used when a value is printed; ``implements`` names the interfaces with methods that it satisfies.
+    """
+
+    kind: str
+    name: str
+    elem: Type | None = None
+    key: Type | None = None
+    named: bool = False
+    methods: Mapping[str, Method] = NO_METHODS
+    stringer: Callable[[Any], str] | None = None
+    implements: frozenset[str] = frozenset()
+
+    def __str__(self) -> str:
+        """Return the name as Go prints it."""
+        return self.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """A method: ``call(receiver, *arguments)``; the receiver may be a NilPointer when it is declared on a pointer."""
+
+    call: Callable[..., Any]
+    result: Type
+    params: tuple[Type, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """A field of a struct.
+
+    ``json_name`` is its key in the JSON data. An ``embedded`` field whose json_name is empty shares the
+    data of its owner, and its fields are promoted.
+    """
+
+    json_name: str
+    type: Type
+    embedded: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StructType(Type):
+    """A struct: ``fields`` maps Go's field names, in Go's order, to what they are.
+
+    ``decode`` turns the JSON that stands for such a struct into the mapping of json_name to JSON from which the
+    fields are read; None where the JSON is that object already. ``lookup`` also holds promoted fields:
+    Go name -> path of Go names.
+    """
+
+    kind: str = "struct"
+    named: bool = True
+    fields: Mapping[str, Field] = field(default_factory=dict)
+    decode: Callable[[Any], Mapping[str, Any]] | None = None
+    lookup: Mapping[str, tuple[str, ...]] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Resolve promotion once: a field of the struct itself hides the promoted ones."""
+        lookup: dict[str, tuple[str, ...]] = {name: (name,) for name in self.fields}
+        for name, declared in self.fields.items():
+            if declared.embedded and isinstance(declared.type, StructType):
+                for promoted, path in declared.type.lookup.items():
+                    lookup.setdefault(promoted, (name, *path))
+        object.__setattr__(self, "lookup", MappingProxyType(lookup))
+
+    def field_type(self, name: str) -> Type | None:
+        """Return the type of a field or promoted field, None when there is no such field."""
+        path = self.lookup.get(name)
+        if path is None:
+            return None
+        current: Type = self
+        for step in path:
+            assert isinstance(current, StructType)  # noqa: S101 - lookup holds only such paths
+            current = current.fields[step].type
+        return current
+
+
+ANY = Type(kind="interface", name="interface {}")
+VALUE = Type(kind="value", name="reflect.Value")
+ERROR = Type(kind="interface", name="error", named=True)
+STRING = Type(kind="string", name="string")
+BOOL = Type(kind="bool", name="bool")
+INT = Type(kind="int", name="int")
+INT8 = Type(kind="int8", name="int8")
+INT16 = Type(kind="int16", name="int16")
+INT32 = Type(kind="int32", name="int32")
+INT64 = Type(kind="int64", name="int64")
+UINT = Type(kind="uint", name="uint")
+UINT8 = Type(kind="uint8", name="uint8")
+UINT16 = Type(kind="uint16", name="uint16")
+UINT32 = Type(kind="uint32", name="uint32")
+UINT64 = Type(kind="uint64", name="uint64")
+FLOAT32 = Type(kind="float32", name="float32")
+FLOAT64 = Type(kind="float64", name="float64")
+COMPLEX128 = Type(kind="complex128", name="complex128")
+FUNC = Type(kind="func", name="func()")
+
+_POINTERS: dict[int, tuple[Type, Type]] = {}
+
+
+def pointer_to(elem: Type) -> Type:
+    """Return ``*elem``: the same object every time, with the methods of elem."""
+    known = _POINTERS.get(id(elem))
+    if known is None:
+        made = Type(
+            kind="pointer", name=f"*{elem.name}", elem=elem, methods=elem.methods, implements=elem.implements
+        )
+        known = _POINTERS[id(elem)] = (elem, made)
+    return known[1]
+
+
+def slice_of(elem: Type) -> Type:
+    """Return ``[]elem``."""
+    return Type(kind="slice", name=f"[]{elem.name}", elem=elem)
+
+
+def map_of(key: Type, elem: Type) -> Type:
+    """Return ``map[key]elem``."""
+    return Type(kind="map", name=f"map[{key.name}]{elem.name}", key=key, elem=elem)
+
+
+MAP_ANY = map_of(STRING, ANY)
+MAP_STRING = map_of(STRING, STRING)
+SLICE_ANY = slice_of(ANY)
+SLICE_STRING = slice_of(STRING)
+
+
+def is_any(target: Type) -> bool:
+    """Tell ``interface {}``, which every value fits, from interfaces with methods."""
+    return target.kind == "interface" and not target.named
+
+
+def can_be_nil(target: Type) -> bool:
+    """Return whether nil and a missing value may be passed as this type."""
+    return target.kind in NILABLE_KINDS
+
+
+def identical(left: Type, right: Type) -> bool:
+    """Return whether two types are the same type; type literals are compared by what they say."""
+    return left is right or (left.name == right.name and left.kind == right.kind)
+
+
+def assignable(source: Type, target: Type) -> bool:
+    """Return whether a value of ``source`` may be assigned to ``target`` (Go specification, Assignability)."""
+    if identical(source, target):
+        return True
+    if target.kind == "interface":
+        return not target.named or target.name in source.implements
+    if (
+        source.kind != target.kind
+        or (source.named and target.named)
+        or source.elem is None
+        or target.elem is None
+    ):
+        return False
+    if not identical(source.elem, target.elem):
+        return False
+    return source.key is None or target.key is None or identical(source.key, target.key)

@@ -1,0 +1,480 @@
+"""JSON and Go types to the values that templates work on. Knows no template.
+
+Go's value -> here: string -> str, bool -> bool, int -> int, sized ints -> Int32 …, float64 -> float,
+map[string]interface{} -> dict, map[string]string -> StringMap, []interface{} -> list, other lists -> TypedList,
+struct -> Struct (a lazy view), pointer to a struct -> Struct with ``pointer``, other pointers -> Pointer,
+typed nil pointer -> NilPointer, nil interface (JSON null) -> None, no value (missing key) -> MISSING.
+Python's truth of every one of them is Go's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Final, Self, TypeAlias, final
+
+from injector.gotemplate import types
+from injector.gotemplate.types import Field, Method, StructType, Type
+
+Value: TypeAlias = Any
+"""Any of the values of the module docstring."""
+
+
+@final
+class Missing:
+    """The type of MISSING: Go's invalid reflect.Value, what a missing map key evaluates to."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        """A missing value is false."""
+        return False
+
+    def __repr__(self) -> str:
+        """Print as the template would."""
+        return "<no value>"
+
+    def __copy__(self) -> Self:
+        """There is only one."""
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        """There is only one."""
+        return self
+
+
+MISSING: Final = Missing()
+
+
+@final
+class NilPointer:
+    """A nil pointer that knows its type (``*v1.ObjectMeta``); false, printed as ``<nil>``."""
+
+    __slots__ = ("type",)
+    type: Type
+
+    def __init__(self, pointer_type: Type) -> None:
+        self.type = pointer_type
+
+    def __bool__(self) -> bool:
+        """A nil pointer is false."""
+        return False
+
+    def __eq__(self, other: object) -> bool:
+        """Two nil pointers of one type are equal."""
+        return isinstance(other, NilPointer) and types.identical(self.type, other.type)
+
+    def __hash__(self) -> int:
+        """Agree with equality."""
+        return hash(self.type.name)
+
+    def __repr__(self) -> str:
+        """Show the type, which printing hides."""
+        return f"NilPointer({self.type})"
+
+
+@final
+class Pointer:
+    """A pointer to something that is not a struct (``*int64``); true even when it points to zero."""
+
+    __slots__ = ("type", "value")
+    type: Type
+    value: Value
+
+    def __init__(self, pointer_type: Type, value: Value) -> None:
+        self.type = pointer_type
+        self.value = value
+
+    def __repr__(self) -> str:
+        """Show what is pointed to."""
+        return f"Pointer({self.value!r})"
+
+
+class SizedInt(int):
+    """An integer whose Go type is not ``int``."""
+
+    __slots__ = ()
+    type: ClassVar[Type] = types.INT
+
+
+class Int8(SizedInt):
+    """int8."""
+
+    type = types.INT8
+
+
+class Int16(SizedInt):
+    """int16."""
+
+    type = types.INT16
+
+
+class Int32(SizedInt):
+    """int32."""
+
+    type = types.INT32
+
+
+class Int64(SizedInt):
+    """int64."""
+
+    type = types.INT64
+
+
+class UInt(SizedInt):
+    """uint."""
+
+    type = types.UINT
+
+
+class UInt8(SizedInt):
+    """uint8, also called byte."""
+
+    type = types.UINT8
+
+
+class UInt16(SizedInt):
+    """uint16."""
+
+    type = types.UINT16
+
+
+class UInt32(SizedInt):
+    """uint32."""
+
+    type = types.UINT32
+
+
+class UInt64(SizedInt):
+    """uint64."""
+
+    type = types.UINT64
+
+
+class NamedInt(int):
+    """An integer of a declared type, for instance time.Duration."""
+
+    type: Type
+
+    def __new__(cls, value: int, declared: Type) -> Self:
+        """Keep the declared type beside the number."""
+        self = super().__new__(cls, value)
+        self.type = declared
+        return self
+
+
+class Enum(NamedInt):
+    """An integer of an enumeration; prints its name. Make the type with ``enum_type``."""
+
+
+class NamedString(str):
+    """A string of a declared type, for instance v1.Protocol: Go does not pass it as a ``string``."""
+
+    type: Type
+
+    def __new__(cls, value: str, declared: Type) -> Self:
+        """Keep the declared type beside the text."""
+        self = super().__new__(cls, value)
+        self.type = declared
+        return self
+
+
+class TypedMap(dict[Any, Any]):
+    """A map whose Go type is not map[string]interface{}; ``is_nil`` tells Go's nil map from an empty one."""
+
+    __slots__ = ("is_nil", "type")
+    type: Type
+    is_nil: bool
+
+    def __init__(self, items: Mapping[Any, Any], map_type: Type, *, is_nil: bool = False) -> None:
+        super().__init__(items)
+        self.type = map_type
+        self.is_nil = is_nil
+
+
+class StringMap(TypedMap):
+    """map[string]string."""
+
+    __slots__ = ()
+
+    def __init__(self, items: Mapping[str, str] = {}, *, is_nil: bool = False) -> None:
+        super().__init__(items, types.MAP_STRING, is_nil=is_nil)
+
+
+class TypedList(list[Any]):
+    """A slice whose Go type is not []interface{}; ``is_nil`` tells Go's nil slice from an empty one."""
+
+    __slots__ = ("is_nil", "type")
+    type: Type
+    is_nil: bool
+
+    def __init__(self, items: Iterable[Any], slice_type: Type, *, is_nil: bool = False) -> None:
+        super().__init__(items)
+        self.type = slice_type
+        self.is_nil = is_nil
+
+
+@final
+class Struct:
+    """A struct, or with ``pointer`` a pointer to one, over JSON data that is read field by field.
+
+    Nothing is copied: a field is converted when it is first asked for, and kept. The data may not change while
+    the struct is in use. ``Struct.of`` makes one from values instead.
+    """
+
+    __slots__ = ("_values", "data", "pointer", "type")
+    data: Mapping[str, Any]
+    type: StructType
+    pointer: bool
+
+    def __init__(self, declared: StructType, data: Mapping[str, Any], *, pointer: bool = False) -> None:
+        self.type = declared
+        self.data = data
+        self.pointer = pointer
+        self._values: dict[str, Value] = {}
+
+    @classmethod
+    def of(cls, declared: StructType, values: Mapping[str, Value], *, pointer: bool = False) -> Self:
+        """Make a struct from the values of its Go fields; a field that is not given has its zero value."""
+        self = cls(declared, {}, pointer=pointer)
+        self._values.update(values)
+        return self
+
+    def get(self, name: str) -> Value:
+        """Return the value of a field by its Go name, promoted ones too; KeyError when there is none."""
+        try:
+            return self._values[name]
+        except KeyError:
+            return self._read(name)
+
+    def _read(self, name: str) -> Value:
+        path = self.type.lookup[name]
+        if len(path) > 1:
+            owner = self.get(path[0])
+            value = owner.get(name) if isinstance(owner, Struct) else owner
+        else:
+            field = self.type.fields[name]
+            inline = field.embedded and not field.json_name
+            value = read(field.type, self.data if inline else self.data.get(field.json_name))
+        self._values[name] = value
+        return value
+
+    def items(self) -> Iterable[tuple[str, Value]]:
+        """Yield Go's field names and values in Go's order."""
+        for name in self.type.fields:
+            yield name, self.get(name)
+
+    def __eq__(self, other: object) -> bool:
+        """Pointers are equal when they are the same, structs when their data is."""
+        if not isinstance(other, Struct) or self.pointer or other.pointer or self.type is not other.type:
+            return self is other
+        return all(self.get(name) == other.get(name) for name in self.type.fields)
+
+    def __hash__(self) -> int:
+        """Agree with equality."""
+        return hash(self.type.name)
+
+    def __repr__(self) -> str:
+        """Show type and data."""
+        return f"Struct({self.type}, {dict(self.data) or self._values!r})"
+
+
+_PLAIN_TYPES: dict[type, Type] = {
+    str: types.STRING,
+    bool: types.BOOL,
+    int: types.INT,
+    float: types.FLOAT64,
+    dict: types.MAP_ANY,
+    list: types.SLICE_ANY,
+    complex: types.COMPLEX128,
+}
+
+_SIZED: dict[str, type[SizedInt]] = {
+    "int8": Int8,
+    "int16": Int16,
+    "int32": Int32,
+    "int64": Int64,
+    "uint": UInt,
+    "uint8": UInt8,
+    "uint16": UInt16,
+    "uint32": UInt32,
+    "uint64": UInt64,
+}
+
+
+def type_of(value: Value) -> Type:
+    """Return the Go type of a value that is neither None nor MISSING; a callable is a func."""
+    plain = _PLAIN_TYPES.get(type(value))
+    if plain is not None:
+        return plain
+    if isinstance(value, Struct):
+        return types.pointer_to(value.type) if value.pointer else value.type
+    declared = getattr(value, "type", None)
+    if isinstance(declared, Type):
+        return declared
+    for python_type, go_type in _PLAIN_TYPES.items():
+        if isinstance(value, python_type):
+            return go_type
+    return types.FUNC
+
+
+def kind(value: Value) -> str:
+    """Return reflect's kind in lower case: ``invalid`` for MISSING, ``interface`` for None."""
+    if value is MISSING:
+        return "invalid"
+    return "interface" if value is None else type_of(value).kind
+
+
+def type_name(value: Value) -> str:
+    """Return what ``%T`` prints: ``<nil>`` for None and MISSING."""
+    return "<nil>" if value is None or value is MISSING else type_of(value).name
+
+
+def truth(value: Value) -> bool:
+    """Return Go's truth of a value: zero, nil, missing and empty are false; a struct is true."""
+    return bool(value)
+
+
+def is_nil(value: Value) -> bool:
+    """Return whether a value is nil of its type, or missing."""
+    if value is None or value is MISSING or isinstance(value, NilPointer):
+        return True
+    return isinstance(value, (TypedMap, TypedList)) and value.is_nil
+
+
+def deref(value: Value) -> Value:
+    """Return what a pointer points to; a nil pointer and everything else is returned as it is."""
+    if isinstance(value, Pointer):
+        return value.value
+    if isinstance(value, Struct) and value.pointer:
+        pointed = Struct.of(value.type, value._values)  # noqa: SLF001 - its own class
+        pointed.data = value.data
+        return pointed
+    return value
+
+
+def address(value: Struct) -> Struct:
+    """Return a pointer to a struct; both read the same data."""
+    pointing = Struct.of(value.type, value._values, pointer=True)  # noqa: SLF001 - its own class
+    pointing.data = value.data
+    return pointing
+
+
+def from_json(value: Any) -> Value:
+    """Return JSON as Go decodes it into an interface{}: every number is a float64."""
+    if type(value) is int:
+        return float(value)
+    if isinstance(value, dict):
+        return {key: from_json(element) for key, element in value.items()}
+    if isinstance(value, list):
+        return [from_json(element) for element in value]
+    return value
+
+
+def zero(declared: Type) -> Value:
+    """Return the zero value of a type."""
+    return read(declared, None)
+
+
+def read(declared: Type, data: Any) -> Value:
+    """Return JSON data as a value of ``declared``; null and an absent field are the type's zero value."""
+    match declared.kind:
+        case "string":
+            text = data if data is not None else ""
+            return NamedString(text, declared) if declared.named else text
+        case "struct" | "pointer":
+            return _read_composite(declared, data)
+        case "map":
+            return _read_map(declared, data)
+        case "slice":
+            return _read_slice(declared, data)
+        case "bool":
+            return bool(data)
+        case "float64" | "float32":
+            return float(data or 0)
+        case "interface" | "func" | "value":
+            return from_json(data)
+    return _read_integer(declared, data or 0)
+
+
+def _read_integer(declared: Type, data: Any) -> Value:
+    number = int(data)  # protobuf's JSON has 64-bit numbers as strings
+    if declared.stringer is not None:
+        return Enum(number, declared)
+    if declared.named:
+        return NamedInt(number, declared)
+    sized = _SIZED.get(declared.kind)
+    return number if sized is None else sized(number)
+
+
+def _read_composite(declared: Type, data: Any) -> Value:
+    target = declared.elem if declared.kind == "pointer" else declared
+    assert target is not None  # noqa: S101 - a pointer has an elem
+    if declared.kind == "pointer" and data is None:
+        return NilPointer(declared)
+    if not isinstance(target, StructType):
+        return Pointer(declared, read(target, data))
+    if target.decode is not None and data is not None:
+        data = target.decode(data)
+    return Struct(target, data or {}, pointer=declared.kind == "pointer")
+
+
+def _read_map(declared: Type, data: Any) -> Value:
+    elem = declared.elem
+    assert elem is not None  # noqa: S101 - a map has an elem
+    if types.identical(declared, types.MAP_STRING):
+        if data is None:
+            return StringMap(is_nil=True)
+        items = data if None not in data.values() else {k: "" if v is None else v for k, v in data.items()}
+        return StringMap(items)
+    if types.identical(declared, types.MAP_ANY) and data is not None:
+        return from_json(data)
+    if data is None:
+        return TypedMap({}, declared, is_nil=True)
+    return TypedMap({key: read(elem, value) for key, value in data.items()}, declared)
+
+
+def _read_slice(declared: Type, data: Any) -> Value:
+    elem = declared.elem
+    assert elem is not None  # noqa: S101 - a slice has an elem
+    if data is None:
+        return TypedList((), declared, is_nil=True)
+    if types.identical(declared, types.SLICE_ANY):
+        return from_json(data)
+    return TypedList([read(elem, value) for value in data], declared)
+
+
+def enum_type(name: str, names: Mapping[int, str], *, base: str = "int32") -> Type:
+    """Return the type of an enumeration: prints its names, unknown numbers as digits."""
+
+    def text(value: int) -> str:
+        return names.get(int(value), str(int(value)))
+
+    methods = {"String": Method(call=text, result=types.STRING)}
+    return Type(kind=base, name=name, named=True, methods=methods, stringer=text)
+
+
+def message_type(
+    name: str,
+    fields: Mapping[str, Field],
+    *,
+    methods: Mapping[str, Method] | None = None,
+    stringer: Any = None,
+    decode: Any = None,
+) -> StructType:
+    """Return the type of a protobuf message: a struct with a nil-safe ``GetX`` method for every field ``X``."""
+    getters = {f"Get{field_name}": _getter(field_name, field.type) for field_name, field in fields.items()}
+    return StructType(
+        name=name,
+        fields=fields,
+        methods=getters | dict(methods or {}),
+        stringer=stringer,
+        decode=decode,
+        implements=frozenset({"proto.Message"}),
+    )
+
+
+def _getter(name: str, declared: Type) -> Method:
+    def get(receiver: Struct | NilPointer) -> Value:
+        return receiver.get(name) if isinstance(receiver, Struct) else zero(declared)
+
+    return Method(call=get, result=declared)
