@@ -20,7 +20,7 @@ class InjectorError(Exception):
 
 
 class ConfigError(InjectorError):
-    """Configuration that cannot be used; ``str()`` names the file, the line, the path in it and the reason."""
+    """Configuration that cannot be used; ``str()`` names file, line, path and reason."""
 
     def __init__(self, reason: str, *, file: str = "", line: int = 0, path: str = "") -> None:
         super().__init__(reason, file, line, path)
@@ -52,7 +52,7 @@ class YAMLError(InjectorError):
 
 
 class TemplateError(InjectorError):
-    """A template that cannot be used; ``str()`` is Go's wording, which starts with ``template: name:line``."""
+    """A template that cannot be used; ``str()`` is Go's wording: ``template: name:line: …``."""
 
     def __init__(self, message: str, *, name: str = "", line: int = 0, column: int = 0) -> None:
         super().__init__(message, name, line, column)

@@ -1,0 +1,72 @@
+"""``sidecar-injector certs``: development certificates to files. Knows no cluster."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+
+from injector.cli.files import PUBLIC, SECRET, FileError, write_all
+from injector.registration.issue import issue_ca, issue_leaf, service_names
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+EPILOG = """\b
+Examples:
+  sidecar-injector certs
+  sidecar-injector certs --directory /tmp/certs --service injector --namespace mesh --dns-name injector.test
+  openssl verify -CAfile certs/ca.crt certs/tls.crt
+"""
+
+
+@click.command("certs", epilog=EPILOG)
+@click.option("-d", "--directory", default="certs", show_default=True, type=click.Path(path_type=Path))
+@click.option(
+    "--service", default="sidecar-injector", show_default=True, help="Name of the webhook's Service."
+)
+@click.option(
+    "-n", "--namespace", default="istio-system", show_default=True, help="Namespace of the Service."
+)
+@click.option("--dns-name", "more_names", multiple=True, help="A further DNS name or IP address; repeatable.")
+@click.option(
+    "--days", default=365, show_default=True, type=click.IntRange(1, 3650), help="Days of validity."
+)
+@click.option("--force", is_flag=True, help="Replace the files that are there.")
+def command(
+    *,
+    directory: Path,
+    service: str,
+    namespace: str,
+    more_names: tuple[str, ...],
+    days: int,
+    force: bool,
+) -> None:
+    """Make a development CA and a certificate for the webhook.
+
+    Writes ca.crt, tls.crt and tls.key (ECDSA P-256; the key with mode 0600). The CA's own key is not
+    kept: to renew, run it again and give the new ca.crt to whoever trusted the old one.
+    """
+    if not force and (
+        present := [name for name in ("ca.crt", "tls.crt", "tls.key") if (directory / name).exists()]
+    ):
+        msg = f"{directory / present[0]} is there already; --force makes new certificates in its place"
+        raise click.ClickException(msg)
+    now = datetime.now(UTC)
+    lifetime = timedelta(days=days)
+    names = (*service_names(service, namespace), *LOOPBACK, *more_names)
+    authority = issue_ca(name=f"{service} development CA", now=now, lifetime=lifetime)
+    leaf = issue_leaf(authority, names=names, now=now, lifetime=lifetime)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError("make the folder", directory, error) from error
+    write_all(
+        {
+            directory / "tls.key": (leaf.key, SECRET),
+            directory / "tls.crt": (leaf.certificate, PUBLIC),
+            directory / "ca.crt": (authority.certificate, PUBLIC),
+        }
+    )
+    click.echo(f"{directory}: ca.crt, tls.crt and tls.key, valid for {days} days", err=True)
+    click.echo(f"names: {', '.join(names)}", err=True)
