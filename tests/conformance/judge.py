@@ -1,0 +1,247 @@
+"""A Case in, a Verdict out: asks the injector what Istio was asked and compares the answers.
+
+Patches are compared by what they lead to, never by their operations.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from injector.errors import InjectorError
+from injector.injection import admission
+from injector.injection.injector import Injector
+from injector.kubeyaml import documents, dump
+from injector.patch import apply, normalise
+from tests.conformance.cases import Case, Setup
+
+WORDING_OF_LIBRARIES = frozenset({"review-decode", "object-decode", "template", "rendered-yaml"})
+"""Error classes of the legacy cases whose text is that of Go 1.21's libraries, not Istio's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """``differences`` is empty when the answers agree; each is one line."""
+
+    case: Case
+    differences: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Tell whether Istio and we agree."""
+        return not self.differences
+
+
+@lru_cache(maxsize=64)
+def injector_for(setup: Setup, untrusted_values: str = "text") -> Injector:
+    """Load the injector that the case's setup describes."""
+    mesh = "" if setup.mesh == "nil" else setup.text("mesh", setup.mesh, ".input.yaml", ".yaml")
+    return Injector.load(
+        setup.text("configs", setup.config, ".yaml"),
+        setup.text("values", setup.values, ".json", ".yaml"),
+        mesh,
+        release=setup.release,
+        revision=setup.revision,
+        env=dict(setup.env),
+        nodes=dict(setup.nodes),
+        namespaces={
+            name: {"metadata": {"name": name, "annotations": annotations}}
+            for name, annotations in json.loads(setup.namespaces).items()
+        },
+        untrusted_values=untrusted_values,
+    )
+
+
+def judge(case: Case, untrusted_values: str = "text") -> Verdict:
+    """Ask and compare."""
+    ask: Callable[[Case, str], Iterator[str]] = _webhook if case.door == "webhook" else _file
+    try:
+        return Verdict(case=case, differences=tuple(ask(case, untrusted_values)))
+    except (
+        InjectorError,
+        ArithmeticError,
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        RecursionError,
+    ) as error:
+        return Verdict(case=case, differences=(_crash(error),))
+
+
+def _crash(error: BaseException) -> str:
+    frame = error.__traceback__
+    while frame and frame.tb_next:
+        frame = frame.tb_next
+    where = f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else "?"
+    return f"crash: {type(error).__name__}: {error} at {where}"
+
+
+# ---- the webhook
+
+
+def respond(case: Case, untrusted_values: str = "text") -> tuple[int, Any]:
+    """Return the HTTP status and the answer, JSON or text, that the injector gives."""
+    injector = injector_for(case.setup, untrusted_values)
+    try:
+        admission.accept(case.body, case.content_type)
+        return 200, json.loads(injector.review(case.body, case.path))
+    except admission.BadReview as refusal:
+        return refusal.status, f"{refusal.message}\n"
+
+
+def _webhook(case: Case, untrusted_values: str) -> Iterator[str]:
+    status, answer = respond(case, untrusted_values)
+    if case.status == 0:
+        if status != 400:
+            yield f"status: Istio panics, so 400 is due, not {status}: {answer!r:.300}"
+        return
+    if status != case.status:
+        yield f"status: {case.status} expected, got {status}: {answer!r:.300}"
+        return
+    if status != 200:
+        if answer != case.answer:
+            yield f"text: {case.answer!r} expected, got {answer!r}"
+        return
+    yield from _reviews(case, answer)
+
+
+def _reviews(case: Case, answer: Any) -> Iterator[str]:
+    expected, response = dict(case.answer), dict(answer["response"])
+    patch = response.pop("patch", None)
+    wanted = dict(expected.pop("response"))
+    wanted.pop("patch", None)
+    if {key: value for key, value in answer.items() if key != "response"} != expected:
+        yield f"head: {expected} expected, got { {k: v for k, v in answer.items() if k != 'response'} }"
+    if patch is not None:
+        operations = json.loads(base64.b64decode(patch))
+        yield from _patched(case, operations)
+    yield from _responses(case, wanted, response)
+
+
+def _responses(case: Case, wanted: dict[str, Any], response: dict[str, Any]) -> Iterator[str]:
+    if (case.loose_text or case.error_class in WORDING_OF_LIBRARIES) and {
+        "status"
+    } <= wanted.keys() & response.keys():
+        wanted, response = dict(wanted), dict(response)
+        theirs, ours = wanted.pop("status"), response.pop("status")
+        if case.loose_text and sorted(theirs["message"].split("\n")) != sorted(ours["message"].split("\n")):
+            yield f"message: {theirs['message']!r} expected in any order, got {ours['message']!r}"
+    if wanted != response:
+        for key in sorted(wanted.keys() | response.keys()):
+            if wanted.get(key) != response.get(key):
+                yield f"response.{key}: {wanted.get(key)!r:.600} expected, got {response.get(key)!r:.600}"
+
+
+def _patched(case: Case, operations: list[Any]) -> Iterator[str]:
+    if case.patched is None and case.patched_base == "":
+        yield f"patched: nothing expected, got {operations!r:.300}"
+        return
+    ours = apply(case.object, operations)
+    if case.patched is None or case.patched_base == "none":
+        return
+    theirs = case.patched
+    if case.patched_base == "normalized":
+        ours, theirs = normalise(ours, "Pod"), normalise(theirs, "Pod")
+    ours = _with_version(case, ours)
+    if case.loose_env_order:
+        ours, theirs = _env_sorted(ours), _env_sorted(theirs)
+    yield from unequal(theirs, ours)
+
+
+def _env_sorted(pod: Any) -> Any:
+    containers = [
+        container | ({"env": sorted(container["env"], key=lambda e: e["name"])} if "env" in container else {})
+        for container in pod["spec"]["containers"]
+    ]
+    return pod | {"spec": pod["spec"] | {"containers": containers}}
+
+
+def _with_version(case: Case, value: Any) -> Any:
+    """Put the version of Istio's test where ours, the template's hash, stands in a status annotation."""
+    if not case.template_version or value is None:
+        return value
+    text = json.dumps(value)
+    text = re.sub(r'(\{\\"version\\":\\")[0-9a-f]{64}(\\")', rf"\g<1>{case.template_version}\g<2>", text)
+    return json.loads(text)
+
+
+def unequal(theirs: Any, ours: Any, path: str = "") -> Iterator[str]:
+    """Yield one line per place where two JSON values differ; True is not 1."""
+    if isinstance(theirs, dict) and isinstance(ours, dict):
+        for key in [*theirs, *(key for key in ours if key not in theirs)]:
+            here = f"{path}/{key}"
+            if key not in ours:
+                yield f"{here}: {theirs[key]!r:.400} is missing"
+            elif key not in theirs:
+                yield f"{here}: {ours[key]!r:.400} is too much"
+            else:
+                yield from unequal(theirs[key], ours[key], here)
+    elif isinstance(theirs, list) and isinstance(ours, list):
+        yield from _unequal_lists(theirs, ours, path)
+    elif isinstance(theirs, bool) is not isinstance(ours, bool) or theirs != ours:
+        yield f"{path}: {theirs!r:.600} expected, got {ours!r:.600}"
+
+
+def _unequal_lists(theirs: list[Any], ours: list[Any], path: str) -> Iterator[str]:
+    for index, (one, other) in enumerate(zip(theirs, ours, strict=False)):
+        name = one.get("name", index) if isinstance(one, dict) else index
+        yield from unequal(one, other, f"{path}/{name}")
+    if len(theirs) != len(ours):
+        rest = theirs[len(ours) :] or ours[len(theirs) :]
+        word = "missing" if len(theirs) > len(ours) else "too much"
+        yield f"{path}: {rest!r:.400} {word}"
+
+
+# ---- by file
+
+
+def _file(case: Case, untrusted_values: str) -> Iterator[str]:
+    injector = injector_for(case.setup, untrusted_values)
+    texts: list[str] = []
+    found: list[Any] = []
+    warnings: list[str] = []
+    try:
+        for document in documents(case.input):
+            outcome = injector.inject_workload(document.value, namespace=case.namespace)
+            warnings.extend(outcome.warnings)
+            texts.append(dump(outcome.document) if outcome.reencoded else document.text)
+            found.append(outcome.document)
+    except InjectorError as error:
+        yield from _file_error(case, str(error))
+        return
+    if case.error:
+        yield f"error: {case.error!r} expected, none came"
+        return
+    yield from _file_documents(case, texts, found, warnings)
+
+
+def _file_error(case: Case, error: str) -> Iterator[str]:
+    if not case.error:
+        yield f"error: none expected, got {error!r}"
+    elif case.error_class not in WORDING_OF_LIBRARIES and not case.loose_text and error != case.error:
+        yield f"error: {case.error!r} expected, got {error!r}"
+
+
+def _file_documents(case: Case, texts: list[str], found: list[Any], warnings: list[str]) -> Iterator[str]:
+    found = [_with_version(case, document) for document in found if document is not None]
+    if case.documents is not None:
+        yield from unequal([d for d in case.documents if d is not None], found)
+    if case.output is not None and not case.template_version:
+        ours = "".join(f"{text}---\n" for text in texts)
+        if ours != case.output and not tuple(unequal(case.documents, found)):
+            yield f"bytes: {_first_difference(case.output, ours)}"
+    if case.warnings is not None and tuple(warnings) != case.warnings:
+        yield f"warnings: {case.warnings} expected, got {tuple(warnings)}"
+
+
+def _first_difference(theirs: str, ours: str) -> str:
+    for line, (one, other) in enumerate(zip(theirs.splitlines(), ours.splitlines(), strict=False), start=1):
+        if one != other:
+            return f"line {line}: {one!r} expected, got {other!r}"
+    return f"{len(theirs)} characters expected, got {len(ours)}"
