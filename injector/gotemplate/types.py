@@ -44,7 +44,7 @@ class Type:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """A method: ``call(receiver, *arguments)``; the receiver may be a NilPointer when it is declared on a pointer."""
+    """A method: ``call(receiver, *arguments)``; a pointer method's receiver may be a NilPointer."""
 
     call: Callable[..., Any]
     result: Type
@@ -68,8 +68,8 @@ class Field:
 class StructType(Type):
     """A struct: ``fields`` maps Go's field names, in Go's order, to what they are.
 
-    ``decode`` turns the JSON that stands for such a struct into the mapping of json_name to JSON from which the
-    fields are read; None where the JSON is that object already. ``lookup`` also holds promoted fields:
+    ``decode`` turns the JSON that stands for such a struct into the mapping of json_name to JSON from which
+    the fields are read; None where the JSON is that object already. ``lookup`` also holds promoted fields:
     Go name -> path of Go names.
     """
 
@@ -166,7 +166,7 @@ def identical(left: Type, right: Type) -> bool:
 
 
 def assignable(source: Type, target: Type) -> bool:
-    """Return whether a value of ``source`` may be assigned to ``target`` (Go specification, Assignability)."""
+    """Return whether ``source`` may be assigned to ``target`` (Go specification, Assignability)."""
     if identical(source, target):
         return True
     if target.kind == "interface":

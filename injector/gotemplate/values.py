@@ -1,8 +1,8 @@
 """JSON and Go types to the values that templates work on. Knows no template.
 
 Go's value -> here: string -> str, bool -> bool, int -> int, sized ints -> Int32 …, float64 -> float,
-map[string]interface{} -> dict, map[string]string -> StringMap, []interface{} -> list, other lists -> TypedList,
-struct -> Struct (a lazy view), pointer to a struct -> Struct with ``pointer``, other pointers -> Pointer,
+map[string]interface{} -> dict, map[string]string -> StringMap, []interface{} -> list, other lists ->
+TypedList, struct -> Struct (a lazy view), pointer to a struct -> Struct with ``pointer``, other pointers -> Pointer,
 typed nil pointer -> NilPointer, nil interface (JSON null) -> None, no value (missing key) -> MISSING.
 Python's truth of every one of them is Go's.
 """
@@ -26,7 +26,7 @@ class Missing:
     __slots__ = ()
 
     def __bool__(self) -> bool:
-        """A missing value is false."""
+        """Be false."""
         return False
 
     def __repr__(self) -> str:
@@ -56,7 +56,7 @@ class NilPointer:
         self.type = pointer_type
 
     def __bool__(self) -> bool:
-        """A nil pointer is false."""
+        """Be false."""
         return False
 
     def __eq__(self, other: object) -> bool:
@@ -169,6 +169,7 @@ class Enum(NamedInt):
 class NamedString(str):
     """A string of a declared type, for instance v1.Protocol: Go does not pass it as a ``string``."""
 
+    __slots__ = ("type",)
     type: Type
 
     def __new__(cls, value: str, declared: Type) -> Self:
@@ -217,8 +218,8 @@ class TypedList(list[Any]):
 class Struct:
     """A struct, or with ``pointer`` a pointer to one, over JSON data that is read field by field.
 
-    Nothing is copied: a field is converted when it is first asked for, and kept. The data may not change while
-    the struct is in use. ``Struct.of`` makes one from values instead.
+    Nothing is copied: a field is converted when it is first asked for, and kept. The data may not change
+    while the struct is in use. ``Struct.of`` makes one from values instead.
     """
 
     __slots__ = ("_values", "data", "pointer", "type")
@@ -375,7 +376,7 @@ def zero(declared: Type) -> Value:
     return read(declared, None)
 
 
-def read(declared: Type, data: Any) -> Value:
+def read(declared: Type, data: Any) -> Value:  # noqa: PLR0911 - one case a kind
     """Return JSON data as a value of ``declared``; null and an absent field are the type's zero value."""
     match declared.kind:
         case "string":
@@ -461,7 +462,7 @@ def message_type(
     stringer: Any = None,
     decode: Any = None,
 ) -> StructType:
-    """Return the type of a protobuf message: a struct with a nil-safe ``GetX`` method for every field ``X``."""
+    """Return the type of a protobuf message: a struct with a nil-safe ``GetX`` for every field ``X``."""
     getters = {f"Get{field_name}": _getter(field_name, field.type) for field_name, field in fields.items()}
     return StructType(
         name=name,

@@ -1,0 +1,401 @@
+"""Template text to tokens, as Go's text/template cuts it. Knows no grammar.
+
+Positions count characters from 0; lines count from 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, auto
+
+from injector.gotemplate.quoting import quote
+
+SPACES = " \t\r\n"
+LEFT_COMMENT = "/*"
+RIGHT_COMMENT = "*/"
+MARKER_LENGTH = 2  # the minus and its space
+
+
+class Kind(IntEnum):
+    """The kinds of tokens; those after KEYWORD are keywords."""
+
+    ERROR = auto()
+    BOOL = auto()
+    CHAR = auto()
+    CHAR_CONSTANT = auto()
+    COMPLEX = auto()
+    ASSIGN = auto()
+    DECLARE = auto()
+    EOF = auto()
+    FIELD = auto()
+    IDENTIFIER = auto()
+    LEFT_DELIM = auto()
+    LEFT_PAREN = auto()
+    NUMBER = auto()
+    PIPE = auto()
+    RAW_STRING = auto()
+    RIGHT_DELIM = auto()
+    RIGHT_PAREN = auto()
+    SPACE = auto()
+    STRING = auto()
+    TEXT = auto()
+    VARIABLE = auto()
+    KEYWORD = auto()
+    BLOCK = auto()
+    BREAK = auto()
+    CONTINUE = auto()
+    DOT = auto()
+    DEFINE = auto()
+    ELSE = auto()
+    END = auto()
+    IF = auto()
+    NIL = auto()
+    RANGE = auto()
+    TEMPLATE = auto()
+    WITH = auto()
+
+
+KEYWORDS = {
+    ".": Kind.DOT,
+    "block": Kind.BLOCK,
+    "break": Kind.BREAK,
+    "continue": Kind.CONTINUE,
+    "define": Kind.DEFINE,
+    "else": Kind.ELSE,
+    "end": Kind.END,
+    "if": Kind.IF,
+    "range": Kind.RANGE,
+    "nil": Kind.NIL,
+    "template": Kind.TEMPLATE,
+    "with": Kind.WITH,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """One token: where it starts, its text, and for an ERROR what is wrong."""
+
+    kind: Kind
+    pos: int
+    text: str
+    line: int
+
+    def __str__(self) -> str:
+        """Return the token as a syntax error shows it."""
+        if self.kind is Kind.EOF:
+            return "EOF"
+        if self.kind is Kind.ERROR:
+            return self.text
+        if self.kind > Kind.KEYWORD:
+            return f"<{self.text}>"
+        if len(self.text.encode(errors="surrogatepass")) > 10:
+            return f"{quote(self.text[:10])}..."
+        return quote(self.text)
+
+
+class LexicalError(Exception):
+    """What is wrong with the input at the token being read."""
+
+
+def is_alphanumeric(char: str) -> bool:
+    """Return whether a character may be part of a name; "" is the end of the input."""
+    return char == "_" or char.isalpha() or char.isdecimal()
+
+
+def has_left_marker(text: str, pos: int) -> bool:
+    """Return whether ``- `` follows a left delimiter that ends at ``pos``."""
+    return text[pos : pos + 1] == "-" and text[pos + 1 : pos + 2] in tuple(SPACES)
+
+
+def has_right_marker(text: str, pos: int) -> bool:
+    """Return whether `` -`` stands at ``pos``."""
+    return text[pos : pos + 1] in tuple(SPACES) and text[pos + 1 : pos + 2] == "-"
+
+
+class Lexer:
+    """Reads one token at a time, so that the parser can say what is a keyword."""
+
+    def __init__(self, text: str, delimiters: tuple[str, str], keywords: dict[str, Kind]) -> None:
+        self.text = text
+        self.left, self.right = delimiters
+        self.keywords = keywords
+        self.pos = 0
+        self.start = 0
+        self.start_line = 1
+        self.inside_action = False
+        self.paren_depth = 0
+
+    def next_token(self) -> Token:
+        """Return the next token; after an ERROR or at the end, EOF."""
+        try:
+            return self._inside_action() if self.inside_action else self._text()
+        except LexicalError as error:
+            token = Token(kind=Kind.ERROR, pos=self.start, text=str(error), line=self.start_line)
+            self.text = ""
+            self.pos = self.start = 0
+            self.inside_action = False
+            return token
+
+    # Movement. A character beyond the end is "".
+
+    def _peek(self) -> str:
+        return self.text[self.pos : self.pos + 1]
+
+    def _next(self) -> str:
+        char = self.text[self.pos : self.pos + 1]
+        self.pos += len(char)
+        return char
+
+    def _accept(self, valid: str) -> bool:
+        char = self._peek()
+        if char and char in valid:
+            self.pos += 1
+            return True
+        return False
+
+    def _accept_run(self, valid: str) -> None:
+        while self._accept(valid):
+            pass
+
+    def _ignore(self) -> None:
+        self.start_line += self.text.count("\n", self.start, self.pos)
+        self.start = self.pos
+
+    def _token(self, kind: Kind) -> Token:
+        token = Token(kind=kind, pos=self.start, text=self.text[self.start : self.pos], line=self.start_line)
+        self._ignore()
+        return token
+
+    def _at_right_delim(self) -> tuple[bool, bool]:
+        """Return whether the right delimiter is here, and whether it trims."""
+        marked = has_right_marker(self.text, self.pos)
+        if marked and self.text.startswith(self.right, self.pos + MARKER_LENGTH):
+            return True, True
+        return self.text.startswith(self.right, self.pos), False
+
+    def _skip_spaces(self) -> None:
+        while (char := self._peek()) and char in SPACES:
+            self.pos += 1
+        self._ignore()
+
+    # Outside actions.
+
+    def _text(self) -> Token:
+        while True:
+            found = self.text.find(self.left, self.pos)
+            if found < 0:
+                self.pos = len(self.text)
+                return self._token(Kind.TEXT if self.pos > self.start else Kind.EOF)
+            token = self._text_before(found)
+            if token is not None:
+                return token
+            token = self._left_delim()
+            if token is not None:
+                return token
+
+    def _text_before(self, delimiter: int) -> Token | None:
+        end = delimiter
+        if has_left_marker(self.text, delimiter + len(self.left)):
+            end = self.start + len(self.text[self.start : delimiter].rstrip(SPACES))
+        self.pos = end
+        token = self._token(Kind.TEXT) if end > self.start else None
+        self.pos = delimiter
+        self._ignore()
+        return token
+
+    def _left_delim(self) -> Token | None:
+        """Read the delimiter, or a whole comment: then there is no token."""
+        self.pos += len(self.left)
+        after = MARKER_LENGTH if has_left_marker(self.text, self.pos) else 0
+        if self.text.startswith(LEFT_COMMENT, self.pos + after):
+            self.pos += after
+            self._ignore()
+            self._comment()
+            return None
+        token = self._token(Kind.LEFT_DELIM)
+        self.inside_action = True
+        self.pos += after
+        self._ignore()
+        self.paren_depth = 0
+        return token
+
+    def _comment(self) -> None:
+        end = self.text.find(RIGHT_COMMENT, self.pos + len(LEFT_COMMENT))
+        if end < 0:
+            raise LexicalError("unclosed comment")
+        self.pos = end + len(RIGHT_COMMENT)
+        closed, trims = self._at_right_delim()
+        if not closed:
+            raise LexicalError("comment ends before closing delimiter")
+        self.pos += len(self.right) + (MARKER_LENGTH if trims else 0)
+        self._ignore()
+        if trims:
+            self._skip_spaces()
+
+    # Inside an action.
+
+    def _right_delim(self) -> Token:
+        _, trims = self._at_right_delim()
+        if trims:
+            self.pos += MARKER_LENGTH
+            self._ignore()
+        self.pos += len(self.right)
+        token = self._token(Kind.RIGHT_DELIM)
+        if trims:
+            self._skip_spaces()
+        self.inside_action = False
+        return token
+
+    def _inside_action(self) -> Token:
+        if self._at_right_delim()[0]:
+            if self.paren_depth == 0:
+                return self._right_delim()
+            raise LexicalError("unclosed left paren")
+        char = self._peek()
+        if char and char in SPACES:
+            return self._space()
+        if char and (char in "+-0123456789" or (char == "." and self._dot_starts_number())):
+            return self._number()
+        if is_alphanumeric(char):
+            return self._identifier()
+        self.pos += len(char)
+        return self._punctuation(char)
+
+    def _dot_starts_number(self) -> bool:
+        following = self.text[self.pos + 1 : self.pos + 2]
+        return following == "" or following in "0123456789"
+
+    def _punctuation(self, char: str) -> Token:  # noqa: C901, PLR0911 - one case a character
+        match char:
+            case "":
+                raise LexicalError("unclosed action")
+            case "=":
+                return self._token(Kind.ASSIGN)
+            case ":":
+                if self._next() != "=":
+                    raise LexicalError("expected :=")
+                return self._token(Kind.DECLARE)
+            case "|":
+                return self._token(Kind.PIPE)
+            case '"':
+                return self._quoted('"', Kind.STRING, "unterminated quoted string")
+            case "'":
+                return self._quoted("'", Kind.CHAR_CONSTANT, "unterminated character constant")
+            case "`":
+                return self._raw_string()
+            case "$":
+                return self._variable()
+            case ".":
+                return self._field()
+            case "(" | ")":
+                return self._paren(char)
+        if char.isascii() and char.isprintable():
+            return self._token(Kind.CHAR)
+        shown = f" '{char}'" if char.isprintable() else ""
+        raise LexicalError(f"unrecognized character in action: U+{ord(char):04X}{shown}")
+
+    def _paren(self, char: str) -> Token:
+        if char == "(":
+            self.paren_depth += 1
+            return self._token(Kind.LEFT_PAREN)
+        self.paren_depth -= 1
+        if self.paren_depth < 0:
+            raise LexicalError("unexpected right paren")
+        return self._token(Kind.RIGHT_PAREN)
+
+    def _space(self) -> Token:
+        """Read a run of spaces, leaving the last one where it belongs to a trimming delimiter."""
+        while (char := self._peek()) and char in SPACES:
+            self.pos += 1
+        last = self.pos - 1
+        if has_right_marker(self.text, last) and self.text.startswith(self.right, last + MARKER_LENGTH):
+            self.pos = last
+            if self.pos == self.start:
+                return self._right_delim()
+        return self._token(Kind.SPACE)
+
+    def _at_terminator(self) -> bool:
+        char = self._peek()
+        return char == "" or char in " \t\r\n.,|:)(" or self.text.startswith(self.right, self.pos)
+
+    def _bad_character(self) -> LexicalError:
+        char = self._peek()
+        shown = f" '{char}'" if char.isprintable() else ""
+        return LexicalError(f"bad character U+{ord(char):04X}{shown}")
+
+    def _identifier(self) -> Token:
+        while is_alphanumeric(self._peek()):
+            self.pos += 1
+        word = self.text[self.start : self.pos]
+        if not self._at_terminator():
+            raise self._bad_character()
+        if word in self.keywords:
+            return self._token(self.keywords[word])
+        return self._token(Kind.BOOL if word in {"true", "false"} else Kind.IDENTIFIER)
+
+    def _field(self) -> Token:
+        if self._at_terminator():
+            return self._token(Kind.DOT)
+        return self._name(Kind.FIELD)
+
+    def _variable(self) -> Token:
+        return self._token(Kind.VARIABLE) if self._at_terminator() else self._name(Kind.VARIABLE)
+
+    def _name(self, kind: Kind) -> Token:
+        while is_alphanumeric(self._peek()):
+            self.pos += 1
+        if not self._at_terminator():
+            raise self._bad_character()
+        return self._token(kind)
+
+    def _quoted(self, delimiter: str, kind: Kind, unterminated: str) -> Token:
+        while (char := self._next()) != delimiter:
+            if char == "\\":
+                char = self._next()
+            if char in {"", "\n"}:
+                raise LexicalError(unterminated)
+        return self._token(kind)
+
+    def _raw_string(self) -> Token:
+        end = self.text.find("`", self.pos)
+        if end < 0:
+            raise LexicalError("unterminated raw quoted string")
+        self.pos = end + 1
+        return self._token(Kind.RAW_STRING)
+
+    def _number(self) -> Token:
+        if not self._scan_number():
+            raise LexicalError(f"bad number syntax: {quote(self.text[self.start : self.pos])}")
+        sign = self._peek()
+        if sign and sign in "+-":  # a complex number, 1+2i, has no space and ends in i
+            if not self._scan_number() or self.text[self.pos - 1] != "i":
+                raise LexicalError(f"bad number syntax: {quote(self.text[self.start : self.pos])}")
+            return self._token(Kind.COMPLEX)
+        return self._token(Kind.NUMBER)
+
+    def _scan_number(self) -> bool:
+        """Skip what looks like a number; the parser finds out whether it is one."""
+        self._accept("+-")
+        digits = self._digits_of_base()
+        self._accept_run(digits)
+        if self._accept("."):
+            self._accept_run(digits)
+        exponent = {11: "eE", 23: "pP"}.get(len(digits))
+        if exponent and self._accept(exponent):
+            self._accept("+-")
+            self._accept_run("0123456789_")
+        self._accept("i")
+        if is_alphanumeric(self._peek()):
+            self.pos += 1
+            return False
+        return True
+
+    def _digits_of_base(self) -> str:
+        if self._accept("0"):
+            if self._accept("xX"):
+                return "0123456789abcdefABCDEF_"
+            if self._accept("oO"):
+                return "01234567_"
+            if self._accept("bB"):
+                return "01_"
+        return "0123456789_"

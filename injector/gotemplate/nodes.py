@@ -1,0 +1,253 @@
+"""The parse tree of a template: values that print as the template's text. Knows no parsing, no execution.
+
+``pos`` counts characters from the start of the text; it is where an error message points.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from injector.gotemplate.quoting import quote
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Node:
+    """Anything that has a place in the template."""
+
+    pos: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Text(Node):
+    """Text outside actions."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Bool(Node):
+    """``true`` or ``false``."""
+
+    value: bool
+
+    def __str__(self) -> str:
+        return "true" if self.value else "false"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Dot(Node):
+    """``.``: the cursor."""
+
+    def __str__(self) -> str:
+        return "."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Nil(Node):
+    """``nil``."""
+
+    def __str__(self) -> str:
+        return "nil"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Number(Node):
+    """A constant and all the kinds of number that it may stand for; None where it may not."""
+
+    text: str
+    as_int: int | None = None
+    as_uint: int | None = None
+    as_float: float | None = None
+    as_complex: complex | None = None
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class String(Node):
+    """A string constant: as written, and as meant."""
+
+    quoted: str
+    text: str
+
+    def __str__(self) -> str:
+        return self.quoted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Identifier(Node):
+    """The name of a function."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FieldNode(Node):
+    """``.A.B``: fields of the dot."""
+
+    names: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "".join(f".{name}" for name in self.names)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Variable(Node):
+    """``$x.A.B``: a variable, with its dollar, and fields of it."""
+
+    name: str
+    fields: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return ".".join((self.name, *self.fields))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Chain(Node):
+    """``(pipeline).A.B`` or ``function.A``: fields of a term."""
+
+    term: Operand
+    fields: tuple[str, ...]
+
+    def __str__(self) -> str:
+        term = f"({self.term})" if isinstance(self.term, Pipe) else str(self.term)
+        return ".".join((term, *self.fields))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Command(Node):
+    """A function or operand with its arguments."""
+
+    args: tuple[Operand, ...]
+
+    def __str__(self) -> str:
+        return " ".join(f"({arg})" if isinstance(arg, Pipe) else str(arg) for arg in self.args)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Pipe(Node):
+    """Commands, each given the value of the one before it, and the variables that get the last value."""
+
+    declarations: tuple[Variable, ...]
+    is_assignment: bool
+    commands: tuple[Command, ...]
+
+    def __str__(self) -> str:
+        commands = " | ".join(str(command) for command in self.commands)
+        if not self.declarations:
+            return commands
+        names = ", ".join(str(name) for name in self.declarations)
+        return f"{names} {'=' if self.is_assignment else ':='} {commands}"
+
+
+Operand: TypeAlias = Bool | Dot | Nil | Number | String | Identifier | FieldNode | Variable | Chain | Pipe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Action(Node):
+    """A pipeline whose value is printed, unless it declares variables."""
+
+    pipe: Pipe
+
+    def __str__(self) -> str:
+        return f"{{{{{self.pipe}}}}}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ListNode(Node):
+    """Nodes, one after the other."""
+
+    nodes: tuple[Statement, ...]
+
+    def __str__(self) -> str:
+        return "".join(str(node) for node in self.nodes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Branch(Node):
+    """What ``if``, ``with`` and ``range`` have in common; ``line`` is where the action starts."""
+
+    pipe: Pipe
+    body: ListNode
+    otherwise: ListNode | None
+
+    def _text(self, keyword: str) -> str:
+        otherwise = "" if self.otherwise is None else f"{{{{else}}}}{self.otherwise}"
+        return f"{{{{{keyword} {self.pipe}}}}}{self.body}{otherwise}{{{{end}}}}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class If(Branch):
+    """``{{if}}``."""
+
+    def __str__(self) -> str:
+        return self._text("if")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class With(Branch):
+    """``{{with}}``."""
+
+    def __str__(self) -> str:
+        return self._text("with")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Range(Branch):
+    """``{{range}}``."""
+
+    def __str__(self) -> str:
+        return self._text("range")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Break(Node):
+    """``{{break}}``."""
+
+    def __str__(self) -> str:
+        return "{{break}}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Continue(Node):
+    """``{{continue}}``."""
+
+    def __str__(self) -> str:
+        return "{{continue}}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TemplateCall(Node):
+    """``{{template "name" pipeline}}``, also what ``{{block}}`` becomes."""
+
+    name: str
+    pipe: Pipe | None
+
+    def __str__(self) -> str:
+        argument = "" if self.pipe is None else f" {self.pipe}"
+        return f"{{{{template {quote(self.name)}{argument}}}}}"
+
+
+Statement: TypeAlias = Text | Action | If | With | Range | Break | Continue | TemplateCall
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tree:
+    """The templates of one text: ``templates[name]`` is the text itself, the others were defined in it."""
+
+    name: str
+    text: str
+    templates: dict[str, ListNode]
+
+    def place(self, pos: int) -> tuple[int, int]:
+        """Return line (from 1) and column (bytes from 0) of a position, as Go's messages give them."""
+        start = self.text.rfind("\n", 0, pos) + 1
+        return 1 + self.text.count("\n", 0, pos), len(self.text[start:pos].encode(errors="surrogateescape"))

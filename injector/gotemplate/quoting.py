@@ -1,0 +1,95 @@
+"""Go string literals to strings and back (strconv.Quote, Unquote, UnquoteChar). Knows no template.
+
+A byte that is no UTF-8 is kept as a lone surrogate, as Python's surrogateescape does.
+"""
+
+from __future__ import annotations
+
+import re
+
+_NAMED = {"\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"}
+_ESCAPES = {"a": 7, "b": 8, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11, "\\": 92}
+_WIDTHS = {"x": 2, "u": 4, "U": 8}
+_PLAIN = re.compile(r'[^"\\]*\Z')
+
+
+def quote(text: str) -> str:
+    """Return ``text`` as ``%q`` prints it: a double-quoted Go literal."""
+    return f'"{quote_inside(text)}"'
+
+
+def quote_inside(text: str) -> str:
+    """Return what stands between the quotes of ``quote(text)``."""
+    if text.isprintable() and _PLAIN.match(text):
+        return text
+    return "".join(_quote_rune(rune) for rune in text)
+
+
+def _quote_rune(rune: str) -> str:
+    if rune in '"\\':
+        return "\\" + rune
+    if rune.isprintable():
+        return rune
+    if rune in _NAMED:
+        return _NAMED[rune]
+    code = ord(rune)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that is no UTF-8
+        return f"\\x{code - 0xDC00:02x}"
+    if code < 0x20 or code == 0x7F:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def unquote(literal: str) -> str:
+    """Return the string that a Go literal in double quotes or back quotes stands for.
+
+    Raises ValueError with Go's words when it is not one.
+    """
+    inside = literal[1:-1]
+    if literal[0] == "`":
+        return inside.replace("\r", "")
+    if "\\" not in inside:
+        return inside
+    out = bytearray()
+    position = 0
+    while position < len(inside):
+        code, is_byte, position = unquote_rune(inside, position, '"')
+        out += bytes((code,)) if is_byte else chr(code).encode()
+    return out.decode(errors="surrogateescape")
+
+
+def unquote_rune(text: str, position: int, delimiter: str) -> tuple[int, bool, int]:
+    """Return the next character of a literal: its code, whether it is a bare byte, and where it ends.
+
+    Raises ValueError when the escape is not one of Go's.
+    """
+    if text[position] != "\\":
+        return ord(text[position]), False, position + 1
+    letter = text[position + 1 : position + 2]
+    if letter == delimiter:
+        return ord(letter), False, position + 2
+    if letter in _ESCAPES:
+        return _ESCAPES[letter], False, position + 2
+    if letter in _WIDTHS:
+        return _unquote_hexadecimal(text, position, letter)
+    if letter in tuple("01234567"):
+        return _unquote_octal(text, position)
+    raise ValueError("invalid syntax")
+
+
+def _unquote_hexadecimal(text: str, position: int, letter: str) -> tuple[int, bool, int]:
+    end = position + 2 + _WIDTHS[letter]
+    digits = text[position + 2 : end]
+    if not re.fullmatch(r"[0-9a-fA-F]+", digits) or len(digits) != _WIDTHS[letter]:
+        raise ValueError("invalid syntax")
+    code = int(digits, 16)
+    if letter != "x" and (code > 0x10FFFF or 0xD800 <= code < 0xE000):
+        raise ValueError("invalid syntax")
+    return code, letter == "x", end
+
+
+def _unquote_octal(text: str, position: int) -> tuple[int, bool, int]:
+    digits = text[position + 1 : position + 4]
+    if not re.fullmatch(r"[0-7]{3}", digits) or int(digits, 8) > 0xFF:
+        raise ValueError("invalid syntax")
+    return int(digits, 8), True, position + 4
