@@ -1,0 +1,198 @@
+"""A path and JSON in, JSON out, over one HTTP session to the API server. Knows no resource by name.
+
+The one module that imports kubernetes-asyncio.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final, Self
+
+import aiohttp
+import orjson
+from kubernetes_asyncio.client import ApiClient, Configuration
+from kubernetes_asyncio.config import ConfigException, load_incluster_config, load_kube_config
+
+from injector import __version__
+from injector.json_types import JSON, JSONObject
+from injector.kube.errors import Unconfigured, Unreachable, api_error
+
+USER_AGENT: Final = f"sidecar-injector/{__version__}"
+REQUEST_SECONDS: Final = 15.0
+"""How long one request may take; kubernetes-asyncio's own default is for ever."""
+
+JSON_TYPE: Final = "application/json"
+APPLY_TYPE: Final = "application/apply-patch+yaml"
+
+Parameters = Mapping[str, str | int | bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """Where the API server is: a kubeconfig, or the service account of the pod where none is given."""
+
+    kubeconfig: str | None = None
+    context: str | None = None
+
+
+class KubeClient:
+    """JSON requests with a time limit, and errors of ours: ``async with await KubeClient.connect(…)``."""
+
+    def __init__(self, api: ApiClient) -> None:
+        self._api = api
+        api.user_agent = USER_AGENT
+
+    @classmethod
+    async def connect(cls, connection: Connection) -> Self:
+        """Read the configuration; Unconfigured says what was looked for. Sends nothing yet."""
+        configuration = Configuration()
+        # Clusters made before Python 3.13's strict checks have CAs without the key identifiers it wants.
+        configuration.disable_strict_ssl_verification = True
+        try:
+            if connection.kubeconfig or connection.context:
+                await load_kube_config(
+                    config_file=connection.kubeconfig,
+                    context=connection.context,
+                    client_configuration=configuration,
+                    persist_config=False,
+                )
+            else:
+                load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        except (ConfigException, OSError) as error:
+            where = connection.kubeconfig or "the service account of this pod"
+            raise Unconfigured(f"cannot find the API server through {where}: {error}") from error
+        return cls(ApiClient(configuration))
+
+    async def __aenter__(self) -> Self:
+        """Return the client itself."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close the session."""
+        await self._api.close()
+
+    async def get(self, path: str, parameters: Parameters | None = None) -> JSONObject:
+        """Return the object or list at ``path``."""
+        return await self._request("GET", path, parameters)
+
+    async def create(self, path: str, body: JSONObject) -> JSONObject:
+        """Create ``body`` in the collection at ``path``; Conflict when it is there already."""
+        return await self._request("POST", path, None, body)
+
+    async def replace(self, path: str, body: JSONObject) -> JSONObject:
+        """Replace the object; Conflict when its ``metadata.resourceVersion`` is not the newest."""
+        return await self._request("PUT", path, None, body)
+
+    async def apply(self, path: str, body: JSONObject, *, manager: str) -> JSONObject:
+        """Server-side apply ``body`` as ``manager``, which takes over the fields it names."""
+        parameters: Parameters = {"fieldManager": manager, "force": True}
+        return await self._request("PATCH", path, parameters, body, content_type=APPLY_TYPE)
+
+    async def delete(self, path: str) -> JSONObject:
+        """Delete the object at ``path``."""
+        return await self._request("DELETE", path, None)
+
+    async def watch(
+        self, path: str, parameters: Parameters, *, idle_seconds: float
+    ) -> AsyncIterator[JSONObject]:
+        """Yield the events of a watch; ends when the server ends it.
+
+        Raises Unreachable when nothing arrives for ``idle_seconds``: a peer that vanished says nothing.
+        A line that is not whole JSON (the stream was cut inside it) is Unreachable too, never an event.
+        """
+        limits = aiohttp.ClientTimeout(total=None, connect=REQUEST_SECONDS, sock_read=idle_seconds)
+        async with self._response("GET", path, {**parameters, "watch": "true"}, limits=limits) as response:
+            async for line in response.content:
+                yield _event(line)
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        parameters: Parameters | None,
+        body: JSONObject | None = None,
+        *,
+        content_type: str = JSON_TYPE,
+    ) -> JSONObject:
+        limits = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
+        async with self._response(
+            method, path, parameters or {}, body, content_type=content_type, limits=limits
+        ) as response:
+            document: JSONObject = _json(await response.read())
+            return document
+
+    @asynccontextmanager
+    async def _response(
+        self,
+        method: str,
+        path: str,
+        parameters: Parameters,
+        body: JSONObject | None = None,
+        *,
+        content_type: str = JSON_TYPE,
+        limits: aiohttp.ClientTimeout,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Send one request and yield an answer that is no error."""
+        query = [
+            (name, str(value).lower() if isinstance(value, bool) else str(value))
+            for name, value in parameters.items()
+        ]
+        headers = {"Accept": JSON_TYPE, "Content-Type": content_type, "User-Agent": USER_AGENT}
+        response: aiohttp.ClientResponse | None = None
+        try:
+            await self._api.update_params_for_auth(headers, query, ["BearerToken"])
+            response = await self._api.rest_client.request(
+                method,
+                f"{self._api.configuration.host}{path}",
+                query_params=query,  # type: ignore[arg-type]
+                headers=headers,
+                body=body,
+                _preload_content=False,
+                _request_timeout=limits,
+            )
+            if not 200 <= response.status <= 299:
+                raise api_error(
+                    response.status,
+                    _json_or_text(await response.read()),
+                    retry_after=_seconds(response.headers.get("Retry-After")),
+                )
+            yield response
+        except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+            raise Unreachable(f"{method} {path}: {error or type(error).__name__}") from error
+        except (ConfigException, OSError, ValueError) as error:
+            # The service account's token is read again now and then, in the middle of any request.
+            raise Unreachable(f"{method} {path}: {error}") from error
+        finally:
+            if response is not None:
+                response.close()
+
+
+def _event(line: bytes) -> JSONObject:
+    event = _json(line)
+    if event.get("type") == "ERROR":
+        status = event.get("object") or {}
+        raise api_error(int(status.get("code") or 500), status)
+    return event
+
+
+def _json(body: bytes) -> JSONObject:
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Unreachable(f"the answer is not JSON: {body[:80]!r}") from error
+    if not isinstance(document, dict):
+        raise Unreachable(f"the answer is not a JSON object: {body[:80]!r}")
+    return document
+
+
+def _json_or_text(body: bytes) -> JSON:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return body.decode("utf-8", "replace")
+
+
+def _seconds(header: str | None) -> float:
+    return float(header) if header and header.isdigit() else 0.0

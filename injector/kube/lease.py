@@ -1,0 +1,157 @@
+"""One of several replicas to be the leader, by a coordination.k8s.io Lease. Knows not what a leader does.
+
+The holder renews every ``retry`` seconds; who cannot renew for ``renew_deadline`` seconds stops leading
+before anybody else may start, since others wait ``duration`` seconds after the last renewal that *they*
+saw, on their own monotonic clock: no two clocks are ever compared.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from injector.json_types import JSONObject
+from injector.kube.client import KubeClient
+from injector.kube.errors import Conflict, KubeError, NotFound
+
+API = "apis/coordination.k8s.io/v1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseTiming:
+    """Seconds, with the relations and values that Kubernetes' own components use."""
+
+    duration: float = 15.0
+    renew_deadline: float = 10.0
+    retry: float = 2.0
+    monotonic: Callable[[], float] = time.monotonic
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class LeaseElector:
+    """Runs ``lead`` while this ``identity`` holds the Lease ``namespace/name``; again after every loss."""
+
+    client: KubeClient
+    namespace: str
+    name: str
+    identity: str
+    timing: LeaseTiming = field(default_factory=LeaseTiming)
+    leading: bool = False
+    _seen: tuple[str, str] = ("", "")
+    _seen_at: float = float("-inf")
+
+    async def run(self, lead: Callable[[], Awaitable[None]]) -> None:
+        """Seek the Lease for ever; ``lead`` is cancelled when it is lost and awaited until it has ended."""
+        while True:
+            if await self._tried():
+                await self._lead(lead)
+            await asyncio.sleep(self.timing.retry * random.uniform(1.0, 1.2))  # noqa: S311 - jitter
+
+    async def _lead(self, lead: Callable[[], Awaitable[None]]) -> None:
+        self.leading = True
+        try:
+            async with asyncio.TaskGroup() as group:
+                work = group.create_task(_ended(lead))
+                await self._renew_until_lost()
+                work.cancel()
+        finally:
+            self.leading = False
+            # Whoever comes next need not wait for the Lease to run out.
+            await asyncio.shield(self._release())
+
+    async def _renew_until_lost(self) -> None:
+        deadline = self._deadline()
+        while True:
+            await asyncio.sleep(self.timing.retry)
+            try:
+                async with asyncio.timeout(max(0.0, deadline - self.timing.monotonic())):
+                    if await self._tried():
+                        deadline = self._deadline()
+                    elif self._seen[0] != self.identity:
+                        return
+            except TimeoutError:
+                return
+
+    def _deadline(self) -> float:
+        return self.timing.monotonic() + self.timing.renew_deadline
+
+    async def _tried(self) -> bool:
+        """Take or renew the Lease; False when somebody else holds it or the API server is away."""
+        try:
+            return await self._acquired()
+        except KubeError:
+            return False
+
+    async def _acquired(self) -> bool:
+        try:
+            lease = await self.client.get(self._path)
+        except NotFound:
+            await self.client.create(self._collection, self._new())
+            return True
+        spec = lease.get("spec") or {}
+        holder = str(spec.get("holderIdentity") or "")
+        self._look(holder, str(spec.get("renewTime") or ""))
+        if holder not in ("", self.identity) and not self._ran_out():
+            return False
+        try:
+            await self.client.replace(self._path, _held(lease, self.identity, self.timing.duration))
+        except Conflict:
+            return False
+        return True
+
+    def _look(self, holder: str, renewed: str) -> None:
+        if (holder, renewed) != self._seen:
+            self._seen = (holder, renewed)
+            self._seen_at = self.timing.monotonic()
+
+    def _ran_out(self) -> bool:
+        return self.timing.monotonic() - self._seen_at > self.timing.duration
+
+    async def _release(self) -> None:
+        try:
+            lease = await self.client.get(self._path)
+            if (lease.get("spec") or {}).get("holderIdentity") == self.identity:
+                await self.client.replace(self._path, _held(lease, "", 1.0))
+        except KubeError:
+            return
+
+    @property
+    def _collection(self) -> str:
+        return f"/{API}/namespaces/{self.namespace}/leases"
+
+    @property
+    def _path(self) -> str:
+        return f"{self._collection}/{self.name}"
+
+    def _new(self) -> JSONObject:
+        lease: JSONObject = {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {"name": self.name, "namespace": self.namespace},
+        }
+        return _held(lease, self.identity, self.timing.duration)
+
+
+async def _ended(lead: Callable[[], Awaitable[None]]) -> None:
+    """Await the leader's work; that it ends by itself is a fault that must be seen."""
+    await lead()
+
+
+def _held(lease: JSONObject, identity: str, duration: float) -> JSONObject:
+    """Return ``lease`` held by ``identity`` from now on; an empty one releases it."""
+    before = lease.get("spec") or {}
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    same = before.get("holderIdentity") == identity
+    spec = {
+        **before,
+        "holderIdentity": identity,
+        "leaseDurationSeconds": max(1, round(duration)),
+        "renewTime": now,
+        "acquireTime": before.get("acquireTime", now) if same else now,
+        "leaseTransitions": int(before.get("leaseTransitions") or 0) + (0 if same else 1),
+    }
+    return {**lease, "spec": spec}

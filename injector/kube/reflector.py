@@ -1,0 +1,179 @@
+"""A collection at the API server to a dict in memory that stays true. Knows no resource by name.
+
+What ends a watch, and what follows:
+
+=====================================  ==========================================================
+the server's own time limit, clean EOF  watch on from the last resourceVersion, at once
+410 as status or as ERROR event         list again, at once the first time
+401, 403, 404, 429, 5xx                 wait (Retry-After is honoured), then list again
+refused, reset, cut line, silence       wait, then list again
+cancelled                               the end; there is no other
+=====================================  ==========================================================
+
+Every failure lists again: what a broken watch had seen cannot be known, and a list costs little.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from injector.json_types import JSONObject
+from injector.kube.backoff import Backoff
+from injector.kube.client import KubeClient
+from injector.kube.errors import ApiError, Gone, KubeError
+
+WATCH_SECONDS = (240, 300)
+"""The server ends a watch after a time drawn from here, so that replicas do not come back together."""
+
+IDLE_SECONDS = 330.0
+"""More than the longest watch: silence beyond it is a dead connection, found within six minutes."""
+
+PAGE = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collection:
+    """What to list and watch: the collection's path and the selectors that narrow it.
+
+    With ``name`` it is the one object of that name: RBAC's resourceNames allow list and watch only so.
+    """
+
+    path: str
+    name: str = ""
+    label_selector: str = ""
+
+    def parameters(self) -> dict[str, str | int | bool]:
+        """Return the query that narrows the list and the watch alike."""
+        selectors: dict[str, str | int | bool] = {}
+        if self.name:
+            selectors["fieldSelector"] = f"metadata.name={self.name}"
+        if self.label_selector:
+            selectors["labelSelector"] = self.label_selector
+        return selectors
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """How long a watch may last and may be silent, in seconds; tests make both short."""
+
+    watch: tuple[int, int] = WATCH_SECONDS
+    idle: float = IDLE_SECONDS
+    monotonic: Callable[[], float] = time.monotonic
+
+
+def _nothing() -> None:
+    """Be the callback of nobody."""
+
+
+def _no_error(_: KubeError | None) -> None:
+    """Be the error callback of nobody."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Reflector:
+    """Keeps ``objects`` equal to the collection while ``run`` runs.
+
+    ``changed`` is called after every change of ``objects``, and once after the first list; ``failed`` with
+    each error and with None when the server answers again. ``keep`` reduces an object to what is needed.
+    """
+
+    client: KubeClient
+    collection: Collection
+    changed: Callable[[], None] = _nothing
+    failed: Callable[[KubeError | None], None] = _no_error
+    keep: Callable[[JSONObject], JSONObject] = lambda item: item
+    timing: Timing = field(default_factory=Timing)
+    backoff: Backoff = field(default_factory=Backoff)
+    synced: asyncio.Event = field(default_factory=asyncio.Event)
+    _objects: dict[str, JSONObject] = field(default_factory=dict)
+    _version: str = ""
+    _heard: float = 0.0
+
+    @property
+    def objects(self) -> Mapping[str, JSONObject]:
+        """A live, read-only view: ``name`` or ``namespace/name`` to what was kept of the object."""
+        return MappingProxyType(self._objects)
+
+    def staleness(self) -> float:
+        """Return the seconds since the server last said anything; infinity before the first list."""
+        return self.timing.monotonic() - self._heard if self.synced.is_set() else float("inf")
+
+    async def run(self) -> None:
+        """List and watch for ever."""
+        while True:
+            try:
+                await self._list()
+                while True:
+                    await self._watch()
+            except Gone as error:
+                # Normal after a long silence; only a server that says it again and again is an error.
+                await self._pause(error)
+            except KubeError as error:
+                self.failed(error)
+                await self._pause(error)
+
+    async def _pause(self, error: KubeError) -> None:
+        at_least = error.retry_after if isinstance(error, ApiError) else 0.0
+        await asyncio.sleep(self.backoff.next(at_least=at_least))
+
+    async def _list(self) -> None:
+        found: dict[str, JSONObject] = {}
+        parameters = {**self.collection.parameters(), "limit": PAGE}
+        while True:
+            page = await self.client.get(self.collection.path, parameters)
+            for item in page.get("items") or ():
+                found[_key(item)] = self.keep(item)
+            if not (token := page.get("metadata", {}).get("continue")):
+                break
+            parameters["continue"] = token
+        self._version = str(page["metadata"].get("resourceVersion", ""))
+        # The dict stays the same object: views of it are handed out.
+        self._objects.clear()
+        self._objects.update(found)
+        self._alive()
+        self.synced.set()
+        self.changed()
+
+    async def _watch(self) -> None:
+        seconds = random.randint(*self.timing.watch)  # noqa: S311 - jitter, not a secret
+        parameters = {
+            **self.collection.parameters(),
+            "resourceVersion": self._version,
+            "allowWatchBookmarks": True,
+            "timeoutSeconds": seconds,
+        }
+        events = 0
+        async for event in self.client.watch(self.collection.path, parameters, idle_seconds=self.timing.idle):
+            events += 1
+            self._take(event)
+        if not events:
+            # A server that ends every watch at once must not be asked thousands of times a second.
+            await asyncio.sleep(self.backoff.next())
+
+    def _take(self, event: JSONObject) -> None:
+        item = event["object"]
+        self._version = str(item["metadata"]["resourceVersion"])
+        self._alive()
+        if event["type"] == "BOOKMARK":
+            return
+        if event["type"] == "DELETED":
+            self._objects.pop(_key(item), None)
+        else:
+            self._objects[_key(item)] = self.keep(item)
+        self.changed()
+
+    def _alive(self) -> None:
+        self._heard = self.timing.monotonic()
+        self.backoff.reset()
+        self.failed(None)
+
+
+def _key(item: JSONObject) -> str:
+    metadata = item["metadata"]
+    namespace = metadata.get("namespace")
+    return f"{namespace}/{metadata['name']}" if namespace else str(metadata["name"])

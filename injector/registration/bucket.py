@@ -1,0 +1,29 @@
+"""A time in, how long to wait before the next write out. Pure: the caller brings the clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True, kw_only=True)
+class TokenBucket:
+    """At most ``capacity`` at once, and one more every ``period`` seconds.
+
+    With 5 and 60 a rival who writes for ten minutes meets at most fifteen writes of ours.
+    """
+
+    capacity: int = 5
+    period: float = 60.0
+    _tokens: float = -1.0
+    _filled: float = 0.0
+
+    def wait(self, now: float) -> float:
+        """Take a token and return 0, or return the seconds until there is one."""
+        if self._tokens < 0:
+            self._tokens, self._filled = float(self.capacity), now
+        self._tokens = min(self.capacity, self._tokens + (now - self._filled) / self.period)
+        self._filled = now
+        if self._tokens >= 1:
+            self._tokens -= 1
+            return 0.0
+        return (1 - self._tokens) * self.period

@@ -1,0 +1,96 @@
+"""A MutatingWebhookConfiguration and the CA bundle it should have, to what has to be written.
+
+Pure: knows no cluster and no clock. Only ``caBundle`` of our own entries is ever named in a write, so other
+people's entries and fields stay as they are, byte for byte.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from injector.json_types import JSONObject
+
+API_VERSION: Final = "admissionregistration.k8s.io/v1"
+KIND: Final = "MutatingWebhookConfiguration"
+COLLECTION: Final = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
+
+CA_BUNDLE_MANAGER: Final = "sidecar-injector-ca-bundle"
+"""The field manager that owns caBundle and nothing else, so that an installer's apply does not take it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookNames:
+    """Which entries are ours: those called ``name``, or everything under it when it starts with ``*.``."""
+
+    name: str
+
+    def matches(self, entry: str) -> bool:
+        """Tell whether the entry called ``entry`` is ours."""
+        if self.name.startswith("*."):
+            return entry.endswith(self.name[1:]) or entry == self.name[2:]
+        return entry == self.name
+
+
+def ours(configuration: JSONObject, names: WebhookNames) -> Iterator[JSONObject]:
+    """Yield our entries of ``configuration``, in its order."""
+    for entry in configuration.get("webhooks") or ():
+        if names.matches(str(entry.get("name", ""))):
+            yield entry
+
+
+def live_bundle(entry: JSONObject) -> bytes:
+    """Return the entry's caBundle decoded; empty when it has none or one that is not base64."""
+    text = (entry.get("clientConfig") or {}).get("caBundle") or ""
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return b""
+
+
+def in_sync(configuration: JSONObject, names: WebhookNames, bundle: bytes) -> bool:
+    """Tell whether there is an entry of ours and every one has ``bundle``."""
+    bundles = [live_bundle(entry) for entry in ours(configuration, names)]
+    return bool(bundles) and all(live == bundle for live in bundles)
+
+
+def plan(configuration: JSONObject, names: WebhookNames, bundle: bytes) -> JSONObject | None:
+    """Return the object to apply as CA_BUNDLE_MANAGER so that our entries have ``bundle``; None when they do.
+
+    It names all our entries, also those that are right: what an apply leaves out, its manager gives up.
+    It carries the resourceVersion that was looked at, so that an entry removed meanwhile is a Conflict and
+    not a half entry that the API server refuses.
+    """
+    entries = [str(entry["name"]) for entry in ours(configuration, names)]
+    if not entries or in_sync(configuration, names, bundle):
+        return None
+    text = base64.b64encode(bundle).decode()
+    metadata = configuration["metadata"]
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "metadata": {"name": metadata["name"], "resourceVersion": metadata["resourceVersion"]},
+        "webhooks": [{"name": name, "clientConfig": {"caBundle": text}} for name in entries],
+    }
+
+
+def written_by_us(configuration: JSONObject, entry: JSONObject) -> bool:
+    """Tell whether the entry's caBundle is owned by CA_BUNDLE_MANAGER alone: then its CAs are ours."""
+    owners = {
+        str(record.get("manager"))
+        for record in configuration.get("metadata", {}).get("managedFields") or ()
+        if _owns_bundle(record.get("fieldsV1") or {}, str(entry.get("name")))
+    }
+    return owners == {CA_BUNDLE_MANAGER}
+
+
+def _owns_bundle(fields: Mapping[str, JSONObject], name: str) -> bool:
+    webhooks = fields.get("f:webhooks") or {}
+    return any(
+        f'"{name}"' in key and "f:caBundle" in (owned.get("f:clientConfig") or {})
+        for key, owned in webhooks.items()
+        if isinstance(owned, dict)
+    )

@@ -1,0 +1,216 @@
+"""Keeps the caBundle of our entries equal to the CA that signed what we serve. Knows no pod and no file.
+
+Level-based: woken by the watch, by a new CA and by a slow resync, it reads the state, plans and writes only a
+difference. What ends it: being cancelled. What each error does:
+
+=========================  =====================================================================
+no such object (yet)        wait for the watch to bring it; ``status.missing``
+Conflict, NotFound          somebody was faster: read again
+Forbidden                   wait and try again, the log names the verb and the resource
+refused, reset, 429, 5xx    wait and try again
+a rival who keeps writing   a token bucket: five writes, then one a minute; ``status.fighting``
+=========================  =====================================================================
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from injector.json_types import JSONObject
+from injector.kube.backoff import Backoff
+from injector.kube.client import KubeClient
+from injector.kube.errors import ApiError, Conflict, KubeError, NotFound
+from injector.kube.reflector import Collection, Reflector, Timing
+from injector.registration.bucket import TokenBucket
+from injector.registration.bundle import Authority, Overlap, authorities, readable, verifies
+from injector.registration.plan import (
+    CA_BUNDLE_MANAGER,
+    COLLECTION,
+    WebhookNames,
+    in_sync,
+    live_bundle,
+    ours,
+    plan,
+    written_by_us,
+)
+
+logger = logging.getLogger(__name__)
+
+RESYNC_SECONDS = 300.0
+GRACE = timedelta(minutes=5)
+"""How long an old CA stays trusted: kubelets bring a Secret's new content within about two minutes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """What we serve under: the CAs to be trusted (PEM) and the certificate chain that is served (PEM)."""
+
+    ca_bundle: bytes
+    leaf: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrationStatus:
+    """What metrics and readiness show.
+
+    ``verified``: some time the live bundle accepted the leaf that was served then; it stays true, since an
+    API server that is away must not make every replica unready.
+    """
+
+    missing: bool = True
+    in_sync: bool = False
+    verified: bool = False
+    fighting: bool = False
+    writes: int = 0
+    failures: int = 0
+    last_error: str = ""
+
+
+def always() -> bool:
+    """Be the leader where nobody else writes."""
+    return True
+
+
+def _ignore(_: RegistrationStatus) -> None:
+    """Be the listener of nobody."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Reconciler:
+    """Repairs the MutatingWebhookConfiguration ``name`` while ``run`` runs.
+
+    ``trust`` tells what is served now, or None while nothing is; call ``wake`` when it has changed.
+    ``leading`` says whether this replica is the one that writes; all of them look.
+    """
+
+    client: KubeClient
+    name: str
+    names: WebhookNames
+    trust: Callable[[], Trust | None]
+    leading: Callable[[], bool] = always
+    changed: Callable[[RegistrationStatus], None] = _ignore
+    grace: timedelta = GRACE
+    resync: float = RESYNC_SECONDS
+    timing: Timing = field(default_factory=Timing)
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    monotonic: Callable[[], float] = time.monotonic
+    bucket: TokenBucket = field(default_factory=TokenBucket)
+    backoff: Backoff = field(default_factory=Backoff)
+    status: RegistrationStatus = field(default_factory=RegistrationStatus)
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _overlap: Overlap | None = None
+    _before: tuple[Authority, ...] = ()
+
+    def wake(self) -> None:
+        """Look again soon: the CA, the certificate or the leadership has changed."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Watch and repair for ever."""
+        reflector = Reflector(
+            client=self.client,
+            collection=Collection(path=COLLECTION, name=self.name),
+            changed=self.wake,
+            failed=self._report,
+            timing=self.timing,
+        )
+        async with asyncio.TaskGroup() as group:
+            group.create_task(reflector.run())
+            await reflector.synced.wait()
+            while True:
+                pause = await self._reconcile(reflector.objects.get(self.name))
+                await self._sleep(pause)
+
+    async def _sleep(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+        self._wake.clear()
+
+    async def _reconcile(self, configuration: JSONObject | None) -> float:
+        """Make the configuration right; return the seconds until it has to be looked at again."""
+        trust = self.trust()
+        if configuration is None or trust is None:
+            self._update(missing=configuration is None, in_sync=False)
+            return self.resync
+        bundle = self._desired(configuration, trust)
+        self._observe(configuration, trust, bundle)
+        body = plan(configuration, self.names, bundle)
+        if body is None:
+            self.backoff.reset()
+            self._update(fighting=False)
+            return self._until_overlap_ends()
+        if not self.leading():
+            return self.resync
+        if wait := self.bucket.wait(self.monotonic()):
+            self._fight(wait)
+            return wait
+        return await self._write(body)
+
+    async def _write(self, body: JSONObject) -> float:
+        try:
+            await self.client.apply(f"{COLLECTION}/{self.name}", body, manager=CA_BUNDLE_MANAGER)
+        except (Conflict, NotFound):
+            return self.backoff.next()
+        except KubeError as error:
+            self._report(error)
+            return self.backoff.next(at_least=error.retry_after if isinstance(error, ApiError) else 0.0)
+        self._update(writes=self.status.writes + 1, last_error="")
+        logger.info("caBundle of %s written for %s", self.name, self.names.name)
+        return self._until_overlap_ends()
+
+    def _desired(self, configuration: JSONObject, trust: Trust) -> bytes:
+        """Return the bundle that every entry of ours should have now."""
+        now = self.now()
+        current = authorities(trust.ca_bundle)
+        before = [
+            ca
+            for entry in ours(configuration, self.names)
+            if written_by_us(configuration, entry)
+            for ca in readable(live_bundle(entry))
+        ]
+        overlap = self._overlap or Overlap(grace=self.grace)
+        self._overlap = overlap.after(ours=current, before=(*self._before, *before), now=now)
+        self._before = current
+        return self._overlap.bundle(current, now)
+
+    def _until_overlap_ends(self) -> float:
+        end = self._overlap.next_end(self.now()) if self._overlap else None
+        return self.resync if end is None else min(self.resync, end.total_seconds() + 0.1)
+
+    def _observe(self, configuration: JSONObject, trust: Trust, bundle: bytes) -> None:
+        live = [live_bundle(entry) for entry in ours(configuration, self.names)]
+        accepted = bool(live) and all(verifies(each, trust.leaf) for each in live)
+        self._update(
+            missing=not live,
+            in_sync=in_sync(configuration, self.names, bundle),
+            verified=self.status.verified or accepted,
+        )
+
+    def _fight(self, wait: float) -> None:
+        if not self.status.fighting:
+            logger.warning(
+                "somebody else keeps writing caBundle of %s; ours is written again in %.0f s", self.name, wait
+            )
+        self._update(fighting=True)
+
+    def _report(self, error: KubeError | None) -> None:
+        if error is None:
+            self._update(last_error="")
+            return
+        if str(error) != self.status.last_error:
+            logger.warning("cannot keep %s: %s", self.name, error)
+        self._update(failures=self.status.failures + 1, last_error=str(error))
+
+    def _update(self, **changes: object) -> None:
+        status = replace(self.status, **changes)  # type: ignore[arg-type]
+        if status != self.status:
+            self.status = status
+            self.changed(status)

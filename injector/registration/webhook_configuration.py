@@ -1,0 +1,123 @@
+"""What should be injected, to the MutatingWebhookConfiguration that asks for it. Pure: knows no cluster.
+
+It is in Istio's shape and narrower: the API server evaluates selectors and CEL by itself, so a pod that the
+policy would skip in any case costs no call.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from injector.json_types import JSONObject
+from injector.registration.plan import API_VERSION, KIND
+
+CONFIGURATION_MANAGER: Final = "sidecar-injector"
+"""The field manager of everything but caBundle, which belongs to `plan.CA_BUNDLE_MANAGER`."""
+
+SYSTEM_NAMESPACES: Final = ("kube-system", "kube-public", "kube-node-lease", "local-path-storage")
+
+INJECTION_LABEL: Final = "sidecar.istio.io/inject"
+
+OWN_PODS: Final = "sidecar-injector"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookSpec:
+    """Where the API server finds us, and which pods it asks us about.
+
+    ``revision`` empty or ``default`` answers for namespaces labelled ``istio-injection=enabled``; another
+    one for those labelled ``istio.io/rev`` with it. ``url`` replaces the Service where one is given.
+    """
+
+    configuration: str
+    webhook: str
+    service: str
+    namespace: str
+    port: int = 443
+    path: str = "/inject"
+    revision: str = "default"
+    failure_policy: str = "Fail"
+    timeout_seconds: int = 10
+    url: str = ""
+
+
+def webhook_configuration(spec: WebhookSpec) -> JSONObject:
+    """Return the object to apply; it has no ``caBundle`` key, which is another manager's."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "metadata": {
+            "name": spec.configuration,
+            "labels": {"app.kubernetes.io/name": OWN_PODS, "istio.io/rev": spec.revision or "default"},
+        },
+        "webhooks": [_entry(spec)],
+    }
+
+
+def _entry(spec: WebhookSpec) -> JSONObject:
+    return {
+        # `*.sidecar-injector.istio.io` names a family of entries; ours is then Istio's first of it.
+        "name": spec.webhook.replace("*", "namespace", 1),
+        "admissionReviewVersions": ["v1"],
+        "clientConfig": _client(spec),
+        "failurePolicy": spec.failure_policy,
+        "matchConditions": _conditions(),
+        "matchPolicy": "Equivalent",
+        "namespaceSelector": _namespaces(spec),
+        "objectSelector": _not_opted_out(),
+        "reinvocationPolicy": "Never",
+        "rules": [
+            {
+                "apiGroups": [""],
+                "apiVersions": ["v1"],
+                "operations": ["CREATE"],
+                "resources": ["pods"],
+                "scope": "Namespaced",
+            }
+        ],
+        "sideEffects": "None",
+        "timeoutSeconds": spec.timeout_seconds,
+    }
+
+
+def _client(spec: WebhookSpec) -> JSONObject:
+    if spec.url:
+        return {"url": f"{spec.url.rstrip('/')}{spec.path}"}
+    service = {"name": spec.service, "namespace": spec.namespace, "path": spec.path, "port": spec.port}
+    return {"service": service}
+
+
+def _namespaces(spec: WebhookSpec) -> JSONObject:
+    away = [*SYSTEM_NAMESPACES, spec.namespace]
+    if spec.revision in ("", "default"):
+        asked = {"key": "istio-injection", "operator": "In", "values": ["enabled"]}
+    else:
+        asked = {"key": "istio.io/rev", "operator": "In", "values": [spec.revision]}
+    own = {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": away}
+    return {"matchExpressions": [asked, own]}
+
+
+def _not_opted_out() -> JSONObject:
+    return {"matchExpressions": [{"key": INJECTION_LABEL, "operator": "NotIn", "values": ["false"]}]}
+
+
+def _conditions() -> list[JSONObject]:
+    """Return CEL that spares the calls whose answer would be: leave it alone."""
+    return [
+        {
+            "name": "not-host-network",
+            "expression": "!(has(object.spec.hostNetwork) && object.spec.hostNetwork)",
+        },
+        {
+            "name": "not-a-mirror-pod",
+            "expression": "!has(object.metadata.annotations) "
+            "|| !('kubernetes.io/config.mirror' in object.metadata.annotations)",
+        },
+        {
+            "name": "not-our-own-pod",
+            "expression": "!has(object.metadata.labels) "
+            "|| !('app.kubernetes.io/name' in object.metadata.labels) "
+            f"|| object.metadata.labels['app.kubernetes.io/name'] != '{OWN_PODS}'",
+        },
+    ]
