@@ -1,1 +1,18 @@
-"""See DESIGN."""
+"""YAML and JSON text in and out, byte for byte as Kubernetes' Go libraries.
+
+Knows nothing of templates or pods.
+"""
+
+from injector.kubeyaml.gojson import EncodingError, go_json
+from injector.kubeyaml.numbers import go_float_json
+from injector.kubeyaml.reading import load, load_strict
+from injector.kubeyaml.writing import dump
+
+__all__ = [
+    "EncodingError",
+    "dump",
+    "go_float_json",
+    "go_json",
+    "load",
+    "load_strict",
+]

@@ -1,0 +1,91 @@
+"""YAML values in, JSON out, as sigs.k8s.io/yaml converts them. Knows no YAML text.
+
+Keys become strings, integral floats ints; what JSON cannot say is an error.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+from injector.errors import YAMLError
+from injector.json_types import JSON
+from injector.kubeyaml.decoding import OddKey
+from injector.kubeyaml.gosyntax import go_syntax
+from injector.kubeyaml.numbers import go_float_yaml
+from injector.kubeyaml.scalars import json_number
+
+_UNSUPPORTED: Final = "unsupported map key of type: {}, key: {}, value: {}"
+
+
+def to_json(value: Any, *, source: str = "") -> JSON:
+    """Turn a value that nobody else holds into JSON, in place; subtrees shared within it stay shared."""
+    conversion = _Conversion()
+    try:
+        result = conversion.value(value)
+        if conversion.late_fault:
+            raise conversion.late_fault
+    except YAMLError as error:
+        error.source = source
+        raise
+    return result
+
+
+def finite(number: float) -> int | float:
+    """Return the float as JSON shows it; raises YAMLError, in encoding/json's words, when JSON cannot."""
+    if math.isfinite(number):
+        return json_number(number)
+    name = "NaN" if math.isnan(number) else "+Inf" if number > 0 else "-Inf"
+    raise YAMLError(f"json: unsupported value: {name}")
+
+
+class _Conversion:
+    """One a document. As in Go, a number that JSON cannot say is found after all such keys."""
+
+    __slots__ = ("_done", "late_fault")
+
+    def __init__(self) -> None:
+        self._done: set[int] = set()
+        self.late_fault: YAMLError | None = None
+
+    def value(self, value: Any) -> JSON:
+        if isinstance(value, float):
+            return self._float(value)
+        if isinstance(value, dict | list) and id(value) not in self._done:
+            self._done.add(id(value))
+            if isinstance(value, dict):
+                self._mapping(value)
+            else:
+                value[:] = map(self.value, value)
+        return value
+
+    def _float(self, number: float) -> int | float:
+        try:
+            return finite(number)
+        except YAMLError as error:
+            self.late_fault = self.late_fault or error
+            return 0
+
+    def _mapping(self, mapping: dict[Any, Any]) -> None:
+        if all(isinstance(key, str) for key in mapping):
+            for key, value in mapping.items():
+                mapping[key] = self.value(value)
+            return
+        items = list(mapping.items())
+        mapping.clear()
+        for key, value in items:
+            mapping[key if isinstance(key, str) else _key(key, value)] = self.value(value)
+
+
+def _key(key: OddKey, value: Any) -> str:
+    """Return the string that a number or boolean becomes; sigs.k8s.io/yaml sends floats through float32."""
+    odd = key.value
+    if odd is None:
+        raise YAMLError(_UNSUPPORTED.format("%!s(<nil>)", "<nil>", go_syntax(value)))
+    if isinstance(odd, bool):
+        return "true" if odd else "false"
+    if isinstance(odd, float):
+        return go_float_yaml(odd, bits=32)
+    if odd >= 2**63:
+        raise YAMLError(_UNSUPPORTED.format("uint64", go_syntax(odd), go_syntax(value)))
+    return str(odd)

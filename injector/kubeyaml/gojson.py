@@ -1,0 +1,97 @@
+"""JSON values in, the text of Go's encoding/json out. Knows no YAML.
+
+orjson writes what it writes alike; the rest (floats, bad UTF-8, huge ints) is written here.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from typing import Final
+
+import orjson
+
+from injector.errors import InjectorError
+from injector.json_types import JSON
+from injector.kubeyaml.numbers import go_float_json
+
+_PERHAPS_FLOAT: Final = re.compile(rb"(?:\A|[\[:,])-?[0-9]+[.e]").search
+_HTML: Final = ((b"<", b"\\u003c"), (b">", b"\\u003e"), (b"&", b"\\u0026"))
+_LINES: Final = ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"))
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+
+class EncodingError(InjectorError):
+    """A value that JSON cannot say; ``str()`` is encoding/json's sentence."""
+
+
+def go_json(value: JSON, *, sort_keys: bool = True, escape_html: bool = True) -> str:
+    r"""Return json.Marshal of ``value``: no spaces, ``<``, ``>``, ``&``, U+2028 and U+2029 escaped.
+
+    ``sort_keys=False`` keeps the order of dicts: that of a Go struct's fields. ``escape_html=False`` is
+    an Encoder after SetEscapeHTML(false). Lone surrogates (bytes that are no UTF-8) become ``\ufffd``.
+    Raises EncodingError for infinities and NaN.
+    """
+    try:
+        data = orjson.dumps(value, option=orjson.OPT_SORT_KEYS if sort_keys else None)
+    except (TypeError, ValueError):
+        data = b""
+    if not data or _PERHAPS_FLOAT(data):
+        data = "".join(_pieces(value, sort_keys)).encode()
+    for character, escape in (*_HTML, *_LINES) if escape_html else _LINES:
+        if character in data:
+            data = data.replace(character, escape)
+    return data.decode()
+
+
+def _pieces(value: JSON, sort_keys: bool) -> Iterator[str]:  # noqa: FBT001 - private, named by its caller
+    """Yield the text of ``value``, not yet escaped for HTML."""
+    if isinstance(value, float):
+        yield _float(value)
+    elif isinstance(value, str):
+        yield _string(value)
+    elif isinstance(value, dict):
+        yield from _mapping(value, sort_keys)
+    elif isinstance(value, list | tuple):
+        opening = "["
+        for element in value:
+            yield opening
+            yield from _pieces(element, sort_keys)
+            opening = ","
+        yield "]" if value else "[]"
+    elif isinstance(value, int) and not isinstance(value, bool):
+        yield str(int(value))
+    else:
+        yield {None: "null", True: "true", False: "false"}[value]
+
+
+def _mapping(value: dict[str, JSON], sort_keys: bool) -> Iterator[str]:  # noqa: FBT001 - as above
+    opening = "{"
+    for key in sorted(value, key=_bytes) if sort_keys else value:
+        yield opening
+        yield _string(key)
+        yield ":"
+        yield from _pieces(value[key], sort_keys)
+        opening = ","
+    yield "}" if value else "{}"
+
+
+def _bytes(key: str) -> bytes:
+    """Go sorts by UTF-8 bytes, and a lone surrogate stands for the byte that it came from."""
+    return key.encode("utf-8", "surrogateescape")
+
+
+def _float(number: float) -> str:
+    if math.isfinite(number):
+        return go_float_json(number)
+    name = "NaN" if math.isnan(number) else "+Inf" if number > 0 else "-Inf"
+    raise EncodingError(f"json: unsupported value: {name}")
+
+
+def _string(text: str) -> str:
+    try:
+        return orjson.dumps(str(text)).decode()
+    except TypeError:
+        parts = _SURROGATE.split(text)
+        return '"' + "\\ufffd".join(orjson.dumps(part).decode()[1:-1] for part in parts) + '"'

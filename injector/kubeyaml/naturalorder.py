@@ -1,0 +1,69 @@
+"""Mapping keys in, the order in which yaml.v2 writes them out. Knows nothing else.
+
+Natural order: ``a2`` before ``a10``, other characters before letters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cmp_to_key
+from typing import Final
+
+_INT64: Final = 1 << 64
+
+
+def natural_order(keys: Iterable[str]) -> list[str]:
+    """Return the keys as yaml.v2 sorts them."""
+    ordered = sorted(keys)
+    if not all(map(str.isalpha, ordered)):  # letters compare by code point, which is how they are sorted now
+        ordered.sort(key=_by_nature)
+    return ordered
+
+
+def _compare(a: str, b: str) -> int:
+    if _less(a, b):
+        return -1
+    return 1 if _less(b, a) else 0
+
+
+_by_nature = cmp_to_key(_compare)
+
+
+def _less(a: str, b: str) -> bool:
+    for position, (x, y) in enumerate(zip(a, b, strict=False)):
+        if x != y:
+            return _less_from(a, b, position)
+    return len(a) < len(b)
+
+
+def _less_from(a: str, b: str, position: int) -> bool:
+    """Compare where the keys first differ: as numbers if digits start there."""
+    x, y = a[position], b[position]
+    if x.isalpha() or y.isalpha():
+        return x < y if x.isalpha() and y.isalpha() else y.isalpha()
+    start = 1 if "0" in (x, y) and _nonzero_digit_before(a, position) else 0
+    number_a, end_a = _number(a, position, start)
+    number_b, end_b = _number(b, position, start)
+    if number_a != number_b:
+        return number_a < number_b
+    return end_a < end_b if end_a != end_b else x < y
+
+
+def _nonzero_digit_before(key: str, position: int) -> bool:
+    """Tell whether a 0 at ``position`` counts, because the digits before it are not all noughts."""
+    for character in reversed(key[:position]):
+        if not character.isdecimal():
+            return False
+        if character != "0":
+            return True
+    return False
+
+
+def _number(key: str, position: int, start: int) -> tuple[int, int]:
+    """Return the number that starts at ``position``, in Go's wrapping int64, and where it ends."""
+    number = start
+    while position < len(key) and key[position].isdecimal():
+        number = number * 10 + ord(key[position]) - ord("0")
+        position += 1
+    number %= _INT64
+    return (number - _INT64 if number >= _INT64 >> 1 else number), position

@@ -1,0 +1,108 @@
+"""YAML text in, the first document's nodes out, aliases tied to what they name. Knows no typing, no JSON.
+
+`decoding` turns the nodes into JSON. `reading` spares usual documents both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from yaml._yaml import CParser
+from yaml.error import YAMLError as LibYAMLError
+from yaml.events import (
+    AliasEvent,
+    CollectionStartEvent,
+    DocumentStartEvent,
+    Event,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+)
+
+from injector.kubeyaml.failure import at, translate
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Node:
+    """One node of the text.
+
+    ``children`` of a mapping are its keys and values in turn, of an alias the one node it names.
+    ``implicit`` tells that a scalar is plain, ``line`` counts from 1.
+    """
+
+    kind: type[Event]
+    line: int
+    tag: str = ""
+    value: str = ""
+    implicit: bool = False
+    anchored: bool = False
+    children: list[Node] = field(default_factory=list)
+
+
+def compose(text: str | bytes, *, source: str, max_depth: int) -> Node | None:
+    """Return the root node of the first document, None for a text without one; raises YAMLError."""
+    data = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
+    try:
+        return _Composer(CParser(data), source, max_depth).document()
+    except LibYAMLError as error:
+        raise translate(error, source=source) from error
+
+
+class _Composer:
+    """Pulls events until the first document has ended, so that a fault behind it is never seen."""
+
+    __slots__ = ("_anchors", "_event", "_max_depth", "_parser", "_source")
+
+    def __init__(self, parser: CParser, source: str, max_depth: int) -> None:
+        self._parser = parser
+        self._source = source
+        self._max_depth = max_depth
+        self._anchors: dict[str, Node] = {}
+        self._event: Any = parser.get_event()  # Any: the stubs know no event's fields
+
+    def document(self) -> Node | None:
+        start = self._next()
+        if not isinstance(start, DocumentStartEvent):
+            return None
+        if start.version not in (None, (1, 1)):
+            raise at("found incompatible YAML document", source=self._source, mark=start.start_mark)
+        self._next()
+        root = self._node(self._max_depth)
+        self._next()
+        return root
+
+    def _next(self) -> Any:
+        self._event = self._parser.get_event()
+        return self._event
+
+    def _node(self, depth: int) -> Node:
+        event = self._event
+        if isinstance(event, AliasEvent):
+            return self._alias(event)
+        node = Node(kind=event.__class__, line=event.start_mark.line + 1, tag=event.tag or "")
+        if event.anchor is not None:
+            node.anchored = True
+            self._anchors[event.anchor] = node
+        if isinstance(event, ScalarEvent):
+            node.value = event.value
+            node.implicit = event.implicit[0]
+        elif isinstance(event, CollectionStartEvent):
+            self._children(node, event, depth)
+        return node
+
+    def _children(self, node: Node, event: Any, depth: int) -> None:
+        if not depth:
+            reason = f"exceeded max depth of {self._max_depth}"
+            raise at(reason, source=self._source, mark=event.start_mark, named_line=event.start_mark.line + 1)
+        end = MappingEndEvent if isinstance(event, MappingStartEvent) else SequenceEndEvent
+        while not isinstance(self._next(), end):
+            node.children.append(self._node(depth - 1))
+
+    def _alias(self, event: Any) -> Node:
+        name = event.anchor
+        target = self._anchors.get(name)
+        if target is None:
+            raise at(f"unknown anchor '{name}' referenced", source=self._source, mark=event.start_mark)
+        return Node(kind=AliasEvent, line=event.start_mark.line + 1, value=name, children=[target])

@@ -1,0 +1,172 @@
+"""YAML text in, JSON out, as sigs.k8s.io/yaml v1.6 (yaml.v2) reads it. Knows no Kubernetes types.
+
+The usual document (block and flow collections, scalars) is built straight from libyaml's events.
+Whatever is rarer (aliases, tags, merges, odd keys, strictness) goes the exact way of `nodes`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from yaml._yaml import CParser
+from yaml.error import YAMLError as LibYAMLError
+from yaml.events import (
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+    StreamEndEvent,
+)
+
+from injector.errors import YAMLError
+from injector.json_types import JSON
+from injector.kubeyaml.conversion import finite, to_json
+from injector.kubeyaml.decoding import decode
+from injector.kubeyaml.failure import translate
+from injector.kubeyaml.nodes import compose
+from injector.kubeyaml.scalars import MERGE, TYPED_START, plain
+
+MAX_DEPTH: Final = 64
+"""Levels of nesting. A pod has 12; libyaml itself slows down and orjson stops at 1,024."""
+
+MAX_SIZE: Final = 16 << 20
+"""Characters. etcd holds 1.5 MiB an object; a file with a List of many objects may be larger."""
+
+_OTHERWISE: Final = ("?", "%YAML", "\\/")
+"""Text that libyaml 0.2 reads differently from yaml.v2 in some places; `nodes` knows which."""
+
+_MOST_KEPT: Final = 4096
+_KEPT_LENGTH: Final = 40
+_kept: dict[str, JSON] = {}
+
+_NextEvent = Callable[[], Any]  # the stubs know no event's fields
+
+
+class _UnusualError(Exception):
+    """The document needs the exact way."""
+
+
+def load(text: str | bytes, *, source: str = "", max_depth: int = MAX_DEPTH) -> JSON:
+    """Return the JSON of the first document; None for empty text. Duplicate keys: the last one counts.
+
+    The result may share subtrees where the text has aliases: treat it as frozen. Numbers are what
+    JSON text shows: integral floats are ints while they fit in 64 bits. ``source`` is named in
+    errors. Raises YAMLError in the wording of Go, also for text that is deeper than ``max_depth``
+    or longer than MAX_SIZE.
+    """
+    _check_size(text, source)
+    if isinstance(text, str) and not any(sign in text for sign in _OTHERWISE):
+        try:
+            return _first_document(text, source, max_depth)
+        except _UnusualError:
+            pass
+    return _exactly(text, source=source, max_depth=max_depth, strict=False)
+
+
+def load_strict(text: str | bytes, *, source: str = "", max_depth: int = MAX_DEPTH) -> JSON:
+    """Do as `load` does, but a key set twice in one mapping is a YAMLError."""
+    _check_size(text, source)
+    return _exactly(text, source=source, max_depth=max_depth, strict=True)
+
+
+def json_scalar(text: str) -> JSON:
+    """Return the JSON value of a plain scalar; raises YAMLError for infinities and NaN."""
+    try:
+        return _kept[text]
+    except KeyError:
+        value = plain(text)
+        if isinstance(value, float):
+            value = finite(value)
+        if len(_kept) < _MOST_KEPT and len(text) < _KEPT_LENGTH:
+            _kept[text] = value
+        return value
+
+
+def _exactly(text: str | bytes, *, source: str, max_depth: int, strict: bool) -> JSON:
+    root = compose(text, source=source, max_depth=max_depth)
+    if root is None:
+        return None
+    return to_json(decode(root, source=source, strict=strict, max_depth=max_depth), source=source)
+
+
+def _check_size(text: str | bytes, source: str) -> None:
+    if len(text) > MAX_SIZE:
+        raise YAMLError(f"yaml: text of {len(text)} characters is longer than {MAX_SIZE}", source=source)
+
+
+def _first_document(text: str, source: str, max_depth: int) -> JSON:
+    """Build the first document from events; _UnusualError when there is more to it."""
+    try:
+        parser = CParser(text)
+    except UnicodeEncodeError:
+        raise _UnusualError from None
+    next_event = parser.get_event
+    try:
+        next_event()
+        if next_event().__class__ is StreamEndEvent:
+            return None
+        value = _value(next_event(), next_event, max_depth)
+        next_event()
+    except LibYAMLError as error:
+        if "unexpected ':'" in str(error):
+            raise _UnusualError from error
+        raise translate(error, source=source) from error
+    return value
+
+
+def _value(event: Any, next_event: _NextEvent, depth: int) -> JSON:
+    """Return the JSON of the node that starts with ``event``."""
+    kind = event.__class__
+    if kind is ScalarEvent:
+        return _scalar(event)
+    if kind is MappingStartEvent and depth:
+        return _mapping(next_event, depth - 1)
+    if kind is SequenceStartEvent and depth:
+        return _sequence(next_event, depth - 1)
+    raise _UnusualError
+
+
+def _scalar(event: Any) -> JSON:
+    implicit = event.implicit
+    if implicit[0]:
+        text = event.value
+        if text and text[0] not in TYPED_START:
+            return text
+        try:
+            return json_scalar(text)
+        except YAMLError:
+            raise _UnusualError from None
+    if implicit[1]:
+        return event.value
+    raise _UnusualError
+
+
+def _mapping(next_event: _NextEvent, depth: int) -> JSON:
+    mapping: dict[str, JSON] = {}
+    while True:
+        event = next_event()
+        kind = event.__class__
+        if kind is ScalarEvent:
+            key = _scalar(event)
+            if key.__class__ is not str or key == MERGE:
+                raise _UnusualError
+            event = next_event()
+            mapping[key] = (
+                _scalar(event) if event.__class__ is ScalarEvent else _value(event, next_event, depth)
+            )
+        elif kind is MappingEndEvent:
+            return mapping
+        else:
+            raise _UnusualError
+
+
+def _sequence(next_event: _NextEvent, depth: int) -> JSON:
+    sequence: list[JSON] = []
+    while True:
+        event = next_event()
+        kind = event.__class__
+        if kind is SequenceEndEvent:
+            return sequence
+        sequence.append(_scalar(event) if kind is ScalarEvent else _value(event, next_event, depth))
