@@ -3,13 +3,16 @@
 Knows nothing of templates or pods.
 """
 
+from injector.kubeyaml.documents import Document, documents
 from injector.kubeyaml.gojson import EncodingError, go_json
 from injector.kubeyaml.numbers import go_float_json
 from injector.kubeyaml.reading import load, load_strict
 from injector.kubeyaml.writing import dump
 
 __all__ = [
+    "Document",
     "EncodingError",
+    "documents",
     "dump",
     "go_float_json",
     "go_json",

@@ -39,7 +39,7 @@ def go_quote(text: str) -> str:
     return '"' + "".join(map(_escape, text)) + '"'
 
 
-def _word(value: bool | float | None) -> str:
+def _word(value: Any) -> str:
     if value is None:
         return "<nil>"
     if value is True or value is False:
