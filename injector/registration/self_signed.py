@@ -1,8 +1,8 @@
 """The Secret of a self-made CA as it is, and the time, to the Secret as it should be.
 
-Pure: knows no cluster and no clock. Keys of the Secret: ``ca.crt`` and ``ca.key`` (the CA in force), ``tls.crt``
-and ``tls.key`` (the leaf under it), ``ca-next.crt`` and ``ca-next.key`` (made, trusted, not yet signing),
-``ca-previous.crt`` (still trusted, signs no more) and ``promoted-at``. One change at a time:
+Pure: knows no cluster and no clock. Keys of the Secret: ``ca.crt`` and ``ca.key`` (the CA in force),
+``tls.crt`` and ``tls.key`` (the leaf under it), ``ca-next.crt`` and ``ca-next.key`` (made, trusted, not yet
+signing), ``ca-previous.crt`` (still trusted, signs no more) and ``promoted-at``. One change at a time:
 
 1. no CA, or one that cannot be used: make CA and leaf
 2. the CA is past two thirds of its life: make the next one; the bundle holds both from now on

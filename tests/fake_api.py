@@ -1,0 +1,252 @@
+"""A Kubernetes API server in memory with faults on demand: lists, watches, writes, applies caBundle.
+
+Its answers are held against the real one by tests/e2e/test_fake_api_agrees.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from injector.kube.client import Connection, KubeClient
+
+Handler = Callable[[web.Request], web.StreamResponse | None]
+
+
+@dataclass
+class FakeApi:
+    """Objects by collection path and name; a history per collection; faults that tests switch on."""
+
+    objects: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    version: int = 100
+    oldest: int = 0
+    events: list[tuple[int, str, str, dict[str, Any]]] = field(default_factory=list)
+    requests: Counter[str] = field(default_factory=Counter)
+    seen: list[tuple[str, str]] = field(default_factory=list)
+    refuse: Callable[[str, str], web.Response | None] = lambda method, path: None  # noqa: E731
+    silent: bool = False
+    url: str = ""
+    _news: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _cuts: set[asyncio.Event] = field(default_factory=set)
+
+    async def put(self, collection: str, item: dict[str, Any], *, kind: str = "") -> dict[str, Any]:
+        """Create or replace an object as somebody else would, and tell the watches."""
+        name = item["metadata"]["name"]
+        known = self.objects.setdefault(collection, {})
+        kind = kind or ("MODIFIED" if name in known else "ADDED")
+        self.version += 1
+        item = deepcopy(item)
+        item["metadata"]["resourceVersion"] = str(self.version)
+        known[name] = item
+        await self._tell(collection, kind, item)
+        return item
+
+    async def remove(self, collection: str, name: str) -> None:
+        """Delete an object as somebody else would."""
+        item = deepcopy(self.objects[collection].pop(name))
+        self.version += 1
+        item["metadata"]["resourceVersion"] = str(self.version)
+        await self._tell(collection, "DELETED", item)
+
+    async def bookmark(self, collection: str) -> None:
+        """Send a bookmark to the collection's watches."""
+        self.version += 1
+        item = {"metadata": {"resourceVersion": str(self.version)}}
+        await self._tell(collection, "BOOKMARK", item)
+
+    def forget_history(self) -> None:
+        """Make every resourceVersion up to now too old to watch from."""
+        self.oldest = self.version + 1
+
+    def cut_watches(self) -> None:
+        """Break every open watch in the middle of a line."""
+        for cut in self._cuts:
+            cut.set()
+
+    async def _tell(self, collection: str, kind: str, item: dict[str, Any]) -> None:
+        async with self._news:
+            self.events.append((self.version, collection, kind, deepcopy(item)))
+            self._news.notify_all()
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request."""
+        method, path = request.method, request.path
+        watching = request.query.get("watch") == "true"
+        self.requests["WATCH" if watching else method] += 1
+        self.seen.append(("WATCH" if watching else method, path))
+        if (refusal := self.refuse("WATCH" if watching else method, path)) is not None:
+            return refusal
+        collection, _, name = path.rpartition("/")
+        if watching:
+            return await self._watch(request, path)
+        if method == "POST":
+            return await self._create(path, await request.json())
+        if method == "GET" and path in self.objects and collection not in self.objects:
+            return self._list(request, path)
+        if name not in self.objects.get(collection, {}) and method in ("GET", "PUT", "PATCH", "DELETE"):
+            return self._list(request, path) if method == "GET" and _is_collection(path) else _status(404, "NotFound")
+        if method == "GET":
+            return _json(self.objects[collection][name])
+        if method == "DELETE":
+            await self.remove(collection, name)
+            return _json({})
+        body = orjson.loads(await request.read())
+        if method == "PUT":
+            return await self._replace(collection, name, body)
+        return await self._apply(collection, name, body, request.query["fieldManager"])
+
+    def _list(self, request: web.BaseRequest, path: str) -> web.Response:
+        items = [item for item in self.objects.get(path, {}).values() if _selected(item, request)]
+        return _json({"metadata": {"resourceVersion": str(self.version)}, "items": items})
+
+    async def _create(self, collection: str, body: dict[str, Any]) -> web.Response:
+        if body["metadata"]["name"] in self.objects.get(collection, {}):
+            return _status(409, "AlreadyExists")
+        return _json(await self.put(collection, body), status=201)
+
+    async def _replace(self, collection: str, name: str, body: dict[str, Any]) -> web.Response:
+        sent = body["metadata"].get("resourceVersion")
+        if sent and sent != self.objects[collection][name]["metadata"]["resourceVersion"]:
+            return _status(409, "Conflict")
+        return _json(await self.put(collection, body))
+
+    async def _apply(self, collection: str, name: str, body: dict[str, Any], manager: str) -> web.Response:
+        item = deepcopy(self.objects[collection][name])
+        sent = body["metadata"].get("resourceVersion")
+        if sent and sent != item["metadata"]["resourceVersion"]:
+            return _status(409, "Conflict")
+        applied = {entry["name"]: entry for entry in body["webhooks"]}
+        for entry in item["webhooks"]:
+            if entry["name"] in applied:
+                entry.setdefault("clientConfig", {}).update(applied[entry["name"]]["clientConfig"])
+        item["metadata"]["managedFields"] = [
+            {
+                "manager": manager,
+                "fieldsV1": {
+                    "f:webhooks": {
+                        f'k:{{"name":"{entry}"}}': {"f:clientConfig": {"f:caBundle": {}}} for entry in applied
+                    }
+                },
+            }
+        ]
+        return _json(await self.put(collection, item))
+
+    async def _watch(self, request: web.BaseRequest, collection: str) -> web.StreamResponse:
+        since = int(request.query["resourceVersion"])
+        response = web.StreamResponse()
+        response.content_type = "application/json"
+        await response.prepare(request)
+        if since < self.oldest:
+            gone = {"code": 410, "reason": "Expired", "message": "too old resource version"}
+            await response.write(orjson.dumps({"type": "ERROR", "object": gone}) + b"\n")
+            return response
+        cut = asyncio.Event()
+        self._cuts.add(cut)
+        try:
+            await self._stream(request, response, collection, since, cut)
+        finally:
+            self._cuts.discard(cut)
+        return response
+
+    async def _stream(
+        self,
+        request: web.BaseRequest,
+        response: web.StreamResponse,
+        collection: str,
+        since: int,
+        cut: asyncio.Event,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + float(request.query["timeoutSeconds"])
+        while loop.time() < end:
+            if cut.is_set():
+                await response.write(b'{"type":"MODIFIED","obj')
+                return
+            for version, where, kind, item in list(self.events):
+                if version > since and where == collection and not self.silent:
+                    since = version
+                    if kind == "BOOKMARK" or _selected(item, request):
+                        await response.write(orjson.dumps({"type": kind, "object": item}) + b"\n")
+            async with self._news:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(0.02):
+                        await self._news.wait()
+
+
+def _is_collection(path: str) -> bool:
+    return path.rsplit("/", 1)[1] in {
+        "mutatingwebhookconfigurations",
+        "secrets",
+        "namespaces",
+        "nodes",
+        "leases",
+    }
+
+
+def _selected(item: dict[str, Any], request: web.BaseRequest) -> bool:
+    selector = request.query.get("fieldSelector", "")
+    return not selector or selector == f"metadata.name={item['metadata']['name']}"
+
+
+def _json(body: Any, status: int = 200) -> web.Response:
+    return web.Response(body=orjson.dumps(body), status=status, content_type="application/json")
+
+
+def _status(code: int, reason: str) -> web.Response:
+    return _json({"kind": "Status", "code": code, "reason": reason, "message": reason}, status=code)
+
+
+def refusal(code: int, *, retry_after: int | None = None, text: str | None = None) -> web.Response:
+    """Return an answer that refuses: a Status, or bare text as a proxy in between sends."""
+    response = web.Response(text=text, status=code) if text is not None else _status(code, "Refused")
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(retry_after)
+    return response
+
+
+@contextlib.asynccontextmanager
+async def fake_api() -> AsyncIterator[FakeApi]:
+    """Serve a FakeApi on loopback."""
+    api = FakeApi()
+    runner = web.ServerRunner(web.Server(api.handle), shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    host, port = runner.addresses[0][:2]
+    api.url = f"http://{host}:{port}"
+    try:
+        yield api
+    finally:
+        await runner.cleanup()
+
+
+@contextlib.asynccontextmanager
+async def connected(api: FakeApi, folder: Any) -> AsyncIterator[KubeClient]:
+    """Return a client that found the fake through a kubeconfig file, as in life."""
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "fake",
+        "contexts": [{"name": "fake", "context": {"cluster": "fake", "user": "fake"}}],
+        "clusters": [{"name": "fake", "cluster": {"server": api.url}}],
+        "users": [{"name": "fake", "user": {"token": "not-a-secret"}}],
+    }
+    path = folder / "kubeconfig"
+    path.write_bytes(orjson.dumps(config))
+    async with await KubeClient.connect(Connection(kubeconfig=str(path))) as client:
+        yield client
+
+
+async def until(condition: Callable[[], bool], *, seconds: float = 10.0) -> None:
+    """Wait for a condition that the event loop brings about; fail when it does not come."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.005)
