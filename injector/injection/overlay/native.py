@@ -1,0 +1,73 @@
+"""Nodes, annotation and environment in, whether the proxy is a native sidecar out. Knows no template.
+
+A native sidecar is an init container that keeps running (``restartPolicy: Always``); the kubelet
+has to know it, which it surely does from Kubernetes 1.33.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from injector.injection.overlay.containers import (
+    PROXY,
+    containers_of,
+    find,
+    with_containers,
+)
+from injector.injection.overlay.gotext import parse_bool
+from injector.injection.releases import Behaviour
+from injector.json_types import Pod
+
+FEATURE: Final = "ENABLE_NATIVE_SIDECARS"
+ANNOTATION: Final = "sidecar.istio.io/nativeSidecar"
+
+_MINOR_WITH_NATIVE_SIDECARS: Final = 33
+_KUBELET_VERSION: Final = re.compile(r"v?\d+\.(?P<minor>\d+)(?:\.\d+)*(?:[-+~].*)?")
+
+
+def detect_native(
+    behaviour: Behaviour, env: Mapping[str, str], nodes: Mapping[str, str], node_name: str
+) -> bool:
+    """Tell whether proxies are native sidecars unless a pod says otherwise.
+
+    Up to 1.26 the feature's switch decides. From 1.27 it may be ``auto``, its default: the kubelet of
+    the pod's node decides where the node is known, else all of ``nodes`` (name -> kubelet version)
+    have to be new enough; no node at all means no.
+    """
+    switch = env.get(FEATURE, "")
+    if not behaviour.native_sidecars_auto:
+        return behaviour.native_sidecars_by_feature and parse_bool(switch) is True
+    chosen = parse_bool(switch)
+    if chosen is not None:
+        return chosen
+    if node_name in nodes:
+        return _new_enough(nodes[node_name])
+    return bool(nodes) and all(_new_enough(version) for version in nodes.values())
+
+
+def _new_enough(version: str) -> bool:
+    match = _KUBELET_VERSION.fullmatch(version)
+    return match is not None and int(match["minor"]) >= _MINOR_WITH_NATIVE_SIDECARS
+
+
+def native_for(annotation: str | None, behaviour: Behaviour, *, by_default: bool) -> bool:
+    """Return whether a pod's proxy is a native sidecar; from 1.24 its annotation has the last word."""
+    if behaviour.native_sidecar_annotation and annotation in ("true", "false"):
+        return annotation == "true"
+    return by_default
+
+
+def follow_template(merged: Pod, template_pod: Pod) -> Pod:
+    """Return the pod with the owner's own istio-proxy moved to where the template has it.
+
+    Owners customise the proxy among ``containers``, whatever the cluster's nodes can do.
+    """
+    containers = containers_of(merged)
+    proxy = find(containers, PROXY)
+    if proxy is None or find(containers_of(template_pod, "initContainers"), PROXY) is None:
+        return merged
+    at = containers.index(proxy)
+    merged = with_containers(merged, "containers", [*containers[:at], *containers[at + 1 :]])
+    return with_containers(merged, "initContainers", [*containers_of(merged, "initContainers"), proxy])

@@ -1,0 +1,149 @@
+"""Prometheus annotations in, what the agent has to scrape out. Knows no container and no mesh.
+
+Prometheus sanitises annotation names, so ``prometheus.io/scrape`` and ``prometheus-io.scrape`` are
+one to it, and from 1.13 to Istio as well.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from injector.errors import InjectionError
+from injector.gotemplate.quoting import quote
+from injector.injection.overlay.gotext import parse_bool, parse_int
+from injector.kubeyaml import go_json
+
+SCRAPE: Final = "prometheus.io/scrape"
+PATH: Final = "prometheus.io/path"
+PORT: Final = "prometheus.io/port"
+TARGETS: Final = "prometheus.istio.io/scrape-targets"
+SECURE_PORT: Final = "prometheus.istio.io/secure-port"
+
+_NO_LABEL_CHARACTER: Final = re.compile(r"[^a-zA-Z0-9_]")
+
+# The data plane's own ports and what answers there (Istio 1.31). Scraping one of them would loop,
+# count twice or reach no application.
+RESERVED_PORTS: Final[Mapping[str, str]] = {
+    "15000": "Envoy admin",
+    "15001": "outbound traffic capture",
+    "15004": "pilot debug",
+    "15006": "inbound traffic capture",
+    "15008": "HBONE tunnel",
+    "15020": "pilot-agent status / merged Prometheus",
+    "15021": "Envoy health",
+    "15053": "DNS proxy",
+    "15090": "Envoy Prometheus (already merged)",
+}
+
+
+def sanitised(name: str) -> str:
+    """Return an annotation's name as Prometheus makes a label of it."""
+    return _NO_LABEL_CHARACTER.sub("_", name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spelling:
+    """Which annotation names count as one of Prometheus': the exact ones, or every spelling."""
+
+    exact: bool
+
+    def same(self, name: str, meant: str) -> bool:
+        """Tell whether ``name`` is ``meant``."""
+        return name == meant or (not self.exact and sanitised(name) == sanitised(meant))
+
+    def values(self, annotations: Mapping[str, str], meant: str) -> list[str]:
+        """Return the values of all spellings, the exact one first, the others by name."""
+        found = sorted((name != meant, name) for name in annotations if self.same(name, meant))
+        return [annotations[name] for _, name in found]
+
+    def value(self, annotations: Mapping[str, str], meant: str) -> str | None:
+        """Return the value that counts; with several spellings Istio takes any, we the first."""
+        return next(iter(self.values(annotations, meant)), None)
+
+    def cleared(self, annotations: Mapping[str, str], *meant: str) -> dict[str, str]:
+        """Return the annotations without these."""
+        return {
+            name: value
+            for name, value in annotations.items()
+            if not any(self.same(name, one) for one in meant)
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One endpoint that the agent scrapes."""
+
+    port: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scrape:
+    """The value of ISTIO_PROMETHEUS_ANNOTATIONS."""
+
+    scrape: str = ""
+    path: str = ""
+    port: str = ""
+    targets: tuple[Target, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.scrape or self.path or self.port or self.targets)
+
+    @property
+    def text(self) -> str:
+        """The JSON that the agent reads."""
+        value: dict[str, Any] = {"scrape": self.scrape, "path": self.path, "port": self.port}
+        if self.targets:
+            value["targets"] = [{"port": target.port, "path": target.path} for target in self.targets]
+        return go_json(value, sort_keys=False)
+
+
+def scrape_of(annotations: Mapping[str, str], spelling: Spelling, *, targets: bool) -> Scrape:
+    """Return what the annotations ask for; ``targets`` tells whether the list of targets is known."""
+    listed = _targets(spelling.value(annotations, TARGETS) or "") if targets else ()
+    first = listed[0] if listed else None
+    return Scrape(
+        scrape=spelling.value(annotations, SCRAPE) or "",
+        path=first.path if first else spelling.value(annotations, PATH) or "",
+        port=first.port if first else spelling.value(annotations, PORT) or "",
+        targets=listed,
+    )
+
+
+def _targets(text: str) -> tuple[Target, ...]:
+    """Return ``port[:path]`` entries; one without a port drops the whole list, as in Istio."""
+    found = []
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        port, _, path = entry.partition(":")
+        if not port.strip():
+            return ()
+        found.append(Target(port=port.strip(), path=path.strip() or "/metrics"))
+    return tuple(found)
+
+
+def check_ports(scrape: Scrape, agent_port: int) -> None:
+    """Raise InjectionError for a port that is none, the agent's, or one of the data plane's (1.31)."""
+    if scrape.targets:
+        for target in scrape.targets:
+            _check(target.port, agent_port, head="invalid prometheus scrape targets: ", word="target port")
+    elif scrape.port:
+        _check(scrape.port, agent_port, head="invalid prometheus scrape configuration: ", word="port")
+
+
+def _check(port: str, agent_port: int, *, head: str, word: str) -> None:
+    number = parse_int(port)
+    if number is None or not 1 <= number <= 65535:
+        raise InjectionError(f"{head}invalid {word} {quote(port)}")
+    if number == agent_port:
+        raise InjectionError(f"{head}{word} {port} conflicts with agent port")
+    if reason := RESERVED_PORTS.get(str(number)):
+        raise InjectionError(f"{head}{word} {port} is reserved for Istio ({reason}) and cannot be scraped")
+
+
+def wants_scraping(annotations: Mapping[str, str], spelling: Spelling) -> bool:
+    """Return what the pod says about being scraped; what is no bool does not count, silence means yes."""
+    said = (parse_bool(value) for value in spelling.values(annotations, SCRAPE))
+    return next((value for value in said if value is not None), True)

@@ -1,0 +1,36 @@
+"""A pod's annotation and the configuration in, names of templates out. Knows no template."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from injector.errors import InjectionError
+from injector.gotemplate.quoting import quote
+from injector.injection.snapshot import InjectConfig
+
+TEMPLATES: Final = "inject.istio.io/templates"
+
+
+def select_templates(annotations: Mapping[str, str], config: InjectConfig) -> tuple[str, ...]:
+    """Return the templates to apply, in order; aliases are resolved once and may stand for none."""
+    listed = annotations.get(TEMPLATES)
+    if listed is None:
+        asked: Iterable[str] = config.default_templates
+    else:
+        asked = (name.strip() for name in listed.split(","))
+    return tuple(_resolved(asked, config.aliases))
+
+
+def _resolved(names: Iterable[str], aliases: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
+    for name in names:
+        yield from aliases.get(name, (name,))
+
+
+def template_of(name: str, templates: Mapping[str, Any]) -> Any:
+    """Return the template of that name; raises InjectionError naming those that exist."""
+    try:
+        return templates[name]
+    except KeyError:
+        known = ", ".join(sorted(templates))
+        raise InjectionError(f"requested template {quote(name)} not found; have {known}") from None
