@@ -31,7 +31,7 @@ class FakeApi:
     events: list[tuple[int, str, str, dict[str, Any]]] = field(default_factory=list)
     requests: Counter[str] = field(default_factory=Counter)
     seen: list[tuple[str, str]] = field(default_factory=list)
-    refuse: Callable[[str, str], web.Response | None] = lambda method, path: None  # noqa: E731
+    refuse: Callable[[str, str], web.Response | None] = lambda method, path: None
     silent: bool = False
     url: str = ""
     _news: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -92,7 +92,11 @@ class FakeApi:
         if method == "GET" and path in self.objects and collection not in self.objects:
             return self._list(request, path)
         if name not in self.objects.get(collection, {}) and method in ("GET", "PUT", "PATCH", "DELETE"):
-            return self._list(request, path) if method == "GET" and _is_collection(path) else _status(404, "NotFound")
+            return (
+                self._list(request, path)
+                if method == "GET" and _is_collection(path)
+                else _status(404, "NotFound")
+            )
         if method == "GET":
             return _json(self.objects[collection][name])
         if method == "DELETE":

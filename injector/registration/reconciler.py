@@ -5,7 +5,7 @@ difference. What ends it: being cancelled. What each error does:
 
 =========================  =====================================================================
 no such object (yet)        wait for the watch to bring it; ``status.missing``
-Conflict, NotFound          somebody was faster: read again
+Conflict, NotFound          somebody was faster: wait for the watch to bring what they wrote
 Forbidden                   wait and try again, the log names the verb and the resource
 refused, reset, 429, 5xx    wait and try again
 a rival who keeps writing   a token bucket: five writes, then one a minute; ``status.fighting``
@@ -105,6 +105,8 @@ class Reconciler:
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _overlap: Overlap | None = None
     _before: tuple[Authority, ...] = ()
+    _settled: str = ""
+    """The resourceVersion that was written on: until the watch shows a newer one, nothing is to be done."""
 
     def wake(self) -> None:
         """Look again soon: the CA, the certificate or the leadership has changed."""
@@ -147,7 +149,7 @@ class Reconciler:
             self.backoff.reset()
             self._update(fighting=False)
             return self._until_overlap_ends()
-        if not self.leading():
+        if not self.leading() or self._settled == _version(configuration):
             return self.resync
         if wait := self.bucket.wait(self.monotonic()):
             self._fight(wait)
@@ -158,10 +160,13 @@ class Reconciler:
         try:
             await self.client.apply(f"{COLLECTION}/{self.name}", body, manager=CA_BUNDLE_MANAGER)
         except (Conflict, NotFound):
-            return self.backoff.next()
+            # What was planned on is no longer so; the watch brings what is.
+            self._settled = _version(body)
+            return self.resync
         except KubeError as error:
             self._report(error)
             return self.backoff.next(at_least=error.retry_after if isinstance(error, ApiError) else 0.0)
+        self._settled = _version(body)
         self._update(writes=self.status.writes + 1, last_error="")
         logger.info("caBundle of %s written for %s", self.name, self.names.name)
         return self._until_overlap_ends()
@@ -214,3 +219,7 @@ class Reconciler:
         if status != self.status:
             self.status = status
             self.changed(status)
+
+
+def _version(configuration: JSONObject) -> str:
+    return str(configuration["metadata"]["resourceVersion"])

@@ -81,7 +81,10 @@ async def test_a_long_list_is_read_page_by_page(api: FakeApi, client: KubeClient
         names = next(pages)
         more = {"continue": "next"} if names == ["n0", "n1"] else {}
         return _json(
-            {"metadata": {"resourceVersion": "103", **more}, "items": [api.objects[path][name] for name in names]}
+            {
+                "metadata": {"resourceVersion": "103", **more},
+                "items": [api.objects[path][name] for name in names],
+            }
         )
 
     api.refuse = page
@@ -100,7 +103,9 @@ async def test_a_version_that_is_too_old_is_listed_again(api: FakeApi, client: K
 
 
 @pytest.mark.parametrize("code", [401, 403, 404, 410, 429, 500, 503])
-async def test_a_refused_watch_is_tried_again_until_it_works(api: FakeApi, client: KubeClient, code: int) -> None:
+async def test_a_refused_watch_is_tried_again_until_it_works(
+    api: FakeApi, client: KubeClient, code: int
+) -> None:
     left = 3
 
     def refuse(method: str, _: str):
@@ -153,7 +158,9 @@ async def test_silence_is_a_dead_connection(api: FakeApi, client: KubeClient) ->
         assert api.requests["GET"] > 1
 
 
-async def test_a_server_that_ends_every_watch_is_not_asked_in_a_hot_loop(api: FakeApi, client: KubeClient) -> None:
+async def test_a_server_that_ends_every_watch_is_not_asked_in_a_hot_loop(
+    api: FakeApi, client: KubeClient
+) -> None:
     api.refuse = lambda method, _: refusal(200, text="") if method == "WATCH" else None
     async with running(client):
         await until(lambda: api.requests["WATCH"] >= 3)
@@ -163,7 +170,9 @@ async def test_a_server_that_ends_every_watch_is_not_asked_in_a_hot_loop(api: Fa
         assert loop.time() - start > 0.2
 
 
-async def test_the_error_names_verb_and_resource_and_ends_with_the_fault(api: FakeApi, client: KubeClient) -> None:
+async def test_the_error_names_verb_and_resource_and_ends_with_the_fault(
+    api: FakeApi, client: KubeClient
+) -> None:
     errors: list[KubeError | None] = []
     answers = iter([refusal(403)])
     api.refuse = lambda method, _: next(answers, None) if method == "GET" else None
