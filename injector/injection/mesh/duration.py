@@ -1,0 +1,112 @@
+"""Go's time.Duration text in, nanoseconds out, and back. Knows no message.
+
+The wording of the errors is that of Go's time.ParseDuration.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Final
+
+NANOSECOND: Final = 1
+MICROSECOND: Final = 1_000
+MILLISECOND: Final = 1_000_000
+SECOND: Final = 1_000_000_000
+
+_UNITS: Final = {
+    "ns": NANOSECOND,
+    "us": MICROSECOND,
+    "µs": MICROSECOND,  # U+00B5, micro sign
+    "μs": MICROSECOND,  # U+03BC, Greek letter mu
+    "ms": MILLISECOND,
+    "s": SECOND,
+    "m": 60 * SECOND,
+    "h": 3600 * SECOND,
+}
+_PIECE: Final = re.compile(r"([0-9]*)(\.[0-9]*)?([^0-9.]*)")
+_MOST: Final = 1 << 63  # an int64 of nanoseconds; its negative is one more than its positive limit
+
+
+class DurationError(ValueError):
+    """Text that is no duration; ``str()`` is Go's sentence."""
+
+
+def parse_duration(text: str) -> int:
+    """Return the nanoseconds of ``1h2m3.004s``, ``-100ms`` or ``0``. Raises DurationError."""
+    rest = text[1:] if text[:1] in ("-", "+") else text
+    negative = text.startswith("-")
+    if rest == "0":
+        return 0
+    if not rest:
+        raise _invalid(text)
+    total = 0
+    while rest:
+        nanoseconds, rest = _piece(rest, text)
+        total += nanoseconds
+        if total > _MOST:
+            raise _invalid(text)
+    if total == _MOST and not negative:
+        raise _invalid(text)
+    return -total if negative else total
+
+
+def _piece(rest: str, text: str) -> tuple[int, str]:
+    match = _PIECE.match(rest)
+    assert match is not None  # noqa: S101 - the pattern matches the empty string
+    whole, fraction, unit = match[1], match[2], match[3]
+    if not whole and not (fraction and len(fraction) > 1):
+        raise _invalid(text)
+    if int(whole or 0) > _MOST:
+        raise _invalid(text)
+    if not unit:
+        raise DurationError(f"time: missing unit in duration {_quote(text)}")
+    scale = _UNITS.get(unit)
+    if scale is None:
+        raise DurationError(f"time: unknown unit {_quote(unit)} in duration {_quote(text)}")
+    digits = (fraction or ".")[1:]
+    part = int(digits) * scale // 10 ** len(digits) if digits else 0
+    return int(whole or 0) * scale + part, rest[match.end() :]
+
+
+def format_duration(nanoseconds: int) -> str:
+    """Return time.Duration's String: ``1m0s``, ``1.5s``, ``100ms``, ``0s``."""
+    sign, rest = ("-", -nanoseconds) if nanoseconds < 0 else ("", nanoseconds)
+    if rest == 0:
+        return "0s"
+    if rest < SECOND:
+        unit, scale = next(
+            pair for pair in (("ms", MILLISECOND), ("µs", MICROSECOND), ("ns", 1)) if rest >= pair[1]
+        )
+        return f"{sign}{_decimal(rest, scale)}{unit}"
+    minutes, rest = divmod(rest, 60 * SECOND)
+    hours, minutes = divmod(minutes, 60)
+    text = f"{_decimal(rest, SECOND)}s"
+    if hours or minutes:
+        text = f"{minutes}m{text}"
+    return f"{sign}{hours}h{text}" if hours else f"{sign}{text}"
+
+
+def proto_text(nanoseconds: int) -> str:
+    """Return protobuf's JSON of a Duration without quotes: 0, 3, 6 or 9 digits after the point."""
+    sign, rest = ("-", -nanoseconds) if nanoseconds < 0 else ("", nanoseconds)
+    seconds, nanos = divmod(rest, SECOND)
+    digits = f"{nanos:09d}"
+    while digits.endswith("000"):
+        digits = digits[:-3]
+    return f"{sign}{seconds}.{digits}s" if digits else f"{sign}{seconds}s"
+
+
+def _decimal(amount: int, scale: int) -> str:
+    whole, part = divmod(amount, scale)
+    digits = str(part).rjust(len(str(scale)) - 1, "0").rstrip("0")
+    return f"{whole}.{digits}" if digits else str(whole)
+
+
+def _invalid(text: str) -> DurationError:
+    return DurationError(f"time: invalid duration {_quote(text)}")
+
+
+def _quote(text: str) -> str:
+    """Quote as Go's time package does: like JSON for what is printable."""
+    return json.dumps(text, ensure_ascii=False)
