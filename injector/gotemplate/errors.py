@@ -1,7 +1,8 @@
 """What goes wrong inside the engine before its place in the template is known. Knows nothing else.
 
 ExecutionError
-└── FunctionError   what a template function says went wrong: Go's error or panic text
+├── FunctionError      what a template function says went wrong: Go's error or panic text
+└── UnprintableError   a function was to be printed
 
 Both become injector.errors.TemplateExecError, with name, line and column, before they leave the room.
 """
@@ -17,3 +18,7 @@ class ExecutionError(InjectorError):
 
 class FunctionError(ExecutionError):
     """A template function failed; reported as ``error calling NAME: …``."""
+
+
+class UnprintableError(ExecutionError):
+    """A value of a type that has no text; ``str()`` is the type's name."""

@@ -15,7 +15,6 @@ UNSIGNED_KINDS = frozenset({"uint", "uint8", "uint16", "uint32", "uint64", "uint
 FLOAT_KINDS = frozenset({"float32", "float64"})
 NILABLE_KINDS = frozenset({"chan", "func", "interface", "map", "pointer", "slice", "value"})
 
-NO_METHODS: Mapping[str, Method] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -33,7 +32,7 @@ class Type:
     elem: Type | None = None
     key: Type | None = None
     named: bool = False
-    methods: Mapping[str, Method] = NO_METHODS
+    methods: Mapping[str, Method] = field(default_factory=dict)
     stringer: Callable[[Any], str] | None = None
     implements: frozenset[str] = frozenset()
 

@@ -1,8 +1,8 @@
 """JSON and Go types to the values that templates work on. Knows no template.
 
 Go's value -> here: string -> str, bool -> bool, int -> int, sized ints -> Int32 …, float64 -> float,
-map[string]interface{} -> dict, map[string]string -> StringMap, []interface{} -> list, other lists ->
-TypedList, struct -> Struct (a lazy view), pointer to a struct -> Struct with ``pointer``, other pointers -> Pointer,
+map[string]interface{} -> dict, map[string]string -> StringMap, []interface{} -> list, other lists -> TypedList,
+struct -> Struct (a lazy view), pointer to a struct -> Struct with ``pointer``, other pointers -> Pointer,
 typed nil pointer -> NilPointer, nil interface (JSON null) -> None, no value (missing key) -> MISSING.
 Python's truth of every one of them is Go's.
 """

@@ -1,0 +1,174 @@
+"""Building blocks of compiled templates: expressions by binding time, constants, places. Knows no template syntax.
+
+A place in the template is written into the column numbers of the generated code, and the line into its line
+numbers: an exception's traceback then tells where in the template it happened, at no cost while nothing fails.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from injector.gotemplate import runtime
+from injector.gotemplate.nodes import Node, Tree
+from injector.gotemplate.types import Type
+from injector.gotemplate.values import Value
+
+Stmts: TypeAlias = list[ast.stmt]
+
+RUNTIME = {
+    "fields": runtime.fields,
+    "field_or_method": runtime.field_or_method,
+    "unwrap": runtime.unwrap,
+    "nil_if_missing": runtime.nil_if_missing,
+    "string_argument": runtime.string_argument,
+    "convert": runtime.convert,
+    "fail": runtime.fail,
+    "elements": runtime.elements,
+    "pairs": runtime.pairs,
+    "printed": runtime.printed,
+    "quoted": runtime.quoted,
+    "bare": runtime.bare,
+    "deeper": runtime.deeper,
+}
+"""What generated code may call, by the name it has there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """A value known when the template is compiled; ``interface``: it was found in an interface{}."""
+
+    value: Value
+    interface: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dynamic:
+    """A value that the generated code computes.
+
+    ``type``: its Go type where that is certain, else None. ``text``: it is template text, made by a
+    serialiser. ``fallible``: computing it may raise. ``missable``, ``nilable``: it may be MISSING, None.
+    ``unwrapped``: it came out of a pipeline, so None stands for MISSING. ``path``: the struct fields that lead
+    to it from the root.
+    """
+
+    code: ast.expr
+    type: Type | None = None
+    interface: bool = False
+    text: bool = False
+    fallible: bool = True
+    missable: bool = False
+    nilable: bool = False
+    unwrapped: bool = False
+    path: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Root:
+    """The data of the execution: some of its fields are known, the others are not."""
+
+
+Expr: TypeAlias = Known | Dynamic | Root
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """A place: the node that messages show, the template being executed, the function being called."""
+
+    node: Node
+    template: str
+    call: str
+
+
+@dataclass(slots=True)
+class Unit:
+    """Everything that the functions generated for one text share."""
+
+    tree: Tree
+    sites: list[Site] = field(default_factory=list)
+    constants: dict[str, Any] = field(default_factory=dict)
+    size: int = 0
+    serial: int = 0
+
+    def fresh(self, prefix: str) -> str:
+        """Return a name that the generated code does not use yet."""
+        self.serial += 1
+        return f"{prefix}{self.serial}"
+
+    def bind(self, prefix: str, value: Any) -> str:
+        """Return the name under which generated code finds an object."""
+        for name, known in self.constants.items():
+            if known is value:
+                return name
+        name = self.fresh(prefix)
+        self.constants[name] = value
+        return name
+
+    def constant(self, value: Value) -> ast.expr:
+        """Return code for a value: a literal where Python has one, else a global."""
+        if value is None or type(value) in {str, int, bool, float}:
+            return ast.Constant(value=value)
+        return load(self.bind("k_", value))
+
+    def place(self, code: ast.expr, node: Node, template: str, call: str = "") -> ast.expr:
+        """Say where in the template an expression stands."""
+        line, _ = self.tree.place(node.pos)
+        code.lineno = code.end_lineno = line
+        code.col_offset = len(self.sites)
+        code.end_col_offset = code.col_offset
+        self.sites.append(Site(node=node, template=template, call=call))
+        return code
+
+
+def load(name: str) -> ast.Name:
+    """Return code that reads a variable."""
+    return ast.Name(id=name, ctx=ast.Load())
+
+
+def assign(name: str, value: ast.expr) -> ast.stmt:
+    """Return code that sets a variable."""
+    return ast.Assign(targets=[ast.Name(id=name, ctx=ast.Store())], value=value)
+
+
+def invoke(function: str, *args: ast.expr) -> ast.Call:
+    """Return code that calls a function by its name."""
+    return ast.Call(func=load(function), args=list(args), keywords=[])
+
+
+def method(receiver: ast.expr, name: str, *args: ast.expr) -> ast.Call:
+    """Return code that calls a Python method that cannot fail."""
+    return ast.Call(
+        func=ast.Attribute(value=receiver, attr=name, ctx=ast.Load()), args=list(args), keywords=[]
+    )
+
+
+def after(first: ast.expr, second: ast.expr) -> ast.expr:
+    """Return code that computes two expressions in this order and is worth the second."""
+    return ast.Subscript(
+        value=ast.Tuple(elts=[first, second], ctx=ast.Load()), slice=ast.Constant(value=1), ctx=ast.Load()
+    )
+
+
+def walrus(name: str, value: ast.expr) -> ast.expr:
+    """Return code that keeps a value while computing it."""
+    return ast.NamedExpr(target=ast.Name(id=name, ctx=ast.Store()), value=value)
+
+
+def static_type(expr: Expr) -> Type | None:
+    """Return the Go type of an expression where it is certain."""
+    if isinstance(expr, Known):
+        if expr.value is None or not runtime.has_type(expr.value):
+            return None
+        return runtime.type_of(expr.value)
+    return expr.type if isinstance(expr, Dynamic) else None
+
+
+def is_scalar(value: Value) -> bool:
+    """Return whether a value cannot be changed in place."""
+    return value is None or isinstance(value, (str, int, float, complex))
+
+
+def certain(declared: Type) -> Type | None:
+    """Return a declared type if it says what values are like, None for interfaces and reflect.Value."""
+    return None if declared.kind in {"interface", "value"} else declared

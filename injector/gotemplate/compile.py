@@ -1,0 +1,247 @@
+"""A template and what is known at load, to a function that renders. Knows no pods and no files.
+
+compile_template reads: parse → compile the text's statements → compile the templates that stay functions →
+assemble one Python module → run it once.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import CodeType, TracebackType
+from typing import Any
+
+from injector.errors import TemplateExecError
+from injector.gotemplate import nodes
+from injector.gotemplate.builtins import BUILTINS
+from injector.gotemplate.code import (
+    RUNTIME,
+    Dynamic,
+    Expr,
+    Root,
+    Site,
+    Stmts,
+    Unit,
+    assign,
+    invoke,
+    load,
+    method,
+)
+from injector.gotemplate.errors import ExecutionError, FunctionError, UnprintableError
+from injector.gotemplate.expressions import Data
+from injector.gotemplate.functions import Function
+from injector.gotemplate.parse import parse
+from injector.gotemplate.quoting import quote
+from injector.gotemplate.statements import Statements
+from injector.gotemplate.types import StructType
+from injector.gotemplate.values import MISSING, Struct, Value, zero
+from injector.rendering import Rendering
+
+Render = Callable[[Mapping[str, Value]], tuple[list[str], list[str]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """A compiled template. Rendering changes nothing in it: one may serve any number of threads."""
+
+    name: str
+    tree: nodes.Tree
+    _module: ast.Module
+    _render: Render
+    _codes: frozenset[CodeType]
+    _sites: tuple[Site, ...]
+    _copies: bool
+
+    def render(self, dot: Mapping[str, Value]) -> Rendering:
+        """Return the rendering for the fields of the dot that were not known when the template was compiled.
+
+        Raises TemplateExecError in Go's words.
+        """
+        try:
+            strings, values = self._render(copied(dot) if self._copies else dot)
+        except ExecutionError as error:
+            raise self._explained(error) from error
+        return Rendering(tuple(strings), tuple(values))
+
+    def source(self) -> str:
+        """Return the generated code as Python source, for people to read."""
+        return ast.unparse(self._module)
+
+    def _explained(self, error: ExecutionError) -> TemplateExecError:
+        site = self._site(error.__traceback__)
+        message = str(error)
+        if isinstance(error, UnprintableError):
+            message = f"can't print {site.node} of type {error}"
+        elif isinstance(error, FunctionError):
+            message = f"error calling {site.call}: {error}"
+        line, column = self.tree.place(site.node.pos)
+        place = f"template: {self.tree.name}:{line}:{column}"
+        executing = f"executing {quote(site.template)} at <{site.node}>"
+        text = f"{place}: {executing}: {message}"
+        return TemplateExecError(text, name=self.tree.name, line=line, column=column)
+
+    def _site(self, traceback: TracebackType | None) -> Site:
+        """Return where in the template the innermost frame of generated code stands."""
+        found = self._sites[0]
+        while traceback is not None:
+            code = traceback.tb_frame.f_code
+            if code in self._codes:
+                column = _column(code, traceback.tb_lasti)
+                found = self._sites[column] if column is not None else found
+            traceback = traceback.tb_next
+        return found
+
+
+def _column(code: CodeType, offset: int) -> int | None:
+    for place, (_line, _end, column, _end_column) in enumerate(code.co_positions()):
+        if place == offset // 2:
+            return column
+    return None
+
+
+def compile_template(
+    name: str,
+    text: str,
+    *,
+    functions: Mapping[str, Function],
+    known: Mapping[str, Value] | None = None,
+    dot_type: StructType | None = None,
+    delimiters: tuple[str, str] = ("{{", "}}"),
+) -> Template:
+    """Compile a template for the fields of the dot in ``known``; ``render`` takes the others.
+
+    ``functions`` are added to Go's own. ``dot_type`` makes the dot a pointer to a struct with these fields; without it,
+    it is a map. What is known is evaluated here: branches are decided, loops unrolled, pure functions
+    called; an error in it is raised when a rendering comes to it, as in Go. Raises TemplateSyntaxError.
+    """
+    tree = parse(name, text, BUILTINS.keys() | functions.keys(), delimiters)
+    mutating = any(function in used_functions(tree) for function, f in functions.items() if f.mutates)
+    data = Data(
+        known={} if mutating else (known or {}), dot_type=dot_type, functions=functions, mutating=mutating
+    )
+    return _Assembly(tree, data, known or {}).template()
+
+
+class _Assembly:
+    """Puts the functions generated for one text together."""
+
+    def __init__(self, tree: nodes.Tree, data: Data, known: Mapping[str, Value]) -> None:
+        self.unit = Unit(tree=tree)
+        self.data = data
+        self.known = known
+        self.callables: dict[str, str] = {}
+
+    def template(self) -> Template:
+        """Compile everything and run the module."""
+        tree = self.unit.tree
+        functions = [self._main(), *self._called()]
+        module = ast.fix_missing_locations(ast.Module(body=functions, type_ignores=[]))
+        code = compile(module, f"<template {tree.name}>", "exec", dont_inherit=True)
+        space: dict[str, Any] = {"__builtins__": {}, **RUNTIME, **self.unit.constants}
+        exec(code, space)  # noqa: S102 - the code was made here, from nodes; no text of the template is in it
+        return Template(
+            name=tree.name,
+            tree=tree,
+            _module=module,
+            _render=space["render"],
+            _codes=frozenset(constant for constant in code.co_consts if isinstance(constant, CodeType)),
+            _sites=tuple(self.unit.sites)
+            or (Site(node=tree.templates[tree.name], template=tree.name, call=""),),
+            _copies=self.data.mutating,
+        )
+
+    def _main(self) -> ast.stmt:
+        main = self._statements(self.unit.tree.name, Root())
+        body = self._body(main)
+        body.append(ast.Expr(value=invoke("s", main.pending_code())))
+        body.append(ast.Return(value=ast.Tuple(elts=[load("S"), load("V")], ctx=ast.Load())))
+        lists = [assign(name, ast.List(elts=[], ctx=ast.Load())) for name in ("S", "V")]
+        appends = [
+            assign(short, ast.Attribute(value=load(name), attr="append", ctx=ast.Load()))
+            for short, name in (("s", "S"), ("v", "V"))
+        ]
+        depth = assign("depth", ast.Constant(value=0))
+        return _function("render", ("dot",), [*lists, *appends, depth, *self._reads(), *body])
+
+    def _called(self) -> Iterator[ast.stmt]:
+        """Yield the templates that are called; compiling one may ask for more."""
+        done = 0
+        while done < len(self.callables):
+            name, function = list(self.callables.items())[done]
+            done += 1
+            dot = Dynamic(code=load("dot"), fallible=False, missable=True)
+            statements = self._statements(name, dot)
+            statements.pending.moved = True
+            body = self._body(statements)
+            body.append(ast.Return(value=statements.pending_code()))
+            yield _function(function, ("dot", "s", "v", "t", "depth"), body)
+
+    def _statements(self, name: str, dot: Expr) -> Statements:
+        return Statements(self.unit, self.data, name, dot, self.callables)
+
+    def _body(self, statements: Statements) -> Stmts:
+        statements.list(self.unit.tree.templates[statements.template_name])
+        return statements.block
+
+    def _reads(self) -> Stmts:
+        """Return code that reads from the dot what the template needs of it."""
+        reads: Stmts = []
+        if self.data.root_used:
+            reads.append(assign("root", invoke(self.unit.bind("make_root_", self._make_root), load("dot"))))
+        for path, name in sorted(self.data.paths.items()):
+            if len(path) > 1:
+                value = method(load(self.data.paths[path[:-1]]), "get", ast.Constant(value=path[-1]))
+            else:
+                value = method(load("dot"), "get", ast.Constant(value=path[0]), self._absent(path[0]))
+            reads.append(assign(name, value))
+        return reads
+
+    def _absent(self, name: str) -> ast.expr:
+        declared = self.data.dot_type.field_type(name) if self.data.dot_type is not None else None
+        return self.unit.constant(MISSING if declared is None else zero(declared))
+
+    def _make_root(self, dot: Mapping[str, Value]) -> Value:
+        known = copied(self.known) if self.data.mutating else self.known
+        if self.data.dot_type is None:
+            return {**known, **dot}
+        return Struct.of(self.data.dot_type, {**known, **dot}, pointer=True)
+
+
+def _function(name: str, params: tuple[str, ...], body: Stmts) -> ast.stmt:
+    arguments = ast.arguments(
+        posonlyargs=[],
+        args=[ast.arg(arg=param) for param in params],
+        kwonlyargs=[],
+        kw_defaults=[],
+        defaults=[],
+    )
+    return ast.FunctionDef(name=name, args=arguments, body=body, decorator_list=[], lineno=1, col_offset=0)
+
+
+def copied(value: Any) -> Any:
+    """Return maps and lists copied to the bottom; everything else cannot be changed by a template."""
+    if type(value) is dict:
+        return {key: copied(element) for key, element in value.items()}
+    return [copied(element) for element in value] if type(value) is list else value
+
+
+def used_functions(tree: nodes.Tree) -> frozenset[str]:
+    """Return the names of all functions in a text."""
+    return frozenset(name for body in tree.templates.values() for name in _identifiers(body))
+
+
+def _identifiers(node: Any) -> Iterator[str]:
+    if isinstance(node, nodes.Identifier):
+        yield node.name
+    elif isinstance(node, tuple):
+        for element in node:
+            yield from _identifiers(element)
+    elif isinstance(node, nodes.Node):
+        for attribute in type(node).__match_args__ or node_fields(node):
+            yield from _identifiers(getattr(node, attribute))
+
+
+def node_fields(node: nodes.Node) -> tuple[str, ...]:
+    """Return the names of a node's parts."""
+    return tuple(node.__dataclass_fields__)

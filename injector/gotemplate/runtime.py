@@ -1,0 +1,206 @@
+"""What a template does with values: take a field, call a method, iterate, print. Knows no syntax tree.
+
+Used twice: while a template is compiled, on what is known then, and by the compiled code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from injector.gotemplate import fmt, types
+from injector.gotemplate.errors import ExecutionError, FunctionError, UnprintableError
+from injector.gotemplate.functions import Function, convert
+from injector.gotemplate.quoting import quote_inside
+from injector.gotemplate.types import Method, StructType, Type
+from injector.gotemplate.values import (
+    MISSING,
+    NilPointer,
+    Pointer,
+    Struct,
+    TypedList,
+    TypedMap,
+    Value,
+    type_of,
+)
+from injector.rendering import Quoted
+
+NO_VALUE = "<no value>"
+
+
+def fields(value: Value, names: Sequence[str], is_interface: int) -> Value:
+    """Return ``value.A.B``; ``is_interface`` tells that the value was found in an interface{}.
+
+    That matters to messages alone: they show the static type.
+    """
+    static = types.ANY if is_interface else None
+    for name in names:
+        if type(value) is dict:
+            value, static = value.get(name, MISSING), types.ANY
+        else:
+            value, static = field(value, name, static, ())
+    return value
+
+
+def field_or_method(value: Value, name: str, is_interface: int, *args: Value) -> Value:
+    """Return ``value.Name``, or the result of that method for ``args``."""
+    return field(value, name, types.ANY if is_interface else None, args)[0]
+
+
+def field(value: Value, name: str, static: Type | None, args: tuple[Value, ...]) -> tuple[Value, Type | None]:
+    """Return a field and its static type, None for the value's own."""
+    if value is MISSING:
+        return MISSING, None
+    if value is None:
+        raise ExecutionError(f"nil pointer evaluating interface {{}}.{name}")
+    shown = static or type_of(value)
+    while isinstance(value, Pointer) and name not in value.type.methods:
+        value = value.value
+    declared = type_of(value)
+    method = declared.methods.get(name)
+    if method is not None:
+        return call_method(method, name, value, args), method.result
+    if isinstance(value, Struct) and name in value.type.lookup:
+        if args:
+            raise ExecutionError(f"{name} has arguments but cannot be invoked as function")
+        return value.get(name), value.type.field_type(name)
+    if isinstance(value, dict) and declared.key is not None and declared.key.name == "string":
+        if args:
+            raise ExecutionError(f"{name} is not a method but has arguments")
+        return value.get(name, MISSING), declared.elem
+    if isinstance(value, NilPointer) and _has_field(value, name):
+        raise ExecutionError(f"nil pointer evaluating {shown}.{name}")
+    raise ExecutionError(f"can't evaluate field {name} in type {shown}")
+
+
+def _has_field(value: NilPointer, name: str) -> bool:
+    target = value.type.elem
+    return not isinstance(target, StructType) or name in target.lookup
+
+
+def call_method(method: Method, name: str, receiver: Value, args: tuple[Value, ...]) -> Value:
+    """Call a method with as many arguments as it declares."""
+    if len(args) != len(method.params):
+        raise ExecutionError(f"wrong number of args for {name}: want {len(method.params)} got {len(args)}")
+    checked = [convert(arg, param) for arg, param in zip(args, method.params, strict=True)]
+    try:
+        return method.call(receiver, *checked)
+    except FunctionError as error:
+        raise ExecutionError(f"error calling {name}: {error}") from error
+
+
+def unwrap(value: Value) -> Value:
+    """Return what a pipeline hands on: a nil interface{} becomes no value."""
+    return MISSING if value is None else value
+
+
+def nil_if_missing(value: Value) -> Value:
+    """Return a value as an interface{} argument: no value becomes nil."""
+    return None if value is MISSING else value
+
+
+def string_argument(value: Value) -> str:
+    """Return a value as a string argument."""
+    text: str = value if type(value) is str else convert(value, types.STRING)
+    return text
+
+
+def has_type(value: Value) -> bool:
+    """Return whether a value has a Go type: nil and no value have none."""
+    return value is not None and value is not MISSING
+
+
+MAX_TEMPLATE_DEPTH = 100_000
+"""Go's limit for templates that call templates, which its message names."""
+
+OUR_TEMPLATE_DEPTH = 250
+"""Ours: Python's stack is smaller."""
+
+
+def deeper(depth: int) -> int:
+    """Return the depth of a template that is called."""
+    if depth >= OUR_TEMPLATE_DEPTH:
+        raise ExecutionError(f"exceeded maximum template depth ({MAX_TEMPLATE_DEPTH})")
+    return depth + 1
+
+
+def fail(message: str) -> Value:
+    """Raise what was found out at load and must happen only when reached."""
+    raise ExecutionError(message)
+
+
+# Iteration.
+
+
+def elements(value: Value) -> Sequence[Value]:
+    """Return what ``range`` visits: elements in order, map values by key, integers below a number."""
+    while isinstance(value, Pointer):
+        value = value.value
+    if isinstance(value, list):
+        return value
+    if isinstance(value, dict):
+        return [value[key] for key in sorted(value)]
+    if value is MISSING or value is None:
+        return ()
+    if isinstance(value, int) and not isinstance(value, bool):
+        return range(value) if type(value) is int else _sized_range(value)
+    raise ExecutionError(f"range can't iterate over {fmt.format_value(value)}")
+
+
+def pairs(value: Value) -> Sequence[tuple[Value, Value]]:
+    """Return index or key with each element."""
+    while isinstance(value, Pointer):
+        value = value.value
+    if isinstance(value, dict):
+        return sorted(value.items(), key=lambda item: item[0])
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise ExecutionError(f"can't use {int(value)} to iterate over more than one variable")
+    return list(enumerate(elements(value)))
+
+
+def _sized_range(value: int) -> Sequence[Value]:
+    declared: Callable[..., Value] = type(value)
+    own = getattr(value, "type", None)
+    if "type" in getattr(value, "__dict__", ()):  # a declared type is kept by the value, not by its class
+        return [declared(number, own) for number in range(value)]
+    return [declared(number) for number in range(value)]
+
+
+# Printing.
+
+
+def printed(value: Value) -> str:
+    """Return what an action prints."""
+    if type(value) is str:
+        return value
+    if value is None or value is MISSING:
+        return NO_VALUE
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Pointer):
+        return printed(indirect(value))
+    if isinstance(value, Function) or callable(value):
+        raise UnprintableError(type_of(value).name)
+    return fmt.sprint(value)
+
+
+def indirect(value: Value) -> Value:
+    """Follow pointers to scalars to their end; structs are handled alike on both sides of a pointer."""
+    while isinstance(value, Pointer):
+        value = value.value
+    return value
+
+
+def quoted(value: Value) -> Quoted:
+    """Return what stands between the quotes of sprig's ``quote`` for one value that is not nil."""
+    raw = value if type(value) is str else fmt.format_value(value)
+    return Quoted(quote_inside(raw), raw)
+
+
+def bare(value: Value) -> str:
+    """Return what stands between the quotes of sprig's ``squote``."""
+    return str(value) if isinstance(value, str) else fmt.format_value(value)
+
+
+def is_typed(value: Value) -> bool:
+    """Return whether the elements of a container are not of type interface{}."""
+    return isinstance(value, (TypedList, TypedMap, int))
