@@ -1,0 +1,98 @@
+"""What runs beside the reviews, as the process sees it: protocols and what is handed to them.
+
+Knows neither the API server nor certificates' making: the reconciler, the watches on the cluster and the
+issuing of certificates come in from outside, and a review never waits for one of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from injector.json_types import JSONObject
+from injector.service.generation import Generation
+from injector.service.health import Readiness
+from injector.service.live import Live
+from injector.service.logs import Log
+from injector.service.metrics import Metrics
+from injector.service.options import ServiceOptions
+from injector.service.tls import KeyPair
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a companion may read, set and add to.
+
+    A companion that issues certificates sets ``pair``; one that keeps the registration reads ``pair`` and
+    ``ca`` (the CA file's PEM), adds a condition to ``readiness``, and its figures to ``metrics``.
+    """
+
+    options: ServiceOptions
+    pair: Live[KeyPair | None]
+    ca: Live[bytes | None]
+    generation: Live[Generation | None]
+    readiness: Readiness
+    metrics: Metrics
+    log: Log
+
+
+class Companion(Protocol):
+    """A task beside the reviews. It is started again after a crash, and cancelled when the process stops."""
+
+    @property
+    def name(self) -> str:
+        """Name it in logs and metrics."""
+
+    async def run(self, surroundings: Surroundings) -> None:
+        """Work until cancelled."""
+
+
+class ClusterState(Protocol):
+    """What the cluster would tell a review, kept in memory; the mappings are read anew at each review.
+
+    ``namespaces`` maps a name to its Namespace object, ``nodes`` a node's name to its kubelet version.
+    """
+
+    @property
+    def namespaces(self) -> Mapping[str, JSONObject]:
+        """Return the namespaces by name."""
+
+    @property
+    def nodes(self) -> Mapping[str, str]:
+        """Return the kubelet versions by node."""
+
+
+class Events(Protocol):
+    """Tells the cluster's users what happened, on the object that an operator looks at."""
+
+    def configuration_rejected(self, unit: str, reason: str) -> None:
+        """Say that what is mounted cannot be used and the last good one serves; must not wait."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What is added to the bare service."""
+
+    companions: Sequence[Companion] = ()
+    cluster: ClusterState | None = None
+    events: Events | None = None
+    brings_pair: bool = False
+    """Whether one of the companions brings the key pair, so that none need be on disk."""
+
+
+COMPANION_SECONDS: Final = 5.0
+"""After which a companion that crashed is started again."""
+
+
+async def accompany(companion: Companion, surroundings: Surroundings) -> None:
+    """Run a companion until cancelled; its faults end neither it for good nor the process."""
+    while True:
+        try:
+            await companion.run(surroundings)
+        except Exception as error:  # noqa: BLE001 - the outermost frame of a task of its own
+            surroundings.log.crash("a companion crashed and is started again", error, name=companion.name)
+        else:
+            return
+        await asyncio.sleep(COMPANION_SECONDS)

@@ -1,0 +1,82 @@
+"""The mounted texts in, one generation of configuration that has proved itself out.
+
+Knows no clock and no watch, and nothing of what the texts mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from injector.json_types import JSONObject
+from injector.service.files import FileSet
+from injector.service.options import ServiceOptions
+from injector.service.reviews import Reviewer
+from injector.service.trial import Seen, try_out
+from injector.templates import built_in
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Texts:
+    """What one generation is made from: the three files, and what the cluster tells (read at each review)."""
+
+    config: str
+    values: str
+    mesh: str
+    nodes: Mapping[str, str] = field(default_factory=dict)
+    namespaces: Mapping[str, JSONObject] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation:
+    """One whole configuration: every review is answered from exactly one."""
+
+    number: int
+    digest: str
+    reviewer: Reviewer
+
+
+class Load(Protocol):
+    """Makes a reviewer from texts; ConfigError when they cannot be used."""
+
+    def __call__(self, texts: Texts, options: ServiceOptions) -> Reviewer:
+        """Compile and check."""
+
+
+def texts_of(
+    files: FileSet,
+    options: ServiceOptions,
+    nodes: Mapping[str, str],
+    namespaces: Mapping[str, JSONObject],
+) -> Texts:
+    """Return the texts that the options name; without a configuration file those of the built-in template."""
+    config = files.text(options.inject_config)
+    values = files.text(options.inject_values)
+    if config is None:
+        template = built_in()
+        config, values = template.config, values or template.values
+    return Texts(
+        config=config,
+        values=values or "{}",
+        mesh=files.text(options.mesh_config) or "",
+        nodes=nodes,
+        namespaces=namespaces,
+    )
+
+
+def next_generation(
+    texts: Texts,
+    files: FileSet,
+    options: ServiceOptions,
+    *,
+    load: Load,
+    current: Generation | None,
+    seen: Callable[[], tuple[Seen, ...]],
+) -> Generation:
+    """Compile the texts and try them out beside the current generation; ConfigError when they fail."""
+    reviewer = load(texts, options)
+    try_out(reviewer, current.reviewer if current else None, seen())
+    return Generation(
+        number=current.number + 1 if current else 1, digest=files.digest[:12], reviewer=reviewer
+    )

@@ -1,0 +1,170 @@
+"""An address in, connections of a protocol out, within limits that hold from the first packet on.
+
+Knows TLS handshakes and nothing of HTTP. It accepts by itself because a server of asyncio's own counts a
+connection only once its handshake is over, and silent ones cost memory before that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Final
+
+from injector.errors import ConfigError
+from injector.service.logs import Log
+from injector.service.metrics import Metrics
+from injector.service.options import Limits
+
+DESCRIPTORS_SECONDS: Final = 0.1
+"""Pause after the process or the system ran out of file descriptors; a busy loop would not free one."""
+
+
+class Listener:
+    """Listens on one address; ``open_connections`` tells how many connections the protocol holds."""
+
+    def __init__(
+        self,
+        protocol: Callable[[], asyncio.Protocol],
+        *,
+        context: ssl.SSLContext | None,
+        limits: Limits,
+        metrics: Metrics,
+        log: Log,
+        open_connections: Callable[[], int],
+    ) -> None:
+        self._protocol = protocol
+        self._context = context
+        self._limits = limits
+        self._metrics = metrics
+        self._log = log
+        self._open_connections = open_connections
+        self._socket: socket.socket | None = None
+        self._opening: dict[asyncio.Task[None], socket.socket] = {}
+        self._starved = False
+
+    def bind(self, address: str, port: int) -> int:
+        """Take the address ('' is every one) and return the port; ConfigError says why it cannot be had."""
+        try:
+            self._socket = _listening(address, port, self._limits.backlog)
+        except OSError as error:
+            place = f"port {port}" if not address else f"{address} port {port}"
+            raise ConfigError(f"cannot listen on {place}: {_why(error)}") from error
+        self._socket.setblocking(False)
+        return int(self._socket.getsockname()[1])
+
+    @property
+    def connections(self) -> int:
+        """All connections, those in their handshake too."""
+        return len(self._opening) + self._open_connections()
+
+    async def run(self) -> None:
+        """Accept until cancelled; handshakes under way go on."""
+        listening = self._socket
+        assert listening is not None  # noqa: S101 - `bind` comes first
+        try:
+            await self._accept(listening)
+        finally:
+            self.close()
+
+    async def _accept(self, listening: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                client, _ = await loop.sock_accept(listening)
+            except OSError as error:
+                await self._refused_by_system(error)
+                continue
+            self._starved = False
+            self._metrics.connections_total += 1
+            if self._has_room():
+                task = loop.create_task(self._open(client))
+                self._opening[task] = client
+                task.add_done_callback(self._opened)
+            else:
+                self._metrics.connections_refused += 1
+                client.close()
+
+    def close(self) -> None:
+        """Let go of the address."""
+        listening, self._socket = self._socket, None
+        if listening is not None:
+            listening.close()
+
+    def _has_room(self) -> bool:
+        """Make room by ending the oldest handshake: an honest one takes milliseconds, so it is not."""
+        if self.connections < self._limits.connections:
+            return True
+        oldest = next(iter(self._opening), None)
+        if oldest is None:
+            return False
+        del self._opening[oldest]
+        oldest.cancel()
+        self._metrics.connections_evicted["handshake"] += 1
+        return True
+
+    async def _open(self, client: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        client.setblocking(False)
+        try:
+            if self._context is None:
+                await loop.connect_accepted_socket(self._protocol, client)
+            else:
+                await loop.connect_accepted_socket(
+                    self._protocol,
+                    client,
+                    ssl=self._context,
+                    ssl_handshake_timeout=self._limits.handshake_seconds,
+                    ssl_shutdown_timeout=self._limits.shutdown_seconds,
+                )
+        except (OSError, ssl.SSLError) as error:
+            self._metrics.handshakes_failed[_kind(error)] += 1
+            client.close()
+        except asyncio.CancelledError:
+            client.close()
+            raise
+
+    def _opened(self, task: asyncio.Task[None]) -> None:
+        self._opening.pop(task, None)
+
+    async def _refused_by_system(self, error: OSError) -> None:
+        if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+            if not self._starved:
+                self._log.error("connections cannot be accepted", reason=_why(error))
+            self._starved = True
+            await asyncio.sleep(DESCRIPTORS_SECONDS)
+
+
+def _listening(address: str, port: int, backlog: int) -> socket.socket:
+    if not address and socket.has_dualstack_ipv6():
+        try:
+            return socket.create_server(
+                ("", port), family=socket.AF_INET6, backlog=backlog, dualstack_ipv6=True
+            )
+        except OSError as error:
+            if error.errno != errno.EAFNOSUPPORT:
+                raise
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    return socket.create_server((address, port), family=family, backlog=backlog)
+
+
+def _why(error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return "another process uses it"
+    if error.errno == errno.EACCES:
+        return "this user may not use it (ports below 1024 need a privilege; choose one above)"
+    return error.strerror or str(error)
+
+
+def _kind(error: Exception) -> str:
+    """Name why a handshake failed, out of a fixed set."""
+    if isinstance(error, ssl.SSLError):
+        reason = error.reason or ""
+        if "UNKNOWN_CA" in reason or "BAD_CERTIFICATE" in reason or "CERTIFICATE" in reason:
+            return "certificate"
+        return "protocol"
+    if isinstance(error, TimeoutError) or "handshake is taking longer" in str(error):
+        return "timeout"
+    return "closed"

@@ -1,0 +1,251 @@
+"""What happened, counted by hand; a collector shows it to prometheus-client when it is asked. Knows no pods.
+
+A review adds to a few integers, two microseconds in all; names and text are the scraper's expense. No label
+ever holds a name, a namespace or an annotation: outcomes and reasons come from fixed sets.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    GCCollector,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.registry import Collector
+
+from injector import __version__
+
+SECONDS: Final = (0.0002, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+"""Upper edges for `webhook_review_seconds`: a review takes fractions of a millisecond."""
+
+ISTIO_SECONDS: Final = (0.1, 1.0, 3.0, 5.0, 10.0, 20.0, 30.0, 60.0)
+"""Istio's edges for sidecar_injection_time_seconds, kept so that existing dashboards read the same."""
+
+REFUSALS: Final = (
+    "bad_request",
+    "body_empty",
+    "body_too_large",
+    "body_timeout",
+    "content_encoding",
+    "content_type",
+    "deadline",
+    "forbidden",
+    "overload",
+    "crash",
+)
+"""Why a call got no review: every value of the label ``reason`` of `webhook_refused_total`."""
+
+
+class Histogram:
+    """Counts of values by upper edge; `observe` costs a bisection."""
+
+    __slots__ = ("_counts", "_edges", "_sum")
+
+    def __init__(self, edges: tuple[float, ...]) -> None:
+        self._edges = edges
+        self._counts = [0] * (len(edges) + 1)
+        self._sum = 0.0
+
+    def observe(self, value: float) -> None:
+        """Count one value."""
+        self._counts[bisect_left(self._edges, value)] += 1
+        self._sum += value
+
+    def family(self, name: str, text: str) -> HistogramMetricFamily:
+        """Return the histogram as prometheus-client shows it."""
+        total = 0
+        buckets: list[tuple[str, float]] = []
+        for edge, count in zip((*self._edges, float("inf")), self._counts, strict=True):
+            total += count
+            buckets.append((_edge(edge), float(total)))
+        return HistogramMetricFamily(name, text, buckets=buckets, sum_value=self._sum)
+
+
+@dataclass(slots=True, kw_only=True)
+class ReloadState:
+    """What became of one reload unit: counts, and the time and fault of the last try."""
+
+    succeeded: int = 0
+    failed: int = 0
+    last_success: float = 0.0
+    healthy: bool = True
+
+
+@dataclass(slots=True)
+class Metrics:
+    """Everything that is counted; reviews write the fields, `text` reads them.
+
+    ``outcomes`` counts (outcome, reason) pairs of answered reviews, ``refused`` calls that got no review by
+    one of `REFUSALS`. ``gauges`` are read when asked: name without prefix → (help, function).
+    """
+
+    outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(REFUSALS, 0)))
+    review_seconds: Histogram = field(default_factory=lambda: Histogram(SECONDS))
+    istio_seconds: Histogram = field(default_factory=lambda: Histogram(ISTIO_SECONDS))
+    handshakes_failed: Counter[str] = field(default_factory=Counter)
+    connections_total: int = 0
+    connections_refused: int = 0
+    connections_evicted: Counter[str] = field(default_factory=Counter)
+    reloads: dict[str, ReloadState] = field(default_factory=dict)
+    gauges: dict[str, tuple[str, Callable[[], float]]] = field(default_factory=dict)
+    counters: dict[str, tuple[str, Callable[[], float]]] = field(default_factory=dict)
+    collectors: list[Collector] = field(default_factory=list)
+    started: float = field(default_factory=time.time)
+
+    def reviewed(self, outcome: str, reason: str, seconds: float) -> None:
+        """Count one answered review."""
+        self.outcomes[outcome, reason] += 1
+        self.review_seconds.observe(seconds)
+        self.istio_seconds.observe(seconds)
+
+    def reload(self, unit: str) -> ReloadState:
+        """Return the state of a reload unit, made at the first ask."""
+        return self.reloads.setdefault(unit, ReloadState())
+
+    def text(self, accept: str) -> tuple[bytes, str]:
+        """Return all metrics and their content type: OpenMetrics where ``accept`` asks for it, else text."""
+        registry = CollectorRegistry(auto_describe=False)
+        for collector in (_Families(self), *self.collectors):
+            registry.register(collector)
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        GCCollector(registry=registry)
+        if "application/openmetrics-text" in accept:
+            body: bytes = openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]
+            return body, openmetrics.CONTENT_TYPE_LATEST
+        return generate_latest(registry), CONTENT_TYPE_LATEST
+
+
+class _Families(Collector):
+    """Shows a `Metrics` to prometheus-client."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._istio()
+        yield from self._reviews()
+        yield from self._connections()
+        yield from self._reloads()
+        metrics = self._metrics
+        for name, (text, read) in metrics.gauges.items():
+            yield GaugeMetricFamily(f"sidecar_injector_{name}", text, value=read())
+        for name, (text, read) in metrics.counters.items():
+            yield CounterMetricFamily(f"sidecar_injector_{name}", text, value=read())
+        yield InfoMetricFamily(
+            "sidecar_injector_build",
+            "Version of the injector and of Python.",
+            value={"version": __version__, "python": platform.python_version()},
+        )
+        yield GaugeMetricFamily(
+            "sidecar_injector_start_time_seconds",
+            "Unix time at which the process started.",
+            value=metrics.started,
+        )
+
+    def _istio(self) -> Iterator[Metric]:
+        """Istio's names, with the meanings that their help texts have in Istio."""
+        metrics = self._metrics
+        by_outcome: Counter[str] = Counter()
+        for (outcome, _), count in metrics.outcomes.items():
+            by_outcome[outcome] += count
+        refused = metrics.refused.total()
+        for name, text, value in (
+            ("requests", "Total number of sidecar injection requests.", by_outcome.total() + refused),
+            ("success", "Total number of successful sidecar injection requests.", by_outcome["injected"]),
+            ("failure", "Total number of failed sidecar injection requests.", by_outcome["denied"] + refused),
+            ("skip", "Total number of skipped sidecar injection requests.", by_outcome["skipped"]),
+        ):
+            yield CounterMetricFamily(f"sidecar_injection_{name}", text, value=value)
+        yield metrics.istio_seconds.family(
+            "sidecar_injection_time_seconds", "Total time taken for injection in seconds."
+        )
+
+    def _reviews(self) -> Iterator[Metric]:
+        metrics = self._metrics
+        reviews = CounterMetricFamily(
+            "sidecar_injector_reviews",
+            "Reviews answered, by outcome and reason.",
+            labels=["outcome", "reason"],
+        )
+        for (outcome, reason), count in sorted(metrics.outcomes.items()):
+            reviews.add_metric([outcome, reason], count)
+        yield reviews
+        yield _labelled("webhook_refused", "Calls that got no review, by reason.", "reason", metrics.refused)
+        yield metrics.review_seconds.family(
+            "sidecar_injector_webhook_review_seconds", "Time from a whole body to its answer."
+        )
+
+    def _connections(self) -> Iterator[Metric]:
+        metrics = self._metrics
+        yield CounterMetricFamily(
+            "sidecar_injector_connections_opened", "Connections accepted.", value=metrics.connections_total
+        )
+        yield CounterMetricFamily(
+            "sidecar_injector_connections_refused",
+            "Connections refused because the cap was reached.",
+            value=metrics.connections_refused,
+        )
+        yield _labelled(
+            "connections_evicted", "Connections closed for being slow.", "reason", metrics.connections_evicted
+        )
+        yield _labelled(
+            "handshakes_failed", "TLS handshakes that failed, by reason.", "reason", metrics.handshakes_failed
+        )
+
+    def _reloads(self) -> Iterator[Metric]:
+        reloads = CounterMetricFamily(
+            "sidecar_injector_reloads",
+            "Changes of mounted files, by unit and result.",
+            labels=["unit", "result"],
+        )
+        healthy = GaugeMetricFamily(
+            "sidecar_injector_reload_healthy",
+            "1 when what is mounted now is what serves, 0 when the last good one serves instead.",
+            labels=["unit"],
+        )
+        last = GaugeMetricFamily(
+            "sidecar_injector_reload_last_success_time_seconds",
+            "Unix time at which the unit was last loaded.",
+            labels=["unit"],
+        )
+        for unit, state in sorted(self._metrics.reloads.items()):
+            reloads.add_metric([unit, "success"], state.succeeded)
+            reloads.add_metric([unit, "failure"], state.failed)
+            healthy.add_metric([unit], float(state.healthy))
+            last.add_metric([unit], state.last_success)
+        yield from (reloads, healthy, last)
+
+
+def _labelled(name: str, text: str, label: str, counts: Counter[str]) -> CounterMetricFamily:
+    family = CounterMetricFamily(f"sidecar_injector_{name}", text, labels=[label])
+    for value, count in sorted(counts.items()):
+        family.add_metric([value], count)
+    return family
+
+
+def _edge(edge: float) -> str:
+    return "+Inf" if edge == float("inf") else repr(edge)

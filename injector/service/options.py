@@ -1,0 +1,118 @@
+"""What `serve` was told, as one frozen value, checked as a whole. Knows no argv and reads no file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Literal
+
+from injector.errors import ConfigError
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one client may cost the others. Seconds, bytes and counts.
+
+    The body cap holds the largest legal review: an old and a new object of 3 MiB each (what the API server
+    takes in a write) and the rest. The keep-alive must outlive the API server's pool, which drops an idle
+    connection after 90 s and does not repeat a POST that meets our close.
+    """
+
+    body_bytes: int = 8 * MIB
+    buffered_bytes: int = 64 * MIB
+    connections: int = 1024
+    waiting: int = 768
+    handshake_seconds: float = 5.0
+    head_seconds: float = 5.0
+    body_seconds: float = 8.0
+    write_seconds: float = 5.0
+    review_seconds: float = 30.0
+    keepalive_seconds: float = 180.0
+    shutdown_seconds: float = 2.0
+    backlog: int = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drain:
+    """How the service leaves, in seconds.
+
+    ``minimum`` covers the time until every API server and kube-proxy has heard that the endpoint is gone;
+    then it waits for ``quiet`` seconds without a review, ``maximum`` at most, and gives the reviews in
+    flight ``in_flight`` seconds.
+    """
+
+    minimum: float = 10.0
+    quiet: float = 3.0
+    maximum: float = 60.0
+    in_flight: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceOptions:
+    """Everything the process needs to know.
+
+    Of the files, those that are None are not used: without ``inject_config`` the built-in template serves,
+    without ``tls_certificate`` a companion has to bring the key pair. ``service_names`` are the DNS names
+    of which the certificate must carry one, as the API server asks for ``<service>.<namespace>.svc``;
+    empty: not checked. ``client_names`` are the subject or DNS names that a client certificate may have;
+    empty with a ``client_ca``: any that the CA signed.
+    """
+
+    inject_config: Path | None = None
+    inject_values: Path | None = None
+    mesh_config: Path | None = None
+    release: str | None = None
+    revision: str = "default"
+    environment: Mapping[str, str] = field(default_factory=dict)
+    untrusted_values: Literal["scalar", "text"] = "scalar"
+
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    ca_certificate: Path | None = None
+    service_names: tuple[str, ...] = ()
+    client_ca: Path | None = None
+    client_names: tuple[str, ...] = ()
+
+    address: str = ""
+    port: int = 443
+    monitoring_address: str = ""
+    monitoring_port: int = 15014
+    limits: Limits = field(default_factory=Limits)
+    drain: Drain = field(default_factory=Drain)
+
+    health_check_file: Path | None = None
+    health_check_interval: float = 0.0
+    recheck_seconds: float = 10.0
+    force_polling: bool = False
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_reviews: bool = True
+    uvloop: bool = True
+
+    def check(self) -> None:
+        """Raise one ConfigError that holds every fault of the options together."""
+        faults = [*self._faults()]
+        if faults:
+            raise ConfigError("; ".join(faults))
+
+    def _faults(self) -> Iterator[str]:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            yield "the certificate file and the key file must be given together"
+        for name, port in (("port", self.port), ("monitoring port", self.monitoring_port)):
+            if not 0 <= port <= 65535:
+                yield f"{name} {port} is not between 0 and 65535"
+        if self.port and self.port == self.monitoring_port and self.address == self.monitoring_address:
+            yield f"the webhook and the monitoring port are both {self.port}"
+        if (self.health_check_file is None) != (self.health_check_interval <= 0):
+            yield "the health check needs both its file and its interval"
+        if self.client_names and self.client_ca is None:
+            yield "client names are checked only together with a client CA"
+        if self.recheck_seconds <= 0:
+            yield "the time between two looks at the files must be more than 0 seconds"
+        for group in (self.limits, self.drain):
+            yield from (
+                f"{item.name} must not be negative" for item in fields(group) if getattr(group, item.name) < 0
+            )

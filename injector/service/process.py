@@ -1,0 +1,318 @@
+"""Options in, an exit code out: start, serve, reload, drain, stop.
+
+Knows the order of things and none of their insides. Nothing is started before every file was read and found
+good; afterwards nothing but a signal ends the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+import ssl
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from injector.errors import ConfigError
+from injector.service.companions import Parts, Surroundings, accompany
+from injector.service.drain import until_quiet
+from injector.service.generation import Load
+from injector.service.health import Readiness, metrics_page, pages
+from injector.service.injecting import load_injector
+from injector.service.listener import Listener
+from injector.service.logs import Log
+from injector.service.metrics import Metrics
+from injector.service.mounted import Mounted
+from injector.service.options import Limits, ServiceOptions
+from injector.service.reviews import Reviewer
+from injector.service.server import Edge
+from injector.service.tls import ClientVerification, KeyPair, outer_context
+
+SWEEP_SECONDS: Final = 1.0
+"""How often slow connections are looked for: their deadlines are seconds."""
+
+MONITORING: Final = Limits(connections=128, head_seconds=10.0, keepalive_seconds=75.0, backlog=128)
+"""A scraper, a kubelet and a few people: whoever floods this port must not take the reviews' memory."""
+
+
+def serve(options: ServiceOptions, parts: Parts | None = None) -> int:
+    """Run the service until it is told to stop, on uvloop where it can be had; return the exit code.
+
+    Raises ConfigError when it cannot start.
+    """
+    with asyncio.Runner(loop_factory=_loop_factory(options)) as runner:
+        return runner.run(run(options, parts))
+
+
+async def run(options: ServiceOptions, parts: Parts | None = None, *, load: Load = load_injector) -> int:
+    """Start, serve until SIGTERM or SIGINT, drain, stop; ConfigError when it cannot start."""
+    options.check()
+    log = Log(level=options.log_level)
+    try:
+        service = Service(options, parts or Parts(), log, load)
+        service.start()
+        service.bind()
+        await service.serve()
+    finally:
+        log.close()
+    return 0
+
+
+class Service:
+    """The parts of the process and how they hang together."""
+
+    def __init__(self, options: ServiceOptions, parts: Parts, log: Log, load: Load) -> None:
+        self.ports = (0, 0)
+        self.metrics = Metrics()
+        self.readiness = Readiness()
+        self.mounted = Mounted(
+            options, load=load, cluster=parts.cluster, events=parts.events, metrics=self.metrics, log=log
+        )
+        self._options = options
+        self._parts = parts
+        self._log = log
+        self._started = time.monotonic()
+        self._stop = asyncio.Event()
+        self._at_once = asyncio.Event()
+        self._accepting = False
+        self._lag = 0.0
+        self._health_fault: str | None = None
+        self._monitoring = self._monitoring_edge()
+        self._edge = self._review_edge()
+        self._monitor = self._listener(self._monitoring, None, MONITORING)
+        self._require()
+        self._observe()
+
+    def start(self) -> None:
+        """Read and check everything that is mounted; ConfigError names every fault."""
+        if self._options.tls_certificate is None and not self._parts.brings_pair:
+            raise ConfigError("a certificate and its key are needed (--tlsCertFile, --tlsKeyFile)")
+        self.mounted.start()
+
+    def bind(self) -> None:
+        """Take both ports; ConfigError when one cannot be had."""
+        options = self._options
+        self._reviews = self._listener(
+            self._edge, outer_context(self._pair, ask_clients=options.client_ca is not None), options.limits
+        )
+        port = self._reviews.bind(options.address, options.port)
+        try:
+            self.ports = (port, self._monitor.bind(options.monitoring_address, options.monitoring_port))
+        except ConfigError:
+            self._reviews.close()
+            raise
+
+    async def serve(self) -> None:
+        """Answer reviews until a signal comes, then drain and stop."""
+        self._listen_to_signals()
+        async with asyncio.TaskGroup() as group:
+            accepting = group.create_task(self._accept_reviews())
+            others = [group.create_task(work) for work in self._works()]
+            await self._stop.wait()
+            await self._leave(accepting)
+            for task in others:
+                task.cancel()
+
+    def stop(self, *, at_once: bool = False) -> None:
+        """Begin to stop, or stop at once when that was asked before."""
+        if at_once or self._stop.is_set():
+            self._at_once.set()
+        self._stop.set()
+
+    async def _accept_reviews(self) -> None:
+        async with aclosing(self.mounted.pair.updates()) as pairs:
+            async for pair in pairs:
+                if pair is not None:
+                    break
+        self._settle()
+        self._accepting = True
+        await self._reviews.run()
+
+    def _settle(self) -> None:
+        """Put what start has made out of the collector's sight, or each full collection walks all of it."""
+        gc.collect()
+        gc.freeze()
+        review, monitoring = self.ports
+        self._log.info(
+            "serving",
+            port=review,
+            monitoring_port=monitoring,
+            seconds=round(time.monotonic() - self._started, 3),
+            **self._description(),
+        )
+
+    def _description(self) -> dict[str, Any]:
+        pair, generation = self.mounted.pair.value, self.mounted.generation.value
+        return {
+            "certificate": ", ".join(pair.names) if pair else "",
+            "expires": pair.not_after.isoformat() if pair else "",
+            "configuration": generation.digest if generation else "",
+            **(generation.reviewer.description() if generation else {}),
+        }
+
+    def _works(self) -> Iterator[Coroutine[Any, Any, None]]:
+        yield self._monitor.run()
+        yield self.mounted.watch()
+        yield self._sweep()
+        path = self._options.health_check_file
+        if path is not None:
+            yield self._touch(path)
+        surroundings = Surroundings(
+            options=self._options,
+            pair=self.mounted.pair,
+            ca=self.mounted.ca,
+            generation=self.mounted.generation,
+            readiness=self.readiness,
+            metrics=self.metrics,
+            log=self._log,
+        )
+        for companion in self._parts.companions:
+            yield accompany(companion, surroundings)
+
+    async def _leave(self, accepting: asyncio.Task[None]) -> None:
+        """Drain, close the door, finish what is inside."""
+        times = self._options.drain
+        self._log.info("stopping", at_once=self._at_once.is_set())
+        await until_quiet(self._edge, times, self._at_once)
+        accepting.cancel()
+        await asyncio.wait([accepting])
+        await self._edge.shutdown(0 if self._at_once.is_set() else times.in_flight)
+        await self._monitoring.shutdown(0)
+        self._log.info("stopped", reviews=self.metrics.outcomes.total())
+
+    async def _sweep(self) -> None:
+        """End slow connections, and measure by how much the loop was late."""
+        while True:
+            due = time.monotonic() + SWEEP_SECONDS
+            await asyncio.sleep(SWEEP_SECONDS)
+            self._lag = max(0.0, time.monotonic() - due)
+            self._edge.evict_slow()
+            self._monitoring.evict_slow()
+
+    async def _touch(self, path: Path) -> None:
+        """Rewrite the health file: whoever looks at its age sees that the loop turns."""
+        while True:
+            try:
+                path.write_text("ok", encoding="utf-8")  # noqa: ASYNC240 - two bytes
+            except OSError as error:
+                if self._health_fault is None:
+                    self._log.error(
+                        "the health file cannot be written", file=str(path), reason=error.strerror
+                    )
+                self._health_fault = error.strerror
+            else:
+                self._health_fault = None
+            await asyncio.sleep(self._options.health_check_interval)
+
+    def _listen_to_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self.stop)
+        # Ctrl-C is somebody at a terminal, not a cluster that still sends reviews.
+        loop.add_signal_handler(signal.SIGINT, partial(self.stop, at_once=True))
+
+    # --- what the parts ask each other
+
+    def _reviewer(self) -> Reviewer:
+        generation = self.mounted.generation.value
+        assert generation is not None  # noqa: S101 - `start` loads one before anything listens
+        return generation.reviewer
+
+    def _pair(self) -> KeyPair:
+        pair = self.mounted.pair.value
+        assert pair is not None  # noqa: S101 - nothing is accepted before there is one
+        return pair
+
+    def _clients(self) -> ClientVerification | None:
+        pair = self.mounted.pair.value
+        return pair.clients if pair else None
+
+    def _review_edge(self) -> Edge:
+        return Edge(
+            reviewer=self._reviewer,
+            limits=self._options.limits,
+            metrics=self.metrics,
+            log=self._log,
+            pages=pages(self.readiness),
+            clients=self._clients,
+            seen=self.mounted.last_pods.see,
+            log_reviews=self._options.log_reviews,
+        )
+
+    def _monitoring_edge(self) -> Edge:
+        return Edge(
+            reviewer=None,
+            limits=MONITORING,
+            metrics=self.metrics,
+            log=self._log,
+            pages={**pages(self.readiness), "/metrics": metrics_page(self.metrics)},
+        )
+
+    def _listener(self, edge: Edge, context: ssl.SSLContext | None, limits: Limits) -> Listener:
+        return Listener(
+            edge.protocol,
+            context=context,
+            limits=limits,
+            metrics=self.metrics,
+            log=self._log,
+            open_connections=lambda: len(edge.connections),
+        )
+
+    def _require(self) -> None:
+        """State what must hold for a review to be answered well."""
+        require = self.readiness.require
+        require("configuration", lambda: None if self.mounted.generation.value else "none is loaded yet")
+        require("certificate", self._certificate_fault)
+        require("serving", lambda: None if self._accepting else "reviews are not accepted yet")
+        require("stopping", lambda: "the process is stopping" if self._stop.is_set() else None)
+        self.readiness.remark(self.mounted.faults)
+
+    def _certificate_fault(self) -> str | None:
+        pair = self.mounted.pair.value
+        if pair is None:
+            return "there is no key pair yet"
+        if pair.remaining(datetime.now(UTC)) <= timedelta():
+            return f"the certificate expired at {pair.not_after.isoformat()}"
+        return None
+
+    def _observe(self) -> None:
+        """Show what is counted elsewhere."""
+        gauge, counter = self.metrics.gauges, self.metrics.counters
+        edge, mounted = self._edge, self.mounted
+        gauge["reviews_waiting"] = (
+            "Reviews whose first byte came and which are not answered.",
+            lambda: edge.waiting,
+        )
+        gauge["body_buffered_bytes"] = ("Bytes of bodies that are still coming in.", lambda: edge.buffered)
+        gauge["connections"] = ("Open connections of the webhook's port.", lambda: len(edge.connections))
+        gauge["ready"] = ("1 while ready.", lambda: float(not self.readiness.missing()))
+        gauge["loop_lag_seconds"] = (
+            "By how much the event loop was late when last looked at.",
+            lambda: self._lag,
+        )
+        gauge["certificate_expiry_timestamp_seconds"] = (
+            "Unix time at which the certificate that serves expires.",
+            lambda: mounted.pair.value.not_after.timestamp() if mounted.pair.value else 0.0,
+        )
+        gauge["configuration_generation"] = (
+            "Number of the configuration that serves, counted from the start of the process.",
+            lambda: mounted.generation.value.number if mounted.generation.value else 0,
+        )
+        counter["log_lines_dropped"] = (
+            "Log lines lost to a slow reader of stderr.",
+            lambda: self._log.dropped,
+        )
+
+
+def _loop_factory(options: ServiceOptions) -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if not options.uvloop:
+        return None
+    try:
+        import uvloop  # noqa: PLC0415 - not built for every platform
+    except ImportError:  # asyncio's own loop serves as well, a tenth slower
+        return None
+    return uvloop.new_event_loop

@@ -1,0 +1,345 @@
+"""HTTP requests in, answered reviews out: the only module that knows aiohttp.
+
+Knows how a call may be wrong and what it may cost, and nothing of pods. aiohttp's low-level server parses;
+the answer is written in one piece, since a response object costs a third of what HTTP costs in all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+from aiohttp import HttpVersion11, web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from injector.errors import BadReview
+from injector.service.http import JSON_TYPE, Page, Refusal, Reply, head, target, too_large, unavailable
+from injector.service.logs import Log, shorten
+from injector.service.metrics import Metrics
+from injector.service.options import Limits
+from injector.service.reviews import Answered, Reviewer, crashed
+from injector.service.tls import ClientVerification
+
+LONGEST_ERROR: Final = 256
+"""Characters of a denial in the log: it may quote an annotation, and its whole text is in the answer."""
+
+HEAD_BUFFER: Final = 1 << 18
+"""Bytes that a connection reads ahead of its handler: a typical review arrives whole."""
+
+
+@dataclass(slots=True)
+class _Done:
+    """What aiohttp is given for an answer that is already written."""
+
+    keep_alive: bool
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        """Do nothing."""
+
+    async def write_eof(self) -> None:
+        """Do nothing."""
+
+
+_KEEP: Final = _Done(keep_alive=True)
+_CLOSE: Final = _Done(keep_alive=False)
+
+
+class Connection(web.RequestHandler):
+    """aiohttp's protocol, with the two times by which a slow client is told from a busy one."""
+
+    __slots__ = ("arrived", "busy", "edge", "opened", "served")
+
+    def __init__(self, manager: web.Server, edge: Edge, *, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(
+            manager,
+            loop=loop,
+            keepalive_timeout=edge.limits.keepalive_seconds,
+            access_log=None,  # type: ignore[arg-type]  # None is how aiohttp turns it off
+            auto_decompress=False,  # a small gzip body would cost seconds before it is refused
+            read_bufsize=HEAD_BUFFER,
+            lingering_time=edge.limits.shutdown_seconds,
+        )
+        self.edge = edge
+        self.opened = time.monotonic()
+        self.arrived = 0.0
+        self.busy = False
+        self.served = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Start the clock of the first request."""
+        self.opened = time.monotonic()
+        super().connection_made(transport)
+        self.edge.connections.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Note when the first byte of a request came."""
+        if not self.arrived and data:
+            self.arrived = time.monotonic()
+            self.edge.waiting += 1
+        super().data_received(data)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Forget the connection."""
+        self.rest()
+        self.edge.connections.discard(self)
+        super().connection_lost(exc)
+
+    def rest(self) -> None:
+        """Note that the request is answered."""
+        self.busy = False
+        if self.arrived:
+            self.arrived = 0.0
+            self.edge.waiting -= 1
+
+    def slow(self, now: float) -> str | None:
+        """Name what the client is late with: its first request, or the head of the one it began."""
+        if self.busy:
+            return None
+        if self.arrived:
+            return "head" if now - self.arrived > self.edge.limits.head_seconds else None
+        if not self.served and now - self.opened > self.edge.limits.head_seconds:
+            return "silent"
+        return None
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,  # noqa: ARG002 - aiohttp's signature
+        status: int = 500,  # noqa: ARG002
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what is not HTTP; aiohttp would log a traceback for each."""
+        self.edge.metrics.refused["bad_request"] += 1
+        text = message if isinstance(exc, HttpProcessingError) and message else "bad request"
+        response = web.Response(status=400, text=shorten(text) + "\n")
+        response.force_close()
+        return response
+
+
+class _Server(web.Server):
+    """Makes our connections; aiohttp's own falls back to its defaults when it does not know a setting."""
+
+    def __init__(self, edge: Edge) -> None:
+        super().__init__(edge.handle)  # type: ignore[arg-type]  # `_Done` is all of a response that is used
+        self._edge = edge
+
+    def __call__(self) -> web.RequestHandler:
+        return Connection(self, self._edge, loop=self._loop)
+
+
+class Edge:
+    """The HTTPS side of the service: `protocol` makes a connection, `handle` answers a request."""
+
+    def __init__(
+        self,
+        *,
+        reviewer: Callable[[], Reviewer] | None,
+        limits: Limits,
+        metrics: Metrics,
+        log: Log,
+        pages: dict[str, Page],
+        clients: Callable[[], ClientVerification | None] = lambda: None,
+        seen: Callable[[bytes, str], None] = lambda _body, _path: None,
+        log_reviews: bool = True,
+    ) -> None:
+        self.limits = limits
+        self.metrics = metrics
+        self.connections: set[Connection] = set()
+        self.waiting = 0
+        self.buffered = 0
+        self.draining = False
+        self.last_review = time.monotonic()
+        self._reviewer = reviewer
+        self._log = log
+        self._log_reviews = log_reviews
+        self._pages = pages
+        self._clients = clients
+        self._seen = seen
+        self._crashes: set[tuple[str, int]] = set()
+        self._server = _Server(self)
+
+    def protocol(self) -> web.RequestHandler:
+        """Make the protocol of one connection."""
+        return self._server()
+
+    def evict_slow(self) -> None:
+        """Close the connections that are late with what they have to send; called once a second."""
+        now = time.monotonic()
+        for connection in list(self.connections):
+            lateness = connection.slow(now)
+            if lateness is not None:
+                self.metrics.connections_evicted[lateness] += 1
+                connection.force_close()
+
+    async def shutdown(self, seconds: float) -> None:
+        """Close idle connections, wait ``seconds`` for answers in flight, then close the rest."""
+        self._server.pre_shutdown()
+        await self._server.shutdown(seconds)
+
+    async def handle(self, request: web.BaseRequest) -> _Done:
+        """Answer one request; the outermost frame of the request, where every fault ends."""
+        connection = cast("Connection", request.protocol)
+        connection.busy = True
+        connection.served += 1
+        try:
+            try:
+                reply = await self._reply(request, connection)
+            except Refusal as refusal:
+                self.metrics.refused[refusal.reason] += 1
+                reply = refusal.reply
+            except ConnectionError:
+                return _CLOSE
+            return await self._send(request, connection, reply)
+        finally:
+            connection.rest()
+
+    async def _reply(self, request: web.BaseRequest, connection: Connection) -> Reply:
+        asked = target(request.raw_path)
+        path = asked.path
+        reviewer = self._reviewer
+        if reviewer is not None and (path == "/inject" or path.startswith("/inject/")):
+            self._check_call(request, connection)
+            arrived = connection.arrived or time.monotonic()
+            patience = self.limits.review_seconds
+            deadline = arrived + (patience if asked.timeout is None else min(asked.timeout, patience))
+            content = request.content
+            # The whole of an ordinary review comes with its head: no clock, no wait.
+            body = content.read_nowait() if content.is_eof() else await self._read(request, deadline)
+            self._check_body(request, body)
+            if time.monotonic() > deadline:
+                raise Refusal("deadline", unavailable("the API server does not wait for this any more"))
+            return self._review(reviewer(), body, path)
+        page = self._pages.get(path)
+        if page is None:
+            return Reply(404, b"404 page not found\n")
+        if request.method not in ("GET", "HEAD"):
+            return Reply(405, b"method not allowed\n", headers=b"Allow: GET, HEAD\r\n")
+        return page(asked.query, request.headers.get("Accept", ""))
+
+    def _check_call(self, request: web.BaseRequest, connection: Connection) -> None:
+        """Refuse what need not be read."""
+        headers = request.headers
+        if request.method != "POST" and request.content.is_eof() and not request.content.total_bytes:
+            # With a body Istio's handler takes any method, and so do we.
+            raise Refusal("bad_request", Reply(405, b"post an AdmissionReview\n", headers=b"Allow: POST\r\n"))
+        if "Content-Encoding" in headers:
+            raise Refusal(
+                "content_encoding", Reply(415, b"send the body without Content-Encoding\n", close=True)
+            )
+        length = request.content_length
+        if length is not None and length > self.limits.body_bytes:
+            raise Refusal("body_too_large", too_large(self.limits.body_bytes))
+        if self.waiting > self.limits.waiting:
+            raise Refusal("overload", unavailable("too many reviews at once"))
+        clients = self._clients()
+        if clients is not None and not clients.admits(_peer_certificate(connection)):
+            raise Refusal("forbidden", Reply(403, b"a client certificate of the API server is needed\n"))
+
+    async def _read(self, request: web.BaseRequest, deadline: float) -> bytes:
+        """Read a body that comes in pieces, within its time and the memory for all of them."""
+        content = request.content
+        pieces: list[bytes] = []
+        size = 0
+        seconds = min(deadline - time.monotonic(), self.limits.body_seconds)
+        if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
+            request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        try:
+            async with asyncio.timeout(seconds):
+                while piece := await content.readany():
+                    size += len(piece)
+                    self.buffered += len(piece)
+                    if size > self.limits.body_bytes:
+                        raise Refusal("body_too_large", too_large(self.limits.body_bytes))
+                    if self.buffered > self.limits.buffered_bytes:
+                        raise Refusal("overload", unavailable("too many large reviews at once"))
+                    pieces.append(piece)
+        except TimeoutError:
+            raise Refusal("body_timeout", Reply(408, b"the body came too slowly\n", close=True)) from None
+        except web.RequestPayloadError as error:
+            raise Refusal("bad_request", Reply(400, b"the body is cut short\n", close=True)) from error
+        finally:
+            self.buffered -= size
+        return b"".join(pieces)
+
+    def _check_body(self, request: web.BaseRequest, body: bytes) -> None:
+        """Refuse in Istio's order: an empty body first, then a media type that is not literally JSON's."""
+        if not body:
+            raise Refusal("body_empty", Reply(400, b"no body found\n"))
+        if len(body) > self.limits.body_bytes:
+            raise Refusal("body_too_large", too_large(self.limits.body_bytes))
+        if request.headers.get("Content-Type") != JSON_TYPE:
+            raise Refusal("content_type", Reply(415, b"invalid Content-Type, want `application/json`\n"))
+
+    def _review(self, reviewer: Reviewer, body: bytes, path: str) -> Reply:
+        """Answer one review within this turn of the loop: one snapshot, no wait."""
+        start = time.perf_counter()
+        self.last_review = time.monotonic()
+        try:
+            answered = reviewer.answer(body, path)
+        except BadReview as error:
+            self.metrics.refused["bad_request"] += 1
+            return Reply(error.status, error.message.encode() + b"\n")
+        except Exception as error:  # noqa: BLE001 - a fault of ours ends this review and not the process
+            return self._crash(body, error)
+        seconds = time.perf_counter() - start
+        self.metrics.reviewed(answered.outcome, answered.reason, seconds)
+        if self._log_reviews:
+            self._log.review(_fields(answered, seconds))
+        if answered.outcome == "injected":
+            self._seen(body, path)
+        return Reply(200, answered.body, JSON_TYPE)
+
+    def _crash(self, body: bytes, error: Exception) -> Reply:
+        self.metrics.refused["crash"] += 1
+        place = _place(error)
+        if place not in self._crashes:
+            self._crashes.add(place)
+            self._log.crash("a review crashed; further ones at this place are counted only", error)
+        return Reply(500, crashed(body), JSON_TYPE)
+
+    async def _send(self, request: web.BaseRequest, connection: Connection, reply: Reply) -> _Done:
+        transport = connection.transport
+        if transport is None:
+            return _CLOSE
+        keep = not (reply.close or self.draining) and request.keep_alive and request.version == HttpVersion11
+        top = head(reply, keep=keep)
+        transport.write(top if request.method == "HEAD" else top + reply.body)
+        if connection.writing_paused:
+            try:
+                async with asyncio.timeout(self.limits.write_seconds):
+                    await request.writer.drain()
+            except (TimeoutError, ConnectionError):
+                self.metrics.connections_evicted["answer"] += 1
+                transport.abort()
+                return _CLOSE
+        return _KEEP if keep else _CLOSE
+
+
+def _fields(answered: Answered, seconds: float) -> dict[str, Any]:
+    fields = {
+        "message": "review answered",
+        "outcome": answered.outcome,
+        "reason": answered.reason,
+        "namespace": answered.namespace,
+        "name": answered.name,
+        "uid": answered.uid,
+        "ms": round(seconds * 1000, 3),
+    }
+    if answered.message:
+        fields["why"] = answered.message[:LONGEST_ERROR]
+    return fields
+
+
+def _peer_certificate(connection: Connection) -> dict[str, Any] | None:
+    transport = connection.transport
+    return None if transport is None else transport.get_extra_info("peercert")
+
+
+def _place(error: BaseException) -> tuple[str, int]:
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    return (at.tb_frame.f_code.co_filename, at.tb_lineno) if at is not None else ("", 0)

@@ -1,0 +1,266 @@
+"""PEM texts in, a checked key pair and its SSL context out. Knows no files and no sockets.
+
+A pair is checked in full before it serves, and gets a fresh context: loading into a context that serves keeps
+an old EC certificate beside a new RSA one, and breaks the context when the pair does not fit.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from injector.errors import ConfigError
+
+EXPIRES_SOON: Final = timedelta(days=7)
+"""Time left at which a certificate is named as expiring: a week is what cert-manager leaves at the least."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyPair:
+    """A certificate chain and its key that were found to fit; the key itself lives in ``context`` only."""
+
+    context: ssl.SSLContext
+    not_before: datetime
+    not_after: datetime
+    names: tuple[str, ...]
+    fingerprint: str
+    leaf: x509.Certificate
+    chain_pem: bytes
+    clients: ClientVerification | None = None
+
+    def remaining(self, now: datetime) -> timedelta:
+        """Return the time until the certificate expires; negative afterwards."""
+        return self.not_after - now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientVerification:
+    """Which clients may post reviews: those with a certificate of ``ca_pem`` with one of ``names``."""
+
+    ca_pem: str
+    names: frozenset[str] = frozenset()
+
+    def admits(self, certificate: dict[str, Any] | None) -> bool:
+        """Tell whether the peer's certificate, as `ssl.SSLSocket.getpeercert` shows it, is one of them."""
+        if not certificate:
+            return False
+        return not self.names or not self.names.isdisjoint(_names_of_peer(certificate))
+
+
+def load_pair(
+    chain_pem: bytes,
+    key_pem: bytes,
+    *,
+    names: Iterable[str] = (),
+    clients: ClientVerification | None = None,
+    now: datetime | None = None,
+    source: str = "",
+) -> KeyPair:
+    """Check a pair wholly and return it; ConfigError says what is wrong with which file.
+
+    It must parse, the key must fit, the chain must hold together, now must be within its dates, and the leaf
+    must carry one of ``names`` (if any are asked for) as a DNS name.
+    """
+    chain = _parse_chain(chain_pem, source)
+    leaf = chain[0]
+    key = _parse_key(key_pem, source)
+    if _public_bytes(key.public_key()) != _public_bytes(leaf.public_key()):
+        raise ConfigError("the private key does not belong to the certificate", file=source)
+    _check_dates(leaf, now or datetime.now(UTC), source)
+    _check_chain(chain, source)
+    found = _check_use(leaf, tuple(names), source)
+    return KeyPair(
+        context=_context(chain_pem, key_pem, clients, source),
+        not_before=leaf.not_valid_before_utc,
+        not_after=leaf.not_valid_after_utc,
+        names=found,
+        fingerprint=leaf.fingerprint(SHA256()).hex(),
+        leaf=leaf,
+        chain_pem=chain_pem,
+        clients=clients,
+    )
+
+
+def outer_context(current: Callable[[], KeyPair], *, ask_clients: bool = False) -> ssl.SSLContext:
+    """Return the context to listen with: each handshake swaps in the context of the ``current`` pair.
+
+    Whether clients are asked for a certificate is the outer context's to say; which CA they are held to, the
+    inner one's.
+    """
+
+    def swap(connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+        connection.context = current().context
+
+    context = _bare_context()
+    if ask_clients:
+        context.verify_mode = ssl.CERT_OPTIONAL
+    # Called for every ClientHello, also for one without a name (a probe by IP address).
+    context.sni_callback = swap
+    return context
+
+
+def parse_ca(pem: bytes, *, source: str = "") -> tuple[x509.Certificate, ...]:
+    """Return the certificates of a CA bundle; ConfigError when it holds none or one that does not parse."""
+    return tuple(_parse_chain(pem, source))
+
+
+def verifies(bundle: Iterable[x509.Certificate], pair: KeyPair) -> bool:
+    """Tell whether a client that trusts ``bundle`` accepts the pair's chain (signatures and dates alone)."""
+    chain = x509.load_pem_x509_certificates(pair.chain_pem)
+    return any(_issued(authority, certificate) for authority in bundle for certificate in chain)
+
+
+def _issued(authority: x509.Certificate, certificate: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature):
+        return authority == certificate
+    return True
+
+
+def _parse_chain(pem: bytes, source: str) -> list[x509.Certificate]:
+    if not pem.strip():
+        raise ConfigError("the certificate is empty", file=source)
+    try:
+        return x509.load_pem_x509_certificates(pem)
+    except ValueError as error:
+        raise ConfigError("the certificate is not PEM, or it is cut short", file=source) from error
+
+
+def _parse_key(pem: bytes, source: str) -> ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey:
+    if not pem.strip():
+        raise ConfigError("the private key is empty", file=source)
+    try:
+        key = load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise ConfigError("the private key is not PEM, cut short, or encrypted", file=source) from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
+        raise ConfigError("the private key is neither EC nor RSA", file=source)
+    return key
+
+
+def _public_bytes(key: Any) -> bytes:
+    return bytes(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+
+
+def _check_dates(leaf: x509.Certificate, now: datetime, source: str) -> None:
+    if now > leaf.not_valid_after_utc:
+        raise ConfigError(f"the certificate expired at {leaf.not_valid_after_utc.isoformat()}", file=source)
+    if now < leaf.not_valid_before_utc:
+        raise ConfigError(
+            f"the certificate is not valid before {leaf.not_valid_before_utc.isoformat()}", file=source
+        )
+
+
+def _check_chain(chain: list[x509.Certificate], source: str) -> None:
+    for place, (below, above) in enumerate(pairwise(chain), 1):
+        if not _issued(above, below):
+            raise ConfigError(
+                f"certificate {place + 1} of the chain did not issue certificate {place}", file=source
+            )
+
+
+def _check_use(leaf: x509.Certificate, wanted: tuple[str, ...], source: str) -> tuple[str, ...]:
+    found = _dns_names(leaf)
+    if wanted and not any(_covers(name, want) for name in found for want in wanted):
+        raise ConfigError(
+            f"the certificate is for {', '.join(found) or 'no DNS name'}, and the API server will ask for "
+            f"{' or '.join(wanted)}",
+            file=source,
+        )
+    usage = _extension(leaf, x509.ExtendedKeyUsage)
+    if usage is not None and not {
+        ExtendedKeyUsageOID.SERVER_AUTH,
+        ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,
+    } & {*usage}:
+        raise ConfigError("the certificate's extended key usage does not allow a server", file=source)
+    return found
+
+
+def _dns_names(leaf: x509.Certificate) -> tuple[str, ...]:
+    names = _extension(leaf, x509.SubjectAlternativeName)
+    return tuple(names.get_values_for_type(x509.DNSName)) if names is not None else ()
+
+
+def _extension(certificate: x509.Certificate, kind: Any) -> Any:
+    try:
+        return certificate.extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None
+
+
+def _covers(pattern: str, name: str) -> bool:
+    """Match as RFC 6125 does: a star stands for one whole label, the leftmost."""
+    pattern, name = pattern.lower(), name.lower()
+    if pattern.startswith("*."):
+        _, _, rest = name.partition(".")
+        return rest == pattern[2:]
+    return pattern == name
+
+
+def _bare_context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    context.num_tickets = 0  # the API server never resumes: tickets are work and memory for nothing
+    context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
+    return context
+
+
+def _context(
+    chain_pem: bytes, key_pem: bytes, clients: ClientVerification | None, source: str
+) -> ssl.SSLContext:
+    context = _bare_context()
+    if clients is not None:
+        context.verify_mode = ssl.CERT_OPTIONAL  # a probe has none; where a review is posted, it is asked for
+        context.load_verify_locations(cadata=clients.ca_pem)
+    try:
+        with _readable_path(key_pem.rstrip() + b"\n" + chain_pem) as path:
+            context.load_cert_chain(path)
+    except ssl.SSLError as error:
+        raise ConfigError(f"OpenSSL does not take the pair: {error.reason or error}", file=source) from error
+    return context
+
+
+@contextmanager
+def _readable_path(content: bytes) -> Iterator[str]:
+    """Give content a path for as long as `ssl`, which reads files only, needs one.
+
+    It is memory where the system has such files (no key reaches a disk, and a read-only root is no matter),
+    else a file that nobody else may open.
+    """
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("key-pair", os.MFD_CLOEXEC)
+        path = f"/proc/self/fd/{descriptor}"
+    else:
+        descriptor, path = tempfile.mkstemp()
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            yield path
+    finally:
+        if not path.startswith("/proc/"):
+            Path(path).unlink()
+
+
+def _names_of_peer(certificate: dict[str, Any]) -> set[str]:
+    names = {value for kind, value in certificate.get("subjectAltName", ()) if kind == "DNS"}
+    for group in certificate.get("subject", ()):
+        names.update(value for kind, value in group if kind == "commonName")
+    return names
