@@ -48,10 +48,18 @@ class Behaviour:
     exact_switch: bool = False  # only "true" and "false" count, anything else is as if absent
 
     # the review
-    admission_v1: bool = False
+    reads_any_review: bool = False  # whatever apiVersion and kind say
+    review_versions: tuple[str, ...] = ("v1beta1",)
     review_needs_kind: bool = False
+    refuses_other_kinds: bool = False  # a Pod as body is an error, not a crash
     echoes_kind: bool = False  # answers carry kind and apiVersion
     owner_needs_controller: bool = False  # an owner reference without `controller` is a crash
+    needs_template_hash: bool = False  # a ReplicaSet without pod-template-hash is no Deployment's
+    finds_deployment_configs: bool = False
+    finds_rollouts: bool = False
+    cron_job_version: str = ""  # what a Job with a time in its name is taken for; "" for a Job
+    cron_jobs_by_minute: bool = False
+    workload_has_no_owners: bool = False
 
     # the template's dot
     has_deployment_meta: bool = False
@@ -78,7 +86,10 @@ class Behaviour:
     cleans_proxy_metadata: bool = False
 
     # annotations
-    checks_proxy_resources: bool = False
+    old_multierror: bool = False
+    interception_none: bool = False  # NONE is an interception mode
+    port_errors_show_text: bool = False  # the text, not the number that it did not become
+    netip_prefixes: bool = False
 
     # environment from the URL
     url_environment: str = ""  # "" none, "positional" cluster/X/net/Y, "pairs" any KEY/VALUE
@@ -112,6 +123,11 @@ class Behaviour:
     prometheus_any_spelling: bool = False
     prometheus_respects_false: bool = False
     prometheus_targets: bool = False
+
+    # overlays, from 1.9
+    template_pod_first: bool = False  # an overlay is tried on the empty pod before the owner's
+    overlays_are_yaml: bool = False  # not JSON first, so that faults of the YAML go unsaid
+    prints_zero_timestamp: bool = False  # Go's JSON has `creationTimestamp: null` where it is unset
 
     # order and re-injection, from 1.9
     holds_application: bool = False
@@ -156,10 +172,19 @@ ROWS: Final[tuple[Row, ...]] = (
     _row("namespace_from_request", 1),
     _row("label_decides", 12),
     _row("exact_switch", 27),
-    _row("admission_v1", 7),
+    _row("reads_any_review", 0, 0),
+    _row("review_versions", 7, value=("v1", "v1beta1")),
+    _row("refuses_other_kinds", 11),
     _row("review_needs_kind", 7),
     _row("echoes_kind", 7),
     _row("owner_needs_controller", 3, 7),
+    _row("needs_template_hash", 8),
+    _row("finds_deployment_configs", 8),
+    _row("finds_rollouts", 13),
+    _row("cron_job_version", 6, 13, value="batch/v1beta1"),
+    _row("cron_job_version", 14, value="batch/v1"),
+    _row("cron_jobs_by_minute", 11),
+    _row("workload_has_no_owners", 8),
     _row("has_deployment_meta", 1),
     _row("deployment_meta_is_name", 22),
     _row("deployment_namespace_from_pod", 3, 7),
@@ -180,7 +205,10 @@ ROWS: Final[tuple[Row, ...]] = (
     _row("proxy_config_resources", 13),
     _row("cleans_proxy_config", 6),
     _row("cleans_proxy_metadata", 9),
-    _row("checks_proxy_resources", 28),
+    _row("old_multierror", 0, 1),
+    _row("interception_none", 2),
+    _row("port_errors_show_text", 11),
+    _row("netip_prefixes", 18),
     _row("url_environment", 6, 7, value="positional"),
     _row("url_environment", 8, value="pairs"),
     _row("url_env_marker", 10),
@@ -209,6 +237,9 @@ ROWS: Final[tuple[Row, ...]] = (
     _row("prometheus_any_spelling", 13),
     _row("prometheus_respects_false", 13),
     _row("prometheus_targets", 31),
+    _row("template_pod_first", 19),
+    _row("overlays_are_yaml", 14),
+    _row("prints_zero_timestamp", 0, 27),
     _row("holds_application", 7),
     _row("status_revision", 11),
     _row("parses_status_always", 17),

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from injector.injection.mesh.loading import Mesh
 from injector.injection.releases import Behaviour
 from injector.json_types import JSONObject
 
@@ -36,13 +37,14 @@ class Snapshot:
     """One consistent state of configuration.
 
     ``env`` is istiod's environment as given (never the host's), ``nodes`` maps a node's name to its
-    kubelet version, ``namespaces`` a namespace's name to its object. ``templates`` are compiled.
+    kubelet version, ``namespaces`` a namespace's name to its object. ``templates`` are compiled; how
+    they are rendered is ``render.render_template``. ``mesh`` is None only in tests of Istio's own.
     """
 
     behaviour: Behaviour
     config: InjectConfig
     values: JSONObject
-    mesh: Any
+    mesh: Mesh | None
     templates: Mapping[str, Any]
     revision: str = "default"
     env: Mapping[str, str] = field(default_factory=dict)
