@@ -16,7 +16,7 @@ from injector.errors import InjectorError
 from injector.json_types import JSON
 from injector.kubeyaml.numbers import go_float_json
 
-_PERHAPS_FLOAT: Final = re.compile(rb"(?:\A|[\[:,])-?[0-9]+[.e]").search
+_PERHAPS_FLOATS: Final = tuple(re.compile(start + rb"-?[0-9]+[.e]").search for start in (b'":', b"\\[", b","))
 _HTML: Final = ((b"<", b"\\u003c"), (b">", b"\\u003e"), (b"&", b"\\u0026"))
 _LINES: Final = ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"))
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
@@ -37,7 +37,7 @@ def go_json(value: JSON, *, sort_keys: bool = True, escape_html: bool = True) ->
         data = orjson.dumps(value, option=orjson.OPT_SORT_KEYS if sort_keys else None)
     except (TypeError, ValueError):
         data = b""
-    if not data or _PERHAPS_FLOAT(data):
+    if not data or isinstance(value, float) or any(search(data) for search in _PERHAPS_FLOATS):
         data = "".join(_pieces(value, sort_keys)).encode()
     for character, escape in (*_HTML, *_LINES) if escape_html else _LINES:
         if character in data:
