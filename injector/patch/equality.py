@@ -1,0 +1,47 @@
+"""Two JSON values to whether they are the same. Knows no patch.
+
+Python holds True, 1 and 1.0 for equal; JSON text does not, and neither does a typed Go field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from injector.json_types import JSON
+
+
+def same(left: JSON, right: JSON) -> bool:
+    """Whether both would be written as the same JSON, but for the order of keys."""
+    if left is right:
+        return True
+    kind = type(left)
+    if kind is not type(right):
+        return False
+    if kind is dict:
+        return len(left) == len(right) and all(key in right and same(left[key], right[key]) for key in left)
+    if kind is list:
+        return len(left) == len(right) and all(map(same, left, right))
+    if kind is float:
+        return repr(left) == repr(right)  # -0.0 is written otherwise than 0.0
+    return bool(left == right)
+
+
+def equal(left: JSON, right: JSON) -> bool:
+    """Whether the operation ``test`` holds (RFC 6902, 4.6): as ``same``, but numbers count by their value."""
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(equal(left[key], right[key]) for key in left)
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(equal, left, right))
+    if isinstance(left, bool) or isinstance(right, bool):
+        return left is right
+    return bool(left == right)
+
+
+def identity(value: JSON) -> Hashable:
+    """Return something hashable that is equal for two values exactly when they are the same."""
+    kind = type(value)
+    if kind is dict:
+        return (kind, frozenset((key, identity(item)) for key, item in value.items()))
+    if kind is list:
+        return (kind, tuple(map(identity, value)))
+    return (kind, repr(value)) if kind is float else (kind, value)

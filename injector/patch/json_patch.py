@@ -1,0 +1,62 @@
+"""Two documents to the JSON patch operations that lead from the first to the second (RFC 6902).
+
+Knows no Kubernetes type: which member names the elements of a list is seen from the list itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from injector.json_types import JSON, JSONObject, Operation
+from injector.patch.alignment import Add, Move, Pair, Remove, align
+from injector.patch.equality import same
+from injector.patch.pointers import escape
+
+_Emit: TypeAlias = Callable[[Operation], None]
+
+
+def diff(before: JSON, after: JSON) -> list[Operation]:
+    """Return the operations that make ``after`` of ``before``; their values are parts of ``after``.
+
+    Same input, same operations, in the order of the keys of both. True, 1 and 1.0 are three values.
+    Subtrees that are the same object are not looked into, so the cost follows the change.
+    """
+    operations: list[Operation] = []
+    if before is not after:
+        _differ(before, after, "", operations.append)
+    return operations
+
+
+def _differ(before: JSON, after: JSON, path: str, emit: _Emit) -> None:
+    kind = type(after)
+    if kind is dict and type(before) is dict:
+        _differ_objects(before, after, path, emit)
+    elif kind is list and type(before) is list:
+        _differ_lists(before, after, path, emit)
+    elif not same(before, after):
+        emit({"op": "replace", "path": path, "value": after})
+
+
+def _differ_objects(before: JSONObject, after: JSONObject, path: str, emit: _Emit) -> None:
+    for key in before:
+        if key not in after:
+            emit({"op": "remove", "path": f"{path}/{escape(key)}"})
+    for key, value in after.items():
+        if key not in before:
+            emit({"op": "add", "path": f"{path}/{escape(key)}", "value": value})
+        elif before[key] is not value:
+            _differ(before[key], value, f"{path}/{escape(key)}", emit)
+
+
+def _differ_lists(before: list[JSON], after: list[JSON], path: str, emit: _Emit) -> None:
+    for step in align(before, after):
+        match step:
+            case Pair(before=left, after=right, place=place):
+                _differ(left, right, f"{path}/{place}", emit)
+            case Remove(place=place):
+                emit({"op": "remove", "path": f"{path}/{place}"})
+            case Add(place=place, value=value):
+                emit({"op": "add", "path": f"{path}/{place}", "value": value})
+            case Move(source=source, place=place):
+                emit({"op": "move", "from": f"{path}/{source}", "path": f"{path}/{place}"})
