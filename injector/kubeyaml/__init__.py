@@ -5,6 +5,7 @@ Knows nothing of templates or pods.
 
 from injector.kubeyaml.documents import Document, documents
 from injector.kubeyaml.gojson import EncodingError, go_json
+from injector.kubeyaml.json_fault import json_fault
 from injector.kubeyaml.numbers import go_float_json
 from injector.kubeyaml.reading import load, load_strict
 from injector.kubeyaml.writing import dump
@@ -16,6 +17,7 @@ __all__ = [
     "dump",
     "go_float_json",
     "go_json",
+    "json_fault",
     "load",
     "load_strict",
 ]
