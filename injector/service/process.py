@@ -40,13 +40,13 @@ MONITORING: Final = Limits(connections=128, head_seconds=10.0, keepalive_seconds
 """A scraper, a kubelet and a few people: whoever floods this port must not take the reviews' memory."""
 
 
-def serve(options: ServiceOptions, parts: Parts | None = None) -> int:
+def serve(options: ServiceOptions, parts: Parts | None = None, *, load: Load = load_injector) -> int:
     """Run the service until it is told to stop, on uvloop where it can be had; return the exit code.
 
     Raises ConfigError when it cannot start.
     """
     with asyncio.Runner(loop_factory=_loop_factory(options)) as runner:
-        return runner.run(run(options, parts))
+        return runner.run(run(options, parts, load=load))
 
 
 async def run(options: ServiceOptions, parts: Parts | None = None, *, load: Load = load_injector) -> int:

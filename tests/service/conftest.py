@@ -59,7 +59,11 @@ class FakeReviewer:
         answer = {"kind": "AdmissionReview", "apiVersion": review["apiVersion"], "response": response}
         outcome = "denied" if denied else "skipped" if "skip" in annotations else "injected"
         return Answered(
-            body=orjson.dumps(answer), outcome=outcome, reason="fake", uid=uid, message="denied as asked" * denied
+            body=orjson.dumps(answer),
+            outcome=outcome,
+            reason="fake",
+            uid=uid,
+            message="denied as asked" * denied,
         )
 
     def description(self) -> dict[str, str]:
@@ -139,9 +143,7 @@ def a_review(uid: str = "u-1", *, size: int = 0, **annotations: str) -> bytes:
         "spec": {"containers": [{"name": "app", "image": "app"}]},
     }
     request = {"uid": uid, "namespace": "shop", "operation": "CREATE", "object": pod}
-    return orjson.dumps(
-        {"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "request": request}
-    )
+    return orjson.dumps({"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "request": request})
 
 
 @dataclass
@@ -221,7 +223,11 @@ class Running:
 
     async def connect(self, *, context: ssl.SSLContext | None = None, name: str = NAME) -> Client:
         reader, writer = await asyncio.open_connection(
-            "127.0.0.1", self.port, ssl=context or client_context(self.ca), server_hostname=name, limit=1 << 24
+            "127.0.0.1",
+            self.port,
+            ssl=context or client_context(self.ca),
+            server_hostname=name,
+            limit=1 << 24,
         )
         client = Client(reader, writer)
         self.clients.append(client)
@@ -317,14 +323,19 @@ async def start(tmp_path: Path, ca: trustme.CA) -> AsyncGenerator[Start, None]:
 def now() -> Iterator[datetime]:
     yield datetime.now(UTC)
 
+
 # TEMPORARY until injector.patch lands
 import injector.patch as _p
+
 if not hasattr(_p, "apply"):
     import jsonpatch
+
     from injector.errors import PatchError
+
     def _apply(doc, ops):
         try:
             return jsonpatch.apply_patch(doc, ops)
-        except jsonpatch.JsonPatchException as e:
+        except Exception as e:
             raise PatchError(str(e)) from e
+
     _p.apply = _apply

@@ -65,7 +65,12 @@ REFUSED = {
         a_review(),
         {"Content-Type": "APPLICATION/JSON"},
     ),
-    "no media type": (415, "invalid Content-Type, want `application/json`\n", a_review(), {"Content-Type": "-"}),
+    "no media type": (
+        415,
+        "invalid Content-Type, want `application/json`\n",
+        a_review(),
+        {"Content-Type": "-"},
+    ),
     "a gzip body": (
         415,
         "send the body without Content-Encoding\n",
@@ -190,7 +195,11 @@ async def test_a_crash_is_answered_with_the_uid_and_logged_once_without_its_text
 
 async def test_what_is_not_http_is_refused_and_the_service_goes_on(start: Start) -> None:
     service = await start()
-    for noise in (b"\x16\x03\x01\x02\x00\r\n\r\n", b"POST /inject HTTP/9\r\n\r\n", b"POST / HTTP/1.1\r\n:\r\n\r\n"):
+    for noise in (
+        b"\x16\x03\x01\x02\x00\r\n\r\n",
+        b"POST /inject HTTP/9\r\n\r\n",
+        b"POST / HTTP/1.1\r\n:\r\n\r\n",
+    ):
         client = await service.connect()
         client.writer.write(noise)
         assert (await client.answer()).status == 400
@@ -267,5 +276,3 @@ async def test_a_probe_by_address_is_served_without_a_server_name(start: Start) 
 async def test_every_uid_comes_back_as_it_was(start: Start, uid: str) -> None:
     service = await start()
     assert (await service.post(a_review(uid))).json["response"]["uid"] == uid
-
-
