@@ -1,7 +1,7 @@
 """The text of a mesh configuration and a minor in, the Mesh out. Knows no pod.
 
-What a user writes is laid over Istio's defaults by the rules of the minor: the ProxyConfig in it is merged field
-by field, everything else replaced.
+What a user writes is laid over Istio's defaults by the rules of the minor: the ProxyConfig in it is merged
+field by field, everything else replaced.
 """
 
 from __future__ import annotations
