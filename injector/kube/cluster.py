@@ -5,9 +5,9 @@ Knows no pod. A review reads the mappings and waits for nobody; how old they are
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final
 
 from injector.json_types import JSONObject
@@ -49,56 +49,61 @@ def _kubelet_version(node: JSONObject) -> JSONObject:
     return {"version": info.get("kubeletVersion", "")}
 
 
+Failed = Callable[[str, KubeError | None], None]
+"""Told which watch met which error, and None when the server answers it again."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterState:
-    """The three watches and what they know."""
+    """What the watches know. It outlives them, and the process reads it from the start, when it is empty."""
 
-    namespaces: Reflector
-    nodes: Reflector
-    proxy_configs: Reflector
+    _namespaces: dict[str, JSONObject] = field(default_factory=dict)
+    _nodes: dict[str, JSONObject] = field(default_factory=dict)
+    _proxy_configs: dict[str, JSONObject] = field(default_factory=dict)
 
     @property
-    def kubelet_versions(self) -> Mapping[str, str]:
+    def namespaces(self) -> Mapping[str, JSONObject]:
+        """Namespace name to its object, of which labels and annotations are kept."""
+        return MappingProxyType(self._namespaces)
+
+    @property
+    def nodes(self) -> Mapping[str, str]:
         """Node name to kubelet version."""
-        return KubeletVersions(self.nodes.objects)
+        return KubeletVersions(self._nodes)
 
-    def reflectors(self) -> Mapping[str, Reflector]:
-        """Return each watch by the name that metrics give it."""
-        return {"namespaces": self.namespaces, "nodes": self.nodes, "proxyconfigs": self.proxy_configs}
+    @property
+    def proxy_configs(self) -> Mapping[str, JSONObject]:
+        """``namespace/name`` to the ProxyConfig resource."""
+        return MappingProxyType(self._proxy_configs)
 
-    async def run(self) -> None:
-        """Keep all three for ever."""
-        async with asyncio.TaskGroup() as group:
-            for reflector in self.reflectors().values():
-                group.create_task(reflector.run())
+    def watches(
+        self, client: KubeClient, *, failed: Failed, timing: Timing | None = None
+    ) -> Mapping[str, Reflector]:
+        """Return the watches by the name that metrics give them, not yet running."""
+
+        def watch(
+            name: str, path: str, store: dict[str, JSONObject], keep: Callable[[JSONObject], JSONObject]
+        ) -> Reflector:
+            def report(error: KubeError | None) -> None:
+                # A cluster without Istio's CRDs has no ProxyConfig: that is no fault, only nothing.
+                absent = name == "proxyconfigs" and isinstance(error, NotFound)
+                failed(name, None if absent else error)
+
+            return Reflector(
+                client=client,
+                collection=Collection(path=path),
+                store=store,
+                failed=report,
+                keep=keep,
+                timing=timing or Timing(),
+            )
+
+        return {
+            "namespaces": watch("namespaces", NAMESPACES, self._namespaces, _labels_and_annotations),
+            "nodes": watch("nodes", NODES, self._nodes, _kubelet_version),
+            "proxyconfigs": watch("proxyconfigs", PROXY_CONFIGS, self._proxy_configs, _whole),
+        }
 
 
-def cluster_state(
-    client: KubeClient,
-    *,
-    changed: Callable[[], None],
-    failed: Callable[[str, KubeError | None], None],
-    timing: Timing | None = None,
-) -> ClusterState:
-    """Return the watches, not yet running. ``failed`` is told which one met which error, or None after it."""
-    timing = timing or Timing()
-
-    def watch(name: str, path: str, keep: Callable[[JSONObject], JSONObject]) -> Reflector:
-        def report(error: KubeError | None) -> None:
-            # A cluster without Istio's CRDs has no ProxyConfig: that is no fault, only nothing.
-            failed(name, None if name == "proxyconfigs" and isinstance(error, NotFound) else error)
-
-        return Reflector(
-            client=client,
-            collection=Collection(path=path),
-            changed=changed,
-            failed=report,
-            keep=keep,
-            timing=timing,
-        )
-
-    return ClusterState(
-        namespaces=watch("namespaces", NAMESPACES, _labels_and_annotations),
-        nodes=watch("nodes", NODES, _kubelet_version),
-        proxy_configs=watch("proxyconfigs", PROXY_CONFIGS, lambda item: item),
-    )
+def _whole(item: JSONObject) -> JSONObject:
+    return item

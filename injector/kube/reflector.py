@@ -79,7 +79,8 @@ class Reflector:
     """Keeps ``objects`` equal to the collection while ``run`` runs.
 
     ``changed`` is called after every change of ``objects``, and once after the first list; ``failed`` with
-    each error and with None when the server answers again. ``keep`` reduces an object to what is needed.
+    each error and with None when the server answers again. ``keep`` reduces an object to what is needed;
+    ``store`` may be given, so that what was known outlives a reflector that is started anew.
     """
 
     client: KubeClient
@@ -90,14 +91,14 @@ class Reflector:
     timing: Timing = field(default_factory=Timing)
     backoff: Backoff = field(default_factory=Backoff)
     synced: asyncio.Event = field(default_factory=asyncio.Event)
-    _objects: dict[str, JSONObject] = field(default_factory=dict)
+    store: dict[str, JSONObject] = field(default_factory=dict)
     _version: str = ""
     _heard: float = 0.0
 
     @property
     def objects(self) -> Mapping[str, JSONObject]:
         """A live, read-only view: ``name`` or ``namespace/name`` to what was kept of the object."""
-        return MappingProxyType(self._objects)
+        return MappingProxyType(self.store)
 
     def staleness(self) -> float:
         """Return the seconds since the server last said anything; infinity before the first list."""
@@ -133,8 +134,8 @@ class Reflector:
             parameters["continue"] = token
         self._version = str(page["metadata"].get("resourceVersion", ""))
         # The dict stays the same object: views of it are handed out.
-        self._objects.clear()
-        self._objects.update(found)
+        self.store.clear()
+        self.store.update(found)
         self._alive()
         self.synced.set()
         self.changed()
@@ -162,9 +163,9 @@ class Reflector:
         if event["type"] == "BOOKMARK":
             return
         if event["type"] == "DELETED":
-            self._objects.pop(_key(item), None)
+            self.store.pop(_key(item), None)
         else:
-            self._objects[_key(item)] = self.keep(item)
+            self.store[_key(item)] = self.keep(item)
         self.changed()
 
     def _alive(self) -> None:

@@ -58,11 +58,13 @@ class Trust:
 class RegistrationStatus:
     """What metrics and readiness show.
 
-    ``verified``: some time the live bundle accepted the leaf that was served then; it stays true, since an
-    API server that is away must not make every replica unready.
+    ``live`` is the bundle that all our entries hold, empty while they differ. ``verified`` means that some
+    time it accepted the leaf that was served then; it stays true, since an API server that is away must not
+    make every replica unready.
     """
 
     missing: bool = True
+    live: bytes = b""
     in_sync: bool = False
     verified: bool = False
     fighting: bool = False
@@ -195,6 +197,7 @@ class Reconciler:
         accepted = bool(live) and all(verifies(each, trust.leaf) for each in live)
         self._update(
             missing=not live,
+            live=live[0] if len(set(live)) == 1 else b"",
             in_sync=in_sync(configuration, self.names, bundle),
             verified=self.status.verified or accepted,
         )
