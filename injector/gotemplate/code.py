@@ -7,6 +7,7 @@ numbers: an exception's traceback then tells where in the template it happened, 
 from __future__ import annotations
 
 import ast
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -50,7 +51,7 @@ class Dynamic:
     ``type``: its Go type where that is certain, else None. ``text``: it is template text, made by a
     serialiser. ``fallible``: computing it may raise. ``missable``, ``nilable``: it may be MISSING, None.
     ``unwrapped``: it came out of a pipeline, so None stands for MISSING. ``path``: the struct fields that lead
-    to it from the root.
+    to it from the root. ``key``: equal for two expressions that always have the same value, None if not known.
     """
 
     code: ast.expr
@@ -62,6 +63,7 @@ class Dynamic:
     nilable: bool = False
     unwrapped: bool = False
     path: tuple[str, ...] | None = None
+    key: Hashable = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +92,7 @@ class Unit:
     constants: dict[str, Any] = field(default_factory=dict)
     size: int = 0
     serial: int = 0
+    kept: dict[str, int] = field(default_factory=dict)
 
     def fresh(self, prefix: str) -> str:
         """Return a name that the generated code does not use yet."""
@@ -153,6 +156,28 @@ def after(first: ast.expr, second: ast.expr) -> ast.expr:
 def walrus(name: str, value: ast.expr) -> ast.expr:
     """Return code that keeps a value while computing it."""
     return ast.NamedExpr(target=ast.Name(id=name, ctx=ast.Store()), value=value)
+
+
+def key_of(expr: Expr) -> Hashable:
+    """Return what two expressions of the same value have in common, None where that is not known."""
+    if isinstance(expr, Known):
+        value = expr.value
+        return ("known", type(value), value) if is_scalar(value) else ("object", id(value))
+    if isinstance(expr, Dynamic):
+        return ("path", expr.path) if expr.path is not None else expr.key
+    return None
+
+
+class DropUnused(ast.NodeTransformer):
+    """Computes a value without keeping it where nothing asks for it again."""
+
+    def __init__(self, kept: dict[str, int]) -> None:
+        self.kept = kept
+
+    def visit_NamedExpr(self, node: ast.NamedExpr) -> ast.expr:  # noqa: N802 - ast's own naming
+        """Replace ``(c_1 := f(x))`` by ``f(x)``."""
+        self.generic_visit(node)
+        return node.value if self.kept.get(node.target.id) == 0 else node
 
 
 def static_type(expr: Expr) -> Type | None:

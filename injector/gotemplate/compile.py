@@ -17,6 +17,7 @@ from injector.gotemplate import nodes
 from injector.gotemplate.builtins import BUILTINS
 from injector.gotemplate.code import (
     RUNTIME,
+    DropUnused,
     Dynamic,
     Expr,
     Root,
@@ -136,7 +137,8 @@ class _Assembly:
         """Compile everything and run the module."""
         tree = self.unit.tree
         functions = [self._main(), *self._called()]
-        module = ast.fix_missing_locations(ast.Module(body=functions, type_ignores=[]))
+        module = ast.Module(body=functions, type_ignores=[])
+        module = ast.fix_missing_locations(DropUnused(self.unit.kept).visit(module))
         code = compile(module, f"<template {tree.name}>", "exec", dont_inherit=True)
         space: dict[str, Any] = {"__builtins__": {}, **RUNTIME, **self.unit.constants}
         exec(code, space)  # noqa: S102 - the code was made here, from nodes; no text of the template is in it

@@ -7,7 +7,7 @@ and evalArg.
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from injector.gotemplate import nodes, runtime, types
@@ -22,6 +22,7 @@ from injector.gotemplate.code import (
     certain,
     invoke,
     is_scalar,
+    key_of,
     load,
     method,
     static_type,
@@ -83,6 +84,7 @@ class Expressions:
         self.template_name = template
         self.dot = dot
         self.bindings = [Binding("$", dot)]
+        self.available: dict[Hashable, Dynamic] = {}
 
     # Code.
 
@@ -452,17 +454,43 @@ class Expressions:
             given = [*given[:-1], replace(piped, code=load(kept), fallible=False, path=None)]
         result = self._inlined(name, given) if builtin else None
         if result is None:
-            codes = [self.load(arg) for arg in given]
-            code = invoke(self.unit.bind(f"f_{name}_", function.call), *codes)
-            known = certain(function.result)
-            result = Dynamic(
-                code=self.unit.place(code, node, self.template_name, name),
-                type=known,
-                interface=known is None,
-                nilable=known is None,
-                text=function.text or self._stays_text(name, function, given),
-            )
+            key = self._call_key(name, function, given)
+            result = self._again(key) or self._called(name, function, given, node, key)
         return result if effect is None else replace(result, code=after(effect, result.code), fallible=True)
+
+    def _called(
+        self, name: str, function: Function, given: Sequence[Expr], node: nodes.Node, key: Hashable
+    ) -> Dynamic:
+        codes = [self.load(arg) for arg in given]
+        call = invoke(self.unit.bind(f"f_{name}_", function.call), *codes)
+        known = certain(function.result)
+        result = Dynamic(
+            code=self.unit.place(call, node, self.template_name, name),
+            type=known,
+            interface=known is None,
+            nilable=known is None,
+            text=function.text or self._stays_text(name, function, given),
+            key=key,
+        )
+        if key is None:
+            return result
+        kept = self.unit.fresh("c_")
+        self.unit.kept[kept] = 0
+        self.available[key] = replace(result, code=load(kept), fallible=False)
+        return replace(result, code=walrus(kept, result.code))
+
+    def _call_key(self, name: str, function: Function, given: Sequence[Expr]) -> Hashable:
+        """Return what makes two calls the same call, None if they may differ."""
+        keys = tuple(key_of(arg) for arg in given)
+        return None if None in keys or not function.pure or self.data.mutating else (name, keys)
+
+    def _again(self, key: Hashable) -> Dynamic | None:
+        """Return the value of the same call if it has certainly been computed before."""
+        known = self.available.get(key)
+        if known is not None and isinstance(known.code, ast.Name):
+            self.unit.kept[known.code.id] += 1
+            return replace(known, code=load(known.code.id))
+        return known
 
     def _stays_text(self, name: str, function: Function, given: Sequence[Expr]) -> bool:
         unknown = [arg for arg in given if not isinstance(arg, Known)]
@@ -485,7 +513,8 @@ class Expressions:
         is_lookup = first is not None and types.identical(first, types.MAP_STRING) and second is types.STRING
         if name == "index" and is_lookup:
             code = method(self.load(given[0]), "get", self.load(given[1]), ast.Constant(value=""))
-            return Dynamic(code=code, type=types.STRING, fallible=fallible)
+            key = self._call_key(name, BUILTINS[name], given)
+            return Dynamic(code=code, type=types.STRING, fallible=fallible, key=key)
         return None
 
     def _logical(self, name: str, args: Sequence[nodes.Operand], final: Expr | None) -> Expr:
@@ -497,7 +526,9 @@ class Expressions:
             final = replace(final, code=load(kept), fallible=False, path=None)
         operands: list[Expr] = []
         last = len(args) - (final is None)
+        available = self.available
         for place in range(last + 1):
+            self.available = dict(available) if operands else available
             operand = self.argument(types.VALUE, args[place]) if place < len(args) else final
             assert operand is not None  # noqa: S101 - final is there when there is one operand more
             if isinstance(operand, Known) and bool(operand.value) == (name == "or"):
@@ -505,6 +536,7 @@ class Expressions:
                 break
             if not isinstance(operand, Known) or place == last:
                 operands.append(operand)
+        self.available = available
         result = operands[0] if len(operands) == 1 else self._boolean(name, operands)
         if effect is None:
             return result

@@ -10,7 +10,6 @@ import re
 _NAMED = {"\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"}
 _ESCAPES = {"a": 7, "b": 8, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11, "\\": 92}
 _WIDTHS = {"x": 2, "u": 4, "U": 8}
-_PLAIN = re.compile(r'[^"\\]*\Z')
 
 
 def quote(text: str) -> str:
@@ -20,7 +19,7 @@ def quote(text: str) -> str:
 
 def quote_inside(text: str) -> str:
     """Return what stands between the quotes of ``quote(text)``."""
-    if text.isprintable() and _PLAIN.match(text):
+    if text.isprintable() and '"' not in text and "\\" not in text:
         return text
     return "".join(_quote_rune(rune) for rune in text)
 

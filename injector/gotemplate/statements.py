@@ -309,9 +309,11 @@ class Statements(Expressions):
     def _collect(self, body: Branch, before: Pending) -> Arm:
         outer, self.block = self.block, []
         self.pending = Pending(moved=before.moved, text=before.text)
+        available, self.available = self.available, dict(self.available)
         self.nesting += 1
         reachable = body()
         self.nesting -= 1
+        self.available = available
         arm = Arm(block=self.block, pending=self.pending, reachable=reachable)
         self.block = outer
         return arm
