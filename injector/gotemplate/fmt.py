@@ -1,0 +1,244 @@
+"""Go's fmt.Sprint, Sprintln and Sprintf over the values of a template. Knows no template.
+
+Where Go would print the address of a pointer, what it points to is printed instead: an address differs
+from run to run. ``%p``, which asks for nothing else, is refused, and so is printing a function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from injector.gotemplate import verbs
+from injector.gotemplate.errors import FunctionError
+from injector.gotemplate.floats import format_float
+from injector.gotemplate.printf import Argument, Directive, directives
+from injector.gotemplate.quoting import quote as go_quote
+from injector.gotemplate.types import FLOAT_KINDS, INTEGER_KINDS, UNSIGNED_KINDS, Type
+from injector.gotemplate.values import (
+    MISSING,
+    NilPointer,
+    Pointer,
+    Struct,
+    TypedList,
+    TypedMap,
+    Value,
+    deref,
+    kind,
+    type_of,
+)
+from injector.gotemplate.verbs import Flags
+
+__all__ = ["format_float", "format_value", "go_quote", "sprint", "sprintf", "sprintln"]
+
+_PLAIN = Flags()
+_STRINGER_VERBS = "vsxXq"
+_BASES = {"d": "d", "v": "d", "b": "b", "o": "o", "O": "o", "x": "x", "X": "X"}
+_NUMBERS = INTEGER_KINDS | UNSIGNED_KINDS
+
+
+def sprint(*args: Value) -> str:
+    """Return the operands one after the other, with a space where neither neighbour is a string."""
+    if len(args) == 1:
+        return format_value(args[0])
+    out: list[str] = []
+    previous_is_string = True
+    for arg in args:
+        is_string = isinstance(arg, str)
+        if out and not is_string and not previous_is_string:
+            out.append(" ")
+        out.append(format_value(arg))
+        previous_is_string = is_string
+    return "".join(out)
+
+
+def sprintln(*args: Value) -> str:
+    """Return the operands with a space between any two and a newline behind them."""
+    return " ".join(format_value(arg) for arg in args) + "\n"
+
+
+def format_value(value: Value) -> str:
+    """Return what ``%v`` prints; nil and a missing value are ``<nil>``."""
+    declared = type(value)
+    if declared is str:
+        return str(value)
+    if declared is float:
+        return format_float(value)
+    if declared is int:
+        return str(value)
+    return _argument(_PLAIN, value, "v")
+
+
+def sprintf(template: str, *args: Value) -> str:
+    """Return the format with its operands; every misuse is printed in place as Go prints it."""
+    return "".join(_piece(piece, args) for piece in directives(template, args))
+
+
+def _piece(piece: str | Directive | Argument, args: tuple[Value, ...]) -> str:
+    if isinstance(piece, str):
+        return piece
+    if isinstance(piece, Directive):
+        return _argument(piece.flags, args[piece.argument], piece.verb)
+    value = args[piece.argument]
+    return "<nil>" if _is_nil(value) else f"{type_of(value)}={format_value(value)}"
+
+
+def _is_nil(value: Value) -> bool:
+    return value is None or value is MISSING
+
+
+def _argument(flags: Flags, value: Value, verb: str) -> str:
+    """Return one operand, which is nowhere inside another value."""
+    if _is_nil(value):
+        return verbs.pad(flags, "<nil>") if verb in "Tv" else f"%!{verb}(<nil>)"
+    if verb == "T":
+        return verbs.string(flags, type_of(value).name)
+    return _value(flags, value, verb)
+
+
+def _bad_verb(flags: Flags, value: Value, verb: str) -> str:
+    return f"%!{verb}({type_of(value)}={_value(flags, value, 'v', methods=False)})"
+
+
+def _value(flags: Flags, value: Value, verb: str, *, methods: bool = True) -> str:  # noqa: PLR0911 - a case a kind
+    """Return a value that is not nil. ``methods`` lets a type's own String method speak."""
+    if verb == "p":
+        return _address(value)
+    if methods and (text := _own_text(flags, value, verb)) is not None:
+        return _string(flags, value, text, verb)
+    if isinstance(value, str):
+        return _string(flags, value, value, verb)
+    if isinstance(value, Pointer):
+        return _element(flags, value.value, verb, methods=methods)
+    if isinstance(value, NilPointer):
+        return _nil_pointer(flags, value, verb)
+    if isinstance(value, dict):
+        return _map(flags, value, verb, methods=methods)
+    if isinstance(value, list):
+        return _list(flags, value, verb, methods=methods)
+    if isinstance(value, Struct):
+        return _struct(flags, value, verb, methods=methods)
+    return _number(flags, value, verb)
+
+
+def _own_text(flags: Flags, value: Value, verb: str) -> str | None:
+    if flags.sharp_v or verb not in _STRINGER_VERBS or isinstance(value, (Pointer, NilPointer)):
+        return None
+    declared = value.type if isinstance(value, Struct) else getattr(value, "type", None)
+    stringer = declared.stringer if isinstance(declared, Type) else None
+    return None if stringer is None else stringer(value)
+
+
+def _address(value: Value) -> str:
+    if isinstance(value, (NilPointer, Pointer, Struct, dict, list)) or kind(value) == "func":
+        raise FunctionError(f"the address of a {type_of(value)} is not printed: it differs from run to run")
+    return _bad_verb(_PLAIN, value, "p")
+
+
+def _string(flags: Flags, value: Value, text: str, verb: str) -> str:
+    if verb == "s" or (verb == "v" and not flags.sharp_v):
+        return verbs.string(flags, text)
+    if verb in "vq":
+        return verbs.quoted(flags, text)
+    if verb in "xX":
+        return verbs.hexadecimal(flags, text, upper=verb == "X")
+    return _bad_verb(flags, value, verb)
+
+
+def _number(flags: Flags, value: Value, verb: str) -> str:
+    declared = type_of(value)
+    if declared.kind == "bool":
+        return verbs.boolean(flags, value) if verb in "tv" else _bad_verb(flags, value, verb)
+    if declared.kind in _NUMBERS:
+        return _integer(flags, value, verb)
+    if declared.kind == "func":
+        raise FunctionError(f"a function ({declared}) is not printed: Go would show its address")
+    if verb not in "vbgGxXfFeE":
+        return _bad_verb(flags, value, verb)
+    form = {"v": "g", "F": "f"}.get(verb, verb)
+    if declared.kind in FLOAT_KINDS:
+        return verbs.floating(flags, value, form)
+    return verbs.complex_number(flags, value, form)
+
+
+def _integer(flags: Flags, value: int, verb: str) -> str:
+    number = int(value)
+    if verb == "v" and flags.sharp_v and type_of(value).kind in UNSIGNED_KINDS:
+        return verbs.integer(replace(flags, sharp=True), number, "x")
+    if verb in _BASES:
+        return verbs.integer(flags, number, _BASES[verb], octal_prefix=verb == "O")
+    if verb == "c":
+        return verbs.character(flags, number)
+    if verb == "q":
+        return verbs.quoted_character(flags, number)
+    if verb == "U":
+        return verbs.unicode_point(flags, number)
+    return _bad_verb(flags, value, verb)
+
+
+def _nil_pointer(flags: Flags, value: NilPointer, verb: str) -> str:
+    if verb == "v":
+        return f"({value.type})(nil)" if flags.sharp_v else verbs.pad(flags, "<nil>")
+    if verb in "bodxX":
+        return verbs.integer(flags, 0, _BASES[verb])
+    return f"%!{verb}({value.type}={verbs.pad(flags, '<nil>')})"
+
+
+# Composite values.
+
+
+def _element(flags: Flags, value: Value, verb: str, *, methods: bool) -> str:
+    """Return a value inside another one."""
+    if _is_nil(value):
+        return "interface {}(nil)" if flags.sharp_v else "<nil>"
+    return _value(flags, value, verb, methods=methods)
+
+
+def _joined(flags: Flags, opening: str, parts: Iterable[str], closing: str) -> str:
+    return opening + (", " if flags.sharp_v else " ").join(parts) + closing
+
+
+def _map(flags: Flags, value: dict[Value, Value], verb: str, *, methods: bool) -> str:
+    parts = (
+        f"{_element(flags, key, verb, methods=methods)}:{_element(flags, value[key], verb, methods=methods)}"
+        for key in sorted_keys(value)
+    )
+    if not flags.sharp_v:
+        return _joined(flags, "map[", parts, "]")
+    if isinstance(value, TypedMap) and value.is_nil:
+        return f"{value.type}(nil)"
+    return _joined(flags, f"{type_of(value)}{{", parts, "}")
+
+
+def sorted_keys(value: dict[Value, Value]) -> list[Value]:
+    """Return the keys in the order in which Go prints a map: strings by their bytes, numbers by size."""
+    return sorted(value, key=_key_order)
+
+
+def _key_order(key: Value) -> Value:
+    return key.encode(errors="surrogateescape") if isinstance(key, str) else key
+
+
+def _list(flags: Flags, value: list[Value], verb: str, *, methods: bool) -> str:
+    declared = type_of(value)
+    is_bytes = declared.elem is not None and declared.elem.kind == "uint8"
+    if is_bytes and verb in "sqxX":
+        return _string(flags, value, bytes(value).decode(errors="surrogateescape"), verb)
+    parts = (_element(flags, element, verb, methods=methods) for element in value)
+    if not flags.sharp_v:
+        return _joined(flags, "[", parts, "]")
+    name = "[]byte" if is_bytes else declared.name
+    if isinstance(value, TypedList) and value.is_nil:
+        return f"{name}(nil)"
+    return _joined(flags, f"{name}{{", parts, "}")
+
+
+def _struct(flags: Flags, value: Struct, verb: str, *, methods: bool) -> str:
+    named = flags.plus_v or flags.sharp_v
+    parts = (
+        (f"{name}:" if named else "") + _element(flags, field, verb, methods=methods)
+        for name, field in deref(value).items()
+    )
+    address = "&" if value.pointer else ""
+    type_name = str(value.type) if flags.sharp_v else ""
+    return _joined(flags, f"{address}{type_name}{{", parts, "}")
