@@ -104,6 +104,8 @@ def _value(flags: Flags, value: Value, verb: str, *, methods: bool = True) -> st
     """Return a value that is not nil. ``methods`` lets a type's own String method speak."""
     if verb == "p":
         return _address(value)
+    if verb == "w":  # wraps an error, and a template has none
+        return _bad_verb(flags, value, verb)
     if methods and (text := _own_text(flags, value, verb)) is not None:
         return _string(flags, value, text, verb)
     if isinstance(value, str):
