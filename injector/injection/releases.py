@@ -38,6 +38,8 @@ class Behaviour:
     overlays: bool = False  # `templates` of pod overlays; else one `template` of a SidecarInjectionSpec
     delimiters: tuple[str, str] = ("{{", "}}")
     has_values: bool = False
+    has_dns_config: bool = False
+    explains_rendered_yaml: bool = False  # an error in a rendered template says where to look
     has_selectors: bool = False
     has_injected_annotations: bool = False
 
@@ -64,7 +66,7 @@ class Behaviour:
     # the template's dot
     has_deployment_meta: bool = False
     deployment_meta_is_name: bool = False  # types.NamespacedName instead of ObjectMeta
-    deployment_namespace_from_pod: bool = False
+    deployment_namespace_from_request: bool = False
     has_type_meta: bool = False
     reads_owners: bool = False  # the webhook finds the workload through owner references
     metadata_pointers: bool = False  # ObjectMeta and Spec are pointers
@@ -103,6 +105,8 @@ class Behaviour:
     sa_token_mount: bool = False
     concurrency_from_cpu: bool = False
     fs_group_with_sds: bool = False
+    fs_group_needs_mount: bool = False  # and enableSdsTokenMount
+    fs_group_replaces: bool = False  # the pod's security context is lost
     fs_group_by_feature: bool = False
     cni_annotations: bool = False  # podRedirectAnnot of the template, by kube-inject
     tls_mode_label: bool = False
@@ -112,6 +116,10 @@ class Behaviour:
 
     # probes and metrics
     rewrites_probes: bool = False
+    probe_annotation: bool = False  # a pod may say itself whether its probes are rewritten
+    status_port_of_mesh: bool = False  # the agent's port is the mesh's, not the proxy's argument
+    probers_in_arguments: bool = False
+    probers_have_timeout: bool = False
     rewrites_startup_probes: bool = False
     rewrites_tcp_probes_by_feature: bool = False
     rewrites_tcp_probes: bool = False
@@ -120,6 +128,7 @@ class Behaviour:
     rewrites_lifecycle: bool = False
     merges_probers: bool = False
     merges_prometheus: bool = False
+    merges_prometheus_by_default: bool = False
     prometheus_any_spelling: bool = False
     prometheus_respects_false: bool = False
     prometheus_targets: bool = False
@@ -163,6 +172,8 @@ ROWS: Final[tuple[Row, ...]] = (
     _row("overlays", 9),
     _row("delimiters", 0, 1, value=("[[", "]]")),
     _row("has_values", 2),
+    _row("has_dns_config", 1),
+    _row("explains_rendered_yaml", 4),
     _row("has_selectors", 1),
     _row("has_injected_annotations", 4),
     _row("ignored_namespaces", 0, 8, value=("kube-system", "kube-public")),
@@ -187,7 +198,7 @@ ROWS: Final[tuple[Row, ...]] = (
     _row("workload_has_no_owners", 8),
     _row("has_deployment_meta", 1),
     _row("deployment_meta_is_name", 22),
-    _row("deployment_namespace_from_pod", 3, 7),
+    _row("deployment_namespace_from_request", 3, 7),
     _row("has_type_meta", 3),
     _row("reads_owners", 3),
     _row("metadata_pointers", 0, 8),
@@ -219,6 +230,8 @@ ROWS: Final[tuple[Row, ...]] = (
     _row("sa_token_mount", 1, 8),
     _row("concurrency_from_cpu", 1, 8),
     _row("fs_group_with_sds", 1, 7),
+    _row("fs_group_needs_mount", 1, 3),
+    _row("fs_group_replaces", 1, 3),
     _row("fs_group_by_feature", 8, 8),
     _row("cni_annotations", 3, 7),
     _row("tls_mode_label", 4, 8),
@@ -226,6 +239,10 @@ ROWS: Final[tuple[Row, ...]] = (
     _row("revision_label", 6, 8),
     _row("status_version", 0, 8),
     _row("rewrites_probes", 1),
+    _row("probe_annotation", 2),
+    _row("status_port_of_mesh", 6),
+    _row("probers_in_arguments", 1, 1),
+    _row("probers_have_timeout", 7),
     _row("rewrites_startup_probes", 7),
     _row("rewrites_tcp_probes_by_feature", 12, 18),
     _row("rewrites_tcp_probes", 19),
@@ -234,6 +251,7 @@ ROWS: Final[tuple[Row, ...]] = (
     _row("rewrites_lifecycle", 25),
     _row("merges_probers", 17),
     _row("merges_prometheus", 6),
+    _row("merges_prometheus_by_default", 7),
     _row("prometheus_any_spelling", 13),
     _row("prometheus_respects_false", 13),
     _row("prometheus_targets", 31),

@@ -1,0 +1,78 @@
+"""A pod in, the Workload that it belongs to out, as Istio's webhook guesses it from owner references.
+
+Knows no cluster: names and kinds are told from the pod alone.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from injector.errors import BadReview
+from injector.injection.releases import Behaviour
+from injector.injection.request import Workload
+from injector.json_types import JSONObject, Pod
+
+_HASH: Final = "pod-template-hash"
+_ROLLOUT_HASH: Final = "rollouts-pod-template-hash"
+_DEPLOYMENT_CONFIG: Final = "deploymentconfig"
+
+# A CronJob names its Jobs by a time: seconds until Kubernetes 1.20, minutes from 1.21.
+_SECONDS: Final = re.compile(r"(.+)-([0-9]{10}|[+-][0-9]{9})", re.DOTALL)
+_SECONDS_OR_MINUTES: Final = re.compile(r"(.+)-[0-9]{8,10}")
+
+
+def find_workload(pod: Pod, namespace: str, behaviour: Behaviour) -> Workload:
+    """Return the workload that made ``pod``; the pod itself where nothing did.
+
+    ``namespace`` is what DeploymentMeta shows. Raises BadReview for an owner reference without
+    ``controller`` in the releases whose process crashes on one.
+    """
+    metadata: JSONObject = pod.get("metadata") or {}
+    name, api_version, kind = metadata.get("name") or "", "v1", "Pod"
+    if behaviour.reads_owners and metadata.get("generateName"):
+        owner = _controller(metadata, behaviour)
+        if owner is not None:
+            name, api_version, kind = _trace(owner, metadata.get("labels") or {}, behaviour)
+    own = metadata | {"namespace": namespace, "name": name or metadata.get("name") or ""}
+    if behaviour.workload_has_no_owners:
+        own = {key: value for key, value in own.items() if key not in ("ownerReferences", "managedFields")}
+    return Workload(metadata=own, api_version=api_version, kind=kind)
+
+
+def _controller(metadata: JSONObject, behaviour: Behaviour) -> JSONObject | None:
+    owner: JSONObject
+    for owner in metadata.get("ownerReferences") or ():
+        controller = owner.get("controller")
+        if controller is None and behaviour.owner_needs_controller:
+            raise BadReview(400, "metadata.ownerReferences: an owner without `controller` crashes this Istio")
+        if controller:
+            return owner
+    return None
+
+
+def _trace(owner: JSONObject, labels: dict[str, str], behaviour: Behaviour) -> tuple[str, str, str]:
+    """Return name, apiVersion and kind of what stands behind a controller."""
+    name, api_version, kind = (owner.get(key) or "" for key in ("name", "apiVersion", "kind"))
+    if kind == "ReplicaSet":
+        return _behind_replica_set(name, api_version, labels, behaviour)
+    if kind == "ReplicationController" and behaviour.finds_deployment_configs and labels.get(_DEPLOYMENT_CONFIG):
+        return labels[_DEPLOYMENT_CONFIG], api_version, "DeploymentConfig"
+    if kind == "Job" and behaviour.cron_job_version:
+        pattern = _SECONDS_OR_MINUTES if behaviour.cron_jobs_by_minute else _SECONDS
+        if match := pattern.fullmatch(name):
+            return match[1], behaviour.cron_job_version, "CronJob"
+    return name, api_version, kind
+
+
+def _behind_replica_set(
+    name: str, api_version: str, labels: dict[str, str], behaviour: Behaviour
+) -> tuple[str, str, str]:
+    """Return the Deployment or Argo Rollout whose template's hash ends the ReplicaSet's name."""
+    template_hash = labels.get(_HASH) or ""
+    if name.endswith(template_hash) and (template_hash or not behaviour.needs_template_hash):
+        return name.removesuffix(f"-{template_hash}"), api_version, "Deployment"
+    rollout_hash = labels.get(_ROLLOUT_HASH) or ""
+    if behaviour.finds_rollouts and rollout_hash and name.endswith(rollout_hash):
+        return name.removesuffix(f"-{rollout_hash}"), "v1alpha1", "Rollout"
+    return name, api_version, "ReplicaSet"
