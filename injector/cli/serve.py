@@ -1,0 +1,189 @@
+"""``sidecar-injector serve``: flags and the environment to the options of the process. Knows no HTTP."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from injector.cli.durations import DURATION
+from injector.cli.options import FILE, environment, release_options, spelled, switch
+from injector.service.options import ServiceOptions
+
+if TYPE_CHECKING:
+    from injector.service.companions import Parts
+
+MOUNTED: Final = {
+    "inject_config": "/etc/istio/inject/config",
+    "inject_values": "/etc/istio/inject/values",
+    "mesh_config": "/etc/istio/config/mesh",
+    "tls_cert_file": "/etc/istio/certs/cert-chain.pem",
+    "tls_key_file": "/etc/istio/certs/key.pem",
+    "ca_cert_file": "/etc/istio/certs/root-cert.pem",
+}
+"""Where sidecar-injector 1.4 had its mounts: used where an option is not given and the file is there."""
+
+SERVICE_ACCOUNT: Final = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
+
+EPILOG = """\b
+Examples:
+  sidecar-injector certs
+  sidecar-injector serve --port 8443 --tlsCertFile certs/tls.crt --tlsKeyFile certs/tls.key
+  sidecar-injector serve --port 8443 --self-signed --serviceName sidecar-injector --namespace mesh
+"""
+
+
+@click.command("serve", epilog=EPILOG)
+@click.option(
+    *spelled("injectConfig"), type=FILE, help="The ConfigMap key `config`; built-in when not given."
+)
+@click.option(*spelled("injectValues"), type=FILE, help="The ConfigMap key `values`.")
+@click.option(*spelled("meshConfig"), type=FILE, help="The mesh configuration.")
+@click.option(*spelled("tlsCertFile"), type=FILE, help="Certificate chain to serve, PEM.")
+@click.option(*spelled("tlsKeyFile"), type=FILE, help="Its key, PEM.")
+@click.option(*spelled("caCertFile"), type=FILE, help="CA to register as caBundle, PEM.")
+@click.option("--address", default="", help="Address to listen on; all of them when not given.")
+@click.option("--port", default=443, show_default=True, help="HTTPS port.")
+@click.option(*spelled("monitoringPort"), default=15014, show_default=True, help="Metrics and health, plain.")
+@click.option(*spelled("monitoringAddress"), default="", help="Address of the monitoring port.")
+@release_options
+@click.option(*spelled("serviceName"), default="", help="Our Service: the certificate must carry its name.")
+@click.option("-n", "--namespace", default="", help="Our namespace; told from the service account.")
+@click.option(
+    *spelled("clientCaFile"), type=FILE, help="Only clients with a certificate of this CA may call."
+)
+@click.option(
+    *spelled("clientName", argument="client_names"), multiple=True, help="Names their certificates may have."
+)
+@click.option("-c", "--kubeconfig", default=None, help="Outside a cluster: how to reach the API server.")
+@click.option("--context", default=None, help="The kubeconfig's context.")
+@switch("reconcileWebhookConfig", default=True, text="Keep caBundle of our registration right.")
+@click.option(*spelled("webhookConfigName"), default="istio-sidecar-injector", show_default=True)
+@click.option(*spelled("webhookName"), default="sidecar-injector.istio.io", show_default=True)
+@switch("create-webhook", default=False, text="Create the MutatingWebhookConfiguration too.")
+@switch("self-signed", default=False, text="Make and rotate CA and certificate, in a Secret.")
+@click.option(*spelled("selfSignedSecret"), default="sidecar-injector-certs", show_default=True)
+@switch("watchCluster", default=True, text="Keep namespaces, nodes and ProxyConfigs in memory.")
+@click.option(
+    *spelled("configMap"), default="", help="The ConfigMap that is mounted: told when it is refused."
+)
+@click.option(*spelled("healthCheckFile"), type=FILE, help="File to keep fresh while healthy.")
+@click.option(*spelled("healthCheckInterval"), type=DURATION, default=0.0, help="How often: 1s, 500ms.")
+@click.option(*spelled("logLevel"), type=click.Choice(("debug", "info", "warning", "error")), default="info")
+@click.option("--log-reviews/--no-log-reviews", default=True, help="One line a review.", show_default=True)
+@click.option("--uvloop/--no-uvloop", default=True, help="Use uvloop where it is installed.")
+def command(**flags: Any) -> None:
+    """Run the HTTPS webhook until SIGTERM.
+
+    Mounted files are watched: a change takes effect without a restart, and one that cannot be used leaves
+    the last good one in place. Logs are lines of JSON on stderr.
+    """
+    from injector.service.process import serve  # noqa: PLC0415 - half a second that --help need not cost
+
+    options = service_options(flags)
+    raise SystemExit(serve(options, parts(flags, options)))
+
+
+def service_options(flags: dict[str, Any]) -> ServiceOptions:
+    """Return the options of the process, mounts of 1.4 filled in where they exist."""
+    files = {name: flags[name] or _mounted(path) for name, path in MOUNTED.items()}
+    return ServiceOptions(
+        inject_config=files["inject_config"],
+        inject_values=files["inject_values"],
+        mesh_config=files["mesh_config"],
+        release=flags["release"],
+        revision=flags["revision"],
+        environment=environment(flags["settings"]),
+        untrusted_values=flags["untrusted_values"],
+        tls_certificate=None if flags["self_signed"] else files["tls_cert_file"],
+        tls_key=None if flags["self_signed"] else files["tls_key_file"],
+        ca_certificate=None if flags["self_signed"] else files["ca_cert_file"],
+        service_names=_service_names(flags),
+        client_ca=flags["client_ca_file"],
+        client_names=flags["client_names"],
+        address=flags["address"],
+        port=flags["port"],
+        monitoring_address=flags["monitoring_address"],
+        monitoring_port=flags["monitoring_port"],
+        health_check_file=flags["health_check_file"],
+        health_check_interval=flags["health_check_interval"],
+        log_level=flags["log_level"],
+        log_reviews=flags["log_reviews"],
+        uvloop=flags["uvloop"],
+    )
+
+
+def parts(flags: dict[str, Any], options: ServiceOptions) -> Parts | None:
+    """Return what the cluster adds to the bare service; None where there is no cluster or no work in it."""
+    work = flags["reconcile_webhook_config"] or flags["watch_cluster"] or flags["self_signed"]
+    reachable = flags["kubeconfig"] or flags["context"] or os.environ.get("KUBERNETES_SERVICE_HOST")
+    if flags["self_signed"] and not reachable:
+        raise click.UsageError("--self-signed keeps its CA in a Secret: outside a cluster give --kubeconfig")
+    if not work or not reachable:
+        if flags["reconcile_webhook_config"] and not reachable:
+            logging.getLogger(__name__).info("not in a cluster: the registration is not kept")
+        return None
+
+    # The Kubernetes client costs a third of a second and 40 MiB: only who works in a cluster pays for it.
+    from injector.service.cluster import Cluster  # noqa: PLC0415
+    from injector.service.companions import Parts  # noqa: PLC0415
+
+    cluster = Cluster(_cluster_options(flags, options))
+    return Parts(
+        companions=(cluster,), cluster=cluster, events=cluster, brings_pair=bool(flags["self_signed"])
+    )
+
+
+def _cluster_options(flags: dict[str, Any], options: ServiceOptions) -> Any:
+    from injector.kube.client import Connection  # noqa: PLC0415
+    from injector.registration.issue import service_names  # noqa: PLC0415
+    from injector.registration.plan import WebhookNames  # noqa: PLC0415
+    from injector.registration.self_signed import Policy  # noqa: PLC0415
+    from injector.registration.webhook_configuration import WebhookSpec  # noqa: PLC0415
+    from injector.service.cluster import ClusterOptions  # noqa: PLC0415
+
+    namespace = flags["namespace"] or _own_namespace()
+    service = flags["service_name"] or "sidecar-injector"
+    policy = Policy(names=service_names(service, namespace)) if flags["self_signed"] else None
+    spec = WebhookSpec(
+        configuration=flags["webhook_config_name"],
+        webhook=flags["webhook_name"],
+        service=service,
+        namespace=namespace,
+        revision=options.revision,
+    )
+    return ClusterOptions(
+        connection=Connection(kubeconfig=flags["kubeconfig"], context=flags["context"]),
+        namespace=namespace,
+        identity=os.environ.get("POD_NAME") or f"{socket.gethostname()}-{os.getpid()}",
+        configuration=flags["webhook_config_name"],
+        names=WebhookNames(name=flags["webhook_name"]),
+        reconcile=flags["reconcile_webhook_config"],
+        watch=flags["watch_cluster"],
+        self_signed=policy,
+        secret=flags["self_signed_secret"],
+        webhook=spec if flags["create_webhook"] else None,
+        config_map=flags["config_map"],
+    )
+
+
+def _service_names(flags: dict[str, Any]) -> tuple[str, ...]:
+    if not flags["service_name"]:
+        return ()
+    return (f"{flags['service_name']}.{flags['namespace'] or _own_namespace()}.svc",)
+
+
+def _own_namespace() -> str:
+    try:
+        return Path(SERVICE_ACCOUNT).read_text(encoding="utf-8").strip()
+    except OSError:
+        return "istio-system"
+
+
+def _mounted(path: str) -> Path | None:
+    found = Path(path)
+    return found if found.is_file() else None
