@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Never
 
-from injector.gotemplate import escape, fmt, types
+from injector.gotemplate import fmt, types
 from injector.gotemplate.errors import FunctionError
+from injector.gotemplate.escape import html_escape, js_escape, urlquery_escape
 from injector.gotemplate.functions import Function
 from injector.gotemplate.types import FLOAT_KINDS, INTEGER_KINDS, UNSIGNED_KINDS, Type
 from injector.gotemplate.values import (
@@ -253,17 +254,17 @@ def _printable(value: Value) -> Value:
 
 def html(*values: Value) -> str:
     """``html``."""
-    return escape.html_escape(_evaluated(values))
+    return html_escape(_evaluated(values))
 
 
 def js(*values: Value) -> str:
     """``js``."""
-    return escape.js_escape(_evaluated(values))
+    return js_escape(_evaluated(values))
 
 
 def urlquery(*values: Value) -> str:
     """``urlquery``."""
-    return escape.urlquery_escape(_evaluated(values))
+    return urlquery_escape(_evaluated(values))
 
 
 def call(function: Value, *args: Value) -> Value:

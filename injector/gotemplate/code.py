@@ -1,7 +1,7 @@
-"""Building blocks of compiled templates: expressions by binding time, constants, places. Knows no template syntax.
+"""Building blocks of compiled templates: expressions by binding time, constants, places. Knows no syntax.
 
-A place in the template is written into the column numbers of the generated code, and the line into its line
-numbers: an exception's traceback then tells where in the template it happened, at no cost while nothing fails.
+A place in the template is written into the column numbers of the generated code, and the line into its
+line numbers: an exception's traceback then tells where it happened, at no cost while nothing fails.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from injector.gotemplate import runtime
+from injector.gotemplate.functions import convert
 from injector.gotemplate.nodes import Node, Tree
 from injector.gotemplate.types import Type
-from injector.gotemplate.values import Value
+from injector.gotemplate.values import Value, type_of
 
 Stmts: TypeAlias = list[ast.stmt]
 
@@ -24,7 +25,7 @@ RUNTIME = {
     "unwrap": runtime.unwrap,
     "nil_if_missing": runtime.nil_if_missing,
     "string_argument": runtime.string_argument,
-    "convert": runtime.convert,
+    "convert": convert,
     "fail": runtime.fail,
     "elements": runtime.elements,
     "pairs": runtime.pairs,
@@ -50,8 +51,9 @@ class Dynamic:
 
     ``type``: its Go type where that is certain, else None. ``text``: it is template text, made by a
     serialiser. ``fallible``: computing it may raise. ``missable``, ``nilable``: it may be MISSING, None.
-    ``unwrapped``: it came out of a pipeline, so None stands for MISSING. ``path``: the struct fields that lead
-    to it from the root. ``key``: equal for two expressions that always have the same value, None if not known.
+    ``unwrapped``: it came out of a pipeline, so None stands for MISSING. ``path``: the struct fields that
+    lead to it from the root. ``key``: equal for two expressions that always have the same value, None if
+    that is not known.
     """
 
     code: ast.expr
@@ -174,7 +176,7 @@ class DropUnused(ast.NodeTransformer):
     def __init__(self, kept: dict[str, int]) -> None:
         self.kept = kept
 
-    def visit_NamedExpr(self, node: ast.NamedExpr) -> ast.expr:  # noqa: N802 - ast's own naming
+    def visit_NamedExpr(self, node: ast.NamedExpr) -> ast.expr:
         """Replace ``(c_1 := f(x))`` by ``f(x)``."""
         self.generic_visit(node)
         return node.value if self.kept.get(node.target.id) == 0 else node
@@ -185,7 +187,7 @@ def static_type(expr: Expr) -> Type | None:
     if isinstance(expr, Known):
         if expr.value is None or not runtime.has_type(expr.value):
             return None
-        return runtime.type_of(expr.value)
+        return type_of(expr.value)
     return expr.type if isinstance(expr, Dynamic) else None
 
 

@@ -112,8 +112,8 @@ def compile_template(
 ) -> Template:
     """Compile a template for the fields of the dot in ``known``; ``render`` takes the others.
 
-    ``functions`` are added to Go's own. ``dot_type`` makes the dot a pointer to a struct with these fields; without it,
-    it is a map. What is known is evaluated here: branches are decided, loops unrolled, pure functions
+    ``functions`` are added to Go's own. ``dot_type`` makes the dot a pointer to a struct with these fields;
+    without it, it is a map. What is known is evaluated here: branches are decided, loops unrolled, pure functions
     called; an error in it is raised when a rendering comes to it, as in Go. Raises TemplateSyntaxError.
     """
     tree = parse(name, text, BUILTINS.keys() | functions.keys(), delimiters)
@@ -230,20 +230,5 @@ def copied(value: Any) -> Any:
 
 def used_functions(tree: nodes.Tree) -> frozenset[str]:
     """Return the names of all functions in a text."""
-    return frozenset(name for body in tree.templates.values() for name in _identifiers(body))
-
-
-def _identifiers(node: Any) -> Iterator[str]:
-    if isinstance(node, nodes.Identifier):
-        yield node.name
-    elif isinstance(node, tuple):
-        for element in node:
-            yield from _identifiers(element)
-    elif isinstance(node, nodes.Node):
-        for attribute in type(node).__match_args__ or node_fields(node):
-            yield from _identifiers(getattr(node, attribute))
-
-
-def node_fields(node: nodes.Node) -> tuple[str, ...]:
-    """Return the names of a node's parts."""
-    return tuple(node.__dataclass_fields__)
+    found = (node for body in tree.templates.values() for node in nodes.walk(body))
+    return frozenset(node.name for node in found if isinstance(node, nodes.Identifier))

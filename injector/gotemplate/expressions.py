@@ -39,7 +39,7 @@ _SELECTING = frozenset({"and", "or", "default", "coalesce", "ternary"})
 
 @dataclass(slots=True)
 class Binding:
-    """A variable in sight. ``local``: the Python variable that holds it where it is assigned under conditions."""
+    """A variable in sight. ``local``: the Python variable that holds it, if it is assigned conditionally."""
 
     name: str
     expr: Expr
@@ -50,8 +50,9 @@ class Binding:
 class Data:
     """The data that a text is compiled for.
 
-    ``known`` fields have their values; ``dot_type`` is the struct that the dot points to, None for a map. ``paths``
-    collects the fields to read before the template starts; ``root_used`` whether the whole dot is needed.
+    ``known`` fields have their values; ``dot_type`` is the struct that the dot points to, None for a map.
+    ``paths`` collects the fields to read before the template starts; ``root_used`` whether the whole dot is
+    needed.
     """
 
     known: Mapping[str, Value]
@@ -265,7 +266,9 @@ class Expressions:
             return receiver
         return self._with_arguments(receiver, last, node, args, final)
 
-    def _field(self, receiver: Expr, name: str, node: nodes.Node) -> Expr | None:
+    def _field(  # noqa: PLR0911 - one case a kind of receiver
+        self, receiver: Expr, name: str, node: nodes.Node
+    ) -> Expr | None:
         """Take a field now if its value or at least its type is known; None leaves it to run time."""
         if isinstance(receiver, Root):
             return self._root_field(name, node)
@@ -570,7 +573,7 @@ class Expressions:
             return self.validated(value, target, last_node(node))
         return self._constant_argument(target, node)
 
-    def _evaluated(self, node: nodes.Operand) -> Expr | None:
+    def _evaluated(self, node: nodes.Operand) -> Expr | None:  # noqa: PLR0911 - one case a kind of node
         """Return the value of an argument that is no constant."""
         if isinstance(node, nodes.Dot):
             return self.dot
@@ -643,8 +646,10 @@ def _wrong_count(name: str, function: Function, written: int, given: int) -> str
     return ""
 
 
-def _constant_of_kind(target: Type, node: nodes.Operand) -> tuple[str, Value]:
-    """Return what a parameter wants, "" when no constant fits, and the constant, None when it is another kind."""
+def _constant_of_kind(  # noqa: PLR0911 - one case a kind
+    target: Type, node: nodes.Operand
+) -> tuple[str, Value]:
+    """Return what a parameter wants, "" if that is no constant, and the constant, None if of another kind."""
     number = node if isinstance(node, nodes.Number) else None
     if target.kind == "bool":
         return "bool", node.value if isinstance(node, nodes.Bool) else None

@@ -34,8 +34,8 @@ class Function:
     ``pure``: same arguments, same result, no effect: may be called once, at load.
     ``text``: a serialiser; its result is template text, not a value.
     ``mutates``: changes an argument in place (sprig's ``set``), so data must be copied for each render.
-    ``quotes``: for sprig's ``quote`` and ``squote``, the quotation mark that they put around each argument that is
-    not nil; with one argument, the marks are template text and what stands between them is a value.
+    ``quotes``: for sprig's ``quote`` and ``squote``, the mark that they put around each argument that is not
+    nil; with one argument, the marks are template text and what stands between them is a value.
     """
 
     call: Callable[..., Value]

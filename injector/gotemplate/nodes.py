@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 from typing import TypeAlias
 
 from injector.gotemplate.quoting import quote
@@ -237,6 +238,16 @@ class TemplateCall(Node):
 
 
 Statement: TypeAlias = Text | Action | If | With | Range | Break | Continue | TemplateCall
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """Yield a node and everything in it; the templates that it calls are not in it."""
+    yield node
+    for part in fields(node):
+        value = getattr(node, part.name)
+        for element in value if isinstance(value, tuple) else (value,):
+            if isinstance(element, Node):
+                yield from walk(element)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from injector.gotemplate.values import (
     MISSING,
     NilPointer,
     Pointer,
+    SizedInt,
     Struct,
     TypedList,
     TypedMap,
@@ -174,13 +175,22 @@ def printed(value: Value) -> str:
         return value
     if value is None or value is MISSING:
         return NO_VALUE
-    if isinstance(value, bool):
-        return "true" if value else "false"
     if isinstance(value, Pointer):
         return printed(indirect(value))
     if isinstance(value, Function) or callable(value):
         raise UnprintableError(type_of(value).name)
-    return fmt.sprint(value)
+    return _text(value)
+
+
+def _text(value: Value) -> str:
+    """Return what ``%v`` prints, by short ways for what templates print most."""
+    if type(value) is str:
+        return value
+    if value is True or value is False:
+        return "true" if value else "false"
+    if type(value) is int or isinstance(value, SizedInt):
+        return int.__repr__(value)
+    return fmt.format_value(value)
 
 
 def indirect(value: Value) -> Value:
@@ -192,13 +202,13 @@ def indirect(value: Value) -> Value:
 
 def quoted(value: Value) -> Quoted:
     """Return what stands between the quotes of sprig's ``quote`` for one value that is not nil."""
-    raw = value if type(value) is str else fmt.format_value(value)
+    raw = _text(value)
     return Quoted(quote_inside(raw), raw)
 
 
 def bare(value: Value) -> str:
     """Return what stands between the quotes of sprig's ``squote``."""
-    return str(value) if isinstance(value, str) else fmt.format_value(value)
+    return _text(value)
 
 
 def is_typed(value: Value) -> bool:

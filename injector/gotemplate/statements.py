@@ -1,7 +1,7 @@
 """The statements of a template to Python statements that collect texts and values. Knows no rendering.
 
-Generated code appends to two lists, ``S`` (texts) and ``V`` (values): before every value the text since the one
-before it. That text is kept here as long as it is known; where branches meet it moves into the variable ``t``.
+Generated code appends to two lists, ``S`` (texts) and ``V`` (values): before every value the text since the
+one before it. That text is kept here as long as it is known; where branches meet it moves into ``t``.
 """
 
 from __future__ import annotations
@@ -58,7 +58,10 @@ class Pending:
 
 
 class Statements(Expressions):
-    """Compiles the statements of one template."""
+    """Compiles the statements of one template.
+
+    ``callables`` maps templates that are compiled as functions to the names of these.
+    """
 
     def __init__(self, unit: Unit, data: Data, template: str, dot: Expr, callables: dict[str, str]) -> None:
         super().__init__(unit, data, template, dot)
@@ -372,9 +375,15 @@ class Statements(Expressions):
 
     def _range_dynamic(self, node: nodes.Range, value: Expr) -> None:
         in_pairs = len(node.pipe.declarations) == 2
+        if in_pairs and not node.pipe.is_assignment and not uses(node.pipe.declarations[0].name, node.body):
+            in_pairs = self._is_number(value)  # which two variables cannot take
         items = invoke("pairs" if in_pairs else "elements", self.load(value))
         placed = self.unit.place(items, last_node(node.pipe), self.template_name)
         self._loop(node, placed, value, always=node.otherwise is None, in_pairs=in_pairs)
+
+    def _is_number(self, value: Expr) -> bool:
+        declared = static_type(value)
+        return declared is None or declared.kind not in {"slice", "map"}
 
     def _loop(self, node: nodes.Range, items: ast.expr, value: Expr, *, always: bool, in_pairs: bool) -> None:
         if self.loops >= LOOP_DEPTH:
@@ -481,9 +490,9 @@ class Arm:
 def assigned(body: nodes.ListNode) -> Iterator[str]:
     """Yield the variables that are assigned (not declared) anywhere in a body."""
     for node in body.nodes:
-        if isinstance(node, (nodes.Action, nodes.If, nodes.With, nodes.Range)):
-            yield from assigned_in_pipe(node.pipe)
-        elif isinstance(node, nodes.TemplateCall) and node.pipe is not None:
+        if isinstance(node, (nodes.Action, nodes.If, nodes.With, nodes.Range)) or (
+            isinstance(node, nodes.TemplateCall) and node.pipe is not None
+        ):
             yield from assigned_in_pipe(node.pipe)
         if isinstance(node, (nodes.If, nodes.With, nodes.Range)):
             yield from assigned(node.body)
@@ -507,9 +516,13 @@ def jumps(body: nodes.ListNode) -> bool:
     for node in body.nodes:
         if isinstance(node, (nodes.Break, nodes.Continue)):
             return True
-        if isinstance(node, (nodes.If, nodes.With)):
-            if jumps(node.body) or (node.otherwise is not None and jumps(node.otherwise)):
-                return True
-        elif isinstance(node, nodes.Range) and node.otherwise is not None and jumps(node.otherwise):
+        if isinstance(node, (nodes.If, nodes.With)) and jumps(node.body):
+            return True
+        if isinstance(node, nodes.Branch) and node.otherwise is not None and jumps(node.otherwise):
             return True
     return False
+
+
+def uses(variable: str, node: nodes.Node) -> bool:
+    """Return whether a body mentions a variable."""
+    return any(isinstance(found, nodes.Variable) and found.name == variable for found in nodes.walk(node))

@@ -16,7 +16,6 @@ FLOAT_KINDS = frozenset({"float32", "float64"})
 NILABLE_KINDS = frozenset({"chan", "func", "interface", "map", "pointer", "slice", "value"})
 
 
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Type:
     """One Go type.
@@ -69,7 +68,7 @@ class StructType(Type):
 
     ``decode`` turns the JSON that stands for such a struct into the mapping of json_name to JSON from which
     the fields are read; None where the JSON is that object already. ``lookup`` also holds promoted fields:
-    Go name -> path of Go names.
+    Go name -> path of Go names. ``readers`` is where values.py keeps how to read each field.
     """
 
     kind: str = "struct"
@@ -77,6 +76,7 @@ class StructType(Type):
     fields: Mapping[str, Field] = field(default_factory=dict)
     decode: Callable[[Any], Mapping[str, Any]] | None = None
     lookup: Mapping[str, tuple[str, ...]] = field(init=False, default_factory=dict)
+    readers: dict[str, tuple[str, Callable[[Any], Any]]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         """Resolve promotion once: a field of the struct itself hides the promoted ones."""

@@ -1,15 +1,16 @@
 """JSON and Go types to the values that templates work on. Knows no template.
 
 Go's value -> here: string -> str, bool -> bool, int -> int, sized ints -> Int32 …, float64 -> float,
-map[string]interface{} -> dict, map[string]string -> StringMap, []interface{} -> list, other lists -> TypedList,
-struct -> Struct (a lazy view), pointer to a struct -> Struct with ``pointer``, other pointers -> Pointer,
+map[string]interface{} -> dict, map[string]string -> StringMap, []interface{} -> list, other lists ->
+TypedList, struct -> Struct (a lazy view), pointer to a struct -> the same with ``pointer``, other pointers
+-> Pointer,
 typed nil pointer -> NilPointer, nil interface (JSON null) -> None, no value (missing key) -> MISSING.
 Python's truth of every one of them is Go's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Final, Self, TypeAlias, final
 
 from injector.gotemplate import types
@@ -242,21 +243,13 @@ class Struct:
 
     def get(self, name: str) -> Value:
         """Return the value of a field by its Go name, promoted ones too; KeyError when there is none."""
-        try:
-            return self._values[name]
-        except KeyError:
-            return self._read(name)
-
-    def _read(self, name: str) -> Value:
-        path = self.type.lookup[name]
-        if len(path) > 1:
-            owner = self.get(path[0])
-            value = owner.get(name) if isinstance(owner, Struct) else owner
-        else:
-            field = self.type.fields[name]
-            inline = field.embedded and not field.json_name
-            value = read(field.type, self.data if inline else self.data.get(field.json_name))
-        self._values[name] = value
+        values = self._values
+        if name in values:
+            return values[name]
+        readers = self.type.readers
+        json_name, read_field = readers[name] if name in readers else _field_reader(self.type, name)
+        value = read_field(self.data.get(json_name)) if json_name else read_field(self)
+        values[name] = value
         return value
 
     def items(self) -> Iterable[tuple[str, Value]]:
@@ -376,72 +369,135 @@ def zero(declared: Type) -> Value:
     return read(declared, None)
 
 
-def read(declared: Type, data: Any) -> Value:  # noqa: PLR0911 - one case a kind
+def read(declared: Type, data: Any) -> Value:
     """Return JSON data as a value of ``declared``; null and an absent field are the type's zero value."""
+    return reader(declared)(data)
+
+
+Reader: TypeAlias = Callable[[Any], Value]
+
+_READERS: dict[Type, Reader] = {}
+
+
+def reader(declared: Type) -> Reader:
+    """Return the function that reads JSON data as a value of ``declared``; made once for every type."""
+    known = _READERS.get(declared)
+    if known is None:
+        known = _READERS[declared] = _make_reader(declared)
+    return known
+
+
+def _field_reader(declared: StructType, name: str) -> tuple[str, Reader]:
+    """Return how to read a field: its JSON key and a reader; without a key, the reader takes the struct."""
+    path = declared.lookup[name]
+    field = declared.fields[path[0]]
+    if len(path) > 1:
+        found: tuple[str, Reader] = ("", lambda owner: _promoted(owner.get(path[0]), name))
+    elif field.embedded and not field.json_name:
+        read_inline = reader(field.type)
+        found = ("", lambda owner: read_inline(owner.data))
+    else:
+        found = (field.json_name, reader(field.type))
+    declared.readers[name] = found
+    return found
+
+
+def _promoted(owner: Value, name: str) -> Value:
+    return owner.get(name) if isinstance(owner, Struct) else owner
+
+
+def _make_reader(declared: Type) -> Reader:  # noqa: PLR0911 - one case a kind
     match declared.kind:
         case "string":
-            text = data if data is not None else ""
-            return NamedString(text, declared) if declared.named else text
+            if declared.named:
+                return lambda data: NamedString(data or "", declared)
+            return lambda data: "" if data is None else data
         case "struct" | "pointer":
-            return _read_composite(declared, data)
+            return _composite_reader(declared)
         case "map":
-            return _read_map(declared, data)
+            return _map_reader(declared)
         case "slice":
-            return _read_slice(declared, data)
+            return _slice_reader(declared)
         case "bool":
-            return bool(data)
+            return bool
         case "float64" | "float32":
-            return float(data or 0)
+            return lambda data: float(data or 0)
         case "interface" | "func" | "value":
-            return from_json(data)
-    return _read_integer(declared, data or 0)
+            return from_json
+    return _integer_reader(declared)
 
 
-def _read_integer(declared: Type, data: Any) -> Value:
-    number = int(data)  # protobuf's JSON has 64-bit numbers as strings
+def _integer_reader(declared: Type) -> Reader:
+    """Return a reader of integers; protobuf's JSON has those of 64 bits as strings."""
     if declared.stringer is not None:
-        return Enum(number, declared)
+        return lambda data: Enum(int(data or 0), declared)
     if declared.named:
-        return NamedInt(number, declared)
-    sized = _SIZED.get(declared.kind)
-    return number if sized is None else sized(number)
+        return lambda data: NamedInt(int(data or 0), declared)
+    sized = _SIZED.get(declared.kind, int)
+    return lambda data: sized(data or 0)
 
 
-def _read_composite(declared: Type, data: Any) -> Value:
-    target = declared.elem if declared.kind == "pointer" else declared
+def _composite_reader(declared: Type) -> Reader:
+    is_pointer = declared.kind == "pointer"
+    target = declared.elem if is_pointer else declared
     assert target is not None  # noqa: S101 - a pointer has an elem
-    if declared.kind == "pointer" and data is None:
-        return NilPointer(declared)
-    if not isinstance(target, StructType):
-        return Pointer(declared, read(target, data))
-    if target.decode is not None and data is not None:
-        data = target.decode(data)
-    return Struct(target, data or {}, pointer=declared.kind == "pointer")
+    if isinstance(target, StructType):
+        return _struct_reader(declared, target, pointer=is_pointer)
+    nil = NilPointer(declared)
+    read_target = reader(target)
+    return lambda data: nil if data is None else Pointer(declared, read_target(data))
 
 
-def _read_map(declared: Type, data: Any) -> Value:
+def _struct_reader(declared: Type, target: StructType, *, pointer: bool) -> Reader:
+    absent = NilPointer(declared) if pointer else None
+    decode = target.decode
+
+    def read_struct(data: Any) -> Value:
+        if data is None:
+            return Struct(target, {}) if absent is None else absent
+        return Struct(target, data if decode is None else decode(data), pointer=pointer)
+
+    return read_struct
+
+
+def _map_reader(declared: Type) -> Reader:
     elem = declared.elem
     assert elem is not None  # noqa: S101 - a map has an elem
     if types.identical(declared, types.MAP_STRING):
+        return _read_string_map
+    read_elem = reader(elem)
+
+    def read_map(data: Any) -> Value:
         if data is None:
-            return StringMap(is_nil=True)
-        items = data if None not in data.values() else {k: "" if v is None else v for k, v in data.items()}
-        return StringMap(items)
-    if types.identical(declared, types.MAP_ANY) and data is not None:
-        return from_json(data)
+            return TypedMap({}, declared, is_nil=True)
+        return TypedMap({key: read_elem(value) for key, value in data.items()}, declared)
+
+    if types.identical(declared, types.MAP_ANY):
+        return lambda data: read_map(None) if data is None else from_json(data)
+    return read_map
+
+
+def _read_string_map(data: Any) -> StringMap:
     if data is None:
-        return TypedMap({}, declared, is_nil=True)
-    return TypedMap({key: read(elem, value) for key, value in data.items()}, declared)
+        return StringMap(is_nil=True)
+    if None in data.values():
+        return StringMap({key: "" if value is None else value for key, value in data.items()})
+    return StringMap(data)
 
 
-def _read_slice(declared: Type, data: Any) -> Value:
+def _slice_reader(declared: Type) -> Reader:
     elem = declared.elem
     assert elem is not None  # noqa: S101 - a slice has an elem
-    if data is None:
-        return TypedList((), declared, is_nil=True)
-    if types.identical(declared, types.SLICE_ANY):
-        return from_json(data)
-    return TypedList([read(elem, value) for value in data], declared)
+    read_elem = reader(elem)
+    is_plain = types.identical(declared, types.SLICE_ANY)
+
+    def read_slice(data: Any) -> Value:
+        if data is None:
+            return TypedList((), declared, is_nil=True)
+        values = [read_elem(value) for value in data]
+        return values if is_plain else TypedList(values, declared)
+
+    return read_slice
 
 
 def enum_type(name: str, names: Mapping[int, str], *, base: str = "int32") -> Type:
