@@ -1,0 +1,168 @@
+"""A pod in, the pod with its probes led through the proxy's agent out. Knows no mesh configuration.
+
+The kubelet cannot pass the proxy's mTLS, so it asks the agent at the status port, and the agent asks
+the application. What the agent has to ask is told in the environment: see ``probers``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from injector.injection.overlay.containers import (
+    PROXY,
+    Kind,
+    annotations_of,
+    container_at,
+    name_of,
+    place_of,
+    places,
+    with_container,
+)
+from injector.injection.overlay.gotext import int32, parse_bool, parse_int
+from injector.injection.overlay.probers import add_probers, probers_text
+from injector.injection.releases import Behaviour
+from injector.json_types import JSONObject, Pod
+
+REWRITE: Final = "sidecar.istio.io/rewriteAppHTTPProbers"
+STATUS_PORT: Final = "status.sidecar.istio.io/port"
+
+PROBES: Final = (("readinessProbe", "readyz"), ("livenessProbe", "livez"), ("startupProbe", "startupz"))
+HOOKS: Final = (("preStop", "prestopz"), ("postStart", "poststartz"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeRules:
+    """Which probes a release leads through the agent.
+
+    ``tcp`` and ``grpc`` tell whether probes of that kind are; ``kinds`` which lists of containers are
+    looked at; ``hooks`` whether lifecycle hooks are; ``merges`` whether a pod that was injected before
+    keeps the probers it had.
+    """
+
+    tcp: bool = False
+    grpc: bool = False
+    hooks: bool = False
+    merges: bool = False
+    kinds: tuple[Kind, ...] = ("containers",)
+    proxies: tuple[Kind, ...] = ("containers",)
+
+    def handler(self, probe: JSONObject) -> str:
+        """Return which of the handlers of a probe is led through the agent, "" for none."""
+        if probe.get("httpGet") is not None:
+            return "httpGet"
+        if self.tcp and probe.get("tcpSocket") is not None:
+            return "tcpSocket"
+        if self.grpc and probe.get("grpc") is not None:
+            return "grpc"
+        return ""
+
+    def hook_handler(self, hook: JSONObject) -> str:
+        """Return which of the handlers of a lifecycle hook is led through the agent, "" for none."""
+        handler = self.handler(hook)
+        return handler if handler != "grpc" else ""
+
+
+def rules_of(behaviour: Behaviour, *, tcp_feature: bool) -> ProbeRules:
+    """Return the rules of a release; ``tcp_feature`` is REWRITE_TCP_PROBES, where it has a say."""
+    every: tuple[Kind, ...] = ("containers", "initContainers")
+    applications: tuple[Kind, ...] = ("containers",)
+    by_feature = behaviour.rewrites_tcp_probes_by_feature and tcp_feature
+    return ProbeRules(
+        tcp=behaviour.rewrites_tcp_probes or by_feature,
+        grpc=behaviour.rewrites_grpc_probes,
+        hooks=behaviour.rewrites_lifecycle,
+        merges=behaviour.merges_probers,
+        kinds=every if behaviour.rewrites_init_probes else applications,
+        proxies=every if behaviour.native_sidecars_by_feature else applications,
+    )
+
+
+def rewrite_probes(pod: Pod, rules: ProbeRules, *, by_default: bool, mesh_port: int) -> Pod:
+    """Return the pod whose probes ask the agent and whose proxy knows what to ask the application.
+
+    ``by_default`` is the values' rewriteAppHTTPProbe, which the pod's annotation overrides.
+    """
+    proxy = place_of(pod, PROXY, rules.proxies)
+    if proxy is None or not _wanted(pod, by_default=by_default):
+        return pod
+    text = probers_text(_handled(pod, rules), mesh_port)
+    if text:
+        merge = rules.merges and "sidecar.istio.io/status" in annotations_of(pod)
+        pod = with_container(pod, proxy, add_probers(container_at(pod, proxy), text, merge=merge))
+    return _rewritten(pod, rules, _agent_port(pod, mesh_port))
+
+
+def _wanted(pod: Pod, *, by_default: bool) -> bool:
+    chosen = parse_bool(annotations_of(pod).get(REWRITE, ""))
+    return by_default if chosen is None else chosen
+
+
+def _agent_port(pod: Pod, mesh_port: int) -> int:
+    """Return the port that probes go to; an annotation that is no number means 0, as in Istio."""
+    text = annotations_of(pod).get(STATUS_PORT)
+    return mesh_port if text is None else int32(parse_int(text) or 0)
+
+
+def _handled(pod: Pod, rules: ProbeRules) -> Iterator[tuple[str, JSONObject, str, JSONObject]]:
+    """Yield path, container, handler and probe of everything that the agent takes over."""
+    for _, container in places(pod, rules.kinds):
+        if name_of(container) == PROXY:
+            continue
+        for key, word in PROBES:
+            probe = container.get(key)
+            if probe and (handler := rules.handler(probe)):
+                yield health_path(container, word), container, handler, probe
+        for key, word in HOOKS if rules.hooks else ():
+            hook = (container.get("lifecycle") or {}).get(key)
+            if hook and (handler := rules.hook_handler(hook)):
+                yield lifecycle_path(container, word), container, handler, hook
+
+
+def health_path(container: JSONObject, word: str) -> str:
+    """Return the agent's path for a probe of the container."""
+    return f"/app-health/{name_of(container)}/{word}"
+
+
+def lifecycle_path(container: JSONObject, word: str) -> str:
+    """Return the agent's path for a lifecycle hook of the container."""
+    return f"/app-lifecycle/{name_of(container)}/{word}"
+
+
+def _rewritten(pod: Pod, rules: ProbeRules, port: int) -> Pod:
+    for place, container in places(pod, rules.kinds):
+        if name_of(container) == PROXY:
+            continue
+        changed = _with_probes(container, rules, port) | _with_hooks(container, rules, port)
+        if changed:
+            pod = with_container(pod, place, container | changed)
+    return pod
+
+
+def _with_probes(container: JSONObject, rules: ProbeRules, port: int) -> JSONObject:
+    return {
+        key: _through_agent(probe, handler, health_path(container, word), port)
+        for key, word in PROBES
+        if (probe := container.get(key)) and (handler := rules.handler(probe))
+    }
+
+
+def _with_hooks(container: JSONObject, rules: ProbeRules, port: int) -> JSONObject:
+    lifecycle = container.get("lifecycle") or {}
+    hooks = {
+        key: _through_agent(hook, handler, lifecycle_path(container, word), port)
+        for key, word in (HOOKS if rules.hooks else ())
+        if (hook := lifecycle.get(key)) and (handler := rules.hook_handler(hook))
+    }
+    return {"lifecycle": lifecycle | hooks} if hooks else {}
+
+
+def _through_agent(probe: JSONObject, handler: str, path: str, port: int) -> JSONObject:
+    """Return the probe or hook as an HTTP request to the agent; it speaks HTTP, also for HTTPS."""
+    action = probe["httpGet"] if handler == "httpGet" else {}
+    action = action | {"path": path, "port": port}
+    if action.get("scheme") == "HTTPS":
+        action["scheme"] = "HTTP"
+    rest = {key: value for key, value in probe.items() if key != handler}
+    return rest | {"httpGet": action}
