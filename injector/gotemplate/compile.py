@@ -113,8 +113,9 @@ def compile_template(
     """Compile a template for the fields of the dot in ``known``; ``render`` takes the others.
 
     ``functions`` are added to Go's own. ``dot_type`` makes the dot a pointer to a struct with these fields;
-    without it, it is a map. What is known is evaluated here: branches are decided, loops unrolled, pure functions
-    called; an error in it is raised when a rendering comes to it, as in Go. Raises TemplateSyntaxError.
+    without it, it is a map. What is known is evaluated here: branches are decided, loops unrolled, pure
+    functions called; an error in it is raised when a rendering comes to it, as in Go. Raises
+    TemplateSyntaxError.
     """
     tree = parse(name, text, BUILTINS.keys() | functions.keys(), delimiters)
     mutating = any(function in used_functions(tree) for function, f in functions.items() if f.mutates)

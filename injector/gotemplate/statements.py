@@ -86,6 +86,7 @@ class Statements(Expressions):
         self.outputs += bool(text)
 
     def pending_code(self) -> ast.expr:
+        """Return code for the text since the last value."""
         constant = ast.Constant(value=self.pending.text)
         if not self.pending.moved:
             return constant
@@ -488,27 +489,10 @@ class Arm:
 
 
 def assigned(body: nodes.ListNode) -> Iterator[str]:
-    """Yield the variables that are assigned (not declared) anywhere in a body."""
-    for node in body.nodes:
-        if isinstance(node, (nodes.Action, nodes.If, nodes.With, nodes.Range)) or (
-            isinstance(node, nodes.TemplateCall) and node.pipe is not None
-        ):
-            yield from assigned_in_pipe(node.pipe)
-        if isinstance(node, (nodes.If, nodes.With, nodes.Range)):
-            yield from assigned(node.body)
-            if node.otherwise is not None:
-                yield from assigned(node.otherwise)
-
-
-def assigned_in_pipe(pipe: nodes.Pipe) -> Iterator[str]:
-    """Yield the variables that a pipeline assigns, in parentheses too."""
-    if pipe.is_assignment:
-        yield from (variable.name for variable in pipe.declarations)
-    for command in pipe.commands:
-        for arg in command.args:
-            term = arg.term if isinstance(arg, nodes.Chain) else arg
-            if isinstance(term, nodes.Pipe):
-                yield from assigned_in_pipe(term)
+    """Yield the variables that are assigned (not declared) anywhere in a body, in parentheses too."""
+    for node in nodes.walk(body):
+        if isinstance(node, nodes.Pipe) and node.is_assignment:
+            yield from (variable.name for variable in node.declarations)
 
 
 def jumps(body: nodes.ListNode) -> bool:
