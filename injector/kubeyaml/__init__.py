@@ -8,11 +8,16 @@ from injector.kubeyaml.gojson import EncodingError, go_json
 from injector.kubeyaml.json_fault import json_fault
 from injector.kubeyaml.numbers import go_float_json
 from injector.kubeyaml.reading import load, load_strict
+from injector.kubeyaml.skeleton import Skeleton, Untrusted
+from injector.kubeyaml.skeletoncache import SkeletonCache
 from injector.kubeyaml.writing import dump
 
 __all__ = [
     "Document",
     "EncodingError",
+    "Skeleton",
+    "SkeletonCache",
+    "Untrusted",
     "documents",
     "dump",
     "go_float_json",

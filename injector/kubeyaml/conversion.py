@@ -10,10 +10,9 @@ from typing import Any, Final
 
 from injector.errors import YAMLError
 from injector.json_types import JSON
-from injector.kubeyaml.decoding import OddKey
 from injector.kubeyaml.gosyntax import go_syntax
 from injector.kubeyaml.numbers import go_float_yaml
-from injector.kubeyaml.scalars import json_number
+from injector.kubeyaml.scalars import Scalar, json_number
 
 _UNSUPPORTED: Final = "unsupported map key of type: {}, key: {}, value: {}"
 
@@ -74,12 +73,16 @@ class _Conversion:
         items = list(mapping.items())
         mapping.clear()
         for key, value in items:
-            mapping[key if isinstance(key, str) else _key(key, value)] = self.value(value)
+            mapping[key if isinstance(key, str) else key_text(key.value, value)] = self.value(value)
 
 
-def _key(key: OddKey, value: Any) -> str:
-    """Return the string that a number or boolean becomes; sigs.k8s.io/yaml sends floats through float32."""
-    odd = key.value
+def key_text(odd: Scalar, value: Any = None) -> str:
+    """Return the key that a scalar becomes; sigs.k8s.io/yaml sends floats through float32.
+
+    Raises YAMLError for null and for integers beyond int64; its sentence shows the ``value``, too.
+    """
+    if isinstance(odd, str):
+        return odd
     if odd is None:
         raise YAMLError(_UNSUPPORTED.format("%!s(<nil>)", "<nil>", go_syntax(value)))
     if isinstance(odd, bool):

@@ -1,0 +1,119 @@
+"""A tree with slots in, functions that build its JSON out. Knows no text and no safety rule but by name.
+
+The functions are generated: one expression of dict and list displays, with the static subtrees as
+constants. Nothing of a value gets into the code, and of the template only what ``repr`` has quoted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Mapping as MappingType
+from typing import Any, Final
+
+from injector.json_types import JSON
+from injector.kubeyaml.safety import PLAIN_TEXTS, in_line_start, short_key
+from injector.kubeyaml.survey import Context, Listing, Mapping, Role, Slot, Tree
+
+Filler = Callable[[Sequence[Any]], JSON]
+
+
+def filler(tree: Tree, holes: int) -> Filler | None:
+    """Return the function from the holes' values to JSON; they may have no quotes nor unreadable characters.
+
+    It raises UnsafeValueError where that is not enough. None if a scalar of the tree needs more.
+    """
+    slots = list(_slots(tree))
+    if any(slot.folded and slot.context is not Context.BLOCK for slot in slots):
+        return None
+    return _compiled(
+        tree, [f"v{hole}" for hole in range(holes)], {id(slot): _reading(slot) for slot in slots}
+    )
+
+
+def builder(tree: Tree, slots: Sequence[Slot]) -> Filler:
+    """Return the function from the slots' JSON, in the order of ``slots``, to the JSON of the tree."""
+    names = [f"v{position}" for position in range(len(slots))]
+    return _compiled(tree, names, {id(slot): name for slot, name in zip(slots, names, strict=True)})
+
+
+def _slots(tree: Tree) -> Iterator[Slot]:
+    match tree:
+        case Slot():
+            yield tree
+        case Mapping():
+            for pair in tree.pairs:
+                for child in pair:
+                    yield from _slots(child)
+        case Listing():
+            for child in tree.items:
+                yield from _slots(child)
+
+
+def _compiled(tree: Tree, parameters: Sequence[str], scalars: MappingType[int, str]) -> Filler:
+    """Compile ``lambda values: expression`` with the values unpacked into ``parameters``."""
+    constants: dict[str, Any] = dict(_FIXED)
+    expression = _expression(tree, scalars, constants)
+    unpack = f"    {', '.join(parameters)}, = values\n" if parameters else ""
+    code = compile(f"def fill(values):\n{unpack}    return {expression}\n", "<skeleton>", "exec")
+    exec(code, constants)  # noqa: S102 - see the module's docstring
+    fill: Filler = constants["fill"]
+    return fill
+
+
+def _expression(tree: Tree, scalars: MappingType[int, str], constants: dict[str, Any]) -> str:
+    match tree:
+        case Slot():
+            return scalars[id(tree)]
+        case Mapping():
+            pairs = (
+                f"{_expression(key, scalars, constants)}: {_expression(value, scalars, constants)}"
+                for key, value in tree.pairs
+            )
+            return "{" + ", ".join(pairs) + "}"
+        case Listing():
+            return "[" + ", ".join(_expression(item, scalars, constants) for item in tree.items) + "]"
+    if isinstance(tree.value, dict | list | float):
+        name = f"c{len(constants)}"
+        constants[name] = tree.value
+        return name
+    return repr(tree.value)
+
+
+def _reading(slot: Slot) -> str:
+    """Return the expression that reads a slot's text from the values."""
+    values = [_value(slot, hole) for hole in slot.holes]
+    parts = [repr(slot.texts[0])]
+    for value, text in zip(values, slot.texts[1:], strict=True):
+        parts += value, repr(text)
+    parts = [part for part in parts if part != "''"]
+    if slot.context is Context.PLAIN:
+        return f"{_plain_texts(slot.role, flow=slot.flow)}[{_sum(parts)}]"
+    text = _sum(parts) if len(parts) > 1 else _exactly_str(parts[0])
+    return f"short_key({text})" if slot.role is Role.KEY else text
+
+
+def _value(slot: Slot, hole: int) -> str:
+    if slot.context is Context.BLOCK and hole in slot.first:
+        return f"in_line_start(v{hole})"
+    return f"v{hole}"
+
+
+def _sum(parts: Sequence[str]) -> str:
+    """Join strings; a few are faster added."""
+    return " + ".join(parts) if len(parts) < 5 else f"''.join(({', '.join(parts)}))"
+
+
+def _exactly_str(value: str) -> str:
+    """Turn a value that may be a subclass of str into one that is not, since JSON is compared by class."""
+    return f"{value} if {value}.__class__ is str else str({value})" if value.isalnum() else value
+
+
+def _plain_texts(role: Role, *, flow: bool) -> str:
+    return f"plain_{role.name}_{flow:d}".lower()
+
+
+_FIXED: Final = {
+    **{_plain_texts(role, flow=flow): texts for (role, flow), texts in PLAIN_TEXTS.items()},
+    "in_line_start": in_line_start,
+    "short_key": short_key,
+}

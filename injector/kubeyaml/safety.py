@@ -1,0 +1,169 @@
+"""A scalar with holes and the values for them in, the JSON that YAML would read out. Knows no documents.
+
+A value is safe where it stands if the text around it keeps its meaning: the scalar starts and ends
+where it did, and says what the value says. The rules ask for less than YAML allows; what they refuse
+is read by the parser (``text``) or put in as a string (``scalar``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import chain
+from typing import Final
+
+from injector.errors import YAMLError
+from injector.json_types import JSON
+from injector.kubeyaml.conversion import key_text
+from injector.kubeyaml.reading import json_scalar
+from injector.kubeyaml.scalars import MERGE, plain
+from injector.kubeyaml.survey import Context, Role, Slot
+from injector.rendering import Quoted
+
+_UNREADABLE: Final = r"\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff"
+"""Control characters, line breaks, half surrogates, byte order marks."""
+
+unquotable = re.compile(rf"[\"'\\{_UNREADABLE}]").search
+"""Finds what is unsafe in some quoted or block scalar."""
+
+_UNREADABLE_ONE = re.compile(f"[{_UNREADABLE}]").search
+_DOUBLE = re.compile(rf'["\\{_UNREADABLE}]').search
+_SINGLE = re.compile(rf"['{_UNREADABLE}]").search
+_GO_QUOTED = re.compile(
+    rf'(?:[^"\\{_UNREADABLE}]|\\(?:[abfnrtv"\\]|x[0-7][0-9a-f]|u(?!d[89a-f])[0-9a-f]{{4}}'
+    r"|U(?:000[1-9a-f]|0010)[0-9a-f]{4}))*\Z"
+).match
+_PLAIN_START = re.compile(r"(?!---|\.\.\.)(?:[^ \-?:,\[\]{}#&*!|>'\"%@`]|-[^ ])").match
+_PLAIN_BLOCK = re.compile(rf":(?: |\Z)| #| \Z|[{_UNREADABLE}]").search
+_PLAIN_FLOW = re.compile(rf"[,\[\]{{}}?:]| #| \Z|[{_UNREADABLE}]").search
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_LONGEST_KEY: Final = 512
+"""Characters. libyaml looks for the colon up to 1,024 characters after a key's start, escapes included."""
+
+_MOST_KEPT: Final = 4096
+_KEPT_LENGTH: Final = 64
+
+
+class UnsafeValueError(Exception):
+    """A value would not stay inside its scalar, or not mean itself there."""
+
+
+class PlainTexts(dict[str, JSON]):
+    """The text of a plain scalar to its JSON; knows many by heart. UnsafeValueError where it is none."""
+
+    __slots__ = ("_flow", "_role")
+
+    def __init__(self, role: Role, *, flow: bool) -> None:
+        super().__init__()
+        self._role = role
+        self._flow = flow
+
+    def __missing__(self, text: str) -> JSON:
+        """Judge a text that was not met before, or not lately."""
+        text = str(text)
+        value = self._judge(text)
+        if len(text) <= _KEPT_LENGTH:
+            if len(self) >= _MOST_KEPT:
+                self.clear()
+            self[text] = value
+        return value
+
+    def _judge(self, text: str) -> JSON:
+        if not text:
+            if self._role is Role.VALUE:
+                return None
+            raise UnsafeValueError
+        if not _PLAIN_START(text) or (_PLAIN_FLOW if self._flow else _PLAIN_BLOCK)(text):
+            raise UnsafeValueError
+        try:
+            return self._key(text) if self._role is Role.KEY else json_scalar(text)
+        except YAMLError:
+            raise UnsafeValueError from None
+
+    def _key(self, text: str) -> str:
+        if text == MERGE or len(text) > _LONGEST_KEY:
+            raise UnsafeValueError
+        return key_text(plain(text))
+
+
+PLAIN_TEXTS: Final = {(role, flow): PlainTexts(role, flow=flow) for role in Role for flow in (False, True)}
+
+
+def read(slot: Slot, values: Sequence[str]) -> JSON:
+    """Return what YAML reads with the values in place; raises UnsafeValueError."""
+    own = [values[hole] for hole in slot.holes]
+    if slot.context is Context.PLAIN:
+        text = _joined(slot, own)
+        if slot.folded and not all(map(_is_solid, own)):
+            raise UnsafeValueError
+        return PLAIN_TEXTS[slot.role, slot.flow][text]
+    if slot.role is Role.KEY and sum(map(len, (*own, *slot.texts))) > _LONGEST_KEY:
+        raise UnsafeValueError
+    if slot.context is Context.BLOCK:
+        return _joined(
+            slot,
+            [_in_block(value, first=hole in slot.first) for hole, value in zip(slot.holes, own, strict=True)],
+        )
+    if slot.folded and not all(map(_is_solid, own)):
+        raise UnsafeValueError
+    return _joined(slot, list(map(_in_double if slot.context is Context.DOUBLE else _in_single, own)))
+
+
+def write(slot: Slot, values: Sequence[str]) -> str:
+    """Return the string that the template's author meant, whatever the values are."""
+    return _joined(slot, [meant(values[hole], slot.context) for hole in slot.holes])
+
+
+def meant(value: str, context: Context) -> str:
+    """Return the string behind a value; what is no UTF-8 becomes U+FFFD, as in Go's JSON."""
+    text = value.raw if context is Context.DOUBLE and isinstance(value, Quoted) else str(value)
+    return _SURROGATE.sub("\ufffd", text)
+
+
+def stays_in_comment(value: str) -> bool:
+    """Tell whether a comment ends where it did."""
+    return not _UNREADABLE_ONE(value)
+
+
+def in_line_start(value: str) -> str:
+    """Return a value that comes first in a line of a block scalar; it must not change the indentation."""
+    if not value or value[0] == " ":
+        raise UnsafeValueError
+    return str(value)
+
+
+def short_key(text: str) -> str:
+    """Return a quoted key that the parser will look to the end of."""
+    if len(text) > _LONGEST_KEY:
+        raise UnsafeValueError
+    return text
+
+
+def _joined(slot: Slot, values: Sequence[str]) -> str:
+    return "".join(chain.from_iterable(zip(slot.texts, (*values, ""), strict=True)))
+
+
+def _is_solid(value: str) -> bool:
+    """Tell whether a value may stand beside a line break that is folded, or in column 0."""
+    return bool(value) and " " not in (value[0], value[-1]) and not value.startswith(("---", "..."))
+
+
+def _in_block(value: str, *, first: bool) -> str:
+    if _UNREADABLE_ONE(value):
+        raise UnsafeValueError
+    return in_line_start(value) if first else str(value)
+
+
+def _in_single(value: str) -> str:
+    if _SINGLE(value):
+        raise UnsafeValueError
+    return str(value)
+
+
+def _in_double(value: str) -> str:
+    """Read a value between double quotes; one that Go has quoted says its raw string there."""
+    if not _DOUBLE(value):
+        return str(value)
+    if isinstance(value, Quoted) and _GO_QUOTED(value):
+        return value.raw
+    raise UnsafeValueError

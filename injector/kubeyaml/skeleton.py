@@ -1,0 +1,171 @@
+"""Renderings in, JSON out, without parsing a template's constant text twice. Knows no template.
+
+DESIGN 4.3: the texts between the values are parsed once, with marks at the holes. A rendering with the
+same texts is then filled in microseconds, and no value is ever parsed as YAML that could change it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+from typing import Literal, Self
+
+from injector.errors import YAMLError
+from injector.json_types import JSON
+from injector.kubeyaml.filler import Filler, builder, filler
+from injector.kubeyaml.reading import load
+from injector.kubeyaml.safety import UnsafeValueError, meant, read, stays_in_comment, unquotable, write
+from injector.kubeyaml.survey import PRIVATE_USE, Slot, Survey, Tree, survey
+
+Untrusted = Literal["scalar", "text"]
+"""What a value means that would not stay inside its scalar: the string it is, or what YAML makes of it."""
+
+_HARMLESS = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9_./-]*[A-Za-z0-9])?)?\Z").match
+"""Text that opens, closes and separates nothing in any place of a YAML document."""
+
+
+def are_harmless(values: Iterable[str]) -> bool:
+    """Tell whether values are words, or empty, that no place of a document can take for anything else."""
+    return all(map(_HARMLESS, values))
+
+
+class Skeleton:
+    """The YAML of a rendering's constant texts, parsed once.
+
+    Made by `parse`, used by `fill` any number of times. The JSON of all fills shares the subtrees that
+    have no holes: nobody may change them.
+    """
+
+    __slots__ = ("_build", "_fill", "_survey", "strings")
+
+    def __init__(self, strings: tuple[str, ...], places: Survey) -> None:
+        self.strings = strings
+        self._survey = places
+        self._build: Filler | None = None
+        self._fill: Filler | None = None
+        if places.tree is not None:
+            self._fill = filler(places.tree, len(strings) - 1)
+
+    @classmethod
+    def parse(cls, strings: Sequence[str]) -> Self:
+        """Parse the texts between the holes; never raises for bad YAML, `fill` does."""
+        return cls(tuple(strings), survey(strings))
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether fills need no parser as long as the values are safe."""
+        return self._survey.tree is not None
+
+    def fill(self, values: Sequence[str], untrusted: Untrusted = "scalar") -> JSON:
+        """Return the JSON of the texts with ``values`` in the holes, typed as yaml.v2 types it.
+
+        In both modes safe values mean what YAML makes of them. Of a value that is not safe where it
+        stands, ``"text"`` parses the joined text as Go does, ``"scalar"`` makes its whole scalar a
+        string: constant parts and values as they are. Raises YAMLError as the parser does; in
+        ``"scalar"`` also for a value that stands in no scalar and is more than a word.
+        """
+        try:
+            return self.fill_safely(values)
+        except UnsafeValueError:
+            return self.fill_unsafely(values, untrusted)
+
+    def fill_safely(self, values: Sequence[str]) -> JSON:
+        """Do as `fill` does, or raise UnsafeValueError."""
+        if self._fill is not None and not unquotable("".join(values)):
+            try:
+                return self._fill(values)
+            except UnsafeValueError:
+                pass  # perhaps only for the quick rules
+        places = self._survey
+        if places.lost or not all(stays_in_comment(values[hole]) for hole in places.comments):
+            raise UnsafeValueError
+        scalars = [read(slot, values) for slot in places.slots]
+        return (
+            self._built(places.tree, scalars)
+            if places.tree is not None
+            else load(_interleaved(self.strings, values))
+        )
+
+    def fill_unsafely(self, values: Sequence[str], untrusted: Untrusted) -> JSON:
+        """Do as `fill` does where a value is unsafe."""
+        if untrusted == "text":
+            return load(_interleaved(self.strings, values))
+        places = self._survey
+        if not are_harmless(values[hole] for hole in places.lost):
+            raise YAMLError(
+                "yaml: a value that is no word stands where the template has structure, not a scalar"
+            )
+        if places.tree is None:
+            return self._substituted(values)
+        return self._built(places.tree, [_scalar(slot, values) for slot in places.slots])
+
+    def _built(self, tree: Tree, scalars: Sequence[JSON]) -> JSON:
+        if self._build is None:
+            self._build = builder(tree, self._survey.slots)
+        return self._build(scalars)
+
+    def _substituted(self, values: Sequence[str]) -> JSON:
+        """Parse with words in place of the values that are unsafe, then put those in."""
+        texts = list(values)
+        places = self._survey
+        for hole in places.comments:
+            texts[hole] = ""
+        token = _unused("".join((*self.strings, *values)))
+        meanings: dict[str, str] = {}
+        for slot in places.slots:
+            if _is_unsafe(slot, values):
+                for hole in slot.holes:
+                    texts[hole] = f"{token}{hole}{token}"
+                    meanings[texts[hole]] = meant(values[hole], slot.context)
+        return _Substitution(token, meanings).value(load(_interleaved(self.strings, texts)))
+
+
+class _Substitution:
+    """Puts strings in place of words, wherever in a JSON value; what is shared stays shared."""
+
+    def __init__(self, token: str, meanings: Mapping[str, str]) -> None:
+        self._word = re.compile(f"{token}[0-9]+{token}")
+        self._meanings = meanings
+        self._done: dict[int, JSON] = {}
+
+    def value(self, value: JSON) -> JSON:
+        if isinstance(value, str):
+            return self._word.sub(lambda match: self._meanings[match[0]], value)
+        if not isinstance(value, dict | list):
+            return value
+        if id(value) not in self._done:
+            self._done[id(value)] = self._collection(value)
+        return self._done[id(value)]
+
+    def _collection(self, value: JSON) -> JSON:
+        if isinstance(value, dict):
+            return {self.value(key): self.value(child) for key, child in value.items()}
+        return list(map(self.value, value))
+
+
+def _scalar(slot: Slot, values: Sequence[str]) -> JSON:
+    try:
+        return read(slot, values)
+    except UnsafeValueError:
+        return write(slot, values)
+
+
+def _is_unsafe(slot: Slot, values: Sequence[str]) -> bool:
+    try:
+        read(slot, values)
+    except UnsafeValueError:
+        return True
+    return False
+
+
+def _interleaved(strings: Sequence[str], values: Sequence[str]) -> str:
+    return "".join(chain.from_iterable(zip(strings, (*values, ""), strict=True)))
+
+
+def _unused(text: str) -> str:
+    """Return a character of the private use area that is not in ``text``."""
+    for character in map(chr, PRIVATE_USE):
+        if character not in text:
+            return character
+    raise YAMLError("yaml: every character of the private use area is in use")

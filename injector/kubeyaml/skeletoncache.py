@@ -1,0 +1,116 @@
+"""Renderings in, JSON out, with the skeletons of the texts met lately at hand. Knows no template, no lock.
+
+Bounded, and without a cliff: when it is full, the one that was used longest ago among a few is
+dropped, so that a working set a little larger than the cache still mostly hits.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from injector.errors import YAMLError
+from injector.json_types import JSON
+from injector.kubeyaml.reading import load
+from injector.kubeyaml.safety import UnsafeValueError
+from injector.kubeyaml.skeleton import Skeleton, Untrusted, are_harmless
+from injector.rendering import Rendering
+
+_SAMPLE: Final = 5
+"""Candidates for eviction; Redis found five to be close to true LRU."""
+
+_SEEN_PER_ENTRY: Final = 8
+"""Texts remembered by hash only, for each kept skeleton."""
+
+_MULTIPLIER: Final = 6364136223846793005  # Knuth's MMIX generator: the same requests evict the same entries
+_INCREMENT: Final = 1442695040888963407
+_STATE: Final = (1 << 64) - 1
+
+
+class _Entry:
+    """A skeleton and when it was used last, in lookups."""
+
+    __slots__ = ("skeleton", "used")
+
+    def __init__(self, skeleton: Skeleton, used: int) -> None:
+        self.skeleton = skeleton
+        self.used = used
+
+
+class SkeletonCache:
+    """Fills renderings. Any number of threads may share one; at worst two of them parse the same text.
+
+    ``hits`` and ``misses`` count renderings whose texts were known or not, ``unsafe`` those with a value
+    that would not have stayed in its scalar. A text is parsed with its values when it is first met,
+    and gets a skeleton when it is met again: most texts that are met once are never met again.
+    """
+
+    __slots__ = ("_entries", "_keys", "_max_entries", "_random", "_seen", "hits", "misses", "unsafe")
+
+    def __init__(self, max_entries: int) -> None:
+        self._max_entries = max_entries
+        self._entries: dict[tuple[str, ...], _Entry] = {}
+        self._keys: list[tuple[str, ...]] = []
+        self._seen: dict[int, None] = {}
+        self._random = 1
+        self.hits = 0
+        self.misses = 0
+        self.unsafe = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def fill(self, rendering: Rendering, untrusted: Untrusted = "scalar") -> JSON:
+        """Return `Skeleton.fill` of the rendering; raises YAMLError as that does."""
+        entry = self._entries.get(rendering.strings)
+        if entry is None:
+            self.misses += 1
+            return self._fill_unknown(rendering, untrusted)
+        self.hits += 1
+        entry.used = self.hits
+        return self._fill(entry.skeleton, rendering, untrusted)
+
+    def _fill(self, skeleton: Skeleton, rendering: Rendering, untrusted: Untrusted) -> JSON:
+        try:
+            return skeleton.fill_safely(rendering.values)
+        except UnsafeValueError:
+            self.unsafe += 1
+            return skeleton.fill_unsafely(rendering.values, untrusted)
+
+    def _fill_unknown(self, rendering: Rendering, untrusted: Untrusted) -> JSON:
+        if self._is_first_sight(rendering.strings) and are_harmless(rendering.values):
+            try:
+                return load(rendering.text)
+            except YAMLError:
+                pass  # let the skeleton say whether it is the template's fault
+        skeleton = Skeleton.parse(rendering.strings)
+        self._keep(skeleton)
+        return self._fill(skeleton, rendering, untrusted)
+
+    def _is_first_sight(self, strings: tuple[str, ...]) -> bool:
+        digest = hash(strings)
+        if self._seen.pop(digest, self) is None:
+            return False
+        self._seen[digest] = None
+        if len(self._seen) > _SEEN_PER_ENTRY * self._max_entries:
+            del self._seen[next(iter(self._seen))]
+        return True
+
+    def _keep(self, skeleton: Skeleton) -> None:
+        strings = skeleton.strings
+        if strings not in self._entries:
+            if len(self._keys) < self._max_entries:
+                self._keys.append(strings)
+            else:
+                place = min((self._draw() for _ in range(_SAMPLE)), key=self._last_use)
+                self._entries.pop(self._keys[place], None)
+                self._keys[place] = strings
+        self._entries[strings] = _Entry(skeleton, self.hits)
+
+    def _last_use(self, place: int) -> int:
+        entry = self._entries.get(self._keys[place])
+        return entry.used if entry is not None else -1
+
+    def _draw(self) -> int:
+        """Return the next place of a fixed random sequence."""
+        self._random = (self._random * _MULTIPLIER + _INCREMENT) & _STATE
+        return (self._random >> 33) % len(self._keys)

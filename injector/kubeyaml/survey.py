@@ -1,0 +1,280 @@
+"""Text with marks at the holes in, where each hole stands in the YAML out. Knows no values.
+
+A mark is one character that the text does not have, the hole's number, and the character again: a
+harmless word wherever a scalar may stand. What the parser makes of the marks says how a value there
+will be read.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final
+
+from yaml._yaml import CParser
+from yaml.error import YAMLError as LibYAMLError
+from yaml.events import (
+    AliasEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    StreamEndEvent,
+)
+
+from injector.errors import YAMLError
+from injector.json_types import JSON
+from injector.kubeyaml.conversion import key_text
+from injector.kubeyaml.reading import MAX_DEPTH, json_scalar
+from injector.kubeyaml.scalars import MERGE, plain
+
+PRIVATE_USE: Final = range(0xE000, 0xF900)
+"""Unicode's private use area: printable to YAML, letters to nobody."""
+
+
+class Context(Enum):
+    """How the text of a scalar is read; the two block styles are alike for what stands in one line."""
+
+    PLAIN = "plain"
+    SINGLE = "'"
+    DOUBLE = '"'
+    BLOCK = "|"
+
+
+class Role(Enum):
+    """What a scalar is to its collection; only as a value may an empty plain one be null."""
+
+    VALUE = "value"
+    KEY = "key"
+    FLOW_ITEM = "flow item"
+
+
+_CONTEXTS: Final = {
+    None: Context.PLAIN,
+    "": Context.PLAIN,
+    "'": Context.SINGLE,
+    '"': Context.DOUBLE,
+    "|": Context.BLOCK,
+    ">": Context.BLOCK,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """A scalar with holes: ``texts`` are its constant parts, decoded, one more than ``holes``.
+
+    ``flow`` tells that it stands between brackets, ``folded`` that it goes on over more than one line,
+    ``first`` which of its holes have nothing but blanks before them in their line.
+    """
+
+    context: Context
+    role: Role
+    texts: tuple[str, ...]
+    holes: tuple[int, ...]
+    flow: bool
+    folded: bool
+    first: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Static:
+    """A subtree without holes, as JSON. All renderings share it."""
+
+    value: JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """A mapping with a slot somewhere in it."""
+
+    pairs: Sequence[tuple[Static | Slot, Tree]]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A sequence with a slot somewhere in it."""
+
+    items: Sequence[Tree]
+
+
+Tree = Static | Slot | Mapping | Listing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """Where the holes are. ``lost`` ones are in no scalar and no comment that the parser could show.
+
+    ``tree`` is None where a document needs the exact reader: aliases, tags, merges, faults.
+    """
+
+    slots: Sequence[Slot]
+    comments: Sequence[int]
+    lost: Sequence[int]
+    tree: Tree | None
+
+
+def survey(strings: Sequence[str]) -> Survey:
+    """Return where the holes between ``strings`` stand; never raises for bad YAML: then all are lost."""
+    everything = "".join(strings)
+    mark = next((mark for mark in map(chr, PRIVATE_USE) if mark not in everything), "")
+    try:
+        return _Surveyor(strings, mark).survey()
+    except (LibYAMLError, UnicodeEncodeError, _LostError):
+        return Survey(slots=(), comments=(), lost=range(len(strings) - 1), tree=None)
+
+
+class _LostError(Exception):
+    """The parser does not show where the holes are, or would read the text otherwise than yaml.v2."""
+
+
+class _Surveyor:
+    """Walks the events of the marked text once."""
+
+    def __init__(self, strings: Sequence[str], mark: str) -> None:
+        self._text, self._offsets = _marked(strings, mark)
+        if not mark or "\\/" in self._text or self._text.startswith("\ufeff"):
+            raise _LostError
+        self._mark = mark
+        self._split = re.compile(f"{mark}([0-9]+){mark}").split
+        self._next = CParser(self._text).get_event
+        self._slots: list[Slot] = []
+        self._unseen = set(range(len(self._offsets)))
+        self._blocks: list[tuple[int, int]] = []
+        self._exact = False
+
+    def survey(self) -> Survey:
+        self._next()
+        start: Any = self._next()
+        if isinstance(start, StreamEndEvent):
+            return self._result(Static(None), len(self._text))
+        self._exact = start.version is not None
+        tree = self._node(self._next(), Role.VALUE, MAX_DEPTH, flow=False)
+        end: Any = self._next()
+        return self._result(tree, end.start_mark.index)
+
+    def _result(self, tree: Tree, end: int) -> Survey:
+        """Judge the holes that no scalar has: before the document's end they can only be in comments."""
+        unseen = sorted(self._unseen)
+        lost = [hole for hole in unseen if self._offsets[hole] >= end or self._in_block_header(hole)]
+        comments = [hole for hole in unseen if hole not in lost]
+        compiled = None if lost or self._exact else tree
+        return Survey(slots=self._slots, comments=comments, lost=lost, tree=compiled)
+
+    def _in_block_header(self, hole: int) -> bool:
+        offset = self._offsets[hole]
+        return any(start <= offset < end for start, end in self._blocks)
+
+    def _node(self, event: Any, role: Role, depth: int, *, flow: bool) -> Tree:
+        if isinstance(event, ScalarEvent):
+            return self._scalar(event, role, flow=flow)
+        if isinstance(event, AliasEvent):
+            self._exact = True
+            return Static(None)
+        if not depth:
+            raise _LostError
+        if event.anchor is not None or event.tag is not None:
+            self._exact = True
+        if isinstance(event, MappingStartEvent):
+            return self._mapping(depth - 1, flow=bool(event.flow_style))
+        return self._sequence(depth - 1, flow=bool(event.flow_style))
+
+    def _mapping(self, depth: int, *, flow: bool) -> Tree:
+        pairs: list[tuple[Static | Slot, Tree]] = []
+        while not isinstance(event := self._next(), MappingEndEvent):
+            key = self._key(event, depth, flow=flow)
+            pairs.append((key, self._node(self._next(), Role.VALUE, depth, flow=flow)))
+        if all(isinstance(key, Static) and isinstance(value, Static) for key, value in pairs):
+            return Static({key.value: value.value for key, value in pairs})  # type: ignore[union-attr]
+        return Mapping(pairs)
+
+    def _sequence(self, depth: int, *, flow: bool) -> Tree:
+        role = Role.FLOW_ITEM if flow else Role.VALUE
+        items: list[Tree] = []
+        while not isinstance(event := self._next(), SequenceEndEvent):
+            items.append(self._node(event, role, depth, flow=flow))
+        if all(isinstance(item, Static) for item in items):
+            return Static([item.value for item in items])  # type: ignore[union-attr]
+        return Listing(items)
+
+    def _key(self, event: Any, depth: int, *, flow: bool) -> Static | Slot:
+        key = self._node(event, Role.KEY, depth, flow=flow)
+        if isinstance(key, Slot):
+            return key
+        if not isinstance(key, Static) or isinstance(key.value, dict | list):
+            self._exact = True
+            return Static("")
+        if event.__class__ is ScalarEvent and event.implicit[0]:
+            return Static(self._plain_key(event.value))
+        return key
+
+    def _plain_key(self, text: str) -> str:
+        try:
+            self._exact = self._exact or text == MERGE
+            return key_text(plain(text))
+        except YAMLError:
+            self._exact = True
+            return ""
+
+    def _scalar(self, event: Any, role: Role, *, flow: bool) -> Static | Slot:
+        context = _CONTEXTS[event.style]
+        if context is Context.BLOCK:
+            self._blocks.append((event.start_mark.index, event.end_mark.index))
+        if context is Context.PLAIN and flow and "?" in event.value:
+            raise _LostError
+        if (
+            event.anchor is not None
+            or event.tag is not None
+            or self._text.startswith("!", event.start_mark.index)
+        ):
+            self._exact = True
+        if self._mark in event.value:
+            return self._slot(event, context, role, flow=flow)
+        return Static(self._plain(event.value) if event.implicit[0] else event.value)
+
+    def _plain(self, text: str) -> JSON:
+        try:
+            return json_scalar(text)
+        except YAMLError:
+            self._exact = True
+            return None
+
+    def _slot(self, event: Any, context: Context, role: Role, *, flow: bool) -> Slot:
+        parts = self._split(event.value)
+        holes = tuple(map(int, parts[1::2]))
+        start, end = event.start_mark, event.end_mark
+        inside = range(bisect_left(self._offsets, start.index), bisect_left(self._offsets, end.index))
+        if holes != tuple(inside):  # an escape sequence has made a mark
+            raise _LostError
+        self._unseen.difference_update(holes)
+        slot = Slot(
+            context=context,
+            role=role,
+            texts=tuple(parts[::2]),
+            holes=holes,
+            flow=flow,
+            folded=start.line != end.line,
+            first=frozenset(hole for hole in holes if self._is_first(hole)),
+        )
+        self._slots.append(slot)
+        return slot
+
+    def _is_first(self, hole: int) -> bool:
+        offset = self._offsets[hole]
+        line = self._text[self._text.rfind("\n", 0, offset) + 1 : offset]
+        return not line.strip(" \t")
+
+
+def _marked(strings: Sequence[str], mark: str) -> tuple[str, list[int]]:
+    """Join the strings with marks between them; return the offset of each mark, too."""
+    parts = [strings[0]]
+    offsets = []
+    length = len(strings[0])
+    for hole, string in enumerate(strings[1:]):
+        offsets.append(length)
+        token = f"{mark}{hole}{mark}"
+        parts += token, string
+        length += len(token) + len(string)
+    return "".join(parts), offsets
