@@ -8,7 +8,7 @@ is read by the parser (``text``) or put in as a string (``scalar``).
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Final
 
@@ -17,7 +17,7 @@ from injector.json_types import JSON
 from injector.kubeyaml.conversion import key_text
 from injector.kubeyaml.reading import json_scalar
 from injector.kubeyaml.scalars import MERGE, plain
-from injector.kubeyaml.survey import Context, Role, Slot
+from injector.kubeyaml.survey import Context, Role, Slot, Survey
 from injector.rendering import Quoted
 
 _UNREADABLE: Final = r"\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff"
@@ -39,6 +39,8 @@ _PLAIN_FLOW = re.compile(rf"[,\[\]{{}}?:]| #| \Z|[{_UNREADABLE}]").search
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LONGEST_KEY: Final = 512
 """Characters. libyaml looks for the colon up to 1,024 characters after a key's start, escapes included."""
+
+Check = Callable[[str], str]
 
 _MOST_KEPT: Final = 4096
 _KEPT_LENGTH: Final = 64
@@ -97,16 +99,25 @@ def read(slot: Slot, values: Sequence[str]) -> JSON:
         if slot.folded and not all(map(_is_solid, own)):
             raise UnsafeValueError
         return PLAIN_TEXTS[slot.role, slot.flow][text]
-    if slot.role is Role.KEY and sum(map(len, (*own, *slot.texts))) > _LONGEST_KEY:
-        raise UnsafeValueError
     if slot.context is Context.BLOCK:
-        return _joined(
-            slot,
-            [_in_block(value, first=hole in slot.first) for hole, value in zip(slot.holes, own, strict=True)],
-        )
-    if slot.folded and not all(map(_is_solid, own)):
+        for hole in slot.first:
+            in_line_start(values[hole])
+    elif slot.folded and not all(map(_is_solid, own)):
         raise UnsafeValueError
-    return _joined(slot, list(map(_in_double if slot.context is Context.DOUBLE else _in_single, own)))
+    is_key = slot.role is Role.KEY
+    text = _joined(slot, list(map(_CHECKS[slot.context, is_key], own)))
+    return short_key(text) if is_key else text
+
+
+def checks(places: Survey, holes: int) -> Sequence[Check]:
+    """Return for each hole the function that gives the decoded value, or raises UnsafeValueError.
+
+    Those of plain scalars pass everything: `PLAIN_TEXTS` judges their whole text.
+    """
+    by_hole: dict[int, Check] = dict.fromkeys(range(holes), _in_comment)
+    for slot in places.slots:
+        by_hole.update(dict.fromkeys(slot.holes, _CHECKS[slot.context, slot.role is Role.KEY]))
+    return [by_hole[hole] for hole in range(holes)]
 
 
 def write(slot: Slot, values: Sequence[str]) -> str:
@@ -148,14 +159,21 @@ def _is_solid(value: str) -> bool:
     return bool(value) and " " not in (value[0], value[-1]) and not value.startswith(("---", "..."))
 
 
-def _in_block(value: str, *, first: bool) -> str:
-    if _UNREADABLE_ONE(value):
-        raise UnsafeValueError
-    return in_line_start(value) if first else str(value)
-
-
 def _in_single(value: str) -> str:
     if _SINGLE(value):
+        raise UnsafeValueError
+    return str(value)
+
+
+def _in_comment(value: str) -> str:
+    if _UNREADABLE_ONE(value):
+        raise UnsafeValueError
+    return value
+
+
+def _in_double_key(value: str) -> str:
+    """Refuse escapes, which count against the length of a key."""
+    if _DOUBLE(value):
         raise UnsafeValueError
     return str(value)
 
@@ -167,3 +185,15 @@ def _in_double(value: str) -> str:
     if isinstance(value, Quoted) and _GO_QUOTED(value):
         return value.raw
     raise UnsafeValueError
+
+
+_CHECKS: Final[dict[tuple[Context, bool], Check]] = {
+    (Context.PLAIN, False): str,
+    (Context.PLAIN, True): str,
+    (Context.SINGLE, False): _in_single,
+    (Context.SINGLE, True): _in_single,
+    (Context.DOUBLE, False): _in_double,
+    (Context.DOUBLE, True): _in_double_key,
+    (Context.BLOCK, False): _in_comment,
+    (Context.BLOCK, True): _in_comment,
+}

@@ -15,7 +15,16 @@ from injector.errors import YAMLError
 from injector.json_types import JSON
 from injector.kubeyaml.filler import Filler, builder, filler
 from injector.kubeyaml.reading import load
-from injector.kubeyaml.safety import UnsafeValueError, meant, read, stays_in_comment, unquotable, write
+from injector.kubeyaml.safety import (
+    Check,
+    UnsafeValueError,
+    checks,
+    meant,
+    read,
+    stays_in_comment,
+    unquotable,
+    write,
+)
 from injector.kubeyaml.survey import PRIVATE_USE, Slot, Survey, Tree, survey
 
 Untrusted = Literal["scalar", "text"]
@@ -37,15 +46,17 @@ class Skeleton:
     have no holes: nobody may change them.
     """
 
-    __slots__ = ("_build", "_fill", "_survey", "strings")
+    __slots__ = ("_build", "_checks", "_fill", "_survey", "strings")
 
     def __init__(self, strings: tuple[str, ...], places: Survey) -> None:
         self.strings = strings
         self._survey = places
         self._build: Filler | None = None
         self._fill: Filler | None = None
+        self._checks: Sequence[Check] = ()
         if places.tree is not None:
             self._fill = filler(places.tree, len(strings) - 1)
+            self._checks = checks(places, len(strings) - 1)
 
     @classmethod
     def parse(cls, strings: Sequence[str]) -> Self:
@@ -72,11 +83,10 @@ class Skeleton:
 
     def fill_safely(self, values: Sequence[str]) -> JSON:
         """Do as `fill` does, or raise UnsafeValueError."""
-        if self._fill is not None and not unquotable("".join(values)):
-            try:
-                return self._fill(values)
-            except UnsafeValueError:
-                pass  # perhaps only for the quick rules
+        if self._fill is not None:
+            if unquotable("".join(values)):
+                values = [check(value) for check, value in zip(self._checks, values, strict=True)]
+            return self._fill(values)
         places = self._survey
         if places.lost or not all(stays_in_comment(values[hole]) for hole in places.comments):
             raise UnsafeValueError
