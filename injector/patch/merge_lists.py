@@ -1,0 +1,271 @@
+"""Two lists whose merge strategy is merge, to the merged one (Kubernetes' strategic merge patch).
+
+Knows how elements are told apart, deleted and ordered, not how two of them are merged: that is handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from injector.json_types import JSON, JSONObject
+from injector.patch.go_words import is_int64, sprint, sprint_as_string
+from injector.patch.merge_order import (
+    Identify,
+    MergeError,
+    arranged,
+    as_map,
+    first_places,
+    is_deleted,
+    key_identity,
+    merge_value,
+    scalar_identity,
+)
+
+Merge: TypeAlias = Callable[[JSONObject, JSONObject], JSONObject]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merging:
+    """How the lists of one field are merged."""
+
+    merge_key: str
+    element_kind: str
+    """reflect's word for the kind of the elements, for the error that says that there is no merge key."""
+    merge: Merge
+    """Merges two elements of the same identity."""
+
+    @property
+    def identify(self) -> Identify:
+        """What tells two elements of the field's list apart."""
+        return key_identity(self.merge_key) if self.merge_key else scalar_identity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merged:
+    """A merged list, and what Go leaves in the original one, whose array it has worked in."""
+
+    elements: list[JSON]
+    original: list[JSON]
+
+
+def kind_of(value: JSON) -> type:
+    """Return the class that stands for the Go type of ``value``: a number beyond 64 bits is a float."""
+    kind = type(value)
+    return float if kind is int and not is_int64(value) else kind
+
+
+def element_kind(*lists: list[JSON]) -> type:
+    """Return the class of all elements of all lists; MergeError where they differ or are lists."""
+    kinds = [kind_of(element) for elements in lists for element in elements]
+    if not kinds:
+        raise MergeError("no elements in any of the given slices")
+    if kinds[0] is list:
+        raise MergeError("lists of lists are not supported")
+    if kinds[0] is type(None):
+        raise MergeError("a list that is to be merged starts with null")
+    if kinds.count(kinds[0]) < len(kinds):
+        raise MergeError(f"list element types are not identical: {sprint(list(lists))}")
+    return kinds[0]
+
+
+def merge_lists(original: list[JSON], patch: list[JSON], merging: Merging) -> Merged:
+    """Return ``patch`` merged into ``original``; neither is changed."""
+    if not original and not patch:
+        return Merged(elements=original, original=original)
+    if element_kind(original, patch) is dict:
+        return _merge_objects(original, patch, merging)
+    merged, left = _merge_scalars(original, patch)
+    return Merged(elements=_ordered(merged, patch, left, merging.identify), original=left)
+
+
+def delete_from_list(original: list[JSON], patch: list[JSON], merging: Merging) -> list[JSON]:
+    """Return ``original`` without the elements of ``patch``, a ``$deleteFromPrimitiveList``."""
+    if (original or patch) and element_kind(original, patch) is dict:
+        return merge_lists(original, patch, merging).elements
+    unwanted = set(map(scalar_identity, patch))
+    return [element for element in original if scalar_identity(element) not in unwanted]
+
+
+def reorder(merged: Merged, patch: list[JSON], set_order: list[JSON], merging: Merging) -> list[JSON]:
+    """Return a merged list in the order that a ``$setElementOrder`` list asks for."""
+    named: list[JSON] = []
+    others: list[JSON] = []
+    identify = merging.identify
+    wanted, stop = _named_by(set_order, merging)
+    for element in merged.elements:
+        if identify(element) in wanted:
+            named.append(element)
+        elif stop is not None:
+            raise MergeError(f"value for key {stop} is not a map")
+        else:
+            others.append(element)
+    in_maps = element_kind(merged.original, patch) is dict
+    identify = key_identity(merging.merge_key) if in_maps else scalar_identity
+    return arranged(
+        named,
+        others,
+        patch_order=first_places(set_order, identify),
+        original_order=first_places(merged.original, identify),
+        identify=identify,
+    )
+
+
+def check_order(patch: list[JSON], set_order: list[JSON], merge_key: str) -> None:
+    """Check that the patch's elements stand in ``set_order``, in the same order; MergeError where not."""
+    if not set_order or not patch:
+        return
+    if merge_key:
+        for element in patch:
+            as_map(element)
+    waiting = [element for element in patch if not (merge_key and is_deleted(element))]
+    place = 0
+    for wanted in set_order:
+        while place < len(waiting) and isinstance(waiting[place], dict) and "$patch" in waiting[place]:
+            place += 1
+        if place == len(waiting):
+            return
+        if _same_element(waiting[place], wanted, merge_key):
+            place += 1
+    if place < len(waiting):
+        raise MergeError(
+            f"The order in patch list:\n{sprint(patch)}\n"
+            f" doesn't match $setElementOrder list:\n{sprint(set_order)}\n"
+        )
+
+
+def _same_element(left: JSON, right: JSON, merge_key: str) -> bool:
+    if merge_key:
+        left, right = as_map(left), as_map(right)
+        left, right = merge_value(left, merge_key), merge_value(right, merge_key)
+    return kind_of(left) is kind_of(right) and scalar_identity(left) == scalar_identity(right)
+
+
+def _named_by(set_order: list[JSON], merging: Merging) -> tuple[set[Hashable], int | None]:
+    """Return what ``set_order`` names up to its first element that is no object, and where that is."""
+    if not merging.merge_key:
+        return set(map(scalar_identity, set_order)), None
+    names: set[Hashable] = set()
+    for place, element in enumerate(set_order):
+        if not isinstance(element, dict):
+            return names, place
+        if merging.merge_key in element:
+            names.add(scalar_identity(element[merging.merge_key]))
+    return names, None
+
+
+def _merge_scalars(original: list[JSON], patch: list[JSON]) -> tuple[list[JSON], list[JSON]]:
+    """Return both lists in one without duplicates, and what the original list is afterwards.
+
+    Go appends to the original's array where it has room: then its way to drop a duplicate, which is to move the
+    last element there, is seen in the original too, which decides the order later.
+    """
+    both = original + patch
+    total = len(both)
+    place = 0
+    while place < total - 1:
+        at = place + 1
+        while at < total:
+            if scalar_identity(both[place]) == scalar_identity(both[at]):
+                total -= 1
+                both[at] = both[total]
+            else:
+                at += 1
+        place += 1
+    in_place = len(original) + len(patch) <= _capacity(len(original))
+    return both[:total], both[: len(original)] if in_place else original
+
+
+def _capacity(length: int) -> int:
+    """Return the length of the array of a list that was read from JSON: it doubles as it grows."""
+    return 1 << (length - 1).bit_length() if length else 0
+
+
+def _merge_objects(original: list[JSON], patch: list[JSON], merging: Merging) -> Merged:
+    if not merging.merge_key:
+        raise MergeError(f"cannot merge lists without merge key for {merging.element_kind}")
+    left, count, plain, replaces = _obey_directives(original, patch, merging.merge_key)
+    if replaces:
+        base, plain = plain, []
+    else:
+        base = left[:count]
+    merged = _merge_elements(base, plain, merging)
+    elements = _ordered(merged, plain, base, merging.identify)
+    if not replaces:
+        left = (merged + left[len(merged) :])[: len(left)]
+    return Merged(elements=elements, original=left)
+
+
+def _ordered(merged: list[JSON], patch: list[JSON], original: list[JSON], identify: Identify) -> list[JSON]:
+    patch_order = first_places(patch, identify)
+    named: list[JSON] = []
+    others: list[JSON] = []
+    for element in merged:
+        (named if identify(element) in patch_order else others).append(element)
+    return arranged(
+        named,
+        others,
+        patch_order=patch_order,
+        original_order=first_places(original, identify),
+        identify=identify,
+    )
+
+
+def _obey_directives(
+    original: list[JSON], patch: list[JSON], merge_key: str
+) -> tuple[list[JSON], int, list[JSON], bool]:
+    """Return the original's array after the deletions, how much of it counts, the patch's elements without a
+    directive, and whether these replace the list.
+    """
+    array, count = list(original), len(original)
+    plain: list[JSON] = []
+    replaces = False
+    for element in patch:
+        if "$patch" not in element:
+            plain.append(element)
+        elif element["$patch"] == "delete":
+            count = _delete(array, count, merge_key, merge_value(element, merge_key))
+        elif element["$patch"] == "replace":
+            replaces = True
+        elif element["$patch"] == "merge":
+            raise MergeError("merging lists cannot yet be specified in the patch")
+        else:
+            raise unknown_directive(element)
+    return array, count, plain, replaces
+
+
+def unknown_directive(patch: JSONObject) -> MergeError:
+    """Return the error for a ``$patch`` that is none of replace, delete and merge."""
+    return MergeError(f"unknown patch type: {sprint_as_string(patch['$patch'])} in map: {sprint(patch)}")
+
+
+def _delete(array: list[JSON], count: int, merge_key: str, value: JSON) -> int:
+    """Delete in place, leaving the end of the array as it was, and return how much of it counts now."""
+    unwanted = scalar_identity(value)
+    place = 0
+    while place < count:
+        element = array[place]
+        if merge_key in element and scalar_identity(element[merge_key]) == unwanted:
+            array[place : count - 1] = array[place + 1 : count]
+            count -= 1
+        else:
+            place += 1
+    return count
+
+
+def _merge_elements(original: list[JSON], patch: list[JSON], merging: Merging) -> list[JSON]:
+    """Merge each element of the patch into the one of its name, or append it as it is."""
+    merged = list(original)
+    places: dict[Hashable, int] = {}
+    for place, element in enumerate(merged):
+        if merging.merge_key in element:
+            places.setdefault(scalar_identity(element[merging.merge_key]), place)
+    for element in patch:
+        name = scalar_identity(merge_value(element, merging.merge_key))
+        if name in places:
+            merged[places[name]] = merging.merge(merged[places[name]], element)
+        else:
+            places[name] = len(merged)
+            merged.append(element)
+    return merged

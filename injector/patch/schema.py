@@ -1,0 +1,166 @@
+"""Names of Kubernetes' Go types to what encoding/json and strategic merge have to know of them. Knows no value.
+
+A type is read from the generated data when it is first asked for and then kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Literal, TypeAlias
+
+from injector.patch.kinds_data import NAMED, STRUCTS
+
+Kind: TypeAlias = Literal[
+    "string", "bool", "int32", "int64", "bytes", "quantity", "intOrString", "time", "microTime", "raw",
+    "map", "list", "struct", "pointer",
+]  # fmt: skip
+
+# Types that read and write themselves as one JSON value.
+_LEAVES: dict[str, Kind] = {
+    "api/resource.Quantity": "quantity",
+    "util/intstr.IntOrString": "intOrString",
+    "meta/v1.Time": "time",
+    "meta/v1.MicroTime": "microTime",
+    "meta/v1.FieldsV1": "raw",
+    "pkg/runtime.RawExtension": "raw",
+}
+# What reflect calls a kind, where it is another word.
+_REFLECT_KINDS: dict[Kind, str] = {
+    "quantity": "struct", "intOrString": "struct", "time": "struct", "microTime": "struct", "raw": "struct",
+    "list": "slice", "bytes": "slice", "pointer": "ptr",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoType:
+    """One Go type; ``expression`` is the generated data's way to write it, with its package's path."""
+
+    kind: Kind
+    expression: str
+    element_expression: str = ""
+    """What a list, a map or a pointer holds."""
+
+    @cached_property
+    def element(self) -> GoType:
+        """The type of what a list, a map or a pointer holds."""
+        return go_type(self.element_expression)
+
+    @cached_property
+    def key(self) -> str:
+        """The type of a map's keys, as Go prints it."""
+        return _printed(self.expression[4 : self.expression.index("]")])
+
+    @cached_property
+    def fields(self) -> tuple[Field, ...]:
+        """A struct's fields in the order of declaration, those of embedded structs in their place."""
+        return tuple(map(_field, STRUCTS[self.expression].splitlines()))
+
+    @cached_property
+    def by_name(self) -> dict[str, Field]:
+        """A struct's fields by their JSON name."""
+        return {field.name: field for field in self.fields}
+
+    @cached_property
+    def by_folded_name(self) -> dict[str, Field]:
+        """A struct's fields by their JSON name in lower case; the first declared of equal ones."""
+        return {fold(field.name): field for field in reversed(self.fields)}
+
+    def field(self, key: str) -> Field | None:
+        """Return the struct's field that encoding/json means by ``key``: the exact one, else in any case."""
+        return self.by_name.get(key) or self.by_folded_name.get(fold(key))
+
+    @cached_property
+    def target(self) -> GoType:
+        """The type itself, or what a pointer points to."""
+        return self.element if self.kind == "pointer" else self
+
+    @property
+    def reflect_kind(self) -> str:
+        """reflect.Kind's name."""
+        return _REFLECT_KINDS.get(self.kind, self.kind)
+
+    @property
+    def name(self) -> str:
+        """The name without its package: ``Container``."""
+        return self.expression.rpartition(".")[2]
+
+    def __str__(self) -> str:
+        """Return the type as Go prints it: ``[]v1.Container``."""
+        return _printed(self.expression)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One field of a struct."""
+
+    name: str
+    """As it stands in JSON."""
+    path: str
+    """The name behind those of the embedded structs that hold it: ``VolumeSource.emptyDir``."""
+    type: GoType
+    omit_empty: bool
+    omit_zero: bool
+    merges: bool
+    """Whether strategic merge merges two lists here instead of taking the second."""
+    merge_key: str
+    """What tells the elements of a merged list apart, else empty."""
+
+
+def fold(name: str) -> str:
+    """Return ``name`` so that two that encoding/json holds for the same key are equal."""
+    return name.lower() if name.isascii() else name.casefold()
+
+
+@cache
+def go_type(expression: str) -> GoType:
+    """Return a type by the generated data's name for it: ``core/v1.Pod``, ``[]string``, ``*meta/v1.Time``."""
+    if expression in STRUCTS:
+        return GoType(kind="struct", expression=expression)
+    if expression in _LEAVES:
+        return GoType(kind=_LEAVES[expression], expression=expression)
+    kind, element = _made_of(NAMED.get(expression, expression))
+    return GoType(kind=kind, expression=expression, element_expression=element)
+
+
+def _made_of(expression: str) -> tuple[Kind, str]:
+    if expression.startswith("*"):
+        return "pointer", expression[1:]
+    if expression == "[]uint8":
+        return "bytes", ""
+    if expression.startswith("[]"):
+        return "list", expression[2:]
+    if expression.startswith("map["):
+        return "map", expression.partition("]")[2]
+    return _SCALARS[expression], ""
+
+
+_SCALARS: dict[str, Kind] = {"string": "string", "bool": "bool", "int32": "int32", "int64": "int64"}
+
+
+def _field(line: str) -> Field:
+    path, expression, options, *patch = line.split(" ")
+    strategies, merge_key = [*patch, "", ""][:2]
+    return Field(
+        name=path.rpartition(".")[2],
+        path=path,
+        type=go_type(expression),
+        omit_empty="o" in options,
+        omit_zero="z" in options,
+        merges="merge" in strategies.split(","),
+        merge_key=merge_key,
+    )
+
+
+def _printed(expression: str) -> str:
+    """Return ``expression`` with Go's short package names: ``[]core/v1.Container`` is ``[]v1.Container``."""
+    if expression.startswith("map["):
+        key, _, element = expression[4:].partition("]")
+        return f"map[{_printed(key)}]{_printed(element)}"
+    for prefix in ("*", "[]"):
+        if expression.startswith(prefix):
+            return prefix + _printed(expression.removeprefix(prefix))
+    return expression.rpartition("/")[2]
+
+
+POD = go_type("core/v1.Pod")

@@ -1,0 +1,235 @@
+"""An object and a strategic merge patch to the merged object, as apimachinery's strategicpatch.
+
+Knows the walk through maps and their fields; what happens to two lists is merge_lists' business.
+The result shares every part of both that did not have to change, and neither is changed.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from operator import is_
+from typing import Final
+
+from injector.json_types import JSON, JSONObject
+from injector.patch.go_words import quoted, type_of
+from injector.patch.merge_lists import (
+    Merged,
+    Merging,
+    check_order,
+    delete_from_list,
+    kind_of,
+    merge_lists,
+    reorder,
+    unknown_directive,
+)
+from injector.patch.merge_order import MergeError, scalar_identity
+from injector.patch.schema import POD, Field, GoType
+
+_DIRECTIVE: Final = "$patch"
+_RETAIN: Final = "$retainKeys"
+_DELETE: Final = "$deleteFromPrimitiveList"
+_ORDER: Final = "$setElementOrder"
+_BAD_RETAIN: Final = "invalid patch format of retainKeys"
+_BAD_ORDER: Final = "invalid patch format of setElementOrder list"
+_BAD_DELETE: Final = "invalid patch format of primitive list"
+_DROPPED: Final = object()
+
+
+def strategic_merge(original: JSON, patch: JSON, schema_type: GoType = POD) -> JSONObject:
+    """Return ``original`` with ``patch`` merged into it by the merge keys of ``schema_type``, a struct.
+
+    Null deletes a field; ``$patch``, ``$retainKeys``, ``$setElementOrder/…`` and ``$deleteFromPrimitiveList/…``
+    do what Kubernetes documents. MergeError in Kubernetes' words.
+    """
+    for document in (original, patch):
+        if not isinstance(document, dict | None):
+            raise MergeError("invalid JSON document")
+    return _merge_maps(original or {}, patch or {}, schema_type)
+
+
+def _merge_maps(original: JSONObject, patch: JSONObject, schema: GoType) -> JSONObject:
+    if _DIRECTIVE in patch:
+        return _directed(patch)
+    merged = dict(original)
+    if any(key[:1] == "$" for key in patch):
+        patch = _retain_keys(merged, patch)
+        patch = _set_element_orders(merged, patch, schema)
+        patch = _delete_from_lists(merged, patch, schema)
+    for key, value in patch.items():
+        _merge_field(merged, key, value, schema)
+    return original if _unchanged(original, merged) else merged
+
+
+def _unchanged(original: JSONObject, merged: JSONObject) -> bool:
+    """Whether each field of both is the same object, so that a diff need not look into them."""
+    return original.keys() == merged.keys() and all(map(is_, original.values(), merged.values()))
+
+
+def _directed(patch: JSONObject) -> JSONObject:
+    """Return what a map becomes whose patch says what to do with all of it."""
+    if patch[_DIRECTIVE] == "replace":
+        return {key: value for key, value in patch.items() if key != _DIRECTIVE}
+    if patch[_DIRECTIVE] == "delete":
+        return {}
+    raise unknown_directive(patch)
+
+
+def _merge_field(merged: JSONObject, key: str, value: JSON, schema: GoType) -> None:
+    if value is None:
+        merged.pop(key, None)
+        return
+    kind = kind_of(value)
+    if key not in merged or kind is not kind_of(merged[key]):
+        settled = _settled(value)
+        if settled is _DROPPED:
+            merged.pop(key, None)
+        else:
+            merged[key] = settled
+    elif kind is dict:
+        merged[key] = _merge_maps(merged[key], value, _struct_field(schema, key).type)
+    elif kind is list:
+        field, merging = _list_field(schema, key)
+        merged[key] = merge_lists(merged[key], value, merging).elements if field.merges else value
+    else:
+        merged[key] = value
+
+
+def _delete_from_lists(merged: JSONObject, patch: JSONObject, schema: GoType) -> JSONObject:
+    """Obey each ``$deleteFromPrimitiveList``, and return what is left of the patch."""
+    for key in patch:
+        if key.startswith(_DELETE):
+            _delete_from_field(merged, _list_name(key, _BAD_DELETE) or key, patch[key], schema)
+    return {key: value for key, value in patch.items() if not key.startswith(_DELETE)}
+
+
+def _delete_from_field(merged: JSONObject, key: str, value: JSON, schema: GoType) -> None:
+    """Obey ``$deleteFromPrimitiveList/key``, which for anything but a list is an ordinary merge."""
+    if value is None:
+        merged.pop(key, None)
+    elif key in merged and kind_of(value) is kind_of(merged[key]):
+        if isinstance(value, list):
+            merged[key] = delete_from_list(merged[key], value, _list_field(schema, key)[1])
+        else:
+            _merge_field(merged, key, value, schema)
+
+
+def _settled(value: JSON) -> JSON:
+    """Return a value that has nothing to be merged with: without nulls in its maps and without directives."""
+    return _without_directives(_without_nulls(value))
+
+
+def _without_nulls(value: JSON) -> JSON:
+    if isinstance(value, dict):
+        fields = {key: _without_nulls(item) for key, item in value.items() if item is not None}
+        return value if _unchanged(value, fields) else fields
+    if isinstance(value, list):
+        elements = [_without_nulls(element) for element in value]
+        return value if all(map(is_, elements, value)) else elements
+    return value
+
+
+def _without_directives(value: JSON) -> JSON:
+    """Return ``value`` without the maps in it that have a ``$patch``; _DROPPED if it is one itself."""
+    if isinstance(value, dict):
+        if _DIRECTIVE in value:
+            return _DROPPED
+        settled = ((key, _without_directives(item)) for key, item in value.items())
+        fields = {key: item for key, item in settled if item is not _DROPPED}
+        return value if _unchanged(value, fields) else fields
+    if isinstance(value, list):
+        elements = [element for element in map(_without_directives, value) if element is not _DROPPED]
+        return value if len(elements) == len(value) and all(map(is_, elements, value)) else elements
+    return value
+
+
+def _struct_field(schema: GoType, key: str) -> Field:
+    """Return the field ``key`` of the struct ``schema``; MergeError where there is none."""
+    struct = schema.target
+    kind = struct.reflect_kind
+    if kind != "struct":
+        raise MergeError(f"merging an object in json but data type is not struct, instead is: {kind}")
+    field = struct.field(key) if struct.kind == "struct" else None
+    if field is None:
+        raise MergeError(f"unable to find api field in struct {struct.name} for the json field {quoted(key)}")
+    return field
+
+
+def _list_field(schema: GoType, key: str) -> tuple[Field, Merging]:
+    """Return the field ``key`` and how its lists are merged; MergeError where it holds no list."""
+    field = _struct_field(schema, key)
+    kind = field.type.kind
+    if kind == "pointer":
+        element = field.type.target
+    elif kind == "list":
+        element = field.type.element
+    else:
+        raise MergeError(f"expected slice or array type, but got: {schema.reflect_kind}")
+    merge = partial(_merge_elements, schema=element)
+    return field, Merging(merge_key=field.merge_key, element_kind=element.reflect_kind, merge=merge)
+
+
+def _merge_elements(original: JSONObject, patch: JSONObject, schema: GoType) -> JSONObject:
+    return _merge_maps(original, patch, schema)
+
+
+def _list_name(key: str, fault: str) -> str:
+    """Return what follows the slash in a directive's key."""
+    directive, slash, name = key.partition("/")
+    if not slash or directive not in (_DELETE, _ORDER):
+        raise MergeError(fault)
+    return name
+
+
+def _retain_keys(merged: JSONObject, patch: JSONObject) -> JSONObject:
+    """Drop from ``merged`` what ``$retainKeys`` does not list, and return the patch without it."""
+    if _RETAIN not in patch:
+        return patch
+    retained = patch[_RETAIN]
+    rest = {key: value for key, value in patch.items() if key != _RETAIN}
+    if not isinstance(retained, list):
+        raise MergeError(_BAD_RETAIN)
+    names = set(map(scalar_identity, retained))
+    for key, value in rest.items():
+        if value is not None and not key.startswith((_DELETE, _ORDER)) and key not in names:
+            raise MergeError(_BAD_RETAIN)
+    for key in [key for key in merged if key not in names]:
+        del merged[key]
+    return rest
+
+
+def _set_element_orders(merged: JSONObject, patch: JSONObject, schema: GoType) -> JSONObject:
+    """Merge and order each list that has a ``$setElementOrder``, and return what is left of the patch."""
+    rest = patch
+    for directive in [key for key in patch if key.startswith(_ORDER)]:
+        set_order = _as_list(patch[directive])
+        key = _list_name(directive, _BAD_ORDER)
+        rest = {name: value for name, value in rest.items() if name != directive}
+        original = _as_list(merged[key]) if key in merged else None
+        added = _as_list(rest[key]) if key in rest else None
+        field, merging = _list_field(schema, key)
+        check_order(added or [], set_order, field.merge_key)
+        if original is None and added is None:
+            continue
+        result = _merge_both(original, added, field, merging)
+        merged[key] = reorder(result, added or [], set_order, merging)
+        rest = {name: value for name, value in rest.items() if name != key}
+    return rest
+
+
+def _merge_both(
+    original: list[JSON] | None, added: list[JSON] | None, field: Field, merging: Merging
+) -> Merged:
+    """Return the merged list before it is ordered; one of the two is there."""
+    if added is None:
+        return Merged(elements=original or [], original=original or [])
+    if original is None:
+        return Merged(elements=_without_directives(added), original=[])
+    if not field.merges:
+        return Merged(elements=added, original=original)
+    return merge_lists(original, added, merging)
+
+
+def _as_list(value: JSON) -> list[JSON]:
+    if isinstance(value, list):
+        return value
+    raise MergeError(f"expected a []interface {{}}, but received a {type_of(value)}")
