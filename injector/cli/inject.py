@@ -1,0 +1,103 @@
+"""``sidecar-injector inject``: files in, the same files with sidecars out. Knows no template and no pod."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from injector.cli.configuration import configuration_options, load_injector
+from injector.cli.files import write_whole
+from injector.cli.inputs import input_documents
+from injector.cli.options import spelled
+from injector.cli.workloads import Worked, reports, work
+from injector.json_types import JSON
+from injector.kubeyaml import dump
+
+FORMATS = ("yaml", "json")
+
+EPILOG = """\b
+Examples:
+  sidecar-injector inject -f app.yaml | kubectl apply -f -
+  kubectl get deployment web -o yaml | sidecar-injector inject -f - | kubectl apply -f -
+  sidecar-injector inject -f manifests/ -o injected.yaml --release 1.4 \\
+      --injectConfigFile config.yaml --valuesFile values.json --meshConfigFile mesh.yaml
+"""
+
+
+@click.command("inject", epilog=EPILOG)
+@click.option(
+    "-f", "--filename", "filenames", multiple=True, metavar="FILE|DIR|-", help="Manifests; repeatable."
+)
+@click.option("-R", "--recursive", is_flag=True, help="Read folders with all that is below them.")
+@click.option(
+    "-o", "--output", default="yaml", metavar="yaml|json|FILE", help="Format on stdout, or a file to write."
+)
+@click.option("-n", "--namespace", default="", help="Namespace of workloads that name none.")
+@click.option(
+    *spelled("pod-template-path"),
+    default="",
+    metavar="PATH",
+    help="Where kinds that are not known keep their pod template: spec.template",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing of what went well.")
+@configuration_options
+def command(
+    *,
+    filenames: Sequence[str],
+    recursive: bool,
+    output: str,
+    namespace: str,
+    pod_template_path: str,
+    quiet: bool,
+    **flags: Any,
+) -> None:
+    """Add sidecars to the workloads in files.
+
+    Documents that need nothing pass through byte for byte. When one workload cannot be injected nothing is
+    written at all.
+    """
+    if not filenames:
+        raise click.UsageError("nothing to inject: give -f FILE, a folder, or - for stdin")
+    injector = load_injector(flags)
+    sources = input_documents(filenames, recursive=recursive)
+    done = work(injector, sources, namespace=namespace, pod_template_path=pod_template_path)
+    if not quiet:
+        for warning in injector.warnings:
+            click.echo(f"{click.style('warning:', fg='yellow')} {warning}", err=True)
+        for worked in done:
+            for line in reports(worked):
+                click.echo(line, err=True)
+    write(json_output(done) if output == "json" else yaml_output(done), output)
+
+
+def write(content: bytes, output: str) -> None:
+    """Write to stdout, or to the file whole."""
+    if output in FORMATS:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    else:
+        write_whole(Path(output), content)
+
+
+def yaml_output(done: Sequence[Worked]) -> bytes:
+    """Return the documents as istioctl prints them: each ends with a separator, the last one too."""
+    return "".join(_yaml_pieces(done)).encode()
+
+
+def _yaml_pieces(done: Sequence[Worked]) -> Iterator[str]:
+    for worked in done:
+        text = dump(worked.outcome.document) if worked.outcome.reencoded else worked.source.text
+        yield text if text.endswith("\n") or not text else f"{text}\n"
+        yield "---\n"
+
+
+def json_output(done: Sequence[Worked]) -> bytes:
+    """Return one object, or a List that kubectl takes when there are several."""
+    objects: list[JSON] = [each.outcome.document for each in done if each.outcome.document is not None]
+    document = objects[0] if len(objects) == 1 else {"apiVersion": "v1", "kind": "List", "items": objects}
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)

@@ -1,0 +1,85 @@
+"""Documents to outcomes, each with the sentence that tells a person of it. Knows no output."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import click
+
+from injector.errors import InjectionError, InjectorError
+from injector.injection.injector import Injector
+from injector.injection.workload import Considered, WorkloadOutcome
+from injector.kubeyaml import Document
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worked:
+    """A document and what became of it."""
+
+    source: Document
+    outcome: WorkloadOutcome
+
+
+class WorkloadError(InjectorError):
+    """Every workload that cannot be injected, a sentence each."""
+
+    def __init__(self, sentences: list[str]) -> None:
+        super().__init__(sentences)
+        self.sentences = sentences
+
+    def __str__(self) -> str:
+        """Return one sentence a line."""
+        return "\n".join(self.sentences)
+
+
+def work(
+    injector: Injector, sources: Iterable[Document], *, namespace: str, pod_template_path: str
+) -> list[Worked]:
+    """Inject every document; raises WorkloadError with all that failed, so that one run shows them all."""
+    done: list[Worked] = []
+    failed: list[str] = []
+    for source in sources:
+        try:
+            value = source.value
+            outcome = injector.inject_workload(
+                value, namespace=namespace, pod_template_path=pod_template_path
+            )
+        except InjectionError as error:
+            failed.append(f"{place(source)}: {_subject(source)}: {error}")
+        except InjectorError as error:
+            failed.append(str(error))
+        else:
+            done.append(Worked(source=source, outcome=outcome))
+    if failed:
+        raise WorkloadError(failed)
+    return done
+
+
+def reports(worked: Worked) -> Iterator[str]:
+    """Yield a sentence for each workload of a document."""
+    for each in worked.outcome.considered:
+        verdict = (
+            click.style("injected", fg="green")
+            if each.decision.inject
+            else click.style("skipped", fg="yellow")
+        )
+        yield f"{place(worked.source)}: {subject(each)}: {verdict}: {each.decision.reason}"
+
+
+def subject(considered: Considered) -> str:
+    """Return a workload's kind and name as kubectl writes them."""
+    name = f"{considered.namespace}/{considered.name}" if considered.namespace else considered.name
+    return f"{considered.kind} {name}"
+
+
+def place(source: Document) -> str:
+    """Return where a document starts."""
+    return f"{source.source}:{source.line}"
+
+
+def _subject(source: Document) -> str:
+    value = source.value
+    metadata = value.get("metadata") or {}
+    name = metadata.get("name") or metadata.get("generateName") or "?"
+    return f"{value.get('kind', 'object')} {name}"
