@@ -1,0 +1,1 @@
+"""The parts of `scripts/bench.py`: reviews to send, a client, servers to measure, a report."""

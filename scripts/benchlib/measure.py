@@ -1,0 +1,213 @@
+"""Servers, reviews and settings in, figures out. Knows no argv and prints nothing but progress.
+
+Every round visits each case on the service and, right after, on the floor, so that a neighbour who takes the
+machine for a minute takes it from both; a case's figure is the median of its rounds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+from benchlib.load import Load
+from benchlib.servers import Server
+
+WARM_SECONDS: Final = 0.5
+BUSY: Final = 0.9
+"""Share of a core above which a process is taken to be at its limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How to measure."""
+
+    seconds: float
+    rounds: int
+    connections: int
+    fresh: float
+    rate: float
+    reviews: str | None
+    client_core: int | None
+
+
+@dataclass(slots=True)
+class Case:
+    """What the rounds of one case gave."""
+
+    cpu_us: list[float] = field(default_factory=list)
+    floor_cpu_us: list[float] = field(default_factory=list)
+    per_second: list[float] = field(default_factory=list)
+    closed: list[float] = field(default_factory=list)
+    open: list[float] = field(default_factory=list)
+    open_rate: float = 0.0
+    rss_mib: float = 0.0
+    failed: int = 0
+    faults: dict[str, int] = field(default_factory=dict)
+    client_bound: int = 0
+    hits: float | None = None
+
+    def figures(self) -> dict[str, Any]:
+        """Return the case as the JSON report has it; latencies are those of the open loop."""
+        latencies = sorted(self.open or self.closed)
+        cpu, floor = median(self.cpu_us), median(self.floor_cpu_us) if self.floor_cpu_us else None
+        return {
+            "cpu_us": round(cpu, 1),
+            "floor_cpu_us": None if floor is None else round(floor, 1),
+            "ratio": None if not floor else round(_paired(self.cpu_us, self.floor_cpu_us), 3),
+            "reviews_per_second": round(median(self.per_second), 1),
+            "p50_ms": quantile(latencies, 0.5),
+            "p90_ms": quantile(latencies, 0.9),
+            "p99_ms": quantile(latencies, 0.99),
+            "p999_ms": quantile(latencies, 0.999),
+            "open_rate": round(self.open_rate, 1),
+            "closed_p50_ms": quantile(sorted(self.closed), 0.5),
+            "closed_p99_ms": quantile(sorted(self.closed), 0.99),
+            "rss_mib": round(self.rss_mib, 1),
+            "failed": self.failed,
+            "faults": self.faults,
+            "hit_rate": None if self.hits is None else round(self.hits, 4),
+            "client_bound": bool(self.client_bound),
+        }
+
+
+def _paired(ours: list[float], floors: list[float]) -> float:
+    """Return the median of the ratios of neighbours: what both suffered drops out."""
+    return median(one / floor for one, floor in zip(ours, floors, strict=True))
+
+
+def quantile(ordered: list[float], share: float) -> float:
+    """Return a quantile of sorted seconds, in milliseconds; 0 of none."""
+    return round(ordered[int(share * (len(ordered) - 1))] * 1000, 3) if ordered else 0.0
+
+
+def measure(
+    service: Server,
+    floor: Server | None,
+    names: list[str],
+    settings: Settings,
+    say: Callable[[str], None],
+) -> dict[str, Case]:
+    """Run all rounds and return the cases by name."""
+    cases = {name: Case() for name in names}
+    number = 0
+    for round_ in range(settings.rounds):
+        for name, case in cases.items():
+            say(f"round {round_ + 1}/{settings.rounds}: {name}")
+            number += 1
+            _closed(service, name, case, settings, number)
+            if floor is not None:
+                outcome, cpu = run(floor, name, settings, start=number, judge=False)
+                case.floor_cpu_us.append(cpu / max(len(outcome["latencies"]), 1) * 1e6)
+    for name, case in cases.items():
+        say(f"open loop: {name}")
+        case.open_rate = settings.rate or median(case.per_second) / 2
+        number += 1
+        outcome, _ = run(service, name, settings, start=number, rate=case.open_rate)
+        case.open = outcome["latencies"]
+        _count(case, outcome)
+    return cases
+
+
+def _closed(service: Server, name: str, case: Case, settings: Settings, number: int) -> None:
+    if not case.cpu_us:
+        run(service, name, settings, start=number << 8, seconds=WARM_SECONDS)
+    before = service.counters()
+    outcome, cpu = run(service, name, settings, start=number)
+    answered = max(len(outcome["latencies"]), 1)
+    case.cpu_us.append(cpu / answered * 1e6)
+    case.per_second.append(answered / outcome["seconds"])
+    case.closed += outcome["latencies"]
+    case.rss_mib = max(case.rss_mib, service.rss_mib())
+    case.hits = _hit_rate(before, service.counters())
+    _count(case, outcome)
+    if outcome["cpu_seconds"] > BUSY * outcome["seconds"] and cpu < BUSY * outcome["seconds"]:
+        case.client_bound += 1
+
+
+def _count(case: Case, outcome: dict[str, Any]) -> None:
+    case.failed += outcome["failed"]
+    for text, count in outcome["faults"].items():
+        case.faults[text] = case.faults.get(text, 0) + count
+
+
+def _hit_rate(before: dict[str, float], after: dict[str, float]) -> float | None:
+    hits = after.get("skeleton_hits", 0) - before.get("skeleton_hits", 0)
+    misses = after.get("skeleton_misses", 0) - before.get("skeleton_misses", 0)
+    return hits / (hits + misses) if hits + misses else None
+
+
+def run(
+    server: Server,
+    name: str,
+    settings: Settings,
+    *,
+    start: int,
+    seconds: float = 0.0,
+    rate: float = 0.0,
+    judge: bool = True,
+) -> tuple[dict[str, Any], float]:
+    """Send one load from a client process; return its outcome and the server's CPU seconds meanwhile."""
+    process = begin(server, name, settings, start=start, seconds=seconds, rate=rate, judge=judge)
+    before = server.cpu_seconds()
+    go(process)
+    outcome = end(process)
+    return outcome, server.cpu_seconds() - before
+
+
+def begin(
+    server: Server,
+    name: str,
+    settings: Settings,
+    *,
+    start: int,
+    seconds: float = 0.0,
+    rate: float = 0.0,
+    judge: bool = True,
+) -> subprocess.Popen[bytes]:
+    """Start a client process and wait until its connections are made; `go` lets it send."""
+    load = Load(
+        host=server.host,
+        port=server.port,
+        ca=server.ca,
+        server_name=server.name,
+        path=server.path,
+        case=name,
+        reviews=settings.reviews,
+        seconds=seconds or settings.seconds,
+        connections=settings.connections,
+        rate=rate,
+        fresh=settings.fresh,
+        start=start << 20,
+        judge=judge,
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    command = [sys.executable, "-m", "benchlib.load", json.dumps(asdict(load))]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+    if settings.client_core is not None:
+        os.sched_setaffinity(process.pid, {settings.client_core})
+    if process.stdout is None or process.stdout.readline() != b"ready\n":
+        raise SystemExit(f"the client cannot reach {server.host}:{server.port}")
+    return process
+
+
+def go(process: subprocess.Popen[bytes]) -> None:
+    """Let a client send."""
+    if process.stdin is not None:
+        process.stdin.write(b"go\n")
+        process.stdin.flush()
+
+
+def end(process: subprocess.Popen[bytes]) -> dict[str, Any]:
+    """Wait for a client process and return its outcome."""
+    output, _ = process.communicate()
+    if process.returncode:
+        raise SystemExit("the client failed")
+    outcome: dict[str, Any] = json.loads(output)
+    return outcome

@@ -1,0 +1,137 @@
+"""Figures in, a table, a verdict or a page with plots out. Knows no servers."""
+
+from __future__ import annotations
+
+import html
+from math import log10
+from typing import Any, Final
+
+THRESHOLD: Final = 0.15
+"""By how much a figure may be worse than the one compared with: two runs on one machine differ by a tenth."""
+
+WIDTH: Final = 640
+ROW: Final = 26
+
+
+def table(cases: dict[str, dict[str, Any]]) -> str:
+    """Return the figures as text."""
+    columns = (
+        "cpu_us",
+        "floor_cpu_us",
+        "ratio",
+        "reviews_per_second",
+        "p50_ms",
+        "p90_ms",
+        "p99_ms",
+        "p999_ms",
+    )
+    columns += ("rss_mib", "hit_rate", "failed")
+    titles = ("CPU µs", "floor µs", "floors", "reviews/s", "p50 ms", "p90 ms", "p99 ms", "p99.9 ms")
+    titles += ("RSS MiB", "hits", "failed")
+    rows = [("case", *titles)]
+    rows += [(name, *(_shown(case.get(column)) for column in columns)) for name, case in cases.items()]
+    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if not at else cell.rjust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    )
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,.1f}" if isinstance(value, float) and value >= 100 else str(value)
+
+
+def worse(now: dict[str, Any], before: dict[str, Any], threshold: float) -> list[str]:
+    """Return a sentence for each case that got worse by more than ``threshold`` (0.15 is 15 %).
+
+    Compared is the CPU time of a review as a multiple of the floor of its own run, where both runs have one:
+    another machine, or a busy one, changes both. Any failed review counts too.
+    """
+    found = []
+    for name, case in now["cases"].items():
+        if case["failed"]:
+            found.append(f"{name}: {case['failed']} reviews failed")
+        old = before["cases"].get(name)
+        if old is None:
+            continue
+        figure = "ratio" if case.get("ratio") and _ratio(old) else "cpu_us"
+        new_value = case[figure]
+        old_value = _ratio(old) if figure == "ratio" else old["cpu_us"]
+        if new_value > old_value * (1 + threshold):
+            unit = "times the floor" if figure == "ratio" else "µs"
+            found.append(f"{name}: {new_value} {unit}, was {round(old_value, 3)}")
+    return found
+
+
+def _ratio(case: dict[str, Any]) -> float | None:
+    if case.get("ratio"):
+        return float(case["ratio"])
+    floor = case.get("floor_cpu_us")
+    return case["cpu_us"] / floor if floor else None
+
+
+_STYLE: Final = (
+    "body{font:15px sans-serif;max-width:60em;margin:2em auto}pre{overflow:auto}text{font:12px sans-serif}"
+    ".a{fill:#2563eb}.b{fill:#94a3b8}path{fill:none;stroke-width:2}"
+)
+
+
+def page(result: dict[str, Any], latencies: dict[str, list[float]]) -> str:
+    """Return a page of its own: the table, CPU time beside the floor, and latency by share of reviews."""
+    cases = result["cases"]
+    parts = [
+        "<!doctype html><meta charset=utf-8><title>sidecar-injector: benchmark</title>",
+        f"<style>{_STYLE}</style>",
+        f"<h1>Benchmark</h1><p>{html.escape(result['machine'])}</p><pre>{html.escape(table(cases))}</pre>",
+        "<h2>CPU time of a review</h2><p>Blue: the service. Grey: the floor, a fixed answer over TLS.</p>",
+        _bars(cases),
+        "<h2>Latency</h2><p>Across: share of reviews, up to 99.9 %. Up: milliseconds, logarithmic.</p>",
+        _curves(latencies),
+    ]
+    return "\n".join(parts)
+
+
+def _bars(cases: dict[str, dict[str, Any]]) -> str:
+    top = max((case["cpu_us"] for case in cases.values()), default=1) or 1
+    lines = []
+    for at, (name, case) in enumerate(cases.items()):
+        y = at * ROW * 2
+        lines.append(f'<text x="0" y="{y + 18}">{html.escape(name)}</text>')
+        for step, (figure, style) in enumerate((("cpu_us", "a"), ("floor_cpu_us", "b"))):
+            value = case.get(figure) or 0
+            width = value / top * (WIDTH - 220)
+            height = y + step * 20 + 4
+            lines.append(f'<rect class="{style}" x="120" y="{height}" width="{width:.1f}" height="16"/>')
+            lines.append(f'<text x="{125 + width:.1f}" y="{height + 13}">{value:g} µs</text>')
+    return f'<svg width="{WIDTH}" height="{len(cases) * ROW * 2}">{"".join(lines)}</svg>'
+
+
+_COLOURS: Final = ("#2563eb", "#dc2626", "#16a34a", "#9333ea", "#ea580c", "#0891b2", "#4b5563")
+
+
+def _curves(latencies: dict[str, list[float]]) -> str:
+    known = {name: ordered for name, ordered in latencies.items() if ordered}
+    if not known:
+        return ""
+    lowest = min(ordered[0] for ordered in known.values())
+    highest = max(ordered[int(0.999 * (len(ordered) - 1))] for ordered in known.values())
+    span = max(log10(highest / lowest), 0.1)
+    lines = []
+    for at, (name, ordered) in enumerate(known.items()):
+        colour = _COLOURS[at % len(_COLOURS)]
+        points = []
+        for step in range(1000):
+            value = ordered[int(step / 1000 * (len(ordered) - 1))]
+            y = 300 - 290 * log10(max(value, lowest) / lowest) / span
+            points.append(f"{step / 1000 * (WIDTH - 160):.0f},{y:.0f}")
+        lines.append(f'<path stroke="{colour}" d="M{"L".join(points)}"/>')
+        lines.append(f'<text fill="{colour}" x="{WIDTH - 150}" y="{at * 18 + 14}">{html.escape(name)}</text>')
+    scale = (
+        f'<text x="0" y="12">{highest * 1000:.1f} ms</text><text x="0" y="316">{lowest * 1000:.2f} ms</text>'
+    )
+    return f'<svg width="{WIDTH}" height="320">{scale}{"".join(lines)}</svg>'

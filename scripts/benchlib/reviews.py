@@ -1,0 +1,221 @@
+"""AdmissionReviews to send: read from a folder where there is one, else made here; each one sent is unique.
+
+Knows no sockets. A review is kept as pieces between marks, so that making the next one is a join.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+WORKLOADS: Final = 50
+"""Different Deployments that the pods come from."""
+
+_HASH: Final = "7c9d8f6b54"
+_UID: Final = "@@@@@@@@-0000-4000-8000-@@@@@@@@@@@@"
+_SUFFIX: Final = "@@@@@"
+_MARK: Final = re.compile(f"({_HASH}|{_UID}|{_SUFFIX})".encode())
+_ALPHABET: Final = "bcdfghjklmnpqrstvwxz2456789"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """A review with marks for its uid, the pod's name and the hash of the pod's template."""
+
+    pieces: tuple[bytes, ...]
+    size: int
+
+    def bodies(self, start: int = 0) -> Iterator[tuple[bytes, bytes]]:
+        """Yield (uid, body) for ever, every one different and of the same length."""
+        number = start
+        while True:
+            number += 1
+            uid = f"{number & 0xFFFFFFFF:08x}-0000-4000-8000-{number:012x}".encode()
+            filled = {
+                _UID.encode(): uid,
+                _SUFFIX.encode(): _letters(number, 5),
+                _HASH.encode(): _letters(number % WORKLOADS + 27**6, 10),
+            }
+            yield uid, b"".join([filled.get(piece, piece) for piece in self.pieces])
+
+
+def load(names: list[str], folder: Path | None) -> dict[str, Review]:
+    """Return the reviews by name, from ``review-NAME.json`` in the folder where it is there."""
+    return {name: _marked(_read(name, folder) or _MADE[name]()) for name in names}
+
+
+def known() -> list[str]:
+    """Return the names of all reviews that can be made."""
+    return list(_MADE)
+
+
+def _read(name: str, folder: Path | None) -> dict[str, Any] | None:
+    path = folder / f"review-{name}.json" if folder else None
+    if path is None or not path.is_file():
+        return None
+    review: dict[str, Any] = json.loads(path.read_text())
+    return review
+
+
+def _marked(review: dict[str, Any]) -> Review:
+    request = review["request"]
+    metadata = request["object"]["metadata"]
+    request["uid"] = _UID
+    prefix = metadata.get("generateName", "pod-")
+    request["name"] = metadata["name"] = prefix + _SUFFIX
+    text = json.dumps(review, separators=(",", ":"))
+    found = metadata.get("labels", {}).get("pod-template-hash")
+    if found:
+        text = text.replace(found, _HASH)
+    body = text.encode()
+    return Review(pieces=tuple(_MARK.split(body)), size=len(body))
+
+
+def _letters(number: int, length: int) -> bytes:
+    letters = []
+    for _ in range(length):
+        number, digit = divmod(number, len(_ALPHABET))
+        letters.append(_ALPHABET[digit])
+    return "".join(letters).encode()
+
+
+# --- reviews of our own
+
+
+def _review(pod: dict[str, Any]) -> dict[str, Any]:
+    kind = {"group": "", "version": "v1", "kind": "Pod"}
+    resource = {"group": "", "version": "v1", "resource": "pods"}
+    user = "system:serviceaccount:kube-system:replicaset-controller"
+    request = {
+        "uid": "",
+        "kind": kind,
+        "resource": resource,
+        "requestKind": kind,
+        "requestResource": resource,
+        "name": "",
+        "namespace": "shop",
+        "operation": "CREATE",
+        "userInfo": {
+            "username": user,
+            "uid": "1",
+            "groups": ["system:serviceaccounts", "system:authenticated"],
+        },
+        "object": pod,
+        "oldObject": None,
+        "dryRun": False,
+        "options": {"kind": "CreateOptions", "apiVersion": "meta.k8s.io/v1"},
+    }
+    return {"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "request": request}
+
+
+def _pod(name: str, containers: list[dict[str, Any]], **annotations: str) -> dict[str, Any]:
+    owner = {
+        "apiVersion": "apps/v1",
+        "kind": "ReplicaSet",
+        "name": f"{name}-{_HASH}",
+        "uid": "2f1c7c52-0d5a-4d3a-9d35-6c8f1b5f8a10",
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+    return {
+        "kind": "Pod",
+        "apiVersion": "v1",
+        "metadata": {
+            "generateName": f"{name}-{_HASH}-",
+            "creationTimestamp": None,
+            "labels": {"app": name, "version": "v1", "pod-template-hash": _HASH},
+            "annotations": annotations,
+            "ownerReferences": [owner],
+        },
+        "spec": {
+            "volumes": [_token_volume()],
+            "containers": containers,
+            "restartPolicy": "Always",
+            "terminationGracePeriodSeconds": 30,
+            "dnsPolicy": "ClusterFirst",
+            "serviceAccountName": name,
+            "serviceAccount": name,
+            "securityContext": {},
+            "schedulerName": "default-scheduler",
+            "tolerations": [
+                {
+                    "key": f"node.kubernetes.io/{key}",
+                    "operator": "Exists",
+                    "effect": "NoExecute",
+                    "tolerationSeconds": 300,
+                }
+                for key in ("not-ready", "unreachable")
+            ],
+            "priority": 0,
+            "enableServiceLinks": True,
+            "preemptionPolicy": "PreemptLowerPriority",
+        },
+        "status": {},
+    }
+
+
+def _token_volume() -> dict[str, Any]:
+    sources = [
+        {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
+        {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+        {
+            "downwardAPI": {
+                "items": [
+                    {"path": "namespace", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}
+                ]
+            }
+        },
+    ]
+    return {"name": "kube-api-access-x7x2p", "projected": {"sources": sources, "defaultMode": 420}}
+
+
+def _container(name: str, port: int, *, variables: int = 6, value: str = "a value") -> dict[str, Any]:
+    probe = {
+        "httpGet": {"path": "/ready", "port": port, "scheme": "HTTP"},
+        "timeoutSeconds": 1,
+        "periodSeconds": 10,
+        "successThreshold": 1,
+        "failureThreshold": 3,
+    }
+    mount = {
+        "name": "kube-api-access-x7x2p",
+        "readOnly": True,
+        "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount",
+    }
+    return {
+        "name": name,
+        "image": f"registry.example/shop/{name}:1.4.2",
+        "ports": [{"name": "http", "containerPort": port, "protocol": "TCP"}],
+        "env": [{"name": f"VARIABLE_{number:04d}", "value": value} for number in range(variables)],
+        "resources": {
+            "limits": {"cpu": "1", "memory": "512Mi"},
+            "requests": {"cpu": "100m", "memory": "256Mi"},
+        },
+        "volumeMounts": [mount],
+        "livenessProbe": probe,
+        "readinessProbe": probe,
+        "terminationMessagePath": "/dev/termination-log",
+        "terminationMessagePolicy": "File",
+        "imagePullPolicy": "IfNotPresent",
+    }
+
+
+def _several(count: int, variables: int) -> dict[str, Any]:
+    names = [f"part-{number}" for number in range(count)]
+    containers = [_container(name, 8080 + at, variables=variables) for at, name in enumerate(names)]
+    return _review(
+        _pod("checkout", containers, **{"prometheus.io/scrape": "true", "prometheus.io/port": "8080"})
+    )
+
+
+_MADE: Final = {
+    "small": lambda: _review(_pod("hello", [_container("hello", 8080)])),
+    "typical": lambda: _several(3, 60),
+    "containers16": lambda: _several(16, 12),
+    "env2000": lambda: _review(_pod("wide", [_container("wide", 8080, variables=2000, value="x" * 90)])),
+    "mib3": lambda: _review(_pod("huge", [_container("huge", 8080, variables=3000, value="x" * 980)])),
+}

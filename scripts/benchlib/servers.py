@@ -1,0 +1,201 @@
+"""Servers to measure: the service itself and the floor under it, each a process on a core of its own.
+
+Knows no loads. The floor is what HTTPS costs in Python at the least: aiohttp's low-level server over TLS,
+which reads the body, parses it with orjson and answers with the same ten kilobytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import json
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+from urllib.request import urlopen
+
+import orjson
+from aiohttp import web
+
+from injector.registration.issue import IssuedPair, issue_ca, issue_leaf
+
+NAME: Final = "sidecar-injector.istio-system.svc"
+FLOOR_BYTES: Final = 10_000
+START_SECONDS: Final = 30
+DAY: Final = timedelta(days=1)
+
+
+@dataclass(slots=True, kw_only=True)
+class Server:
+    """A server to send reviews to; without a process (``--url``) nothing of it can be measured but time."""
+
+    host: str
+    port: int
+    ca: str
+    name: str = NAME
+    path: str = "/inject"
+    monitoring: int = 0
+    process: subprocess.Popen[bytes] | None = None
+    folder: Path | None = None
+    ready_seconds: float = 0.0
+
+    def cpu_seconds(self) -> float:
+        """Return the CPU time of all threads so far, in nanosecond steps where the kernel has them."""
+        if self.process is None:
+            return 0.0
+        total = 0
+        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
+            with contextlib.suppress(OSError):
+                total += int((task / "schedstat").read_text().split()[0])
+        return total / 1e9
+
+    def rss_mib(self) -> float:
+        """Return the resident memory."""
+        if self.process is None:
+            return 0.0
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
+
+    def counters(self) -> dict[str, float]:
+        """Return the skeleton counters from the metrics, by name without prefix."""
+        if not self.monitoring:
+            return {}
+        with urlopen(f"http://{self.host}:{self.monitoring}/metrics", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        found = {}
+        for line in lines:
+            name, _, value = line.partition(" ")
+            if name.startswith("sidecar_injector_skeleton"):
+                found[name.removeprefix("sidecar_injector_").removesuffix("_total")] = float(value)
+        return found
+
+    def stop(self) -> None:
+        """End the process at once."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+def make_certificates(folder: Path) -> IssuedPair:
+    """Write ``ca.crt`` and a leaf (``tls.crt``, ``tls.key``) for the service's name; return the CA."""
+    authority = issue_ca(name="bench", now=datetime.now(UTC), lifetime=DAY)
+    (folder / "ca.crt").write_bytes(authority.certificate)
+    write_leaf(folder, authority)
+    return authority
+
+
+def write_leaf(folder: Path, authority: IssuedPair) -> None:
+    """Replace the leaf by a new one, each file at once."""
+    leaf = issue_leaf(authority, names=[NAME, "localhost"], now=datetime.now(UTC), lifetime=DAY)
+    for name, content in (("tls.crt", leaf.certificate), ("tls.key", leaf.key)):
+        new = folder / f"{name}.new"
+        new.write_bytes(content)
+        new.replace(folder / name)
+
+
+def start_service(folder: Path, core: int | None, arguments: list[str]) -> Server:
+    """Start the service as a user would, logs and metrics on, and wait until it accepts reviews."""
+    code = "from injector.cli.main import main; main()"
+    command = [sys.executable, "-c", code, "serve", "--address=127.0.0.1", "--port=0", "--monitoringPort=0"]
+    command += [f"--tlsCertFile={folder / 'tls.crt'}", f"--tlsKeyFile={folder / 'tls.key'}"]
+    command += ["--no-watchCluster", "--no-reconcileWebhookConfig", "--serviceName=", *arguments]
+    return _start("service", command, folder, core)
+
+
+def start_floor(folder: Path, core: int | None) -> Server:
+    """Start the floor."""
+    return _start("floor", [sys.executable, "-m", "benchlib.servers", str(folder)], folder, core)
+
+
+def _start(kind: str, command: list[str], folder: Path, core: int | None) -> Server:
+    begun = time.perf_counter()
+    scripts = Path(__file__).parent.parent
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(scripts), str(scripts.parent)))}
+    log = folder / f"{kind}.log"
+    with log.open("wb") as stderr:
+        process = subprocess.Popen(command, stderr=stderr, env=environment)
+    if core is not None:
+        os.sched_setaffinity(process.pid, {core})
+    serving = _serving(process, log)
+    return Server(
+        host="127.0.0.1",
+        port=serving["port"],
+        monitoring=serving["monitoring_port"],
+        ca=str(folder / "ca.crt"),
+        process=process,
+        folder=folder,
+        ready_seconds=time.perf_counter() - begun,
+    )
+
+
+def _serving(process: subprocess.Popen[bytes], log: Path) -> dict[str, Any]:
+    """Wait for the log line that tells the ports."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        for line in log.read_text().split("\n")[:-1]:
+            if '"message":"serving"' in line:
+                found: dict[str, Any] = json.loads(line)
+                return found
+        time.sleep(0.005)
+    process.kill()
+    raise SystemExit(f"{log.stem} did not start:\n{log.read_text()[-2000:]}")
+
+
+# --- the floor, as a process
+
+
+async def _floor(folder: Path) -> None:
+    answer = b"x" * FLOOR_BYTES
+    headers = {"Content-Type": "application/json"}
+
+    async def handle(request: web.BaseRequest) -> web.Response:
+        orjson.loads(await request.read())
+        return web.Response(body=answer, headers=headers)
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "tls.crt", folder / "tls.key")
+    server = web.Server(handle, access_log=None, request_factory=_roomy)
+    listening = await asyncio.get_running_loop().create_server(
+        server, "127.0.0.1", 0, ssl=context, backlog=1024
+    )
+    gc.collect()
+    gc.freeze()
+    port = listening.sockets[0].getsockname()[1]
+    print(
+        json.dumps({"message": "serving", "port": port, "monitoring_port": 0}, separators=(",", ":")),
+        file=sys.stderr,
+    )
+    await asyncio.Event().wait()
+
+
+def _roomy(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
+    """Make a request that takes 8 MiB, as ours does; aiohttp's own cap is one."""
+    loop = asyncio.get_running_loop()
+    return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=8 << 20)
+
+
+def main(folder: str) -> None:
+    """Serve the floor until interrupted."""
+    with contextlib.suppress(KeyboardInterrupt):
+        try:
+            import uvloop  # noqa: PLC0415 - as the service does
+        except ImportError:
+            asyncio.run(_floor(Path(folder)))
+        else:
+            uvloop.run(_floor(Path(folder)))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
