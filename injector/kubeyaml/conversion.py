@@ -73,7 +73,8 @@ class _Conversion:
         items = list(mapping.items())
         mapping.clear()
         for key, value in items:
-            mapping[key if isinstance(key, str) else key_text(key.value, value)] = self.value(value)
+            name = key if isinstance(key, str) else key_text(key.value, value)
+            mapping[name] = self.value(value)
 
 
 def key_text(odd: Scalar, value: Any = None) -> str:

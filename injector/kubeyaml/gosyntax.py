@@ -24,13 +24,15 @@ _ESCAPES: Final = {
 
 
 def go_syntax(value: Any) -> str:
-    """Return the value as Go source would write it; mapping entries come sorted by their text."""
+    """Return the value as Go source would write it; mapping entries come sorted as Go's fmt sorts them."""
     if isinstance(value, str):
         return go_quote(value)
     if isinstance(value, list):
         return "[]interface {}{" + ", ".join(map(_element, value)) + "}"
     if isinstance(value, dict):
-        return "map[interface {}]interface {}{" + ", ".join(sorted(map(_entry, value.items()))) + "}"
+        return (
+            "map[interface {}]interface {}{" + ", ".join(map(_entry, sorted(value.items(), key=_rank))) + "}"
+        )
     return _word(value)
 
 
@@ -47,6 +49,13 @@ def _word(value: Any) -> str:
     if isinstance(value, float):
         return _float(value)
     return hex(value) if value >= 2**63 else str(value)
+
+
+def _rank(item: tuple[Any, Any]) -> tuple[int, str]:
+    """Sort keys as Go's fmt does: null, strings, numbers, booleans, each in their own order."""
+    key = getattr(item[0], "value", item[0])
+    kinds = (type(None), str, int, float, bool)
+    return kinds.index(type(key)), go_syntax(key)
 
 
 def _entry(item: tuple[Any, Any]) -> str:

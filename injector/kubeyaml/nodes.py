@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +22,11 @@ from yaml.events import (
     SequenceEndEvent,
 )
 
+from injector.errors import YAMLError
+from injector.kubeyaml.dialect import Dialect
 from injector.kubeyaml.failure import at, translate
+
+_HALF_SURROGATE = re.compile("[\ud800-\udfff]").search
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -43,24 +48,48 @@ class Node:
 
 def compose(text: str | bytes, *, source: str, max_depth: int) -> Node | None:
     """Return the root node of the first document, None for a text without one; raises YAMLError."""
+    dialect = Dialect(_decoded(text, source), source=source)
+    while True:
+        try:
+            return _Composer(dialect, source, max_depth).document()
+        except LibYAMLError as error:
+            if not dialect.repair(error):
+                raise translate(error, source=source) from error
+
+
+def _decoded(text: str | bytes, source: str) -> str:
+    """Return the text of bytes; libyaml says what is wrong with those that are neither UTF-8 nor UTF-16."""
+    if isinstance(text, str) and not _HALF_SURROGATE(text):
+        return text
     data = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
     try:
-        return _Composer(CParser(data), source, max_depth).document()
+        return data.decode("utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8")
+    except UnicodeDecodeError as error:
+        raise _reader_error(data, source) from error
+
+
+def _reader_error(data: bytes, source: str) -> YAMLError:
+    try:
+        parser = CParser(data)
+        while parser.check_event():
+            parser.get_event()
     except LibYAMLError as error:
-        raise translate(error, source=source) from error
+        return translate(error, source=source)
+    return at("invalid Unicode character", source=source)
 
 
 class _Composer:
     """Pulls events until the first document has ended, so that a fault behind it is never seen."""
 
-    __slots__ = ("_anchors", "_event", "_max_depth", "_parser", "_source")
+    __slots__ = ("_anchors", "_dialect", "_event", "_max_depth", "_parser", "_source")
 
-    def __init__(self, parser: CParser, source: str, max_depth: int) -> None:
-        self._parser = parser
+    def __init__(self, dialect: Dialect, source: str, max_depth: int) -> None:
+        self._dialect = dialect
+        self._parser = CParser(dialect.text)
         self._source = source
         self._max_depth = max_depth
         self._anchors: dict[str, Node] = {}
-        self._event: Any = parser.get_event()  # Any: the stubs know no event's fields
+        self._event: Any = self._parser.get_event()  # Any: the stubs know no event's fields
 
     def document(self) -> Node | None:
         start = self._next()
@@ -69,7 +98,7 @@ class _Composer:
         if start.version not in (None, (1, 1)):
             raise at("found incompatible YAML document", source=self._source, mark=start.start_mark)
         self._next()
-        root = self._node(self._max_depth)
+        root = self._node(self._max_depth, None)
         self._next()
         return root
 
@@ -77,16 +106,16 @@ class _Composer:
         self._event = self._parser.get_event()
         return self._event
 
-    def _node(self, depth: int) -> Node:
+    def _node(self, depth: int, collection: Any) -> Node:
         event = self._event
         if isinstance(event, AliasEvent):
             return self._alias(event)
-        node = Node(kind=event.__class__, line=event.start_mark.line + 1, tag=event.tag or "")
+        node = Node(kind=event.__class__, line=event.start_mark.line + 1, tag=self._dialect.tag(event))
         if event.anchor is not None:
             node.anchored = True
             self._anchors[event.anchor] = node
         if isinstance(event, ScalarEvent):
-            node.value = event.value
+            node.value = self._dialect.value(event, collection)
             node.implicit = event.implicit[0]
         elif isinstance(event, CollectionStartEvent):
             self._children(node, event, depth)
@@ -98,7 +127,7 @@ class _Composer:
             raise at(reason, source=self._source, mark=event.start_mark, named_line=event.start_mark.line + 1)
         end = MappingEndEvent if isinstance(event, MappingStartEvent) else SequenceEndEvent
         while not isinstance(self._next(), end):
-            node.children.append(self._node(depth - 1))
+            node.children.append(self._node(depth - 1, event if event.flow_style else None))
 
     def _alias(self, event: Any) -> Node:
         name = event.anchor

@@ -24,6 +24,7 @@ from injector.errors import YAMLError
 from injector.json_types import JSON
 from injector.kubeyaml.conversion import finite, to_json
 from injector.kubeyaml.decoding import decode
+from injector.kubeyaml.dialect import MISREAD_COLON, SIGNS
 from injector.kubeyaml.failure import translate
 from injector.kubeyaml.nodes import compose
 from injector.kubeyaml.scalars import MERGE, TYPED_START, plain
@@ -33,9 +34,6 @@ MAX_DEPTH: Final = 64
 
 MAX_SIZE: Final = 16 << 20
 """Characters. etcd holds 1.5 MiB an object; a file with a List of many objects may be larger."""
-
-_OTHERWISE: Final = ("?", "%YAML", "\\/")
-"""Text that libyaml 0.2 reads differently from yaml.v2 in some places; `nodes` knows which."""
 
 _MOST_KEPT: Final = 4096
 _KEPT_LENGTH: Final = 40
@@ -57,7 +55,7 @@ def load(text: str | bytes, *, source: str = "", max_depth: int = MAX_DEPTH) -> 
     or longer than MAX_SIZE.
     """
     _check_size(text, source)
-    if isinstance(text, str) and not any(sign in text for sign in _OTHERWISE):
+    if isinstance(text, str) and not any(sign in text for sign in SIGNS):
         try:
             return _first_document(text, source, max_depth)
         except _UnusualError:
@@ -110,7 +108,7 @@ def _first_document(text: str, source: str, max_depth: int) -> JSON:
         value = _value(next_event(), next_event, max_depth)
         next_event()
     except LibYAMLError as error:
-        if "unexpected ':'" in str(error):
+        if MISREAD_COLON in str(error) or "a tag" in str(error):
             raise _UnusualError from error
         raise translate(error, source=source) from error
     return value

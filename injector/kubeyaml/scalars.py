@@ -200,10 +200,18 @@ def _typed(text: str, *, dates: bool) -> tuple[str, Scalar]:
     return _TAG_OF[type(value)], value
 
 
+def _base64(text: str) -> str:
+    """Drop line ends; refuse excess padding, which Python would let pass."""
+    text = text.replace("\r", "").replace("\n", "")
+    if len(text) % 4:
+        raise ValueError
+    return text
+
+
 def _binary(text: str) -> str:
     """Decode base64 as Go's StdEncoding: padding required, line ends ignored; bad UTF-8 becomes U+FFFD."""
     try:
-        data = base64.b64decode(text.replace("\r", "").replace("\n", ""), validate=True)
+        data = base64.b64decode(_base64(text), validate=True)
     except (binascii.Error, ValueError) as error:
         raise ScalarError("!!binary value contains invalid base64 data") from error
     return _SURROGATE.sub("\ufffd", data.decode("utf-8", "surrogateescape"))

@@ -13,6 +13,7 @@ from typing import Literal, Self
 
 from injector.errors import YAMLError
 from injector.json_types import JSON
+from injector.kubeyaml.dialect import PRIVATE_USE
 from injector.kubeyaml.filler import Filler, builder, filler
 from injector.kubeyaml.reading import load
 from injector.kubeyaml.safety import (
@@ -25,7 +26,7 @@ from injector.kubeyaml.safety import (
     unquotable,
     write,
 )
-from injector.kubeyaml.survey import PRIVATE_USE, Slot, Survey, Tree, survey
+from injector.kubeyaml.survey import Slot, Survey, Tree, survey
 
 Untrusted = Literal["scalar", "text"]
 """What a value means that would not stay inside its scalar: the string it is, or what YAML makes of it."""

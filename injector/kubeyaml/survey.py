@@ -28,11 +28,9 @@ from yaml.events import (
 from injector.errors import YAMLError
 from injector.json_types import JSON
 from injector.kubeyaml.conversion import key_text
+from injector.kubeyaml.dialect import PRIVATE_USE
 from injector.kubeyaml.reading import MAX_DEPTH, json_scalar
 from injector.kubeyaml.scalars import MERGE, plain
-
-PRIVATE_USE: Final = range(0xE000, 0xF900)
-"""Unicode's private use area: printable to YAML, letters to nobody."""
 
 
 class Context(Enum):
@@ -135,7 +133,7 @@ class _Surveyor:
 
     def __init__(self, strings: Sequence[str], mark: str) -> None:
         self._text, self._offsets = _marked(strings, mark)
-        if not mark or "\\/" in self._text or self._text.startswith("\ufeff"):
+        if not mark or "\\/" in self._text or "\ufeff" in self._text:
             raise _LostError
         self._mark = mark
         self._split = re.compile(f"{mark}([0-9]+){mark}").split
