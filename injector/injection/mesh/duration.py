@@ -5,7 +5,6 @@ The wording of the errors is that of Go's time.ParseDuration.
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Final
 
@@ -108,5 +107,12 @@ def _invalid(text: str) -> DurationError:
 
 
 def _quote(text: str) -> str:
-    """Quote as Go's time package does: like JSON for what is printable."""
-    return json.dumps(text, ensure_ascii=False)
+    """Quote as Go's time package does: it prints everything but ASCII as bytes."""
+    quoted = "".join(_quote_byte(byte) for byte in text.encode("utf-8", "surrogateescape"))
+    return f'"{quoted}"'
+
+
+def _quote_byte(byte: int) -> str:
+    if byte >= 0x80 or byte < 0x20:
+        return f"\\x{byte:02x}"
+    return f"\\{chr(byte)}" if byte in b'"\\' else chr(byte)

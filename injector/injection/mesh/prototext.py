@@ -6,10 +6,10 @@ one build of a program and not for the next; here it is one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
-from injector.gotemplate.quoting import quote
 from injector.injection.mesh.descriptors import (
     DurationType,
     EnumType,
@@ -22,7 +22,8 @@ from injector.injection.mesh.descriptors import (
 )
 from injector.injection.mesh.duration import SECOND
 from injector.injection.mesh.message import Data
-from injector.kubeyaml import go_float_json, go_json
+from injector.kubeyaml import go_json
+from injector.kubeyaml.numbers import go_float_yaml
 
 
 def message_text(declared: MessageType, data: Data) -> str:
@@ -32,7 +33,7 @@ def message_text(declared: MessageType, data: Data) -> str:
 
 def wrapper_text(declared: WrapperType, value: Any, *, gogo: bool) -> str:
     """Return the text of a wrapper: nothing for a zero."""
-    return _joined([f"value:{_scalar(declared.scalar, value)}"] if value else [], gogo=gogo)
+    return _joined([f"value:{_scalar(declared.scalar, value, gogo=gogo)}"] if value else [], gogo=gogo)
 
 
 def duration_text(nanoseconds: int, *, gogo: bool) -> str:
@@ -62,7 +63,7 @@ def _texts(each: MessageField, value: Any, *, gogo: bool) -> Iterator[str]:
         yield from (_one(each.type, element, gogo=gogo) for element in value)
     elif each.label == "map":
         for key in sorted(value, key=str.encode):
-            entry = [f"key:{quote(key)}", f"value:{_one(each.type, value[key], gogo=gogo)}"]
+            entry = [f"key:{_quote(key, gogo=gogo)}", f"value:{_one(each.type, value[key], gogo=gogo)}"]
             yield _block(_joined(entry, gogo=gogo), gogo=gogo)
     else:
         yield _one(each.type, value, gogo=gogo)
@@ -75,7 +76,7 @@ def _block(text: str, *, gogo: bool) -> str:
 def _one(declared: ValueType, value: Any, *, gogo: bool) -> str:
     match declared:
         case ScalarType():
-            return _scalar(declared, value)
+            return _scalar(declared, value, gogo=gogo)
         case EnumType():
             return declared.names.get(value, str(value))
         case WrapperType():
@@ -89,9 +90,37 @@ def _one(declared: ValueType, value: Any, *, gogo: bool) -> str:
     return _block(text, gogo=gogo)
 
 
-def _scalar(declared: ScalarType, value: Any) -> str:
+def _scalar(declared: ScalarType, value: Any, *, gogo: bool) -> str:
     if declared.name == "string":
-        return quote(value)
+        return _quote(value, gogo=gogo)
     if declared.name == "bool":
         return "true" if value else "false"
-    return go_float_json(value) if isinstance(value, float) else str(value)
+    return _float(value) if isinstance(value, float) else str(value)
+
+
+def _float(number: float) -> str:
+    return go_float_yaml(number) if math.isfinite(number) else str(number)  # nan, inf, -inf
+
+
+def _quote(text: str, *, gogo: bool) -> str:
+    if gogo:  # everything but ASCII as octal bytes
+        characters = [chr(byte) for byte in text.encode("utf-8", "surrogateescape")]
+        return '"' + "".join(map(_octal, characters)) + '"'
+    return '"' + "".join(map(_hexadecimal, text)) + '"'
+
+
+_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"}
+
+
+def _octal(character: str) -> str:
+    plain = " " <= character < "\x7f"
+    return _ESCAPES.get(character) or (character if plain else f"\\{ord(character):03o}")
+
+
+def _hexadecimal(character: str) -> str:
+    if character in _ESCAPES:
+        return _ESCAPES[character]
+    code = ord(character)
+    if code < 0x20 or code == 0x7F:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if 0x80 <= code <= 0x9F else character

@@ -25,7 +25,7 @@ from injector.injection.mesh.descriptors import (
 from injector.injection.mesh.duration import DurationError, parse_duration
 from injector.injection.mesh.message import Data, Message, MessageError
 from injector.json_types import JSON
-from injector.kubeyaml import go_float_json, go_json
+from injector.kubeyaml import go_float_json, go_json, json_fault
 
 _LIMITS: Final[Mapping[str, tuple[int, int]]] = {
     "int32": (-(1 << 31), (1 << 31) - 1),
@@ -35,7 +35,6 @@ _LIMITS: Final[Mapping[str, tuple[int, int]]] = {
 }
 _GO_NAMES: Final = {"double": "float64", "float": "float32"}
 _NOT_FINITE: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _INTEGER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)")
 
 
@@ -211,32 +210,16 @@ def _number_text(value: JSON, go_type: str) -> str | None:
 
 
 def _quoted_number(raw: str, go_type: str) -> str | None:
+    fault = json_fault(raw.encode("utf-8", "surrogateescape"))
+    if fault:
+        raise MessageError(fault)
     text = raw.strip(" ")
-    if _NUMBER.fullmatch(text):
-        return text
-    if text == "null":
-        return None
-    kind = _LITERALS.get(text) or _LITERALS.get(text[:1])
-    if kind:
-        raise MessageError(f"json: cannot unmarshal {kind} into Go value of type {go_type}")
-    raise MessageError(_syntax(text))
+    if text[:1] in _KINDS:
+        raise MessageError(f"json: cannot unmarshal {_KINDS[text[:1]]} into Go value of type {go_type}")
+    return None if text == "null" else text
 
 
-_LITERALS: Final = {"true": "bool", "false": "bool", "[": "array", "{": "object"}
-
-
-def _syntax(text: str) -> str:
-    """Return encoding/json's sentence about text that does not start as JSON, or does not end there."""
-    number = _NUMBER.match(text)
-    if not text or text == "-":
-        return "unexpected end of JSON input"
-    if number is None:
-        return f"invalid character {_character(text[0])} looking for beginning of value"
-    return f"invalid character {_character(text[number.end()])} after top-level value"
-
-
-def _character(character: str) -> str:
-    return {"'": r"'\''", '"': "'\"'"}.get(character, f"'{character}'")
+_KINDS: Final = {"t": "bool", "f": "bool", "[": "array", "{": "object"}
 
 
 def _enum(declared: EnumType, value: JSON, gogo: bool) -> int:  # noqa: FBT001 - private
