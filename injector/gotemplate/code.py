@@ -50,7 +50,8 @@ class Dynamic:
     """A value that the generated code computes.
 
     ``type``: its Go type where that is certain, else None. ``text``: it is template text, made by a
-    serialiser. ``fallible``: computing it may raise. ``missable``, ``nilable``: it may be MISSING, None.
+    serialiser. ``interface``: it was found in an interface{}, or, as a name, the container that it is an
+    element of. ``fallible``: computing it may raise. ``missable``, ``nilable``: it may be MISSING, None.
     ``unwrapped``: it came out of a pipeline, so None stands for MISSING. ``path``: the struct fields that
     lead to it from the root. ``key``: equal for two expressions that always have the same value, None if
     that is not known.
@@ -58,7 +59,7 @@ class Dynamic:
 
     code: ast.expr
     type: Type | None = None
-    interface: bool = False
+    interface: bool | str = False
     text: bool = False
     fallible: bool = True
     missable: bool = False

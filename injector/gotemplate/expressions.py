@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from injector.gotemplate import nodes, runtime, types
 from injector.gotemplate.builtins import BUILTINS
@@ -32,6 +33,8 @@ from injector.gotemplate.errors import ExecutionError
 from injector.gotemplate.functions import Function, convert
 from injector.gotemplate.types import FLOAT_KINDS, INTEGER_KINDS, UNSIGNED_KINDS, Method, StructType, Type
 from injector.gotemplate.values import MISSING, Value, read, zero
+
+_AnyExpr = TypeVar("_AnyExpr", Expr, Expr | None)
 
 _SELECTING = frozenset({"and", "or", "default", "coalesce", "ternary"})
 """Functions that return one of their arguments: of texts, a text."""
@@ -187,7 +190,8 @@ class Expressions:
             return self.variable(first, args, final)
         if args or final is not None:
             place = where if isinstance(first, nodes.Pipe) else first
-            return self.failing(f"can't give argument to non-function {first}", place)
+            failing = self.failing(f"can't give argument to non-function {first}", place)
+            return self._after_effects(final, failing)
         return self._simple(first)
 
     def _simple(self, first: nodes.Operand) -> Expr:
@@ -237,7 +241,7 @@ class Expressions:
         else:
             assert isinstance(node.term, nodes.Pipe)  # noqa: S101 - the parser makes no other chains
             receiver = self.pipeline(node.term)
-        return self.chain(receiver, node.fields, node, args, final)
+        return self.chain(receiver, node.fields, last_node(node), args, final)
 
     # Fields and methods.
 
@@ -315,7 +319,7 @@ class Expressions:
     def _known_field(self, receiver: Known, name: str, node: nodes.Node) -> Expr:
         try:
             value, declared = runtime.field(
-                receiver.value, name, types.ANY if receiver.interface else None, ()
+                receiver.value, name, types.ANY if receiver.interface is True else None, ()
             )
         except ExecutionError as error:
             return self.failing(str(error), node)
@@ -338,10 +342,11 @@ class Expressions:
             nilable=known is None,
         )
 
-    def _after_effects(self, receiver: Dynamic, result: Dynamic) -> Dynamic:
-        if not receiver.fallible:
+    def _after_effects(self, before: Expr | None, result: Dynamic) -> Dynamic:
+        """Return ``result``, computed after something that may raise."""
+        if not isinstance(before, Dynamic) or not before.fallible:
             return result
-        return replace(result, code=after(self.load(receiver), result.code))
+        return replace(result, code=after(self.load(before), result.code))
 
     def _method(self, receiver: Dynamic, found: Method, name: str, node: nodes.Node) -> Expr:
         code = invoke(self.unit.bind("m_", found.call), self.load(receiver))
@@ -355,15 +360,21 @@ class Expressions:
 
     def _fields_at_run_time(self, receiver: Expr, names: Sequence[str], node: nodes.Node) -> Dynamic:
         strict = self.strict(receiver)
-        interface = not isinstance(strict, Root) and strict.interface
         code = invoke(
             "fields",
             self.load(strict),
             ast.Tuple(elts=[ast.Constant(value=name) for name in names], ctx=ast.Load()),
-            ast.Constant(value=interface),
+            self._origin(strict),
         )
         placed = self.unit.place(code, node, self.template_name)
         return Dynamic(code=placed, interface=True, missable=True, nilable=True)
+
+    def _origin(self, receiver: Expr) -> ast.expr:
+        """Return code that tells whether a value was found in an interface{}."""
+        if isinstance(receiver, Dynamic) and isinstance(receiver.interface, str):
+            self.unit.kept[receiver.interface] += 1
+            return load(receiver.interface)
+        return ast.Constant(value=not isinstance(receiver, Root) and receiver.interface)
 
     def _with_arguments(
         self,
@@ -374,9 +385,9 @@ class Expressions:
         final: Expr | None,
     ) -> Expr:
         strict = self.strict(receiver)
-        interface = not isinstance(strict, Root) and strict.interface
         found = self._method_of(strict, name)
         params = found.params if found is not None else ()
+        effect, final = self._computed_first(final)
         given = [
             self.argument(params[place] if place < len(params) else types.ANY, arg)
             for place, arg in enumerate(args)
@@ -388,11 +399,12 @@ class Expressions:
             "field_or_method",
             self.load(strict),
             ast.Constant(value=name),
-            ast.Constant(value=interface),
+            self._origin(strict),
             *codes,
         )
         placed = self.unit.place(code, node, self.template_name, name)
-        return Dynamic(code=placed, interface=True, missable=True, nilable=True)
+        whole = placed if effect is None else after(effect, placed)
+        return Dynamic(code=whole, interface=True, missable=True, nilable=True)
 
     def _method_of(self, receiver: Expr, name: str) -> Method | None:
         declared = static_type(receiver)
@@ -413,7 +425,7 @@ class Expressions:
         function = BUILTINS[name] if builtin else self.data.functions[name]
         message = _wrong_count(name, function, len(args), len(args) + (final is not None))
         if message:
-            return self.failing(message, identifier)
+            return self._after_effects(final, self.failing(message, identifier))
         if builtin and name in {"and", "or"}:
             return self._logical(name, args, final)
         given = [self.argument(function.param(place), arg) for place, arg in enumerate(args)]
@@ -429,6 +441,14 @@ class Expressions:
             if folded is not None:
                 return folded
         return self._call_at_run_time(name, function, given, piped, node, builtin=builtin)
+
+    def _computed_first(self, value: _AnyExpr) -> tuple[ast.expr | None, _AnyExpr]:
+        """Return code that computes a piped value before what it is piped into, and the value kept."""
+        if not isinstance(value, Dynamic) or not value.fallible:
+            return None, value
+        kept = self.unit.fresh("p_")
+        effect = walrus(kept, self.load(value))
+        return effect, replace(value, code=load(kept), fallible=False, path=None)
 
     def _fold(self, name: str, function: Function, given: Sequence[Expr], node: nodes.Node) -> Expr | None:
         try:
@@ -450,11 +470,9 @@ class Expressions:
         builtin: bool,
     ) -> Expr:
         effect = None
-        if isinstance(piped, Dynamic) and piped.fallible and any(_may_fail(arg) for arg in given[:-1]):
-            # The piped value is computed before the other arguments.
-            kept = self.unit.fresh("p_")
-            effect = walrus(kept, self.load(piped))
-            given = [*given[:-1], replace(piped, code=load(kept), fallible=False, path=None)]
+        if piped is not None and any(_may_fail(arg) for arg in given[:-1]):
+            effect, kept = self._computed_first(piped)
+            given = [*given[:-1], kept]
         result = self._inlined(name, given) if builtin else None
         if result is None:
             key = self._call_key(name, function, given)
@@ -522,11 +540,7 @@ class Expressions:
 
     def _logical(self, name: str, args: Sequence[nodes.Operand], final: Expr | None) -> Expr:
         """``and``, ``or``: the first argument that decides, else the last one."""
-        effect = None
-        if isinstance(final, Dynamic) and final.fallible and args:
-            kept = self.unit.fresh("p_")
-            effect = walrus(kept, self.load(final))
-            final = replace(final, code=load(kept), fallible=False, path=None)
+        effect, final = self._computed_first(final) if args else (None, final)
         operands: list[Expr] = []
         last = len(args) - (final is None)
         available = self.available

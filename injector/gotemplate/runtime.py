@@ -28,12 +28,13 @@ from injector.rendering import Quoted
 NO_VALUE = "<no value>"
 
 
-def fields(value: Value, names: Sequence[str], is_interface: int) -> Value:
-    """Return ``value.A.B``; ``is_interface`` tells that the value was found in an interface{}.
+def fields(value: Value, names: Sequence[str], origin: Value) -> Value:
+    """Return ``value.A.B``.
 
-    That matters to messages alone: they show the static type.
+    ``origin`` is True for a value found in an interface{}, or the container that it is an element of. That
+    matters to messages alone: they show the static type.
     """
-    static = types.ANY if is_interface else None
+    static = _static(origin)
     for name in names:
         if type(value) is dict:
             value, static = value.get(name, MISSING), types.ANY
@@ -42,9 +43,19 @@ def fields(value: Value, names: Sequence[str], is_interface: int) -> Value:
     return value
 
 
-def field_or_method(value: Value, name: str, is_interface: int, *args: Value) -> Value:
+def field_or_method(value: Value, name: str, origin: Value, *args: Value) -> Value:
     """Return ``value.Name``, or the result of that method for ``args``."""
-    return field(value, name, types.ANY if is_interface else None, args)[0]
+    return field(value, name, _static(origin), args)[0]
+
+
+def _static(origin: Value) -> Type | None:
+    """Return the static type of a value if it hides the value's own."""
+    if origin is True or type(origin) is dict or type(origin) is list:
+        return types.ANY
+    if isinstance(origin, Pointer):
+        return _static(indirect(origin))
+    elem = origin.type.elem if isinstance(origin, (TypedList, TypedMap)) else None
+    return types.ANY if elem is not None and elem.kind == "interface" else None
 
 
 def field(value: Value, name: str, static: Type | None, args: tuple[Value, ...]) -> tuple[Value, Type | None]:
@@ -213,4 +224,4 @@ def bare(value: Value) -> str:
 
 def is_typed(value: Value) -> bool:
     """Return whether the elements of a container are not of type interface{}."""
-    return isinstance(value, (TypedList, TypedMap, int))
+    return _static(value) is None

@@ -260,7 +260,7 @@ class Statements(Expressions):
         with self.scope():
             value = self._controlling(node.pipe)
             body, otherwise = node.body, node.otherwise
-            if isinstance(value, Root):
+            if self._is_true_root(value):
                 return self.list(body)
             if isinstance(value, Known):
                 chosen = body if value.value else otherwise
@@ -273,17 +273,21 @@ class Statements(Expressions):
         with self.scope():
             value = self._controlling(node.pipe)
             body, otherwise = node.body, node.otherwise
-            if isinstance(value, Root) or (isinstance(value, Known) and value.value):
+            if self._is_true_root(value) or (isinstance(value, Known) and value.value):
                 return self._arm(body, value)
             if isinstance(value, Known):
                 return otherwise is None or self.list(otherwise)
             self.settle(body, otherwise)
-            if value.path is not None or not value.fallible:
+            if isinstance(value, Root) or value.path is not None or not value.fallible:
                 return self.branch(self.load(value), lambda: self._arm(body, value), self._else(otherwise))
             name = self.unit.fresh("d_")
             dot = replace(value, code=load(name), fallible=False, nilable=False, missable=False)
             test = walrus(name, self.load(value))
             return self.branch(test, lambda: self._arm(body, dot), self._else(otherwise))
+
+    def _is_true_root(self, value: Expr) -> bool:
+        """Return whether the data is certainly true: a struct, or a map with a key known to be in it."""
+        return isinstance(value, Root) and (self.data.dot_type is not None or bool(self.data.known))
 
     def _controlling(self, pipe: nodes.Pipe) -> Expr:
         return self.set_variables(pipe) if pipe.declarations else self.pipeline(pipe)
@@ -352,9 +356,9 @@ class Statements(Expressions):
                 self._range_dynamic(node, value)
 
     def _range_known(self, node: nodes.Range, value: Value) -> None:
-        with_index = len(node.pipe.declarations) == 2
+        in_pairs = len(node.pipe.declarations) == 2
         try:
-            items = runtime.pairs(value) if with_index else [(MISSING, e) for e in runtime.elements(value)]
+            items = runtime.pairs(value) if in_pairs else runtime.elements(value)
         except ExecutionError as error:
             failing = self.failing(str(error), last_node(node.pipe))
             self.emit(ast.Expr(value=self.load(failing)))
@@ -364,12 +368,20 @@ class Statements(Expressions):
                 self.list(node.otherwise)
         elif self._may_unroll(node, len(items)):
             interface = not runtime.is_typed(value)
-            for key, element in items:
+            for item in items:
+                key, element = item if in_pairs else (MISSING, item)
                 self._iteration(node, Known(value=key), Known(value=element, interface=interface))
         else:
-            self._loop(
-                node, load(self.unit.bind("k_", items)), Known(value=value), always=True, in_pairs=True
+            container = self.unit.bind("k_", value)
+            self.unit.kept[container] = 1
+            loop = Loop(
+                node=node,
+                items=load(self.unit.bind("k_", items)),
+                value=Known(value=value),
+                container=container,
+                in_pairs=in_pairs,
             )
+            self._loop(loop, always=True)
 
     def _may_unroll(self, node: nodes.Range, count: int) -> bool:
         return count <= UNROLL_ELEMENTS and self.unit.size < UNIT_SIZE and not jumps(node.body)
@@ -378,15 +390,19 @@ class Statements(Expressions):
         in_pairs = len(node.pipe.declarations) == 2
         if in_pairs and not node.pipe.is_assignment and not uses(node.pipe.declarations[0].name, node.body):
             in_pairs = self._is_number(value)  # which two variables cannot take
-        items = invoke("pairs" if in_pairs else "elements", self.load(value))
+        container = self.unit.fresh("y_")
+        self.unit.kept[container] = 0
+        items = invoke("pairs" if in_pairs else "elements", walrus(container, self.load(value)))
         placed = self.unit.place(items, last_node(node.pipe), self.template_name)
-        self._loop(node, placed, value, always=node.otherwise is None, in_pairs=in_pairs)
+        loop = Loop(node=node, items=placed, value=value, container=container, in_pairs=in_pairs)
+        self._loop(loop, always=node.otherwise is None)
 
     def _is_number(self, value: Expr) -> bool:
         declared = static_type(value)
         return declared is None or declared.kind not in {"slice", "map"}
 
-    def _loop(self, node: nodes.Range, items: ast.expr, value: Expr, *, always: bool, in_pairs: bool) -> None:
+    def _loop(self, loop: Loop, *, always: bool) -> None:
+        node = loop.node
         if self.loops >= LOOP_DEPTH:
             line, _ = self.unit.tree.place(node.pos)
             message = f"template: {self.unit.tree.name}:{line}: range nested too deeply"
@@ -394,45 +410,42 @@ class Statements(Expressions):
         self.settle(node.body, node.otherwise)
         self._settle_assigned(node.pipe)
         if always:
-            self._for(node, items, value, in_pairs=in_pairs)
+            self._for(loop)
             return
         kept = self.unit.fresh("r_")
-        self.branch(
-            walrus(kept, items),
-            lambda: self._for(node, load(kept), value, in_pairs=in_pairs),
-            self._else(node.otherwise),
-        )
+        test = walrus(kept, loop.items)
+        self.branch(test, lambda: self._for(replace(loop, items=load(kept))), self._else(node.otherwise))
 
     def _settle_assigned(self, pipe: nodes.Pipe) -> None:
         if pipe.is_assignment:
-            names = tuple(nodes.Action(pos=pipe.pos, pipe=pipe) for _ in pipe.declarations)
-            self.settle(nodes.ListNode(pos=pipe.pos, nodes=names))
+            action = nodes.Action(pos=pipe.pos, pipe=pipe)
+            self.settle(nodes.ListNode(pos=pipe.pos, nodes=(action,)))
 
-    def _for(self, node: nodes.Range, items: ast.expr, value: Expr, *, in_pairs: bool) -> bool:
+    def _for(self, loop: Loop) -> bool:
         self.flush()
         key, element = self.unit.fresh("i_"), self.unit.fresh("e_")
-        declared = static_type(value)
-        elem = certain(declared.elem) if declared is not None and declared.elem is not None else None
-        is_list = declared is not None and declared.kind == "slice"
-        bound = Dynamic(
-            code=load(element),
-            type=elem if is_list else None,
-            interface=elem is None,
-            fallible=False,
-            missable=elem is None,
-            nilable=elem is None,
-        )
-        index = Dynamic(code=load(key), fallible=False) if in_pairs else Known(value=MISSING)
+        index = Dynamic(code=load(key), fallible=False) if loop.in_pairs else Known(value=MISSING)
         self.loops += 1
-        arm = self._collect(lambda: self._iteration(node, index, bound), self.pending)
+        arm = self._collect(
+            lambda: self._iteration(loop.node, index, self._element(loop, element)), self.pending
+        )
         self.loops -= 1
         if arm.reachable:
             self._flush_into(arm)
         self.pending = Pending(moved=True)
-        names = [ast.Name(id=name, ctx=ast.Store()) for name in ((key, element) if in_pairs else (element,))]
-        target: ast.expr = ast.Tuple(elts=list(names), ctx=ast.Store()) if in_pairs else names[0]
-        self.emit(ast.For(target=target, iter=items, body=arm.block or [ast.Pass()], orelse=[]))
+        names = [ast.Name(id=name, ctx=ast.Store()) for name in (key, element)]
+        target = ast.Tuple(elts=list(names), ctx=ast.Store()) if loop.in_pairs else names[1]
+        self.emit(ast.For(target=target, iter=loop.items, body=arm.block or [ast.Pass()], orelse=[]))
         return True
+
+    def _element(self, loop: Loop, name: str) -> Dynamic:
+        """Return the element of a loop: typed where the list is."""
+        declared = static_type(loop.value)
+        if declared is not None and declared.kind == "slice" and declared.elem is not None:
+            elem = certain(declared.elem)
+            if elem is not None:
+                return Dynamic(code=load(name), type=elem, fallible=False)
+        return Dynamic(code=load(name), interface=loop.container, fallible=False, missable=True, nilable=True)
 
     def _iteration(self, node: nodes.Range, key: Expr, element: Expr) -> bool:
         declarations = node.pipe.declarations
@@ -477,6 +490,17 @@ class Statements(Expressions):
         depth = self.unit.place(invoke("deeper", load("depth")), node, self.template_name)
         self.emit(assign("t", invoke(function, value, load("s"), load("v"), load("t"), depth)))
         self.outputs += 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loop:
+    """A loop to be emitted: over ``items``, made from ``value``, which the variable ``container`` holds."""
+
+    node: nodes.Range
+    items: ast.expr
+    value: Expr
+    container: str
+    in_pairs: bool
 
 
 @dataclass(slots=True, kw_only=True)
