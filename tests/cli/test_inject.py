@@ -1,0 +1,255 @@
+"""inject: what goes to stdout, what to stderr, and what the exit code says."""
+
+from __future__ import annotations
+
+import json
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.cli.conftest import Run
+
+SERVICE = """\
+# kept as it is
+apiVersion: v1
+kind: Service
+metadata: {name: web}   # flow, and a comment
+spec:
+    ports: [ {port: 80} ]
+"""
+
+DEPLOYMENT = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: web
+spec:
+  selector:
+    matchLabels: {app: web}
+  template:
+    metadata:
+      labels: {app: web}
+    spec:
+      containers:
+      - name: web
+        image: web:1
+        ports:
+        - containerPort: 8080
+"""
+
+BROKEN_ANNOTATION = DEPLOYMENT.replace(
+    "      labels: {app: web}\n",
+    "      labels: {app: web}\n      annotations: {traffic.sidecar.istio.io/includeInboundPorts: many}\n",
+).replace("name: web\nspec:", "name: bad\nspec:")
+
+
+def containers(document: dict) -> list[str]:
+    spec = document["spec"]["template"]["spec"]
+    return [each["name"] for each in spec.get("initContainers", []) + spec["containers"]]
+
+
+def test_a_deployment_gets_its_sidecars_and_a_service_stays_byte_for_byte(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "app.yaml").write_text(f"{SERVICE}---\n{DEPLOYMENT}")
+    result = run("inject", "-f", "app.yaml")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith(f"{SERVICE}---\n")
+    assert result.stdout.endswith("---\n")
+    deployment = list(yaml.safe_load_all(result.stdout))[1]
+    assert {"istio-init", "istio-proxy", "web"} <= set(containers(deployment))
+    assert "app.yaml:8: Deployment web: injected" in result.stderr
+
+
+def test_stdin_is_a_dash(run: Run) -> None:
+    result = run("inject", "-f", "-", stdin=DEPLOYMENT)
+    assert result.returncode == 0
+    assert "<stdin>:1: Deployment web: injected" in result.stderr
+
+
+def test_a_folder_is_read_in_the_order_of_its_names(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "b.yaml").write_text(SERVICE)
+    (tmp_path / "a.yml").write_text(DEPLOYMENT)
+    (tmp_path / "notes.txt").write_text("not YAML: [")
+    result = run("inject", "-f", ".")
+    assert [each["kind"] for each in yaml.safe_load_all(result.stdout) if each] == ["Deployment", "Service"]
+
+
+def test_a_folder_with_nothing_in_it_is_an_error(run: Run) -> None:
+    result = run("inject", "-f", ".")
+    assert result.returncode == 1
+    assert "holds no .yaml, .yml, .json file" in result.stderr
+
+
+def test_folders_below_are_read_when_asked_for(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    (tmp_path / "deep" / "er" / "app.yaml").write_text(DEPLOYMENT)
+    assert run("inject", "-f", "deep").returncode == 1
+    assert run("inject", "-R", "-f", "deep").returncode == 0
+
+
+def test_one_workload_that_cannot_be_injected_keeps_everything_back(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "app.yaml").write_text(f"{DEPLOYMENT}---\n{BROKEN_ANNOTATION}---\n{BROKEN_ANNOTATION}")
+    result = run("inject", "-f", "app.yaml")
+    assert result.returncode == 1
+    assert not result.stdout
+    assert result.stderr.count("Deployment bad") == 2, "all faults are told in one run"
+    assert "includeInboundPorts" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("a: [1\n", "app.yaml:1"),
+        ("a: b\n---\nkind: X\n  bad: indent\n", "app.yaml:"),
+        ("\t- tab\n", "app.yaml:1"),
+    ],
+)
+def test_broken_yaml_is_named_with_its_line(run: Run, tmp_path: Path, text: str, sentence: str) -> None:
+    (tmp_path / "app.yaml").write_text(text)
+    result = run("inject", "-f", "app.yaml")
+    assert result.returncode == 1
+    assert sentence in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not result.stdout
+
+
+def test_bytes_that_are_not_utf8_are_named_with_their_place(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "app.yaml").write_bytes(b"a: \xff\n")
+    result = run("inject", "-f", "app.yaml")
+    assert result.returncode == 1
+    assert "app.yaml: cannot read it: it is not UTF-8 (byte 3 is 0xff)" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (("inject",), 2, "give -f FILE"),
+        (("inject", "-f", "missing.yaml"), 1, "missing.yaml: cannot read it: No such file"),
+        (("inject", "--bogus"), 2, "No such option"),
+        (("inject", "-f", "-", "--release", "2.0"), 2, "not a release"),
+        (("inject", "-f", "-", "--injectConfigFile", "missing"), 1, "missing: cannot read it"),
+        (("inject", "-f", "-", "--env", "=x"), 2, "has no name"),
+        (("inject", "-f", "-", "--env", "SURELY_NOT_SET"), 2, "SURELY_NOT_SET is not set here"),
+        (("nonsense",), 2, "No such command"),
+    ],
+)
+def test_a_wrong_call_is_2_and_a_failure_is_1(
+    run: Run, arguments: tuple[str, ...], code: int, sentence: str
+) -> None:
+    result = run(*arguments, stdin="")
+    assert (result.returncode, result.stdout) == (code, "")
+    assert sentence in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("spelling", ["--injectConfigFile", "--inject-config-file"])
+def test_both_spellings_of_an_option_work(run: Run, tmp_path: Path, spelling: str) -> None:
+    (tmp_path / "config.yaml").write_text(
+        "policy: enabled\ntemplates:\n  sidecar: |\n    metadata: {labels: {a: b}}\n"
+    )
+    result = run("inject", "-f", "-", spelling, "config.yaml", stdin=DEPLOYMENT)
+    assert result.returncode == 0, result.stderr
+    assert yaml.safe_load(result.stdout)["spec"]["template"]["metadata"]["labels"]["a"] == "b"
+
+
+def test_every_fault_of_the_configuration_is_told_at_once(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(
+        "policy: enabled\ntemplates:\n  one: |\n    {{ nope . }}\n  two: |\n    {{ if }}\n"
+    )
+    (tmp_path / "mesh.yaml").write_text("defaultConfig: {concurrency: many}\n")
+    result = run(
+        *("inject", "-f", "-", "--injectConfigFile", "config.yaml", "--meshConfigFile", "mesh.yaml"),
+        stdin=DEPLOYMENT,
+    )
+    assert result.returncode == 1
+    assert "config.yaml:4: templates.one" in result.stderr
+    assert 'function "nope" not defined' in result.stderr
+    assert "config.yaml:6: templates.two" in result.stderr
+    assert "mesh.yaml" in result.stderr
+
+
+def test_json_output_is_a_list_that_kubectl_takes(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "app.yaml").write_text(f"{SERVICE}---\n{DEPLOYMENT}")
+    result = run("inject", "-f", "app.yaml", "-o", "json")
+    document = json.loads(result.stdout)
+    assert document["kind"] == "List"
+    assert [each["kind"] for each in document["items"]] == ["Service", "Deployment"]
+
+
+def test_a_file_is_replaced_whole_and_keeps_what_it_had_on_failure(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "out.yaml").write_text("before")
+    failed = run("inject", "-f", "-", "-o", "out.yaml", stdin=BROKEN_ANNOTATION)
+    assert failed.returncode == 1
+    assert (tmp_path / "out.yaml").read_text() == "before"
+    assert run("inject", "-f", "-", "-o", "out.yaml", stdin=DEPLOYMENT).returncode == 0
+    assert "istio-proxy" in (tmp_path / "out.yaml").read_text()
+    assert stat.S_IMODE((tmp_path / "out.yaml").stat().st_mode) == 0o644
+    assert [each.name for each in tmp_path.iterdir()] == ["out.yaml"], "no temporary file is left"
+
+
+def test_an_output_that_cannot_be_written_is_said(run: Run) -> None:
+    result = run("inject", "-f", "-", "-o", "no/such/folder.yaml", stdin=DEPLOYMENT)
+    assert result.returncode == 1
+    assert "no/such/folder.yaml: cannot write it" in result.stderr
+
+
+def test_quiet_says_nothing_of_what_went_well(run: Run) -> None:
+    assert run("inject", "-q", "-f", "-", stdin=DEPLOYMENT).stderr == ""
+
+
+def test_a_custom_resource_is_injected_by_its_path(run: Run) -> None:
+    text = DEPLOYMENT.replace(
+        "apiVersion: apps/v1\nkind: Deployment", "apiVersion: x.io/v1\nkind: Farm"
+    ).replace("  template:", "  worker:")
+    untouched = run("inject", "-f", "-", stdin=text)
+    assert untouched.stdout == f"{text}---\n"
+    injected = run("inject", "-f", "-", "--pod-template-path", "spec.worker", stdin=text)
+    names = [each["name"] for each in yaml.safe_load(injected.stdout)["spec"]["worker"]["spec"]["containers"]]
+    assert "web" in names
+    assert "istio-proxy" in injected.stdout
+
+
+def test_colours_are_for_terminals_only(run: Run) -> None:
+    assert "\x1b[" not in run("inject", "-f", "-", stdin=DEPLOYMENT).stderr
+
+
+def test_a_reader_that_leaves_early_is_no_error_with_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "app.yaml").write_text("---\n".join([DEPLOYMENT] * 50))
+    command = f"{sys.executable} -m injector inject -q -f app.yaml | head -n 1"
+    result = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert result.stdout.strip()
+    assert "Traceback" not in result.stderr
+
+
+def test_what_inject_does_not_need_is_not_imported() -> None:
+    code = (
+        "import sys, injector.cli.inject;"
+        "print([m for m in ('kubernetes_asyncio','aiohttp','cryptography','asyncio') if m in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_istioctl_1_4_would_have_written_the_same_bytes(run: Run, shared: Path) -> None:
+    folder = shared / "conformance" / "1.4" / "istioctl"
+    for name in ("hello", "list", "mixed"):
+        result = run(
+            *(
+                "inject",
+                "--release",
+                "1.4",
+                "--untrusted-values",
+                "text",
+                "-f",
+                str(folder / f"in-{name}.yaml"),
+            ),
+            *("--injectConfigFile", str(folder / "inject-config.yaml")),
+            *("--valuesFile", str(folder / "values.json"), "--meshConfigFile", str(folder / "mesh.yaml")),
+        )
+        assert result.returncode == 0, result.stderr
+        assert result.stdout == (folder / f"out-{name}.stdout").read_text(), name

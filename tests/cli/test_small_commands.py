@@ -1,0 +1,136 @@
+"""certs, probe, lint and explain as a user runs them."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from injector.registration.bundle import verifies
+from tests.cli.conftest import Run
+
+POD = """\
+apiVersion: v1
+kind: Pod
+metadata:
+  name: web
+  namespace: shop
+{more}
+spec:
+{host}  containers:
+  - {{name: web, image: web}}
+"""
+
+
+def pod(more: str = "", host: str = "") -> str:
+    return POD.format(more=more, host=host)
+
+
+def test_certs_makes_a_ca_a_leaf_and_a_key_that_only_its_owner_reads(run: Run, tmp_path: Path) -> None:
+    result = run("certs", "--namespace", "mesh", "--dns-name", "injector.test")
+    assert result.returncode == 0, result.stderr
+    folder = tmp_path / "certs"
+    assert stat.S_IMODE((folder / "tls.key").stat().st_mode) == 0o600
+    leaf = (folder / "tls.crt").read_bytes()
+    assert verifies((folder / "ca.crt").read_bytes(), leaf)
+    names = (
+        x509.load_pem_x509_certificate(leaf)
+        .extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        .value.get_values_for_type(x509.DNSName)
+    )
+    assert {"sidecar-injector.mesh.svc", "localhost", "injector.test"} <= set(names)
+    assert not (folder / "ca.key").exists()
+
+
+def test_certs_that_are_there_are_replaced_only_when_asked(run: Run, tmp_path: Path) -> None:
+    run("certs")
+    before = (tmp_path / "certs" / "tls.crt").read_bytes()
+    refused = run("certs")
+    assert refused.returncode == 1
+    assert "certs/ca.crt is there already; --force" in refused.stderr
+    assert (tmp_path / "certs" / "tls.crt").read_bytes() == before
+    assert run("certs", "--force").returncode == 0
+    assert (tmp_path / "certs" / "tls.crt").read_bytes() != before
+
+
+def test_certs_in_a_place_that_cannot_be_is_one_sentence(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = run("certs", "--directory", "file/certs")
+    assert result.returncode == 1
+    assert "file/certs: cannot make the folder" in result.stderr
+
+
+def test_probe_is_content_with_a_fresh_file_only(run: Run, tmp_path: Path) -> None:
+    health = tmp_path / "health"
+    arguments = ("probe", "--probe-path", "health", "--interval", "4s")
+    assert run(*arguments).returncode == 1
+    health.write_text("ok")
+    assert run(*arguments).stdout == "OK\n"
+    old = time.time() - 60
+    os.utime(health, (old, old))
+    result = run(*arguments)
+    assert result.returncode == 1
+    assert "old" in result.stderr
+
+
+@pytest.mark.parametrize("interval", ["4", "4x", "", "s"])
+def test_a_duration_is_go_s(run: Run, interval: str) -> None:
+    result = run("probe", "--probe-path", "x", "--interval", interval)
+    assert result.returncode == 2
+    assert "is not a duration" in result.stderr
+
+
+def test_lint_says_what_the_configuration_is(run: Run) -> None:
+    result = run("lint")
+    assert result.returncode == 0, result.stderr
+    assert "ok: behaves as Istio 1.31" in result.stdout
+    assert "templates: sidecar" in result.stdout
+
+
+def test_lint_names_file_line_and_reason(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("policy: enabled\ntemplates:\n  sidecar: |\n    a: {{ .X\n")
+    result = run("lint", "--injectConfigFile", "c.yaml")
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: c.yaml:")
+
+
+def test_lint_shows_the_code_of_a_template(run: Run) -> None:
+    shown = run("lint", "--show-code", "sidecar")
+    assert shown.returncode == 0
+    compile(shown.stdout, "shown", "exec")
+    missing = run("lint", "--show-code", "nope")
+    assert missing.returncode == 2
+    assert "there is no template 'nope'; there are sidecar" in missing.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        (pod(), "Pod shop/web: injected by the rule policy"),
+        (pod(host="  hostNetwork: true\n"), "skipped by the rule host-network"),
+        (pod('  labels: {sidecar.istio.io/inject: "false"}'), "skipped by the rule label"),
+        (pod().replace("namespace: shop", "namespace: kube-system"), "skipped by the rule ignored-namespace"),
+    ],
+)
+def test_explain_names_the_rule(run: Run, text: str, verdict: str) -> None:
+    result = run("explain", "-f", "-", stdin=text)
+    assert result.returncode == 0, result.stderr
+    assert verdict in result.stdout
+
+
+def test_explain_says_that_a_pod_would_be_denied(run: Run) -> None:
+    text = pod("  annotations: {traffic.sidecar.istio.io/includeInboundPorts: many}")
+    result = run("explain", "-f", "-", stdin=text)
+    assert result.returncode == 1
+    assert "denied" in result.stdout
+    assert "includeInboundPorts" in result.stdout
+
+
+def test_explain_shows_the_difference(run: Run) -> None:
+    result = run("explain", "--diff", "-f", "-", stdin=pod())
+    assert "\n+    name: istio-proxy" in result.stdout or "name: istio-proxy" in result.stdout
+    assert "\n+" in result.stdout
