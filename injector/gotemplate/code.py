@@ -21,6 +21,7 @@ Stmts: TypeAlias = list[ast.stmt]
 
 RUNTIME = {
     "fields": runtime.fields,
+    "through": runtime.through,
     "field_or_method": runtime.field_or_method,
     "unwrap": runtime.unwrap,
     "nil_if_missing": runtime.nil_if_missing,

@@ -285,6 +285,8 @@ class Expressions:
             return self._method(receiver, found, name, node)
         if isinstance(receiver.type, StructType):
             return self._struct_field(receiver, receiver.type, name, node)
+        if receiver.type.kind == "pointer" and isinstance(receiver.type.elem, StructType):
+            return self._pointed_field(receiver, receiver.type.elem, name, node)
         if receiver.type.kind == "map" and types.identical(receiver.type, types.MAP_STRING):
             code = method(self.load(receiver), "get", ast.Constant(value=name), self.unit.constant(MISSING))
             return Dynamic(code=code, missable=True, fallible=receiver.fallible)
@@ -340,6 +342,24 @@ class Expressions:
             interface=known is None,
             fallible=receiver.fallible,
             nilable=known is None,
+        )
+
+    def _pointed_field(
+        self, receiver: Dynamic, declared: StructType, name: str, node: nodes.Node
+    ) -> Expr | None:
+        """Take a field through a pointer, which may be nil."""
+        target = declared.field_type(name)
+        if target is None:
+            return None
+        code = invoke("through", self.load(receiver), ast.Constant(value=name))
+        known = certain(target)
+        key = key_of(receiver)
+        return Dynamic(
+            code=self.unit.place(code, node, self.template_name),
+            type=known,
+            interface=known is None,
+            nilable=known is None,
+            key=None if key is None or self.data.mutating else ("field", key, name),
         )
 
     def _after_effects(self, before: Expr | None, result: Dynamic) -> Dynamic:

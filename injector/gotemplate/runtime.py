@@ -43,6 +43,11 @@ def fields(value: Value, names: Sequence[str], origin: Value) -> Value:
     return value
 
 
+def through(pointer: Value, name: str) -> Value:
+    """Return a field of what a pointer to a struct points to."""
+    return pointer.get(name) if type(pointer) is Struct else field(pointer, name, None, ())[0]
+
+
 def field_or_method(value: Value, name: str, origin: Value, *args: Value) -> Value:
     """Return ``value.Name``, or the result of that method for ``args``."""
     return field(value, name, _static(origin), args)[0]
