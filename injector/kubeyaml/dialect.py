@@ -85,12 +85,11 @@ class Dialect:
         match = _SLASH_ESCAPE(self.text, self.text.index('"', start.index), event.end_mark.index)
         if match:
             line = start.line + match[0].count("\n")
-            line += line > 0
             raise at(
                 "found unknown escape character",
                 source=self._source,
                 mark=start,
-                named_line=line and line + 1,
+                named_line=line + (line > 0),
             )
 
     def _question_mark(self, event: Any, collection: Any) -> YAMLError:

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+import pytest
+
+from injector.errors import YAMLError
+from injector.kubeyaml import load, load_strict
+from injector.kubeyaml.reading import MAX_DEPTH, MAX_SIZE
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("", None),
+        ("# only a comment\n", None),
+        ("---\n", None),
+        ("---\n...\na: 1\n", None),
+        ("a: 1\n---\nb: 2\n", {"a": 1}),
+        ("a: 1\n...\n}", {"a": 1}),
+        ("\ufeffa: 1", {"a": 1}),
+        ("a: 1\r\nb: 2\r\n", {"a": 1, "b": 2}),
+        ('{"a": [1, 2.5, true, null, "x\\u00e9\\n"]}', {"a": [1, 2.5, True, None, "xé\n"]}),
+        ("a: 1\na: 2", {"a": 2}),
+        ("yes: 1\n1: 2\n1.5: 3\n0x1f: 4\n1e3: 5\n2001-01-01: 6", {"true": 1, "1": 2, "1.5": 3, "31": 4, "1000": 5, "2001-01-01": 6}),
+        ("a: |\n  x\n  y\nb: >-\n  x\n  y\n", {"a": "x\ny\n", "b": "x y"}),
+        ("a: &x {b: 1}\nc: *x\nd: {<<: *x, e: 2}", {"a": {"b": 1}, "c": {"b": 1}, "d": {"b": 1, "e": 2}}),
+        ("<<: [{a: 1}, {a: 2, b: 3}]", {"a": 1, "b": 3}),
+        ("x: 9\n<<: {x: 1}", {"x": 1}),
+        ("<<: {x: 1}\nx: 9", {"x": 9}),
+        ("a: !!binary aGk=", {"a": "hi"}),
+        ("a: !!binary gIA=", {"a": "\ufffd\ufffd"}),
+        ("a: !foo bar\nb: !foo [1]", {"a": "bar", "b": [1]}),
+        ("*a : 1", YAMLError("yaml: unknown anchor 'a' referenced", line=1, column=1)),
+        ('"<<": {a: 1}', {"<<": {"a": 1}}),
+        ("! 12", "12"),
+    ],
+)  # fmt: skip
+def test_a_text_reads_as_sigs_yaml_reads_it(text: str, value: Any) -> None:
+    if isinstance(value, YAMLError):
+        with pytest.raises(YAMLError) as caught:
+            load(text)
+        assert caught.value.args == value.args
+    else:
+        assert load(text) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "reason", "line"),
+    [
+        ("a: b: c", "yaml: mapping values are not allowed in this context", 1),
+        ("a:\n\tb: 1", "yaml: line 2: found character that cannot start any token", 2),
+        ("k: a\n\tb: 1", "yaml: line 2: found a tab character that violates indentation", 2),
+        ("a: 1\nb: [1\n", "yaml: line 2: did not find expected ',' or ']'", 3),
+        ("a: \x07", "yaml: control characters are not allowed", 0),
+        ("a: \x00", "yaml: control characters are not allowed", 0),
+        ("a: .inf", "json: unsupported value: +Inf", 0),
+        ("a: -.inf", "json: unsupported value: -Inf", 0),
+        ("a: .nan", "json: unsupported value: NaN", 0),
+        ("~: 1", "unsupported map key of type: %!s(<nil>), key: <nil>, value: 1", 0),
+        (
+            "18446744073709551615: x",
+            'unsupported map key of type: uint64, key: 0xffffffffffffffff, value: "x"',
+            0,
+        ),
+        ("? [a]\n: b", 'yaml: invalid map key: []interface {}{"a"}', 1),
+        ("a: 1\nb: !!int x", "yaml: cannot decode !!str `x` as a !!int", 2),
+        ("a: !!int x\nb: [\n", "yaml: line 2: did not find expected node content", 3),
+        ("<<: 1", "yaml: map merge requires map or sequence of maps as the value", 1),
+        ("&a [*a]", "yaml: anchor 'a' value contains itself", 1),
+        ("a: &a {<<: *a}", "yaml: anchor 'a' value contains itself", 1),
+        ("%YAML 1.2\n---\na", "yaml: found incompatible YAML document", 1),
+        ("a: 1\nb: \udcff", "yaml: invalid leading UTF-8 octet", 0),
+    ],
+)
+def test_a_refusal_names_its_place_in_gos_words(text: str, reason: str, line: int) -> None:
+    with pytest.raises(YAMLError) as caught:
+        load(text, source="values.yaml")
+    assert (caught.value.reason, caught.value.line, caught.value.source) == (reason, line, "values.yaml")
+
+
+def test_bytes_read_as_text_does() -> None:
+    text = "a: é\n"
+    assert load(text.encode()) == load(text.encode("utf-16")) == load(text) == {"a": "é"}
+
+
+def test_bytes_that_are_no_utf8_are_refused() -> None:
+    with pytest.raises(YAMLError, match="yaml: invalid trailing UTF-8 octet"):
+        load(b"a: \xc3(")
+
+
+def test_strict_reading_refuses_a_key_that_is_set_twice() -> None:
+    with pytest.raises(YAMLError) as caught:
+        load_strict("a: 1\nb: 2\na: 3\nb: 4\n1: x\n1: y\n")
+    assert caught.value.reason == (
+        'yaml: unmarshal errors:\n  line 3: key "a" already set in map\n  line 4: key "b" already set in map\n'
+        "  line 6: key 1 already set in map"
+    )
+
+
+def test_strict_reading_refuses_a_key_that_a_merge_sets_again() -> None:
+    with pytest.raises(YAMLError) as caught:
+        load_strict("m: &m\n  a: 1\n  b: 2\nn:\n  a: 3\n  <<: *m\n")
+    assert caught.value.reason == 'yaml: unmarshal errors:\n  line 2: key "a" already set in map'
+
+
+def test_strict_reading_agrees_where_nothing_is_set_twice() -> None:
+    text = "a: &x {b: [1]}\nc: *x\nd: {<<: *x, e: 2}\n"
+    assert load_strict(text) == load(text)
+
+
+def test_integral_floats_are_ints_while_they_fit_in_64_bits() -> None:
+    numbers = load(
+        "[1.0, 1e3, 9007199254740993.0, 1e18, 18446744073709551616, -0.0, 1.5, 1e300, -9223372036854775809]"
+    )
+    assert [(type(number), number) for number in numbers] == [
+        (int, 1),
+        (int, 1000),
+        (int, 9007199254740992),
+        (int, 10**18),
+        (float, 2.0**64),
+        (float, 0.0),
+        (float, 1.5),
+        (float, 1e300),
+        (float, -(2.0**63)),
+    ]
+
+
+@pytest.mark.parametrize("text", ["[" * 60_000, "{a: " * 60_000, "- " * 60_000, "[" * 65 + "]" * 65])
+def test_deep_nesting_is_refused_and_does_not_crash(text: str) -> None:
+    with pytest.raises(YAMLError, match="exceeded max"):
+        load(text)
+
+
+def test_the_deepest_allowed_nesting_is_read() -> None:
+    assert load("[" * MAX_DEPTH + "]" * MAX_DEPTH) == _nested([], MAX_DEPTH - 1)
+    assert load("[" * 70 + "]" * 70, max_depth=70) == _nested([], 69)
+
+
+def _nested(value: Any, levels: int) -> Any:
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+def test_a_chain_of_aliases_may_not_nest_deeper_than_text_may() -> None:
+    links = "".join(f"- &a{n} [*a{n - 1}]\n" for n in range(1, 100))
+    with pytest.raises(YAMLError, match="exceeded max depth"):
+        load("- &a0 [x]\n" + links)
+
+
+def test_an_alias_bomb_is_refused_by_yaml_v2s_rule() -> None:
+    bomb = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
+        f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12)
+    )
+    for read in (load, load_strict):
+        with pytest.raises(YAMLError, match="document contains excessive aliasing"):
+            read(bomb)
+
+
+def test_aliases_share_one_subtree() -> None:
+    value = load("a: &x {b: [1]}\nc: *x\n")
+    assert value["a"] is value["c"]
+
+
+def test_text_that_is_too_long_is_refused_unread() -> None:
+    with pytest.raises(YAMLError, match="is longer than"):
+        load("#" * (MAX_SIZE + 1))
+
+
+def test_reading_leaves_no_reference_cycles() -> None:
+    load("a: {b: [1, {c: d}]}\n")
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(20):
+            load("a: {b: [1, {c: d}]}\n")
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
