@@ -63,7 +63,7 @@ def test_a_fault_in_a_document_names_the_line_of_the_file() -> None:
     _, second = documents("a: 1\n---\nb: 1\nc: [\n", source="app.yaml")
     with pytest.raises(YAMLError) as caught:
         _ = second.value
-    assert (caught.value.line, caught.value.reason) == (5, "yaml: line 3: did not find expected node content")
+    assert (caught.value.line, caught.value.reason) == (5, "yaml: line 2: did not find expected node content")
 
 
 def test_a_fault_without_a_place_keeps_none() -> None:
