@@ -30,6 +30,8 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 from benchlib import measure, report, reviews, servers  # noqa: E402 - found by the line above
 from benchlib.measure import Settings  # noqa: E402
 
+from injector.registration.issue import IssuedPair  # noqa: E402
+
 STANDARD = ["small", "typical", "containers16", "env2000", "mib3"]
 
 
@@ -112,7 +114,7 @@ def newest_istio(folder: Path) -> list[str]:
 
 
 @contextlib.contextmanager
-def disturbance(kind: str | None, folder: Path, authority: servers.IssuedPair | None) -> Iterator[None]:
+def disturbance(kind: str | None, folder: Path, authority: IssuedPair | None) -> Iterator[None]:
     """Swap the leaf or rewrite the configuration twice a second meanwhile."""
     over = threading.Event()
 

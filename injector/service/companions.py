@@ -7,12 +7,11 @@ issuing of certificates come in from outside, and a review never waits for one o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from injector.json_types import JSONObject
-from injector.service.generation import Generation
+from injector.service.generation import ClusterState, Generation
 from injector.service.health import Readiness
 from injector.service.live import Live
 from injector.service.logs import Log
@@ -47,21 +46,6 @@ class Companion(Protocol):
 
     async def run(self, surroundings: Surroundings) -> None:
         """Work until cancelled."""
-
-
-class ClusterState(Protocol):
-    """What the cluster would tell a review, kept in memory; the mappings are read anew at each review.
-
-    ``namespaces`` maps a name to its Namespace object, ``nodes`` a node's name to its kubelet version.
-    """
-
-    @property
-    def namespaces(self) -> Mapping[str, JSONObject]:
-        """Return the namespaces by name."""
-
-    @property
-    def nodes(self) -> Mapping[str, str]:
-        """Return the kubelet versions by node."""
 
 
 class Events(Protocol):

@@ -26,6 +26,9 @@ class Texts:
     mesh: str
     nodes: Mapping[str, str] = field(default_factory=dict)
     namespaces: Mapping[str, JSONObject] = field(default_factory=dict)
+    proxy_configs: Mapping[str, JSONObject] = field(default_factory=dict)
+    files: tuple[str, str, str] = ("config", "values", "mesh")
+    """What the three are called in errors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +38,26 @@ class Generation:
     number: int
     digest: str
     reviewer: Reviewer
+
+
+class ClusterState(Protocol):
+    """What the cluster would tell a review, kept in memory; the mappings are read anew at each review.
+
+    ``namespaces`` maps a name to its Namespace object, ``nodes`` a node's name to its kubelet version,
+    ``proxy_configs`` ``namespace/name`` to the ProxyConfig resource.
+    """
+
+    @property
+    def namespaces(self) -> Mapping[str, JSONObject]:
+        """Return the namespaces by name."""
+
+    @property
+    def nodes(self) -> Mapping[str, str]:
+        """Return the kubelet versions by node."""
+
+    @property
+    def proxy_configs(self) -> Mapping[str, JSONObject]:
+        """Return the ProxyConfig resources."""
 
 
 class Load(Protocol):
@@ -47,8 +70,7 @@ class Load(Protocol):
 def texts_of(
     files: FileSet,
     options: ServiceOptions,
-    nodes: Mapping[str, str],
-    namespaces: Mapping[str, JSONObject],
+    cluster: ClusterState | None,
 ) -> Texts:
     """Return the texts that the options name; without a configuration file those of the built-in template."""
     config = files.text(options.inject_config)
@@ -60,8 +82,14 @@ def texts_of(
         config=config,
         values=values or "{}",
         mesh=files.text(options.mesh_config) or "",
-        nodes=nodes,
-        namespaces=namespaces,
+        nodes=cluster.nodes if cluster else {},
+        namespaces=cluster.namespaces if cluster else {},
+        proxy_configs=cluster.proxy_configs if cluster else {},
+        files=(
+            str(options.inject_config or "the built-in config"),
+            str(options.inject_values or "the built-in values"),
+            str(options.mesh_config or "the default mesh"),
+        ),
     )
 
 

@@ -72,7 +72,7 @@ def seconds(duration: str) -> float | None:
     """Read a duration as the API server sends it, a whole number with a unit of Go's; None for any other."""
     number = duration.rstrip("nsumh")
     unit = _UNITS.get(duration[len(number) :])
-    return int(number) * unit if unit is not None and number.isdecimal() else None
+    return int(number) * unit if unit is not None and number.isascii() and number.isdigit() else None
 
 
 _REASONS: Final = {status.value: status.phrase.encode() for status in HTTPStatus}

@@ -10,7 +10,7 @@ import platform
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -109,6 +109,9 @@ class Metrics:
     reloads: dict[str, ReloadState] = field(default_factory=dict)
     gauges: dict[str, tuple[str, Callable[[], float]]] = field(default_factory=dict)
     counters: dict[str, tuple[str, Callable[[], float]]] = field(default_factory=dict)
+    counts: Callable[[], Mapping[str, int]] = dict
+    """Counters of whoever answers reviews: name without prefix → how often."""
+
     collectors: list[Collector] = field(default_factory=list)
     started: float = field(default_factory=time.time)
 
@@ -155,6 +158,10 @@ class _Families(Collector):
             yield GaugeMetricFamily(f"sidecar_injector_{name}", text, value=read())
         for name, (text, read) in metrics.counters.items():
             yield CounterMetricFamily(f"sidecar_injector_{name}", text, value=read())
+        for name, count in metrics.counts().items():
+            yield CounterMetricFamily(
+                f"sidecar_injector_{name}", "Since the configuration was loaded.", value=count
+            )
         yield InfoMetricFamily(
             "sidecar_injector_build",
             "Version of the injector and of Python.",

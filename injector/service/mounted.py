@@ -6,16 +6,14 @@ Knows what each is made of, and nothing of who uses it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 from injector.errors import ConfigError
-from injector.json_types import JSONObject
-from injector.service.companions import ClusterState, Events
+from injector.service.companions import Events
 from injector.service.files import FileSet, folders
-from injector.service.generation import Generation, Load, Texts, next_generation, texts_of
+from injector.service.generation import ClusterState, Generation, Load, next_generation, texts_of
 from injector.service.live import Live
 from injector.service.logs import Log
 from injector.service.metrics import Metrics
@@ -24,9 +22,6 @@ from injector.service.reload import ReloadUnit, Reports
 from injector.service.tls import ClientVerification, KeyPair, load_pair, parse_ca
 from injector.service.trial import LastPods
 from injector.service.watch import FolderWatch
-
-NOWHERE: Final[Mapping[str, Any]] = {}
-"""What the cluster tells when nobody asks it."""
 
 
 class Mounted:
@@ -48,8 +43,7 @@ class Mounted:
         self.last_pods = LastPods()
         self._options = options
         self._load = load
-        self._nodes: Mapping[str, str] = cluster.nodes if cluster else NOWHERE
-        self._namespaces: Mapping[str, JSONObject] = cluster.namespaces if cluster else NOWHERE
+        self._cluster = cluster
         self._metrics = metrics
         self._log = log
         rejected = events.configuration_rejected if events else _nobody
@@ -126,20 +120,20 @@ class Mounted:
         options = self._options
 
         def make(files: FileSet) -> Generation | None:
-            return next_generation(
-                self._texts(files),
+            generation = next_generation(
+                texts_of(files, options, self._cluster),
                 files,
                 options,
                 load=self._load,
                 current=self.generation.value,
                 seen=self.last_pods.reviews,
             )
+            for sentence in generation.reviewer.warnings():
+                self._reports.log.warning("part of the configuration is not used", what=sentence)
+            return generation
 
         paths = (options.inject_config, options.inject_values, options.mesh_config)
         return self._unit("configuration", paths, self.generation, make, in_thread=True)
-
-    def _texts(self, files: FileSet) -> Texts:
-        return texts_of(files, self._options, self._nodes, self._namespaces)
 
     def _unit(
         self, name: str, paths: Any, live: Live[Any], make: Any, *, in_thread: bool = False, **more: bool

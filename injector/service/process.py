@@ -193,6 +193,7 @@ class Service:
             self._lag = max(0.0, time.monotonic() - due)
             self._edge.evict_slow()
             self._monitoring.evict_slow()
+            self._reviewer().refresh()
 
     async def _touch(self, path: Path) -> None:
         """Rewrite the health file: whoever looks at its age sees that the loop turns."""
@@ -302,6 +303,7 @@ class Service:
             "Number of the configuration that serves, counted from the start of the process.",
             lambda: mounted.generation.value.number if mounted.generation.value else 0,
         )
+        self.metrics.counts = lambda: self._reviewer().counts() if mounted.generation.value else {}
         counter["log_lines_dropped"] = (
             "Log lines lost to a slow reader of stderr.",
             lambda: self._log.dropped,

@@ -1,44 +1,32 @@
-"""What the service asks of whoever answers reviews, and what it is told about each. Knows no HTTP.
+"""What the service asks of whoever answers reviews. Knows no HTTP.
 
-The answer's bytes go to the API server; the rest is for one log line and a few counters.
+Of an `Answer`, the body goes to the API server; the rest is for one log line and a few counters.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import orjson
 
-Outcome = Literal["injected", "skipped", "denied"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
-    """One answered review: ``body`` is the AdmissionReview to send.
-
-    ``reason`` comes from a fixed set and may be a label (the rule that decided, or the kind of denial);
-    ``message`` is the sentence for a person.
-    """
-
-    body: bytes
-    outcome: Outcome
-    reason: str
-    uid: str = ""
-    namespace: str = ""
-    name: str = ""
-    message: str = ""
+from injector.injection.inject import Answer
 
 
 class Reviewer(Protocol):
-    """Answers reviews from one snapshot of configuration; BadReview where the call itself is wrong."""
+    """Answers reviews from one snapshot of configuration."""
 
-    def answer(self, body: bytes, path: str) -> Answered:
-        """Answer one AdmissionReview; never waits."""
+    def answer(self, body: bytes, path: str) -> Answer:
+        """Answer one AdmissionReview; never waits. BadReview where the call itself is wrong."""
+
+    def refresh(self) -> None:
+        """Take over what the cluster tells meanwhile; called once a second."""
 
     def description(self) -> dict[str, str]:
         """Return what an operator wants to read once: the release, the templates."""
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return what of the configuration is not used, one sentence each."""
 
     def counts(self) -> Mapping[str, int]:
         """Return what the reviewer counts itself: name of a metric → how often since it was made."""

@@ -16,11 +16,12 @@ from aiohttp import HttpVersion11, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from injector.errors import BadReview
+from injector.injection.inject import Answer
 from injector.service.http import JSON_TYPE, Page, Refusal, Reply, head, target, too_large, unavailable
 from injector.service.logs import Log, shorten
 from injector.service.metrics import Metrics
 from injector.service.options import Limits
-from injector.service.reviews import Answered, Reviewer, crashed
+from injector.service.reviews import Reviewer, crashed
 from injector.service.tls import ClientVerification
 
 LONGEST_ERROR: Final = 256
@@ -318,7 +319,7 @@ class Edge:
         return _KEEP if keep else _CLOSE
 
 
-def _fields(answered: Answered, seconds: float) -> dict[str, Any]:
+def _fields(answered: Answer, seconds: float) -> dict[str, Any]:
     fields = {
         "message": "review answered",
         "outcome": answered.outcome,
@@ -328,7 +329,7 @@ def _fields(answered: Answered, seconds: float) -> dict[str, Any]:
         "uid": answered.uid,
         "ms": round(seconds * 1000, 3),
     }
-    if answered.message:
+    if answered.message and answered.reason != "undecodable":  # that one quotes the whole body
         fields["why"] = answered.message[:LONGEST_ERROR]
     return fields
 

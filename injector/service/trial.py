@@ -14,10 +14,11 @@ from typing import Final, NamedTuple
 
 import orjson
 
-from injector.errors import ConfigError, PatchError
-from injector.json_types import JSONObject
 from injector import patch as json_patch
-from injector.service.reviews import Answered, Reviewer
+from injector.errors import ConfigError, PatchError
+from injector.injection.inject import Answer
+from injector.json_types import JSONObject
+from injector.service.reviews import Reviewer
 
 REMEMBERED: Final = 16
 LARGEST_REMEMBERED: Final = 64 << 10
@@ -73,12 +74,14 @@ def try_out(candidate: Reviewer, current: Reviewer | None, seen: Iterable[Seen] 
         raise ConfigError(denials[0])
 
 
-def _check_patch(name: str, review: Seen, answered: Answered) -> None:
+def _check_patch(name: str, review: Seen, answered: Answer) -> None:
     patch = orjson.loads(answered.body)["response"].get("patch")
     if patch is None:
         return
     try:
-        json_patch.apply(orjson.loads(review.body)["request"]["object"], orjson.loads(base64.b64decode(patch)))
+        json_patch.apply(
+            orjson.loads(review.body)["request"]["object"], orjson.loads(base64.b64decode(patch))
+        )
     except PatchError as error:
         raise ConfigError(f"the patch for {name} does not apply: {error}") from error
 

@@ -80,7 +80,9 @@ class FolderWatch:
         )
         self.armed = True
         loop = asyncio.get_running_loop()
-        next_recheck = loop.time() + self._recheck
+        # The first word of the watch, within a second, ticks whatever it says: what changed before it was
+        # armed would go unseen otherwise.
+        next_recheck = loop.time()
         async with aclosing(changes_of):
             async for changes in changes_of:
                 if changes or loop.time() >= next_recheck:

@@ -13,23 +13,25 @@ WIDTH: Final = 640
 ROW: Final = 26
 
 
+_COLUMNS: Final = {
+    "cpu_us": "CPU µs",
+    "floor_cpu_us": "floor µs",
+    "ratio": "floors",
+    "reviews_per_second": "reviews/s",
+    "p50_ms": "p50 ms",
+    "p90_ms": "p90 ms",
+    "p99_ms": "p99 ms",
+    "p999_ms": "p99.9 ms",
+    "rss_mib": "RSS MiB",
+    "hit_rate": "hits",
+    "failed": "failed",
+}
+
+
 def table(cases: dict[str, dict[str, Any]]) -> str:
     """Return the figures as text."""
-    columns = (
-        "cpu_us",
-        "floor_cpu_us",
-        "ratio",
-        "reviews_per_second",
-        "p50_ms",
-        "p90_ms",
-        "p99_ms",
-        "p999_ms",
-    )
-    columns += ("rss_mib", "hit_rate", "failed")
-    titles = ("CPU µs", "floor µs", "floors", "reviews/s", "p50 ms", "p90 ms", "p99 ms", "p99.9 ms")
-    titles += ("RSS MiB", "hits", "failed")
-    rows = [("case", *titles)]
-    rows += [(name, *(_shown(case.get(column)) for column in columns)) for name, case in cases.items()]
+    rows = [["case", *_COLUMNS.values()]]
+    rows += [[name, *(_shown(case.get(column)) for column in _COLUMNS)] for name, case in cases.items()]
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
     return "\n".join(
         "  ".join(
@@ -59,11 +61,10 @@ def worse(now: dict[str, Any], before: dict[str, Any], threshold: float) -> list
         old = before["cases"].get(name)
         if old is None:
             continue
-        figure = "ratio" if case.get("ratio") and _ratio(old) else "cpu_us"
-        new_value = case[figure]
-        old_value = _ratio(old) if figure == "ratio" else old["cpu_us"]
+        new_value, old_value, unit = case["cpu_us"], float(old["cpu_us"]), "µs"
+        if case.get("ratio") and (ratio := _ratio(old)):
+            new_value, old_value, unit = case["ratio"], ratio, "times the floor"
         if new_value > old_value * (1 + threshold):
-            unit = "times the floor" if figure == "ratio" else "µs"
             found.append(f"{name}: {new_value} {unit}, was {round(old_value, 3)}")
     return found
 

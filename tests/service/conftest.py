@@ -1,275 +1,31 @@
-"""A service in this process on a real TLS socket, a fake reviewer, and mounts that swap as a kubelet's do."""
+"""Fixtures: a service in this process, services as processes, the API server's own client."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import contextlib
-import json
 import os
 import shutil
-import ssl
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+import subprocess
+from collections.abc import AsyncGenerator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 import trustme
 
-from injector.errors import BadReview, ConfigError
 from injector.service.companions import Parts
-from injector.service.generation import Texts
 from injector.service.logs import Log
-from injector.service.options import Drain, Limits, ServiceOptions
+from injector.service.options import Limits, ServiceOptions
 from injector.service.process import Service
-from injector.service.reviews import Answered
-
-NAME = "sidecar-injector.istio-system.svc"
-
-
-class FakeReviewer:
-    """Answers with one label, whose value is the configuration's text; commands come in annotations."""
-
-    def __init__(self, config: str) -> None:
-        self.config = config
-
-    def answer(self, body: bytes, path: str) -> Answered:
-        try:
-            review = orjson.loads(body)
-            uid, pod = review["request"]["uid"], review["request"]["object"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise BadReview(400, "not an AdmissionReview") from error
-        annotations = pod.get("metadata", {}).get("annotations", {})
-        if "crash" in annotations:
-            raise RuntimeError(annotations["crash"])
-        denied = self.config == "denies" or "deny" in annotations
-        response: dict[str, Any] = {"uid": uid, "allowed": not denied}
-        if denied:
-            response["status"] = {"metadata": {}, "message": "denied as asked"}
-        elif "skip" not in annotations:
-            where = "/nowhere/config" if self.config == "misplaces" else "/metadata/labels"
-            patch = [{"op": "add", "path": where, "value": {"config": self.config, "path": path}}]
-            response |= {
-                "patch": base64.b64encode(orjson.dumps(patch)).decode(),
-                "patchType": "JSONPatch",
-            }
-        answer = {"kind": "AdmissionReview", "apiVersion": review["apiVersion"], "response": response}
-        outcome = "denied" if denied else "skipped" if "skip" in annotations else "injected"
-        return Answered(
-            body=orjson.dumps(answer),
-            outcome=outcome,
-            reason="fake",
-            uid=uid,
-            message="denied as asked" * denied,
-        )
-
-    def description(self) -> dict[str, str]:
-        return {"release": "fake"}
-
-    def counts(self) -> Mapping[str, int]:
-        return {}
-
-
-def load_fake(texts: Texts, options: ServiceOptions) -> FakeReviewer:
-    if texts.config.startswith("broken"):
-        raise ConfigError("it is broken", file=str(options.inject_config), line=1)
-    if texts.config.startswith("crashes"):
-        raise RuntimeError("a bug in the loader")
-    return FakeReviewer(texts.config)
-
-
-class Mount:
-    """A folder that changes as the kubelet changes a ConfigMap's or Secret's: by one rename of ``..data``."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._generation = 0
-        folder.mkdir(parents=True, exist_ok=True)
-
-    def swap(self, files: Mapping[str, bytes | str]) -> None:
-        self._generation += 1
-        name = f"..2026_11_25_{self._generation:06d}"
-        generation = self.folder / name
-        generation.mkdir()
-        for file, content in files.items():
-            (generation / file).write_bytes(content.encode() if isinstance(content, str) else content)
-        link = self.folder / "..data_tmp"
-        link.symlink_to(name)
-        data = self.folder / "..data"
-        old = data.resolve() if data.is_symlink() else None
-        os.replace(link, data)
-        for file in files:
-            visible = self.folder / file
-            if not visible.is_symlink():
-                visible.symlink_to(f"..data/{file}")
-        if old is not None:
-            shutil.rmtree(old)
+from tests.conftest import shared_folder
+from tests.service.kit import NAME, QUICK, Mount, Running, Start, a_pair, load_fake
+from tests.service.processes import Launch, Process
 
 
 @pytest.fixture(scope="session")
 def ca() -> trustme.CA:
     return trustme.CA(key_type=trustme.KeyType.ECDSA)
-
-
-def a_pair(
-    ca: trustme.CA,
-    *names: str,
-    rsa: bool = False,
-    not_before: datetime | None = None,
-    not_after: datetime | None = None,
-) -> dict[str, bytes]:
-    """Return the files of a TLS Secret."""
-    leaf = ca.issue_cert(
-        *(names or (NAME, "localhost")),
-        key_type=trustme.KeyType.RSA if rsa else trustme.KeyType.ECDSA,
-        not_before=not_before,
-        not_after=not_after,
-    )
-    chain = b"".join(blob.bytes() for blob in leaf.cert_chain_pems)
-    return {"tls.crt": chain, "tls.key": leaf.private_key_pem.bytes()}
-
-
-def a_review(uid: str = "u-1", *, size: int = 0, **annotations: str) -> bytes:
-    """Return the bytes of an AdmissionReview for a pod with annotations, padded to about ``size``."""
-    if size:
-        annotations["padding"] = "x" * size
-    pod = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"generateName": "app-", "annotations": annotations},
-        "spec": {"containers": [{"name": "app", "image": "app"}]},
-    }
-    request = {"uid": uid, "namespace": "shop", "operation": "CREATE", "object": pod}
-    return orjson.dumps({"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "request": request})
-
-
-@dataclass
-class Answer:
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return orjson.loads(self.body)
-
-    @property
-    def patched(self) -> Any:
-        """The value of the fake's one operation."""
-        return orjson.loads(base64.b64decode(self.json["response"]["patch"]))[0]["value"]
-
-
-class Client:
-    """One HTTP/1.1 connection, spoken by hand so that tests may speak it badly."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader = reader
-        self.writer = writer
-
-    async def request(
-        self,
-        method: str = "POST",
-        target: str = "/inject?timeout=10s",
-        body: bytes = b"",
-        headers: Mapping[str, str] | None = None,
-    ) -> Answer:
-        lines = {"Host": "localhost", "Content-Type": "application/json", "Content-Length": str(len(body))}
-        lines |= headers or {}
-        head = "".join(f"{name}: {value}\r\n" for name, value in lines.items() if value != "-")
-        self.writer.write(f"{method} {target} HTTP/1.1\r\n{head}\r\n".encode() + body)
-        return await self.answer(head_only=method == "HEAD")
-
-    async def answer(self, *, head_only: bool = False) -> Answer:
-        async with asyncio.timeout(20):
-            head = (await self.reader.readuntil(b"\r\n\r\n")).decode()
-            first, *lines = head.strip().split("\r\n")
-            headers = {name: value for name, _, value in (line.partition(": ") for line in lines)}
-            length = 0 if head_only else int(headers.get("Content-Length", 0))
-            body = await self.reader.readexactly(length)
-        return Answer(int(first.split()[1]), headers, body)
-
-    async def closed(self) -> bool:
-        """Wait until the server ends the connection; True when no more bytes came."""
-        async with asyncio.timeout(20):
-            try:
-                return await self.reader.read() == b""
-            except ConnectionError:
-                return True
-
-    async def close(self) -> None:
-        self.writer.close()
-        with contextlib.suppress(OSError, ssl.SSLError):
-            await self.writer.wait_closed()
-
-
-@dataclass
-class Running:
-    """A service that runs in this loop, and what it is made of."""
-
-    service: Service
-    task: asyncio.Task[None]
-    ca: trustme.CA
-    pair: Mount
-    config: Mount
-    log: Path
-    clients: list[Client] = field(default_factory=list)
-
-    @property
-    def port(self) -> int:
-        return self.service.ports[0]
-
-    async def connect(self, *, context: ssl.SSLContext | None = None, name: str = NAME) -> Client:
-        reader, writer = await asyncio.open_connection(
-            "127.0.0.1",
-            self.port,
-            ssl=context or client_context(self.ca),
-            server_hostname=name,
-            limit=1 << 24,
-        )
-        client = Client(reader, writer)
-        self.clients.append(client)
-        return client
-
-    async def post(self, body: bytes, **more: Any) -> Answer:
-        client = await self.connect()
-        try:
-            return await client.request(body=body, **more)
-        finally:
-            await client.close()
-
-    async def get(self, target: str, headers: Mapping[str, str] | None = None) -> Answer:
-        """GET from the monitoring port."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.service.ports[1], limit=1 << 24)
-        client = Client(reader, writer)
-        try:
-            return await client.request("GET", target, headers=headers)
-        finally:
-            await client.close()
-
-    async def until(self, condition: Callable[[], bool], *, seconds: float = 10) -> None:
-        """Wait for something that the service does by itself."""
-        async with asyncio.timeout(seconds):
-            while not condition():
-                await asyncio.sleep(0.01)
-
-    def lines(self) -> list[dict[str, Any]]:
-        """Return the log lines so far, whole ones only."""
-        text = self.log.read_text()
-        return [json.loads(line) for line in text.split("\n")[:-1]]
-
-
-def client_context(ca: trustme.CA) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    ca.configure_trust(context)
-    return context
-
-
-QUICK = Drain(minimum=0.2, quiet=0.1, maximum=2, in_flight=2)
-
-Start = Callable[..., Any]
 
 
 @pytest.fixture
@@ -320,22 +76,29 @@ async def start(tmp_path: Path, ca: trustme.CA) -> AsyncGenerator[Start, None]:
 
 
 @pytest.fixture
-def now() -> Iterator[datetime]:
-    yield datetime.now(UTC)
+def launch(tmp_path: Path, ca: trustme.CA) -> Iterator[Launch]:
+    begun: list[Process] = []
+
+    def begin(*, wait: bool = True, **options: Any) -> Process:
+        process = Process(tmp_path / str(len(begun)), ca, options)
+        begun.append(process)
+        process.launch()
+        if wait:
+            process.wait_until_serving()
+        return process
+
+    yield begin
+    for process in begun:
+        if process.popen.poll() is None:
+            process.popen.kill()
+        process.popen.wait()
 
 
-# TEMPORARY until injector.patch lands
-import injector.patch as _p
-
-if not hasattr(_p, "apply"):
-    import jsonpatch
-
-    from injector.errors import PatchError
-
-    def _apply(doc, ops):
-        try:
-            return jsonpatch.apply_patch(doc, ops)
-        except Exception as e:
-            raise PatchError(str(e)) from e
-
-    _p.apply = _apply
+@pytest.fixture(scope="session")
+def apiserver_client(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    shared = shared_folder()
+    if shared is None or shutil.which("go") is None:
+        pytest.skip("NO GO or no ../shared: tests with the API server's own transport are skipped")
+    binary = tmp_path_factory.mktemp("go") / "apiserver-client"
+    subprocess.run(["go", "build", "-o", binary, "."], cwd=shared / "apiserver-client", check=True)
+    return binary

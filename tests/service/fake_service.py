@@ -14,7 +14,7 @@ from typing import Any
 from injector.errors import InjectorError
 from injector.service.options import Drain, Limits, ServiceOptions
 from injector.service.process import serve
-from tests.service.conftest import NAME, load_fake
+from tests.service.kit import NAME, load_fake
 
 
 def options_of(folder: Path, given: dict[str, Any]) -> ServiceOptions:
@@ -44,7 +44,7 @@ def main() -> int:
     try:
         return serve(options_of(Path(folder), json.loads(more[0]) if more else {}), load=load_fake)
     except InjectorError as error:
-        print(error, file=sys.stderr)
+        print(error, file=sys.stderr)  # noqa: T201 - as the command line does
         return 1
 
 

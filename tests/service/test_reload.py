@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import trustme
 
 from injector.errors import ConfigError
 from injector.service.companions import Parts
-from tests.service.conftest import NAME, Running, Start, a_pair, a_review
+from tests.service.kit import NAME, Running, Start, a_pair, a_review
 
 
 async def config_of(service: Running) -> str:
@@ -151,7 +151,7 @@ async def test_a_new_leaf_serves_new_connections_and_old_ones_go_on(start: Start
 def bad_pairs(ca: trustme.CA) -> dict[str, dict[str, bytes]]:
     """Return the six kinds of pair that must not serve, by the words that name the fault."""
     good, other = a_pair(ca), a_pair(ca)
-    now = datetime.now()
+    now = datetime.now(UTC)
     return {
         "the private key does not belong to the certificate": {**good, "tls.key": other["tls.key"]},
         "cut short": {**good, "tls.crt": good["tls.crt"][:300]},
@@ -192,7 +192,7 @@ async def test_a_missing_key_is_survived(start: Start) -> None:
 
 async def test_a_certificate_that_becomes_valid_serves_without_a_change(start: Start) -> None:
     service = await start(recheck_seconds=0.1)
-    soon = datetime.now() + timedelta(seconds=1.5)
+    soon = datetime.now(UTC) + timedelta(seconds=1.5)
     before = service.service.mounted.pair.value
     service.pair.swap(a_pair(service.ca, not_before=soon, not_after=soon + timedelta(days=1)))
     state = service.service.metrics.reload("certificate")

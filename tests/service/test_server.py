@@ -9,7 +9,7 @@ import pytest
 
 from injector.service.options import Limits
 from injector.service.server import Connection
-from tests.service.conftest import Start, a_review, client_context
+from tests.service.kit import Start, a_review, client_context
 
 
 async def test_a_review_is_answered_with_its_uid_and_its_version(start: Start) -> None:
@@ -19,7 +19,7 @@ async def test_a_review_is_answered_with_its_uid_and_its_version(start: Start) -
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.json["response"]["uid"] == "abc"
     assert answer.json["apiVersion"] == "admission.k8s.io/v1"
-    assert answer.patched == {"config": "first", "path": "/inject"}
+    assert answer.patched == {"config": "first", "values": "{}", "path": "/inject"}
 
 
 async def test_the_path_reaches_the_review_decoded(start: Start) -> None:
@@ -256,9 +256,9 @@ async def test_tls_is_new_enough_without_tickets_and_speaks_http_1_only(start: S
     assert connection.session is None or not connection.session.has_ticket
 
     old = client_context(service.ca)
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="TLSv1"):
         old.minimum_version = ssl.TLSVersion.TLSv1
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="TLSv1"):
         old.maximum_version = ssl.TLSVersion.TLSv1_1
     with pytest.raises((ssl.SSLError, ConnectionError)):
         await service.connect(context=old)

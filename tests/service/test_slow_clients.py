@@ -6,7 +6,7 @@ import asyncio
 import time
 
 from injector.service.options import Limits
-from tests.service.conftest import Running, Start, a_review, client_context
+from tests.service.kit import Running, Start, a_review, client_context
 
 SHORT = Limits(handshake_seconds=0.5, head_seconds=0.5, body_seconds=0.5, write_seconds=0.5)
 HEAD = b"POST /inject HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"

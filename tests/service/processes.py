@@ -1,0 +1,119 @@
+"""Services as processes, and the client that loads them as an API server does."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import trustme
+
+from tests.conftest import ROOT
+from tests.service.kit import NAME, Mount, a_pair, a_review
+
+Launch = Callable[..., "Process"]
+
+
+@dataclass
+class Process:
+    """A service process, its folders and its log."""
+
+    folder: Path
+    ca: trustme.CA
+    options: dict[str, Any]
+    pair: Mount = field(init=False)
+    config: Mount = field(init=False)
+    popen: subprocess.Popen[bytes] = field(init=False)
+    ports: tuple[int, int] = (0, 0)
+
+    def __post_init__(self) -> None:
+        self.pair = Mount(self.folder / "certs")
+        self.config = Mount(self.folder / "config")
+        self.pair.swap(a_pair(self.ca))
+        self.config.swap({"config": "first", "values": "{}"})
+        self.ca.cert_pem.write_to_path(str(self.folder / "ca.crt"))
+
+    def launch(self) -> None:
+        command = [
+            sys.executable,
+            "-m",
+            "tests.service.fake_service",
+            str(self.folder),
+            json.dumps(self.options),
+        ]
+        with (self.folder / "log").open("wb") as log:
+            self.popen = subprocess.Popen(command, cwd=ROOT, stderr=log, stdin=subprocess.DEVNULL)
+
+    def wait_until_serving(self) -> None:
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            for line in self.lines():
+                if line["message"] == "serving":
+                    self.ports = (line["port"], line["monitoring_port"])
+                    return
+            assert self.popen.poll() is None, self.text()
+            time.sleep(0.02)
+        raise AssertionError(f"not serving after 20 s: {self.text()}")
+
+    def text(self) -> str:
+        return (self.folder / "log").read_text()
+
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.text().split("\n")[:-1]]
+
+    def end(self, *, seconds: float = 20) -> int:
+        return self.popen.wait(timeout=seconds)
+
+    def status(self, path: str) -> int:
+        connection = HTTPConnection("127.0.0.1", self.ports[1], timeout=5)
+        with contextlib.closing(connection):
+            connection.request("GET", path)
+            return connection.getresponse().status
+
+    def connect(self) -> ssl.SSLSocket:
+        context = ssl.create_default_context(cafile=str(self.folder / "ca.crt"))
+        return context.wrap_socket(
+            socket.create_connection(("127.0.0.1", self.ports[0]), timeout=10), server_hostname=NAME
+        )
+
+
+def load(
+    client: Path,
+    process: Process,
+    seconds: float,
+    *,
+    fresh: float = 0,
+    rate: int = 300,
+    connections: int = 25,
+    ca: Path | None = None,
+    endpoints: Path | None = None,
+) -> subprocess.Popen[bytes]:
+    """Begin to send reviews; `outcome_of` waits for the result."""
+    review = process.folder / "review.json"
+    review.write_bytes(a_review())
+    dialled = ("-endpoints", endpoints) if endpoints else ()
+    return subprocess.Popen(
+        [
+            client,
+            *("-url", f"https://127.0.0.1:{process.ports[0]}/inject", "-server-name", NAME),
+            *("-ca", ca or process.folder / "ca.crt", "-review", review, "-duration", f"{seconds}s"),
+            *("-fresh", str(fresh), "-rate", str(rate), "-connections", str(connections)),
+            *dialled,
+        ],
+        stdout=subprocess.PIPE,
+    )
+
+
+def outcome_of(running: subprocess.Popen[bytes]) -> dict[str, Any]:
+    """Wait for the client and return what it counted."""
+    output, _ = running.communicate()
+    return dict(json.loads(output))

@@ -1,0 +1,53 @@
+"""Waiting until it is quiet."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+from injector.service.drain import until_quiet
+from injector.service.options import Drain
+
+
+@dataclass
+class Edge:
+    draining: bool = False
+    last_review: float = 0.0
+
+
+async def took(edge: Edge, times: Drain, at_once: asyncio.Event | None = None) -> float:
+    begin = time.monotonic()
+    await until_quiet(edge, times, at_once or asyncio.Event())
+    return time.monotonic() - begin
+
+
+async def test_it_waits_the_minimum_and_announces_the_end() -> None:
+    edge = Edge()
+    assert 0.2 <= await took(edge, Drain(minimum=0.2, quiet=0.1, maximum=5)) < 1
+    assert edge.draining
+
+
+async def test_reviews_that_go_on_keep_it_up_to_the_maximum() -> None:
+    edge = Edge()
+
+    async def review() -> None:
+        while True:
+            edge.last_review = time.monotonic()
+            await asyncio.sleep(0.02)
+
+    reviewing = asyncio.create_task(review())
+    assert 0.6 <= await took(edge, Drain(minimum=0.1, quiet=0.2, maximum=0.6)) < 1.5
+    reviewing.cancel()
+
+
+async def test_a_last_review_is_followed_by_quiet() -> None:
+    edge = Edge()
+    asyncio.get_running_loop().call_later(0.2, lambda: setattr(edge, "last_review", time.monotonic()))
+    assert 0.5 <= await took(edge, Drain(minimum=0.3, quiet=0.3, maximum=5)) < 1.5
+
+
+async def test_a_second_signal_ends_the_wait() -> None:
+    at_once = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.1, at_once.set)
+    assert await took(Edge(), Drain(minimum=60, maximum=60), at_once) < 2

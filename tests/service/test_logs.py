@@ -1,0 +1,140 @@
+"""Lines of JSON, whole, bounded and without pods."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from injector.service import logs
+from injector.service.logs import LineWriter, Log, trace
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().split("\n")[:-1]]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "log"
+
+
+def int_of_a_secret() -> None:
+    int("a secret")
+
+
+def opened(path: Path, level: str = "info") -> Log:
+    return Log(level=level, descriptor=os.open(path, os.O_CREAT | os.O_WRONLY))
+
+
+def test_a_line_has_time_level_message_and_fields(path: Path) -> None:
+    log = opened(path)
+    log.info("something happened", file="x", count=3)
+    log.close()
+    (line,) = lines(path)
+    assert line.pop("time").endswith("Z")
+    assert line == {"level": "info", "message": "something happened", "file": "x", "count": 3}
+
+
+def test_levels_below_the_asked_one_are_left_out(path: Path) -> None:
+    log = opened(path, "warning")
+    for say in (log.debug, log.info, log.warning, log.error):
+        say("x")
+    log.close()
+    assert [line["level"] for line in lines(path)] == ["warning", "error"]
+
+
+def test_a_crash_shows_places_and_not_the_text(path: Path) -> None:
+    log = opened(path)
+    with pytest.raises(ValueError, match="a secret") as caught:
+        int_of_a_secret()
+    log.crash("it broke", caught.value, unit="x")
+    log.close()
+    (line,) = lines(path)
+    assert line["trace"][0] == "ValueError"
+    assert "int_of_a_secret" in line["trace"][1]
+    assert "a secret" not in path.read_text()
+
+
+def test_a_deep_trace_is_cut() -> None:
+    def sink(depth: int) -> None:
+        if depth == 0:
+            raise RuntimeError
+        sink(depth - 1)
+
+    with pytest.raises(RuntimeError) as caught:
+        sink(100)
+    assert len(trace(caught.value)) == 21
+
+
+def test_warnings_of_libraries_become_lines(path: Path) -> None:
+    log = opened(path)
+    logging.getLogger("asyncio").warning("slow %s", "x" * 3000)
+    logging.getLogger("asyncio").error("bad")
+    try:
+        int_of_a_secret()
+    except ValueError:
+        logging.getLogger("aiohttp.server").exception("Error handling request")
+    log.close()
+    first, second, third = lines(path)
+    assert (first["level"], first["logger"]) == ("warning", "asyncio")
+    assert len(first["message"]) < 1100
+    assert (second["level"], second["message"]) == ("error", "bad")
+    assert third["trace"][0] == "ValueError"
+    assert "a secret" not in path.read_text()
+
+
+def test_whatever_is_passed_the_line_is_json(path: Path) -> None:
+    log = opened(path)
+    log.info("odd", value=object(), key={1: "x"}, text='"\n\u2028')
+    log.close()
+    (line,) = lines(path)
+    assert line["text"] == '"\n\u2028'
+
+
+def test_lines_of_many_threads_come_whole(path: Path) -> None:
+    log = opened(path)
+    threads = [threading.Thread(target=lambda: [log.info("x", n=n) for n in range(500)]) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    log.close()
+    assert len(lines(path)) == 2000
+
+
+def test_a_reader_that_stopped_costs_lines_and_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "PENDING_LINES", 100)
+    reading, writing = os.pipe()
+    writer = LineWriter(writing)
+    begin = time.monotonic()
+    for _ in range(400):
+        writer.write(b"x" * 2000 + b"\n")
+        if writer.dropped:
+            break
+        time.sleep(0.001)
+    assert time.monotonic() - begin < 5
+    assert writer.dropped
+    os.close(reading)  # the write that waits ends, and so does the thread
+    writer.close()
+    assert not writer._thread.is_alive()
+    os.close(writing)
+
+
+def test_a_review_line_is_cheap(path: Path) -> None:
+    log = opened(path)
+    fields = {"message": "review answered", "outcome": "injected", "uid": "x" * 36, "ms": 0.1}
+    best = 1.0
+    for _ in range(20):
+        begin = time.thread_time()
+        for _ in range(200):
+            log.review(fields)
+        best = min(best, (time.thread_time() - begin) / 200)
+    log.close()
+    assert best < 15e-6

@@ -1,0 +1,99 @@
+"""What a scraper sees."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import time
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families
+
+from injector.service.metrics import REFUSALS, Metrics
+from tests.service.kit import Start, a_review
+
+
+def samples(text: str) -> dict[str, float]:
+    found = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            labels = ",".join(f"{name}={value}" for name, value in sorted(sample.labels.items()))
+            found[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
+    return found
+
+
+def test_istios_names_count_what_their_help_says() -> None:
+    metrics = Metrics()
+    metrics.reviewed("injected", "policy", 0.001)
+    metrics.reviewed("injected", "label", 0.002)
+    metrics.reviewed("skipped", "policy", 0.0001)
+    metrics.reviewed("denied", "injection", 0.2)
+    metrics.refused["body_empty"] += 1
+    found = samples(metrics.text("")[0].decode())
+    assert found["sidecar_injection_requests_total"] == 5
+    assert found["sidecar_injection_success_total"] == 2
+    assert found["sidecar_injection_skip_total"] == 1
+    assert found["sidecar_injection_failure_total"] == 2
+    assert found["sidecar_injection_time_seconds_count"] == 4
+    assert found["sidecar_injection_time_seconds_bucket{le=0.1}"] == 3
+    assert found["sidecar_injector_reviews_total{outcome=injected,reason=label}"] == 1
+    assert found["sidecar_injector_webhook_refused_total{reason=body_empty}"] == 1
+    assert found["sidecar_injector_webhook_review_seconds_bucket{le=0.0002}"] == 1
+
+
+async def test_the_page_comes_as_text_and_as_openmetrics(start: Start) -> None:
+    service = await start()
+    await service.post(a_review())
+    text = await service.get("/metrics")
+    assert text.headers["Content-Type"].startswith("text/plain")
+    found = samples(text.body.decode())
+    assert found["sidecar_injector_connections_opened_total"] >= 1
+    assert found["sidecar_injector_certificate_expiry_timestamp_seconds"] > time.time()
+    assert found["sidecar_injector_configuration_generation"] == 1
+    assert found["sidecar_injector_reload_healthy{unit=certificate}"] == 1
+    assert found["sidecar_injector_ready"] == 1
+    assert found["process_resident_memory_bytes"] > 1e6
+    openmetrics = await service.get(
+        "/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"}
+    )
+    assert openmetrics.headers["Content-Type"].startswith("application/openmetrics-text")
+    assert [*parse_openmetrics(openmetrics.body.decode())]
+
+
+async def test_no_name_of_a_pod_becomes_a_label(start: Start) -> None:
+    service = await start()
+    await service.post(a_review("uid-of-a-pod"), target="/inject/cluster/name-of-a-cluster")
+    text = (await service.get("/metrics")).body.decode()
+    for name in ("uid-of-a-pod", "shop", "app-", "name-of-a-cluster", "fake-annotation"):
+        assert name not in text
+
+
+def test_labels_come_from_fixed_sets() -> None:
+    text = Metrics().text("")[0].decode()
+    assert set(re.findall(r'webhook_refused_total\{reason="(\w+)"\}', text)) == set(REFUSALS)
+
+
+def test_counting_a_review_is_cheap() -> None:
+    metrics = Metrics()
+    best = 1.0
+    for _ in range(20):
+        begin = time.thread_time()
+        for _ in range(200):
+            metrics.reviewed("injected", "policy", 0.0003)
+        best = min(best, (time.thread_time() - begin) / 200)
+    assert best < 8e-6
+
+
+def test_promtool_finds_no_fault() -> None:
+    if shutil.which("promtool") is None:
+        pytest.skip("NO promtool (Debian: prometheus): the metrics' names are not linted")
+    metrics = Metrics()
+    metrics.reviewed("injected", "policy", 0.001)
+    metrics.reload("certificate").succeeded += 1
+    text = metrics.text("")[0].decode()
+    outcome = subprocess.run(
+        ["promtool", "check", "metrics"], input=text, text=True, capture_output=True, check=False
+    )
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr

@@ -1,0 +1,137 @@
+"""Key pairs checked, contexts made, clients told apart."""
+
+from __future__ import annotations
+
+import ssl
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import trustme
+
+from injector.errors import ConfigError
+from injector.service.tls import ClientVerification, KeyPair, load_pair, parse_ca, verifies
+from tests.service.kit import NAME, Start, a_pair, a_review, client_context
+
+
+def load(files: dict[str, bytes], **more: object) -> KeyPair:
+    return load_pair(files["tls.crt"], files["tls.key"], source="tls.crt", **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("rsa", [False, True])
+def test_a_good_pair_says_what_it_is(ca: trustme.CA, rsa: bool) -> None:
+    pair = load(a_pair(ca, rsa=rsa), names=(NAME,))
+    assert pair.names == (NAME, "localhost")
+    assert pair.remaining(datetime.now(UTC)) > timedelta(days=300)
+    assert len(pair.fingerprint) == 64
+    assert "PRIVATE" not in repr(pair)
+
+
+@pytest.mark.parametrize("name", ["*.istio-system.svc", NAME.upper()])
+def test_names_match_as_the_api_server_matches_them(ca: trustme.CA, name: str) -> None:
+    assert load(a_pair(ca, name), names=(NAME,)).names
+
+
+@pytest.mark.parametrize("name", ["*.svc", "other.istio-system.svc", "istio-system.svc"])
+def test_other_names_do_not(ca: trustme.CA, name: str) -> None:
+    with pytest.raises(ConfigError, match=f"and the API server will ask for {NAME}"):
+        load(a_pair(ca, name), names=(NAME,))
+
+
+def test_an_intermediate_must_have_issued_the_leaf(ca: trustme.CA) -> None:
+    intermediate = ca.create_child_ca()
+    good = a_pair(intermediate)
+    assert load(good)
+    stranger = trustme.CA().cert_pem.bytes()
+    leaf = good["tls.crt"].split(b"-----END CERTIFICATE-----")[0] + b"-----END CERTIFICATE-----\n"
+    with pytest.raises(ConfigError, match=r"certificate 2 of the chain did not issue certificate 1"):
+        load({**good, "tls.crt": leaf + stranger})
+
+
+def test_a_client_certificate_does_not_serve(ca: trustme.CA) -> None:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import ExtendedKeyUsageOID
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    now = datetime.now(UTC)
+    name = x509.Name([])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    files = {
+        "tls.crt": certificate.public_bytes(serialization.Encoding.PEM),
+        "tls.key": key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        ),
+    }
+    with pytest.raises(ConfigError, match="extended key usage does not allow a server"):
+        load(files)
+
+
+def test_an_encrypted_or_foreign_key_is_named(ca: trustme.CA) -> None:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ed25519
+
+    pem = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    key = ed25519.Ed25519PrivateKey.generate()
+    foreign = key.private_bytes(*pem, serialization.NoEncryption())
+    locked = key.private_bytes(*pem, serialization.BestAvailableEncryption(b"secret"))
+    for content, words in ((foreign, "neither EC nor RSA"), (locked, "or encrypted")):
+        with pytest.raises(ConfigError, match=words):
+            load({**a_pair(ca), "tls.key": content})
+
+
+def test_a_bundle_verifies_the_leaves_of_its_cas(ca: trustme.CA) -> None:
+    other = trustme.CA()
+    pair = load(a_pair(ca))
+    assert verifies(parse_ca(ca.cert_pem.bytes() + other.cert_pem.bytes()), pair)
+    assert not verifies(parse_ca(other.cert_pem.bytes()), pair)
+
+
+@pytest.mark.parametrize("pem", [b"", b"-----BEGIN CERTIFICATE-----\nxx\n-----END CERTIFICATE-----\n"])
+def test_a_ca_file_must_hold_a_certificate(pem: bytes) -> None:
+    with pytest.raises(ConfigError, match=r"ca\.crt: the certificate is"):
+        parse_ca(pem, source="ca.crt")
+
+
+def test_a_verification_admits_names_of_subject_and_of_san() -> None:
+    verification = ClientVerification(ca_pem="", names=frozenset({"apiserver"}))
+    assert verification.admits({"subject": ((("commonName", "apiserver"),),)})
+    assert verification.admits({"subjectAltName": (("DNS", "apiserver"),)})
+    assert not verification.admits({"subject": ((("commonName", "somebody"),),)})
+    assert not verification.admits({})
+    assert not verification.admits(None)
+    assert ClientVerification(ca_pem="").admits({"subject": ((("commonName", "anybody"),),)})
+
+
+@pytest.mark.parametrize("uvloop", [True, False])
+async def test_clients_are_asked_for_a_certificate_where_reviews_are_posted(
+    start: Start, ca: trustme.CA, tmp_path: object, uvloop: bool
+) -> None:
+    clients = trustme.CA()
+    file = tmp_path / "clients.crt"  # type: ignore[operator]
+    file.write_bytes(clients.cert_pem.bytes())
+    service = await start(client_ca=file, client_names=("apiserver",))
+
+    assert (await service.post(a_review())).status == 403
+    assert (await service.post(b"", method="GET", target="/healthz")).status == 200
+    for name, status in (("apiserver", 200), ("somebody", 403)):
+        context = client_context(ca)
+        clients.issue_cert(common_name=name).configure_cert(context)
+        client = await service.connect(context=context)
+        assert (await client.request(body=a_review())).status == status
+
+    context = client_context(ca)
+    trustme.CA().issue_cert("apiserver").configure_cert(context)
+    with pytest.raises((ssl.SSLError, ConnectionError, EOFError)):
+        await (await service.connect(context=context)).request(body=a_review())
+    assert service.service.metrics.refused["forbidden"] == 2

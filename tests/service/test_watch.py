@@ -1,0 +1,123 @@
+"""Folders that change, go, come back, or cannot be watched."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+from watchfiles._rust_notify import WatchfilesRustInternalError
+
+from injector.service import watch as watching
+from injector.service.watch import FolderWatch
+from tests.service.kit import Mount
+
+
+class Ticks:
+    """Counts the ticks of a watch, and what it complained about."""
+
+    def __init__(self, *folders: Path, recheck: float = 60, polling: bool = False) -> None:
+        self.count = 0
+        self.complaints: list[str] = []
+        self.watch = FolderWatch(
+            folders, recheck_seconds=recheck, complain=self._complain, force_polling=polling
+        )
+        self.task = asyncio.create_task(self._run())
+
+    def _complain(self, message: str, *, reason: str) -> None:
+        self.complaints.append(reason)
+
+    async def _run(self) -> None:
+        async with aclosing(self.watch.ticks()) as ticks:
+            async for _ in ticks:
+                self.count += 1
+
+    async def armed(self) -> None:
+        async with asyncio.timeout(10):
+            while not self.watch.armed:
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+
+    async def more(self, than: int = -1) -> int:
+        """Wait for a tick beyond ``than`` (by default beyond those so far)."""
+        limit = self.count if than < 0 else than
+        async with asyncio.timeout(10):
+            while self.count <= limit:
+                await asyncio.sleep(0.01)
+        return self.count
+
+    async def stop(self) -> None:
+        self.task.cancel()
+        await asyncio.wait([self.task])
+
+
+async def test_every_swap_of_a_mount_is_noticed(tmp_path: Path) -> None:
+    mount = Mount(tmp_path / "m")
+    mount.swap({"a": "0"})
+    ticks = Ticks(mount.folder)
+    await ticks.armed()
+    for number in range(5):
+        before = ticks.count
+        mount.swap({"a": str(number)})
+        await ticks.more(before)
+    await ticks.stop()
+    assert not ticks.complaints
+
+
+async def test_a_folder_that_is_replaced_is_watched_again(tmp_path: Path) -> None:
+    mount = Mount(tmp_path / "m")
+    mount.swap({"a": "0"})
+    ticks = Ticks(mount.folder)
+    await ticks.armed()
+    before = ticks.count
+    shutil.rmtree(mount.folder)
+    await ticks.more(before)
+    mount.folder.mkdir()
+    await ticks.more()
+    await ticks.armed()
+    before = ticks.count
+    mount.swap({"a": "1"})
+    await ticks.more(before)
+    await ticks.stop()
+
+
+async def test_a_folder_that_comes_late_is_watched(tmp_path: Path) -> None:
+    late = tmp_path / "late"
+    ticks = Ticks(late)
+    await ticks.more()
+    late.mkdir()
+    await ticks.armed()
+    before = ticks.count
+    (late / "x").write_text("x")
+    await ticks.more(before)
+    await ticks.stop()
+
+
+async def test_the_clock_ticks_where_nothing_changes(tmp_path: Path) -> None:
+    ticks = Ticks(tmp_path, recheck=0.2)
+    await ticks.armed()
+    await ticks.more()
+    await ticks.more()
+    await ticks.stop()
+
+
+async def test_without_inotify_it_polls_and_says_so_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = watching.awatch
+
+    def awatch(*paths: Path, force_polling: bool | None, **more: object) -> object:
+        if not force_polling:
+            raise WatchfilesRustInternalError("Too many open files")
+        return real(*paths, force_polling=force_polling, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(watching, "awatch", awatch)
+    ticks = Ticks(tmp_path)
+    await ticks.armed()
+    before = ticks.count
+    (tmp_path / "x").write_text("x")
+    await ticks.more(before)
+    await ticks.stop()
+    assert ticks.complaints == ["Too many open files"]
