@@ -1,0 +1,70 @@
+"""Letter case and kinds of characters as Go's package unicode has them. Knows no strings longer than one.
+
+Go maps one character to one character; Python's str methods follow the longer, contextual rules of Unicode.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+
+def to_upper(rune: str) -> str:
+    """Return the simple upper case of a character."""
+    upper = rune.upper()
+    return upper if len(upper) == 1 else to_title(rune)
+
+
+def to_title(rune: str) -> str:
+    """Return the simple title case of a character."""
+    title = rune.title()
+    return title if len(title) == 1 else rune
+
+
+def to_lower(rune: str) -> str:
+    """Return the simple lower case of a character."""
+    lower = rune.lower()
+    return lower if len(lower) == 1 else "i"  # U+0130 is the only one whose lower case is longer
+
+
+def fold(rune: str) -> str:
+    """Return what two characters that differ in case only have in common."""
+    folded = rune.casefold()
+    if len(folded) == 1:
+        return folded
+    lower = rune.lower()
+    return lower if len(lower) == 1 else rune
+
+
+def is_upper(rune: str) -> bool:
+    """Return whether a character is an upper case letter."""
+    return unicodedata.category(rune) == "Lu"
+
+
+def is_lower(rune: str) -> bool:
+    """Return whether a character is a lower case letter."""
+    return unicodedata.category(rune) == "Ll"
+
+
+def is_title(rune: str) -> bool:
+    """Return whether a character is a title case letter."""
+    return unicodedata.category(rune) == "Lt"
+
+
+def is_letter(rune: str) -> bool:
+    """Return whether a character is a letter."""
+    return unicodedata.category(rune)[0] == "L"
+
+
+def is_number(rune: str) -> bool:
+    """Return whether a character is a number of any kind."""
+    return unicodedata.category(rune)[0] == "N"
+
+
+def is_digit(rune: str) -> bool:
+    """Return whether a character is a decimal digit."""
+    return unicodedata.category(rune) == "Nd"
+
+
+def is_punctuation(rune: str) -> bool:
+    """Return whether a character is punctuation."""
+    return unicodedata.category(rune)[0] == "P"

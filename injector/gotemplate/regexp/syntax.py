@@ -1,0 +1,366 @@
+r"""The text of a regular expression in RE2 syntax in, its nodes out, with Go's error texts. Matches nothing.
+
+All of Go's syntax is known but the names of scripts in ``\p{…}`` (``\p{Greek}``): these are refused as if
+there were no such class. Unicode's general categories (``\pL``, ``\p{Lu}``) are there.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Final, Never
+
+from injector.gotemplate.errors import FunctionError
+from injector.gotemplate.regexp import classes
+from injector.gotemplate.regexp.classes import CharacterClass, Item
+from injector.gotemplate.regexp.nodes import (
+    Assertion,
+    Capture,
+    Choice,
+    Node,
+    One,
+    Place,
+    Repeat,
+    Sequence,
+    may_repeat,
+)
+
+_MOST_REPEATS: Final = 1000
+_MOST_DEPTH: Final = 100
+"""Groups in groups; Go allows 1000, Python's stack does not."""
+
+_COUNTS: Final = re.compile(r"\{(0|[1-9][0-9]*)(?:(,)(0|[1-9][0-9]*)?)?\}")
+_OPERATORS: Final = {"*": (0, None), "+": (1, None), "?": (0, 1)}
+_NAME: Final = re.compile(r"[0-9A-Za-z_]+")
+_CONTROLS: Final = {"a": "\a", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+_PERL: Final = {"d": classes.DIGITS, "s": classes.SPACES, "w": classes.WORD}
+_PLACES: Final = {
+    "A": Place.BEGIN_TEXT,
+    "b": Place.BOUNDARY,
+    "B": Place.NO_BOUNDARY,
+    "z": Place.END_TEXT,
+}
+
+
+class SyntaxFaultError(FunctionError):
+    """An expression that Go does not compile; ``str()`` is what regexp.Compile says."""
+
+
+def fault(code: str, expression: str) -> Never:
+    """Raise what Go says about a part of the expression."""
+    raise SyntaxFaultError(f"error parsing regexp: {code}: `{expression}`")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flags:
+    """``(?imsU)``: ignore case, ``^`` and ``$`` for lines, ``.`` for newlines, ungreedy."""
+
+    i: bool = False
+    m: bool = False
+    s: bool = False
+    U: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expression:
+    """A parsed expression; ``names`` holds the name of each group, "" where it has none, group 0 first."""
+
+    node: Node
+    names: tuple[str, ...]
+
+
+def parse(text: str) -> Expression:
+    """Return the nodes of an expression. Raises SyntaxFaultError."""
+    if any("\ud800" <= rune <= "\udfff" for rune in text):
+        fault("invalid UTF-8", text)
+    parser = _Parser(text)
+    node = parser.choice(0)
+    if parser.position < len(text):
+        fault("unexpected )", text)
+    return Expression(node=node, names=tuple(parser.names))
+
+
+class _Parser:
+    """The place in the expression, the flags that hold there, the groups so far."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.position = 0
+        self.flags = Flags()
+        self.names = [""]
+        self.repeated_at = -1
+
+    def at(self, start: str) -> bool:
+        return self.text.startswith(start, self.position)
+
+    def choice(self, depth: int) -> Node:
+        """Parse up to the end of the expression or group."""
+        if depth > _MOST_DEPTH:
+            fault("expression nests too deeply", self.text)
+        branches: list[list[Node]] = [[]]
+        while self.position < len(self.text) and not self.at(")"):
+            if self.at("|"):
+                self.position += 1
+                branches.append([])
+                self.repeated_at = -1
+            else:
+                self.piece(branches[-1], depth)
+        nodes = tuple(branch[0] if len(branch) == 1 else Sequence(tuple(branch)) for branch in branches)
+        return nodes[0] if len(nodes) == 1 else Choice(nodes)
+
+    def piece(self, branch: list[Node], depth: int) -> None:
+        """Parse one thing, or an operator that repeats the thing before."""
+        start = self.position
+        letter = self.text[start]
+        counts = _OPERATORS.get(letter) or self.counts()
+        if counts is not None:
+            self.repeat(branch, start, *counts)
+            self.repeated_at = start if self.repeated_at < 0 else self.repeated_at
+            return
+        self.repeated_at = -1
+        if letter == "(":
+            self.group(branch, depth)
+        elif letter == "[":
+            branch.append(One(self.character_class()))
+        elif letter == "\\":
+            self.escaped(branch)
+        else:
+            self.position += 1
+            branch.append(self.plain(letter))
+
+    def plain(self, letter: str) -> Node:
+        if letter == "^":
+            return Assertion(Place.BEGIN_LINE if self.flags.m else Place.BEGIN_TEXT)
+        if letter == "$":
+            return Assertion(Place.END_LINE if self.flags.m else Place.END_TEXT)
+        if letter == ".":
+            return One(classes.ANY if self.flags.s else classes.ANY_BUT_NEWLINE)
+        return self.literal(letter)
+
+    def literal(self, rune: str) -> Node:
+        return One(classes.single(rune, fold=self.flags.i))
+
+    # Repetition.
+
+    def counts(self) -> tuple[int, int | None] | None:
+        """Return what ``{2,5}`` says; None where a brace is only a brace."""
+        match = _COUNTS.match(self.text, self.position)
+        if match is None:
+            return None
+        least = int(match[1][:10])
+        most = least if match[2] is None else None if match[3] is None else int(match[3][:10])
+        limits = (least, most if most is not None else least)
+        if max(limits) > _MOST_REPEATS or (most is not None and least > most):
+            fault("invalid repeat count", match[0])
+        return least, most
+
+    def repeat(self, branch: list[Node], start: int, least: int, most: int | None) -> None:
+        match = _COUNTS.match(self.text, start)
+        self.position = match.end() if match else start + 1
+        greedy = not self.flags.U
+        if self.at("?"):
+            self.position += 1
+            greedy = not greedy
+        if self.repeated_at >= 0:
+            fault("invalid nested repetition operator", self.text[self.repeated_at : self.position])
+        operator = self.text[start : self.position]
+        if not branch:
+            fault("missing argument to repetition operator", operator)
+        branch[-1] = Repeat(node=branch[-1], least=least, most=most, greedy=greedy)
+        if match and not may_repeat(branch[-1], _MOST_REPEATS):
+            fault("invalid repeat count", operator)
+
+    # Groups.
+
+    def group(self, branch: list[Node], depth: int) -> None:
+        flags = self.flags
+        capture = self.opening()
+        if capture is None:
+            return
+        node = self.choice(depth + 1)
+        if not self.at(")"):
+            fault("missing closing )", self.text)
+        self.position += 1
+        self.repeated_at = -1
+        self.flags = flags
+        branch.append(Capture(capture, node) if capture else node)
+
+    def opening(self) -> int | None:
+        """Return the number of a group that opens, 0 for one without; None for flags alone."""
+        start = self.position
+        if not self.at("(?"):
+            self.position += 1
+            return self.numbered("")
+        for opening in ("(?P<", "(?<"):
+            if self.at(opening) and len(self.text) - start > len(opening):
+                return self.named(start + len(opening))
+        return self.flagged()
+
+    def named(self, name_start: int) -> int:
+        start = self.position
+        end = self.text.find(">", start)
+        if end < 0:
+            fault("invalid named capture", self.text[start:])
+        name = self.text[name_start:end]
+        if not _NAME.fullmatch(name):
+            fault("invalid named capture", self.text[start : end + 1])
+        self.position = end + 1
+        return self.numbered(name)
+
+    def numbered(self, name: str) -> int:
+        self.names.append(name)
+        return len(self.names) - 1
+
+    def flagged(self) -> int | None:
+        start = self.position
+        self.position += 2
+        flags, setting, seen = self.flags, True, False
+        while self.position < len(self.text):
+            letter = self.text[self.position]
+            self.position += 1
+            if letter in "imsU":
+                flags, seen = replace(flags, **{letter: setting}), True
+            elif letter == "-" and setting:
+                setting, seen = False, False
+            elif letter in ":)" and (setting or seen):
+                self.flags = flags
+                return 0 if letter == ":" else None
+            else:
+                break
+        fault("invalid or unsupported Perl syntax", self.text[start : self.position])
+
+    # Escapes.
+
+    def escaped(self, branch: list[Node]) -> None:
+        letter = self.text[self.position + 1 : self.position + 2]
+        if letter in _PLACES:
+            self.position += 2
+            branch.append(Assertion(_PLACES[letter]))
+        elif letter == "C":
+            fault("invalid escape sequence", "\\C")
+        elif letter == "Q":
+            raw, _, _ = self.text[self.position + 2 :].partition("\\E")
+            self.position = min(self.position + 4 + len(raw), len(self.text))
+            branch.extend(map(self.literal, raw))
+        elif (item := self.class_escape()) is not None:
+            branch.append(One(CharacterClass(items=(item,))))
+        else:
+            branch.append(self.literal(self.rune_escape()))
+
+    def class_escape(self) -> Item | None:
+        r"""Parse ``\d``, ``\pL`` and their like, if that is what comes."""
+        letter = self.text[self.position + 1 : self.position + 2] if self.at("\\") else ""
+        if letter in ("p", "P"):
+            return self.unicode_class(letter == "P")
+        ranges = _PERL.get(letter.lower())
+        if ranges is None:
+            return None
+        self.position += 2
+        return Item(ranges=ranges, negated=letter.isupper(), fold=self.flags.i)
+
+    def unicode_class(self, negated: bool) -> Item | None:  # noqa: FBT001 - private
+        start = self.position
+        name = self.text[start + 2 : start + 3]
+        if not name:
+            return None
+        end = start + 3
+        if name == "{":
+            closing = self.text.find("}", start)
+            if closing < 0:
+                fault("invalid character class range", self.text[start:])
+            name, end = self.text[start + 3 : closing], closing + 1
+        if name.startswith("^"):
+            name, negated = name[1:], not negated
+        self.position = end
+        item = _category(name, self.text[start:end])
+        return replace(item, negated=item.negated != negated, fold=self.flags.i)
+
+    def rune_escape(self) -> str:
+        """Parse an escape that stands for one character."""
+        start = self.position
+        self.position += 2
+        letter = self.text[start + 1 : start + 2]
+        if not letter:
+            fault("trailing backslash at end of expression", "")
+        if letter in _CONTROLS:
+            return _CONTROLS[letter]
+        if letter == "x":
+            return self.hexadecimal(start)
+        octal = re.compile(r"0[0-7]{0,2}|[1-7][0-7]{1,2}").match(self.text, start + 1)
+        if octal:
+            self.position = octal.end()
+            return chr(int(octal[0], 8))
+        if not letter.isascii() or letter.isalnum():
+            fault("invalid escape sequence", self.text[start : self.position])
+        return letter
+
+    def hexadecimal(self, start: int) -> str:
+        match = re.compile(r"[0-9a-fA-F]{2}|\{([0-9a-fA-F]+)\}").match(self.text, self.position)
+        code = int(match[1] or match[0], 16) if match else -1
+        if not 0 <= code <= 0x10FFFF:
+            seen = re.compile(r"\{[0-9a-fA-F]*.?|.?.?", re.DOTALL).match(self.text, self.position)
+            fault("invalid escape sequence", self.text[start : seen.end() if seen else start])
+        assert match is not None  # noqa: S101 - a code was read
+        self.position = match.end()
+        return chr(code)
+
+    # Classes.
+
+    def character_class(self) -> CharacterClass:
+        start = self.position
+        self.position += 1
+        negated = self.at("^")
+        self.position += negated
+        items: list[Item] = []
+        first = True
+        while first or not self.at("]"):
+            first = False
+            items.append(self.posix_class() or self.class_escape() or self.range(start))
+        self.position += 1
+        return CharacterClass(items=tuple(items), negated=negated)
+
+    def posix_class(self) -> Item | None:
+        end = self.text.find(":]", self.position + 2)
+        if not self.at("[:") or end < 0:
+            return None
+        written = self.text[self.position : end + 2]
+        name = self.text[self.position + 2 : end]
+        ranges = classes.POSIX.get(name.removeprefix("^"))
+        if ranges is None:
+            fault("invalid character class range", written)
+        self.position = end + 2
+        return Item(ranges=ranges, negated=name.startswith("^"), fold=self.flags.i)
+
+    def range(self, class_start: int) -> Item:
+        start = self.position
+        low = self.class_rune(class_start)
+        high = low
+        if self.at("-") and self.position + 1 < len(self.text) and self.text[self.position + 1] != "]":
+            self.position += 1
+            high = self.class_rune(class_start)
+            if high < low:
+                fault("invalid character class range", self.text[start : self.position])
+        return Item(ranges=((low, high),), fold=self.flags.i)
+
+    def class_rune(self, class_start: int) -> str:
+        if self.position >= len(self.text):
+            fault("missing closing ]", self.text[class_start:])
+        if self.at("\\"):
+            return self.rune_escape()
+        self.position += 1
+        return self.text[self.position - 1]
+
+
+def _category(name: str, written: str) -> Item:
+    spelled = name[:1].upper() + name[1:].lower()
+    if spelled == "Any":
+        return Item(ranges=classes.EVERY)
+    if spelled == "Ascii":
+        return Item(ranges=classes.POSIX["ascii"])
+    if spelled == "Assigned":
+        return Item(category="Cn", negated=True)
+    if spelled == "Lc":
+        return Item(category="LC")
+    if spelled not in classes.CATEGORIES:
+        fault("invalid character class range", written)
+    return Item(category=spelled)

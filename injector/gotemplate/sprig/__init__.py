@@ -1,0 +1,91 @@
+"""sprig 3.3.0, the function library that Istio's templates may use since 1.8. Knows no Kubernetes.
+
+Every one of its 211 names is here. What needs chance, a clock, the host or a secret refuses when it is called
+(`unavailable`). Where sprig has no order (``keys``, ``values``), ours is sorted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from injector.gotemplate.functions import Function
+from injector.gotemplate.sprig import (
+    arithmetic,
+    cases,
+    defaults,
+    dicts,
+    encoding,
+    lists,
+    paths,
+    regex,
+    semver,
+    strings,
+    times,
+    unavailable,
+    urls,
+)
+from injector.gotemplate.sprig.encoding import JSONCodec
+
+__all__ = ["ADDED", "JSONCodec", "functions"]
+
+_MODULES: Final = (
+    arithmetic,
+    cases,
+    defaults,
+    dicts,
+    lists,
+    paths,
+    regex,
+    semver,
+    strings,
+    times,
+    unavailable,
+    urls,
+)
+
+ADDED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+    {
+        "3.2.0": frozenset(
+            (
+                "add1f",
+                "addf",
+                "all",
+                "any",
+                "bcrypt",
+                "chunk",
+                "dig",
+                "divf",
+                "fromJson",
+                "genCAWithKey",
+                "genSelfSignedCertWithKey",
+                "genSignedCertWithKey",
+                "maxf",
+                "minf",
+                "mulf",
+                "mustChunk",
+                "mustFromJson",
+                "osBase",
+                "osClean",
+                "osDir",
+                "osExt",
+                "osIsAbs",
+                "randBytes",
+                "randInt",
+                "regexQuoteMeta",
+                "subf",
+            )
+        ),
+        "3.3.0": frozenset({"sha512sum"}),
+    }
+)
+"""The functions that a version brought; all others are in 3.1.0 already."""
+
+
+def functions(codec: JSONCodec) -> Mapping[str, Function]:
+    """Return all functions; those about JSON use ``codec``."""
+    table: dict[str, Function] = {}
+    for module in _MODULES:
+        table.update(module.FUNCTIONS)
+    return MappingProxyType(table | dict(encoding.functions(codec)))

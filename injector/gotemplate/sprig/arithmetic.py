@@ -1,0 +1,209 @@
+"""sprig's arithmetic, in int64 that wraps, in float64, and in exact decimals. Knows nothing else of sprig."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from functools import reduce
+from types import MappingProxyType
+from typing import Final
+
+from injector.gotemplate import fmt
+from injector.gotemplate.errors import FunctionError
+from injector.gotemplate.functions import Function
+from injector.gotemplate.sprig.numbers import LARGEST, SMALLEST, to_float, to_int, wrap
+from injector.gotemplate.sprig.signature import SLICE_INT, go
+from injector.gotemplate.sprig.texts import check_length
+from injector.gotemplate.values import Int64, TypedList, Value
+
+_DIVISION_DIGITS: Final = 10**16
+"""Decimal quotients are rounded to sixteen digits after the point, halves away from zero."""
+
+
+def add(*values: Value) -> Int64:
+    """Return the sum."""
+    return Int64(wrap(sum(map(to_int, values))))
+
+
+def sub(left: Value, right: Value) -> Int64:
+    """Return the difference."""
+    return Int64(wrap(to_int(left) - to_int(right)))
+
+
+def mul(*values: Value) -> Int64:
+    """Return the product."""
+    return Int64(reduce(lambda product, value: wrap(product * to_int(value)), values, 1))
+
+
+def div(left: Value, right: Value) -> Int64:
+    """Return the quotient, cut towards zero."""
+    dividend, divisor = to_int(left), _divisor(right)
+    quotient = abs(dividend) // abs(divisor)
+    return Int64(wrap(quotient if (dividend < 0) == (divisor < 0) else -quotient))
+
+
+def mod(left: Value, right: Value) -> Int64:
+    """Return the remainder, which has the sign of the dividend."""
+    dividend, divisor = to_int(left), _divisor(right)
+    remainder = abs(dividend) % abs(divisor)
+    return Int64(-remainder if dividend < 0 else remainder)
+
+
+def _divisor(value: Value) -> int:
+    divisor = to_int(value)
+    if divisor == 0:
+        raise FunctionError("runtime error: integer divide by zero")
+    return divisor
+
+
+def atoi(text: str) -> int:
+    """Return a decimal number, 0 for what is none; a number too large becomes the largest one."""
+    digits = text[1:] if text[:1] in ("+", "-") else text
+    if not (digits.isascii() and digits.isdigit()):
+        return 0
+    return max(SMALLEST, min(LARGEST, int(text)))
+
+
+def to_decimal(value: Value) -> Int64:
+    """Return the number that the printed value is in octal, 0 when it is none."""
+    text = fmt.format_value(value)
+    digits = text[1:] if text[:1] in ("+", "-") else text
+    if not digits or digits.strip("01234567"):
+        return Int64(0)
+    number = int(text, 8)
+    return Int64(number if SMALLEST <= number <= LARGEST else 0)
+
+
+# Floats.
+
+
+def _rounding(towards: Callable[[float], int]) -> Callable[[Value], float]:
+    def rounded(value: Value) -> float:
+        number = to_float(value)
+        return math.copysign(towards(number), number) if math.isfinite(number) else number
+
+    return rounded
+
+
+def round_(value: Value, places: int, *options: float) -> float:
+    """Return a number rounded to ``places``; a fraction from one half, or from the option, is rounded up."""
+    try:
+        power = math.pow(10, places)
+        shifted = power * to_float(value)
+        fraction, _ = math.modf(shifted)
+        up = fraction >= (options[0] if options else 0.5)
+        return float(math.ceil(shifted) if up else math.floor(shifted)) / power
+    except (OverflowError, ZeroDivisionError, ValueError) as error:
+        raise FunctionError(f"{fmt.format_value(value)} cannot be rounded to {places} places") from error
+
+
+def maxf(*values: Value) -> float:
+    """Return the largest number; NaN wins."""
+    return _extreme(max, values)
+
+
+def minf(*values: Value) -> float:
+    """Return the smallest number; NaN wins."""
+    return _extreme(min, values)
+
+
+def _extreme(choose: Callable[[list[float]], float], values: tuple[Value, ...]) -> float:
+    numbers = [to_float(value) for value in values]
+    return next((number for number in numbers if math.isnan(number)), None) or choose(numbers)
+
+
+# Decimals.
+
+
+def _decimal(value: Value) -> Fraction:
+    number = to_float(value)
+    if not math.isfinite(number):
+        raise FunctionError(f"Cannot create a Decimal from {fmt.format_value(number)}")
+    return Fraction(repr(number))
+
+
+def _nearest(number: Fraction) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
+
+
+def _decimals(step: Callable[[Fraction, Fraction], Fraction]) -> Callable[..., float]:
+    def calculate(*values: Value) -> float:
+        return _nearest(reduce(step, map(_decimal, values)))
+
+    return calculate
+
+
+def _quotient(left: Fraction, right: Fraction) -> Fraction:
+    if right == 0:
+        raise FunctionError("decimal division by 0")
+    scaled = abs(left / right) * _DIVISION_DIGITS
+    rounded = Fraction(math.floor(scaled + Fraction(1, 2)), _DIVISION_DIGITS)
+    return rounded if (left < 0) == (right < 0) else -rounded
+
+
+_sum: Final = _decimals(lambda left, right: left + right)
+
+
+# Sequences.
+
+
+def until(count: int) -> TypedList:
+    """Return the integers from 0 to ``count``, without it."""
+    return until_step(0, count, -1 if count < 0 else 1)
+
+
+def until_step(start: int, stop: int, step: int) -> TypedList:
+    """Return the integers from ``start`` to ``stop``, without it."""
+    numbers = range(start, stop, step) if step else range(0)
+    check_length(len(numbers))
+    return TypedList(numbers, SLICE_INT)
+
+
+def seq(*bounds: int) -> str:
+    """Return integers, both ends included, as text; the bounds are last, first last, or first step last."""
+    if not 1 <= len(bounds) <= 3:
+        return ""
+    first = bounds[0] if len(bounds) > 1 else 1
+    last = bounds[-1]
+    direction = -1 if last < first else 1
+    step = bounds[1] if len(bounds) == 3 else direction
+    if direction < 0 < step:
+        return ""
+    return " ".join(map(str, until_step(first, last + direction, step)))
+
+
+FUNCTIONS: Final[Mapping[str, Function]] = MappingProxyType(
+    {
+        "add": go("func(...any) int64", add),
+        "add1": go("func(any) int64", lambda value: add(value, 1)),
+        "add1f": go("func(any) float64", lambda value: _sum(value, 1)),
+        "addf": go("func(...any) float64", lambda *values: _sum(0, *values)),
+        "atoi": go("func(string) int", atoi),
+        "biggest": go("func(any, ...any) int64", lambda *values: Int64(max(map(to_int, values)))),
+        "ceil": go("func(any) float64", _rounding(math.ceil)),
+        "div": go("func(any, any) int64", div),
+        "divf": go("func(any, ...any) float64", _decimals(_quotient)),
+        "float64": go("func(any) float64", to_float),
+        "floor": go("func(any) float64", _rounding(math.floor)),
+        "int": go("func(any) int", to_int),
+        "int64": go("func(any) int64", lambda value: Int64(to_int(value))),
+        "max": go("func(any, ...any) int64", lambda *values: Int64(max(map(to_int, values)))),
+        "maxf": go("func(any, ...any) float64", maxf),
+        "min": go("func(any, ...any) int64", lambda *values: Int64(min(map(to_int, values)))),
+        "minf": go("func(any, ...any) float64", minf),
+        "mod": go("func(any, any) int64", mod),
+        "mul": go("func(any, ...any) int64", mul),
+        "mulf": go("func(any, ...any) float64", _decimals(lambda left, right: left * right)),
+        "round": go("func(any, int, ...float64) float64", round_),
+        "seq": go("func(...int) string", seq),
+        "sub": go("func(any, any) int64", sub),
+        "subf": go("func(any, ...any) float64", _decimals(lambda left, right: left - right)),
+        "toDecimal": go("func(any) int64", to_decimal),
+        "until": go("func(int) []int", until),
+        "untilStep": go("func(int, int, int) []int", until_step),
+    }
+)

@@ -1,0 +1,232 @@
+"""sprig's string functions but for those about letter case. Knows no other function of sprig."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from injector.gotemplate import fmt
+from injector.gotemplate.errors import FunctionError
+from injector.gotemplate.functions import Function
+from injector.gotemplate.quoting import quote as go_quote
+from injector.gotemplate.sprig.signature import go
+from injector.gotemplate.sprig.texts import (
+    SPACES,
+    check_size,
+    cut,
+    octets,
+    repeated,
+    spaces,
+    string_list,
+    strings_of,
+    strval,
+    text_of,
+)
+from injector.gotemplate.values import StringMap, TypedList, Value
+
+_SPACE_OCTETS: Final = frozenset(octet for octet in range(256) if chr(octet) in SPACES)
+
+
+def quote(*values: Value) -> str:
+    """Return each value that is not nil as a Go literal, joined by spaces."""
+    return " ".join(go_quote(strval(value)) for value in values if value is not None)
+
+
+def squote(*values: Value) -> str:
+    """Return each value that is not nil between single quotes, which are not escaped."""
+    return " ".join(f"'{fmt.format_value(value)}'" for value in values if value is not None)
+
+
+def cat(*values: Value) -> str:
+    """Return all values that are not nil, joined by spaces."""
+    return " ".join(fmt.format_value(value) for value in values if value is not None)
+
+
+def abbrev(width: int, text: str) -> str:
+    """Return ``text`` cut to ``width`` bytes, three of them dots."""
+    return text if width < 4 else _abbreviate(octets(text), 0, width)
+
+
+def abbrevboth(left: int, right: int, text: str) -> str:
+    """Return ``text`` without its first ``left`` bytes, cut to ``right``; dots stand for what is missing."""
+    if right < 4 or (left > 0 and right < 7):
+        return text
+    return _abbreviate(octets(text), left, right)
+
+
+def _abbreviate(data: bytes, offset: int, width: int) -> str:
+    if len(data) <= width:
+        return text_of(data)
+    offset = min(offset, len(data))
+    if len(data) - offset < width - 3:
+        offset = len(data) - (width - 3)
+    if offset <= 4:
+        return text_of(data[: width - 3]) + "..."
+    if offset + width - 3 < len(data):
+        rest = width - 3
+        return "..." + ("" if rest < 4 else _abbreviate(data[offset:], 0, rest))
+    return "..." + text_of(data[len(data) - (width - 3) :])
+
+
+def trunc(count: int, text: str) -> str:
+    """Return the first ``count`` bytes, or the last ones when it is negative."""
+    if text.isascii():
+        return text[:count] if count >= 0 else text[max(len(text) + count, 0) :]
+    data = octets(text)
+    return text_of(data[:count] if count >= 0 else data[max(len(data) + count, 0) :])
+
+
+def substr(start: int, end: int, text: str) -> str:
+    """Return ``text[start:end]`` by bytes; a negative bound is an open one."""
+    if start < 0:
+        return cut(text, None, end)
+    return cut(text, start, None if end < 0 or end > len(octets(text)) else end)
+
+
+def nospace(text: str) -> str:
+    """Return ``text`` without blanks. Each byte is a character here, as it is in sprig."""
+    data = octets(text)
+    kept = "".join(chr(octet) for octet in data if octet not in _SPACE_OCTETS)
+    return text if len(kept) == len(data) else kept
+
+
+def indent(count: int, text: str) -> str:
+    """Return ``text`` with every line indented, the first one too."""
+    pad = spaces(count)
+    check_size(len(text) + len(pad) * (1 + text.count("\n")))
+    return pad + text.replace("\n", "\n" + pad)
+
+
+def nindent(count: int, text: str) -> str:
+    """Return a newline and the indented text."""
+    return "\n" + indent(count, text)
+
+
+def replace(old: str, new: str, text: str) -> str:
+    """Return ``text`` with every ``old`` replaced."""
+    check_size(len(text) + text.count(old) * len(new))
+    return text.replace(old, new)
+
+
+def plural(one: str, many: str, count: int) -> str:
+    """Return ``one`` for 1, else ``many``."""
+    return one if count == 1 else many
+
+
+def pieces(separator: str, count: int, text: str) -> list[str]:
+    """Return strings.SplitN: at most ``count`` parts, all when it is negative; by characters at ""."""
+    if count == 0:
+        return []
+    if separator:
+        return text.split(separator, count - 1 if count > 0 else -1)
+    if count < 0 or count >= len(text):
+        return list(text)
+    return [*text[: count - 1], text[count - 1 :]]
+
+
+def _numbered(parts: list[str]) -> StringMap:
+    return StringMap({f"_{place}": part for place, part in enumerate(parts)})
+
+
+def split(separator: str, text: str) -> StringMap:
+    """Return the parts as ``_0``, ``_1`` and so on."""
+    return _numbered(pieces(separator, -1, text))
+
+
+def splitn(separator: str, count: int, text: str) -> StringMap:
+    """Return at most ``count`` parts as ``_0``, ``_1`` and so on."""
+    return _numbered(pieces(separator, count, text))
+
+
+def split_list(separator: str, text: str) -> TypedList:
+    """Return the parts as a list."""
+    return string_list(pieces(separator, -1, text))
+
+
+def join(separator: str, value: Value) -> str:
+    """Return the elements as one text; nil ones are left out."""
+    return separator.join(strings_of(value))
+
+
+def sort_alpha(value: Value) -> TypedList:
+    """Return the elements as sorted texts. Go would sort a ``[]string`` in place, too; this one does not."""
+    return string_list(sorted(strings_of(value), key=octets))
+
+
+def wrap(width: int, text: str) -> str:
+    """Return ``text`` broken at spaces before ``width`` bytes; longer words stay whole."""
+    return _wrap(octets(text), width, b"\n", break_words=False)
+
+
+def wrap_with(width: int, separator: str, text: str) -> str:
+    """Return ``text`` broken by ``separator`` at ``width`` bytes, inside long words too."""
+    return _wrap(octets(text), width, octets(separator) or b"\n", break_words=True)
+
+
+def _wrap(data: bytes, width: int, separator: bytes, *, break_words: bool) -> str:
+    width = max(width, 1)
+    lines: list[bytes] = []
+    offset = 0
+    while len(data) - offset > width:
+        if data[offset] == 0x20:
+            offset += 1
+            continue
+        end = data.rfind(b" ", offset, offset + width + 1)
+        skipped = 1
+        if end < 0:
+            end = offset + width if break_words else data.find(b" ", offset + width)
+            skipped = 0 if break_words else 1
+        if end < 0:
+            break
+        lines.append(data[offset:end])
+        offset = end + skipped
+    check_size(len(data) + len(lines) * len(separator))
+    return text_of(separator.join([*lines, data[offset:]]))
+
+
+def fail(message: str) -> str:
+    """Fail with ``message``."""
+    raise FunctionError(message)
+
+
+def _trim_all(cutset: str, text: str) -> str:
+    return text.strip(cutset) if cutset else text
+
+
+FUNCTIONS: Final[Mapping[str, Function]] = MappingProxyType(
+    {
+        "abbrev": go("func(int, string) string", abbrev),
+        "abbrevboth": go("func(int, int, string) string", abbrevboth),
+        "cat": go("func(...any) string", cat),
+        "contains": go("func(string, string) bool", lambda part, text: part in text),
+        "fail": go("func(string) (string, error)", fail),
+        "hasPrefix": go("func(string, string) bool", lambda start, text: text.startswith(start)),
+        "hasSuffix": go("func(string, string) bool", lambda end, text: text.endswith(end)),
+        "hello": go("func() string", lambda: "Hello!"),
+        "indent": go("func(int, string) string", indent),
+        "join": go("func(string, any) string", join),
+        "nindent": go("func(int, string) string", nindent),
+        "nospace": go("func(string) string", nospace),
+        "plural": go("func(string, string, int) string", plural),
+        "quote": go("func(...any) string", quote, quotes='"'),
+        "repeat": go("func(int, string) string", lambda count, text: repeated(text, count)),
+        "replace": go("func(string, string, string) string", replace),
+        "sortAlpha": go("func(any) []string", sort_alpha),
+        "split": go("func(string, string) map[string]string", split),
+        "splitList": go("func(string, string) []string", split_list),
+        "splitn": go("func(string, int, string) map[string]string", splitn),
+        "squote": go("func(...any) string", squote, quotes="'"),
+        "substr": go("func(int, int, string) string", substr),
+        "toString": go("func(any) string", strval),
+        "toStrings": go("func(any) []string", lambda value: string_list(strings_of(value))),
+        "trim": go("func(string) string", lambda text: text.strip(SPACES)),
+        "trimAll": go("func(string, string) string", _trim_all),
+        "trimPrefix": go("func(string, string) string", lambda start, text: text.removeprefix(start)),
+        "trimSuffix": go("func(string, string) string", lambda end, text: text.removesuffix(end)),
+        "trimall": go("func(string, string) string", _trim_all),
+        "trunc": go("func(int, string) string", trunc),
+        "wrap": go("func(int, string) string", wrap),
+        "wrapWith": go("func(int, string, string) string", wrap_with),
+    }
+)

@@ -1,0 +1,103 @@
+"""What sprig's string functions share: any value as text, strings as bytes, limits. Knows no function's name.
+
+Go's strings are bytes. Where a function counts or cuts bytes, the text is encoded first; a byte that is no
+UTF-8 is a lone surrogate in Python's string.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from injector.gotemplate import fmt, types
+from injector.gotemplate.errors import FunctionError
+from injector.gotemplate.values import TypedList, Value, kind
+
+SPACES: Final = (
+    "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
+)
+"""unicode.IsSpace; Python's notion has \\x1c to \\x1f besides."""
+
+LARGEST_TEXT: Final = 8 << 20
+"""Bytes that one function may make: as much as a whole AdmissionReview may have."""
+
+LONGEST_LIST: Final = 100_000
+"""Elements that one function may make; a pod has none with a thousandth of that."""
+
+
+def octets(text: str) -> bytes:
+    """Return the bytes that Go's string has."""
+    return text.encode(errors="surrogateescape")
+
+
+def text_of(data: bytes) -> str:
+    """Return the string that has these bytes."""
+    return data.decode(errors="surrogateescape")
+
+
+def strval(value: Value) -> str:
+    """Return any value as text: a string as it is, bytes as a string, all else as ``%v`` prints it."""
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, TypedList) and value.type.name == "[]uint8":
+        return text_of(bytes(value))
+    return fmt.format_value(value)
+
+
+def strings_of(value: Value) -> list[str]:
+    """Return the elements of a list as texts, without nil ones; any other value as the only text."""
+    if isinstance(value, list):
+        return [strval(element) for element in value if element is not None]
+    return [] if value is None else [strval(value)]
+
+
+def string_list(items: Iterable[str]) -> TypedList:
+    """Return a ``[]string``."""
+    return TypedList(items, types.SLICE_STRING)
+
+
+def cut(text: str, start: int | None, end: int | None) -> str:
+    """Return ``text[start:end]`` by bytes, where Go panics out of range."""
+    data = octets(text)
+    if end is not None and not 0 <= end <= len(data):
+        raise FunctionError(f"runtime error: slice bounds out of range [:{end}]{_length(end, data)}")
+    last = len(data) if end is None else end
+    if start is not None and not 0 <= start <= last:
+        bound = f"[{start}:]" if start < 0 else f"[{start}:{last}]"
+        raise FunctionError(f"runtime error: slice bounds out of range {bound}")
+    return text_of(data[start:end])
+
+
+def _length(end: int, data: bytes) -> str:
+    return "" if end < 0 else f" with length {len(data)}"
+
+
+def spaces(count: int) -> str:
+    """Return an indentation; FunctionError when it is negative or beyond reason."""
+    return repeated(" ", count)
+
+
+def repeated(text: str, count: int) -> str:
+    """Return ``text`` ``count`` times; FunctionError when that is negative or beyond reason."""
+    if count < 0:
+        raise FunctionError("strings: negative Repeat count")
+    check_size(len(text) * count)
+    return text * count
+
+
+def check_size(size: int) -> None:
+    """Refuse to make a text of more than LARGEST_TEXT."""
+    if size > LARGEST_TEXT:
+        raise FunctionError(f"{size} bytes are more than the {LARGEST_TEXT} that a function may make")
+
+
+def check_length(length: int) -> None:
+    """Refuse to make a list of more than LONGEST_LIST."""
+    if length > LONGEST_LIST:
+        raise FunctionError(f"{length} elements are more than the {LONGEST_LIST} that a function may make")
+
+
+def kind_name(value: Any) -> str:
+    """Return what reflect's Kind prints; nil is ``invalid``."""
+    name = kind(value)
+    return {"pointer": "ptr", "interface": "invalid"}.get(name, name)
