@@ -31,18 +31,33 @@ def go_json(value: JSON, *, sort_keys: bool = True, escape_html: bool = True) ->
 
     ``sort_keys=False`` keeps the order of dicts: that of a Go struct's fields. ``escape_html=False`` is
     an Encoder after SetEscapeHTML(false). Lone surrogates (bytes that are no UTF-8) become ``\ufffd``.
-    Raises EncodingError for infinities and NaN.
+    Raises EncodingError for infinities, NaN and what is no JSON.
     """
     try:
         data = orjson.dumps(value, option=orjson.OPT_SORT_KEYS if sort_keys else None)
     except (TypeError, ValueError):
         data = b""
-    if not data or isinstance(value, float) or any(search(data) for search in _PERHAPS_FLOATS):
+    if not data or _has_floats(value, data):
         data = "".join(_pieces(value, sort_keys)).encode()
     for character, escape in (*_HTML, *_LINES) if escape_html else _LINES:
         if character in data:
             data = data.replace(character, escape)
     return data.decode()
+
+
+def _has_floats(value: JSON, data: bytes) -> bool:
+    """Tell from orjson's text whether the value may have floats; it writes infinities and NaN as null."""
+    if isinstance(value, float) or any(search(data) for search in _PERHAPS_FLOATS):
+        return True
+    return b"null" in data and _holds_float(value)
+
+
+def _holds_float(value: JSON) -> bool:
+    if isinstance(value, dict):
+        return any(map(_holds_float, value.values()))
+    if isinstance(value, list | tuple):
+        return any(map(_holds_float, value))
+    return isinstance(value, float)
 
 
 def _pieces(value: JSON, sort_keys: bool) -> Iterator[str]:  # noqa: FBT001 - private, named by its caller
@@ -60,10 +75,12 @@ def _pieces(value: JSON, sort_keys: bool) -> Iterator[str]:  # noqa: FBT001 - pr
             yield from _pieces(element, sort_keys)
             opening = ","
         yield "]" if value else "[]"
-    elif isinstance(value, int) and not isinstance(value, bool):
+    elif value is None or isinstance(value, bool):
+        yield {None: "null", True: "true", False: "false"}[value]
+    elif isinstance(value, int):
         yield str(int(value))
     else:
-        yield {None: "null", True: "true", False: "false"}[value]
+        raise EncodingError(f"json: unsupported type: {type(value).__name__}")
 
 
 def _mapping(value: dict[str, JSON], sort_keys: bool) -> Iterator[str]:  # noqa: FBT001 - as above

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from injector.kubeyaml import EncodingError, go_json
+from injector.rendering import Quoted
+
+from .generators import json_values
+
+
+class Int64(int):
+    """As the template engine has them."""
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "null"),
+        (True, "true"),
+        (False, "false"),
+        ([], "[]"),
+        ({}, "{}"),
+        ({"b": 1, "a": [1, 2]}, '{"a":[1,2],"b":1}'),
+        ({"é": 1, "z": 2, "\uffff": 3, "😀": 4}, '{"z":2,"é":1,"\uffff":3,"😀":4}'),
+        ("<a&b>", '"\\u003ca\\u0026b\\u003e"'),
+        ("\u2028\u2029", '"\\u2028\\u2029"'),
+        ("\b\f\n\r\t\x00\x1f\x7f", '"\\b\\f\\n\\r\\t\\u0000\\u001f\x7f"'),
+        ('"\\/', '"\\"\\\\/"'),
+        ("é😀", '"é😀"'),
+        ("a\udcc3b", '"a\\ufffdb"'),
+        (1.0, "1"),
+        ([1.5, 1e21, -0.0], "[1.5,1e+21,-0]"),
+        ([1, 2.5], "[1,2.5]"),
+        ({"a": 1e-7}, '{"a":1e-7}'),
+        (["a:1.5", ",2.5", "[3.5"], '["a:1.5",",2.5","[3.5"]'),
+        (2**80, str(2**80)),
+        (
+            {"a": [2**80, None, True, False, "<", {}, []]},
+            '{"a":[1208925819614629174706176,null,true,false,"\\u003c",{},[]]}',
+        ),
+        ([Int64(5)], "[5]"),
+        ([Int64(5), 1.5], "[5,1.5]"),
+        ((1, 2), "[1,2]"),
+        ((1.5,), "[1.5]"),
+        (Quoted('a\\"', 'a"'), '"a\\\\\\""'),
+        ([Quoted("a", "a"), 0.5], '["a",0.5]'),
+    ],
+)
+def test_values_are_written_as_encoding_json_writes_them(value: Any, text: str) -> None:
+    assert go_json(value) == text
+
+
+def test_struct_fields_keep_their_order() -> None:
+    assert go_json({"name": "x", "hostPort": 1, "containerPort": 2}, sort_keys=False) == (
+        '{"name":"x","hostPort":1,"containerPort":2}'
+    )
+    assert go_json({"b": 1.5, "a": 2}, sort_keys=False) == '{"b":1.5,"a":2}'
+
+
+def test_html_may_stay_as_it_is() -> None:
+    assert go_json("<&>\u2028", escape_html=False) == '"<&>\\u2028"'
+
+
+@pytest.mark.parametrize(
+    ("value", "name"), [(float("inf"), "+Inf"), (float("-inf"), "-Inf"), (float("nan"), "NaN")]
+)
+def test_numbers_that_json_cannot_say_are_refused(value: float, name: str) -> None:
+    with pytest.raises(EncodingError, match=re.escape(f"json: unsupported value: {name}")):
+        go_json({"a": [value]})
+
+
+def test_values_that_are_no_json_are_refused() -> None:
+    with pytest.raises(EncodingError, match="json: unsupported type: set"):
+        go_json({"a": {1}})
+
+
+@given(json_values)
+def test_the_text_reads_back_as_the_value(value: Any) -> None:
+    assert json.loads(go_json(value), parse_int=float) == value
+    assert json.loads(go_json(value, sort_keys=False, escape_html=False), parse_int=float) == value
