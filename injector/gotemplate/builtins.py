@@ -25,6 +25,7 @@ from injector.gotemplate.values import (
     deref,
     is_nil,
     kind,
+    type_name,
     type_of,
     zero,
 )
@@ -267,18 +268,20 @@ def urlquery(*values: Value) -> str:
     return urlquery_escape(_evaluated(values))
 
 
-def call(function: Value, *args: Value) -> Value:
-    """``call``: call a function that is a value."""
+def call(name: str | None, function: Value, *args: Value) -> Value:
+    """``call``: call a function that is a value; ``name`` is how the template writes it, None if piped."""
+    if name is None:
+        name = function if isinstance(function, str) else f"<{type_name(function)} Value>"
     if _is_invalid(function):
         raise FunctionError("call of nil")
     if not isinstance(function, Function):
-        raise FunctionError(f"non-function of type {type_of(function)}")
+        raise FunctionError(f"non-function {name} of type {type_of(function)}")
     if len(args) < len(function.params) - function.variadic:
         at_least = "at least " if function.variadic else ""
         want = len(function.params) - function.variadic
-        raise FunctionError(f"wrong number of args: got {len(args)} want {at_least}{want}")
+        raise FunctionError(f"wrong number of args for {name}: got {len(args)} want {at_least}{want}")
     if len(args) > len(function.params) and not function.variadic:
-        raise FunctionError(f"wrong number of args: got {len(args)} want {len(function.params)}")
+        raise FunctionError(f"wrong number of args for {name}: got {len(args)} want {len(function.params)}")
     checked = [_call_argument(place, arg, function.param(place)) for place, arg in enumerate(args)]
     return function.call(*checked)
 

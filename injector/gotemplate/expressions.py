@@ -456,6 +456,8 @@ class Expressions:
             given.append(piped)
         if builtin and name == "len":
             given = [self.strict(arg) for arg in given]
+        if builtin and name == "call":
+            given = [Known(value=str(args[0]) if args else None), *given]
         if function.pure and all(isinstance(arg, Known) for arg in given):
             folded = self._fold(name, function, given, node)
             if folded is not None:

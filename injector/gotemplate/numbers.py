@@ -70,7 +70,7 @@ def _integer(text: str) -> int | None:
     if match is None:
         return None
     base = next(name for name in _BASES if match[name] is not None)
-    value = int(match[base], _BASES[base])
+    value = int(match[base].replace("_", ""), _BASES[base])
     return -value if match["sign"] == "-" else value
 
 
