@@ -31,6 +31,13 @@ _BARE_TAG = re.compile(r"(?:&[A-Za-z0-9_-]+[ \t]+)?!(?=[\s,\[\]{}]|\Z)").match
 _SLASH_ESCAPE = re.compile(r'"(?:[^\\]|\\[^/])*?\\/').match
 
 
+def unused_character(text: str) -> str:
+    """Return a character that ``text`` neither has nor names in an escape sequence, or nothing."""
+    codes = text.lower()
+    free = (code for code in PRIVATE_USE if chr(code) not in text and f"{code:x}" not in codes)
+    return next(map(chr, free), "")
+
+
 class Dialect:
     """One a text. ``text`` is what libyaml is to parse; positions in it are those of the original."""
 

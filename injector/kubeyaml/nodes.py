@@ -61,11 +61,19 @@ def _decoded(text: str | bytes, source: str) -> str:
     """Return the text of bytes; libyaml says what is wrong with those that are neither UTF-8 nor UTF-16."""
     if isinstance(text, str) and not _HALF_SURROGATE(text):
         return text
-    data = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
+    data = _bytes(text) if isinstance(text, str) else text
     try:
         return data.decode("utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8")
     except UnicodeDecodeError as error:
         raise _reader_error(data, source) from error
+
+
+def _bytes(text: str) -> bytes:
+    """Return the bytes that a text with half surrogates stands for; they are no UTF-8."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
 
 
 def _reader_error(data: bytes, source: str) -> YAMLError:

@@ -13,7 +13,7 @@ from typing import Literal, Self
 
 from injector.errors import YAMLError
 from injector.json_types import JSON
-from injector.kubeyaml.dialect import PRIVATE_USE
+from injector.kubeyaml.dialect import unused_character
 from injector.kubeyaml.filler import Filler, builder, filler
 from injector.kubeyaml.reading import load
 from injector.kubeyaml.safety import (
@@ -122,13 +122,17 @@ class Skeleton:
         places = self._survey
         for hole in places.comments:
             texts[hole] = ""
-        token = _unused("".join((*self.strings, *values)))
+        unsafe = [slot for slot in places.slots if _is_unsafe(slot, values)]
+        if not unsafe:
+            return load(_interleaved(self.strings, texts))
+        token = unused_character("".join((*self.strings, *values)))
+        if not token:
+            raise YAMLError("yaml: the values use every character of Unicode's private area")
         meanings: dict[str, str] = {}
-        for slot in places.slots:
-            if _is_unsafe(slot, values):
-                for hole in slot.holes:
-                    texts[hole] = f"{token}{hole}{token}"
-                    meanings[texts[hole]] = meant(values[hole], slot.context)
+        for slot in unsafe:
+            for hole in slot.holes:
+                texts[hole] = f"{token}{hole}{token}"
+                meanings[texts[hole]] = meant(values[hole], slot.context)
         return _Substitution(token, meanings).value(load(_interleaved(self.strings, texts)))
 
 
@@ -172,11 +176,3 @@ def _is_unsafe(slot: Slot, values: Sequence[str]) -> bool:
 
 def _interleaved(strings: Sequence[str], values: Sequence[str]) -> str:
     return "".join(chain.from_iterable(zip(strings, (*values, ""), strict=True)))
-
-
-def _unused(text: str) -> str:
-    """Return a character of the private use area that is not in ``text``."""
-    for character in map(chr, PRIVATE_USE):
-        if character not in text:
-            return character
-    raise YAMLError("yaml: every character of the private use area is in use")

@@ -28,7 +28,7 @@ from yaml.events import (
 from injector.errors import YAMLError
 from injector.json_types import JSON
 from injector.kubeyaml.conversion import key_text
-from injector.kubeyaml.dialect import PRIVATE_USE
+from injector.kubeyaml.dialect import unused_character
 from injector.kubeyaml.reading import MAX_DEPTH, json_scalar
 from injector.kubeyaml.scalars import MERGE, plain
 
@@ -117,9 +117,8 @@ class Survey:
 def survey(strings: Sequence[str]) -> Survey:
     """Return where the holes between ``strings`` stand; never raises for bad YAML: then all are lost."""
     everything = "".join(strings)
-    mark = next((mark for mark in map(chr, PRIVATE_USE) if mark not in everything), "")
     try:
-        return _Surveyor(strings, mark).survey()
+        return _Surveyor(strings, unused_character(everything)).survey()
     except (LibYAMLError, UnicodeEncodeError, _LostError):
         return Survey(slots=(), comments=(), lost=range(len(strings) - 1), tree=None)
 

@@ -238,3 +238,82 @@ json_values = st.recursive(
     ),
     max_leaves=12,
 )
+
+
+HOLE = "\N{WHITE SQUARE}"
+"""Where a template has a hole; no part of a template has this character otherwise."""
+
+_inline = st.lists(
+    st.sampled_from([HOLE, HOLE, "a", "-", ".", "b", " ", "x", "/", ":", "1", "#"]), min_size=1, max_size=4
+)
+_plain = _inline.map("".join)
+_quoted = st.one_of(
+    _plain.map('"{}"'.format),
+    _plain.map("'{}'".format),
+    _plain.map(lambda text: '"' + text.replace("x", "\\n") + '"'),
+    _plain.map(lambda text: '"' + text.replace("x", "\n         ") + '"'),
+    _plain.map(lambda text: "'" + text.replace("x", "''") + "'"),
+)
+_lines = st.lists(
+    st.sampled_from([HOLE, HOLE + "x", "x" + HOLE, " " + HOLE, "y", ""]), min_size=1, max_size=3
+)
+_block_scalar = st.tuples(st.sampled_from(["|", "|-", "|+", ">", ">-", "|2"]), _lines).map(
+    lambda parts: parts[0] + "".join("\n          " + line for line in parts[1])
+)
+_flow = st.recursive(
+    st.one_of(_plain, _quoted),
+    lambda children: st.one_of(
+        st.lists(children, max_size=3).map(lambda items: "[" + ", ".join(items) + "]"),
+        st.dictionaries(_quoted | _plain, children, max_size=2).map(
+            lambda pairs: "{" + ", ".join(f"{key}: {value}" for key, value in pairs.items()) + "}"
+        ),
+    ),
+    max_leaves=4,
+)
+_inline_value = st.one_of(_plain, _quoted, _flow, _block_scalar, st.just("v"), st.just(HOLE))
+_comment = st.sampled_from(["", "", "", f" # {HOLE}"])
+
+
+def _template_block(keys: st.SearchStrategy[str], children: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    child = st.one_of(
+        st.tuples(_inline_value, _comment).map(lambda parts: " " + "".join(parts)), children.map(_indented)
+    )
+    mapping = st.lists(st.tuples(keys, child), min_size=1, max_size=3).map(
+        lambda pairs: "\n".join(f"{key}:{value}" for key, value in pairs)
+    )
+    sequence = st.lists(child, min_size=1, max_size=3).map(
+        lambda items: "\n".join(f"-{item}" for item in items)
+    )
+    return st.one_of(mapping, sequence)
+
+
+_static_keys = st.sampled_from(["a", "b", "c", '"d"', "yes", "1.5"])
+templates = st.recursive(
+    _inline_value, lambda children: _template_block(_static_keys | _plain | _quoted, children), max_leaves=6
+)
+"""YAML with holes, in keys too."""
+
+benign_values = st.sampled_from(
+    ["a", "web-1", "15020", "yes", "x.y/z", "istio-proxy", "0", "foo_bar", "8.5", "null", "~a"]
+)
+hostile_values = st.lists(
+    st.sampled_from(
+        [
+            *WORDS,
+            *SIGNS,
+            "\x07",
+            "\x00",
+            "#c",
+            " # c",
+            "x: y",
+            ", ",
+            "]",
+            "}",
+            "\n---\n",
+            "x" * 600,
+            "",
+            "\ud800",
+        ]
+    ),
+    max_size=4,
+).map("".join)

@@ -1,0 +1,80 @@
+"""Text made to hurt: it is refused or read, quickly, and the process lives on."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from injector.errors import InjectorError, YAMLError
+from injector.kubeyaml import dump, go_json, load, load_strict
+
+from .conftest import IS_FULL
+from .generators import json_values, soup
+
+fuzz = settings(
+    max_examples=20000 if IS_FULL else 300,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    database=None,
+)
+
+SECONDS = 2.0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 1_000_000,
+        "{" * 1_000_000,
+        "[{" * 500_000,
+        "- " * 500_000,
+        "? " * 100_000,
+        "a: " + "!" * 100_000,
+        "\x00" * 100_000,
+        "&a " * 50_000,
+        "'" * 100_001,
+        '"' + "\\" * 100_001,
+        "%" * 100_000,
+        "a: &a x\n" + "b: *a\n" * 20_000,
+        "k: |\n" + " " * 500_000,
+        "\n" * 500_000,
+        "#" * 500_000,
+        "a:" * 100_000,
+        "[a:," * 10_000,
+        "1" * 100_000,
+        "0x" + "f" * 100_000,
+        "1" * 50_000 + ".5",
+        "!!int " + "1" * 100_000,
+        "1e" + "9" * 100_000,
+        "2001-01-" + "1" * 100_000,
+    ],
+    ids=lambda text: repr(text[:8]),
+)
+def test_no_text_crashes_or_stalls_the_reader(text: str) -> None:
+    started = time.process_time()
+    for read in (load, load_strict):
+        with contextlib.suppress(YAMLError):
+            read(text)
+    assert time.process_time() - started < SECONDS
+
+
+@given(st.one_of(soup, st.text(max_size=60), st.binary(max_size=60)))
+@fuzz
+def test_whatever_the_text_only_yaml_errors_come_out(text: str | bytes) -> None:
+    try:
+        value = load(text)
+    except YAMLError:
+        return
+    assert load(go_json(value)) == value or "\x85" in go_json(value)
+
+
+@given(st.one_of(json_values, st.text(), st.dictionaries(st.text(), st.text())))
+@fuzz
+def test_whatever_the_value_only_our_errors_come_out(value: object) -> None:
+    for write in (dump, go_json):
+        with contextlib.suppress(InjectorError):
+            assert isinstance(write(value), str)

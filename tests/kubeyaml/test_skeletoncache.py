@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from injector.errors import YAMLError
+from injector.kubeyaml import SkeletonCache
+from injector.rendering import Rendering
+
+
+def rendering(name: str, value: str = "x") -> Rendering:
+    return Rendering((f"{name}: ", "\n"), (value,))
+
+
+def test_a_text_is_known_from_its_second_sight_on() -> None:
+    cache = SkeletonCache(8)
+    for _ in range(4):
+        assert cache.fill(rendering("a")) == {"a": "x"}
+    assert (cache.hits, cache.misses, len(cache)) == (2, 2, 1)
+
+
+def test_values_that_are_no_words_get_a_skeleton_at_first_sight() -> None:
+    cache = SkeletonCache(8)
+    assert cache.fill(rendering("a", "b: c")) == {"a": "b: c"}
+    assert (cache.hits, cache.misses, cache.unsafe, len(cache)) == (0, 1, 1, 1)
+    assert cache.fill(rendering("a", "5")) == {"a": 5}
+    assert (cache.hits, cache.unsafe) == (1, 1)
+
+
+def test_a_word_means_the_same_at_first_sight_and_later() -> None:
+    cache = SkeletonCache(8)
+    filled = [cache.fill(Rendering(("a: .", ""), ("inf",))) for _ in range(3)]
+    assert filled == [{"a": ".inf"}] * 3
+
+
+def test_unsafe_values_are_counted_and_read_in_both_modes() -> None:
+    cache = SkeletonCache(8)
+    assert cache.fill(rendering("a", "[b]"), "text") == {"a": ["b"]}
+    assert cache.fill(rendering("a", "[b]"), "scalar") == {"a": "[b]"}
+    with pytest.raises(YAMLError):
+        cache.fill(rendering("a", "[b"), "text")
+    assert cache.unsafe == 3
+
+
+def test_the_cache_is_bounded() -> None:
+    cache = SkeletonCache(16)
+    for number in range(400):
+        for _ in range(2):
+            cache.fill(rendering(f"k{number}"))
+    assert len(cache) == 16
+    assert len(cache._seen) <= 128
+
+
+def test_what_is_used_often_stays() -> None:
+    cache = SkeletonCache(32)
+    for _ in range(2):
+        cache.fill(rendering("often"))
+    for number in range(2000):
+        cache.fill(rendering("often"))
+        for _ in range(2):
+            cache.fill(rendering(f"k{number}"))
+    assert cache.hits >= 1990
+
+
+def test_a_working_set_a_little_too_large_still_mostly_hits() -> None:
+    cache = SkeletonCache(100)
+    for _ in range(30):
+        for number in range(110):
+            cache.fill(rendering(f"k{number}"))
+    assert cache.hits / (cache.hits + cache.misses) > 0.5
+
+
+def test_threads_may_share_a_cache() -> None:
+    cache = SkeletonCache(4)
+    faults = []
+
+    def work(offset: int) -> None:
+        for number in range(300):
+            name = f"k{(number + offset) % 9}"
+            if cache.fill(rendering(name, "[v")) != {name: "[v"}:
+                faults.append(name)
+
+    threads = [threading.Thread(target=work, args=(offset,)) for offset in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not faults
+    assert len(cache) <= 4 + len(threads)
