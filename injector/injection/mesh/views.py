@@ -1,7 +1,7 @@
 """A message in, the Go value that templates see out. Knows no release but through the message's descriptors.
 
 For every field ``foo_bar`` there is a field FooBar and a nil-safe method GetFooBar; the members of a oneof
-have the method only, and the oneof itself is a field. A value is read when a template asks for it, not copied.
+have the method only, and the oneof itself is a field. Values are read when a template asks, never copied.
 """
 
 from __future__ import annotations
