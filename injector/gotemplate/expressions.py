@@ -505,6 +505,8 @@ class Expressions:
         self, name: str, function: Function, given: Sequence[Expr], node: nodes.Node, key: Hashable
     ) -> Dynamic:
         codes = [self.load(arg) for arg in given]
+        if function.needs_dot:
+            codes.insert(0, self.load(self.bindings[0].expr))
         call = invoke(self.unit.bind(f"f_{name}_", function.call), *codes)
         known = certain(function.result)
         result = Dynamic(

@@ -36,6 +36,7 @@ class Function:
     ``mutates``: changes an argument in place (sprig's ``set``), so data must be copied for each render.
     ``quotes``: for sprig's ``quote`` and ``squote``, the mark that they put around each argument that is not
     nil; with one argument, the marks are template text and what stands between them is a value.
+    ``needs_dot``: ``call`` receives what the template calls ``$`` before its arguments.
     """
 
     call: Callable[..., Value]
@@ -46,6 +47,7 @@ class Function:
     text: bool = False
     mutates: bool = False
     quotes: str = ""
+    needs_dot: bool = False
 
     def param(self, position: int) -> Type:
         """Return the type of the parameter that takes the argument at ``position`` (from 0)."""
