@@ -11,7 +11,7 @@ import errno
 import socket
 import ssl
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol, cast
 
 from injector.errors import ConfigError
 from injector.service.logs import Log
@@ -22,12 +22,20 @@ DESCRIPTORS_SECONDS: Final = 0.1
 """Pause after the process or the system ran out of file descriptors; a busy loop would not free one."""
 
 
+class Connecting(Protocol):
+    """A protocol that knows whether its transport is open, TLS and all."""
+
+    @property
+    def connected(self) -> bool:
+        """Return whether `connection_made` was called, and `connection_lost` was not."""
+
+
 class Listener:
     """Listens on one address; ``open_connections`` tells how many connections the protocol holds."""
 
     def __init__(
         self,
-        protocol: Callable[[], asyncio.Protocol],
+        protocol: Callable[[], Connecting],
         *,
         context: ssl.SSLContext | None,
         limits: Limits,
@@ -42,7 +50,7 @@ class Listener:
         self._log = log
         self._open_connections = open_connections
         self._socket: socket.socket | None = None
-        self._opening: dict[asyncio.Task[None], socket.socket] = {}
+        self._opening: dict[asyncio.Task[None], Connecting] = {}
         self._starved = False
 
     def bind(self, address: str, port: int) -> int:
@@ -54,11 +62,6 @@ class Listener:
             raise ConfigError(f"cannot listen on {place}: {_why(error)}") from error
         self._socket.setblocking(False)
         return int(self._socket.getsockname()[1])
-
-    @property
-    def connections(self) -> int:
-        """All connections, those in their handshake too."""
-        return len(self._opening) + self._open_connections()
 
     async def run(self) -> None:
         """Accept until cancelled; handshakes under way go on."""
@@ -80,8 +83,9 @@ class Listener:
             self._starved = False
             self._metrics.connections_total += 1
             if self._has_room():
-                task = loop.create_task(self._open(client))
-                self._opening[task] = client
+                protocol = self._protocol()
+                task = loop.create_task(self._open(client, protocol))
+                self._opening[task] = protocol
                 task.add_done_callback(self._opened)
             else:
                 self._metrics.connections_refused += 1
@@ -95,25 +99,31 @@ class Listener:
 
     def _has_room(self) -> bool:
         """Make room by ending the oldest handshake: an honest one takes milliseconds, so it is not."""
-        if self.connections < self._limits.connections:
+        limit, open_now = self._limits.connections, self._open_connections()
+        if len(self._opening) + open_now < limit:
             return True
-        oldest = next(iter(self._opening), None)
-        if oldest is None:
+        # A handshake that has just ended is still listed, and counts as open already.
+        pending = [task for task, protocol in self._opening.items() if not protocol.connected]
+        if len(pending) + open_now < limit:
+            return True
+        if not pending:
             return False
+        oldest = pending[0]
         del self._opening[oldest]
         oldest.cancel()
         self._metrics.connections_evicted["handshake"] += 1
         return True
 
-    async def _open(self, client: socket.socket) -> None:
+    async def _open(self, client: socket.socket, protocol: Connecting) -> None:
         loop = asyncio.get_running_loop()
         client.setblocking(False)
+        ours = cast("asyncio.BaseProtocol", protocol)
         try:
             if self._context is None:
-                await loop.connect_accepted_socket(self._protocol, client)
+                await loop.connect_accepted_socket(lambda: ours, client)
             else:
                 await loop.connect_accepted_socket(
-                    self._protocol,
+                    lambda: ours,
                     client,
                     ssl=self._context,
                     ssl_handshake_timeout=self._limits.handshake_seconds,

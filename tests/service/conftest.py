@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import trustme
+import uvloop
 
 from injector.service.companions import Parts
 from injector.service.logs import Log
@@ -21,6 +22,14 @@ from injector.service.process import Service
 from tests.conftest import shared_folder
 from tests.service.kit import NAME, QUICK, Mount, Running, Start, a_pair, load_fake
 from tests.service.processes import Launch, Process
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run on the loop that the product uses, and where sockets are handled roughly on both."""
+    factories: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"uvloop": uvloop.new_event_loop}
+    if item.path.name == "test_slow_clients.py":
+        factories["asyncio"] = asyncio.new_event_loop
+    return factories
 
 
 @pytest.fixture(scope="session")
