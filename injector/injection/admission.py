@@ -27,7 +27,14 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _TYPE_META: Final = (
     'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
 )
-_GO_KINDS: Final = {bool: "bool", str: "string", int: "number", float: "number", list: "array", dict: "object"}
+_GO_KINDS: Final = {
+    bool: "bool",
+    str: "string",
+    int: "number",
+    float: "number",
+    list: "array",
+    dict: "object",
+}
 _SYNTAX: Final = {
     "Extra data": "after top-level value",
     "Expecting property name enclosed in double quotes": "looking for beginning of object key string",
@@ -87,7 +94,7 @@ def decode(body: bytes, behaviour: Behaviour) -> Review:
 
 
 def _parse(body: bytes) -> JSON:
-    """Return the JSON of a body: JSON where it opens with a brace, YAML otherwise, as Kubernetes tells them apart."""
+    """Return the JSON of a body: it is JSON where it opens with a brace, else YAML, as in Kubernetes."""
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -156,7 +163,9 @@ def _refuse_kind(api_version: str, kind: str, behaviour: Behaviour) -> None:
     """Say what happens to something that is not an AdmissionReview of a known version."""
     if (api_version, kind) == ("v1", "Pod"):
         if behaviour.refuses_other_kinds:
-            raise UndecodableReviewError(f"unsupported type :&TypeMeta{{Kind:{kind},APIVersion:{api_version},}}")
+            raise UndecodableReviewError(
+                f"unsupported type :&TypeMeta{{Kind:{kind},APIVersion:{api_version},}}"
+            )
         raise BadReview(400, "the body is a Pod, not an AdmissionReview")
     if behaviour.reads_any_review or (not behaviour.review_needs_kind and not (api_version and kind)):
         return
@@ -189,7 +198,12 @@ def _request(review: JSONObject, api_version: str, kind: str) -> Review:
         raise UndecodableReviewError(_mismatch(request, f"{_package(api_version)}.AdmissionRequest"))
     uid, namespace, name = (_string(request, key) for key in ("uid", "namespace", "name"))
     return Review(
-        uid=uid, namespace=namespace, name=name, object=request.get("object"), api_version=api_version, kind=kind
+        uid=uid,
+        namespace=namespace,
+        name=name,
+        object=request.get("object"),
+        api_version=api_version,
+        kind=kind,
     )
 
 
@@ -203,8 +217,9 @@ def _string(request: JSONObject, key: str) -> str:
         return ""
     if not isinstance(value, str):
         found = _GO_KINDS[type(value)]
+        field = f"AdmissionRequest.request.{key}"
         raise UndecodableReviewError(
-            f"json: cannot unmarshal {found} into Go struct field AdmissionRequest.request.{key} of type string"
+            f"json: cannot unmarshal {found} into Go struct field {field} of type string"
         )
     return value
 

@@ -14,18 +14,21 @@ from typing import Final
 from injector.errors import InjectionError
 from injector.gotemplate.quoting import quote
 from injector.injection.cidr import classic_fault, prefix_fault
-from injector.injection.releases import Behaviour, Span
 from injector.injection.mesh.annotation import proxy_config_fault
+from injector.injection.releases import EVER, Behaviour, Span
 from injector.patch.quantity import quantity_fault
 
 Check = Callable[[str, Behaviour], str]
 """Says what is wrong with a value; "" when nothing is."""
 
-_BOOLEANS: Final = frozenset({"1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False"})
+_BOOLEANS: Final = frozenset(
+    {"1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False"}
+)
 _INTERFACE: Final = re.compile(r"[A-Za-z0-9._@:-]+")
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
 # unicode.IsSpace, which strings.TrimSpace follows; str.strip also takes \x1c to \x1f.
-_SPACE: Final = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+_SPACES: Final = (0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000)
+_SPACE: Final = "".join(map(chr, (*b"\t\n\v\f\r \x85\xa0", *_SPACES)))
 
 
 def validate(annotations: Mapping[str, str], behaviour: Behaviour) -> None:
@@ -156,7 +159,7 @@ def _interfaces(value: str, _: Behaviour) -> str:
 class _Row:
     name: str
     check: Check
-    span: Span = Span()
+    span: Span = EVER
 
 
 _TRAFFIC: Final = "traffic.sidecar.istio.io"

@@ -56,7 +56,11 @@ def _trace(owner: JSONObject, labels: dict[str, str], behaviour: Behaviour) -> t
     name, api_version, kind = (owner.get(key) or "" for key in ("name", "apiVersion", "kind"))
     if kind == "ReplicaSet":
         return _behind_replica_set(name, api_version, labels, behaviour)
-    if kind == "ReplicationController" and behaviour.finds_deployment_configs and labels.get(_DEPLOYMENT_CONFIG):
+    if (
+        kind == "ReplicationController"
+        and behaviour.finds_deployment_configs
+        and labels.get(_DEPLOYMENT_CONFIG)
+    ):
         return labels[_DEPLOYMENT_CONFIG], api_version, "DeploymentConfig"
     if kind == "Job" and behaviour.cron_job_version:
         pattern = _SECONDS_OR_MINUTES if behaviour.cron_jobs_by_minute else _SECONDS

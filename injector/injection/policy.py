@@ -17,7 +17,14 @@ from injector.json_types import JSONObject, Pod
 SWITCH: Final = "sidecar.istio.io/inject"
 
 Rule = Literal[
-    "host-network", "ignored-namespace", "label", "annotation", "never-selector", "always-selector", "policy"
+    "host-network",
+    "ignored-namespace",
+    "label",
+    "annotation",
+    "never-selector",
+    "always-selector",
+    "policy",
+    "injected",
 ]
 
 _YES: Final = frozenset({"y", "yes", "true", "on"})

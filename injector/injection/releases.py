@@ -27,6 +27,9 @@ class Span:
         return self.since <= minor <= self.until
 
 
+EVER: Final = Span()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behaviour:
     """What one release does. A fact that no row sets is what it has as default here: not so."""
@@ -153,6 +156,7 @@ class Behaviour:
     kube_inject_decides: bool = False  # it looks at the annotation and the namespace
     kube_inject_skips_injected: bool = False
     kube_inject_pull_secrets: bool = False
+    kube_inject_names_kind: bool = False  # a line about a skipped workload gives kind and namespace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,6 +274,7 @@ ROWS: Final[tuple[Row, ...]] = (
     _row("kube_inject_decides", 8),
     _row("kube_inject_skips_injected", 2, 16),
     _row("kube_inject_pull_secrets", 6),
+    _row("kube_inject_names_kind", 13),
 )
 
 RELEASES: Final = tuple(f"1.{minor}" for minor in range(OLDEST, NEWEST + 1))

@@ -13,6 +13,7 @@ from injector.injection.mesh.effective import ProxyConfigs
 from injector.injection.mesh.loading import Mesh
 from injector.injection.releases import Behaviour
 from injector.json_types import JSONObject
+from injector.kubeyaml.skeletoncache import SkeletonCache
 
 UntrustedValues = Literal["scalar", "text"]
 
@@ -35,22 +36,29 @@ class InjectConfig:
     warnings: tuple[str, ...] = ()
 
 
+def _skeletons() -> SkeletonCache:
+    """Return a cache for the texts that templates make of the pods of a cluster: one a set of branches."""
+    return SkeletonCache(512)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """One consistent state of configuration.
 
     ``env`` is istiod's environment as given (never the host's), ``nodes`` maps a node's name to its
     kubelet version, ``namespaces`` a namespace's name to its object. ``templates`` are compiled; how
-    they are rendered is ``render.render_template``. ``mesh`` and ``proxy_configs`` are None only where a
-    mesh configuration is missing altogether, as in tests of Istio's own.
+    they are rendered is ``render.render_template``. ``skeletons`` is a cache: it changes no answer.
+    ``mesh`` and ``proxy_configs`` are None where there is no mesh configuration at all, which only
+    tests of Istio's own know.
     """
 
     behaviour: Behaviour
     config: InjectConfig
     values: JSONObject
     mesh: Mesh | None
-    proxy_configs: ProxyConfigs | None
     templates: Mapping[str, Any]
+    proxy_configs: ProxyConfigs | None = None
+    skeletons: SkeletonCache = field(default_factory=_skeletons, compare=False)
     revision: str = "default"
     env: Mapping[str, str] = field(default_factory=dict)
     nodes: Mapping[str, str] = field(default_factory=dict)

@@ -139,10 +139,10 @@ def _responses(case: Case, wanted: dict[str, Any], response: dict[str, Any]) -> 
 
 
 def _patched(case: Case, operations: list[Any]) -> Iterator[str]:
-    if case.patched is None and case.patched_base == "":
+    if case.patched is None and case.patched_base == "" and not case.operations:
         yield f"patched: nothing expected, got {operations!r:.300}"
         return
-    ours = apply(case.object, operations)
+    ours = apply(case.object, operations) if case.object is not None else None
     if case.patched is None or case.patched_base == "none":
         return
     theirs = case.patched

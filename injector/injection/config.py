@@ -1,0 +1,198 @@
+"""The texts of Istio's injector ConfigMap in; InjectConfig and values, or every fault at once, out.
+
+Knows no file but by name: what the texts are called in errors is handed in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, Final
+
+from injector.errors import ConfigError, YAMLError
+from injector.injection.releases import NEWEST_LEGACY_RELEASE, NEWEST_RELEASE, Behaviour
+from injector.injection.selector import Selector, SelectorError
+from injector.injection.snapshot import InjectConfig
+from injector.json_types import JSON, JSONObject
+from injector.kubeyaml import load
+
+SIDECAR: Final = "sidecar"
+"""The name of the only template up to 1.8, and of the default one since."""
+
+_OLD_DELIMITERS_RELEASE: Final = "1.1"
+_KINDS: Final = {
+    str: "a string",
+    dict: "a mapping",
+    list: "a list",
+    bool: "a boolean",
+    int: "a number",
+    float: "a number",
+}
+
+
+class ConfigErrors(ConfigError):  # noqa: N818 - several of what its base is one of
+    """Several faults of one configuration; ``str()`` gives each its line."""
+
+    def __init__(self, faults: Iterable[ConfigError]) -> None:
+        self.faults = tuple(faults)
+        first = self.faults[0]
+        super().__init__(first.reason, file=first.file, line=first.line, path=first.path)
+
+    def __str__(self) -> str:
+        """Return one line per fault."""
+        return "\n".join(str(fault) for fault in self.faults)
+
+
+class Faults:
+    """Collects faults so that all of them are reported in one go."""
+
+    def __init__(self) -> None:
+        self.found: list[ConfigError] = []
+
+    def add(self, reason: str, *, file: str = "", line: int = 0, path: str = "") -> None:
+        """Note one fault."""
+        self.found.append(ConfigError(reason, file=file, line=line, path=path))
+
+    def raise_if_any(self) -> None:
+        """Raise what was found: one ConfigError, or ConfigErrors for several."""
+        if len(self.found) == 1:
+            raise self.found[0]
+        if self.found:
+            raise ConfigErrors(self.found)
+
+
+def read_mapping(text: str, file: str, faults: Faults) -> JSONObject:
+    """Return the mapping that a YAML text holds; {} for an empty one and, with a fault noted, for others."""
+    try:
+        value = load(text)
+    except YAMLError as error:
+        faults.add(error.reason, file=file, line=error.line)
+        return {}
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        faults.add(f"must be a mapping, not {_KINDS[type(value)]}", file=file)
+        return {}
+    return value
+
+
+def told_release(config: JSONObject) -> str:
+    """Return the release that a configuration without --release is read as.
+
+    ``templates`` came with 1.9; a single ``template`` in square brackets ended with 1.1.
+    """
+    if _get(config, "templates"):
+        return NEWEST_RELEASE
+    template = _get(config, "template")
+    if isinstance(template, str) and "[[" in template and "{{" not in template:
+        return _OLD_DELIMITERS_RELEASE
+    return NEWEST_LEGACY_RELEASE if template else NEWEST_RELEASE
+
+
+def parse_config(document: JSONObject, behaviour: Behaviour, *, file: str, faults: Faults) -> InjectConfig:
+    """Return the typed configuration; what is wrong with it is noted in ``faults``."""
+    reader = _Reader(document=document, file=file, faults=faults)
+    never = reader.selectors("neverInjectSelector") if behaviour.has_selectors else ()
+    always = reader.selectors("alwaysInjectSelector") if behaviour.has_selectors else ()
+    return InjectConfig(
+        policy=reader.string("policy"),
+        templates=_templates(reader, behaviour),
+        default_templates=reader.strings("defaultTemplates") or (SIDECAR,),
+        aliases=reader.aliases(),
+        never_inject_selectors=never,
+        always_inject_selectors=always,
+        injected_annotations=reader.string_map("injectedAnnotations")
+        if behaviour.has_injected_annotations
+        else {},
+        warnings=tuple(reader.warnings),
+    )
+
+
+def _templates(reader: _Reader, behaviour: Behaviour) -> dict[str, str]:
+    """Return the templates that the release reads; the other format is a fault that says how to go on.
+
+    Charts from 1.9 on put a ``template`` beside ``templates`` which only says that versions do not match.
+    """
+    if behaviour.overlays:
+        templates = reader.string_map("templates")
+        if not templates:
+            old = " (it has `template`, so it is of 1.8 or older: say so with --release)"
+            reader.fault(f"there are no templates{old if reader.get('template') else ''}", "templates")
+        return templates
+    template = reader.string("template")
+    if not template:
+        new = " (it has `templates`, so it is of 1.9 or newer: say so with --release)"
+        reader.fault(f"there is no template{new if reader.get('templates') else ''}", "template")
+    return {SIDECAR: template}
+
+
+class _Reader:
+    """Typed access to one document's keys; every mismatch becomes a fault with its path."""
+
+    def __init__(self, *, document: JSONObject, file: str, faults: Faults) -> None:
+        self._document = document
+        self._file = file
+        self._faults = faults
+        self.warnings: list[str] = []
+
+    def get(self, key: str) -> JSON:
+        return _get(self._document, key)
+
+    def fault(self, reason: str, path: str) -> None:
+        self._faults.add(reason, file=self._file, path=path)
+
+    def _typed(self, value: JSON, path: str, wanted: type, zero: Any) -> Any:
+        if value is None:
+            return zero
+        if not isinstance(value, wanted):
+            quoted = (
+                " (YAML reads it so; put it in quotes)" if wanted is str and isinstance(value, bool) else ""
+            )
+            self.fault(f"must be {_KINDS[wanted]}, not {_KINDS[type(value)]}{quoted}", path)
+            return zero
+        return value
+
+    def string(self, key: str) -> str:
+        return str(self._typed(self.get(key), key, str, ""))
+
+    def strings(self, key: str) -> tuple[str, ...]:
+        return self._strings(self.get(key), key)
+
+    def _strings(self, value: JSON, path: str) -> tuple[str, ...]:
+        items = self._typed(value, path, list, [])
+        return tuple(self._typed(item, f"{path}[{index}]", str, "") for index, item in enumerate(items))
+
+    def string_map(self, key: str) -> dict[str, str]:
+        items = self._typed(self.get(key), key, dict, {})
+        return {name: self._typed(value, f"{key}.{name}", str, "") for name, value in items.items()}
+
+    def aliases(self) -> dict[str, tuple[str, ...]]:
+        items = self._typed(self.get("aliases"), "aliases", dict, {})
+        return {name: self._strings(value, f"aliases.{name}") for name, value in items.items()}
+
+    def selectors(self, key: str) -> tuple[Selector, ...]:
+        """Return the usable label selectors; an unusable one is skipped with a warning, as Istio does."""
+        found = []
+        for index, item in enumerate(self._typed(self.get(key), key, list, [])):
+            path = f"{key}[{index}]"
+            try:
+                found.append(Selector.parse(self._typed(item, path, dict, {})))
+            except SelectorError as error:
+                self.warnings.append(f"{path} is skipped: {error}")
+        return tuple(found)
+
+
+def _get(document: JSONObject, key: str) -> JSON:
+    """Return the value under ``key`` in any case, as encoding/json finds it."""
+    if key in document:
+        return document[key]
+    return next((value for name, value in document.items() if name.lower() == key.lower()), None)
+
+
+def line_of_template(text: str, name: str) -> int:
+    """Return the line of a configuration's text on which template ``name`` begins; 0 when it cannot be told.
+
+    For errors only: found by the key at the start of a line, which is how every chart writes it.
+    """
+    match = re.search(rf"^\s*['\"]?{re.escape(name)}['\"]?:\s*[|>][^\n]*\n", text, re.MULTILINE)
+    return text.count("\n", 0, match.end()) + 1 if match else 0

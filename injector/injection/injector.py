@@ -1,0 +1,127 @@
+"""The library: texts of a configuration in, an Injector out, which answers reviews and injects pods.
+
+Knows no file, no HTTP and no cluster; what a cluster would tell is handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from injector.errors import BadReview
+from injector.injection.inject import Answer, answer_review, inject_one
+from injector.injection.loading import Sources, Surroundings, load_snapshot
+from injector.injection.mesh.effective import ProxyConfigs
+from injector.injection.policy import Decision
+from injector.injection.snapshot import Snapshot, UntrustedValues
+from injector.injection.workload import WorkloadOutcome, inject_workload
+from injector.json_types import JSON, JSONObject, Pod
+
+
+@dataclass(frozen=True, slots=True)
+class Injector:
+    """Istio's sidecar injector of one release with one configuration. Frozen: use it from any thread."""
+
+    snapshot: Snapshot
+
+    @classmethod
+    def load(  # noqa: PLR0913 - the fixed signature of the library
+        cls,
+        config: str,
+        values: str = "{}",
+        mesh: str = "",
+        *,
+        release: str | None = None,
+        revision: str = "default",
+        env: Mapping[str, str] | None = None,
+        nodes: Mapping[str, str] | None = None,
+        namespaces: Mapping[str, JSONObject] | None = None,
+        proxy_configs: Iterable[JSONObject] = (),
+        untrusted_values: UntrustedValues = "scalar",
+        files: tuple[str, str, str] = ("config", "values", "mesh"),
+    ) -> Injector:
+        """Load the texts of the keys config, values and mesh of Istio's ConfigMaps.
+
+        ``release`` is Istio's, "1.0" to "1.31"; without it, it is told from the configuration.
+        ``env`` is istiod's environment: the features that it switches, and what the template function
+        ``env`` reads. ``nodes`` maps a node's name to its kubelet's version, ``namespaces`` a
+        namespace's name to its object. ``files`` are the texts' names in errors. Raises ConfigError.
+        """
+        sources = Sources(
+            config=config,
+            values=values,
+            mesh=mesh,
+            config_file=files[0],
+            values_file=files[1],
+            mesh_file=files[2],
+        )
+        around = Surroundings(
+            release=release,
+            revision=revision,
+            env=env or {},
+            nodes=nodes or {},
+            namespaces=namespaces or {},
+            proxy_configs=proxy_configs,
+            untrusted_values=untrusted_values,
+        )
+        return cls(load_snapshot(sources, around))
+
+    @property
+    def release(self) -> str:
+        """The release whose behaviour it has, "1.31"."""
+        return self.snapshot.behaviour.release
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What of the configuration is not used, one sentence each."""
+        ignored = self.snapshot.mesh.ignored if self.snapshot.mesh else ()
+        return (
+            *self.snapshot.config.warnings,
+            *(f"mesh: {path} is no field of this release" for path in ignored),
+        )
+
+    def with_cluster(
+        self,
+        *,
+        nodes: Mapping[str, str],
+        namespaces: Mapping[str, JSONObject],
+        proxy_configs: Iterable[JSONObject] = (),
+    ) -> Injector:
+        """Return the same injector in a cluster that says something else; nothing is compiled again."""
+        mesh = self.snapshot.mesh
+        configs = ProxyConfigs(mesh, proxy_configs) if mesh else None
+        return Injector(replace(self.snapshot, nodes=nodes, namespaces=namespaces, proxy_configs=configs))
+
+    def review(self, body: bytes, path: str = "/inject") -> bytes:
+        """Return the AdmissionReview that a POST of ``body`` is answered with, HTTP 200.
+
+        ``path`` is the decoded path of the URL. Raises BadReview, which has an HTTP status, where the
+        call itself is wrong.
+        """
+        return self.answer(body, path).body
+
+    def answer(self, body: bytes, path: str = "/inject") -> Answer:
+        """Return the answer with what is to be said about it in a log and in metrics. Raises BadReview."""
+        try:
+            return answer_review(body, path, self.snapshot)
+        except RecursionError as error:
+            raise BadReview(400, "the review is nested too deeply") from error
+
+    def inject_pod(self, pod: Pod, namespace: str = "") -> tuple[Pod, Decision]:
+        """Return the pod as the webhook would leave it, and why.
+
+        A pod that is not to be injected comes back as it is. Raises InjectionError.
+        """
+        return inject_one(pod, namespace, self.snapshot)
+
+    def inject_workload(
+        self, document: JSON, *, namespace: str = "", pod_template_path: str = ""
+    ) -> WorkloadOutcome:
+        """Inject one document of a manifest as kube-inject of the release does. Raises InjectionError.
+
+        ``namespace`` counts where the document names none; ``pod_template_path`` is the dotted path of
+        the pod template in kinds that are not known.
+        """
+        return inject_workload(
+            document, self.snapshot, namespace=namespace, pod_template_path=pod_template_path
+        )

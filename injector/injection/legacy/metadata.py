@@ -1,0 +1,143 @@
+"""What code up to 1.8 adds to a pod's labels and annotations. Knows no container."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from injector.injection.annotations import parse_bool
+from injector.injection.releases import Behaviour
+from injector.json_types import JSONObject, Pod
+from injector.kubeyaml import go_json
+
+MERGE: Final = "prometheus.istio.io/merge-metrics"
+SCRAPE_CONFIG: Final = "ISTIO_PROMETHEUS_ANNOTATIONS"
+NETWORK: Final = "ISTIO_META_NETWORK"
+
+KNOWN_ANNOTATIONS: Final = frozenset(
+    {
+        "k8s.v1.cni.cncf.io/networks",
+        "prometheus.istio.io/merge-metrics",
+        "proxy.istio.io/config",
+        "readiness.status.sidecar.istio.io/failureThreshold",
+        "readiness.status.sidecar.istio.io/initialDelaySeconds",
+        "readiness.status.sidecar.istio.io/periodSeconds",
+        "sidecar.istio.io/bootstrapOverride",
+        "sidecar.istio.io/controlPlaneAuthPolicy",
+        "sidecar.istio.io/discoveryAddress",
+        "sidecar.istio.io/enableCoreDump",
+        "sidecar.istio.io/inject",
+        "sidecar.istio.io/interceptionMode",
+        "sidecar.istio.io/proxyCPU",
+        "sidecar.istio.io/proxyImage",
+        "sidecar.istio.io/proxyMemory",
+        "sidecar.istio.io/rewriteAppHTTPProbers",
+        "sidecar.istio.io/statsInclusionPrefixes",
+        "sidecar.istio.io/statsInclusionRegexps",
+        "sidecar.istio.io/statsInclusionSuffixes",
+        "sidecar.istio.io/status",
+        "sidecar.istio.io/userVolume",
+        "sidecar.istio.io/userVolumeMount",
+        "status.sidecar.istio.io/port",
+        "traffic.sidecar.istio.io/excludeInboundPorts",
+        "traffic.sidecar.istio.io/excludeOutboundIPRanges",
+        "traffic.sidecar.istio.io/excludeOutboundPorts",
+        "traffic.sidecar.istio.io/includeInboundPorts",
+        "traffic.sidecar.istio.io/includeOutboundIPRanges",
+        "traffic.sidecar.istio.io/kubevirtInterfaces",
+    }
+)
+"""The annotations that Istio knows, which are all that a template may set for the CNI plugin."""
+
+_TLS_MODE: Final = "security.istio.io/tlsMode"
+_REVISION: Final = "istio.io/rev"
+_CANONICAL_NAME: Final = "service.istio.io/canonical-name"
+_CANONICAL_REVISION: Final = "service.istio.io/canonical-revision"
+_NETWORK: Final = "topology.istio.io/network"
+_SCRAPE: Final = ("scrape", "path", "port")
+
+
+def labels_to_add(
+    labels: Mapping[str, str], workload: str, revision: str, network: str | None, behaviour: Behaviour
+) -> dict[str, str]:
+    """Return the labels that the webhook adds where the pod has none, or an empty one, of that name."""
+    added: dict[str, str] = {}
+    if behaviour.revision_label:
+        added[_REVISION] = revision
+    if behaviour.tls_mode_label:
+        added[_TLS_MODE] = "istio"
+    if behaviour.canonical_labels:
+        added[_CANONICAL_NAME] = _first(
+            labels, (_CANONICAL_NAME, "app.kubernetes.io/name", "app"), otherwise=workload
+        )
+        added[_CANONICAL_REVISION] = _first(
+            labels, (_CANONICAL_REVISION, "app.kubernetes.io/version", "version"), otherwise="latest"
+        )
+    if behaviour.network_label and network is not None:
+        added[_NETWORK] = network
+    return added
+
+
+def _first(labels: Mapping[str, str], keys: tuple[str, ...], *, otherwise: str) -> str:
+    return next((labels[key] or "" for key in keys if key in labels), otherwise)
+
+
+def labelled(labels: Mapping[str, str], added: Mapping[str, str]) -> dict[str, str]:
+    """Return the labels with those added that are missing or empty."""
+    return {**labels, **{key: value for key, value in added.items() if not labels.get(key)}}
+
+
+def by_hand_labels(labels: Mapping[str, str], revision: str, behaviour: Behaviour) -> dict[str, str]:
+    """Return the labels as kube-inject up to 1.7 leaves them: the revision is set even where there is one."""
+    changed = dict(labels)
+    if behaviour.revision_label:
+        changed[_REVISION] = revision
+    if behaviour.tls_mode_label and not labels.get(_TLS_MODE):
+        changed[_TLS_MODE] = "istio"
+    return changed
+
+
+# ---- Prometheus
+
+
+def merges_metrics(annotations: Mapping[str, str], mesh_setting: bool | None, behaviour: Behaviour) -> bool:  # noqa: FBT001 - a protobuf BoolValue
+    """Tell whether metrics are merged: the annotation, else the mesh, else what the release does."""
+    if not behaviour.merges_prometheus:
+        return False
+    chosen = parse_bool(annotations.get(MERGE) or "")
+    if chosen is not None:
+        return chosen
+    return behaviour.merges_prometheus_by_default if mesh_setting is None else mesh_setting
+
+
+def scrape_configuration(annotations: Mapping[str, str]) -> str:
+    """Return what the agent has to scrape, as JSON; "" when the pod's annotations say nothing."""
+    found = {key: annotations.get(f"prometheus.io/{key}") or "" for key in _SCRAPE}
+    return go_json(found, sort_keys=False) if any(found.values()) else ""
+
+
+def merged_annotations(port: int) -> dict[str, str]:
+    """Return the annotations that lead Prometheus to the agent."""
+    return {
+        "prometheus.io/path": "/stats/prometheus",
+        "prometheus.io/port": str(port),
+        "prometheus.io/scrape": "true",
+    }
+
+
+# ---- pods
+
+
+def metadata_of(pod: Pod) -> JSONObject:
+    """Return the pod's metadata, empty where it has none."""
+    return pod.get("metadata") or {}
+
+
+def annotations_of(pod: Pod) -> dict[str, str]:
+    """Return the pod's annotations; one that is null is an empty string, as Go decodes it."""
+    return {key: value or "" for key, value in (metadata_of(pod).get("annotations") or {}).items()}
+
+
+def labels_of(pod: Pod) -> dict[str, str]:
+    """Return the pod's labels; one that is null is an empty string, as Go decodes it."""
+    return {key: value or "" for key, value in (metadata_of(pod).get("labels") or {}).items()}

@@ -1,0 +1,112 @@
+"""A decoded spec and the pod it goes to in, the spec with what code adds to the proxy container out.
+
+Knows no template and no review.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Final
+
+from injector.injection.legacy.spec import SidecarInjectionSpec
+from injector.json_types import JSONObject
+from injector.patch.quantity import milli_value
+
+PROXY: Final = "istio-proxy"
+VALIDATION: Final = "istio-validation"
+
+_SERVICE_ACCOUNT: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
+_CONCURRENCY: Final = re.compile(r"-{1,2}concurrency(=(?P<threads>[0-9]+))?")
+
+
+def find_proxy(containers: Iterable[JSONObject]) -> JSONObject | None:
+    """Return the first container called istio-proxy."""
+    return next((container for container in containers if container.get("name") == PROXY), None)
+
+
+def with_proxy(
+    spec: SidecarInjectionSpec, change: Callable[[JSONObject], JSONObject], *, every: bool = False
+) -> SidecarInjectionSpec:
+    """Return the spec whose first (or, with ``every``, each) istio-proxy container is changed."""
+    containers: list[JSONObject] = []
+    found = False
+    for container in spec.containers:
+        wanted = container.get("name") == PROXY and (every or not found)
+        containers.append(change(container) if wanted else container)
+        found = found or wanted
+    return replace(spec, containers=tuple(containers)) if found else spec
+
+
+def with_env(container: JSONObject, added: Mapping[str, str]) -> JSONObject:
+    """Return the container with variables at the end of its environment; an empty value is left out."""
+    new = [{"name": name} | ({"value": value} if value else {}) for name, value in added.items()]
+    return container | {"env": [*(container.get("env") or ()), *new]}
+
+
+def without_env(container: JSONObject, names: Iterable[str]) -> JSONObject:
+    """Return the container without the variables of those names."""
+    gone = set(names)
+    kept = [variable for variable in container.get("env") or () if variable.get("name") not in gone]
+    return container | {"env": kept}
+
+
+def with_url_environment(spec: SidecarInjectionSpec, environment: Mapping[str, str]) -> SidecarInjectionSpec:
+    """Return the spec whose proxies have the variables of the webhook's URL, at the end."""
+    if not environment:
+        return spec
+    return with_proxy(spec, lambda proxy: with_env(without_env(proxy, environment), environment), every=True)
+
+
+# ---- concurrency
+
+
+def with_concurrency(spec: SidecarInjectionSpec) -> SidecarInjectionSpec:
+    """Return the spec whose proxy runs as many threads as it has CPUs, unless its arguments say how many."""
+    return with_proxy(spec, _with_concurrency)
+
+
+def _with_concurrency(proxy: JSONObject) -> JSONObject:
+    if _configured_threads(proxy.get("args") or []) > 0:
+        return proxy
+    resources = proxy.get("resources") or {}
+    for kind in ("limits", "requests"):
+        millis = milli_value(str((resources.get(kind) or {}).get("cpu", "0")))
+        threads = -(-millis // 1000)
+        if threads > 0:
+            return proxy | {"args": [*(proxy.get("args") or ()), "--concurrency", str(threads)]}
+    return proxy
+
+
+def _configured_threads(args: list[str]) -> int:
+    for position, argument in enumerate(args):
+        match = _CONCURRENCY.fullmatch(argument.strip())
+        if match:
+            following = args[position + 1] if position + 1 < len(args) else ""
+            return _number(match["threads"] or following)
+    return 0
+
+
+def _number(text: str) -> int:
+    return int(text) if re.fullmatch(r"[+-]?[0-9]+", text) else 0
+
+
+# ---- service account
+
+
+def with_account_token(spec: SidecarInjectionSpec, containers: Iterable[JSONObject]) -> SidecarInjectionSpec:
+    """Return the spec whose proxies mount the service account's token as the last container that does."""
+    mounts = [
+        mount
+        for container in containers
+        for mount in container.get("volumeMounts") or ()
+        if mount.get("mountPath") == _SERVICE_ACCOUNT
+    ]
+    if not mounts or not mounts[-1].get("name"):
+        return spec
+    return with_proxy(
+        spec,
+        lambda proxy: proxy | {"volumeMounts": [*(proxy.get("volumeMounts") or ()), mounts[-1]]},
+        every=True,
+    )

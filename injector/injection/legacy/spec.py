@@ -1,0 +1,131 @@
+"""The JSON of a rendered template up to 1.8 in, a typed SidecarInjectionSpec out.
+
+Knows no template and no pod. Go decodes the rendered YAML into typed structs, so a number or boolean
+in a string's place becomes its text, unknown fields vanish, and a wrong type is an error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from injector.errors import InjectionError, TypedError
+from injector.injection.releases import Behaviour
+from injector.json_types import JSON, JSONObject
+from injector.patch import normalise
+
+PARSING_FAILED: Final = (
+    "failed parsing generated injected YAML (check Istio sidecar injector configuration): "
+)
+
+_RESTART_POLICY: Final = "restartPolicy"
+
+_LISTS: Final = {
+    "initContainers": "Container",
+    "containers": "Container",
+    "volumes": "Volume",
+    "imagePullSecrets": "LocalObjectReference",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SidecarInjectionSpec:
+    """What a template adds to a pod; Kubernetes objects as their JSON."""
+
+    init_containers: tuple[JSONObject, ...] = ()
+    containers: tuple[JSONObject, ...] = ()
+    volumes: tuple[JSONObject, ...] = ()
+    image_pull_secrets: tuple[JSONObject, ...] = ()
+    dns_config: JSONObject | None = None
+    rewrite_probes: bool = False
+    redirect_annotations: JSONObject | None = None
+
+
+def decode_spec(rendered: JSON, behaviour: Behaviour) -> SidecarInjectionSpec:
+    """Return the typed spec; raises InjectionError, which denies the pod, where the JSON does not fit."""
+    try:
+        return _decode(rendered, behaviour)
+    except TypedError as error:
+        raise InjectionError(f"{parsing_failed(behaviour)}error unmarshaling JSON: {error}") from error
+
+
+def parsing_failed(behaviour: Behaviour) -> str:
+    """Return what stands before the reason why a rendered template is no spec."""
+    return PARSING_FAILED if behaviour.explains_rendered_yaml else ""
+
+
+def _decode(rendered: JSON, behaviour: Behaviour) -> SidecarInjectionSpec:
+    if rendered is None:
+        return SidecarInjectionSpec()
+    if not isinstance(rendered, dict):
+        kind = "array" if isinstance(rendered, list) else "string" if isinstance(rendered, str) else "number"
+        raise TypedError(f"json: cannot unmarshal {kind} into Go value of type inject.SidecarInjectionSpec")
+    fields = {_FIELDS[key.lower()]: value for key, value in rendered.items() if key.lower() in _FIELDS}
+    lists = {key: _objects(fields.get(key), key, go_type) for key, go_type in _LISTS.items()}
+    dns_config = fields.get("dnsConfig") if behaviour.has_dns_config else None
+    return SidecarInjectionSpec(
+        init_containers=lists["initContainers"],
+        containers=lists["containers"],
+        volumes=lists["volumes"],
+        image_pull_secrets=lists["imagePullSecrets"],
+        dns_config=None if dns_config is None else _typed(dns_config, "PodDNSConfig"),
+        rewrite_probes=behaviour.rewrites_probes and _boolean(fields.get("rewriteAppHTTPProbe")),
+        redirect_annotations=_strings(fields.get("podRedirectAnnot")),
+    )
+
+
+_FIELDS: Final = {
+    key.lower(): key for key in (*_LISTS, "dnsConfig", "rewriteAppHTTPProbe", "podRedirectAnnot")
+}
+
+
+def _objects(value: JSON, key: str, go_type: str) -> tuple[JSONObject, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        raise _misfit("object", key[0].upper() + key[1:], f"[]v1.{go_type}")
+    return tuple(_without_newer_fields(_typed({} if item is None else item, go_type)) for item in value)
+
+
+def _without_newer_fields(item: JSONObject) -> JSONObject:
+    """Return what is left where Kubernetes has no native sidecars yet.
+
+    Istio's templates up to 1.8 give their init container a restartPolicy, which Go's types of the time
+    drop; today it would make a sidecar of it, and the pod would never start.
+    """
+    return {key: value for key, value in item.items() if key != _RESTART_POLICY}
+
+
+def _typed(value: JSON, go_type: str) -> JSONObject:
+    typed: JSONObject = normalise(value, go_type, coerce_strings=True)
+    return typed
+
+
+def _boolean(value: JSON) -> bool:
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    raise _misfit("string", "RewriteAppHTTPProbe", "bool")
+
+
+def _strings(value: JSON) -> JSONObject | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise _misfit("string", "PodRedirectAnnot", "map[string]string")
+    return {key: _string(item) for key, item in value.items()}
+
+
+def _string(value: Any) -> str:
+    """Return a value of a map of strings as ghodss/yaml hands it to Go: scalars as their text."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str | int | float):
+        return str(value)
+    raise _misfit("object", "PodRedirectAnnot", "string")
+
+
+def _misfit(found: str, field: str, wanted: str) -> TypedError:
+    place = f"Go struct field SidecarInjectionSpec.{field}"
+    return TypedError(f"json: cannot unmarshal {found} into {place} of type {wanted}")

@@ -1,0 +1,125 @@
+"""The texts of a configuration in, one Snapshot out, or every fault of all of them at once.
+
+Knows no file but by name, and no pod.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from injector.errors import ConfigError, TemplateError
+from injector.injection.config import (
+    Faults,
+    line_of_template,
+    parse_config,
+    read_mapping,
+    told_release,
+)
+from injector.injection.mesh.effective import ProxyConfigs
+from injector.injection.mesh.loading import Mesh, load_mesh
+from injector.injection.releases import Behaviour, behaviour_of
+from injector.injection.render import InjectionTemplate
+from injector.injection.snapshot import Snapshot, UntrustedValues
+from injector.json_types import JSONObject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """The three texts as mounted, and what they are called in errors."""
+
+    config: str
+    values: str = "{}"
+    mesh: str = ""
+    config_file: str = "config"
+    values_file: str = "values"
+    mesh_file: str = "mesh"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What an injector is told beside its configuration: see Snapshot for each."""
+
+    release: str | None = None
+    revision: str = "default"
+    env: Mapping[str, str] = field(default_factory=dict)
+    nodes: Mapping[str, str] = field(default_factory=dict)
+    namespaces: Mapping[str, JSONObject] = field(default_factory=dict)
+    proxy_configs: Iterable[JSONObject] = ()
+    untrusted_values: UntrustedValues = "scalar"
+
+
+def load_snapshot(sources: Sources, around: Surroundings, *, mesh: Mesh | str | None = "text") -> Snapshot:
+    """Return the snapshot of a configuration; raises ConfigError, which may be of several faults.
+
+    ``mesh`` stands in for the text of the same name where a caller has one already.
+    """
+    faults = Faults()
+    document = read_mapping(sources.config, sources.config_file, faults)
+    values = read_mapping(sources.values, sources.values_file, faults)
+    behaviour = _behaviour(around.release or told_release(document), faults)
+    read_mesh = _mesh(sources, behaviour, faults) if isinstance(mesh, str) else mesh
+    config = parse_config(document, behaviour, file=sources.config_file, faults=faults)
+    faults.raise_if_any()
+    snapshot = Snapshot(
+        behaviour=behaviour,
+        config=config,
+        values=values,
+        mesh=read_mesh,
+        proxy_configs=_proxy_configs(read_mesh, around.proxy_configs, faults),
+        templates={},
+        revision=around.revision,
+        env=around.env,
+        nodes=around.nodes,
+        namespaces=around.namespaces,
+        untrusted_values=around.untrusted_values,
+    )
+    return _with_templates(snapshot, sources, faults)
+
+
+def _behaviour(release: str, faults: Faults) -> Behaviour:
+    try:
+        return behaviour_of(release)
+    except ValueError as error:
+        faults.add(str(error), path="release")
+        faults.raise_if_any()
+        raise
+
+
+def _mesh(sources: Sources, behaviour: Behaviour, faults: Faults) -> Mesh | None:
+    try:
+        return load_mesh(sources.mesh, behaviour.minor, file=sources.mesh_file)
+    except ConfigError as error:
+        faults.found.append(error)
+        return None
+
+
+def _proxy_configs(mesh: Mesh | None, resources: Iterable[JSONObject], faults: Faults) -> ProxyConfigs | None:
+    if mesh is None:
+        return None
+    try:
+        return ProxyConfigs(mesh, resources)
+    except ConfigError as error:
+        faults.found.append(error)
+        return None
+
+
+def _with_templates(snapshot: Snapshot, sources: Sources, faults: Faults) -> Snapshot:
+    templates: dict[str, Any] = {}
+    for name, text in snapshot.config.templates.items():
+        try:
+            templates[name] = InjectionTemplate(text, snapshot)
+        except TemplateError as error:
+            faults.found.append(_template_fault(name, error, snapshot, sources))
+    faults.raise_if_any()
+    return replace(snapshot, templates=templates)
+
+
+def _template_fault(name: str, error: TemplateError, snapshot: Snapshot, sources: Sources) -> ConfigError:
+    """Return the fault with the line of the file, not of the template, where that can be told."""
+    overlays = snapshot.behaviour.overlays
+    start = line_of_template(sources.config, name if overlays else "template")
+    path = f"templates.{name}" if overlays else "template"
+    line = start + error.line - 1 if start and error.line else 0
+    return ConfigError(str(error), file=sources.config_file, line=line, path=path)

@@ -1,0 +1,113 @@
+"""A request and a compiled template in, the JSON that the template makes out. Knows nothing of merging.
+
+Templates are compiled once, for what is known by then; most pods have the mesh's own ProxyConfig, so
+each is compiled for that as well, and once more without it when the first other pod comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from injector.errors import InjectionError
+from injector.gotemplate import Template, compile_template
+from injector.gotemplate.values import Value
+from injector.injection.context import dot_of, dot_type, known_fields
+from injector.injection.functions import functions_of
+from injector.injection.mesh.annotation import ANNOTATION
+from injector.injection.mesh.message import Message, MessageError
+from injector.injection.request import InjectionRequest
+from injector.injection.snapshot import Snapshot
+from injector.json_types import JSON, JSONObject, Pod
+
+_NAME = "inject"
+"""What Istio calls every template; it stands in error messages."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateData:
+    """The dot for one pod, but for what the template was compiled for."""
+
+    fields: Mapping[str, Value]
+    proxy_config: Message | None
+
+
+class InjectionTemplate:
+    """One template of the configuration, compiled."""
+
+    def __init__(self, text: str, snapshot: Snapshot) -> None:
+        """Compile it for a snapshot; raises TemplateSyntaxError."""
+        self._text = text
+        self._snapshot = snapshot
+        self._functions = functions_of(snapshot)
+        self.proxy_config = _usual_proxy_config(snapshot)
+        self.usual = self._compile(self.proxy_config)
+
+    @cached_property
+    def general(self) -> Template:
+        """The template for pods whose ProxyConfig is their own."""
+        return self._compile(None)
+
+    def _compile(self, proxy_config: Message | None) -> Template:
+        snapshot = self._snapshot
+        return compile_template(
+            _NAME,
+            self._text,
+            functions=self._functions,
+            known=known_fields(
+                behaviour=snapshot.behaviour,
+                values=snapshot.values,
+                mesh=snapshot.mesh,
+                revision=snapshot.revision,
+                env=snapshot.env,
+                proxy_config=proxy_config,
+            ),
+            dot_type=dot_type(snapshot.behaviour),
+            delimiters=snapshot.behaviour.delimiters,
+        )
+
+    def for_config(self, proxy_config: Message | None) -> Template:
+        """Return the compiled form that serves a pod with this ProxyConfig."""
+        usual = proxy_config is self.proxy_config or proxy_config == self.proxy_config
+        return self.usual if usual and proxy_config is not None else self.general
+
+
+def template_data(
+    request: InjectionRequest, snapshot: Snapshot, pod: Pod, *, native: bool = False
+) -> TemplateData:
+    """Return what templates see of ``pod``, which from 1.9 is the one without earlier injections.
+
+    Raises InjectionError for an annotation that is no ProxyConfig.
+    """
+    proxy_config = proxy_config_of(request, snapshot)
+    fields = dot_of(request, snapshot, pod, proxy_config, native=native)
+    return TemplateData(fields=fields, proxy_config=proxy_config)
+
+
+def render_template(template: InjectionTemplate, data: TemplateData, snapshot: Snapshot) -> JSON:
+    """Return the JSON of the YAML that the template makes of the data.
+
+    Raises TemplateExecError where the template fails on it, YAMLError where it makes no YAML.
+    """
+    rendering = template.for_config(data.proxy_config).render(data.fields)
+    return snapshot.skeletons.fill(rendering, snapshot.untrusted_values)
+
+
+def proxy_config_of(request: InjectionRequest, snapshot: Snapshot) -> Message | None:
+    """Return the pod's ProxyConfig; None where there is no mesh."""
+    configs = snapshot.proxy_configs
+    if configs is None:
+        return None
+    metadata: JSONObject = request.pod.get("metadata") or {}
+    annotation = (metadata.get("annotations") or {}).get(ANNOTATION)
+    try:
+        if request.by_hand:
+            return configs.annotated(annotation)
+        return configs.of(request.namespace, metadata.get("labels") or {}, annotation)
+    except MessageError as error:
+        raise InjectionError(str(error)) from error
+
+
+def _usual_proxy_config(snapshot: Snapshot) -> Message | None:
+    return snapshot.proxy_configs.of("", {}, None) if snapshot.proxy_configs else None

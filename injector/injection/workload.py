@@ -1,0 +1,169 @@
+"""One document of a manifest in, the same injected by hand out, as istioctl kube-inject does it.
+
+Knows no file, no YAML and no output.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from injector.errors import InjectionError, TypedError
+from injector.injection.inject import inject
+from injector.injection.kinds import PodPlace, get_at, is_list, place_of, put_at
+from injector.injection.legacy.inject import inject_legacy_by_hand
+from injector.injection.policy import Decision, decide
+from injector.injection.releases import Behaviour
+from injector.injection.request import InjectionRequest, Workload
+from injector.injection.snapshot import InjectConfig, Snapshot
+from injector.json_types import JSON, JSONObject, Pod
+from injector.patch import normalise
+
+_PROXY: Final = "istio-proxy"
+_BY_HAND: Final = InjectConfig(policy="enabled", templates={})
+"""What decides by hand: who calls kube-inject wants injection, so policy and selectors have no say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Considered:
+    """One workload that was looked at, and why it was injected or not."""
+
+    kind: str
+    namespace: str
+    name: str
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkloadOutcome:
+    """What became of one document.
+
+    ``document`` is the very object given when nothing is to be printed anew (``reencoded`` is false);
+    else it is the typed object, as istioctl prints it also where it skips one. ``warnings`` are the
+    lines that istioctl writes to stderr.
+    """
+
+    document: JSON
+    reencoded: bool = False
+    considered: tuple[Considered, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def injected(self) -> bool:
+        """Tell whether a pod in it was injected."""
+        return any(each.decision.inject for each in self.considered)
+
+
+def inject_workload(
+    document: JSON, snapshot: Snapshot, *, namespace: str = "", pod_template_path: str = ""
+) -> WorkloadOutcome:
+    """Inject what pods a document has; raises InjectionError where one of them cannot be injected.
+
+    ``namespace`` counts for pods and workloads that name none.
+    """
+    if is_list(document):
+        return _inject_list(document, snapshot, namespace, pod_template_path)
+    place = place_of(document, pod_template_path)
+    if place is None:
+        return WorkloadOutcome(document=document)
+    return _inject_place(_typed(document, place), place, snapshot, namespace)
+
+
+def _inject_list(
+    document: JSONObject, snapshot: Snapshot, namespace: str, pod_template_path: str
+) -> WorkloadOutcome:
+    outcomes = [
+        inject_workload(item, snapshot, namespace=namespace, pod_template_path=pod_template_path)
+        for item in document.get("items") or ()
+    ]
+    items = [outcome.document for outcome in outcomes]
+    return WorkloadOutcome(
+        document={"metadata": {}} | document | {"items": items},
+        reencoded=True,
+        considered=tuple(each for outcome in outcomes for each in outcome.considered),
+        warnings=tuple(line for outcome in outcomes for line in outcome.warnings),
+    )
+
+
+def _typed(document: JSONObject, place: PodPlace) -> JSONObject:
+    """Return the document as Go decodes and prints it: numbers where strings belong become strings."""
+    try:
+        if place.go_type:
+            typed: JSONObject = normalise(document, place.go_type, coerce_strings=True)
+            return typed
+        spec = normalise(get_at(document, place.spec) or {}, "core/v1.PodSpec", coerce_strings=True)
+        metadata = normalise(
+            get_at(document, place.metadata) or {}, "meta/v1.ObjectMeta", coerce_strings=True
+        )
+    except TypedError as error:
+        raise InjectionError(f"error unmarshaling JSON: {error}") from error
+    return put_at(put_at(document, place.spec, spec), place.metadata, metadata)
+
+
+def _inject_place(
+    document: JSONObject, place: PodPlace, snapshot: Snapshot, namespace: str
+) -> WorkloadOutcome:
+    pod: Pod = {
+        "metadata": get_at(document, place.metadata) or {},
+        "spec": get_at(document, place.spec) or {},
+    }
+    owner: JSONObject = document.get("metadata") or {}
+    own_namespace = pod["metadata"].get("namespace") or namespace
+    decision = _decide(pod, own_namespace, snapshot.behaviour)
+    name = pod["metadata"].get("name") or owner.get("name") or ""
+    considered = Considered(
+        kind=document.get("kind") or "",
+        namespace=owner.get("namespace") or namespace,
+        name=name,
+        decision=decision,
+    )
+    if not decision.inject:
+        warning = _warning(considered, owner.get("namespace") or "", snapshot.behaviour)
+        return WorkloadOutcome(
+            document=document, reencoded=True, considered=(considered,), warnings=(warning,)
+        )
+    request = InjectionRequest(
+        pod=pod,
+        namespace=own_namespace,
+        workload=Workload(
+            metadata=owner if owner.get("namespace") or not namespace else owner | {"namespace": namespace},
+            api_version=document.get("apiVersion") or "",
+            kind=document.get("kind") or "",
+        ),
+        by_hand=True,
+    )
+    by_hand = inject if snapshot.behaviour.kube_inject_decides else inject_legacy_by_hand
+    injected = by_hand(request, snapshot)
+    document = put_at(document, place.spec, injected["spec"])
+    document = put_at(document, place.metadata, injected["metadata"])
+    return WorkloadOutcome(document=document, reencoded=True, considered=(considered,))
+
+
+# ---- whether
+
+
+def _decide(pod: Pod, namespace: str, behaviour: Behaviour) -> Decision:
+    """Decide as kube-inject of the release: up to 1.7 it knows neither annotation nor namespace."""
+    if (pod["spec"].get("hostNetwork")) is True:
+        return Decision(inject=False, rule="host-network", reason="has host networking enabled")
+    containers = pod["spec"].get("containers") or ()
+    proxied = any(container.get("name") == _PROXY for container in containers)
+    if behaviour.kube_inject_skips_injected and proxied and len(containers) > 1:
+        return Decision(inject=False, rule="injected", reason=f'has injected "{_PROXY}" sidecar already')
+    if not behaviour.kube_inject_decides:
+        return Decision(inject=True, rule="policy", reason="injection was asked for")
+    return decide(pod, namespace, _BY_HAND, behaviour)
+
+
+def _warning(considered: Considered, namespace: str, behaviour: Behaviour) -> str:
+    """Return the line by which istioctl tells that it skips a workload."""
+    reasons = {"host-network", "injected"}
+    decision = considered.decision
+    reason = decision.reason if decision.rule in reasons else "has sidecar injection disabled"
+    name = f'"{considered.name}"'
+    if behaviour.kube_inject_names_kind:
+        name = (
+            f'{considered.kind} "{namespace}/{considered.name}"' if namespace else f"{considered.kind} {name}"
+        )
+    arrow = "===> " if behaviour.kube_inject_decides else ""
+    return f"{arrow}Skipping injection because {name} {reason}\n"
