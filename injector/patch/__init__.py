@@ -6,7 +6,21 @@ Knows nothing of reviews, templates or files.
 from injector.patch.apply import apply
 from injector.patch.json_patch import diff
 from injector.patch.merge_order import MergeError
-from injector.patch.schema import POD, GoType, go_type
+from injector.patch.quantity import canonical_quantity
+from injector.patch.schema import KINDS, POD, GoType, go_type
 from injector.patch.strategic_merge import strategic_merge
+from injector.patch.typed import check, normalise
 
-__all__ = ["POD", "GoType", "MergeError", "apply", "diff", "go_type", "strategic_merge"]
+__all__ = [
+    "KINDS",
+    "POD",
+    "GoType",
+    "MergeError",
+    "apply",
+    "canonical_quantity",
+    "check",
+    "diff",
+    "go_type",
+    "normalise",
+    "strategic_merge",
+]

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from injector.patch.kinds_data import NAMED, STRUCTS
 
 Kind: TypeAlias = Literal[
-    "string", "bool", "int32", "int64", "bytes", "quantity", "intOrString", "time", "microTime", "raw",
-    "map", "list", "struct", "pointer",
+    "string", "bool", "int32", "int64", "quantity", "intOrString", "time", "raw", "map", "list", "struct",
+    "pointer",
 ]  # fmt: skip
 
 # Types that read and write themselves as one JSON value.
@@ -21,14 +21,13 @@ _LEAVES: dict[str, Kind] = {
     "api/resource.Quantity": "quantity",
     "util/intstr.IntOrString": "intOrString",
     "meta/v1.Time": "time",
-    "meta/v1.MicroTime": "microTime",
     "meta/v1.FieldsV1": "raw",
     "pkg/runtime.RawExtension": "raw",
 }
 # What reflect calls a kind, where it is another word.
 _REFLECT_KINDS: dict[Kind, str] = {
-    "quantity": "struct", "intOrString": "struct", "time": "struct", "microTime": "struct", "raw": "struct",
-    "list": "slice", "bytes": "slice", "pointer": "ptr",
+    "quantity": "struct", "intOrString": "struct", "time": "struct", "raw": "struct", "list": "slice",
+    "pointer": "ptr",
 }  # fmt: skip
 
 
@@ -126,8 +125,6 @@ def go_type(expression: str) -> GoType:
 def _made_of(expression: str) -> tuple[Kind, str]:
     if expression.startswith("*"):
         return "pointer", expression[1:]
-    if expression == "[]uint8":
-        return "bytes", ""
     if expression.startswith("[]"):
         return "list", expression[2:]
     if expression.startswith("map["):
@@ -164,3 +161,18 @@ def _printed(expression: str) -> str:
 
 
 POD = go_type("core/v1.Pod")
+
+KINDS: Final[dict[tuple[str, str], GoType]] = {
+    (version, kind): go_type(f"{package}.{kind}")
+    for version, package, kinds in (
+        ("v1", "core/v1", "Pod PodTemplate ReplicationController"),
+        ("apps/v1", "apps/v1", "Deployment StatefulSet DaemonSet ReplicaSet"),
+        ("apps/v1beta2", "apps/v1beta2", "Deployment StatefulSet DaemonSet ReplicaSet"),
+        ("apps/v1beta1", "apps/v1beta1", "Deployment StatefulSet"),
+        ("extensions/v1beta1", "extensions/v1beta1", "Deployment DaemonSet ReplicaSet"),
+        ("batch/v1", "batch/v1", "Job CronJob"),
+        ("batch/v1beta1", "batch/v1beta1", "CronJob"),
+    )
+    for kind in kinds.split()
+} | {("v1", "List"): go_type("core/v1.List")}
+"""The objects that are read into Go types, by apiVersion and kind."""

@@ -1,0 +1,150 @@
+"""Text of a quantity to the text that Kubernetes writes for it: ``2000m`` is ``2``, ``1024Mi`` is ``1Gi``.
+
+Knows nothing but apimachinery's resource.Quantity. Numbers are a whole ``amount`` times ten to an ``exponent``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final, Literal, TypeAlias
+
+from injector.errors import TypedError
+
+_Format: TypeAlias = Literal["decimal", "exponent", "binary"]
+
+_SHAPE: Final = re.compile(r"([+-]?)0*([0-9]*)(?:\.([0-9]*))?([eEinumkKMGTP]*[-+]?[0-9]*)", re.ASCII)
+_BAD_SHAPE: Final = (
+    "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+)
+_BAD_SUFFIX: Final = "unable to parse quantity's suffix"
+_BAD_NUMBER: Final = "unable to parse numeric part of quantity"
+_DECIMAL_SUFFIXES: Final = {
+    "n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18
+}  # fmt: skip
+_BINARY_SUFFIXES: Final = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
+_DECIMAL_NAMES: Final = {exponent: suffix for suffix, exponent in _DECIMAL_SUFFIXES.items()}
+_BINARY_NAMES: Final = {exponent: suffix for suffix, exponent in _BINARY_SUFFIXES.items()}
+_NANO: Final = -9
+_MOST: Final = 2**63 - 1
+_FAST_DIGITS: Final = 18  # that many decimal digits fit an int64 whatever they are
+_LARGEST_EXPONENT: Final = 2**31
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parsed:
+    """The parts of a quantity's text."""
+
+    has_digits: bool
+    negative: bool
+    whole: str
+    fraction: str
+    form: _Format
+    exponent: int
+    """Of two for the binary form, else of ten."""
+
+
+@lru_cache(maxsize=4096)
+def canonical_quantity(text: str) -> str:
+    """Return ``text`` as resource.Quantity writes what it has read; TypedError in its words."""
+    stripped = text.strip()
+    if stripped == "0":
+        return stripped
+    parsed = _parse(stripped)
+    fits = _fits(parsed)
+    if not fits and not parsed.has_digits:
+        raise TypedError(_BAD_NUMBER)
+    return stripped if fits and _is_canonical(parsed) else _rewritten(parsed)
+
+
+def _parse(text: str) -> _Parsed:
+    match = _SHAPE.fullmatch(text)
+    if match is None or not text:
+        raise TypedError(_BAD_SHAPE)
+    sign, whole, fraction, suffix = match.groups(default="")
+    form, exponent = _interpreted(suffix)
+    return _Parsed(
+        has_digits=text.lstrip("+-.")[:1].isdigit(),
+        negative=sign == "-",
+        whole=whole or "0",
+        fraction=fraction,
+        form=form,
+        exponent=exponent,
+    )
+
+
+def _interpreted(suffix: str) -> tuple[_Format, int]:
+    if suffix in _DECIMAL_SUFFIXES:
+        return "decimal", _DECIMAL_SUFFIXES[suffix]
+    if suffix in _BINARY_SUFFIXES:
+        return "binary", _BINARY_SUFFIXES[suffix]
+    if re.fullmatch(r"[eE][-+]?[0-9]+", suffix, re.ASCII) and abs(int(suffix[1:])) < _LARGEST_EXPONENT:
+        return "exponent", int(suffix[1:])
+    raise TypedError(_BAD_SUFFIX)
+
+
+def _fits(parsed: _Parsed) -> bool:
+    """Whether Go reads the number into an int64 instead of a decimal."""
+    digits = parsed.whole + parsed.fraction
+    if parsed.form == "binary":
+        room = 15 - len(parsed.whole) - int(parsed.exponent * 3 / 10) - 1
+        return not parsed.fraction and room >= 0 and int(digits) << parsed.exponent <= _MOST
+    return len(digits) <= _FAST_DIGITS and parsed.exponent - len(parsed.fraction) >= _NANO
+
+
+def _is_canonical(parsed: _Parsed) -> bool:
+    """Whether Go takes the text for canonical and writes it as it is."""
+    digits = parsed.whole + parsed.fraction
+    if parsed.form == "binary":
+        return int(digits) % 8 != 0
+    scale = parsed.exponent - len(parsed.fraction)
+    return scale % 3 == 0 and not digits.endswith("000") and not digits.startswith("0")
+
+
+def _rewritten(parsed: _Parsed) -> str:
+    amount, exponent = int(parsed.whole + parsed.fraction), -len(parsed.fraction)
+    form = parsed.form
+    if form == "binary":
+        amount <<= parsed.exponent
+    else:
+        exponent += parsed.exponent
+    amount, exponent = _rounded(amount, exponent)
+    if amount == 0:
+        return "0"
+    sign = "-" if parsed.negative else ""
+    if form == "binary" and exponent >= 0:
+        return sign + _binary(min(amount * 10**exponent, _MOST))
+    if form == "binary" and amount > _MOST * 10**-exponent:
+        return sign + _binary(_MOST)
+    return sign + _decimal(amount, exponent, "decimal" if form == "binary" else form)
+
+
+def _rounded(amount: int, exponent: int) -> tuple[int, int]:
+    """Return the number without zeros at its end, and rounded up to whole nanos."""
+    digits = str(amount)
+    excess = _NANO - exponent
+    if excess > len(digits):
+        return (1, _NANO) if amount else (0, 0)
+    if excess > 0:
+        amount, exponent = -(-amount // 10**excess), _NANO
+        digits = str(amount)
+    zeros = len(digits) - len(digits.rstrip("0"))
+    return amount // 10**zeros, exponent + zeros
+
+
+def _decimal(amount: int, exponent: int, form: _Format) -> str:
+    """Write with the largest power of a thousand; one that has no suffix is not written, as in Go."""
+    amount, exponent = amount * 10 ** (exponent % 3), exponent - exponent % 3
+    if form == "exponent":
+        return f"{amount}e{exponent}" if exponent else str(amount)
+    return f"{amount}{_DECIMAL_NAMES.get(exponent, '')}"
+
+
+def _binary(amount: int) -> str:
+    if amount < 1024:
+        return _decimal(*_rounded(amount, 0), "decimal")
+    power = 0
+    while amount % 1024 == 0:
+        amount, power = amount // 1024, power + 10
+    return f"{amount}{_BINARY_NAMES.get(power, '')}"
