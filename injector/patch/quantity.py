@@ -148,3 +148,28 @@ def _binary(amount: int) -> str:
     while amount % 1024 == 0:
         amount, power = amount // 1024, power + 10
     return f"{amount}{_BINARY_NAMES.get(power, '')}"
+
+
+def quantity_fault(text: str) -> str:
+    """Return what resource.ParseQuantity says about ``text``, blanks included; "" when it reads it."""
+    if text == "0":
+        return ""
+    try:
+        parsed = _parse(text)
+    except TypedError as error:
+        return str(error)
+    return "" if parsed.has_digits or _fits(parsed) else _BAD_NUMBER
+
+
+def milli_value(text: str) -> int:
+    """Return a canonical quantity in thousandths, rounded away from zero, as Quantity.MilliValue does."""
+    parsed = _parse(text)
+    amount = int(parsed.whole + parsed.fraction)
+    scale = 3 - len(parsed.fraction)
+    if parsed.form == "binary":
+        amount <<= parsed.exponent
+    else:
+        scale += parsed.exponent
+    value = amount * 10**scale if scale >= 0 else -(-amount // 10**-scale)
+    value = min(value, _MOST)
+    return -value if parsed.negative else value
