@@ -44,7 +44,11 @@ Render = Callable[[Mapping[str, Value]], tuple[list[str], list[str]]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
-    """A compiled template. Rendering changes nothing in it: one may serve any number of threads."""
+    """A compiled template. Rendering changes nothing in it: one may serve any number of threads.
+
+    ``_copied``: the known fields, where functions that change their arguments may change these; they are
+    copied for every rendering.
+    """
 
     name: str
     tree: nodes.Tree
@@ -52,7 +56,7 @@ class Template:
     _render: Render
     _codes: frozenset[CodeType]
     _sites: tuple[Site, ...]
-    _copies: bool
+    _copied: Mapping[str, Value] | None
 
     def render(self, dot: Mapping[str, Value]) -> Rendering:
         """Return the rendering for the fields of the dot that were not known when the template was compiled.
@@ -60,7 +64,7 @@ class Template:
         Raises TemplateExecError in Go's words.
         """
         try:
-            strings, values = self._render(copied(dot) if self._copies else dot)
+            strings, values = self._render(dot if self._copied is None else copied({**self._copied, **dot}))
         except ExecutionError as error:
             raise self._explained(error) from error
         return Rendering(tuple(strings), tuple(values))
@@ -151,7 +155,7 @@ class _Assembly:
             _codes=frozenset(constant for constant in code.co_consts if isinstance(constant, CodeType)),
             _sites=tuple(self.unit.sites)
             or (Site(node=tree.templates[tree.name], template=tree.name, call=""),),
-            _copies=self.data.mutating,
+            _copied=self.known if self.data.mutating else None,
         )
 
     def _main(self) -> ast.stmt:
@@ -205,10 +209,10 @@ class _Assembly:
         return self.unit.constant(MISSING if declared is None else zero(declared))
 
     def _make_root(self, dot: Mapping[str, Value]) -> Value:
-        known = copied(self.known) if self.data.mutating else self.known
+        values = {**self.data.known, **dot}
         if self.data.dot_type is None:
-            return {**known, **dot}
-        return Struct.of(self.data.dot_type, {**known, **dot}, pointer=True)
+            return values
+        return Struct.of(self.data.dot_type, values, pointer=True)
 
 
 def _function(name: str, params: tuple[str, ...], body: Stmts) -> ast.stmt:

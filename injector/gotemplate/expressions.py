@@ -112,7 +112,8 @@ class Expressions:
         """Return an expression in which None and MISSING are told apart."""
         if isinstance(expr, Dynamic) and expr.unwrapped and expr.nilable:
             code = invoke("unwrap", self.load(expr))
-            return replace(expr, code=code, nilable=False, missable=True, path=None)
+            key = _derived("unwrapped", expr)
+            return replace(expr, code=code, nilable=False, missable=True, path=None, key=key)
         return expr
 
     def failing(self, message: str, node: nodes.Node) -> Dynamic:
@@ -359,7 +360,7 @@ class Expressions:
             type=known,
             interface=known is None,
             nilable=known is None,
-            key=None if key is None or self.data.mutating else ("field", key, name),
+            key=None if key is None else ("field", key, name),
         )
 
     def _after_effects(self, before: Expr | None, result: Dynamic) -> Dynamic:
@@ -657,7 +658,8 @@ class Expressions:
         if not value.missable:
             return value
         code = invoke("nil_if_missing", self.load(value))
-        return replace(value, code=code, missable=False, nilable=True, path=None)
+        key = _derived("interface", value)
+        return replace(value, code=code, missable=False, nilable=True, path=None, key=key)
 
     def _converted(self, value: Expr, target: Type, where: nodes.Node) -> Dynamic:
         if target is types.STRING:
@@ -665,7 +667,14 @@ class Expressions:
         else:
             code = invoke("convert", self.load(value), load(self.unit.bind("t_", target)))
         text = isinstance(value, Dynamic) and value.text
-        return Dynamic(code=self.unit.place(code, where, self.template_name), type=certain(target), text=text)
+        placed = self.unit.place(code, where, self.template_name)
+        return Dynamic(code=placed, type=certain(target), text=text, key=_derived(target.name, value))
+
+
+def _derived(how: str, expr: Expr) -> Hashable:
+    """Return the key of a value that is made from another one."""
+    key = key_of(expr)
+    return None if key is None else (how, key)
 
 
 def _may_fail(expr: Expr) -> bool:

@@ -21,6 +21,7 @@ from injector.gotemplate.values import (
     TypedList,
     TypedMap,
     Value,
+    deref,
     type_of,
 )
 from injector.rendering import Quoted
@@ -191,8 +192,8 @@ def printed(value: Value) -> str:
         return value
     if value is None or value is MISSING:
         return NO_VALUE
-    if isinstance(value, Pointer):
-        return printed(indirect(value))
+    if isinstance(value, Pointer) or (isinstance(value, Struct) and value.pointer):
+        return printed(deref(value))
     if isinstance(value, Function) or callable(value):
         raise UnprintableError(type_of(value).name)
     return _text(value)
