@@ -1,1 +1,5 @@
-"""Pods as Istio 1.9 and newer inject them: pod in, pod out; start reading at ``pipeline``. Knows no HTTP."""
+"""Pods as Istio 1.9 and newer inject them: pod in, pod out. Read ``pipeline`` first. Knows no HTTP."""
+
+from injector.injection.overlay.pipeline import inject_overlay
+
+__all__ = ["inject_overlay"]

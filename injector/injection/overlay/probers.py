@@ -15,9 +15,10 @@ from injector.errors import TypedError
 from injector.injection.overlay.containers import append_env, env_var
 from injector.json_types import JSONObject
 from injector.kubeyaml import go_json
-from injector.patch import normalise
+from injector.patch import go_type, normalise
 
 PROBERS: Final = "ISTIO_KUBE_APP_PROBERS"
+PROBE: Final = go_type("core/v1.Probe")
 
 # The fields of a prober and of its handlers, in the order in which Go declares and so prints them.
 _HANDLERS: Final = {
@@ -99,7 +100,7 @@ def _read(text: str) -> dict[str, Any] | None:
 def _read_prober(value: Any) -> JSONObject | None:
     if value is None:
         return None
-    probe = normalise(value, "Probe")
+    probe = normalise(value, PROBE)
     prober: JSONObject = {}
     for handler in _HANDLERS:
         if probe.get(handler) is not None:

@@ -12,8 +12,8 @@ from operator import is_
 from typing import Any, Final
 
 from injector.json_types import JSON, JSONObject, Pod
+from injector.patch import POD, GoType
 from injector.patch.equality import same
-from injector.patch.schema import POD, GoType
 
 _ABSENT: Final = object()
 

@@ -1,0 +1,217 @@
+"""One pod in, the injected pod out: the way of a pod through Istio 1.9 and newer.
+
+Knows no HTTP and no clock. Every step is a function pod -> pod in a module of its own; what a release
+does differently is in their rules. The steps work on the pod as Go's types have it; at the end the
+difference is carried over to the pod as it was received, so that nothing else of it changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from injector.errors import InjectionError, TemplateError, YAMLError
+from injector.injection.annotations import validate
+from injector.injection.mesh.annotation import ANNOTATION as PROXY_CONFIG
+from injector.injection.overlay.containers import annotations_of, labels_of, metadata_of
+from injector.injection.overlay.environment import CLUSTER, complete, set_environment
+from injector.injection.overlay.merge import EMPTY_POD, merge_pod, typed_pod
+from injector.injection.overlay.metrics import announce_secure_port, merge_metrics
+from injector.injection.overlay.native import ANNOTATION as NATIVE
+from injector.injection.overlay.native import detect_native, follow_template, native_for
+from injector.injection.overlay.order import order_containers
+from injector.injection.overlay.overrides import Overrides, overrides_of, reapply
+from injector.injection.overlay.probes import rewrite_probes
+from injector.injection.overlay.rebase import rebase
+from injector.injection.overlay.selection import select_templates, template_of
+from injector.injection.overlay.settings import DEFAULT_CLUSTER, Settings, settings_of
+from injector.injection.overlay.status import NETWORK_LABEL, mark, status_text
+from injector.injection.overlay.strip import reinsert, strip
+from injector.injection.overlay.users import adjust_init_user, reset_openshift_user
+from injector.injection.render import (
+    InjectionTemplate,
+    TemplateData,
+    proxy_config_of,
+    render_template,
+    template_data,
+)
+from injector.injection.request import InjectionRequest
+from injector.injection.snapshot import Snapshot
+from injector.json_types import JSON, Pod
+
+TPROXY_MODE: Final = 1
+"""ProxyConfig.InboundInterceptionMode.TPROXY of Istio's API."""
+
+UNREADABLE: Final = ""
+"""Stands for an overlay whose YAML cannot be read: like any that is no mapping, merging refuses it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Injection:
+    """One pod on its way: what every step may look at.
+
+    ``original`` is the pod before injection, as Go's types have it; ``environment`` what the URL, the
+    values and the pod's label set for the proxy.
+    """
+
+    request: InjectionRequest
+    snapshot: Snapshot
+    settings: Settings
+    original: Pod
+    environment: Mapping[str, str]
+    native: bool
+
+
+def inject_overlay(request: InjectionRequest, snapshot: Snapshot) -> Pod:
+    """Return the injected pod; ``request.pod`` stays as it is and shares what did not change.
+
+    Raises InjectionError in Istio's words when the pod cannot be injected, BadReview where Istio's
+    process would crash on it.
+    """
+    injection = _begin(request, snapshot)
+    original = injection.original
+    with _saying("failed to run injection template"):
+        validate(annotations_of(original), snapshot.behaviour)
+        kept = overrides_of(annotations_of(original))
+        merged, template_pod = _run_templates(injection, kept)
+    with _saying("failed to re apply container"):
+        merged = reapply(merged, original, template_pod, kept, injection.settings.rules.overrides)
+        merged = _adjust_users(merged, injection)
+    with _saying("failed to process pod"):
+        final = _post_process(merged, template_pod, injection)
+    return rebase(request.pod, original, final)
+
+
+@contextmanager
+def _saying(what: str) -> Iterator[None]:
+    """Put ``what`` before the sentence of anything that is wrong with this pod."""
+    try:
+        yield
+    except (InjectionError, TemplateError) as error:
+        raise InjectionError(f"{what}: {error}") from error
+
+
+# ---- before the templates
+
+
+def _begin(request: InjectionRequest, snapshot: Snapshot) -> Injection:
+    settings = settings_of(snapshot)
+    original = _original(request, snapshot, settings)
+    environment = complete(
+        request.url_environment,
+        cluster=settings.cluster,
+        network=settings.network,
+        label=labels_of(original).get(NETWORK_LABEL),
+    )
+    local = environment.get(CLUSTER, DEFAULT_CLUSTER) == settings.local_cluster
+    node = (original.get("spec") or {}).get("nodeName", "")
+    nodes = snapshot.nodes if local else {}
+    return Injection(
+        request=request,
+        snapshot=snapshot,
+        settings=settings,
+        original=original,
+        environment=environment,
+        native=detect_native(snapshot.behaviour, snapshot.env, nodes, node),
+    )
+
+
+def _original(request: InjectionRequest, snapshot: Snapshot, settings: Settings) -> Pod:
+    """Return the pod as Go's types have it, with the request's namespace and without managedFields."""
+    pod = typed_pod(request.pod)
+    metadata = {key: value for key, value in metadata_of(pod).items() if key != "managedFields"}
+    if request.namespace and not request.by_hand:
+        metadata.setdefault("namespace", request.namespace)
+    pod = pod | {"metadata": metadata}
+    if settings.openshift and snapshot.behaviour.resets_openshift_user and not request.by_hand:
+        pod = reset_openshift_user(pod)
+    return pod
+
+
+# ---- the templates
+
+
+def _run_templates(injection: Injection, kept: Overrides) -> tuple[Pod, Pod]:
+    """Return the pod and an empty pod, each with every template's overlay merged in."""
+    original, snapshot, settings = injection.original, injection.snapshot, injection.settings
+    stripped = reinsert(strip(original, settings.rules.metrics, agent_port=settings.agent_port), kept)
+    data = template_data(injection.request, snapshot, stripped, native=injection.native)
+    merged, template_pod = original, EMPTY_POD
+    for name in select_templates(annotations_of(original), snapshot.config):
+        template = template_of(name, snapshot.templates)
+        overlay = _overlay(template, data, snapshot)
+        if not snapshot.behaviour.template_pod_first:
+            merged = _merged_with_owner(merged, overlay)
+        with _saying("failed applying injection overlay"):
+            template_pod = merge_pod(template_pod, overlay)
+        if snapshot.behaviour.template_pod_first:
+            merged = _merged_with_owner(_followed(merged, template_pod, injection), overlay)
+    return merged, template_pod
+
+
+def _overlay(template: InjectionTemplate, data: TemplateData, snapshot: Snapshot) -> JSON:
+    """Return the template's overlay; from 1.14 Istio does not say what is wrong with its YAML."""
+    try:
+        return render_template(template, data, snapshot)
+    except YAMLError as error:
+        if snapshot.behaviour.overlays_are_yaml:
+            return UNREADABLE
+        raise InjectionError(f"yaml to json: {error.reason}") from error
+
+
+def _merged_with_owner(merged: Pod, overlay: JSON) -> Pod:
+    with _saying("failed parsing generated injected YAML (check Istio sidecar injector configuration)"):
+        return merge_pod(merged, overlay)
+
+
+def _followed(merged: Pod, template_pod: Pod, injection: Injection) -> Pod:
+    """Return the pod with the owner's proxy where this template's native sidecar will be."""
+    annotation = annotations_of(merged).get(NATIVE)
+    if native_for(annotation, injection.snapshot.behaviour, by_default=injection.native):
+        return follow_template(merged, template_pod)
+    return merged
+
+
+# ---- after the templates
+
+
+def _adjust_users(pod: Pod, injection: Injection) -> Pod:
+    if not injection.snapshot.behaviour.adjusts_init_user:
+        return pod
+    config = proxy_config_of(injection.request, injection.snapshot)
+    tproxy = config is not None and config.get("interceptionMode") == TPROXY_MODE
+    return adjust_init_user(pod, injection.original, tproxy=tproxy)
+
+
+def _post_process(pod: Pod, template_pod: Pod, injection: Injection) -> Pod:
+    settings, behaviour = injection.settings, injection.snapshot.behaviour
+    rules = settings.rules
+    pod = set_environment(pod, injection.environment, rules.proxies)
+    pod = merge_metrics(
+        pod, rules.metrics, by_default=settings.merges_metrics, agent_port=settings.agent_port
+    )
+    if rules.metrics.targets:
+        pod = announce_secure_port(pod, rules.metrics)
+    pod = rewrite_probes(
+        pod, rules.probes, by_default=settings.rewrites_probes, mesh_port=settings.agent_port
+    )
+    revision = injection.snapshot.revision if behaviour.status_revision else None
+    pod = mark(
+        pod,
+        status_text(template_pod, revision),
+        environment=injection.environment,
+        injected=injection.snapshot.config.injected_annotations,
+    )
+    native = behaviour.native_sidecars_by_feature
+    return order_containers(pod, holds_application=_holds_application(injection), native=native)
+
+
+def _holds_application(injection: Injection) -> bool:
+    """Tell whether the application waits for the proxy: ProxyConfig resources have no say in it."""
+    if injection.settings.holds_application:
+        return True
+    configs = injection.snapshot.proxy_configs
+    own = configs.annotated(annotations_of(injection.original).get(PROXY_CONFIG)) if configs else None
+    return own is not None and own.get("holdApplicationUntilProxyStarts") is True
