@@ -88,14 +88,36 @@ def _rounding(towards: Callable[[float], int]) -> Callable[[Value], float]:
 
 def round_(value: Value, places: int, *options: float) -> float:
     """Return a number rounded to ``places``; a fraction from one half, or from the option, is rounded up."""
+    power = _power_of_ten(places)
+    shifted = power * to_float(value)
+    fraction, _ = math.modf(shifted)
+    up = fraction >= (options[0] if options else 0.5)
+    if math.isfinite(shifted):
+        shifted = math.copysign(math.ceil(shifted) if up else math.floor(shifted), shifted)
+    if power == 0:
+        return math.nan if shifted == 0 or math.isnan(shifted) else math.copysign(math.inf, shifted)
+    return shifted / power
+
+
+def _power_of_ten(exponent: int) -> float:
+    """Return math.Pow(10, exponent), which is not always the nearest float: Go squares in 53 bits."""
+    mantissa, power = 1.0, 0
+    base, base_power = math.frexp(10.0)
+    rest = abs(exponent)
+    while rest:
+        if base_power > 1 << 12:
+            return math.inf if exponent > 0 else 0.0
+        if rest & 1:
+            mantissa, power = mantissa * base, power + base_power
+        base, base_power, rest = base * base, base_power << 1, rest >> 1
+        if base < 0.5:
+            base, base_power = base + base, base_power - 1
+    if exponent < 0:
+        mantissa, power = 1 / mantissa, -power
     try:
-        power = math.pow(10, places)
-        shifted = power * to_float(value)
-        fraction, _ = math.modf(shifted)
-        up = fraction >= (options[0] if options else 0.5)
-        return float(math.ceil(shifted) if up else math.floor(shifted)) / power
-    except (OverflowError, ZeroDivisionError, ValueError) as error:
-        raise FunctionError(f"{fmt.format_value(value)} cannot be rounded to {places} places") from error
+        return math.ldexp(mantissa, power)
+    except OverflowError:
+        return math.inf
 
 
 def maxf(*values: Value) -> float:

@@ -48,8 +48,16 @@ def chunk(size: int, value: Value) -> TypedList:
     """Return the list in parts of ``size``, the last one shorter."""
     items = elements(value, "Cannot chunk type {}")
     if size <= 0:
-        raise FunctionError("runtime error: makeslice: len out of range")
+        return TypedList(_odd_chunks(size, items), CHUNKS)
     return TypedList([list(items[at : at + size]) for at in range(0, len(items), size)], CHUNKS)
+
+
+def _odd_chunks(size: int, items: list[Value]) -> list[list[Value]]:
+    """Return what sprig's arithmetic makes of a size that makes no sense, where it does not panic."""
+    count = (len(items) - 1) // size + 1 if size and items else -1
+    if count < 0:
+        raise FunctionError("runtime error: makeslice: len out of range")
+    return [list(items)] if count else []
 
 
 def first(value: Value) -> Value:

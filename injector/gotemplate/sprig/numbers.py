@@ -20,7 +20,8 @@ _INTEGER: Final = re.compile(
 )
 _BASES: Final = {"hex": 16, "bin": 2, "oct": 8, "old": 8, "dec": 10}
 _ZERO_DECIMAL: Final = re.compile(r"\.0+\Z")
-_DECIMAL: Final = re.compile(r"[+-]?(?=\.?[0-9])[0-9]*(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?")
+_DIGITS: Final = r"[0-9](?:_?[0-9])*"
+_DECIMAL: Final = re.compile(rf"[+-]?(?=\.?[0-9])(?:{_DIGITS})?(?:\.(?:{_DIGITS})?)?(?:[eE][+-]?{_DIGITS})?")
 _HEXADECIMAL: Final = re.compile(
     r"[+-]?0[xX](?=\.?[0-9a-fA-F_])(?:_?[0-9a-fA-F])*(?:\.(?:[0-9a-fA-F](?:_?[0-9a-fA-F])*)?)?"
     r"[pP][+-]?[0-9](?:_?[0-9])*"

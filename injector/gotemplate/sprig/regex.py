@@ -13,7 +13,7 @@ from injector.gotemplate.functions import Function
 from injector.gotemplate.quoting import quote
 from injector.gotemplate.regexp import compile_regexp
 from injector.gotemplate.sprig.signature import go
-from injector.gotemplate.sprig.texts import check_size, string_list
+from injector.gotemplate.sprig.texts import check_size
 from injector.gotemplate.values import TypedList
 
 _META: Final = re.compile(r"[\\.+*?()|\[\]{}^$]")
@@ -61,7 +61,7 @@ def replace_all_literal(expression: str, text: str, replacement: str) -> str:
 def split(expression: str, text: str, count: int) -> TypedList:
     """Return what stands between the matches, in at most ``count`` pieces."""
     pieces = compile_regexp(expression).split(text, count)
-    return TypedList(pieces, types.SLICE_STRING) if count else string_list(pieces)
+    return TypedList(pieces, types.SLICE_STRING, is_nil=count == 0)
 
 
 def quote_meta(text: str) -> str:

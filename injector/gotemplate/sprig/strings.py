@@ -151,7 +151,7 @@ def join(separator: str, value: Value) -> str:
 
 def sort_alpha(value: Value) -> TypedList:
     """Return the elements as sorted texts. Go would sort a ``[]string`` in place, too; this one does not."""
-    return string_list(sorted(strings_of(value), key=octets))
+    return string_list(sorted(strings_of(value), key=octets) if isinstance(value, list) else [strval(value)])
 
 
 def wrap(width: int, text: str) -> str:

@@ -1,0 +1,172 @@
+"""A release in, the functions that its templates may call out: sprig's, and Istio's on top.
+
+Knows no template and no pod. Go's own functions belong to the engine. ``env`` reads the mapping it is given,
+never the environment of this process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
+from typing import Any, Final
+
+from injector.gotemplate import Function, Struct, Type, Value, pointer_to, slice_of, sprig, types
+from injector.gotemplate.types import StructType
+from injector.injection.functions import encoding, pods, values
+from injector.injection.functions.rendering import renderer
+from injector.injection.go_types import OBJECT_META, struct
+from injector.injection.mesh.descriptors import MESH_CONFIG, schema_of
+from injector.injection.mesh.loading import Mesh
+from injector.injection.mesh.views import message_of, struct_type
+from injector.injection.releases import NEWEST, OLDEST, Behaviour, Span
+from injector.injection.snapshot import Snapshot
+
+_SPRIG_VERSIONS: Final = (("3.2.0", 9), ("3.3.0", 24))
+"""A version of sprig and the minor of Istio that came with it; 1.8 had 3.1.0 and older releases none."""
+
+_SPRIG_SINCE: Final = 8
+_ANY, _STRING, _BOOL = types.ANY, types.STRING, types.BOOL
+_STRING_MAP: Final = types.MAP_STRING
+_MESSAGE: Final = Type(kind="interface", name="proto.Message", named=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    """A function and the releases that have it in this form."""
+
+    name: str
+    span: Span
+    function: Function
+
+
+def function_map(
+    behaviour: Behaviour, *, env: Mapping[str, str], mesh: Mesh | None
+) -> Mapping[str, Function]:
+    """Return every function that templates of a release may call, but for Go's own.
+
+    ``env`` is istiod's environment; ``mesh`` knows which fields of a ProxyConfig protoToJSON leaves out.
+    """
+    table = dict(_sprig(behaviour.minor))
+    for row in _rows(behaviour.minor, env, mesh):
+        if row.span.covers(behaviour.minor):
+            table[row.name] = row.function
+    if _RENDER.covers(behaviour.minor):
+        table["render"] = renderer(table, behaviour)
+    return MappingProxyType(table)
+
+
+def functions_of(snapshot: Snapshot) -> Mapping[str, Function]:
+    """Return the functions for the templates of a snapshot."""
+    return function_map(snapshot.behaviour, env=snapshot.env, mesh=snapshot.mesh)
+
+
+_RENDER: Final = Span(since=2, until=13)
+
+
+@cache
+def _sprig(minor: int) -> Mapping[str, Function]:
+    """Return sprig's functions in the version that the release came with."""
+    if minor < _SPRIG_SINCE:
+        return {}
+    later = [sprig.ADDED[version] for version, since in _SPRIG_VERSIONS if minor < since]
+    unknown = frozenset().union(*later)
+    functions = sprig.functions(encoding.GoJSON())
+    return {name: function for name, function in functions.items() if name not in unknown}
+
+
+def _rows(minor: int, env: Mapping[str, str], mesh: Mesh | None) -> Iterator[_Row]:
+    """Yield Istio's functions; where one changed, each form."""
+    containers = slice_of(struct("core/v1.Container"))
+    yield from _about_pods(struct(OBJECT_META), containers)
+    yield from _about_networks()
+    yield from _about_texts()
+    yield from _about_json()
+    yield from _about_maps()
+    yield _row("env", _reader(env), (_STRING, _STRING), since=5)
+    yield _row("protoToJSON", _proto_encoder(mesh), (_MESSAGE,), since=4, text=True)
+    mesh_config = pointer_to(struct_type(schema_of(minor).message(MESH_CONFIG)))
+    attributes = (mesh_config, _STRING_MAP, _STRING_MAP, _STRING, containers)
+    yield _row("otelResourceAttributes", pods.otel_resource_attributes, attributes, since=30)
+
+
+def _row(
+    name: str,
+    call: Callable[..., Any],
+    params: tuple[Type, ...],
+    *,
+    since: int = OLDEST,
+    until: int = NEWEST,
+    result: Type = types.STRING,
+    **facts: Any,
+) -> _Row:
+    function = Function(call=call, params=params, result=result, **facts)
+    return _Row(name=name, span=Span(since=since, until=until), function=function)
+
+
+def _about_pods(metadata: Type, containers: Type) -> Iterator[_Row]:
+    duration = pointer_to(StructType(name="types.Duration"))
+    newer_duration = pointer_to(StructType(name="durationpb.Duration"))
+    of_containers = (containers,)
+    yield _row("annotation", pods.annotation, (metadata, _STRING, _ANY))
+    yield _row("isset", pods.isset, (_STRING_MAP, _STRING), result=_BOOL)
+    yield _row("excludeInboundPort", pods.exclude_inbound_port, (_ANY, _STRING))
+    yield _row("includeInboundPorts", pods.include_inbound_ports_of_any_protocol, of_containers, until=3)
+    yield _row("includeInboundPorts", pods.include_inbound_ports, of_containers, since=4)
+    yield _row("applicationPorts", pods.application_ports_of_any_protocol, of_containers, until=3)
+    yield _row("applicationPorts", pods.application_ports, of_containers, since=4)
+    yield _row("formatDuration", values.format_duration_or_second, (duration,), until=13)
+    yield _row("formatDuration", values.format_duration, (newer_duration,), since=14)
+
+
+def _about_networks() -> Iterator[_Row]:
+    two = (_STRING, _STRING)
+    yield _row("kubevirtInterfaces", values.identity, (_STRING,), since=1)
+    yield _row("excludeInterfaces", values.identity, (_STRING,), since=15)
+    yield _row("appendMultusNetwork", pods.splice_multus_network, two, since=8, until=8)
+    yield _row("appendMultusNetwork", pods.append_multus_network, two, since=9, until=22)
+    yield _row("appendMultusNetwork", pods.append_multus_network_with_namespace, two, since=23)
+
+
+def _about_texts() -> Iterator[_Row]:
+    two = (_STRING, _STRING)
+    yield _row("directory", values.directory, (_STRING,), since=1)
+    yield _row("indent", values.indent, (types.INT, _STRING), since=1)
+    yield _row("contains", values.contains, two, since=2, result=_BOOL)
+    yield _row("toLower", sprig.cases.lower, (_STRING,), since=3)
+    yield _row("valueOrDefault", values.value_or_default, two, since=1, until=1)
+    yield _row("valueOrDefault", values.value_or_default, (_ANY, _ANY), since=2, result=_ANY)
+
+
+def _about_json() -> Iterator[_Row]:
+    yield _row("toJson", values.to_json_map, (_STRING_MAP,), until=18, text=True)
+    yield _row("toJSON", values.to_json_map, (_STRING_MAP,), since=1, text=True)
+    yield _row("fromJSON", values.from_json_text, (_STRING,), since=1, result=_ANY)
+    yield _row("toYaml", encoding.to_yaml, (_ANY,), since=1, text=True)
+    yield _row("structToJSON", values.struct_to_json, (_ANY,), since=3, text=True)
+
+
+def _about_maps() -> Iterator[_Row]:
+    yield _row("omit", values.omit, (_STRING_MAP, _STRING), since=18, result=_STRING_MAP, variadic=True)
+    yield _row("strdict", values.string_dictionary, (_STRING,), since=18, result=_STRING_MAP, variadic=True)
+    yield _row("toJsonMap", values.merged_json, (_STRING_MAP,), since=18, variadic=True, text=True)
+    yield _row("mergeMaps", values.merge_maps, (_STRING_MAP,), since=21, result=_STRING_MAP, variadic=True)
+    yield _row("omitNil", values.omit_nil, (_ANY,), since=28, result=_ANY)
+
+
+def _reader(env: Mapping[str, str]) -> Callable[[str, str], str]:
+    """Return Istio's ``env``, to which an empty variable is an unset one."""
+    return lambda name, default: env.get(name) or default
+
+
+def _proto_encoder(mesh: Mesh | None) -> Callable[[Value], str]:
+    """Return protoToJSON; a nil message, and what is no message, is ``{}``."""
+
+    def encode(value: Value) -> str:
+        message = message_of(value) if isinstance(value, Struct) else None
+        if message is None or mesh is None:
+            return "{}"
+        return mesh.to_template_json(message)
+
+    return encode
