@@ -214,8 +214,8 @@ def _several(count: int, variables: int) -> dict[str, Any]:
 
 _MADE: Final = {
     "small": lambda: _review(_pod("hello", [_container("hello", 8080)])),
-    "typical": lambda: _several(3, 60),
-    "containers16": lambda: _several(16, 12),
+    "typical": lambda: _several(3, 100),
+    "containers16": lambda: _several(16, 30),
     "env2000": lambda: _review(_pod("wide", [_container("wide", 8080, variables=2000, value="x" * 90)])),
     "mib3": lambda: _review(_pod("huge", [_container("huge", 8080, variables=3000, value="x" * 980)])),
 }

@@ -1,0 +1,130 @@
+"""The load test: its reviews, its verdicts, and a short run against a service."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from tests.conftest import ROOT
+from tests.service.processes import Process
+
+sys.path.append(str(ROOT / "scripts"))
+
+from benchlib import report, reviews
+from benchlib.load import Load, Run
+
+
+@pytest.mark.parametrize("name", reviews.known())
+def test_every_review_is_another_pod_of_equal_length(name: str) -> None:
+    review = reviews.load([name], None)[name]
+    sent = [*islice(review.bodies(), 200)]
+    assert len({uid for uid, _ in sent}) == 200
+    assert {len(body) for _, body in sent} == {review.size}
+    requests = [json.loads(body)["request"] for _, body in sent[:60]]
+    assert [request["uid"].encode() for request in requests] == [uid for uid, _ in sent[:60]]
+    pods = [request["object"]["metadata"] for request in requests]
+    assert len({pod["name"] for pod in pods}) == 60
+    assert len({pod["labels"]["pod-template-hash"] for pod in pods}) == reviews.WORKLOADS
+    for pod in pods:
+        assert pod["name"].startswith(pod["generateName"])
+        assert pod["ownerReferences"][0]["name"] + "-" == pod["generateName"]
+
+
+def test_the_sizes_are_what_the_names_say() -> None:
+    made = reviews.load(reviews.known(), None)
+    assert made["small"].size < 8_000
+    assert 15_000 < made["typical"].size < 60_000
+    assert 200_000 < made["env2000"].size < 400_000
+    assert 2.9 * 2**20 < made["mib3"].size < 3.1 * 2**20
+
+
+def test_a_folder_of_reviews_is_used_where_it_has_one(tmp_path: Path) -> None:
+    pod = {"metadata": {"generateName": "mine-"}}
+    (tmp_path / "review-small.json").write_text(json.dumps({"request": {"object": pod}}))
+    _, body = next(reviews.load(["small"], tmp_path)["small"].bodies())
+    assert json.loads(body)["request"]["object"]["metadata"]["name"].startswith("mine-")
+
+
+def a_case(**given: Any) -> dict[str, Any]:
+    return {"cpu_us": 200.0, "floor_cpu_us": 80.0, "ratio": 2.5, "failed": 0, **given}
+
+
+def a_result(**cases: dict[str, Any]) -> dict[str, Any]:
+    return {"cases": cases, "machine": "x"}
+
+
+def test_worse_is_told_by_the_multiple_of_the_floor() -> None:
+    before = a_result(small=a_case())
+    slower_machine = a_result(small=a_case(cpu_us=400.0, floor_cpu_us=160.0))
+    assert report.worse(slower_machine, before, 0.15) == []
+    slower = a_result(small=a_case(cpu_us=300.0, ratio=3.75))
+    assert report.worse(slower, before, 0.15) == ["small: 3.75 times the floor, was 2.5"]
+    assert report.worse(slower, before, 0.6) == []
+
+
+def test_without_a_floor_the_cpu_time_is_compared() -> None:
+    before = a_result(small=a_case(floor_cpu_us=None, ratio=None))
+    now = a_result(small=a_case(cpu_us=300.0, floor_cpu_us=None, ratio=None))
+    assert report.worse(now, before, 0.15) == ["small: 300.0 µs, was 200.0"]
+
+
+def test_failed_reviews_are_worse_and_new_cases_are_not() -> None:
+    now = a_result(small=a_case(failed=2), other=a_case(cpu_us=9e9))
+    assert report.worse(now, a_result(small=a_case()), 0.15) == ["small: 2 reviews failed"]
+
+
+def test_the_page_holds_the_table_and_the_plots() -> None:
+    result = a_result(small=a_case(), typical=a_case())
+    page = report.page(result, {"small": [0.001, 0.002, 0.003], "typical": []})
+    assert page.count("<svg") == 2
+    assert "small" in report.table(result["cases"])
+
+
+def test_a_run_judges_answers() -> None:
+    load = Load(host="", port=0, ca="", server_name="", case="small", reviews=None, seconds=1)
+    run = Run(load, reviews.load(["small"], None)["small"])
+    uid, request = run.request()
+    assert request.startswith(b"POST /inject?timeout=10s HTTP/1.1\r\n")
+    assert uid in request
+
+
+def test_a_short_run_against_a_service_prints_figures(tmp_path: Path) -> None:
+    process = Process(tmp_path / "service", trustme.CA(key_type=trustme.KeyType.ECDSA), {})
+    process.launch()
+    try:
+        process.wait_until_serving()
+        run_against(process, tmp_path)
+    finally:
+        process.popen.kill()
+        process.popen.wait()
+
+
+def run_against(process: Process, tmp_path: Path) -> None:
+    figures, page = tmp_path / "figures.json", tmp_path / "page.html"
+    command = [
+        sys.executable,
+        ROOT / "scripts" / "bench.py",
+        "--cases",
+        "small",
+        "--duration",
+        "0.3",
+        "--rounds",
+        "1",
+    ]
+    command += ["--url", f"https://127.0.0.1:{process.ports[0]}/inject", "--ca", process.folder / "ca.crt"]
+    command += ["--json", figures, "--report", page, "--fresh", "0.1"]
+    first = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert first.returncode == 0, first.stderr
+    assert "reviews/s" in first.stdout
+    case = json.loads(figures.read_text())["cases"]["small"]
+    assert case["failed"] == 0
+    assert case["reviews_per_second"] > 10
+    assert 0 < case["p50_ms"] <= case["p99_ms"] <= case["p999_ms"]
+    assert page.read_text().startswith("<!doctype html>")
