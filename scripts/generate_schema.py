@@ -1,8 +1,8 @@
 """The Go types of k8s.io/api in, injector/patch/kinds_data.py out.
 
-Run it after raising the version in scripts/schema/go.mod. It needs the Go toolchain, whose module proxy serves
-k8s.io/api. A line of the output is a field: its path (embedded structs, JSON name), its type, its JSON options
-(o omitempty, z omitzero, - none) and, where it has them, its patch strategies and merge key.
+Run it after raising the version in scripts/schema/go.mod. It needs the Go toolchain, whose module proxy
+serves k8s.io/api. A line of the output is a field: its path (embedded structs, JSON name), its type, its JSON
+options (o omitempty, z omitzero, - none) and, where it has them, its patch strategies and merge key.
 """
 
 from __future__ import annotations

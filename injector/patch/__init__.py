@@ -6,7 +6,7 @@ Knows nothing of reviews, templates or files.
 from injector.patch.apply import apply
 from injector.patch.json_patch import diff
 from injector.patch.merge_order import MergeError
-from injector.patch.quantity import canonical_quantity
+from injector.patch.quantity import canonical_quantity, milli_value, quantity_fault
 from injector.patch.schema import KINDS, POD, GoType, go_type
 from injector.patch.strategic_merge import strategic_merge
 from injector.patch.typed import check, normalise
@@ -21,6 +21,8 @@ __all__ = [
     "check",
     "diff",
     "go_type",
+    "milli_value",
     "normalise",
+    "quantity_fault",
     "strategic_merge",
 ]

@@ -49,8 +49,8 @@ class Pair:
 
 Step: TypeAlias = Remove | Add | Move | Pair
 
-# What tells the elements of a list of objects apart, the likeliest first. Mounts may share their name, ports may
-# have none, so the first that is there in every element and different in each is taken.
+# What tells the elements of a list of objects apart, the likeliest first. Mounts may share their name, ports
+# may have none, so the first that is there in every element and different in each is taken.
 _NAMING_MEMBERS: tuple[tuple[str, ...], ...] = (
     ("name",),
     ("mountPath",),
@@ -64,9 +64,9 @@ _NAMING_MEMBERS: tuple[tuple[str, ...], ...] = (
 
 
 def align(before: list[JSON], after: list[JSON]) -> Iterator[Step]:
-    """Yield the steps in the order in which they apply: removals from the back, then moves and additions, then pairs.
+    """Yield the steps in the order in which they apply: removals from the back, moves, additions, pairs.
 
-    No step touches an element that is the same in both lists; linear but for the sorting of elements that moved.
+    No step touches an element that is the same in both lists. Linear, but for the sorting of those that moved.
     """
     head, tail = _common_ends(before, after)
     old, new = before[head : len(before) - tail], after[head : len(after) - tail]
@@ -128,7 +128,7 @@ def _members(elements: list[JSON], members: tuple[str, ...]) -> list[Hashable]:
 
 
 def _values(old: list[JSON], new: list[JSON]) -> tuple[list[Hashable], list[Hashable]]:
-    """Recognise elements by their whole value and its how-manieth occurrence; what is new, by the place it takes."""
+    """Recognise elements by their value and its occurrence, and what took another's place by that place."""
     old_names, new_names = _numbered(old), _numbered(new)
     only_old, only_new = set(old_names).difference(new_names), set(new_names).difference(old_names)
     for place, (left, right) in enumerate(zip(old_names, new_names, strict=False)):
@@ -148,11 +148,11 @@ def _numbered(elements: list[JSON]) -> list[Hashable]:
 
 
 def _arrange(targets: list[int], new: list[JSON], offset: int) -> Iterator[Step]:
-    """Yield the moves and additions that bring the kept elements, whose places in ``new`` are ``targets``, into order.
+    """Yield the moves and additions that make ``new`` of the kept elements, whose places are ``targets``.
 
-    The longest run of kept elements that are in order already stays. Going through ``new`` from the front, every
-    other element is put behind its predecessor. Elements that wait for their move are counted by their old place,
-    so that a place is found by bisection instead of by search.
+    The longest run of kept elements that are in order already stays. Going through ``new`` from the front,
+    every other element is put behind its predecessor. Elements that wait for their move are counted by their
+    old place, so that a place is found by bisection instead of by search.
     """
     staying = _longest_increasing(targets)
     stays = set(staying)

@@ -14,7 +14,7 @@ from injector.patch.pointers import index, tokens
 
 
 def apply(document: JSON, operations: Iterable[Mapping[str, JSON]]) -> JSON:
-    """Return ``document`` after all ``operations``; PatchError names the path of the first that does not apply."""
+    """Return ``document`` after all ``operations``; PatchError where one does not apply, with its path."""
     editor = _Editor(document)
     for operation in operations:
         act = _ACTS.get(operation.get("op", ""))
@@ -42,26 +42,26 @@ class _Editor:
 
     def add(self, pointer: str, value: JSON) -> None:
         """Insert into a list, set in an object, or replace the document."""
-        parent, token = self._parent(pointer)
+        parent, last = self._parent(pointer)
         if parent is self.root:
             self.root[0] = value
         elif isinstance(parent, list):
-            place = len(parent) if token == "-" else index(token, len(parent) + 1, pointer)
+            place = len(parent) if last == "-" else index(last, len(parent) + 1, pointer)
             parent.insert(place, value)
         else:
-            parent[token] = value
+            parent[last] = value
 
     def remove(self, pointer: str) -> JSON:
         """Take out what is at ``pointer`` and return it."""
-        parent, token = self._parent(pointer)
+        parent, last = self._parent(pointer)
         if parent is self.root:
             raise PatchError("the whole document cannot be removed", path=pointer)
-        return parent.pop(_existing(parent, token, pointer))
+        return parent.pop(_existing(parent, last, pointer))
 
     def replace(self, pointer: str, value: JSON) -> None:
         """Put ``value`` in the place of what is at ``pointer``."""
-        parent, token = self._parent(pointer)
-        parent[_existing(parent, token, pointer)] = value
+        parent, last = self._parent(pointer)
+        parent[_existing(parent, last, pointer)] = value
 
     def share(self) -> None:
         """Forget what is ours, since one container is about to stand in two places."""
@@ -70,16 +70,16 @@ class _Editor:
     def _parent(self, pointer: str) -> tuple[JSON, str]:
         """Return our own copy of the container that holds ``pointer``, and the last token."""
         parent: JSON = self.root
-        token = "0"
-        for following in tokens(pointer):
-            place = _existing(parent, token, pointer)
+        last = "0"
+        for later in tokens(pointer):
+            place = _existing(parent, last, pointer)
             child = parent[place]
             if id(child) not in self._own:
-                child = _copy(child, following, pointer)
+                child = _copy(child, later, pointer)
                 self._own[id(child)] = child
                 parent[place] = child
-            parent, token = child, following
-        return parent, token
+            parent, last = child, later
+        return parent, last
 
 
 def _copy(container: JSON, token: str, pointer: str) -> JSON:

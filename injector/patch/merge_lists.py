@@ -158,8 +158,8 @@ def _named_by(set_order: list[JSON], merging: Merging) -> tuple[set[Hashable], i
 def _merge_scalars(original: list[JSON], patch: list[JSON]) -> tuple[list[JSON], list[JSON]]:
     """Return both lists in one without duplicates, and what the original list is afterwards.
 
-    Go appends to the original's array where it has room: then its way to drop a duplicate, which is to move the
-    last element there, is seen in the original too, which decides the order later.
+    Go appends to the original's array where it has room: then its way to drop a duplicate, which is to move
+    the last element there, is seen in the original too, which decides the order later.
     """
     both = original + patch
     total = len(both)
@@ -215,8 +215,9 @@ def _ordered(merged: list[JSON], patch: list[JSON], original: list[JSON], identi
 def _obey_directives(
     original: list[JSON], patch: list[JSON], merge_key: str
 ) -> tuple[list[JSON], int, list[JSON], bool]:
-    """Return the original's array after the deletions, how much of it counts, the patch's elements without a
-    directive, and whether these replace the list.
+    """Return the original's array after deletions and how much of it counts, and the patch's plain elements.
+
+    The last value says whether these replace the list.
     """
     array, count = list(original), len(original)
     plain: list[JSON] = []

@@ -71,7 +71,7 @@ class _Walk:
     def value(self, value: JSON, schema: GoType, place: _Place) -> None:
         """Look at one value of type ``schema``."""
         schema = schema.target
-        wanted = _CLASSES.get(schema.kind, object)
+        wanted: object = _CLASSES.get(schema.kind)
         if value is None or schema.kind == "raw":
             return
         if schema.kind in ("quantity", "time", "intOrString"):

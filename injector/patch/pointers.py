@@ -18,7 +18,7 @@ def escape(token: str) -> str:
 
 
 def tokens(pointer: str) -> list[str]:
-    """Return the unescaped parts of ``pointer``, none for the whole document; PatchError where it is no pointer."""
+    """Return the unescaped parts of ``pointer``, none for the whole document; PatchError for no pointer."""
     if not pointer:
         return []
     if not pointer.startswith("/"):
@@ -29,7 +29,7 @@ def tokens(pointer: str) -> list[str]:
 
 
 def index(token: str, length: int, pointer: str) -> int:
-    """Return the place in a list of ``length`` elements that ``token`` means; PatchError where there is none."""
+    """Return the place that ``token`` means in a list of ``length`` elements; PatchError if there is none."""
     if not _INDEX.fullmatch(token):
         raise PatchError(f"{token!r} is no index of a list", path=pointer)
     place = int(token)

@@ -1,6 +1,6 @@
 """Text of a quantity to the text that Kubernetes writes for it: ``2000m`` is ``2``, ``1024Mi`` is ``1Gi``.
 
-Knows nothing but apimachinery's resource.Quantity. Numbers are a whole ``amount`` times ten to an ``exponent``.
+Knows apimachinery's resource.Quantity only. Numbers are an ``amount`` times ten to an ``exponent``.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ _BINARY_NAMES: Final = {exponent: suffix for suffix, exponent in _BINARY_SUFFIXE
 _NANO: Final = -9
 _MOST: Final = 2**63 - 1
 _FAST_DIGITS: Final = 18  # that many decimal digits fit an int64 whatever they are
+_NO_MORE: Final = 18  # a number with a larger exponent of ten is no int64
 _LARGEST_EXPONENT: Final = 2**31
 
 
@@ -56,6 +57,29 @@ def canonical_quantity(text: str) -> str:
     if not fits and not parsed.has_digits:
         raise TypedError(_BAD_NUMBER)
     return stripped if fits and _is_canonical(parsed) else _rewritten(parsed)
+
+
+def quantity_fault(text: str) -> str:
+    """Return what resource.ParseQuantity says about ``text``, blanks included; "" when it reads it."""
+    if text == "0":
+        return ""
+    try:
+        parsed = _parse(text)
+    except TypedError as error:
+        return str(error)
+    return "" if parsed.has_digits or _fits(parsed) else _BAD_NUMBER
+
+
+def milli_value(text: str) -> int:
+    """Return a quantity in thousandths, rounded away from zero, as MilliValue does; at most an int64."""
+    parsed = _parse(text.strip())
+    amount, exponent = _number(parsed)
+    if exponent > _NO_MORE:
+        amount, exponent = min(amount, 1) * _MOST, 0
+    numerator: int = amount * 10 ** max(exponent + 3, 0)
+    denominator: int = 10 ** max(-exponent - 3, 0)
+    milli = min(-(-numerator // denominator), _MOST)
+    return -milli if parsed.negative else milli
 
 
 def _parse(text: str) -> _Parsed:
@@ -103,21 +127,24 @@ def _is_canonical(parsed: _Parsed) -> bool:
 
 
 def _rewritten(parsed: _Parsed) -> str:
-    amount, exponent = int(parsed.whole + parsed.fraction), -len(parsed.fraction)
-    form = parsed.form
-    if form == "binary":
-        amount <<= parsed.exponent
-    else:
-        exponent += parsed.exponent
-    amount, exponent = _rounded(amount, exponent)
+    amount, exponent = _number(parsed)
     if amount == 0:
         return "0"
     sign = "-" if parsed.negative else ""
-    if form == "binary" and exponent >= 0:
-        return sign + _binary(min(amount * 10**exponent, _MOST))
-    if form == "binary" and amount > _MOST * 10**-exponent:
-        return sign + _binary(_MOST)
-    return sign + _decimal(amount, exponent, "decimal" if form == "binary" else form)
+    if parsed.form == "binary" and exponent >= 0:
+        return sign + _binary(amount * 10**exponent)
+    return sign + _decimal(amount, exponent, "decimal" if parsed.form == "binary" else parsed.form)
+
+
+def _number(parsed: _Parsed) -> tuple[int, int]:
+    """Return the absolute value: rounded up to whole nanos, in the binary form at most an int64."""
+    amount, exponent = int(parsed.whole + parsed.fraction), -len(parsed.fraction)
+    if parsed.form != "binary":
+        return _rounded(amount, exponent + parsed.exponent)
+    amount, exponent = _rounded(amount << parsed.exponent, exponent)
+    if amount * 10 ** max(exponent, 0) > _MOST * 10 ** max(-exponent, 0):
+        return _MOST, 0
+    return amount, exponent
 
 
 def _rounded(amount: int, exponent: int) -> tuple[int, int]:
@@ -148,28 +175,3 @@ def _binary(amount: int) -> str:
     while amount % 1024 == 0:
         amount, power = amount // 1024, power + 10
     return f"{amount}{_BINARY_NAMES.get(power, '')}"
-
-
-def quantity_fault(text: str) -> str:
-    """Return what resource.ParseQuantity says about ``text``, blanks included; "" when it reads it."""
-    if text == "0":
-        return ""
-    try:
-        parsed = _parse(text)
-    except TypedError as error:
-        return str(error)
-    return "" if parsed.has_digits or _fits(parsed) else _BAD_NUMBER
-
-
-def milli_value(text: str) -> int:
-    """Return a canonical quantity in thousandths, rounded away from zero, as Quantity.MilliValue does."""
-    parsed = _parse(text)
-    amount = int(parsed.whole + parsed.fraction)
-    scale = 3 - len(parsed.fraction)
-    if parsed.form == "binary":
-        amount <<= parsed.exponent
-    else:
-        scale += parsed.exponent
-    value = amount * 10**scale if scale >= 0 else -(-amount // 10**-scale)
-    value = min(value, _MOST)
-    return -value if parsed.negative else value

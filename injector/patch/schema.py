@@ -1,4 +1,4 @@
-"""Names of Kubernetes' Go types to what encoding/json and strategic merge have to know of them. Knows no value.
+"""Names of Kubernetes' Go types to what encoding/json and strategic merge need of them. Knows no value.
 
 A type is read from the generated data when it is first asked for and then kept.
 """
@@ -113,7 +113,12 @@ def fold(name: str) -> str:
 
 @cache
 def go_type(expression: str) -> GoType:
-    """Return a type by the generated data's name for it: ``core/v1.Pod``, ``[]string``, ``*meta/v1.Time``."""
+    """Return a type by the generated data's name for it: ``core/v1.Pod``, ``[]string``, ``*meta/v1.Time``.
+
+    A name without a package is one of core/v1: ``Pod``.
+    """
+    if f"core/v1.{expression}" in STRUCTS:
+        return go_type(f"core/v1.{expression}")
     if expression in STRUCTS:
         return GoType(kind="struct", expression=expression)
     if expression in _LEAVES:

@@ -38,8 +38,8 @@ _DROPPED: Final = object()
 def strategic_merge(original: JSON, patch: JSON, schema_type: GoType = POD) -> JSONObject:
     """Return ``original`` with ``patch`` merged into it by the merge keys of ``schema_type``, a struct.
 
-    Null deletes a field; ``$patch``, ``$retainKeys``, ``$setElementOrder/…`` and ``$deleteFromPrimitiveList/…``
-    do what Kubernetes documents. MergeError in Kubernetes' words.
+    Null deletes a field; ``$patch``, ``$retainKeys``, ``$setElementOrder/…`` and
+    ``$deleteFromPrimitiveList/…`` do what Kubernetes documents. MergeError in Kubernetes' words.
     """
     for document in (original, patch):
         if not isinstance(document, dict | None):

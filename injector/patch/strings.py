@@ -9,7 +9,7 @@ from injector.patch.go_words import general
 
 
 def coerced(value: JSON) -> str | None:
-    """Return the string that ghodss/yaml puts into a string field for a number or bool, None for anything else."""
+    """Return what ghodss/yaml puts into a string field for a number or bool, None for anything else."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):

@@ -12,7 +12,7 @@ from injector.errors import TypedError
 _LAYOUT: Final = "2006-01-02T15:04:05Z07:00"
 _FRACTION: Final = re.compile(r"[.,][0-9]+", re.ASCII)
 _ZONE: Final = re.compile(r"(.)([0-9]{2}):([0-9]{2})", re.ASCII | re.DOTALL)
-# The parts of the layout in order: what stands before, Go's word for it, its pattern, its name, least and most.
+# The parts of the layout in order: what stands before, Go's word for it, pattern, name, least and most.
 _PARTS: Final = (
     ("", "2006", re.compile(r"[0-9]{4}", re.ASCII), "year", 0, 9999),
     ("-", "01", re.compile(r"[0-9]{2}", re.ASCII), "month", 1, 12),
@@ -24,7 +24,7 @@ _PARTS: Final = (
 
 
 def canonical_time(text: str) -> str | None:
-    """Return ``text`` in UTC and without a fraction, None for Go's zero time; TypedError in time.Parse's words."""
+    """Return ``text`` in UTC without a fraction, None for Go's zero time; TypedError in time.Parse's words."""
     numbers: list[int] = []
     rest = text
     for separator, layout, pattern, name, least, most in _PARTS:

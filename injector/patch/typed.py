@@ -1,7 +1,7 @@
 """JSON and a Go type to the JSON that Go writes after reading it into that type. Knows no pod.
 
-Each type is compiled once into a reader. A reader is told nothing of where it is: when something does not fit,
-the value is walked again (misfits) to say what Go says. What reads as it was written is shared, not copied.
+Each type is compiled once into a reader, which is told nothing of where it is: when something does not fit,
+the value is walked again (misfits) to say what Go says. What reads as it was written is shared.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from injector.errors import TypedError
 from injector.json_types import JSON, JSONObject
 from injector.patch.misfits import Misfit, explain
 from injector.patch.quantity import canonical_quantity
-from injector.patch.schema import Field, GoType, fold
+from injector.patch.schema import Field, GoType, fold, go_type
 from injector.patch.strings import coerced, raw_number
 from injector.patch.timestamps import canonical_time
 
@@ -30,7 +30,7 @@ class Reading:
     """How Go reads and writes: what differs between releases and between callers."""
 
     coerce_strings: bool = False
-    """Numbers and bools become the text of a string field (ghodss/yaml's conversion up to Istio 1.8)."""
+    """Numbers and bools become the text of a string field (ghodss/yaml, Istio up to 1.8)."""
     keep_unknown: bool = False
     """Fields that the type does not have are kept, behind those that it has."""
     zero_times: bool = False
@@ -42,25 +42,27 @@ STRICT: Final = Reading()
 
 def normalise(
     value: JSON,
-    schema_type: GoType,
+    schema_type: GoType | str,
     *,
     coerce_strings: bool = False,
     keep_unknown: bool = False,
     zero_times: bool = False,
 ) -> JSON:
-    """Return ``value`` after Go has read it into ``schema_type`` and written it again.
+    """Return ``value`` after Go has read it into ``schema_type``, a type or its name, and written it again.
 
-    Quantities, times and int-or-strings are canonical, fields are in the order of their declaration and map keys
-    sorted, zero values are dropped or printed as their type says. TypedError in the words of encoding/json.
+    Quantities, times and int-or-strings are canonical, fields are in the order of their declaration, map keys
+    sorted, zero values dropped or printed as their type says. The flags are those of Reading. TypedError in the
+    words of encoding/json.
     """
     reading = Reading(coerce_strings=coerce_strings, keep_unknown=keep_unknown, zero_times=zero_times)
+    schema = go_type(schema_type) if isinstance(schema_type, str) else schema_type
     try:
-        return _reader(schema_type, reading)(value)
+        return _reader(schema, reading)(value)
     except Misfit:
-        raise explain(value, schema_type, coerce_strings=coerce_strings) from None
+        raise explain(value, schema, coerce_strings=coerce_strings) from None
 
 
-def check(value: JSON, schema_type: GoType) -> None:
+def check(value: JSON, schema_type: GoType | str) -> None:
     """Raise the TypedError that Go has for reading ``value`` into ``schema_type``, if there is one."""
     normalise(value, schema_type)
 
@@ -218,7 +220,7 @@ class _Row:
 def _row(field: Field, reading: Reading) -> _Row:
     read = _later(field.type, reading) if field.type.kind == "struct" else _reader(field.type, reading)
     is_struct = field.type.reflect_kind == "struct"
-    drops_zero = field.omit_empty and not is_struct or field.omit_zero and not reading.zero_times
+    drops_zero = (field.omit_empty and not is_struct) or (field.omit_zero and not reading.zero_times)
     return _Row(
         name=field.name,
         read=read,
@@ -241,7 +243,8 @@ def _struct_reader(schema: GoType, reading: Reading) -> _Read:
             value = {}
         elif value.__class__ is not dict:
             raise Misfit
-        if not value.keys() <= by_name.keys() and (renamed := _renamed(value, schema)) is not value:
+        all_known = value.keys() <= by_name.keys()
+        if not all_known and (renamed := _renamed(value, schema)) is not value:
             return read(renamed)
         result: JSONObject = {}
         same = True
@@ -256,7 +259,7 @@ def _struct_reader(schema: GoType, reading: Reading) -> _Read:
                 if item_read or not drops_empty:
                     result[name] = item_read
                     same = same and item_read is item
-        if reading.keep_unknown and len(result) < len(value):
+        if reading.keep_unknown and not all_known:
             result |= {key: item for key, item in value.items() if key not in by_name}
         return value if same and list(result) == list(value) else result
 
@@ -271,14 +274,12 @@ def _renamed(value: JSONObject, schema: GoType) -> JSONObject:
     for key, item in value.items():
         field = schema.field(key)
         name = field.name if field else key
-        if name in renamed:
-            item = _over(renamed[name], item, field)
-        renamed[name] = item
+        renamed[name] = _over(renamed[name], item, field) if name in renamed else item
     return renamed
 
 
 def _over(first: JSON, second: JSON, field: Field | None) -> JSON:
-    """Return what a field is that was given twice: the later counts, objects are filled one after the other."""
+    """Return what a field is that was given twice: the later counts, objects are filled in turn."""
     nullable = field is not None and field.type.kind in ("pointer", "list", "map", "time", "quantity")
     if second is None and not nullable:
         return first
