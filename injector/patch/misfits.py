@@ -93,7 +93,10 @@ class _Walk:
         for key, item in value.items():
             field = schema.field(key)
             if field is not None:
+                coerces = self._coerce_strings
+                self._coerce_strings = coerces and not field.promoted
                 self.value(item, field.type, place.inside(schema, field))
+                self._coerce_strings = coerces
 
     def _whole_number(self, value: JSON, schema: GoType, place: _Place) -> None:
         if not _fits(value, schema.kind):

@@ -105,6 +105,11 @@ class Field:
     merge_key: str
     """What tells the elements of a merged list apart, else empty."""
 
+    @property
+    def promoted(self) -> bool:
+        """Whether an embedded struct holds it."""
+        return "." in self.path
+
 
 def fold(name: str) -> str:
     """Return ``name`` so that two that encoding/json holds for the same key are equal."""

@@ -7,7 +7,7 @@ the value is walked again (misfits) to say what Go says. What reads as it was wr
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from operator import is_
 from typing import Final, TypeAlias
@@ -218,6 +218,8 @@ class _Row:
 
 
 def _row(field: Field, reading: Reading) -> _Row:
+    if field.promoted and reading.coerce_strings:  # ghodss/yaml looks at the embedded struct instead
+        reading = replace(reading, coerce_strings=False)
     read = _later(field.type, reading) if field.type.kind == "struct" else _reader(field.type, reading)
     is_struct = field.type.reflect_kind == "struct"
     drops_zero = (field.omit_empty and not is_struct) or (field.omit_zero and not reading.zero_times)
