@@ -6,6 +6,7 @@ Knows nothing of templates or pods.
 from injector.kubeyaml.documents import Document, documents
 from injector.kubeyaml.gojson import EncodingError, go_json
 from injector.kubeyaml.json_fault import json_fault
+from injector.kubeyaml.layout import keep_layout
 from injector.kubeyaml.numbers import go_float_json
 from injector.kubeyaml.reading import load, load_strict
 from injector.kubeyaml.skeleton import Skeleton, Untrusted
@@ -23,6 +24,7 @@ __all__ = [
     "go_float_json",
     "go_json",
     "json_fault",
+    "keep_layout",
     "load",
     "load_strict",
 ]

@@ -1,0 +1,213 @@
+"""A document's text and the JSON it is to have in, the text with only the difference written anew out.
+
+Knows no Kubernetes type. Order, comments, quotes and blank lines stay where nothing has changed. What
+is written anew is written as `dump` writes it, unfolded, behind the last key or at the item's place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+from typing import Final, NamedTuple, cast
+
+from injector.errors import YAMLError
+from injector.json_types import JSON
+from injector.kubeyaml.gojson import go_json
+from injector.kubeyaml.outline import Block, Entry, Item, Outline, outline
+from injector.kubeyaml.reading import load
+from injector.kubeyaml.writing import dump
+
+_IDENTITIES: Final = ("name", "containerPort", "mountPath", "key", "ip", "topologyKey")
+"""What tells the elements of Kubernetes' lists apart: the commonest merge keys."""
+
+
+def keep_layout(text: str, value: JSON) -> str:
+    """Return ``text`` changed so that it reads as ``value``, with as little written anew as can be.
+
+    Where the difference cannot be placed (brackets, aliases, merges) the nearest collection around it
+    is written anew, at worst the document. Raises YAMLError if ``text`` or ``value`` is no YAML.
+    """
+    before = load(text)
+    if _same(before, value):
+        return text
+    edited = _edited(text.replace("\r\n", "\n"), before, value)
+    result = dump(value) if edited is None else edited
+    return result.replace("\n", "\r\n") if "\r\n" in text else result
+
+
+def _edited(text: str, before: JSON, after: JSON) -> str | None:
+    """Apply the edits; None where there is no way, or the result would not read as it has to."""
+    root = outline(text)
+    if root is None:
+        return None
+    editor = _Editor(text)
+    if not editor.edit(root, before, after):
+        return None
+    result = editor.result()
+    try:
+        return result if _same(load(result), after) else None
+    except YAMLError:
+        return None
+
+
+class _Edit(NamedTuple):
+    """A stretch of the text and what comes there."""
+
+    start: int
+    end: int
+    new: str
+
+
+class _Editor:
+    """Collects replacements of stretches of the text; no two overlap."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._edits: list[_Edit] = []
+
+    def result(self) -> str:
+        text = self._text
+        edits = sorted(self._edits, key=_order)
+        for edit in reversed(edits):
+            text = text[: edit.start] + edit.new + text[edit.end :]
+        return text
+
+    def edit(self, place: Outline, before: JSON, after: JSON) -> bool:
+        """Collect what turns ``before`` into ``after`` there; False, and nothing, if there is no way."""
+        if _same(before, after):
+            return True
+        if not isinstance(place, Block) or not after or type(before) is not type(after):
+            return False
+        mark = len(self._edits)
+        if isinstance(before, dict):
+            done = self._edit_mapping(place, before, after)
+        else:
+            done = self._edit_sequence(place, before, after)
+        if not done:
+            del self._edits[mark:]
+        return done
+
+    def _edit_mapping(self, place: Block, before: dict[str, JSON], after: dict[str, JSON]) -> bool:
+        entries = cast("Sequence[Entry]", place.children)
+        if [entry.key for entry in entries] != list(before) or not before.keys() & after.keys():
+            return False
+        for entry in entries:
+            if entry.key not in after:
+                if not self._delete(entry, entry.colon):
+                    return False
+            elif not self.edit(entry.value, before[entry.key], after[entry.key]):
+                self._replace(
+                    entry.colon, entry.value, dump({"k": after[entry.key]}, width=-1)[2:], place.column
+                )
+        added = {key: value for key, value in after.items() if key not in before}
+        if added:
+            self._insert(self._line_end(place.end), dump(added, width=-1), place.column)
+        return True
+
+    def _edit_sequence(self, place: Block, before: list[JSON], after: list[JSON]) -> bool:
+        items = cast("Sequence[Item]", place.children)
+        matcher = SequenceMatcher(
+            a=list(map(_identity, before)), b=list(map(_identity, after)), autojunk=False
+        )
+        for _, first, old_end, new, new_end in matcher.get_opcodes():
+            alike = 0
+            for item, old_value, new_value in zip(
+                items[first:old_end], before[first:old_end], after[new:new_end], strict=False
+            ):
+                if not _are_alike(old_value, new_value):
+                    break
+                self._edit_item(place, item, old_value, new_value)
+                alike += 1
+            if not all(self._delete(item, item.start + 1) for item in items[first + alike : old_end]):
+                return False
+            if not self._insert_items(place, old_end, after[new + alike : new_end]):
+                return False
+        return True
+
+    def _edit_item(self, place: Block, item: Item, before: JSON, after: JSON) -> None:
+        if not self.edit(item.value, before, after):
+            self._replace(item.start + 1, item.value, dump([after], width=-1)[1:], place.column)
+
+    def _insert_items(self, place: Block, index: int, values: Sequence[JSON]) -> bool:
+        """Insert items before that of ``index`` and the comments over it, or behind all of them."""
+        if not values:
+            return True
+        position = self._line_end(place.end)
+        if index < len(place.children):
+            start = place.children[index].start
+            position = self._text.rfind("\n", 0, start) + 1
+            if self._text[position:start].strip(" "):
+                return False
+            least = self._line_end(place.children[index - 1].value.end) if index else 0
+            while position > least and self._line_before(position).lstrip(" ").startswith("#"):
+                position -= len(self._line_before(position))
+        self._insert(position, dump(list(values), width=-1), place.column)
+        return True
+
+    def _delete(self, child: Entry | Item, least: int) -> bool:
+        """Delete the lines of a child, unless something else starts on the first of them."""
+        start = self._text.rfind("\n", 0, child.start) + 1
+        if self._text[start : child.start].strip(" "):
+            return False
+        self._edits.append(_Edit(start, self._line_end(max(least, child.value.end)), ""))
+        return True
+
+    def _replace(self, start: int, old: Outline, new: str, column: int) -> None:
+        """Replace what follows a colon or dash; a comment behind it, or behind a value of one line, stays."""
+        first, _, rest = new.removesuffix("\n").partition("\n")
+        end = max(start, old.end)
+        line_end = self._line_end(start) - self._text.endswith("\n", 0, self._line_end(start))
+        if not first and isinstance(old, Block) and old.start > line_end:
+            self._edits.append(_Edit(line_end, end, "\n" + _indented(rest, column)))
+            return
+        comment = ""
+        if rest and end <= line_end:
+            comment, end = self._text[end:line_end], line_end
+        self._edits.append(
+            _Edit(start, end, first + comment + ("\n" + _indented(rest, column) if rest else ""))
+        )
+
+    def _insert(self, position: int, new: str, column: int) -> None:
+        """Insert lines before ``position``, which is the start of a line or the text's end."""
+        is_open = position == len(self._text) and not self._text.endswith("\n")
+        self._edits.append(
+            _Edit(position, position, "\n" * is_open + _indented(new.removesuffix("\n"), column) + "\n")
+        )
+
+    def _line_before(self, position: int) -> str:
+        return self._text[self._text.rfind("\n", 0, max(position - 1, 0)) + 1 : position]
+
+    def _line_end(self, position: int) -> int:
+        """Return where the line behind that of ``position`` starts."""
+        return self._text.find("\n", position) + 1 or len(self._text)
+
+
+def _order(edit: _Edit) -> tuple[int, bool]:
+    """Sort deletions behind insertions at the same place, so that they do not take those away.
+
+    Of two insertions there, the later belongs to the outer collection: its text comes last.
+    """
+    return edit.start, edit.end > edit.start
+
+
+def _indented(text: str, column: int) -> str:
+    return "\n".join(" " * column + line if line else line for line in text.split("\n"))
+
+
+def _identity(element: JSON) -> str:
+    """Return what an element of a list is recognised by."""
+    if isinstance(element, dict):
+        for field in _IDENTITIES:
+            if isinstance(element.get(field), str | int):
+                return f"{field}: {element[field]}"
+    return go_json(element)
+
+
+def _are_alike(before: JSON, after: JSON) -> bool:
+    """Tell whether one element may be the other, changed."""
+    return _identity(before) == _identity(after) or not isinstance(before, dict | list)
+
+
+def _same(left: JSON, right: JSON) -> bool:
+    """Tell whether two values are written alike; 1 is not true, the order of keys does not count."""
+    return left is right or (left == right and go_json(left) == go_json(right))
