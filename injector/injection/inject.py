@@ -26,7 +26,7 @@ from injector.injection.request import InjectionRequest
 from injector.injection.snapshot import Snapshot
 from injector.injection.url import environment_of
 from injector.json_types import JSON, JSONObject, Pod
-from injector.patch import diff, normalise
+from injector.patch import POD, diff, normalise
 
 Outcome = Literal["injected", "skipped", "denied"]
 
@@ -104,7 +104,7 @@ def read_pod(received: JSON) -> Pod:
     if received is None:
         raise InjectionError("unexpected end of JSON input")
     try:
-        typed: Pod = normalise(received, "Pod")
+        typed: Pod = normalise(received, POD)
     except TypedError as error:
         raise InjectionError(str(error)) from error
     pod: Pod = received

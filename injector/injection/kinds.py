@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from injector.json_types import JSON, JSONObject
+from injector.patch import KINDS, GoType
 
 Path = tuple[str, ...]
 
@@ -17,56 +18,42 @@ Path = tuple[str, ...]
 class PodPlace:
     """Where a workload keeps the metadata and the spec of its pods.
 
-    ``go_type`` names the Go type of the whole document, "" where Kubernetes has none: then only the
+    ``schema`` is the Go type of the whole document, None where Kubernetes has none: then only the
     pod template is typed.
     """
 
     metadata: Path
     spec: Path
-    go_type: str = ""
+    schema: GoType | None = None
 
 
 _TEMPLATE: Final[Path] = ("spec", "template")
-
-
-def _template(go_type: str = "", path: Path = _TEMPLATE) -> PodPlace:
-    return PodPlace(metadata=(*path, "metadata"), spec=(*path, "spec"), go_type=go_type)
-
-
-def _cron_job(go_type: str) -> PodPlace:
-    """Return a CronJob's place: Istio labels and annotates its jobs, not its pods."""
-    job: Path = ("spec", "jobTemplate")
-    return PodPlace(metadata=(*job, "metadata"), spec=(*job, *_TEMPLATE, "spec"), go_type=go_type)
-
-
-_PLACES: Final[dict[tuple[str, str], PodPlace]] = {
-    ("v1", "Pod"): PodPlace(metadata=("metadata",), spec=("spec",), go_type="core/v1.Pod"),
-    ("v1", "ReplicationController"): _template("core/v1.ReplicationController"),
-    ("batch/v1", "Job"): _template("batch/v1.Job"),
-    ("batch/v1", "CronJob"): _cron_job("batch/v1.CronJob"),
-    ("batch/v1beta1", "CronJob"): _cron_job("batch/v1beta1.CronJob"),
-    ("batch/v2alpha1", "CronJob"): _cron_job("batch/v1beta1.CronJob"),
-    ("apps.openshift.io/v1", "DeploymentConfig"): _template("openshift/apps/v1.DeploymentConfig"),
-    ("v1", "DeploymentConfig"): _template("openshift/apps/v1.DeploymentConfig"),
-    ("argoproj.io/v1alpha1", "Rollout"): _template(),
-    ("serving.knative.dev/v1", "Service"): _template(),
-    ("serving.knative.dev/v1", "Configuration"): _template(),
-    ("apps.kruise.io/v1alpha1", "CloneSet"): _template(),
-    ("apps.kruise.io/v1beta1", "CloneSet"): _template(),
-    ("apps.kruise.io/v1beta1", "StatefulSet"): _template(),
-    ("apps.kruise.io/v1alpha1", "DaemonSet"): _template(),
-    ("apps.kruise.io/v1beta1", "DaemonSet"): _template(),
-    ("apps.kruise.io/v1alpha1", "BroadcastJob"): _template(),
-} | {
-    (version, kind): _template(f"{version}.{kind}")
-    for version, kinds in {
-        "apps/v1": ("DaemonSet", "Deployment", "ReplicaSet", "StatefulSet"),
-        "apps/v1beta1": ("Deployment", "StatefulSet"),
-        "apps/v1beta2": ("DaemonSet", "Deployment", "ReplicaSet", "StatefulSet"),
-        "extensions/v1beta1": ("DaemonSet", "Deployment", "ReplicaSet"),
-    }.items()
-    for kind in kinds
+_JOB: Final[Path] = ("spec", "jobTemplate")
+_CUSTOM: Final = {
+    "apps.kruise.io/v1alpha1": ("BroadcastJob", "CloneSet", "DaemonSet", "StatefulSet"),
+    "apps.kruise.io/v1beta1": ("BroadcastJob", "CloneSet", "DaemonSet", "StatefulSet"),
+    "apps.openshift.io/v1": ("DeploymentConfig",),
+    "argoproj.io/v1alpha1": ("Rollout",),
+    "serving.knative.dev/v1": ("Configuration", "Service"),
+    "v1": ("DeploymentConfig",),
 }
+"""Kinds with a pod template that are not Kubernetes' own."""
+
+
+def _place(kind: str, schema: GoType | None, path: Path = _TEMPLATE) -> PodPlace:
+    if kind == "Pod":
+        return PodPlace(metadata=("metadata",), spec=("spec",), schema=schema)
+    if kind == "CronJob":  # Istio labels and annotates its jobs, not its pods
+        return PodPlace(metadata=(*_JOB, "metadata"), spec=(*_JOB, *_TEMPLATE, "spec"), schema=schema)
+    return PodPlace(metadata=(*path, "metadata"), spec=(*path, "spec"), schema=schema)
+
+
+_PLACES: Final = {
+    (version, kind): _place(kind, schema)
+    for (version, kind), schema in KINDS.items()
+    if kind not in ("List", "PodTemplate")
+} | {(version, kind): _place(kind, None) for version, kinds in _CUSTOM.items() for kind in kinds}
+_PLACES["batch/v2alpha1", "CronJob"] = _PLACES["batch/v1beta1", "CronJob"]
 
 
 def place_of(document: JSON, custom_path: str = "") -> PodPlace | None:
@@ -80,7 +67,7 @@ def place_of(document: JSON, custom_path: str = "") -> PodPlace | None:
     if known or not custom_path:
         return known
     path = tuple(custom_path.removeprefix(".").split("."))
-    return _template(path=path) if isinstance(get_at(document, path), dict) else None
+    return _place("", None, path) if isinstance(get_at(document, path), dict) else None
 
 
 def is_list(document: JSON) -> bool:

@@ -123,6 +123,7 @@ class Behaviour:
     status_port_of_mesh: bool = False  # the agent's port is the mesh's, not the proxy's argument
     probers_in_arguments: bool = False
     probers_have_timeout: bool = False
+    tells_no_probers: bool = False  # the agent is told of probes even where there are none
     rewrites_startup_probes: bool = False
     rewrites_tcp_probes_by_feature: bool = False
     rewrites_tcp_probes: bool = False
@@ -247,6 +248,7 @@ ROWS: Final[tuple[Row, ...]] = (
     _row("status_port_of_mesh", 6),
     _row("probers_in_arguments", 1, 1),
     _row("probers_have_timeout", 7),
+    _row("tells_no_probers", 1, 7),
     _row("rewrites_startup_probes", 7),
     _row("rewrites_tcp_probes_by_feature", 12, 18),
     _row("rewrites_tcp_probes", 19),
@@ -255,7 +257,7 @@ ROWS: Final[tuple[Row, ...]] = (
     _row("rewrites_lifecycle", 25),
     _row("merges_probers", 17),
     _row("merges_prometheus", 6),
-    _row("merges_prometheus_by_default", 7),
+    _row("merges_prometheus_by_default", 6),
     _row("prometheus_any_spelling", 13),
     _row("prometheus_respects_false", 13),
     _row("prometheus_targets", 31),

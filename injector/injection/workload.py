@@ -17,9 +17,11 @@ from injector.injection.releases import Behaviour
 from injector.injection.request import InjectionRequest, Workload
 from injector.injection.snapshot import InjectConfig, Snapshot
 from injector.json_types import JSON, JSONObject, Pod
-from injector.patch import normalise
+from injector.patch import GoType, go_type, normalise
 
 _PROXY: Final = "istio-proxy"
+_POD_SPEC: Final = go_type("core/v1.PodSpec")
+_OBJECT_META: Final = go_type("meta/v1.ObjectMeta")
 _BY_HAND: Final = InjectConfig(policy="enabled", templates={})
 """What decides by hand: who calls kube-inject wants injection, so policy and selectors have no say."""
 
@@ -66,7 +68,7 @@ def inject_workload(
     place = place_of(document, pod_template_path)
     if place is None:
         return WorkloadOutcome(document=document)
-    return _inject_place(_typed(document, place), place, snapshot, namespace)
+    return _inject_place(_typed(document, place, snapshot.behaviour), place, snapshot, namespace)
 
 
 def _inject_list(
@@ -85,19 +87,22 @@ def _inject_list(
     )
 
 
-def _typed(document: JSONObject, place: PodPlace) -> JSONObject:
+def _typed(document: JSONObject, place: PodPlace, behaviour: Behaviour) -> JSONObject:
     """Return the document as Go decodes and prints it: numbers where strings belong become strings."""
     try:
-        if place.go_type:
-            typed: JSONObject = normalise(document, place.go_type, coerce_strings=True)
-            return typed
-        spec = normalise(get_at(document, place.spec) or {}, "core/v1.PodSpec", coerce_strings=True)
-        metadata = normalise(
-            get_at(document, place.metadata) or {}, "meta/v1.ObjectMeta", coerce_strings=True
-        )
+        if place.schema:
+            return _read(document, place.schema, behaviour)
+        spec = _read(get_at(document, place.spec) or {}, _POD_SPEC, behaviour)
+        metadata = _read(get_at(document, place.metadata) or {}, _OBJECT_META, behaviour)
     except TypedError as error:
         raise InjectionError(f"error unmarshaling JSON: {error}") from error
     return put_at(put_at(document, place.spec, spec), place.metadata, metadata)
+
+
+def _read(value: JSON, schema: GoType, behaviour: Behaviour) -> JSONObject:
+    zero_times = behaviour.prints_zero_timestamp
+    typed: JSONObject = normalise(value, schema, coerce_strings=True, zero_times=zero_times)
+    return typed
 
 
 def _inject_place(

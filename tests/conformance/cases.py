@@ -29,6 +29,7 @@ class Setup:
     config: str
     values: str
     mesh: str
+    mesh_defaults: str = ""
     revision: str = "default"
     env: tuple[tuple[str, str], ...] = ()
     nodes: tuple[tuple[str, str], ...] = ()
@@ -124,6 +125,7 @@ def _legacy(folder: Path, release: str, row: dict[str, Any]) -> Iterator[Case]:
         config=row["config"],
         values=row["values"],
         mesh=row["mesh"],
+        mesh_defaults="default-testmode" if settings.get("mesh_test_mode") else "",
         revision=settings.get("revision", "default"),
         env=_legacy_environment(settings),
     )

@@ -16,8 +16,11 @@ from typing import Any
 from injector.errors import InjectorError
 from injector.injection import admission
 from injector.injection.injector import Injector
+from injector.injection.loading import Sources, Surroundings, load_snapshot
+from injector.injection.mesh.loading import Mesh, load_effective, load_mesh
+from injector.injection.releases import behaviour_of
 from injector.kubeyaml import documents, dump
-from injector.patch import apply, normalise
+from injector.patch import POD, apply, normalise
 from tests.conformance.cases import Case, Setup
 
 WORDING_OF_LIBRARIES = frozenset({"review-decode", "object-decode", "template", "rendered-yaml"})
@@ -40,11 +43,11 @@ class Verdict:
 @lru_cache(maxsize=64)
 def injector_for(setup: Setup, untrusted_values: str = "text") -> Injector:
     """Load the injector that the case's setup describes."""
-    mesh = "" if setup.mesh == "nil" else setup.text("mesh", setup.mesh, ".input.yaml", ".yaml")
-    return Injector.load(
-        setup.text("configs", setup.config, ".yaml"),
-        setup.text("values", setup.values, ".json", ".yaml"),
-        mesh,
+    sources = Sources(
+        config=setup.text("configs", setup.config, ".yaml"),
+        values=setup.text("values", setup.values, ".json", ".yaml"),
+    )
+    around = Surroundings(
         release=setup.release,
         revision=setup.revision,
         env=dict(setup.env),
@@ -55,6 +58,20 @@ def injector_for(setup: Setup, untrusted_values: str = "text") -> Injector:
         },
         untrusted_values=untrusted_values,
     )
+    return Injector(load_snapshot(sources, around, mesh=_mesh(setup)))
+
+
+def _mesh(setup: Setup) -> Mesh | None:
+    """Return the mesh of a setup: from a user's text where there is one, else from an effective MeshConfig."""
+    minor = behaviour_of(setup.release).minor
+    if setup.mesh == "nil":
+        return None
+    if (setup.folder / "mesh" / f"{setup.mesh}.input.yaml").exists():
+        return load_mesh(setup.text("mesh", setup.mesh, ".input.yaml"), minor)
+    defaults = None
+    if setup.mesh_defaults:
+        defaults = load_effective(setup.text("mesh", setup.mesh_defaults, ".yaml"), minor).proxy_config
+    return load_effective(setup.text("mesh", setup.mesh, ".yaml"), minor, proxy_defaults=defaults)
 
 
 def judge(case: Case, untrusted_values: str = "text") -> Verdict:
@@ -147,7 +164,7 @@ def _patched(case: Case, operations: list[Any]) -> Iterator[str]:
         return
     theirs = case.patched
     if case.patched_base == "normalized":
-        ours, theirs = normalise(ours, "Pod"), normalise(theirs, "Pod")
+        ours, theirs = normalise(ours, POD), normalise(theirs, POD)
     ours = _with_version(case, ours)
     if case.loose_env_order:
         ours, theirs = _env_sorted(ours), _env_sorted(theirs)

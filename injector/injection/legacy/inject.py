@@ -6,7 +6,7 @@ that in two ways up to 1.7, and in one from 1.8 on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -18,8 +18,7 @@ from injector.injection.legacy.metadata import (
     NETWORK,
     SCRAPE_CONFIG,
     annotations_of,
-    by_hand_labels,
-    labelled,
+    labels_by_hand,
     labels_of,
     labels_to_add,
     merged_annotations,
@@ -32,6 +31,7 @@ from injector.injection.legacy.sidecar import (
     PROXY,
     VALIDATION,
     find_proxy,
+    name_of,
     with_account_token,
     with_concurrency,
     with_env,
@@ -47,13 +47,15 @@ from injector.injection.legacy.status import (
     written_status,
 )
 from injector.injection.mesh.message import Message
+from injector.injection.releases import Behaviour
 from injector.injection.render import render_template, template_data
 from injector.injection.request import InjectionRequest
 from injector.injection.snapshot import Snapshot
 from injector.json_types import JSONObject, Pod
-from injector.patch import normalise
+from injector.patch import go_type, normalise
 
 _GROUP: Final = 1337
+_SECURITY_CONTEXT: Final = go_type("core/v1.PodSecurityContext")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,14 +76,14 @@ def inject_legacy(request: InjectionRequest, snapshot: Snapshot) -> Pod:
     annotations, labels = annotations_of(pod), labels_of(pod)
     spec, applications, added = _for_webhook(made, pod, snapshot)
     pod = _strip(pod | {"spec": _spec_of(pod) | applications}, earlier_injection(annotations))
-    pod = _append(pod, spec, _spec_of(request.pod), holds=made.holds_application)
+    pod = _append(pod, spec, _spec_of(request.pod), _in_front(made, snapshot.behaviour))
     network = made.environment.get(NETWORK)
     name = request.workload.metadata.get("name") or ""
     missing = labels_to_add(labels, name, snapshot.revision, network, snapshot.behaviour)
     return _with_metadata(
         pod,
-        annotations={**annotations, **added, STATUS: made.status, **snapshot.config.injected_annotations},
-        labels=labelled(labels, missing),
+        annotations={**added, STATUS: made.status, **snapshot.config.injected_annotations},
+        labels={key: value for key, value in missing.items() if not labels.get(key)},
     )
 
 
@@ -108,8 +110,8 @@ def inject_legacy_by_hand(request: InjectionRequest, snapshot: Snapshot) -> Pod:
     redirect = _redirection(spec, snapshot)
     return _with_metadata(
         pod,
-        annotations={**annotations, **redirect, STATUS: made.status},
-        labels=by_hand_labels(labels_of(pod), snapshot.revision, behaviour),
+        annotations={**redirect, STATUS: made.status},
+        labels=labels_by_hand(labels_of(pod), snapshot.revision, behaviour),
     )
 
 
@@ -211,15 +213,20 @@ def _strip(pod: Pod, earlier: Injected) -> Pod:
         "imagePullSecrets": earlier.image_pull_secrets,
     }
     kept = {
-        key: [item for item in spec[key] if (item.get("name") or "") not in names]
+        key: [item for item in spec[key] if name_of(item) not in names]
         for key, names in gone.items()
         if spec.get(key)
     }
     return pod | {"spec": spec | kept}
 
 
-def _append(pod: Pod, added: SidecarInjectionSpec, original: JSONObject, *, holds: bool) -> Pod:
-    """Return the pod with the spec's lists put in; the first of a list that the pod lacks is the list."""
+def _append(
+    pod: Pod, added: SidecarInjectionSpec, original: JSONObject, in_front: Mapping[str, Collection[str]]
+) -> Pod:
+    """Return the pod with the spec's lists put in; the first of a list that the pod lacks is the list.
+
+    ``in_front`` names the containers that go before the others, by the list that they are in.
+    """
     spec = dict(_spec_of(pod))
     lists: dict[str, Iterable[JSONObject]] = {
         "initContainers": added.init_containers,
@@ -228,10 +235,11 @@ def _append(pod: Pod, added: SidecarInjectionSpec, original: JSONObject, *, hold
         "imagePullSecrets": added.image_pull_secrets,
     }
     for key, items in lists.items():
+        front = in_front.get(key, ())
         result = list(spec.get(key) or ())
         first = not original.get(key)
         for item in items:
-            if not first and _goes_in_front(item, key, holds=holds):
+            if not first and item.get("name") in front:
                 result.insert(0, item)
             else:
                 result.append(item)
@@ -243,11 +251,11 @@ def _append(pod: Pod, added: SidecarInjectionSpec, original: JSONObject, *, hold
     return pod | {"spec": spec}
 
 
-def _goes_in_front(item: JSONObject, key: str, *, holds: bool) -> bool:
-    name = item.get("name")
-    return key in ("initContainers", "containers") and (
-        (name == VALIDATION and holds is not None) or (name == PROXY and holds)
-    )
+def _in_front(made: _Rendered, behaviour: Behaviour) -> dict[str, tuple[str, ...]]:
+    if not behaviour.holds_application:
+        return {}
+    names = (VALIDATION, PROXY) if made.holds_application else (VALIDATION,)
+    return {"initContainers": names, "containers": names}
 
 
 # ---- kube-inject
@@ -291,7 +299,7 @@ def _with_group(pod: Pod, snapshot: Snapshot) -> Pod:
     kept = (
         {}
         if context is None or snapshot.behaviour.fs_group_replaces
-        else normalise(context, "PodSecurityContext")
+        else normalise(context, _SECURITY_CONTEXT)
     )
     return pod | {"spec": _spec_of(pod) | {"securityContext": kept | {"fsGroup": _GROUP}}}
 
@@ -313,5 +321,9 @@ def _spec_of(pod: Pod) -> JSONObject:
 
 
 def _with_metadata(pod: Pod, *, annotations: Mapping[str, str], labels: Mapping[str, str]) -> Pod:
-    changed: JSONObject = {"annotations": dict(annotations)} | ({"labels": dict(labels)} if labels else {})
-    return pod | {"metadata": metadata_of(pod) | changed}
+    """Return the pod with these annotations and labels set; its others stay as they were received."""
+    metadata = metadata_of(pod)
+    changed: JSONObject = {"annotations": {**(metadata.get("annotations") or {}), **annotations}}
+    if labels:
+        changed["labels"] = {**(metadata.get("labels") or {}), **labels}
+    return pod | {"metadata": metadata | changed}

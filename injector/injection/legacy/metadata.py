@@ -82,14 +82,9 @@ def _first(labels: Mapping[str, str], keys: tuple[str, ...], *, otherwise: str) 
     return next((labels[key] or "" for key in keys if key in labels), otherwise)
 
 
-def labelled(labels: Mapping[str, str], added: Mapping[str, str]) -> dict[str, str]:
-    """Return the labels with those added that are missing or empty."""
-    return {**labels, **{key: value for key, value in added.items() if not labels.get(key)}}
-
-
-def by_hand_labels(labels: Mapping[str, str], revision: str, behaviour: Behaviour) -> dict[str, str]:
-    """Return the labels as kube-inject up to 1.7 leaves them: the revision is set even where there is one."""
-    changed = dict(labels)
+def labels_by_hand(labels: Mapping[str, str], revision: str, behaviour: Behaviour) -> dict[str, str]:
+    """Return the labels that kube-inject up to 1.7 sets: the revision even where there is one."""
+    changed: dict[str, str] = {}
     if behaviour.revision_label:
         changed[_REVISION] = revision
     if behaviour.tls_mode_label and not labels.get(_TLS_MODE):

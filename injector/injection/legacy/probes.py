@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from injector.injection.annotations import parse_bool
-from injector.injection.legacy.sidecar import PROXY, with_env
+from injector.injection.legacy.sidecar import PROXY, name_of, with_env
 from injector.injection.legacy.spec import SidecarInjectionSpec
 from injector.injection.releases import Behaviour
 from injector.json_types import JSONObject
@@ -65,6 +65,8 @@ def told_probers(proxy: JSONObject, containers: Iterable[JSONObject], behaviour:
         for path, probe in _probes(container, behaviour)
         if (prober := _prober(probe, container, behaviour))
     }
+    if not probers and not behaviour.tells_no_probers:
+        return proxy
     text = go_json({path: probers[path] for path in sorted(probers)}, sort_keys=False)
     if behaviour.probers_in_arguments:
         return proxy | {"args": [*(proxy.get("args") or ()), "--kubeAppProberConfig", text]}
@@ -73,12 +75,12 @@ def told_probers(proxy: JSONObject, containers: Iterable[JSONObject], behaviour:
 
 def _probes(container: JSONObject, behaviour: Behaviour) -> Iterator[tuple[str, JSONObject]]:
     """Yield the agent's path and the probe, of every HTTP probe of an application's container."""
-    if container.get("name") == PROXY:
+    if not container or name_of(container) == PROXY:
         return
     for key, word in _PROBES if behaviour.rewrites_startup_probes else _PROBES[:2]:
         probe = container.get(key)
         if probe and probe.get("httpGet") is not None:
-            yield f"/app-health/{container.get('name') or ''}/{word}", probe
+            yield f"/app-health/{name_of(container)}/{word}", probe
 
 
 def _prober(probe: JSONObject, container: JSONObject, behaviour: Behaviour) -> JSONObject | None:
@@ -109,7 +111,7 @@ def rewritten(container: JSONObject, port: int, behaviour: Behaviour) -> JSONObj
     changed = {
         key: probe | {"httpGet": _through_agent(probe["httpGet"], path, port)}
         for key, _ in _PROBES
-        for path, probe in _probes({"name": container.get("name"), key: container.get(key)}, behaviour)
+        for path, probe in _probes({"name": name_of(container), key: (container or {}).get(key)}, behaviour)
     }
     return container | changed if changed else container
 

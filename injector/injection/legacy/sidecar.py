@@ -21,9 +21,14 @@ _SERVICE_ACCOUNT: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
 _CONCURRENCY: Final = re.compile(r"-{1,2}concurrency(=(?P<threads>[0-9]+))?")
 
 
+def name_of(item: JSONObject | None) -> str:
+    """Return an object's name; a null in a list is an object without one, as Go decodes it."""
+    return (item or {}).get("name") or ""
+
+
 def find_proxy(containers: Iterable[JSONObject]) -> JSONObject | None:
     """Return the first container called istio-proxy."""
-    return next((container for container in containers if container.get("name") == PROXY), None)
+    return next((container for container in containers if name_of(container) == PROXY), None)
 
 
 def with_proxy(
@@ -33,7 +38,7 @@ def with_proxy(
     containers: list[JSONObject] = []
     found = False
     for container in spec.containers:
-        wanted = container.get("name") == PROXY and (every or not found)
+        wanted = name_of(container) == PROXY and (every or not found)
         containers.append(change(container) if wanted else container)
         found = found or wanted
     return replace(spec, containers=tuple(containers)) if found else spec
@@ -100,8 +105,8 @@ def with_account_token(spec: SidecarInjectionSpec, containers: Iterable[JSONObje
     mounts = [
         mount
         for container in containers
-        for mount in container.get("volumeMounts") or ()
-        if mount.get("mountPath") == _SERVICE_ACCOUNT
+        for mount in (container or {}).get("volumeMounts") or ()
+        if (mount or {}).get("mountPath") == _SERVICE_ACCOUNT
     ]
     if not mounts or not mounts[-1].get("name"):
         return spec

@@ -12,19 +12,20 @@ from typing import Any, Final
 from injector.errors import InjectionError, TypedError
 from injector.injection.releases import Behaviour
 from injector.json_types import JSON, JSONObject
-from injector.patch import normalise
+from injector.patch import GoType, go_type, normalise
 
 PARSING_FAILED: Final = (
     "failed parsing generated injected YAML (check Istio sidecar injector configuration): "
 )
 
+_DNS_CONFIG: Final = go_type("core/v1.PodDNSConfig")
 _RESTART_POLICY: Final = "restartPolicy"
 
 _LISTS: Final = {
-    "initContainers": "Container",
-    "containers": "Container",
-    "volumes": "Volume",
-    "imagePullSecrets": "LocalObjectReference",
+    "initContainers": go_type("core/v1.Container"),
+    "containers": go_type("core/v1.Container"),
+    "volumes": go_type("core/v1.Volume"),
+    "imagePullSecrets": go_type("core/v1.LocalObjectReference"),
 }
 
 
@@ -61,14 +62,14 @@ def _decode(rendered: JSON, behaviour: Behaviour) -> SidecarInjectionSpec:
         kind = "array" if isinstance(rendered, list) else "string" if isinstance(rendered, str) else "number"
         raise TypedError(f"json: cannot unmarshal {kind} into Go value of type inject.SidecarInjectionSpec")
     fields = {_FIELDS[key.lower()]: value for key, value in rendered.items() if key.lower() in _FIELDS}
-    lists = {key: _objects(fields.get(key), key, go_type) for key, go_type in _LISTS.items()}
+    lists = {key: _objects(fields.get(key), key, schema) for key, schema in _LISTS.items()}
     dns_config = fields.get("dnsConfig") if behaviour.has_dns_config else None
     return SidecarInjectionSpec(
         init_containers=lists["initContainers"],
         containers=lists["containers"],
         volumes=lists["volumes"],
         image_pull_secrets=lists["imagePullSecrets"],
-        dns_config=None if dns_config is None else _typed(dns_config, "PodDNSConfig"),
+        dns_config=None if dns_config is None else _typed(dns_config, _DNS_CONFIG),
         rewrite_probes=behaviour.rewrites_probes and _boolean(fields.get("rewriteAppHTTPProbe")),
         redirect_annotations=_strings(fields.get("podRedirectAnnot")),
     )
@@ -79,12 +80,12 @@ _FIELDS: Final = {
 }
 
 
-def _objects(value: JSON, key: str, go_type: str) -> tuple[JSONObject, ...]:
+def _objects(value: JSON, key: str, schema: GoType) -> tuple[JSONObject, ...]:
     if value is None:
         return ()
     if not isinstance(value, list):
-        raise _misfit("object", key[0].upper() + key[1:], f"[]v1.{go_type}")
-    return tuple(_without_newer_fields(_typed({} if item is None else item, go_type)) for item in value)
+        raise _misfit("object", key[0].upper() + key[1:], f"[]v1.{schema.name}")
+    return tuple(_without_newer_fields(_typed({} if item is None else item, schema)) for item in value)
 
 
 def _without_newer_fields(item: JSONObject) -> JSONObject:
@@ -96,8 +97,8 @@ def _without_newer_fields(item: JSONObject) -> JSONObject:
     return {key: value for key, value in item.items() if key != _RESTART_POLICY}
 
 
-def _typed(value: JSON, go_type: str) -> JSONObject:
-    typed: JSONObject = normalise(value, go_type, coerce_strings=True)
+def _typed(value: JSON, schema: GoType) -> JSONObject:
+    typed: JSONObject = normalise(value, schema, coerce_strings=True)
     return typed
 
 
