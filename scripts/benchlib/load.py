@@ -80,7 +80,8 @@ class Caller(asyncio.Protocol):
 
     def send(self, due: float) -> None:
         """Send the next review."""
-        self.due = due
+        # A timer may fire a little early; what was sent then cannot have waited less than nothing.
+        self.due = min(due, time.perf_counter())
         self.uid, request = self.run.request()
         cast("asyncio.Transport", self.transport).write(request)
 

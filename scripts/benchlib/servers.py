@@ -110,7 +110,7 @@ def start_service(folder: Path, core: int | None, arguments: list[str]) -> Serve
     code = "from injector.cli.main import main; main()"
     command = [sys.executable, "-c", code, "serve", "--address=127.0.0.1", "--port=0", "--monitoringPort=0"]
     command += [f"--tlsCertFile={folder / 'tls.crt'}", f"--tlsKeyFile={folder / 'tls.key'}"]
-    command += ["--no-watchCluster", "--no-reconcileWebhookConfig", "--serviceName=", *arguments]
+    command += ["--watchCluster=false", "--reconcileWebhookConfig=false", *arguments]
     return _start("service", command, folder, core)
 
 

@@ -16,6 +16,7 @@ import trustme
 import uvloop
 
 from injector.service.companions import Parts
+from injector.service.generation import Load
 from injector.service.logs import Log
 from injector.service.options import Limits, ServiceOptions
 from injector.service.process import Service
@@ -42,7 +43,9 @@ async def start(tmp_path: Path, ca: trustme.CA) -> AsyncGenerator[Start, None]:
     """Start services; each stops when the test ends."""
     running: list[Running] = []
 
-    async def begin(*, limits: Limits | None = None, parts: Parts | None = None, **options: Any) -> Running:
+    async def begin(
+        *, limits: Limits | None = None, parts: Parts | None = None, load: Load = load_fake, **options: Any
+    ) -> Running:
         folder = tmp_path / str(len(running))
         pair, config = Mount(folder / "certs"), Mount(folder / "config")
         pair.swap(a_pair(ca))
@@ -64,7 +67,7 @@ async def start(tmp_path: Path, ca: trustme.CA) -> AsyncGenerator[Start, None]:
         log_file = folder / "log"
         descriptor = os.open(log_file, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
         log = Log(level="debug", descriptor=descriptor)
-        service = Service(replace(settings, **options), parts or Parts(), log, load_fake)
+        service = Service(replace(settings, **options), parts or Parts(), log, load)
         service.start()
         service.bind()
         task = asyncio.create_task(service.serve())

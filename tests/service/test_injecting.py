@@ -1,0 +1,143 @@
+"""The service with the real injector behind it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from injector.errors import ConfigError
+from injector.json_types import JSONObject
+from injector.patch import apply
+from injector.service.companions import Parts
+from injector.service.injecting import load_injector
+from injector.templates import built_in
+from tests.service.kit import Answer, Start, a_review
+
+
+def patched(review: bytes, answer: Answer) -> Any:
+    """Return the object of a review with the answer's patch applied."""
+    operations = orjson.loads(base64.b64decode(answer.json["response"]["patch"]))
+    return apply(orjson.loads(review)["request"]["object"], operations)
+
+
+async def test_the_built_in_template_adds_its_sidecar(start: Start) -> None:
+    service = await start(load=load_injector, inject_config=None, inject_values=None)
+    review = a_review("real")
+    answer = await service.post(review)
+    assert answer.json["response"]["allowed"] is True
+    pod = patched(review, answer)
+    names = [c["name"] for c in pod["spec"]["containers"] + pod["spec"].get("initContainers", [])]
+    assert {"app", "istio-proxy"} <= set(names)
+    await service.until(lambda: any(line["message"] == "review answered" for line in service.lines()))
+    (line,) = [line for line in service.lines() if line["message"] == "review answered"]
+    assert (line["outcome"], line["reason"], line["namespace"], line["uid"]) == (
+        "injected",
+        "policy",
+        "shop",
+        "real",
+    )
+
+
+async def test_a_host_network_pod_is_skipped_with_the_rule_as_reason(start: Start) -> None:
+    service = await start(load=load_injector, inject_config=None, inject_values=None)
+    review = orjson.loads(a_review())
+    review["request"]["object"]["spec"]["hostNetwork"] = True
+    answer = await service.post(orjson.dumps(review))
+    assert answer.json["response"] == {"uid": "u-1", "allowed": True}
+    assert service.service.metrics.outcomes == {("skipped", "host-network"): 1}
+
+
+async def test_a_body_that_is_no_review_is_not_quoted_in_the_log(start: Start) -> None:
+    service = await start(load=load_injector, inject_config=None, inject_values=None)
+    answer = await service.post(b'{"request": {"uid": "x"}, "secret": "in the body"}')
+    assert answer.status == 200
+    assert answer.json["response"]["allowed"] is False
+    await service.until(lambda: any(line["message"] == "review answered" for line in service.lines()))
+    assert "in the body" not in service.log.read_text()
+
+
+BROKEN = {
+    "not YAML": ("policy: enabled\n  templates: [", "config"),
+    "an unknown function": ("policy: enabled\ntemplates:\n  sidecar: |\n    {{ nosuch }}\n", "nosuch"),
+    "broken on every pod": (
+        'policy: enabled\ntemplates:\n  sidecar: |\n    {{ index "x" 5 }}\n',
+        "is denied",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN, ids=str)
+async def test_a_broken_configuration_does_not_start_and_names_the_place(
+    start: Start, tmp_path: Path, case: str
+) -> None:
+    text, words = BROKEN[case]
+    path = tmp_path / "config"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=words):
+        await start(load=load_injector, inject_config=path, inject_values=None)
+
+
+async def test_a_broken_configuration_at_reload_leaves_the_last_good_one(start: Start) -> None:
+    template = built_in()
+    config = template.config
+    service = await start(load=load_injector, inject_values=None, inject_config=None)
+    assert (await service.post(a_review())).status == 200
+    service = await start_with(start, config, template.values)
+    for text, _ in BROKEN.values():
+        state = service.service.metrics.reload("configuration")
+        failed = state.failed
+        service.config.swap({"config": text, "values": template.values})
+        await service.until(lambda: state.failed == failed + 1)  # noqa: B023
+        assert "patch" in (await service.post(a_review())).json["response"]
+
+
+async def start_with(start: Start, config: str, values: str) -> Any:
+    """Start on the fake's text, then take over a real configuration."""
+
+    def load(texts: Any, options: Any) -> Any:
+        if texts.config == "first":
+            template = built_in()
+            texts = type(texts)(config=template.config, values=template.values, mesh="")
+        return load_injector(texts, options)
+
+    service = await start(load=load)
+    service.config.swap({"config": config, "values": values})
+    state = service.service.metrics.reload("configuration")
+    await service.until(lambda: state.succeeded == 2)
+    return service
+
+
+@dataclass
+class Cluster:
+    """What a cluster tells, as dictionaries that a test changes."""
+
+    namespaces: Mapping[str, JSONObject] = field(default_factory=dict)
+    nodes: Mapping[str, str] = field(default_factory=dict)
+    proxy_configs: dict[str, JSONObject] = field(default_factory=dict)
+
+
+async def test_a_proxy_config_that_appears_counts_for_the_next_pods(start: Start) -> None:
+    cluster = Cluster()
+    service = await start(
+        load=load_injector, inject_config=None, inject_values=None, parts=Parts(cluster=cluster)
+    )
+    before = await service.post(a_review())
+    reviewer = service.service._reviewer()
+    injector = reviewer._injector
+    cluster.proxy_configs["shop/all"] = {
+        "apiVersion": "networking.istio.io/v1beta1",
+        "kind": "ProxyConfig",
+        "metadata": {"name": "all", "namespace": "shop"},
+        "spec": {"environmentVariables": {"ISTIO_META_FROM_PROXY_CONFIG": "yes"}},
+    }
+    await service.until(lambda: reviewer._injector is not injector)
+    after = await service.post(a_review())
+    decode = base64.b64decode
+    assert b"ISTIO_META_FROM_PROXY_CONFIG" not in decode(before.json["response"]["patch"])
+    assert b"ISTIO_META_FROM_PROXY_CONFIG" in decode(after.json["response"]["patch"])
