@@ -282,7 +282,7 @@ class Expressions:
         if receiver.type is None:
             return None
         found = receiver.type.methods.get(name)
-        if found is not None and not found.params:
+        if found is not None:
             return self._method(receiver, found, name, node)
         if isinstance(receiver.type, StructType):
             return self._struct_field(receiver, receiver.type, name, node)
@@ -370,6 +370,9 @@ class Expressions:
         return replace(result, code=after(self.load(before), result.code))
 
     def _method(self, receiver: Dynamic, found: Method, name: str, node: nodes.Node) -> Expr:
+        if found.params:
+            message = f"wrong number of args for {name}: want {len(found.params)} got 0"
+            return self._after_effects(receiver, self.failing(message, node))
         code = invoke(self.unit.bind("m_", found.call), self.load(receiver))
         known = certain(found.result)
         return Dynamic(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from injector.gotemplate import fmt, types
 from injector.gotemplate.errors import FunctionError
 from injector.gotemplate.functions import Function
+from injector.gotemplate.quoting import quote
 from injector.gotemplate.types import Field, StructType, Type, map_of, pointer_to, slice_of
 from injector.gotemplate.values import (
     Int32,
@@ -181,6 +182,14 @@ def _shown_map(value: TypedMap) -> str:
     return f"map[string]string:{'true' if value.is_nil else 'false'}:{fmt.format_value(value)}"
 
 
+def _quote(*values: Value) -> str:
+    return " ".join(quote(fmt.format_value(value)) for value in values if value is not None)
+
+
+def _squote(*values: Value) -> str:
+    return " ".join(f"'{fmt.format_value(value)}'" for value in values if value is not None)
+
+
 def a_function(call: object, *params: Type, result: Type = types.STRING, **more: object) -> Function:
     return Function(call=call, params=params, result=result, **more)
 
@@ -202,6 +211,6 @@ FUNCTIONS: Mapping[str, Function] = {
     ),
     "json": a_function(lambda value: f"{{{fmt.format_value(value)}}}", types.ANY, text=True),
     "indent": a_function(lambda text: text.replace("\n", "\n  "), types.STRING),
-    "quote": a_function(lambda *_values: "unused", types.ANY, variadic=True, quotes='"'),
-    "squote": a_function(lambda *_values: "unused", types.ANY, variadic=True, quotes="'"),
+    "quote": a_function(_quote, types.ANY, variadic=True, quotes='"'),
+    "squote": a_function(_squote, types.ANY, variadic=True, quotes="'"),
 }

@@ -105,9 +105,9 @@ def test_squote_prints_single_quotes():
 
 
 def test_quote_of_several_values_or_of_a_known_one_is_an_ordinary_call():
-    assert split("{{ quote .x .y }}", {"x": "1", "y": "2"}) == (("", ""), ("unused",))
-    assert split("{{ quote .x }}", known={"x": "1"}) == (("unused",), ())
-    assert split("{{ ($y := quote .x) }}", {"x": "1"}) == (("", ""), ("unused",))
+    assert split("{{ quote .x .y }}", {"x": "1", "y": "2"}) == (("", ""), ('"1" "2"',))
+    assert split("{{ quote .x }}", known={"x": "1"}) == (('"1"',), ())
+    assert split("{{ ($y := quote .x) }}", {"x": "1"}) == (("", ""), ('"1"',))
 
 
 def test_a_typed_string_is_quoted_without_a_question():
