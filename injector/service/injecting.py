@@ -49,7 +49,12 @@ class InjectorReviewer:
 
     def counts(self) -> Mapping[str, int]:
         """Return the counters of the skeleton cache."""
-        return {}
+        skeletons = self._injector.snapshot.skeletons
+        return {
+            "skeleton_hits": skeletons.hits,
+            "skeleton_misses": skeletons.misses,
+            "skeleton_unsafe": skeletons.unsafe,
+        }
 
 
 def load_injector(texts: Texts, options: ServiceOptions) -> InjectorReviewer:

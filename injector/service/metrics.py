@@ -55,6 +55,14 @@ REFUSALS: Final = (
 """Why a call got no review: every value of the label ``reason`` of `webhook_refused_total`."""
 
 
+COUNTS: Final = {
+    "skeleton_hits": "Renderings whose text was known, so that only the pod's values were filled in.",
+    "skeleton_misses": "Renderings whose text had to be parsed as YAML.",
+    "skeleton_unsafe": "Renderings with a value of the pod that could have changed the shape of the YAML.",
+}
+"""What the answering side counts, since the configuration that serves was loaded."""
+
+
 class Histogram:
     """Counts of values by upper edge; `observe` costs a bisection."""
 
@@ -158,10 +166,9 @@ class _Families(Collector):
             yield GaugeMetricFamily(f"sidecar_injector_{name}", text, value=read())
         for name, (text, read) in metrics.counters.items():
             yield CounterMetricFamily(f"sidecar_injector_{name}", text, value=read())
-        for name, count in metrics.counts().items():
-            yield CounterMetricFamily(
-                f"sidecar_injector_{name}", "Since the configuration was loaded.", value=count
-            )
+        counts = metrics.counts()
+        for name, text in COUNTS.items():
+            yield CounterMetricFamily(f"sidecar_injector_{name}", text, value=counts.get(name, 0))
         yield InfoMetricFamily(
             "sidecar_injector_build",
             "Version of the injector and of Python.",

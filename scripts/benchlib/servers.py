@@ -73,7 +73,7 @@ class Server:
         found = {}
         for line in lines:
             name, _, value = line.partition(" ")
-            if name.startswith("sidecar_injector_skeleton"):
+            if name.startswith("sidecar_injector_skeleton_"):
                 found[name.removeprefix("sidecar_injector_").removesuffix("_total")] = float(value)
         return found
 
