@@ -1,0 +1,66 @@
+"""Real Go beside us, asked in batches, and how long to keep asking: $DIFFERENTIAL=full takes minutes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+Ask = Callable[[Sequence[dict[str, Any]]], list[str]]
+
+IS_FULL = os.environ.get("DIFFERENTIAL") == "full"
+
+BATCH = 100
+"""Questions an example: a start of the oracle costs as much as many answers."""
+
+_REPEATS = 60
+"""Go walks maps in random order; a rare order of faults is met with so many tries."""
+
+
+def thorough(*, full: int, quick: int) -> settings:
+    """Return the settings for a differential test of so many batches."""
+    return settings(
+        max_examples=full if IS_FULL else quick,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        derandomize=not IS_FULL,
+        database=None,
+    )
+
+
+def start_oracle(shared: Path, folder: Path) -> Ask:
+    """Return what asks Go a batch of questions; $ORACLE names a binary that is built already."""
+    binary = os.environ.get("ORACLE", "")
+    if not binary:
+        if shutil.which("go") is None:
+            pytest.skip("NO GO TOOLCHAIN: comparisons with Kubernetes' own Go libraries are skipped")
+        binary = str(folder / "oracle")
+        subprocess.run(["go", "build", "-o", binary, "."], cwd=shared / "oracle", check=True, timeout=600)
+
+    def ask(questions: Sequence[dict[str, Any]]) -> list[str]:
+        lines = "\n".join(map(json.dumps, questions))
+        done = subprocess.run([binary], input=lines.encode(), stdout=subprocess.PIPE, check=True, timeout=120)
+        return done.stdout.decode().splitlines()
+
+    return ask
+
+
+def expect_agreement(
+    ask: Ask, questions: Sequence[dict[str, Any]], answer: Callable[[dict[str, Any]], Any]
+) -> None:
+    """Ask both; an answer has to be one that Go gives. A panic of Go is any error of ours."""
+    for question, line in zip(questions, ask(questions), strict=True):
+        ours = answer(question)
+        if ours == json.loads(line):
+            continue
+        lines = set(ask([question] * _REPEATS))
+        possible = [json.loads(each) for each in lines]
+        panicked = "error" in ours and any("panic" in each for each in possible)
+        assert panicked or ours in possible, (question, ours, possible)
