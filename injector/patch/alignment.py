@@ -66,7 +66,7 @@ _NAMING_MEMBERS: tuple[tuple[str, ...], ...] = (
 def align(before: list[JSON], after: list[JSON]) -> Iterator[Step]:
     """Yield the steps in the order in which they apply: removals from the back, moves, additions, pairs.
 
-    No step touches an element that is the same in both lists. Linear, but for the sorting of those that moved.
+    No step touches an element that is the same in both lists. Linear, but for sorting those that moved.
     """
     head, tail = _common_ends(before, after)
     old, new = before[head : len(before) - tail], after[head : len(after) - tail]

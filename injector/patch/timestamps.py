@@ -24,7 +24,7 @@ _PARTS: Final = (
 
 
 def canonical_time(text: str) -> str | None:
-    """Return ``text`` in UTC without a fraction, None for Go's zero time; TypedError in time.Parse's words."""
+    """Return ``text`` in UTC without a fraction, None for Go's zero time; TypedError as time.Parse says."""
     numbers: list[int] = []
     rest = text
     for separator, layout, pattern, name, least, most in _PARTS:

@@ -51,8 +51,8 @@ def normalise(
     """Return ``value`` after Go has read it into ``schema_type``, a type or its name, and written it again.
 
     Quantities, times and int-or-strings are canonical, fields are in the order of their declaration, map keys
-    sorted, zero values dropped or printed as their type says. The flags are those of Reading. TypedError in the
-    words of encoding/json.
+    sorted, zero values dropped or printed as their type says. The flags are those of Reading. TypedError in
+    the words of encoding/json.
     """
     reading = Reading(coerce_strings=coerce_strings, keep_unknown=keep_unknown, zero_times=zero_times)
     schema = go_type(schema_type) if isinstance(schema_type, str) else schema_type
