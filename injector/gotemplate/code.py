@@ -87,12 +87,21 @@ class Site:
     call: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """An error that is certain when its place is reached: ``message`` lacks the place."""
+
+    site: Site
+    message: str
+
+
 @dataclass(slots=True)
 class Unit:
     """Everything that the functions generated for one text share."""
 
     tree: Tree
     sites: list[Site] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
     constants: dict[str, Any] = field(default_factory=dict)
     size: int = 0
     serial: int = 0

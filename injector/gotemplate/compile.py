@@ -20,6 +20,7 @@ from injector.gotemplate.code import (
     DropUnused,
     Dynamic,
     Expr,
+    Fault,
     Root,
     Site,
     Stmts,
@@ -56,6 +57,7 @@ class Template:
     _render: Render
     _codes: frozenset[CodeType]
     _sites: tuple[Site, ...]
+    _faults: tuple[Fault, ...]
     _copied: Mapping[str, Value] | None
 
     def render(self, dot: Mapping[str, Value]) -> Rendering:
@@ -69,6 +71,14 @@ class Template:
             raise self._explained(error) from error
         return Rendering(tuple(strings), tuple(values))
 
+    def faults(self) -> tuple[TemplateExecError, ...]:
+        """Return the errors that every rendering meets which comes to their places, for ``lint``.
+
+        They are in what was known when the template was compiled, for instance a field that the dot does not
+        have. One in a branch that is never taken does no harm.
+        """
+        return tuple(self._placed(fault.site, fault.message) for fault in self._faults)
+
     def source(self) -> str:
         """Return the generated code as Python source, for people to read."""
         return ast.unparse(self._module)
@@ -80,6 +90,9 @@ class Template:
             message = f"can't print {site.node} of type {error}"
         elif isinstance(error, FunctionError):
             message = f"error calling {site.call}: {error}"
+        return self._placed(site, message)
+
+    def _placed(self, site: Site, message: str) -> TemplateExecError:
         line, column = self.tree.place(site.node.pos)
         place = f"template: {self.tree.name}:{line}:{column}"
         executing = f"executing {quote(site.template)} at <{site.node}>"
@@ -155,6 +168,7 @@ class _Assembly:
             _codes=frozenset(constant for constant in code.co_consts if isinstance(constant, CodeType)),
             _sites=tuple(self.unit.sites)
             or (Site(node=tree.templates[tree.name], template=tree.name, call=""),),
+            _faults=tuple(self.unit.faults),
             _copied=self.known if self.data.mutating else None,
         )
 

@@ -16,6 +16,7 @@ from injector.gotemplate.builtins import BUILTINS
 from injector.gotemplate.code import (
     Dynamic,
     Expr,
+    Fault,
     Known,
     Root,
     Unit,
@@ -119,7 +120,9 @@ class Expressions:
     def failing(self, message: str, node: nodes.Node) -> Dynamic:
         """Return an expression that raises when it is reached."""
         code = invoke("fail", ast.Constant(value=message))
-        return Dynamic(code=self.unit.place(code, node, self.template_name), missable=True)
+        placed = self.unit.place(code, node, self.template_name)
+        self.unit.faults.append(Fault(site=self.unit.sites[-1], message=message))
+        return Dynamic(code=placed, missable=True)
 
     # Pipelines.
 

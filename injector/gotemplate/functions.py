@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from injector.gotemplate import types
 from injector.gotemplate.errors import ExecutionError
@@ -12,7 +11,6 @@ from injector.gotemplate.types import Type
 from injector.gotemplate.values import (
     MISSING,
     NilPointer,
-    Pointer,
     Struct,
     Value,
     address,
@@ -89,10 +87,3 @@ def _convert_indirect(value: Value, source: Type, target: Type) -> Value:
     if isinstance(value, Struct) and types.assignable(types.pointer_to(source), target):
         return address(value)
     raise ExecutionError(f"wrong type for value; expected {target}; got {source}")
-
-
-def indirect(value: Value) -> Any:
-    """Follow pointers to the end: NilPointer and None stay, a struct is a struct either way."""
-    while isinstance(value, Pointer):
-        value = value.value
-    return value

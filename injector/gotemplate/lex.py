@@ -304,14 +304,12 @@ class Lexer:
         return self._token(Kind.RIGHT_PAREN)
 
     def _space(self) -> Token:
-        """Read a run of spaces, leaving the last one where it belongs to a trimming delimiter."""
+        """Read a run of spaces, but for the last one where that belongs to a trimming delimiter."""
         while (char := self._peek()) and char in SPACES:
             self.pos += 1
         last = self.pos - 1
         if has_right_marker(self.text, last) and self.text.startswith(self.right, last + MARKER_LENGTH):
             self.pos = last
-            if self.pos == self.start:
-                return self._right_delim()
         return self._token(Kind.SPACE)
 
     def _at_terminator(self) -> bool:

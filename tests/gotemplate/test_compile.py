@@ -425,3 +425,13 @@ def test_a_template_can_be_read_as_python():
     source = compiled("{{ if .x }}a{{ end }}{{ .y }}").source()
     assert source.startswith("def render(dot):")
     compile(source, "source", "exec")
+
+
+def test_certain_errors_can_be_asked_for():
+    text = "{{ if .Native }}{{ .Nope }}{{ end }}{{ if .Values.f }}{{ .Other }}{{ end }}{{ len .Values.zero }}"
+    template = compiled(text, {"Values": a_dot()["Values"]}, dot_type=DATA)
+    assert [str(fault) for fault in template.faults()] == [
+        'template: t:1:19: executing "t" at <.Nope>: can\'t evaluate field Nope in type *main.Data',
+        'template: t:1:78: executing "t" at <len .Values.zero>: error calling len: len of type float64',
+    ]
+    assert compiled("{{ .x }}").faults() == ()

@@ -81,6 +81,9 @@ TYPED = [
     ("{{ 4 | .P.Add }}", "wrong type for value; expected int32; got int"),
     ("{{ .T.Add 1.5 }}", "expected integer; found 1.5"),
     ("{{ .P.Nope }}", "can't evaluate field Nope in type *main.Thing"),
+    ("{{ (.P.Add 1).x }}", "can't evaluate field x in type string"),
+    ("{{ .P.Count.x }}", "can't evaluate field x in type *int64"),
+    ("{{ (.P.Nothing).Nope }}", "<no value>"),
     ("{{ .T.Nope.x }}", "can't evaluate field Nope in type main.Thing"),
 ]
 
