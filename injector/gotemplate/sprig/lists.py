@@ -55,7 +55,7 @@ def chunk(size: int, value: Value) -> TypedList:
 def _odd_chunks(size: int, items: list[Value]) -> list[list[Value]]:
     """Return what sprig's arithmetic makes of a size that makes no sense, where it does not panic."""
     count = (len(items) - 1) // size + 1 if size and items else -1
-    if count < 0:
+    if count < 0 or (count and size == -1):
         raise FunctionError("runtime error: makeslice: len out of range")
     return [list(items)] if count else []
 
