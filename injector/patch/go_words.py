@@ -73,13 +73,17 @@ def quoted(text: str) -> str:
 
 def sprint_as_string(value: JSON) -> str:
     """Return ``value`` as the verb %s prints it: what is no string stands with its type."""
+    return "%!s(<nil>)" if value is None else _as_string(value)
+
+
+def _as_string(value: JSON) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, dict):
-        return f"map[{' '.join(f'{key}:{sprint_as_string(value[key])}' for key in sorted(value))}]"
+        return f"map[{' '.join(f'{key}:{_as_string(value[key])}' for key in sorted(value))}]"
     if isinstance(value, list):
-        return f"[{' '.join(map(sprint_as_string, value))}]"
-    return "%!s(<nil>)" if value is None else f"%!s({type_of(value)}={sprint(value)})"
+        return f"[{' '.join(map(_as_string, value))}]"
+    return "<nil>" if value is None else f"%!s({type_of(value)}={sprint(value)})"
 
 
 def _quoted_character(character: str) -> str:
