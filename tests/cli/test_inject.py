@@ -52,6 +52,10 @@ def containers(document: dict) -> list[str]:
     return [each["name"] for each in spec.get("initContainers", []) + spec["containers"]]
 
 
+def first(stdout: str) -> dict:
+    return next(yaml.safe_load_all(stdout))
+
+
 def test_a_deployment_gets_its_sidecars_and_a_service_stays_byte_for_byte(run: Run, tmp_path: Path) -> None:
     (tmp_path / "app.yaml").write_text(f"{SERVICE}---\n{DEPLOYMENT}")
     result = run("inject", "-f", "app.yaml")
@@ -102,9 +106,9 @@ def test_one_workload_that_cannot_be_injected_keeps_everything_back(run: Run, tm
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("a: [1\n", "app.yaml:1"),
-        ("a: b\n---\nkind: X\n  bad: indent\n", "app.yaml:"),
-        ("\t- tab\n", "app.yaml:1"),
+        ("a: [1\n", "app.yaml:2: yaml: line 1: did not find expected"),
+        ("a: b\n---\nkind: X\n  bad: indent\n", "app.yaml:4: yaml: line 2"),
+        ("\t- tab\n", "app.yaml:1: yaml: line 1: found character that cannot start any token"),
     ],
 )
 def test_broken_yaml_is_named_with_its_line(run: Run, tmp_path: Path, text: str, sentence: str) -> None:
@@ -152,7 +156,7 @@ def test_both_spellings_of_an_option_work(run: Run, tmp_path: Path, spelling: st
     )
     result = run("inject", "-f", "-", spelling, "config.yaml", stdin=DEPLOYMENT)
     assert result.returncode == 0, result.stderr
-    assert yaml.safe_load(result.stdout)["spec"]["template"]["metadata"]["labels"]["a"] == "b"
+    assert first(result.stdout)["spec"]["template"]["metadata"]["labels"]["a"] == "b"
 
 
 def test_every_fault_of_the_configuration_is_told_at_once(run: Run, tmp_path: Path) -> None:
@@ -207,7 +211,7 @@ def test_a_custom_resource_is_injected_by_its_path(run: Run) -> None:
     untouched = run("inject", "-f", "-", stdin=text)
     assert untouched.stdout == f"{text}---\n"
     injected = run("inject", "-f", "-", "--pod-template-path", "spec.worker", stdin=text)
-    names = [each["name"] for each in yaml.safe_load(injected.stdout)["spec"]["worker"]["spec"]["containers"]]
+    names = [each["name"] for each in first(injected.stdout)["spec"]["worker"]["spec"]["containers"]]
     assert "web" in names
     assert "istio-proxy" in injected.stdout
 

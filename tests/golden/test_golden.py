@@ -74,12 +74,23 @@ def test_through_the_webhook_it_is_what_it_was(path: Path) -> None:
 
 
 def pod_of(workload: dict[str, Any]) -> dict[str, Any]:
+    """Return the pod that the workload's controller would create."""
     place = place_of(workload, "")
     assert place is not None
     metadata = get_at(workload, place.metadata) or {}
     if workload["kind"] != "Pod":
-        metadata = {**metadata, "generateName": f"{workload['metadata']['name']}-"}
+        metadata = {**metadata, **owned(workload, metadata)}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": get_at(workload, place.spec)}
+
+
+def owned(workload: dict[str, Any], metadata: dict[str, Any]) -> dict[str, Any]:
+    name, kind = workload["metadata"]["name"], workload["kind"]
+    labels = metadata.get("labels", {})
+    if kind == "Deployment":
+        name, kind = f"{name}-5d8c7b9f6c", "ReplicaSet"
+        labels = {**labels, "pod-template-hash": "5d8c7b9f6c"}
+    owner = {"apiVersion": workload["apiVersion"], "kind": kind, "name": name, "uid": "u", "controller": True}
+    return {"generateName": f"{name}-", "labels": labels, "ownerReferences": [owner]}
 
 
 def test_no_golden_has_lost_its_input() -> None:
