@@ -79,13 +79,12 @@ class _Editor:
         if not isinstance(place, Block) or not after or type(before) is not type(after):
             return False
         mark = len(self._edits)
-        if isinstance(before, dict):
-            done = self._edit_mapping(place, before, after)
-        else:
-            done = self._edit_sequence(place, before, after)
-        if not done:
+        if isinstance(before, list):
+            self._edit_sequence(place, before, after)
+        elif not self._edit_mapping(place, before, after):
             del self._edits[mark:]
-        return done
+            return False
+        return True
 
     def _edit_mapping(self, place: Block, before: dict[str, JSON], after: dict[str, JSON]) -> bool:
         entries = cast("Sequence[Entry]", place.children)
@@ -104,7 +103,7 @@ class _Editor:
             self._insert(self._line_end(place.end), dump(added, width=-1), place.column)
         return True
 
-    def _edit_sequence(self, place: Block, before: list[JSON], after: list[JSON]) -> bool:
+    def _edit_sequence(self, place: Block, before: list[JSON], after: list[JSON]) -> None:
         items = cast("Sequence[Item]", place.children)
         matcher = SequenceMatcher(
             a=list(map(_identity, before)), b=list(map(_identity, after)), autojunk=False
@@ -118,31 +117,25 @@ class _Editor:
                     break
                 self._edit_item(place, item, old_value, new_value)
                 alike += 1
-            if not all(self._delete(item, item.start + 1) for item in items[first + alike : old_end]):
-                return False
-            if not self._insert_items(place, old_end, after[new + alike : new_end]):
-                return False
-        return True
+            for item in items[first + alike : old_end]:
+                self._delete(item, item.start + 1)
+            if new + alike < new_end:
+                self._insert_items(place, old_end, after[new + alike : new_end])
 
     def _edit_item(self, place: Block, item: Item, before: JSON, after: JSON) -> None:
         if not self.edit(item.value, before, after):
             self._replace(item.start + 1, item.value, dump([after], width=-1)[1:], place.column)
 
-    def _insert_items(self, place: Block, index: int, values: Sequence[JSON]) -> bool:
+    def _insert_items(self, place: Block, index: int, values: Sequence[JSON]) -> None:
         """Insert items before that of ``index`` and the comments over it, or behind all of them."""
-        if not values:
-            return True
         position = self._line_end(place.end)
         if index < len(place.children):
             start = place.children[index].start
             position = self._text.rfind("\n", 0, start) + 1
-            if self._text[position:start].strip(" "):
-                return False
             least = self._line_end(place.children[index - 1].value.end) if index else 0
             while position > least and self._line_before(position).lstrip(" ").startswith("#"):
                 position -= len(self._line_before(position))
         self._insert(position, dump(list(values), width=-1), place.column)
-        return True
 
     def _delete(self, child: Entry | Item, least: int) -> bool:
         """Delete the lines of a child, unless something else starts on the first of them."""

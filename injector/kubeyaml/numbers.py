@@ -60,16 +60,10 @@ def _plain(digits: str, exponent: int) -> str:
 
 
 def _shortest_float32(number: float) -> str:
-    """Return the fewest digits that read back as the same float32."""
-    try:
-        single = struct.pack("f", number)
-    except OverflowError:
-        return "inf" if number > 0 else "-inf"
-    rounded = struct.unpack("f", single)[0]
+    """Return the fewest digits that read back as the same float32; nine always do."""
+    single = struct.pack("f", number)
+    rounded: float = struct.unpack("f", single)[0]
     if not math.isfinite(rounded):
         return repr(rounded)
-    for precision in range(8):
-        text = f"{rounded:.{precision}e}"
-        if struct.pack("f", float(text)) == single:
-            return text
-    return f"{rounded:.8e}"
+    texts = (f"{rounded:.{precision}e}" for precision in range(9))
+    return next(text for text in texts if struct.pack("f", float(text)) == single)

@@ -21,7 +21,6 @@ from yaml.events import (
     StreamEndEvent,
 )
 
-from injector.errors import YAMLError
 from injector.kubeyaml.conversion import key_text
 from injector.kubeyaml.scalars import MERGE, plain
 
@@ -138,10 +137,7 @@ class _Outliner:
             return None
         if not event.implicit[0]:
             return str(event.value)
-        try:
-            return None if event.value == MERGE else key_text(plain(event.value))
-        except YAMLError:
-            return None
+        return None if event.value == MERGE else key_text(plain(event.value))
 
     def _end(self, event: Any) -> int:
         """Return where a scalar ends; blank lines behind a block scalar are its own only if it keeps them."""

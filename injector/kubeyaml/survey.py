@@ -1,14 +1,13 @@
 """Text with marks at the holes in, where each hole stands in the YAML out. Knows no values.
 
-A mark is one character that the text does not have, the hole's number, and the character again: a
-harmless word wherever a scalar may stand. What the parser makes of the marks says how a value there
-will be read.
+A mark is one character that the text neither has nor makes by an escape sequence, the hole's number,
+and the character again: a harmless word wherever a scalar may stand. What the parser makes of the
+marks says how a value there will be read.
 """
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -241,10 +240,6 @@ class _Surveyor:
     def _slot(self, event: Any, context: Context, role: Role, *, flow: bool) -> Slot:
         parts = self._split(event.value)
         holes = tuple(map(int, parts[1::2]))
-        start, end = event.start_mark, event.end_mark
-        inside = range(bisect_left(self._offsets, start.index), bisect_left(self._offsets, end.index))
-        if holes != tuple(inside):  # an escape sequence has made a mark
-            raise _LostError
         self._unseen.difference_update(holes)
         slot = Slot(
             context=context,
@@ -252,7 +247,7 @@ class _Surveyor:
             texts=tuple(parts[::2]),
             holes=holes,
             flow=flow,
-            folded=start.line != end.line,
+            folded=event.start_mark.line != event.end_mark.line,
             first=frozenset(hole for hole in holes if self._is_first(hole)),
         )
         self._slots.append(slot)

@@ -13,7 +13,7 @@ from .conftest import IS_FULL
 from .generators import documents, json_values
 
 properties = settings(
-    max_examples=4000 if IS_FULL else 250,
+    max_examples=4000 if IS_FULL else 100,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     database=None,
@@ -138,6 +138,11 @@ spec:
         ("a: &x [1]\nb: *x\n", {"a": [2], "b": [1]}, "a:\n- 2\nb:\n- 1\n"),
         ("a: {b: 1}\n<<: {c: 2}\n", {"a": {"b": 2}, "c": 2}, "a:\n  b: 2\nc: 2\n"),
         ("? a\n: 1\n", {"a": 2}, "a: 2\n"),
+        ("a: [b:,c]\n", {"a": 1}, "a: 1\n"),
+        ("- v: 1\n  name: a\n# c\n- x\n", [{"name": "a"}, "x"], "- name: a\n# c\n- x\n"),
+        ("- {a: 1}\n- c: 1\n  d: 2\n", [{"d": 2}, {"e": 1}], "- d: 2\n- e: 1\n"),
+        ("- k:\n  - - a\n    - b\n", [{"k": [["b"]]}], "- k:\n  - - b\n"),
+        ("- name: a\n  v: 1\n- name: b\n", [{"name": "c"}, {"name": "b"}], "- name: c\n- name: b\n"),
         ("&k a: 1\nb: 2\n", {"a": 1, "b": 3}, "a: 1\nb: 3\n"),
         ("18446744073709551615.5: 1\nb: 2\n", {"1.8446744e+19": 1, "b": 3}, "18446744073709551615.5: 1\nb: 3\n"),
         ("a: 1\na: 2\n", {"a": 3}, "a: 3\n"),

@@ -18,7 +18,7 @@ from .conftest import IS_FULL
 from .generators import HOLE, benign_values, hostile_values, templates
 
 properties = settings(
-    max_examples=4000 if IS_FULL else 250,
+    max_examples=4000 if IS_FULL else 100,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     database=None,
@@ -190,6 +190,7 @@ def test_a_value_that_is_a_subclass_of_str_does_not_get_into_the_json() -> None:
         ("m: &m {k: □}\no: {<<: *m}", "a, b: c", {"m": {"k": "a, b: c"}, "o": {"k": "a, b: c"}}),
         ("a: !!str □", "5", {"a": "5"}),
         ("a: !!str □", "[", {"a": "["}),
+        ("- &x □\n- [*x, 1]", "[", ["[", ["[", 1]]),
         ("~: □", "x", None),
         ("a: [.inf]\nb: □", "x", None),
         ("a: &x □ # □\nb: 1", "\nc: 2", {"a": "\nc: 2", "b": 1}),
@@ -252,6 +253,15 @@ def test_a_text_that_uses_every_private_character_is_parsed_each_time() -> None:
     built = skeleton(f"a: {everything}□")
     assert not built.is_compiled
     assert built.fill(["x"]) == {"a": f"{everything}x"}
+
+
+def test_only_the_unsafe_values_of_such_documents_are_put_in_as_strings() -> None:
+    assert skeleton("a: &x □\nb: □\nc: *x").fill(["5", "["]) == {"a": 5, "b": "[", "c": 5}
+
+
+def test_values_that_use_every_private_character_are_refused_where_words_have_to_stand_in() -> None:
+    with pytest.raises(YAMLError, match="use every character of Unicode's private area"):
+        skeleton("a: &x □").fill(["[" + "".join(map(chr, range(0xE000, 0xF900)))])
 
 
 def test_deep_templates_are_refused_as_deep_text_is() -> None:

@@ -52,6 +52,14 @@ def test_the_cache_is_bounded() -> None:
     assert len(cache._seen) <= 128
 
 
+def test_texts_met_once_are_forgotten_in_the_end() -> None:
+    cache = SkeletonCache(2)
+    for number in range(100):
+        cache.fill(rendering(f"k{number}"))
+    cache.fill(rendering("k0"))
+    assert (len(cache), len(cache._seen)) == (0, 16)
+
+
 def test_what_is_used_often_stays() -> None:
     cache = SkeletonCache(32)
     for _ in range(2):
