@@ -63,6 +63,8 @@ def format_value(value: Value) -> str:
     if declared is str:
         return str(value)
     if declared is float:
+        if -1e6 < value < 1e6 and value.is_integer():  # what a configuration holds: ports, seconds
+            return repr(value)[:-2]
         return format_float(value)
     if declared is int:
         return str(value)

@@ -182,7 +182,7 @@ class Statements(Expressions):
             return value
         name = self.unit.fresh(prefix)
         self.emit(assign(name, self.load(value)))
-        return replace(value, code=load(name), fallible=False)
+        return replace(value, code=load(name), fallible=False, key=value.key or ("local", name))
 
     def print(self, value: Expr, node: nodes.Action) -> None:
         """Print a value: text if it is known or a serialiser made it, else a hole."""
@@ -281,7 +281,14 @@ class Statements(Expressions):
             if isinstance(value, Root) or value.path is not None or not value.fallible:
                 return self.branch(self.load(value), lambda: self._arm(body, value), self._else(otherwise))
             name = self.unit.fresh("d_")
-            dot = replace(value, code=load(name), fallible=False, nilable=False, missable=False)
+            dot = replace(
+                value,
+                code=load(name),
+                fallible=False,
+                nilable=False,
+                missable=False,
+                key=value.key or ("local", name),
+            )
             test = walrus(name, self.load(value))
             return self.branch(test, lambda: self._arm(body, dot), self._else(otherwise))
 
@@ -424,7 +431,11 @@ class Statements(Expressions):
     def _for(self, loop: Loop) -> bool:
         self.flush()
         key, element = self.unit.fresh("i_"), self.unit.fresh("e_")
-        index = Dynamic(code=load(key), fallible=False) if loop.in_pairs else Known(value=MISSING)
+        index = (
+            Dynamic(code=load(key), fallible=False, key=("local", key))
+            if loop.in_pairs
+            else Known(value=MISSING)
+        )
         self.loops += 1
         arm = self._collect(
             lambda: self._iteration(loop.node, index, self._element(loop, element)), self.pending
@@ -444,7 +455,7 @@ class Statements(Expressions):
         if declared is not None and declared.kind == "slice" and declared.elem is not None:
             elem = certain(declared.elem)
             if elem is not None:
-                return Dynamic(code=load(name), type=elem, fallible=False)
+                return Dynamic(code=load(name), type=elem, fallible=False, key=("local", name))
         return Dynamic(code=load(name), interface=loop.container, fallible=False, missable=True, nilable=True)
 
     def _iteration(self, node: nodes.Range, key: Expr, element: Expr) -> bool:
