@@ -20,8 +20,8 @@ IS_FULL = os.environ.get("DIFFERENTIAL") == "full"
 BATCH = 100
 """Questions an example: a start of the oracle costs as much as many answers."""
 
-_REPEATS = 60
-"""Go walks maps in random order; a rare order of faults is met with so many tries."""
+_REPEATS = 2000
+"""Go walks maps in random order; a rare order of several faults is met with so many tries."""
 
 
 def thorough(*, full: int, quick: int) -> settings:

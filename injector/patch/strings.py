@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 
 from injector.json_types import JSON
@@ -14,17 +15,21 @@ def coerced(value: JSON) -> str | None:
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value)
-    return general(shortest_single(value)) if isinstance(value, float) else None
+    return single_precision(value) if isinstance(value, float) else None
 
 
-def shortest_single(value: float) -> str:
-    """Return the fewest digits that tell ``value`` from every other number of single precision."""
-    try:
-        rounded = struct.unpack("f", struct.pack("f", value))[0]
-    except OverflowError:
-        return repr(value)
+def single_precision(value: float) -> str:
+    """Return ``value`` rounded to single precision, with the fewest digits that tell it from its neighbours."""
+    rounded = _single(value)
+    if math.isinf(rounded):
+        return "+Inf" if rounded > 0 else "-Inf"
     texts = (f"{rounded:.{digits}g}" for digits in range(1, 10))
-    return next(text for text in texts if struct.unpack("f", struct.pack("f", float(text)))[0] == rounded)
+    return general(next(text for text in texts if _single(float(text)) == rounded))
+
+
+def _single(value: float) -> float:
+    rounded: float = struct.unpack("f", struct.pack("f", value))[0]
+    return rounded
 
 
 def raw_number(value: JSON) -> str:

@@ -1,0 +1,57 @@
+"""Our typed reading and writing beside encoding/json with corev1.Pod, on random pods of all its types."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from injector.errors import TypedError
+from injector.patch import POD, go_type, normalise
+from injector.patch.equality import same
+
+from ..oracle import BATCH, Ask, thorough
+from .objects import Objects
+
+SPEC = go_type("PodSpec")
+
+
+def answer(value: Any) -> dict[str, Any]:
+    before = json.dumps(value)
+    try:
+        return {"object": normalise(value, POD)}
+    except TypedError as error:
+        return {"error": str(error)}
+    finally:
+        assert json.dumps(value) == before, "the input was changed"
+
+
+def expect_same_text(ask: Ask, pods: list[Any]) -> None:
+    answers = ask([{"op": "podJSON", "object": pod} for pod in pods])
+    for pod, line in zip(pods, answers, strict=True):
+        # As text: the order of fields counts.
+        assert json.dumps(answer(pod)) == json.dumps(json.loads(line)), pod
+
+
+@thorough(full=80, quick=4)
+@given(st.integers(0, 2**48))
+def test_a_pod_is_read_and_written_as_go_does(ask_go: Ask, seed: int) -> None:
+    objects = Objects(seed)
+    pods = [objects.value(POD) for _ in range(BATCH // 2)]
+    pods += [{"spec": {"containers": [objects.value(go_type("Container"))]}} for _ in range(BATCH // 2)]
+    expect_same_text(ask_go, pods)
+
+
+@thorough(full=40, quick=4)
+@given(st.integers(0, 2**48), st.booleans(), st.booleans())
+def test_what_go_has_written_it_writes_again(seed: int, keep_unknown: bool, zero_times: bool) -> None:
+    value = Objects(seed).value(POD)
+    try:
+        once = normalise(value, POD, keep_unknown=keep_unknown, zero_times=zero_times)
+    except TypedError:
+        return
+    again = normalise(once, POD, keep_unknown=keep_unknown, zero_times=zero_times)
+    assert json.dumps(again) == json.dumps(once)
+    assert same(again, once)
