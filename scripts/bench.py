@@ -71,6 +71,12 @@ def arguments() -> argparse.Namespace:
         choices=("rotation", "reload"),
         help="swap the leaf, or rewrite the configuration, each 0.5 s",
     )
+    add(
+        "--beside",
+        default="",
+        metavar="CASE",
+        help="one more connection sends this case during the open loops",
+    )
     add("--floor", action="store_true", help="measure a fixed answer over TLS too, in every round")
     add("--json", type=Path, metavar="FILE", help="write the figures ('-' for stdout)")
     add("--compare", type=Path, metavar="FILE", help="fail where a case is worse than in FILE")
@@ -181,6 +187,7 @@ def main() -> int:
         rate=given.rate,
         reviews=str(folder) if folder.is_dir() else None,
         client_core=client_core,
+        beside=given.beside,
     )
     with tempfile.TemporaryDirectory() as place, contextlib.ExitStack() as stack:
         here = Path(place)
@@ -219,6 +226,9 @@ def finish(given: argparse.Namespace, result: dict[str, Any], latencies: dict[st
         if given.json:
             given.json.write_text(text + "\n")
     for name, case in figures.items():
+        if given.beside:
+            beside = f"{case['beside_p50_ms']} ms, p99 {case['beside_p99_ms']} ms"
+            say(f"{name}: {given.beside} beside it took {beside}")
         if case["client_bound"]:
             say(f"{name}: the client was the bottleneck; reviews/s is its limit, CPU time is not affected")
         for fault, count in case["faults"].items():

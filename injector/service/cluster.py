@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -23,7 +23,7 @@ from injector.kube.lease import LeaseElector
 from injector.kube.reflector import Reflector
 from injector.registration.authority import SelfSigned, Served
 from injector.registration.plan import COLLECTION, WebhookNames
-from injector.registration.reconciler import Reconciler, RegistrationStatus, Trust
+from injector.registration.reconciler import GRACE, Reconciler, RegistrationStatus, Trust
 from injector.registration.self_signed import Policy
 from injector.registration.webhook_configuration import (
     CONFIGURATION_MANAGER,
@@ -49,7 +49,8 @@ class ClusterOptions:
 
     ``self_signed`` is the policy of the CA in ``secret``, None where files bring the certificate; ``webhook``
     the configuration to create, None where an installer does. ``config_map`` is the object whose edits are
-    loaded, for Events on it; empty where it is not known.
+    loaded, for Events on it; empty where it is not known. ``grace`` is how long a CA that is no longer ours
+    stays trusted.
     """
 
     connection: Connection
@@ -64,6 +65,7 @@ class ClusterOptions:
     lease: str = "sidecar-injector"
     webhook: WebhookSpec | None = None
     config_map: str = ""
+    grace: timedelta = GRACE
 
 
 class Cluster:
@@ -146,6 +148,7 @@ class Cluster:
             trust=lambda: self._trust(surroundings),
             leading=lambda: elector.leading,
             changed=self._registered,
+            grace=options.grace,
         )
 
         async def lead() -> None:

@@ -10,6 +10,7 @@ import asyncio
 import gc
 import signal
 import ssl
+import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import aclosing
@@ -36,6 +37,10 @@ from injector.service.tls import ClientVerification, KeyPair, outer_context
 SWEEP_SECONDS: Final = 1.0
 """How often slow connections are looked for: their deadlines are seconds."""
 
+SWITCH_SECONDS: Final = 0.001
+"""How long the thread that compiles a new template may keep the loop waiting at a time: a review gives up the
+interpreter for several system calls, and at 5 ms, the default, each of them would cost that."""
+
 MONITORING: Final = Limits(connections=128, head_seconds=10.0, keepalive_seconds=75.0, backlog=128)
 """A scraper, a kubelet and a few people: whoever floods this port must not take the reviews' memory."""
 
@@ -52,6 +57,7 @@ def serve(options: ServiceOptions, parts: Parts | None = None, *, load: Load = l
 async def run(options: ServiceOptions, parts: Parts | None = None, *, load: Load = load_injector) -> int:
     """Start, serve until SIGTERM or SIGINT, drain, stop; ConfigError when it cannot start."""
     options.check()
+    sys.setswitchinterval(SWITCH_SECONDS)
     log = Log(level=options.log_level)
     try:
         service = Service(options, parts or Parts(), log, load)

@@ -275,7 +275,11 @@ class Edge:
             raise Refusal("content_type", Reply(415, b"invalid Content-Type, want `application/json`\n"))
 
     def _review(self, reviewer: Reviewer, body: bytes, path: str) -> Reply:
-        """Answer one review within this turn of the loop: one snapshot, no wait."""
+        """Answer one review from one snapshot, within this turn of the loop.
+
+        So are the largest: a thread for those takes turns with the loop at every system call, and others were
+        measured to wait longer for that (p99 33 to 68 ms beside a 3 MiB pod) than for the turn (22 to 55 ms).
+        """
         start = time.perf_counter()
         self.last_review = time.monotonic()
         try:

@@ -10,8 +10,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -35,6 +36,8 @@ class Settings:
     rate: float
     reviews: str | None
     client_core: int | None
+    beside: str = ""
+    """A case that one connection sends in a closed loop during every open loop."""
 
 
 @dataclass(slots=True)
@@ -52,6 +55,7 @@ class Case:
     faults: dict[str, int] = field(default_factory=dict)
     client_bound: int = 0
     hits: float | None = None
+    beside: list[float] = field(default_factory=list)
 
     def figures(self) -> dict[str, Any]:
         """Return the case as the JSON report has it; latencies are those of the open loop."""
@@ -69,6 +73,8 @@ class Case:
             "open_rate": round(self.open_rate, 1),
             "closed_p50_ms": quantile(sorted(self.closed), 0.5),
             "closed_p99_ms": quantile(sorted(self.closed), 0.99),
+            "beside_p50_ms": quantile(self.beside, 0.5),
+            "beside_p99_ms": quantile(self.beside, 0.99),
             "rss_mib": round(self.rss_mib, 1),
             "failed": self.failed,
             "faults": self.faults,
@@ -109,10 +115,26 @@ def measure(
         say(f"open loop: {name}")
         case.open_rate = settings.rate or median(case.per_second) / 2
         number += 1
-        outcome, _ = run(service, name, settings, start=number, rate=case.open_rate)
+        with _beside(service, settings, case):
+            outcome, _ = run(service, name, settings, start=number, rate=case.open_rate)
         case.open = outcome["latencies"]
         _count(case, outcome)
     return cases
+
+
+@contextmanager
+def _beside(service: Server, settings: Settings, case: Case) -> Iterator[None]:
+    """Send the case that is to be felt beside, on one connection, and note how long its answers take."""
+    if not settings.beside:
+        yield
+        return
+    alone = replace(settings, connections=1, fresh=0.0)
+    process = begin(service, settings.beside, alone, start=1 << 10)
+    go(process)
+    yield
+    outcome = end(process)
+    case.beside = outcome["latencies"]
+    _count(case, outcome)
 
 
 def _closed(service: Server, name: str, case: Case, settings: Settings, number: int) -> None:
