@@ -131,6 +131,7 @@ class Behaviour:
     rewrites_init_probes: bool = False
     rewrites_lifecycle: bool = False
     merges_probers: bool = False
+    adds_missing_probers: bool = False  # also where an earlier injection had nothing to tell
     merges_prometheus: bool = False
     merges_prometheus_by_default: bool = False
     prometheus_any_spelling: bool = False
@@ -144,6 +145,7 @@ class Behaviour:
 
     # order and re-injection, from 1.9
     holds_application: bool = False
+    validation_first: bool = False  # istio-validation goes before all other init containers
     status_revision: bool = False
     parses_status_always: bool = False
     drops_managed_fields: bool = False
@@ -197,8 +199,8 @@ ROWS: Final[tuple[Row, ...]] = (
     _row("needs_template_hash", 8),
     _row("finds_deployment_configs", 8),
     _row("finds_rollouts", 13),
-    _row("cron_job_version", 6, 13, value="batch/v1beta1"),
-    _row("cron_job_version", 14, value="batch/v1"),
+    _row("cron_job_version", 6, 18, value="batch/v1beta1"),
+    _row("cron_job_version", 19, value="batch/v1"),
     _row("cron_jobs_by_minute", 11),
     _row("workload_has_no_owners", 8),
     _row("has_deployment_meta", 1),
@@ -247,7 +249,7 @@ ROWS: Final[tuple[Row, ...]] = (
     _row("probe_annotation", 2),
     _row("status_port_of_mesh", 6),
     _row("probers_in_arguments", 1, 1),
-    _row("probers_have_timeout", 7),
+    _row("probers_have_timeout", 6),
     _row("tells_no_probers", 1, 7),
     _row("rewrites_startup_probes", 7),
     _row("rewrites_tcp_probes_by_feature", 12, 18),
@@ -256,6 +258,7 @@ ROWS: Final[tuple[Row, ...]] = (
     _row("rewrites_init_probes", 19),
     _row("rewrites_lifecycle", 25),
     _row("merges_probers", 17),
+    _row("adds_missing_probers", 27),
     _row("merges_prometheus", 6),
     _row("merges_prometheus_by_default", 6),
     _row("prometheus_any_spelling", 13),
@@ -265,6 +268,7 @@ ROWS: Final[tuple[Row, ...]] = (
     _row("overlays_are_yaml", 14),
     _row("prints_zero_timestamp", 0, 27),
     _row("holds_application", 7),
+    _row("validation_first", 6),
     _row("status_revision", 11),
     _row("parses_status_always", 17),
     _row("drops_managed_fields", 10),

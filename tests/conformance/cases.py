@@ -180,11 +180,14 @@ def _legacy_base(row: dict[str, Any]) -> Literal["", "normalized", "none"]:
 
 
 def _body(row: dict[str, Any], text_key: str) -> bytes:
-    if "body_b64" in row:
-        return base64.b64decode(row["body_b64"])
-    if text_key in row:
+    """Return what was sent; where a row has a review as well, its body is that of the case it came from."""
+    if row.get("review") is None:
+        if "body_b64" in row:
+            return base64.b64decode(row["body_b64"])
         return str(row[text_key]).encode("utf-8", "surrogatepass")
-    return json.dumps(row["review"], ensure_ascii=False).encode("utf-8", "surrogatepass")
+    separators = (", ", ": ") if "kind" in row else (",", ":")  # as the two sets were sent
+    text = json.dumps(row["review"], ensure_ascii=False, separators=separators)
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _object(body: bytes) -> Any:

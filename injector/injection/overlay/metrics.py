@@ -98,7 +98,7 @@ def announce_secure_port(pod: Pod, rules: MetricsRules) -> Pod:
     port = _variable(container_at(pod, proxy), SECURE_PORT_VARIABLE)
     if port in ("", "0"):
         return pod
-    return with_annotations(pod, annotations | {SECURE_PORT: port})
+    return with_annotations(pod, {**annotations, SECURE_PORT: port})
 
 
 def _variable(container: JSONObject, name: str) -> str:

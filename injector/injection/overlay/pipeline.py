@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from injector.errors import InjectionError, TemplateError, YAMLError
@@ -105,16 +105,16 @@ def _begin(request: InjectionRequest, snapshot: Snapshot) -> Injection:
         network=settings.network,
         label=labels_of(original).get(NETWORK_LABEL),
     )
-    local = environment.get(CLUSTER, DEFAULT_CLUSTER) == settings.local_cluster
+    if (environment.get(CLUSTER) or DEFAULT_CLUSTER) != settings.local_cluster:
+        snapshot = replace(snapshot, nodes={}, namespaces={})  # nothing is known of another cluster
     node = (original.get("spec") or {}).get("nodeName", "")
-    nodes = snapshot.nodes if local else {}
     return Injection(
         request=request,
         snapshot=snapshot,
         settings=settings,
         original=original,
         environment=environment,
-        native=detect_native(snapshot.behaviour, snapshot.env, nodes, node),
+        native=detect_native(snapshot.behaviour, snapshot.env, snapshot.nodes, node),
     )
 
 

@@ -71,12 +71,15 @@ def _text(probers: dict[str, Any]) -> str:
     return go_json({path: probers[path] for path in sorted(probers)}, sort_keys=False)
 
 
-def add_probers(proxy: JSONObject, text: str, *, merge: bool) -> JSONObject:
-    """Return the proxy with the variable; ``merge`` lets the entries of an earlier injection win."""
+def merge_probers(proxy: JSONObject, text: str, *, adds_missing: bool) -> JSONObject:
+    """Return a proxy that was injected before with the new probers added to the earlier ones, which win.
+
+    Where it has none, ``adds_missing`` decides; where they cannot be read, they stay.
+    """
     env = list(proxy.get("env") or ())
     index = next((i for i, variable in enumerate(env) if variable.get("name") == PROBERS), None)
-    if not merge or index is None:
-        return append_env(proxy, PROBERS, text)
+    if index is None:
+        return append_env(proxy, PROBERS, text) if adds_missing else proxy
     earlier = _read(env[index].get("value", ""))
     if earlier is None:
         return proxy

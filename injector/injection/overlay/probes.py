@@ -14,6 +14,7 @@ from injector.injection.overlay.containers import (
     PROXY,
     Kind,
     annotations_of,
+    append_env,
     container_at,
     name_of,
     place_of,
@@ -21,7 +22,8 @@ from injector.injection.overlay.containers import (
     with_container,
 )
 from injector.injection.overlay.gotext import int32, parse_bool, parse_int
-from injector.injection.overlay.probers import add_probers, probers_text
+from injector.injection.overlay.probers import PROBERS, merge_probers, probers_text
+from injector.injection.overlay.status import STATUS
 from injector.injection.releases import Behaviour
 from injector.json_types import JSONObject, Pod
 
@@ -38,13 +40,14 @@ class ProbeRules:
 
     ``tcp`` and ``grpc`` tell whether probes of that kind are; ``kinds`` which lists of containers are
     looked at; ``hooks`` whether lifecycle hooks are; ``merges`` whether a pod that was injected before
-    keeps the probers it had.
+    keeps the probers it had, and ``adds_missing`` whether it gets them where it had none.
     """
 
     tcp: bool = False
     grpc: bool = False
     hooks: bool = False
     merges: bool = False
+    adds_missing: bool = False
     kinds: tuple[Kind, ...] = ("containers",)
     proxies: tuple[Kind, ...] = ("containers",)
 
@@ -74,6 +77,7 @@ def rules_of(behaviour: Behaviour, *, tcp_feature: bool) -> ProbeRules:
         grpc=behaviour.rewrites_grpc_probes,
         hooks=behaviour.rewrites_lifecycle,
         merges=behaviour.merges_probers,
+        adds_missing=behaviour.adds_missing_probers,
         kinds=every if behaviour.rewrites_init_probes else applications,
         proxies=every if behaviour.native_sidecars_by_feature else applications,
     )
@@ -89,8 +93,13 @@ def rewrite_probes(pod: Pod, rules: ProbeRules, *, by_default: bool, mesh_port: 
         return pod
     text = probers_text(_handled(pod, rules), mesh_port)
     if text:
-        merge = rules.merges and "sidecar.istio.io/status" in annotations_of(pod)
-        pod = with_container(pod, proxy, add_probers(container_at(pod, proxy), text, merge=merge))
+        merges = rules.merges and STATUS in annotations_of(pod)
+        container = container_at(pod, proxy)
+        if merges:
+            container = merge_probers(container, text, adds_missing=rules.adds_missing)
+        else:
+            container = append_env(container, PROBERS, text)
+        pod = with_container(pod, proxy, container)
     return _rewritten(pod, rules, _agent_port(pod, mesh_port))
 
 

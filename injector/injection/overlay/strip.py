@@ -14,6 +14,7 @@ import orjson
 from injector.errors import TypedError
 from injector.injection.overlay.containers import (
     KINDS,
+    Kind,
     annotations_of,
     containers_of,
     find,
@@ -81,7 +82,7 @@ def strip(pod: Pod, metrics: MetricsRules, *, agent_port: int) -> Pod:
     return with_annotations(pod, annotations)
 
 
-def reinsert(pod: Pod, overrides: Mapping[str, Sequence[JSONObject]]) -> Pod:
+def reinsert(pod: Pod, overrides: Mapping[Kind, Sequence[JSONObject]]) -> Pod:
     """Return the pod with the containers of its overrides annotation that it lacks, at the end.
 
     They are the owner's: injection merged into them, and stripping took the whole container away.

@@ -207,15 +207,6 @@ def test_what_is_wrong_with_a_pod_is_told_in_istios_words(annotations, sentence)
     assert str(refusal.value) == sentence
 
 
-def test_an_override_that_cannot_be_merged_is_told_in_istios_words():
-    kept = '{"containers":[{"name":"istio-proxy","env":[{"value":"x"}]}]}'
-    template = "spec: {containers: [{name: istio-proxy, env: [{value: y}]}]}"
-    with pytest.raises(
-        InjectionError, match=r"^failed to re apply container: failed to apply sidecar container: "
-    ):
-        inject(a_pod(annotations={"proxy.istio.io/overrides": kept}), templates={"sidecar": template})
-
-
 def test_a_status_that_crashes_istio_is_a_bad_review():
     with pytest.raises(BadReview):
         inject(a_pod(annotations={"sidecar.istio.io/status": '{"containers":"x"}'}))

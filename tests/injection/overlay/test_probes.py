@@ -218,9 +218,12 @@ def test_null_is_read_as_no_entries():
     assert reinjected("null", readinessProbe=HTTP)[1][1].startswith('{"/app-health/app/readyz":')
 
 
-def test_a_proxy_without_the_variable_gets_it_appended():
-    pod = with_app(readinessProbe=HTTP, annotations={"sidecar.istio.io/status": "{}"})
-    assert probers_of(rewritten(pod)) == {"/app-health/app/readyz": HTTP}
+@pytest.mark.parametrize(
+    ("release", "expected"), [("1.16", True), ("1.17", False), ("1.26", False), ("1.27", True)]
+)
+def test_a_proxy_that_had_nothing_to_tell_gets_the_variable_before_1_17_and_from_1_27(release, expected):
+    pod = rewritten(with_app(readinessProbe=HTTP, annotations={"sidecar.istio.io/status": "{}"}), release)
+    assert probers_of(pod) == ({"/app-health/app/readyz": HTTP} if expected else None)
 
 
 def test_earlier_handlers_of_every_kind_are_kept_in_order():
