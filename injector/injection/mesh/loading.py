@@ -16,6 +16,7 @@ from injector.injection.mesh.descriptors import MESH_CONFIG, schema_of
 from injector.injection.mesh.merging import merge_proxy_config
 from injector.injection.mesh.message import Message, MessageError
 from injector.injection.mesh.reading import apply, unknown_fields
+from injector.injection.mesh.validation import mesh_faults
 from injector.injection.mesh.writing import proto_to_json, to_json
 from injector.injection.releases import Span
 from injector.json_types import JSON
@@ -65,12 +66,16 @@ def load_mesh(text: str, minor: int, *, file: str = "") -> Mesh:
         config = _apply_mesh(default_mesh_config(minor), value)
     except MessageError as error:
         raise ConfigError(f"mesh configuration: {error}", file=file) from error
-    return Mesh(
+    made = Mesh(
         minor=minor,
         config=config,
         proxy_defaults=default_proxy_config(minor),
         ignored=tuple(unknown_fields(config.type, value)),
     )
+    faults = mesh_faults(config, made.proxy_config)
+    if faults:
+        raise ConfigError(f"mesh configuration: {'; '.join(faults)}", file=file)
+    return made
 
 
 def load_effective(text: str, minor: int, *, proxy_defaults: Message | None = None) -> Mesh:
