@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -67,6 +68,23 @@ Examples:
 @switch("create-webhook", default=False, text="Create the MutatingWebhookConfiguration too.")
 @switch("self-signed", default=False, text="Make and rotate CA and certificate, in a Secret.")
 @click.option(*spelled("selfSignedSecret"), default="sidecar-injector-certs", show_default=True)
+@click.option(
+    *spelled("caLifetime"), type=DURATION, default="8760h", show_default=True, help="Of our own CA."
+)
+@click.option(
+    *spelled("certLifetime"),
+    type=DURATION,
+    default="720h",
+    show_default=True,
+    help="Of a certificate under it.",
+)
+@click.option(
+    *spelled("rotationGrace"),
+    type=DURATION,
+    default="5m",
+    show_default=True,
+    help="How long old and new CA are both trusted before the next step of a rotation.",
+)
 @switch("watchCluster", default=True, text="Keep namespaces, nodes and ProxyConfigs in memory.")
 @click.option(
     *spelled("configMap"), default="", help="The ConfigMap that is mounted: told when it is refused."
@@ -148,7 +166,13 @@ def _cluster_options(flags: dict[str, Any], options: ServiceOptions) -> Any:
 
     namespace = flags["namespace"] or _own_namespace()
     service = flags["service_name"] or "sidecar-injector"
-    policy = Policy(names=service_names(service, namespace)) if flags["self_signed"] else None
+    grace = timedelta(seconds=flags["rotation_grace"])
+    policy = Policy(
+        names=service_names(service, namespace),
+        ca_life=timedelta(seconds=flags["ca_lifetime"]),
+        leaf_life=timedelta(seconds=flags["cert_lifetime"]),
+        grace=grace,
+    )
     spec = WebhookSpec(
         configuration=flags["webhook_config_name"],
         webhook=flags["webhook_name"],
@@ -164,7 +188,8 @@ def _cluster_options(flags: dict[str, Any], options: ServiceOptions) -> Any:
         names=WebhookNames(name=flags["webhook_name"]),
         reconcile=flags["reconcile_webhook_config"],
         watch=flags["watch_cluster"],
-        self_signed=policy,
+        self_signed=policy if flags["self_signed"] else None,
+        grace=grace,
         secret=flags["self_signed_secret"],
         webhook=spec if flags["create_webhook"] else None,
         config_map=flags["config_map"],
