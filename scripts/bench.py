@@ -191,8 +191,7 @@ def main() -> int:
     )
     with tempfile.TemporaryDirectory() as place, contextlib.ExitStack() as stack:
         here = Path(place)
-        authority = None
-        floor = None
+        authority, floor, idle = None, None, 0.0
         if given.url:
             service = remote(given.url, given.ca, given.server_name)
         else:
@@ -200,7 +199,8 @@ def main() -> int:
             chosen = given.service or newest_istio(here)
             service = servers.start_service(here, server_core, chosen)
             stack.callback(service.stop)
-            say(f"ready in {service.ready_seconds:.2f} s, {service.rss_mib():.0f} MiB")
+            idle = service.rss_mib()
+            say(f"ready in {service.ready_seconds:.2f} s, {idle:.0f} MiB")
             if given.floor:
                 floor = servers.start_floor(here, server_core)
                 stack.callback(floor.stop)
@@ -210,7 +210,7 @@ def main() -> int:
             "cases": {name: case.figures() for name, case in cases.items()},
             "machine": machine(),
             "ready_seconds": round(service.ready_seconds, 3),
-            "idle_rss_mib": None,
+            "idle_rss_mib": round(idle, 1),
         }
     return finish(given, result, {name: sorted(case.open or case.closed) for name, case in cases.items()})
 
