@@ -7,6 +7,7 @@ there were no such class. Unicode's general categories (``\pL``, ``\p{Lu}``) are
 from __future__ import annotations
 
 import re
+import string
 from dataclasses import dataclass, replace
 from typing import Final, Never
 
@@ -32,6 +33,8 @@ _MOST_DEPTH: Final = 100
 _COUNTS: Final = re.compile(r"\{(0|[1-9][0-9]*)(?:(,)(0|[1-9][0-9]*)?)?\}")
 _OPERATORS: Final = {"*": (0, None), "+": (1, None), "?": (0, 1)}
 _NAME: Final = re.compile(r"[0-9A-Za-z_]+")
+_TWO_DIGITS: Final = re.compile(r"[0-9a-fA-F]{2}")
+_OCTAL: Final = re.compile(r"0[0-7]{0,2}|[1-7][0-7]{1,2}")
 _CONTROLS: Final = {"a": "\a", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _PERL: Final = {"d": classes.DIGITS, "s": classes.SPACES, "w": classes.WORD}
 _PLACES: Final = {
@@ -261,9 +264,7 @@ class _Parser:
     def unicode_class(self, negated: bool) -> Item | None:  # noqa: FBT001 - private
         start = self.position
         name = self.text[start + 2 : start + 3]
-        if not name:
-            return None
-        end = start + 3
+        end = start + 2 + len(name)
         if name == "{":
             closing = self.text.find("}", start)
             if closing < 0:
@@ -286,7 +287,7 @@ class _Parser:
             return _CONTROLS[letter]
         if letter == "x":
             return self.hexadecimal(start)
-        octal = re.compile(r"0[0-7]{0,2}|[1-7][0-7]{1,2}").match(self.text, start + 1)
+        octal = _OCTAL.match(self.text, start + 1)
         if octal:
             self.position = octal.end()
             return chr(int(octal[0], 8))
@@ -295,14 +296,26 @@ class _Parser:
         return letter
 
     def hexadecimal(self, start: int) -> str:
-        match = re.compile(r"[0-9a-fA-F]{2}|\{([0-9a-fA-F]+)\}").match(self.text, self.position)
-        code = int(match[1] or match[0], 16) if match else -1
-        if not 0 <= code <= 0x10FFFF:
-            seen = re.compile(r"\{[0-9a-fA-F]*.?|.?.?", re.DOTALL).match(self.text, self.position)
-            fault("invalid escape sequence", self.text[start : seen.end() if seen else start])
-        assert match is not None  # noqa: S101 - a code was read
-        self.position = match.end()
-        return chr(code)
+        if self.at("{"):
+            return self.braced(start)
+        digits = self.text[self.position : self.position + 2]
+        self.position += len(digits)
+        if not _TWO_DIGITS.fullmatch(digits):
+            fault("invalid escape sequence", self.text[start : self.position])
+        return chr(int(digits, 16))
+
+    def braced(self, start: int) -> str:
+        self.position += 1
+        digits = ""
+        while self.position < len(self.text):
+            letter = self.text[self.position]
+            self.position += 1
+            if letter == "}" and digits:
+                return chr(int(digits, 16))
+            if letter not in string.hexdigits or int(digits + letter, 16) > 0x10FFFF:
+                break
+            digits += letter
+        fault("invalid escape sequence", self.text[start : self.position])
 
     # Classes.
 

@@ -80,7 +80,7 @@ def camelcase(text: str) -> str:
     """Return the words of ``text`` joined, each with a capital letter: ``PascalCase``."""
     inside = text.lstrip("-_" + SPACES)
     if not inside:
-        return text
+        return text + text[-1:]  # sprig's own slip
     out = [text[: len(text) - len(inside)]]
     lowering = letters.is_upper(inside[0])
     previous = letters.to_upper(inside[0])

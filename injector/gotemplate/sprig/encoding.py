@@ -18,6 +18,7 @@ from injector.gotemplate.values import Value
 
 _BASE64: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 _BASE32: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
+_PADDING: Final = ord("=")
 _TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]\s*[\]}]|[\[\]{},:]|[^\[\]{},:"]+', re.DOTALL)
 
 
@@ -39,45 +40,76 @@ def _digest(name: str) -> Callable[[str], str]:
 
 def b64dec(text: str) -> str:
     """Return the decoded text, or the text of what is wrong."""
-    data = octets(text).translate(None, b"\r\n")
-    if (fault := _fault(octets(text), _BASE64, 4, (2, 3))) is not None:
+    data = octets(text)
+    if (fault := _base64_fault(data)) is not None:
         return f"illegal base64 data at input byte {fault}"
     return text_of(binascii.a2b_base64(data))
+
+
+def _base64_fault(data: bytes) -> int | None:
+    """Return the place of the first byte that cannot stand there; line breaks do not count as data."""
+    digits = 0
+    for place, octet in enumerate(data):
+        if octet in b"\r\n":
+            continue
+        if octet == _PADDING:
+            return place if digits < 2 else _padding_fault(data, place + 1, missing=3 - digits)
+        if octet not in _BASE64:
+            return place
+        digits = (digits + 1) % 4
+    return len(data) - digits if digits else None
+
+
+def _padding_fault(data: bytes, place: int, *, missing: int) -> int | None:
+    """Return what is wrong behind the first sign of padding, of which ``missing`` more are needed."""
+    place = _behind_breaks(data, place)
+    if missing:
+        if place == len(data):
+            return place
+        if data[place] != _PADDING:
+            return place - 1
+        place = _behind_breaks(data, place + 1)
+    return place if place < len(data) else None
+
+
+def _behind_breaks(data: bytes, place: int) -> int:
+    while place < len(data) and data[place] in b"\r\n":
+        place += 1
+    return place
 
 
 def b32dec(text: str) -> str:
     """Return the decoded text, or the text of what is wrong."""
     data = octets(text).translate(None, b"\r\n")
-    if (fault := _fault(data, _BASE32, 8, (2, 4, 5, 7))) is not None:
-        return f"illegal base32 data at input byte {fault}"
+    for start in range(0, len(data), 8):
+        block = data[start : start + 8]
+        for digits, octet in enumerate(block):
+            place = start + digits
+            if octet == _PADDING and digits >= 2 and len(data) - place <= 8:
+                return _unpadded(data, place, digits)
+            if octet not in _BASE32:
+                return _base32_fault(place)
+        if len(block) < 8:
+            return _base32_fault(start)
     return text_of(base64.b32decode(data))
 
 
-def _fault(data: bytes, alphabet: frozenset[int], size: int, endings: tuple[int, ...]) -> int | None:
-    """Return the place of the first byte that cannot stand there; blank lines do not count as data."""
-    digits = 0
-    for place, octet in enumerate(data):
-        if octet in b"\r\n":
-            continue
-        if octet == 0x3D:
-            return _padding_fault(data, place, size, digits % size, endings)
-        if octet not in alphabet:
-            return place
-        digits += 1
-    return None if digits % size == 0 else len(data) - digits % size if size == 4 else len(data)
+def _unpadded(data: bytes, place: int, digits: int) -> str:
+    """Return the text before the padding that starts at ``place``, behind ``digits`` of its block."""
+    needed = 8 - digits
+    padding = data[place : place + needed]
+    if len(padding) < needed:
+        return _base32_fault(len(data))
+    other = next((at for at, octet in enumerate(padding) if octet != _PADDING), None)
+    if other is not None:
+        return _base32_fault(place + other - 1)
+    if digits in (3, 6):
+        return _base32_fault(place)
+    return text_of(base64.b32decode(data[:place] + padding))
 
 
-def _padding_fault(data: bytes, place: int, size: int, digits: int, endings: tuple[int, ...]) -> int | None:
-    if digits not in endings:
-        return place
-    missing = size - digits
-    for at in range(place, len(data)):
-        if data[at] in b"\r\n":
-            continue
-        if missing == 0 or data[at] != 0x3D:
-            return at
-        missing -= 1
-    return len(data) if missing else None
+def _base32_fault(place: int) -> str:
+    return f"illegal base32 data at input byte {place}"
 
 
 def pretty(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from dataclasses import fields as dataclass_fields
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
@@ -14,7 +15,7 @@ from injector.gotemplate.errors import FunctionError
 from injector.gotemplate.functions import Function
 from injector.gotemplate.quoting import quote
 from injector.gotemplate.sprig.signature import SEMVER, go
-from injector.gotemplate.types import Method, Type
+from injector.gotemplate.types import Field, Method, Type
 from injector.gotemplate.values import NilPointer, Struct, UInt64
 
 _SUFFIXES: Final = (
@@ -260,7 +261,8 @@ def semver(text: str) -> Struct:
 
 
 def _value(version: Version) -> Struct:
-    return Struct(_TYPE, {"version": version}, pointer=True)
+    fields = {field.name: getattr(version, field.name) for field in dataclass_fields(version)}
+    return Struct(_TYPE, {**fields, "version": version}, pointer=True)
 
 
 def _of(value: Struct | NilPointer) -> Version:
@@ -285,6 +287,14 @@ def _compared(result: Type, read: Callable[[int], Any]) -> Method:
 
 _TYPE: Final = types.StructType(
     name=SEMVER.name,
+    fields={
+        "major": Field(json_name="major", type=types.UINT64),
+        "minor": Field(json_name="minor", type=types.UINT64),
+        "patch": Field(json_name="patch", type=types.UINT64),
+        "pre": Field(json_name="pre", type=types.STRING),
+        "metadata": Field(json_name="metadata", type=types.STRING),
+        "original": Field(json_name="original", type=types.STRING),
+    },
     stringer=lambda value: str(_of(value)),
     methods={
         "Compare": _compared(types.INT, int),

@@ -72,7 +72,9 @@ def _struct(value: Struct) -> JSON:
     message = message_of(value)
     if message is not None:
         return message_to_json(message)
-    if value.type.stringer is not None and not value.type.fields:  # semver.Version
+    if "text" in value.data:  # a quantity, a time, an IntOrString
+        return value.data["text"]
+    if value.type.stringer is not None:  # semver.Version
         return value.type.stringer(value)
     return {value.type.fields[name].json_name or name: to_json(field) for name, field in value.items()}
 
