@@ -32,10 +32,8 @@ _JOB: Final[Path] = ("spec", "jobTemplate")
 _CUSTOM: Final = {
     "apps.kruise.io/v1alpha1": ("BroadcastJob", "CloneSet", "DaemonSet", "StatefulSet"),
     "apps.kruise.io/v1beta1": ("BroadcastJob", "CloneSet", "DaemonSet", "StatefulSet"),
-    "apps.openshift.io/v1": ("DeploymentConfig",),
     "argoproj.io/v1alpha1": ("Rollout",),
     "serving.knative.dev/v1": ("Configuration", "Service"),
-    "v1": ("DeploymentConfig",),
 }
 """Kinds with a pod template that are not Kubernetes' own."""
 

@@ -1381,6 +1381,93 @@ name string -
 uid pkg/types.UID -
 controller *bool o
 blockOwnerDeletion *bool o""",
+    "openshift/apps/v1.CustomDeploymentStrategyParams": """\
+image string o
+environment []core/v1.EnvVar o
+command []string o""",
+    "openshift/apps/v1.DeploymentCause": """\
+type openshift/apps/v1.DeploymentTriggerType -
+imageTrigger *openshift/apps/v1.DeploymentCauseImageTrigger o""",
+    "openshift/apps/v1.DeploymentCauseImageTrigger": """\
+from core/v1.ObjectReference -""",
+    "openshift/apps/v1.DeploymentCondition": """\
+type openshift/apps/v1.DeploymentConditionType -
+status core/v1.ConditionStatus -
+lastUpdateTime meta/v1.Time o
+lastTransitionTime meta/v1.Time o
+reason string o
+message string o""",
+    "openshift/apps/v1.DeploymentConfig": """\
+TypeMeta.kind string o
+TypeMeta.apiVersion string o
+metadata meta/v1.ObjectMeta o
+spec openshift/apps/v1.DeploymentConfigSpec -
+status openshift/apps/v1.DeploymentConfigStatus o""",
+    "openshift/apps/v1.DeploymentConfigSpec": """\
+strategy openshift/apps/v1.DeploymentStrategy -
+minReadySeconds int32 o
+triggers openshift/apps/v1.DeploymentTriggerPolicies -
+replicas int32 -
+revisionHistoryLimit *int32 o
+test bool -
+paused bool o
+selector map[string]string o
+template *core/v1.PodTemplateSpec o""",
+    "openshift/apps/v1.DeploymentConfigStatus": """\
+latestVersion int64 -
+observedGeneration int64 -
+replicas int32 -
+updatedReplicas int32 -
+availableReplicas int32 -
+unavailableReplicas int32 -
+details *openshift/apps/v1.DeploymentDetails o
+conditions []openshift/apps/v1.DeploymentCondition o merge type
+readyReplicas int32 o""",
+    "openshift/apps/v1.DeploymentDetails": """\
+message string o
+causes []openshift/apps/v1.DeploymentCause -""",
+    "openshift/apps/v1.DeploymentStrategy": """\
+type openshift/apps/v1.DeploymentStrategyType o
+customParams *openshift/apps/v1.CustomDeploymentStrategyParams o
+recreateParams *openshift/apps/v1.RecreateDeploymentStrategyParams o
+rollingParams *openshift/apps/v1.RollingDeploymentStrategyParams o
+resources core/v1.ResourceRequirements o
+labels map[string]string o
+annotations map[string]string o
+activeDeadlineSeconds *int64 o""",
+    "openshift/apps/v1.DeploymentTriggerImageChangeParams": """\
+automatic bool o
+containerNames []string o
+from core/v1.ObjectReference -
+lastTriggeredImage string o""",
+    "openshift/apps/v1.DeploymentTriggerPolicy": """\
+type openshift/apps/v1.DeploymentTriggerType o
+imageChangeParams *openshift/apps/v1.DeploymentTriggerImageChangeParams o""",
+    "openshift/apps/v1.ExecNewPodHook": """\
+command []string -
+env []core/v1.EnvVar o
+containerName string -
+volumes []string o""",
+    "openshift/apps/v1.LifecycleHook": """\
+failurePolicy openshift/apps/v1.LifecycleHookFailurePolicy -
+execNewPod *openshift/apps/v1.ExecNewPodHook o
+tagImages []openshift/apps/v1.TagImageHook o""",
+    "openshift/apps/v1.RecreateDeploymentStrategyParams": """\
+timeoutSeconds *int64 o
+pre *openshift/apps/v1.LifecycleHook o
+mid *openshift/apps/v1.LifecycleHook o
+post *openshift/apps/v1.LifecycleHook o""",
+    "openshift/apps/v1.RollingDeploymentStrategyParams": """\
+updatePeriodSeconds *int64 o
+intervalSeconds *int64 o
+timeoutSeconds *int64 o
+maxUnavailable *util/intstr.IntOrString o
+maxSurge *util/intstr.IntOrString o
+pre *openshift/apps/v1.LifecycleHook o
+post *openshift/apps/v1.LifecycleHook o""",
+    "openshift/apps/v1.TagImageHook": """\
+containerName string -
+to core/v1.ObjectReference -""",
 }
 NAMED = {
     "apps/v1.DaemonSetConditionType": "string",
@@ -1468,5 +1555,10 @@ NAMED = {
     "extensions/v1beta1.ReplicaSetConditionType": "string",
     "meta/v1.LabelSelectorOperator": "string",
     "meta/v1.ManagedFieldsOperationType": "string",
+    "openshift/apps/v1.DeploymentConditionType": "string",
+    "openshift/apps/v1.DeploymentStrategyType": "string",
+    "openshift/apps/v1.DeploymentTriggerPolicies": "[]openshift/apps/v1.DeploymentTriggerPolicy",
+    "openshift/apps/v1.DeploymentTriggerType": "string",
+    "openshift/apps/v1.LifecycleHookFailurePolicy": "string",
     "pkg/types.UID": "string",
 }

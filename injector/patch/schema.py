@@ -182,6 +182,8 @@ KINDS: Final[dict[tuple[str, str], GoType]] = {
         ("extensions/v1beta1", "extensions/v1beta1", "Deployment DaemonSet ReplicaSet"),
         ("batch/v1", "batch/v1", "Job CronJob"),
         ("batch/v1beta1", "batch/v1beta1", "CronJob"),
+        ("apps.openshift.io/v1", "openshift/apps/v1", "DeploymentConfig"),
+        ("v1", "openshift/apps/v1", "DeploymentConfig"),
     )
     for kind in kinds.split()
 } | {("v1", "List"): go_type("core/v1.List")}

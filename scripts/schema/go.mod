@@ -2,7 +2,10 @@ module sidecar-injector/schema
 
 go 1.24.0
 
-require k8s.io/api v0.34.1
+require (
+	github.com/openshift/api v0.0.0-20200713203337-b2494ecb17dd
+	k8s.io/api v0.34.1
+)
 
 require (
 	github.com/fxamacker/cbor/v2 v2.9.0 // indirect

@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"strings"
 
+	openshiftv1 "github.com/openshift/api/apps/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	appsv1beta1 "k8s.io/api/apps/v1beta1"
 	appsv1beta2 "k8s.io/api/apps/v1beta2"
@@ -32,6 +33,7 @@ var roots = []any{
 	appsv1beta1.Deployment{}, appsv1beta1.StatefulSet{},
 	extensionsv1beta1.Deployment{}, extensionsv1beta1.DaemonSet{}, extensionsv1beta1.ReplicaSet{},
 	batchv1.Job{}, batchv1.CronJob{}, batchv1beta1.CronJob{},
+	openshiftv1.DeploymentConfig{},
 }
 
 type field struct {
@@ -47,10 +49,15 @@ type schema struct {
 	Named   map[string]string  `json:"named"`
 }
 
-// name is the last two elements of the package's path and the type's own name: core/v1.Container.
+// name is the last two elements of the package's path and the type's own name: core/v1.Container. OpenShift's
+// packages are called like Kubernetes', so theirs begin with openshift/.
 func name(t reflect.Type) string {
 	elements := strings.Split(t.PkgPath(), "/")
-	return strings.Join(elements[max(0, len(elements)-2):], "/") + "." + t.Name()
+	prefix := ""
+	if strings.HasPrefix(t.PkgPath(), "github.com/openshift/") {
+		prefix = "openshift/"
+	}
+	return prefix + strings.Join(elements[max(0, len(elements)-2):], "/") + "." + t.Name()
 }
 
 // expression is the type as Go writes it, with names as above; what it is made of is described on the way.

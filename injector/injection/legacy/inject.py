@@ -252,7 +252,7 @@ def _append(
 
 
 def _in_front(made: _Rendered, behaviour: Behaviour) -> dict[str, tuple[str, ...]]:
-    if not behaviour.holds_application:
+    if not behaviour.validation_first:
         return {}
     names = (VALIDATION, PROXY) if made.holds_application else (VALIDATION,)
     return {"initContainers": names, "containers": names}
