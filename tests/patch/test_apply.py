@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from injector.errors import PatchError
@@ -170,6 +170,7 @@ def test_no_operations_give_the_document_itself() -> None:
     assert apply(document, []) is document
 
 
+@settings(max_examples=50, deadline=None)
 @given(JSON, JSON)
 def test_equality_in_json_text_is_finer_than_that_of_the_test_operation(left: Any, right: Any) -> None:
     if same(left, right):

@@ -129,7 +129,7 @@ def test_a_change_has_these_operations(case: tuple[Any, Any, list[Any]]) -> None
     assert same(apply(before, operations), after)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(changed())
 def test_the_operations_make_the_second_of_the_first_and_touch_neither(documents: tuple[Any, Any]) -> None:
     before, after = documents
@@ -140,7 +140,7 @@ def test_the_operations_make_the_second_of_the_first_and_touch_neither(documents
     assert bool(operations) is not same(before, after)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(changed())
 def test_the_jsonpatch_package_makes_the_same_of_them(documents: tuple[Any, Any]) -> None:
     before, after = documents
@@ -148,11 +148,13 @@ def test_the_jsonpatch_package_makes_the_same_of_them(documents: tuple[Any, Any]
     assert same(jsonpatch.apply_patch(copy.deepcopy(before), copy.deepcopy(operations)), after)
 
 
+@settings(max_examples=60, deadline=None)
 @given(JSON)
 def test_a_document_does_not_differ_from_its_copy(document: Any) -> None:
     assert diff(document, copy.deepcopy(document)) == []
 
 
+@settings(max_examples=50, deadline=None)
 @given(changed())
 def test_the_same_input_has_the_same_operations_in_the_same_order(documents: tuple[Any, Any]) -> None:
     assert json.dumps(diff(*documents)) == json.dumps(diff(*copy.deepcopy(documents)))

@@ -144,6 +144,56 @@ MERGES = {
         pod(**{"$setElementOrder/containers": named("b", "a"), "containers": [*named("b", "a"), {"name": "b", "$patch": "delete"}]}),
         pod(containers=named("b", "a")),
     ),
+    "$setElementOrder that names nothing": (
+        pod(containers=named("a", "b", "c")),
+        pod(**{"$setElementOrder/containers": [], "containers": named("d", "b", "e")}),
+        pod(containers=named("e", "a", "b", "c", "d")),
+    ),
+    "$setElementOrder that does not name the patch's words": (
+        {"metadata": {"finalizers": ["a", "b"]}},
+        {"metadata": {"$setElementOrder/finalizers": [], "finalizers": ["d", "a", "c"]}},
+        {"metadata": {"finalizers": ["c", "a", "b", "d"]}},
+    ),
+    "$setElementOrder after a deletion": (
+        pod(containers=named("a", "b", "c")),
+        pod(**{"$setElementOrder/containers": named("c", "b"), "containers": [{"name": "b", "$patch": "delete"}]}),
+        pod(containers=named("a", "c")),
+    ),
+    "$setElementOrder of an element that is deleted and comes again": (
+        pod(containers=named("a", "b", "c")),
+        pod(
+            **{
+                "$setElementOrder/containers": named("b"),
+                "containers": [{"name": "b", "$patch": "delete"}, {"name": "b", "image": "x"}],
+            }
+        ),
+        pod(containers=[*named("a", "c"), {"name": "b", "image": "x"}]),
+    ),
+    "$setElementOrder of a list without a merge key": (
+        pod(containers=[{"name": "a", "args": ["x", "y", "z"]}]),
+        pod(containers=[{"name": "a", "$setElementOrder/args": ["z", "x"], "args": ["z", "x"]}]),
+        pod(containers=[{"name": "a", "args": ["z", "x"]}]),
+    ),
+    "$setElementOrder with a directive in the patch": (
+        pod(containers=named("a", "b")),
+        pod(**{"$setElementOrder/containers": named("a"), "containers": [{"$patch": "replace", "name": "c"}, {"name": "a"}]}),
+        pod(containers=named("a")),
+    ),
+    "$patch in the pod itself goes last": (
+        pod(containers=[{"name": "a", "$patch": "delete"}, {"name": "b"}]),
+        pod(containers=named("c")),
+        pod(containers=[*named("c", "b"), {"name": "a", "$patch": "delete"}]),
+    ),
+    "words given twice": (
+        {"metadata": {"finalizers": ["a", "a", "b", "c"]}},
+        {"metadata": {"finalizers": []}},
+        {"metadata": {"finalizers": ["a", "c", "b"]}},
+    ),
+    "words given twice and more words": (
+        {"metadata": {"finalizers": ["a", "b", "a", "c", "a"]}},
+        {"metadata": {"finalizers": ["d", "b"]}},
+        {"metadata": {"finalizers": ["a", "d", "b", "c"]}},
+    ),
     "$setElementOrder of nothing": (pod(), pod(**{"$setElementOrder/containers": named("a")}), pod()),
     "$retainKeys": (
         pod(volumes=[{"name": "a", "emptyDir": {}, "configMap": {}}]),

