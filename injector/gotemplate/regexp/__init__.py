@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Final
 
 from injector.gotemplate import letters
-from injector.gotemplate.regexp.matcher import search
+from injector.gotemplate.regexp.matcher import Matcher
 from injector.gotemplate.regexp.program import Instruction, compile_node
 from injector.gotemplate.regexp.syntax import parse
 
@@ -33,17 +33,18 @@ class Regexp:
 
     def find(self, text: str) -> tuple[int, int] | None:
         """Return start and end of the leftmost match."""
-        found = self._search(text, 0)
+        found = self._matcher(text).search(0)
         return (found[0], found[1]) if found else None
 
-    def _search(self, text: str, start: int) -> list[int] | None:
-        return search(self.program, text, start, 2 * len(self.names))
+    def _matcher(self, text: str) -> Matcher:
+        return Matcher(self.program, text, 2 * len(self.names))
 
     def matches(self, text: str, count: int) -> Iterator[tuple[int, int]]:
         """Yield at most ``count`` matches, all when it is negative; no empty one right behind another."""
+        matcher = self._matcher(text)
         position, previous_end = 0, -1
         while count and position <= len(text):
-            found = self._search(text, position)
+            found = matcher.search(position)
             if found is None:
                 return
             start, end = found[0], found[1]
@@ -55,10 +56,11 @@ class Regexp:
 
     def replace(self, text: str, expand: Callable[[list[int]], str]) -> str:
         """Return ``text`` with every match replaced by what ``expand`` makes of its positions."""
+        matcher = self._matcher(text)
         out: list[str] = []
         last, position = 0, 0
         while position <= len(text):
-            found = self._search(text, position)
+            found = matcher.search(position)
             if found is None:
                 break
             out.append(text[last : found[0]])

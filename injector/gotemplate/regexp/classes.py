@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 from injector.gotemplate import letters
@@ -109,6 +109,12 @@ class CharacterClass:
         """Return whether a character belongs to it; a byte that is no UTF-8 counts as U+FFFD."""
         shown = "\ufffd" if "\ud800" <= rune <= "\udfff" else rune
         return any(shown in item for item in self.items) != self.negated
+
+
+@lru_cache(maxsize=256)
+def ascii_of(characters: CharacterClass) -> frozenset[str]:
+    """Return the ASCII characters of a class, which are most that are ever asked for."""
+    return frozenset(rune for rune in map(chr, range(0x80)) if rune in characters)
 
 
 def single(rune: str, *, fold: bool) -> CharacterClass:

@@ -1,7 +1,7 @@
-"""A program and a text in, the leftmost match out, in time linear in the text. Knows no syntax.
+"""A program and a text in, leftmost matches out, in time linear in the text. Knows no syntax.
 
-Every pair of instruction and position is tried once: what failed there will fail again. So no expression can
-take exponential time, as it could with Python's own ``re``; Go's engine works alike.
+Every pair of instruction and position is tried once a search: what failed there will fail again. So no
+expression can take exponential time, as it could with Python's own ``re``; Go's engine works alike.
 """
 
 from __future__ import annotations
@@ -12,65 +12,79 @@ from injector.gotemplate.errors import FunctionError
 from injector.gotemplate.regexp.nodes import Place
 from injector.gotemplate.regexp.program import Check, Fork, Instruction, Jump, Save, Take
 
-MOST_STEPS: Final = 1_000_000
-"""Steps of one search, about a second: an expression of 20 instructions over 50 kB."""
+MOST_STEPS: Final = 500_000
+"""Steps for one text, less than a second: an expression of 20 instructions over 25 kB."""
 
 _WORD: Final = frozenset("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz")
 
 
-def search(program: tuple[Instruction, ...], text: str, start: int, slots: int) -> list[int] | None:
-    """Return the positions saved by the first match at or behind ``start``, -1 where a group took no part.
+class Matcher:
+    """One text that is searched by one program; counts its steps."""
 
-    Raises FunctionError when that takes more than MOST_STEPS.
-    """
-    tried: set[int] = set()
-    for begin in range(start, len(text) + 1):
-        saved = [-1] * slots
-        if _match(program, text, begin, saved, tried):
-            return saved
-    return None
+    __slots__ = ("_program", "_slots", "_steps", "_text")
 
+    def __init__(self, program: tuple[Instruction, ...], text: str, slots: int) -> None:
+        self._program = program
+        self._text = text
+        self._slots = slots
+        self._steps = 0
 
-def _match(  # noqa: C901, PLR0912 - one case an instruction, inlined for speed
-    program: tuple[Instruction, ...], text: str, begin: int, saved: list[int], tried: set[int]
-) -> bool:
-    """Return whether there is a match that starts at ``begin``; fill in what it saves."""
-    width = len(text) + 1
-    pending: list[tuple[int, int]] = [(0, begin)]
-    while pending:
-        place, position = pending.pop()
-        if place < 0:
-            saved[~place] = position
-            continue
-        while True:
-            state = place * width + position
-            if state in tried:
+    def search(self, start: int) -> list[int] | None:
+        """Return the positions saved by the first match at or behind ``start``.
+
+        A group that took no part has -1. Raises FunctionError after MOST_STEPS.
+        """
+        tried: set[int] = set()
+        found = None
+        for begin in range(start, len(self._text) + 1):
+            saved = [-1] * self._slots
+            if self._match(begin, saved, tried):
+                found = saved
                 break
+        self._steps += len(tried)
+        return found
+
+    def _match(self, begin: int, saved: list[int], tried: set[int]) -> bool:
+        """Return whether there is a match that starts at ``begin``; fill in what it saves."""
+        pending: list[tuple[int, int]] = [(0, begin)]
+        while pending:
+            place, position = pending.pop()
+            if place < 0:
+                saved[~place] = position
+            elif self._run(place, position, saved, tried, pending):
+                return True
+            if self._steps + len(tried) > MOST_STEPS:
+                raise FunctionError(f"a regular expression took more than {MOST_STEPS} steps")
+        return False
+
+    def _run(
+        self, place: int, position: int, saved: list[int], tried: set[int], pending: list[tuple[int, int]]
+    ) -> bool:
+        """Follow one thread to a match or to its end; put off what it may choose later."""
+        program, text, width = self._program, self._text, len(self._text) + 1
+        while (state := place * width + position) not in tried:
             tried.add(state)
             instruction = program[place]
-            match instruction:
-                case Take():
-                    if position == width - 1 or text[position] not in instruction.characters:
-                        break
-                    place, position = place + 1, position + 1
-                case Fork():
-                    pending.append((instruction.second, position))
-                    place = instruction.first
-                case Jump():
-                    place = instruction.target
-                case Save():
-                    pending.append((~instruction.slot, saved[instruction.slot]))
-                    saved[instruction.slot] = position
-                    place += 1
-                case Check():
-                    if not _holds(instruction.place, text, position):
-                        break
-                    place += 1
-                case _:
-                    return True
-        if len(tried) > MOST_STEPS:
-            raise FunctionError(f"a regular expression took more than {MOST_STEPS} steps")
-    return False
+            if isinstance(instruction, Take):
+                if position == width - 1 or not instruction.takes(text[position]):
+                    return False
+                place, position = place + 1, position + 1
+            elif isinstance(instruction, Fork):
+                pending.append((instruction.second, position))
+                place = instruction.first
+            elif isinstance(instruction, Jump):
+                place = instruction.target
+            elif isinstance(instruction, Save):
+                pending.append((~instruction.slot, saved[instruction.slot]))
+                saved[instruction.slot] = position
+                place += 1
+            elif isinstance(instruction, Check):
+                if not _holds(instruction.place, text, position):
+                    return False
+                place += 1
+            else:
+                return True
+        return False
 
 
 def _holds(place: Place, text: str, position: int) -> bool:
@@ -83,6 +97,13 @@ def _holds(place: Place, text: str, position: int) -> bool:
             return position == 0 or text[position - 1] == "\n"
         case Place.END_LINE:
             return position == len(text) or text[position] == "\n"
+        case Place.BOUNDARY:
+            return _is_boundary(text, position)
+        case Place.NO_BOUNDARY:
+            return not _is_boundary(text, position)
+
+
+def _is_boundary(text: str, position: int) -> bool:
     before = position > 0 and text[position - 1] in _WORD
     behind = position < len(text) and text[position] in _WORD
-    return (before != behind) == (place is Place.BOUNDARY)
+    return before != behind

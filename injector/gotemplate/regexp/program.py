@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from injector.gotemplate.errors import FunctionError
-from injector.gotemplate.regexp.classes import CharacterClass
+from injector.gotemplate.regexp.classes import CharacterClass, ascii_of
 from injector.gotemplate.regexp.nodes import (
     Assertion,
     Capture,
@@ -31,6 +31,11 @@ class Take:
     """Go on behind one character of the class."""
 
     characters: CharacterClass
+    ascii: frozenset[str]
+
+    def takes(self, rune: str) -> bool:
+        """Return whether a character belongs to the class."""
+        return rune in self.ascii if rune < "\x80" else rune in self.characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +102,7 @@ class _Writer:
     def node(self, node: Node) -> None:
         match node:
             case One():
-                self.add(Take(node.characters))
+                self.add(Take(node.characters, ascii_of(node.characters)))
             case Assertion():
                 self.add(Check(node.place))
             case Capture():
