@@ -170,7 +170,7 @@ def _refuse_kind(api_version: str, kind: str, behaviour: Behaviour) -> None:
     if behaviour.reads_any_review or (not behaviour.review_needs_kind and not (api_version and kind)):
         return
     raise UndecodableReviewError(
-        f'no kind "{kind}" is registered for version "{api_version}" in scheme "pkg/runtime/scheme.go:100"'
+        f'no kind "{kind}" is registered for version "{api_version}" in scheme "{behaviour.scheme}"'
     )
 
 

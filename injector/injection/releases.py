@@ -56,6 +56,7 @@ class Behaviour:
     reads_any_review: bool = False  # whatever apiVersion and kind say
     review_versions: tuple[str, ...] = ("v1beta1",)
     review_needs_kind: bool = False
+    scheme: str = ""  # where Kubernetes' machinery says that a kind is unknown
     refuses_other_kinds: bool = False  # a Pod as body is an error, not a crash
     echoes_kind: bool = False  # answers carry kind and apiVersion
     owner_needs_controller: bool = False  # an owner reference without `controller` is a crash
@@ -159,6 +160,9 @@ class Behaviour:
     kube_inject_decides: bool = False  # it looks at the annotation and the namespace
     kube_inject_skips_injected: bool = False
     kube_inject_pull_secrets: bool = False
+    kube_inject_finds_owners: bool = False  # of a Pod, as the webhook does
+    prints_available_replicas: bool = False  # in a StatefulSet's status, also where it is 0
+    folds_yaml: bool = False  # lines of YAML end near column 80
     kube_inject_names_kind: bool = False  # a line about a skipped workload gives kind and namespace
 
 
@@ -193,6 +197,11 @@ ROWS: Final[tuple[Row, ...]] = (
     _row("reads_any_review", 0, 0),
     _row("review_versions", 7, value=("v1", "v1beta1")),
     _row("refuses_other_kinds", 11),
+    _row("scheme", 0, 2, value="istio.io/istio/pilot/pkg/kube/inject/webhook.go:44"),
+    _row("scheme", 3, 5, value="pkg/runtime/scheme.go:101"),
+    _row("scheme", 6, 26, value="pkg/runtime/scheme.go:100"),
+    _row("scheme", 27, 29, value="pkg/runtime/scheme.go:110"),
+    _row("scheme", 30, value="pkg/runtime/scheme.go:111"),
     _row("review_needs_kind", 7),
     _row("echoes_kind", 7),
     _row("owner_needs_controller", 3, 7),
@@ -281,6 +290,10 @@ ROWS: Final[tuple[Row, ...]] = (
     _row("kube_inject_skips_injected", 2, 16),
     _row("kube_inject_pull_secrets", 6),
     _row("kube_inject_names_kind", 13),
+    _row("kube_inject_finds_owners", 22),
+    _row("prints_available_replicas", 13),
+    _row("folds_yaml", 0, 6),
+    _row("folds_yaml", 10),
 )
 
 RELEASES: Final = tuple(f"1.{minor}" for minor in range(OLDEST, NEWEST + 1))

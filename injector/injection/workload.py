@@ -12,6 +12,7 @@ from injector.errors import InjectionError, TypedError
 from injector.injection.inject import inject
 from injector.injection.kinds import PodPlace, get_at, is_list, place_of, put_at
 from injector.injection.legacy.inject import inject_legacy_by_hand
+from injector.injection.owner import find_workload
 from injector.injection.policy import Decision, decide
 from injector.injection.releases import Behaviour
 from injector.injection.request import InjectionRequest, Workload
@@ -102,6 +103,11 @@ def _typed(document: JSONObject, place: PodPlace, behaviour: Behaviour) -> JSONO
 def _read(value: JSON, schema: GoType, behaviour: Behaviour) -> JSONObject:
     zero_times = behaviour.prints_zero_timestamp
     typed: JSONObject = normalise(value, schema, coerce_strings=True, zero_times=zero_times)
+    status = typed.get("status") or {}
+    if schema.name == "StatefulSet" and not behaviour.prints_available_replicas:
+        typed = typed | {
+            "status": {key: count for key, count in status.items() if count or key == "replicas"}
+        }
     return typed
 
 
@@ -130,11 +136,7 @@ def _inject_place(
     request = InjectionRequest(
         pod=pod,
         namespace=own_namespace,
-        workload=Workload(
-            metadata=owner if owner.get("namespace") or not namespace else owner | {"namespace": namespace},
-            api_version=document.get("apiVersion") or "",
-            kind=document.get("kind") or "",
-        ),
+        workload=_workload(document, pod, namespace, snapshot.behaviour),
         by_hand=True,
     )
     by_hand = inject if snapshot.behaviour.kube_inject_decides else inject_legacy_by_hand
@@ -142,6 +144,18 @@ def _inject_place(
     document = put_at(document, place.spec, injected["spec"])
     document = put_at(document, place.metadata, injected["metadata"])
     return WorkloadOutcome(document=document, reencoded=True, considered=(considered,))
+
+
+def _workload(document: JSONObject, pod: Pod, namespace: str, behaviour: Behaviour) -> Workload:
+    """Return what templates see as the pod's workload: the document, or from 1.22 the owner of a Pod."""
+    owner: JSONObject = document.get("metadata") or {}
+    if document.get("kind") == "Pod" and behaviour.kube_inject_finds_owners:
+        return find_workload(pod, owner.get("namespace") or namespace, behaviour)
+    return Workload(
+        metadata=owner if owner.get("namespace") or not namespace else owner | {"namespace": namespace},
+        api_version=document.get("apiVersion") or "",
+        kind=document.get("kind") or "",
+    )
 
 
 # ---- whether

@@ -232,7 +232,7 @@ def _file(case: Case, untrusted_values: str) -> Iterator[str]:
         for document in documents(case.input):
             outcome = injector.inject_workload(document.value, namespace=case.namespace)
             warnings.extend(outcome.warnings)
-            texts.append(dump(outcome.document) if outcome.reencoded else document.text)
+            texts.append(dump(outcome.document, width=_width(case)) if outcome.reencoded else document.text)
             found.append(outcome.document)
     except InjectorError as error:
         yield from _file_error(case, str(error))
@@ -241,6 +241,10 @@ def _file(case: Case, untrusted_values: str) -> Iterator[str]:
         yield f"error: {case.error!r} expected, none came"
         return
     yield from _file_documents(case, texts, found, warnings)
+
+
+def _width(case: Case) -> int:
+    return 80 if behaviour_of(case.release).folds_yaml else -1
 
 
 def _file_error(case: Case, error: str) -> Iterator[str]:
