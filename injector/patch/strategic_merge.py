@@ -33,6 +33,7 @@ _BAD_RETAIN: Final = "invalid patch format of retainKeys"
 _BAD_ORDER: Final = "invalid patch format of setElementOrder list"
 _BAD_DELETE: Final = "invalid patch format of primitive list"
 _DROPPED: Final = object()
+_CONTAINERS: Final = (dict, list)
 
 
 def strategic_merge(original: JSON, patch: JSON, schema_type: GoType = POD) -> JSONObject:
@@ -115,7 +116,18 @@ def _delete_from_field(merged: JSONObject, key: str, value: JSON, schema: GoType
 
 def _settled(value: JSON) -> JSON:
     """Return a value that has nothing to be merged with: without nulls in its maps and without directives."""
-    return _without_directives(_without_nulls(value))
+    return value if _is_settled(value) else _without_directives(_without_nulls(value))
+
+
+def _is_settled(value: JSON) -> bool:
+    """Whether there is no null in a map and no directive; most values are so, and this is quick to see."""
+    if isinstance(value, dict):
+        if None in value.values() or _DIRECTIVE in value:
+            return False
+        return all(_is_settled(item) for item in value.values() if item.__class__ in _CONTAINERS)
+    if isinstance(value, list):
+        return all(_is_settled(element) for element in value if element.__class__ in _CONTAINERS)
+    return True
 
 
 def _without_nulls(value: JSON) -> JSON:

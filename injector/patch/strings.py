@@ -19,7 +19,7 @@ def coerced(value: JSON) -> str | None:
 
 
 def single_precision(value: float) -> str:
-    """Return ``value`` rounded to single precision, with the fewest digits that tell it from its neighbours."""
+    """Return ``value`` in single precision, with the fewest digits that tell it from its neighbours."""
     rounded = _single(value)
     if math.isinf(rounded):
         return "+Inf" if rounded > 0 else "-Inf"

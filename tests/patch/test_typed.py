@@ -255,6 +255,25 @@ def test_unknown_fields_are_kept_on_demand_where_they_are() -> None:
     assert kept["future"] is value["future"]
 
 
+def test_fields_of_another_time_are_unknown() -> None:
+    older = frozenset({"Container.restartPolicy"})
+    container = {"name": "a", "restartPolicy": 5, "resources": {}}
+    assert normalise(container, CONTAINER, without=older) == {"name": "a", "resources": {}}
+    with pytest.raises(TypedError, match="number into Go struct field Container.image of type string"):
+        normalise({**container, "image": 1}, CONTAINER, without=older)
+
+
+def test_below_an_embedded_struct_nothing_becomes_a_word() -> None:
+    with pytest.raises(
+        TypedError, match=r"ConfigMapVolumeSource\.VolumeSource\.configMap\.LocalObjectReference\.name"
+    ):
+        normalise({"name": 1, "configMap": {"name": 5}}, "Volume", coerce_strings=True)
+    assert normalise({"name": 1, "emptyDir": {}}, "Volume", coerce_strings=True) == {
+        "name": "1",
+        "emptyDir": {},
+    }
+
+
 def test_a_time_that_is_not_set_is_printed_for_releases_that_print_it() -> None:
     assert normalise({}, "meta/v1.ObjectMeta", zero_times=True) == {"creationTimestamp": None}
     assert normalise({"creationTimestamp": None}, "meta/v1.ObjectMeta") == {}
