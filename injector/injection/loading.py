@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from injector.errors import ConfigError, TemplateError
 from injector.injection.config import (
@@ -17,11 +16,12 @@ from injector.injection.config import (
     read_mapping,
     told_release,
 )
+from injector.injection.functions import functions_of
 from injector.injection.mesh.effective import ProxyConfigs
 from injector.injection.mesh.loading import Mesh, load_mesh
 from injector.injection.releases import Behaviour, behaviour_of
 from injector.injection.render import InjectionTemplate
-from injector.injection.snapshot import Snapshot, UntrustedValues
+from injector.injection.snapshot import InjectConfig, Snapshot, UntrustedValues
 from injector.json_types import JSONObject
 
 
@@ -106,14 +106,21 @@ def _proxy_configs(mesh: Mesh | None, resources: Iterable[JSONObject], faults: F
 
 
 def _with_templates(snapshot: Snapshot, sources: Sources, faults: Faults) -> Snapshot:
-    templates: dict[str, Any] = {}
+    functions = functions_of(snapshot)
+    usual = _usual_names(snapshot.config)
+    templates: dict[str, InjectionTemplate] = {}
     for name, text in snapshot.config.templates.items():
         try:
-            templates[name] = InjectionTemplate(text, snapshot)
+            templates[name] = InjectionTemplate(text, snapshot, functions, compiled=name in usual)
         except TemplateError as error:
             faults.found.append(_template_fault(name, error, snapshot, sources))
     faults.raise_if_any()
     return replace(snapshot, templates=templates)
+
+
+def _usual_names(config: InjectConfig) -> set[str]:
+    """Return the templates of pods that name none."""
+    return {name for each in config.default_templates for name in (each, *config.aliases.get(each, ()))}
 
 
 def _template_fault(name: str, error: TemplateError, snapshot: Snapshot, sources: Sources) -> ConfigError:

@@ -159,6 +159,7 @@ class Behaviour:
     # kube-inject
     kube_inject_decides: bool = False  # it looks at the annotation and the namespace
     kube_inject_skips_injected: bool = False
+    kube_inject_skip_needs_status: bool = False  # and only those with the status annotation
     kube_inject_pull_secrets: bool = False
     kube_inject_finds_owners: bool = False  # of a Pod, as the webhook does
     prints_available_replicas: bool = False  # in a StatefulSet's status, also where it is 0
@@ -288,6 +289,7 @@ ROWS: Final[tuple[Row, ...]] = (
     _row("resets_openshift_user", 23),
     _row("kube_inject_decides", 8),
     _row("kube_inject_skips_injected", 2, 16),
+    _row("kube_inject_skip_needs_status", 9),
     _row("kube_inject_pull_secrets", 6),
     _row("kube_inject_names_kind", 13),
     _row("kube_inject_finds_owners", 22),

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from injector.errors import InjectionError
-from injector.gotemplate import Template, compile_template
+from injector.gotemplate import Function, Template, compile_template, parse
+from injector.gotemplate.builtins import BUILTINS
 from injector.gotemplate.values import Value
 from injector.injection.context import dot_of, dot_type, known_fields
-from injector.injection.functions import functions_of
 from injector.injection.mesh.annotation import ANNOTATION
 from injector.injection.mesh.message import Message, MessageError
 from injector.injection.request import InjectionRequest
@@ -36,13 +36,27 @@ class TemplateData:
 class InjectionTemplate:
     """One template of the configuration, compiled."""
 
-    def __init__(self, text: str, snapshot: Snapshot) -> None:
-        """Compile it for a snapshot; raises TemplateSyntaxError."""
+    def __init__(
+        self, text: str, snapshot: Snapshot, functions: Mapping[str, Function], *, compiled: bool = True
+    ) -> None:
+        """Take it for a snapshot; raises TemplateSyntaxError.
+
+        Unless ``compiled`` it is only parsed, and compiled when the first pod asks for it: charts bring
+        templates along that istiod runs elsewhere.
+        """
         self._text = text
         self._snapshot = snapshot
-        self._functions = functions_of(snapshot)
+        self._functions = functions
         self.proxy_config = _usual_proxy_config(snapshot)
-        self.usual = self._compile(self.proxy_config)
+        if compiled:
+            self.usual  # noqa: B018 - made now, so that no pod has to wait for it
+        else:
+            parse(_NAME, text, BUILTINS.keys() | functions.keys(), snapshot.behaviour.delimiters)
+
+    @cached_property
+    def usual(self) -> Template:
+        """The template for pods with the mesh's own ProxyConfig."""
+        return self._compile(self.proxy_config)
 
     @cached_property
     def general(self) -> Template:

@@ -21,6 +21,7 @@ from injector.json_types import JSON, JSONObject, Pod
 from injector.patch import GoType, go_type, normalise
 
 _PROXY: Final = "istio-proxy"
+_STATUS: Final = "sidecar.istio.io/status"
 _POD_SPEC: Final = go_type("core/v1.PodSpec")
 _OBJECT_META: Final = go_type("meta/v1.ObjectMeta")
 _BY_HAND: Final = InjectConfig(policy="enabled", templates={})
@@ -165,13 +166,22 @@ def _decide(pod: Pod, namespace: str, behaviour: Behaviour) -> Decision:
     """Decide as kube-inject of the release: up to 1.7 it knows neither annotation nor namespace."""
     if (pod["spec"].get("hostNetwork")) is True:
         return Decision(inject=False, rule="host-network", reason="has host networking enabled")
-    containers = pod["spec"].get("containers") or ()
-    proxied = any(container.get("name") == _PROXY for container in containers)
-    if behaviour.kube_inject_skips_injected and proxied and len(containers) > 1:
+    if behaviour.kube_inject_skips_injected and _is_injected(pod, behaviour):
         return Decision(inject=False, rule="injected", reason=f'has injected "{_PROXY}" sidecar already')
     if not behaviour.kube_inject_decides:
         return Decision(inject=True, rule="policy", reason="injection was asked for")
     return decide(pod, namespace, _BY_HAND, behaviour)
+
+
+def _is_injected(pod: Pod, behaviour: Behaviour) -> bool:
+    """Tell whether kube-inject takes the pod for one that it injected before."""
+    containers = pod["spec"].get("containers") or ()
+    marked = _STATUS in (pod["metadata"].get("annotations") or {})
+    return (
+        len(containers) > 1
+        and (marked or not behaviour.kube_inject_skip_needs_status)
+        and any((container or {}).get("name") == _PROXY for container in containers)
+    )
 
 
 def _warning(considered: Considered, namespace: str, behaviour: Behaviour) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import unquote
 
 Door = Literal["webhook", "file", "decision"]
 
@@ -153,7 +154,7 @@ def _legacy(folder: Path, release: str, row: dict[str, Any]) -> Iterator[Case]:
         name=row["name"],
         door="webhook",
         setup=setup,
-        path=settings.get("path", "/inject"),
+        path=unquote(settings.get("path", "/inject")),
         body=body,
         content_type=settings.get("content_type"),
         object=_object(body),
@@ -274,7 +275,7 @@ def _modern_webhook(release: str, name: str, setup: Setup, row: dict[str, Any], 
         name=name,
         door="webhook",
         setup=setup,
-        path=path,
+        path=unquote(path),
         body=body,
         content_type=headers.get("Content-Type"),
         object=_object(body),
