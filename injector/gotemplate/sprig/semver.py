@@ -287,6 +287,7 @@ def _compared(result: Type, read: Callable[[int], Any]) -> Method:
 
 _TYPE: Final = types.StructType(
     name=SEMVER.name,
+    implements=frozenset({"json.Marshaler"}),
     fields={
         "major": Field(json_name="major", type=types.UINT64),
         "minor": Field(json_name="minor", type=types.UINT64),

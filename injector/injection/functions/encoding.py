@@ -23,6 +23,10 @@ from injector.json_types import JSON
 from injector.kubeyaml import EncodingError, dump, go_json, json_fault
 from injector.patch import go_type, normalise
 
+_DEEPEST: Final = 200
+"""Levels of lists and objects in one JSON text; Go has 10,000, but Python's stack is smaller."""
+
+_BRACKET: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -74,9 +78,10 @@ def _struct(value: Struct) -> JSON:
         return message_to_json(message)
     if "text" in value.data:  # a quantity, a time, an IntOrString
         return value.data["text"]
-    if value.type.stringer is not None:  # semver.Version
+    if value.type.stringer is not None and "json.Marshaler" in value.type.implements:  # semver.Version
         return value.type.stringer(value)
-    return {value.type.fields[name].json_name or name: to_json(field) for name, field in value.items()}
+    fields = {value.type.fields[name].json_name or name: field for name, field in value.items()}
+    return {name: to_json(field) for name, field in fields.items() if field}
 
 
 def to_yaml(value: Value) -> str:
@@ -89,17 +94,27 @@ def to_yaml(value: Value) -> str:
 
 def parse(text: str) -> JSON:
     """Return the JSON that ``text`` is, as Go reads it into an interface{}; FunctionError in Go's words."""
+    if text.count("[") + text.count("{") > _DEEPEST:
+        _check_depth(text)
     try:
         return orjson.loads(text)
     except ValueError:
         return _parse_slowly(text)
 
 
+def _check_depth(text: str) -> None:
+    depth = 0
+    for bracket in _BRACKET.findall(text):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(bracket, 0)
+        if depth > _DEEPEST:
+            raise FunctionError("exceeded max depth")
+
+
 def _parse_slowly(text: str) -> JSON:
-    """Read what orjson refuses and Go does not: lone surrogates, bytes that are no UTF-8, deep nesting."""
+    """Read what orjson refuses and Go does not: lone surrogates and bytes that are no UTF-8."""
     try:
         value = json.loads(_SURROGATE.sub("\ufffd", text), parse_constant=_refuse, parse_float=_finite)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         fault = json_fault(text.encode(errors="surrogateescape"))
         raise FunctionError(fault or str(error)) from error
     return _without_surrogates(value)

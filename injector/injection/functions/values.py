@@ -9,7 +9,7 @@ from injector.gotemplate.sprig.texts import check_size, spaces
 from injector.injection.functions.encoding import parse, to_json
 from injector.injection.mesh.duration import format_duration as duration_text
 from injector.injection.mesh.views import nanoseconds_of
-from injector.kubeyaml import go_json
+from injector.kubeyaml import EncodingError, go_json
 
 _OBJECT = "{}"
 """What Istio answers for what it cannot encode or decode; of decoding, too, it is a string."""
@@ -71,7 +71,7 @@ def struct_to_json(value: Value) -> str:
         return _OBJECT
     try:
         return go_json(to_json(value), sort_keys=False)
-    except FunctionError:
+    except (EncodingError, FunctionError):
         return _OBJECT
 
 
