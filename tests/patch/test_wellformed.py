@@ -1,0 +1,117 @@
+"""What certainly fits its Go type never is an error there, and the pods of an API server fit."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from injector.errors import TypedError
+from injector.patch import POD, normalise
+from injector.patch.wellformed import fits
+
+PLAIN: dict[str, Any] = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {
+        "name": "web",
+        "labels": {"app": "web"},
+        "creationTimestamp": "2026-01-02T03:04:05Z",
+        "ownerReferences": [{"apiVersion": "v1", "kind": "X", "name": "x", "uid": "u", "controller": True}],
+    },
+    "spec": {
+        "containers": [
+            {
+                "name": "web",
+                "image": "web:1",
+                "ports": [{"containerPort": 80, "protocol": "TCP"}],
+                "env": [{"name": "A", "value": "b"}],
+                "resources": {"limits": {"cpu": "100m", "memory": "1Gi"}},
+                "livenessProbe": {"httpGet": {"path": "/", "port": "http"}, "periodSeconds": 10},
+            }
+        ],
+        "terminationGracePeriodSeconds": 30,
+        "tolerations": [{"key": "k", "tolerationSeconds": 300}],
+        "volumes": [{"name": "v", "emptyDir": {}}],
+    },
+    "status": {},
+}
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    children: list[tuple[Any, Any]] = []
+    if isinstance(value, dict):
+        children = list(value.items())
+    if isinstance(value, list):
+        children = list(enumerate(value))
+    return [path, *(place for key, item in children for place in places(item, (*path, key)))]
+
+
+PLACES = places(PLAIN)[1:]
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.sampled_from(
+        ["1", "100m", "1e3", "1.5", "x", "", "2026-02-31T00:00:00Z", "2026-02-03T04:05:06Z", "80\n"]
+    )
+    | st.text(max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from(["name", "Name", "x"]), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+
+
+def changed(place: tuple[Any, ...], value: Any) -> dict[str, Any]:
+    pod = deepcopy(PLAIN)
+    target: Any = pod
+    for key in place[:-1]:
+        target = target[key]
+    target[place[-1]] = value
+    return pod
+
+
+@given(place=st.sampled_from(PLACES), value=VALUES)
+def test_what_fits_is_read_without_an_error_and_without_a_loss(place: tuple[Any, ...], value: Any) -> None:
+    pod = changed(place, value)
+    if fits(pod, POD):
+        kept = normalise(pod, POD, keep_unknown=True)
+        assert kept == normalise(pod, POD), "it has no field that the type does not know"
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("spec", "containers", 0, "ports", 0, "containerPort"), 80.0),
+        (("spec", "containers", 0, "ports", 0, "containerPort"), "80"),
+        (("spec", "containers", 0, "ports", 0, "containerPort"), True),
+        (("spec", "containers", 0, "ports", 0, "containerPort"), 2**31),
+        (("spec", "terminationGracePeriodSeconds"), 1.5),
+        (("metadata", "labels", "app"), 1),
+        (("spec", "containers"), {}),
+        (("metadata", "creationTimestamp"), "2026-13-01T00:00:00Z"),
+    ],
+)
+def test_what_go_refuses_does_not_fit(place: tuple[Any, ...], value: Any) -> None:
+    pod = changed(place, value)
+    assert not fits(pod, POD)
+    with pytest.raises(TypedError):
+        normalise(pod, POD)
+
+
+def test_other_spellings_and_unknown_fields_are_left_to_those_who_look_closer() -> None:
+    assert fits(PLAIN, POD)
+    assert not fits({**PLAIN, "Spec": {}}, POD)
+    assert not fits({**PLAIN, "brandNew": 1}, POD)
+
+
+def test_null_is_every_type_s_zero_value() -> None:
+    for place in PLACES:
+        if not any(isinstance(key, int) for key in place[-1:]):
+            assert fits(changed(place, None), POD), place
