@@ -31,8 +31,8 @@ from injector.kubeyaml.survey import Slot, Survey, Tree, survey
 Untrusted = Literal["scalar", "text"]
 """What a value means that would not stay inside its scalar: the string it is, or what YAML makes of it."""
 
-_HARMLESS = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9_./-]*[A-Za-z0-9])?)?\Z").match
-"""Text that opens, closes and separates nothing in any place of a YAML document."""
+_HARMLESS = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9_./-]{0,254}[A-Za-z0-9])?)?\Z").match
+"""Text that opens, closes and separates nothing in any place of a YAML document; short enough for a key."""
 
 
 def are_harmless(values: Iterable[str]) -> bool:

@@ -77,7 +77,11 @@ class SkeletonCache:
             return skeleton.fill_unsafely(rendering.values, untrusted)
 
     def _fill_unknown(self, rendering: Rendering, untrusted: Untrusted) -> JSON:
-        if self._is_first_sight(rendering.strings) and are_harmless(rendering.values):
+        if (
+            self._is_first_sight(rendering.strings)
+            and are_harmless(rendering.values)
+            and all(rendering.values)
+        ):
             try:
                 return load(rendering.text)
             except YAMLError:

@@ -3,10 +3,14 @@ from __future__ import annotations
 import threading
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from injector.errors import YAMLError
-from injector.kubeyaml import SkeletonCache
+from injector.kubeyaml import SkeletonCache, go_json
 from injector.rendering import Rendering
+
+from .generators import HOLE, benign_values, templates
 
 
 def rendering(name: str, value: str = "x") -> Rendering:
@@ -32,6 +36,24 @@ def test_a_word_means_the_same_at_first_sight_and_later() -> None:
     cache = SkeletonCache(8)
     filled = [cache.fill(Rendering(("a: .", ""), ("inf",))) for _ in range(3)]
     assert filled == [{"a": ".inf"}] * 3
+
+
+@given(template=templates, values=st.lists(st.one_of(benign_values, st.just("")), min_size=24, max_size=24))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+def test_the_first_sight_of_a_text_reads_as_all_later_ones(template: str, values: list[str]) -> None:
+    strings = tuple(template.split(HOLE))
+    if len(strings) > len(values):
+        return
+    cache = SkeletonCache(8)
+    answers = [_answer(cache, Rendering(strings, tuple(values[: len(strings) - 1]))) for _ in range(3)]
+    assert answers[0] == answers[1] == answers[2]
+
+
+def _answer(cache: SkeletonCache, found: Rendering) -> str:
+    try:
+        return go_json(cache.fill(found))
+    except YAMLError as error:
+        return str(error)
 
 
 def test_unsafe_values_are_counted_and_read_in_both_modes() -> None:
