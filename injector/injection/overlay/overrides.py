@@ -7,7 +7,7 @@ kept in an annotation, so that a second injection still knows it. Knows no templ
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
@@ -23,7 +23,7 @@ from injector.injection.overlay.containers import (
     name_of,
     with_annotations,
 )
-from injector.injection.overlay.merge import merge_pod
+from injector.injection.overlay.merge import PodTypes
 from injector.injection.overlay.status import STATUS
 from injector.injection.overlay.typed import containers_json, decode_containers
 from injector.json_types import JSONObject, Pod
@@ -42,17 +42,19 @@ class OverrideRules:
     ``skips_injected``: not over those that an earlier injection brought (1.17). ``init_anywhere``: an
     injected init container takes the owner's from either list (native sidecars, 1.19).
     ``zero_timestamp``: Go prints an unset creationTimestamp as null, and null deletes (up to 1.27).
+    ``types`` are the release's.
     """
 
     skips_injected: bool
     init_anywhere: bool
     zero_timestamp: bool
+    types: PodTypes = field(default_factory=PodTypes)
 
 
-def overrides_of(annotations: Mapping[str, str]) -> Overrides:
+def overrides_of(annotations: Mapping[str, str], types: PodTypes) -> Overrides:
     """Return the containers kept by an earlier injection; raises InjectionError in Go's words."""
     text = annotations.get(OVERRIDES)
-    return {} if text is None else decode_containers(text)
+    return {} if text is None else decode_containers(text, types)
 
 
 def injected_before(annotations: Mapping[str, str]) -> Mapping[Kind, Sequence[str]]:
@@ -122,7 +124,7 @@ def _applied(pod: Pod, kind: Kind, container: JSONObject, rules: OverrideRules) 
     if rules.zero_timestamp:
         overlay["metadata"] = {"creationTimestamp": None}
     try:
-        return merge_pod(pod, overlay)
+        return rules.types.merge(pod, overlay)
     except InjectionError as error:
         word = "init container" if kind == "initContainers" else "container"
         raise InjectionError(f"failed to apply sidecar {word}: {error}") from error

@@ -17,7 +17,7 @@ from injector.injection.annotations import validate
 from injector.injection.mesh.annotation import ANNOTATION as PROXY_CONFIG
 from injector.injection.overlay.containers import annotations_of, labels_of, metadata_of
 from injector.injection.overlay.environment import CLUSTER, complete, set_environment
-from injector.injection.overlay.merge import EMPTY_POD, merge_pod, typed_pod
+from injector.injection.overlay.merge import PodTypes
 from injector.injection.overlay.metrics import announce_secure_port, merge_metrics
 from injector.injection.overlay.native import ANNOTATION as NATIVE
 from injector.injection.overlay.native import detect_native, follow_template, native_for
@@ -74,7 +74,7 @@ def inject_overlay(request: InjectionRequest, snapshot: Snapshot) -> Pod:
     original = injection.original
     with _saying("failed to run injection template"):
         validate(annotations_of(original), snapshot.behaviour)
-        kept = overrides_of(annotations_of(original))
+        kept = overrides_of(annotations_of(original), injection.settings.rules.types)
         merged, template_pod = _run_templates(injection, kept)
     with _saying("failed to re apply container"):
         merged = reapply(merged, original, template_pod, kept, injection.settings.rules.overrides)
@@ -120,7 +120,7 @@ def _begin(request: InjectionRequest, snapshot: Snapshot) -> Injection:
 
 def _original(request: InjectionRequest, snapshot: Snapshot, settings: Settings) -> Pod:
     """Return the pod as Go's types have it, with the request's namespace and without managedFields."""
-    pod = typed_pod(request.pod)
+    pod = settings.rules.types.typed(request.pod)
     metadata = {key: value for key, value in metadata_of(pod).items() if key != "managedFields"}
     if request.namespace and not request.by_hand:
         metadata.setdefault("namespace", request.namespace)
@@ -138,16 +138,17 @@ def _run_templates(injection: Injection, kept: Overrides) -> tuple[Pod, Pod]:
     original, snapshot, settings = injection.original, injection.snapshot, injection.settings
     stripped = reinsert(strip(original, settings.rules.metrics, agent_port=settings.agent_port), kept)
     data = template_data(injection.request, snapshot, stripped, native=injection.native)
-    merged, template_pod = original, EMPTY_POD
+    types = settings.rules.types
+    merged, template_pod = original, types.typed({})
     for name in select_templates(annotations_of(original), snapshot.config):
         template = template_of(name, snapshot.templates)
         overlay = _overlay(template, data, snapshot)
         if not snapshot.behaviour.template_pod_first:
-            merged = _merged_with_owner(merged, overlay)
+            merged = _merged_with_owner(merged, overlay, types)
         with _saying("failed applying injection overlay"):
-            template_pod = merge_pod(template_pod, overlay)
+            template_pod = types.merge(template_pod, overlay)
         if snapshot.behaviour.template_pod_first:
-            merged = _merged_with_owner(_followed(merged, template_pod, injection), overlay)
+            merged = _merged_with_owner(_followed(merged, template_pod, injection), overlay, types)
     return merged, template_pod
 
 
@@ -161,9 +162,9 @@ def _overlay(template: InjectionTemplate, data: TemplateData, snapshot: Snapshot
         raise InjectionError(f"yaml to json: {error.reason}") from error
 
 
-def _merged_with_owner(merged: Pod, overlay: JSON) -> Pod:
+def _merged_with_owner(merged: Pod, overlay: JSON, types: PodTypes) -> Pod:
     with _saying("failed parsing generated injected YAML (check Istio sidecar injector configuration)"):
-        return merge_pod(merged, overlay)
+        return types.merge(merged, overlay)
 
 
 def _followed(merged: Pod, template_pod: Pod, injection: Injection) -> Pod:

@@ -2,12 +2,16 @@
 
 Injection works on the pod as Go's types have it: without what the types do not know, with what they
 always print. A patch made from that pod would not always apply to the one that was received, and
-would drop what is newer than our types. So changes are carried over, and nothing else.
+would drop what is newer than all types. So changes are carried over, and nothing else.
+
+Lists are carried over place by place, as the patches are that Istio makes: values that Go would print
+otherwise (``0.25`` for ``250m``) stay where nothing of the place changes. Only what no type knows goes
+with its element; Istio leaves it behind at the old place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from operator import is_
 from typing import Any, Final
 
@@ -67,25 +71,72 @@ def _declared(declared: GoType, key: str) -> tuple[GoType, str]:
     return field.type, field.merge_key
 
 
+# ---- lists
+
+
 def _list(
     received: list[Any], typed: list[Any], final: list[Any], element: GoType, merge_key: str
 ) -> list[Any]:
-    kept = {id(value) for value in final}
-    by_identity = {id(value): index for index, value in enumerate(typed)}
-    by_key: dict[JSON, list[int]] = {}
-    for index in reversed(range(len(typed))):
-        if id(typed[index]) not in kept:
-            by_key.setdefault(_key(typed[index], merge_key, index), []).append(index)
-    carried = []
-    for position, value in enumerate(final):
-        place = by_identity.get(id(value))
-        if place is None and (places := by_key.get(_key(value, merge_key, position))):
-            place = places.pop()
-        carried.append(value if place is None else _value(received[place], typed[place], value, element, ""))
+    carried = list(_elements(received, typed, final, element, merge_key))
     unchanged = len(carried) == len(received) and all(map(is_, carried, received))
     return received if unchanged else carried
 
 
-def _key(value: JSON, merge_key: str, position: int) -> JSON:
-    """Return what an element is told by: its merge key, else its place in the list."""
-    return value.get(merge_key) if merge_key and isinstance(value, dict) else position
+def _elements(
+    received: list[Any], typed: list[Any], final: list[Any], element: GoType, merge_key: str
+) -> Iterator[JSON]:
+    """Carry over place by place, as Istio's patch does; what no type knows goes with its element."""
+    pairs = zip(typed, received, strict=True) if merge_key else ()
+    owners = {_key(before, merge_key): raw for before, raw in pairs}
+    for place, value in enumerate(final):
+        before = typed[place] if place < len(typed) else _ABSENT
+        if before is not _ABSENT and _key(before, merge_key) == _key(value, merge_key):
+            yield _value(received[place], before, value, element, "")
+        else:
+            carried = value
+            if before is not _ABSENT:
+                carried = _value(_without_unknown(received[place], element), before, value, element, "")
+            yield _with_unknown(carried, owners.get(_key(value, merge_key)), element)
+
+
+def _key(value: JSON, merge_key: str) -> Hashable:
+    return value.get(merge_key) if merge_key and isinstance(value, dict) else None
+
+
+# ---- what no type knows
+
+
+def _without_unknown(value: JSON, declared: GoType) -> JSON:
+    """Return ``value`` without the fields that its type does not declare, at every depth."""
+    declared = declared.target
+    if isinstance(value, list) and declared.kind == "list":
+        return [_without_unknown(item, declared.element) for item in value]
+    if not isinstance(value, dict) or declared.kind != "struct":
+        return value
+    fields = ((key, item, declared.field(key)) for key, item in value.items())
+    return {key: _without_unknown(item, field.type) for key, item, field in fields if field is not None}
+
+
+def _with_unknown(value: JSON, received: JSON, declared: GoType) -> JSON:
+    """Return ``value`` with the fields of ``received`` that its type does not declare, at every depth."""
+    declared = declared.target
+    if declared.kind != "struct" or not isinstance(value, dict) or not isinstance(received, dict):
+        return value
+    extra = {key: item for key, item in received.items() if declared.field(key) is None}
+    for field in declared.fields:
+        if field.name in value and isinstance(received.get(field.name), dict | list):
+            inside = _inside(value[field.name], received[field.name], field.type, field.merge_key)
+            if inside is not value[field.name]:
+                extra[field.name] = inside
+    return value | extra if extra else value
+
+
+def _inside(value: JSON, received: JSON, declared: GoType, merge_key: str) -> JSON:
+    if not isinstance(value, list):
+        return _with_unknown(value, received, declared)
+    if not merge_key or not isinstance(received, list):
+        return value
+    known = {_key(item, merge_key): item for item in received}
+    element = declared.target.element
+    items = [_with_unknown(item, known.get(_key(item, merge_key)), element) for item in value]
+    return value if all(map(is_, items, value)) else items

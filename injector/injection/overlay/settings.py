@@ -9,9 +9,11 @@ from typing import Any, Final
 
 from injector.injection.overlay.containers import Kind
 from injector.injection.overlay.gotext import parse_bool
+from injector.injection.overlay.merge import PodTypes
 from injector.injection.overlay.metrics import MetricsRules, metrics_rules_of
 from injector.injection.overlay.overrides import OverrideRules
 from injector.injection.overlay.probes import ProbeRules, rules_of
+from injector.injection.overlay.vintage import fields_after
 from injector.injection.releases import behaviour_of
 from injector.injection.snapshot import Snapshot
 from injector.json_types import JSONObject
@@ -25,6 +27,7 @@ DEFAULT_CLUSTER: Final = "Kubernetes"
 class Rules:
     """How a release does each step."""
 
+    types: PodTypes
     proxies: tuple[Kind, ...]
     metrics: MetricsRules
     overrides: OverrideRules
@@ -51,13 +54,16 @@ def rules_for(release: str, *, tcp_probes: bool) -> Rules:
     """Return the rules of a release; ``tcp_probes`` is the feature REWRITE_TCP_PROBES."""
     behaviour = behaviour_of(release)
     native = behaviour.native_sidecars_by_feature
+    types = PodTypes(unknown=fields_after(behaviour.minor))
     return Rules(
+        types=types,
         proxies=("containers", "initContainers") if native else ("containers",),
         metrics=metrics_rules_of(behaviour),
         overrides=OverrideRules(
             skips_injected=behaviour.parses_status_always,
             init_anywhere=native,
             zero_timestamp=behaviour.prints_zero_timestamp,
+            types=types,
         ),
         probes=rules_of(behaviour, tcp_feature=tcp_probes),
     )

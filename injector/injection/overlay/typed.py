@@ -8,11 +8,12 @@ from typing import Final
 
 import orjson
 
-from injector.errors import InjectionError, TypedError
+from injector.errors import InjectionError
 from injector.injection.overlay.containers import KINDS, Kind
+from injector.injection.overlay.merge import PodTypes
 from injector.json_types import JSON, JSONObject
 from injector.kubeyaml import go_json, json_fault
-from injector.patch import POD, GoType, go_type, normalise
+from injector.patch import GoType, go_type
 
 CONTAINERS: Final = go_type("[]core/v1.Container")
 
@@ -22,7 +23,7 @@ _POD_SPEC: Final = re.compile(r"\bPodSpec\.spec\.")
 _IN_SPEC: Final = re.compile(r"(?<=\.)spec\.")
 
 
-def decode_containers(text: str) -> dict[Kind, list[JSONObject]]:
+def decode_containers(text: str, types: PodTypes) -> dict[Kind, list[JSONObject]]:
     """Return the lists of containers that a JSON object holds, as Go decodes Istio's type podOverrides.
 
     Raises InjectionError in encoding/json's words.
@@ -35,8 +36,8 @@ def decode_containers(text: str) -> dict[Kind, list[JSONObject]]:
         raise InjectionError(f"json: cannot unmarshal {kind} into Go value of type inject.podOverrides")
     lists = {key: item for key, item in value.items() if key.lower() in ("containers", "initcontainers")}
     try:
-        spec = normalise({"spec": lists}, POD)["spec"]
-    except TypedError as error:
+        spec = types.typed({"spec": lists})["spec"]
+    except InjectionError as error:
         words = _POD_SPEC.sub("podOverrides.", str(error))
         raise InjectionError(_IN_SPEC.sub("", words)) from error
     return {kind: spec[kind] for kind in KINDS if spec.get(kind)}

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from injector.errors import BadReview, InjectionError
+from injector.injection.overlay.merge import PodTypes
 from injector.injection.overlay.overrides import OverrideRules, injected_before, overrides_of, reapply
 from tests.injection.overlay.builders import a_container, a_pod, names, the_proxy
 
@@ -111,8 +112,10 @@ def test_a_container_that_cannot_be_merged_is_named():
 
 
 def test_what_was_kept_is_read_from_the_annotation():
-    assert overrides_of({}) == {}
-    assert overrides_of({OVERRIDES: '{"containers":[{"name":"a"}]}'})["containers"][0]["name"] == "a"
+    assert overrides_of({}, PodTypes()) == {}
+    assert (
+        overrides_of({OVERRIDES: '{"containers":[{"name":"a"}]}'}, PodTypes())["containers"][0]["name"] == "a"
+    )
 
 
 @pytest.mark.parametrize("text", ["", "x", "[]", "1", "null", '{"other":1}', '{"containers":null}'])

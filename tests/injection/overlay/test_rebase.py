@@ -74,7 +74,7 @@ def test_a_container_keeps_what_is_newer_than_the_types_wherever_it_moves():
     }
     containers = rebase(raw, typed, final)["spec"]["containers"]
     assert [container["name"] for container in containers] == ["istio-proxy", "app"]
-    assert containers[1] == raw["spec"]["containers"][0] | {"image": "app:2"}
+    assert containers[1] == raw["spec"]["containers"][0] | {"image": "app:2", "resources": {}}
 
 
 def test_a_field_that_injection_removes_is_removed():
@@ -110,3 +110,43 @@ def test_containers_of_one_name_are_taken_in_order():
     final = a_pod(a_container(image="new"), a_container(image="newer"))
     containers = rebase(raw, typed, final)["spec"]["containers"]
     assert [(container["image"], container["x"]) for container in containers] == [("new", 1), ("newer", 2)]
+
+
+def test_an_element_that_keeps_its_place_is_changed_inside():
+    raw = a_pod(a_container(resources={"limits": {"cpu": "0.5"}}))
+    typed = a_pod(a_container(resources={"limits": {"cpu": "500m"}}))
+    changed = typed["spec"]["containers"][0] | {"image": "new"}
+    proxy = a_container("istio-proxy")
+    expected = raw["spec"]["containers"][0] | {"image": "new"}
+    assert rebase(raw, typed, a_pod(changed, proxy)) == a_pod(expected, proxy)
+    same = copy.deepcopy(typed["spec"]["containers"][0])
+    assert rebase(raw, typed, a_pod(same, proxy)) == a_pod(raw["spec"]["containers"][0], proxy)
+
+
+def test_containers_that_change_places_are_as_go_prints_them():
+    raw = a_pod(a_container("a", future=1, resources={"limits": {"cpu": "0.5"}}), a_container("b"))
+    typed = a_pod(a_container("a", resources={"limits": {"cpu": "500m"}}), a_container("b"))
+    final = typed | {"spec": {"containers": typed["spec"]["containers"][::-1]}}
+    assert rebase(raw, typed, final)["spec"]["containers"][1] == typed["spec"]["containers"][0] | {
+        "future": 1
+    }
+
+
+def test_what_no_type_knows_survives_at_every_depth():
+    probe = {"httpGet": {"port": 1, "future": 2}, "newer": {"x": 1}}
+    env = [{"name": "A", "value": "1", "f": 2}, {"name": "B", "value": "1"}]
+    raw = a_pod(a_container(readinessProbe=probe, env=env, args=["x"]))
+    typed = a_pod(
+        a_container(
+            readinessProbe={"httpGet": {"port": 1}},
+            env=[{"name": "A", "value": "1"}, {"name": "B", "value": "1"}],
+        )
+    )
+    changed = typed["spec"]["containers"][0] | {"readinessProbe": {"httpGet": {"port": 15020, "path": "/p"}}}
+    changed = changed | {"env": [{"name": "A", "value": "2"}, {"name": "C"}]}
+    container = rebase(raw, typed, a_pod(a_container("istio-proxy"), changed))["spec"]["containers"][1]
+    assert container["readinessProbe"] == {
+        "httpGet": {"port": 15020, "path": "/p", "future": 2},
+        "newer": {"x": 1},
+    }
+    assert container["env"] == [{"name": "A", "value": "2", "f": 2}, {"name": "C"}]

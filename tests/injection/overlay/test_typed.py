@@ -3,15 +3,16 @@ from __future__ import annotations
 import pytest
 
 from injector.errors import InjectionError
+from injector.injection.overlay.merge import PodTypes
 from injector.injection.overlay.typed import containers_json, decode_containers
 from tests.injection.overlay.builders import a_container
 
 
 def test_lists_of_containers_are_decoded_as_go_does():
     text = '{"Containers":[{"name":"a","unknown":1,"image":""}],"initContainers":null,"volumes":"x"}'
-    assert decode_containers(text) == {"containers": [{"name": "a", "resources": {}}]}
-    assert decode_containers("null") == {}
-    assert decode_containers("{}") == {}
+    assert decode_containers(text, PodTypes()) == {"containers": [{"name": "a", "resources": {}}]}
+    assert decode_containers("null", PodTypes()) == {}
+    assert decode_containers("{}", PodTypes()) == {}
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,7 @@ def test_lists_of_containers_are_decoded_as_go_does():
 )
 def test_what_cannot_be_decoded_is_told_in_gos_words(text, sentence):
     with pytest.raises(InjectionError) as refusal:
-        decode_containers(text)
+        decode_containers(text, PodTypes())
     assert str(refusal.value) == sentence
 
 
