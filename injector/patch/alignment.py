@@ -172,9 +172,8 @@ def _arrange(targets: list[int], new: list[JSON], offset: int) -> Iterator[Step]
             settled = staying_targets[before] if before < passed else place + before - passed
             at = bisect_left(waiting, origin)
             del waiting[at]
-            target = place + bisect_left(waiting, ahead)
-            if settled + at != target:
-                yield Move(offset + settled + at, offset + target)
+            # Never the place where it is, or it would be in order and among those that stay.
+            yield Move(offset + settled + at, offset + place + bisect_left(waiting, ahead))
 
 
 def _longest_increasing(numbers: list[int]) -> list[int]:

@@ -46,11 +46,6 @@ class GoType:
         return go_type(self.element_expression)
 
     @cached_property
-    def key(self) -> str:
-        """The type of a map's keys, as Go prints it."""
-        return _printed(self.expression[4 : self.expression.index("]")])
-
-    @cached_property
     def fields(self) -> tuple[Field, ...]:
         """A struct's fields in the order of declaration, those of embedded structs in their place."""
         return tuple(map(_field, STRUCTS[self.expression].splitlines()))

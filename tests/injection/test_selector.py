@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from injector.errors import TypedError
 from injector.injection.selector import Selector, SelectorError
-
-from ..oracle import BATCH, Ask, expect_agreement, start_oracle, thorough
+from tests.oracle import BATCH, Ask, expect_agreement, start_oracle, thorough
 
 NAME = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 DOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
@@ -61,14 +60,18 @@ REFUSED = {
     ),
     "values without use": (
         expressions(("a", "Exists", ["<"])),
-        '[values: Invalid value: ["\\u003c"]: values set must be empty for exists and does not exist, '
-        'values[0][a]: Invalid value: "<": a valid label must be an empty string or '
-        f"{MADE_OF} (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '({NAME})?')]",
+        (
+            '[values: Invalid value: ["\\u003c"]: values set must be empty for exists and does not exist, '
+            'values[0][a]: Invalid value: "<": a valid label must be an empty string or '
+            f"{MADE_OF} (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '({NAME})?')]"
+        ),
     ),
     "a key with two slashes": (
         expressions(("a/b/c", "Exists", [])),
-        f"key: Invalid value: \"a/b/c\": a qualified name must {MADE_OF} (e.g. 'MyName',  or 'my.name',  or '123-abc', "
-        f"regex used for validation is '{NAME}') with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')",
+        (
+            f"key: Invalid value: \"a/b/c\": a qualified name must {MADE_OF} (e.g. 'MyName',  or 'my.name',  or '123-abc', "
+            f"regex used for validation is '{NAME}') with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+        ),
     ),
     "no prefix": (
         expressions(("/a", "Exists", [])),
@@ -76,9 +79,11 @@ REFUSED = {
     ),
     "a bad prefix": (
         expressions(("A/b", "Exists", [])),
-        'key: Invalid value: "A/b": prefix part a lowercase RFC 1123 subdomain must consist of lower case alphanumeric '
-        "characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used "
-        f"for validation is '{DOMAIN}')",
+        (
+            'key: Invalid value: "A/b": prefix part a lowercase RFC 1123 subdomain must consist of lower case alphanumeric '
+            "characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used "
+            f"for validation is '{DOMAIN}')"
+        ),
     ),
     "too long": (
         {"matchLabels": {"a": "v" * 64}},

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ..oracle import Ask, start_oracle
+from tests.oracle import Ask, start_oracle
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from injector.errors import TypedError
 from injector.patch import canonical_quantity, milli_value, quantity_fault
-
-from ..oracle import BATCH, Ask, thorough
+from tests.oracle import BATCH, Ask, thorough
 
 SHAPE = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 SUFFIX = "unable to parse quantity's suffix"

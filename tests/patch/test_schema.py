@@ -11,8 +11,7 @@ import pytest
 
 from injector.patch import KINDS, POD, GoType, go_type
 from injector.patch.kinds_data import NAMED, STRUCTS
-
-from ..oracle import Ask
+from tests.oracle import Ask
 
 LEAVES = {"quantity": "Quantity", "intOrString": "IntOrString", "time": "Time", "raw": "FieldsV1"}
 

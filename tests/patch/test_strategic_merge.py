@@ -8,8 +8,8 @@ import pytest
 
 from injector.errors import PatchError
 from injector.patch import MergeError, go_type, strategic_merge
+from tests.oracle import Ask, expect_agreement
 
-from ..oracle import Ask, expect_agreement
 from .test_strategic_merge_differential import answer
 
 
@@ -194,6 +194,7 @@ MERGES = {
         {"metadata": {"finalizers": ["d", "b"]}},
         {"metadata": {"finalizers": ["a", "d", "b", "c"]}},
     ),
+    "lists where a pointer to a struct is wanted": (pod(securityContext=[1]), pod(securityContext=[2]), pod(securityContext=[2])),
     "$setElementOrder of nothing": (pod(), pod(**{"$setElementOrder/containers": named("a")}), pod()),
     "$retainKeys": (
         pod(volumes=[{"name": "a", "emptyDir": {}, "configMap": {}}]),
@@ -273,8 +274,8 @@ REFUSED = {
         'unable to find api field in struct PodSpec for the json field "unk_nown"',
     ),
     "an unknown field of odd characters": (
-        pod(**{"a\"\n\x01é\u2028": {}}),
-        pod(**{"a\"\n\x01é\u2028": {}}),
+        pod(**{'a"\n\x01é\u2028': {}}),
+        pod(**{'a"\n\x01é\u2028': {}}),
         'unable to find api field in struct PodSpec for the json field "a\\"\\n\\x01é\\u2028"',
     ),
     "objects in a map of words": (
@@ -321,13 +322,18 @@ REFUSED = {
     "$setElementOrder in another order": (
         pod(),
         pod(**{"$setElementOrder/containers": named("b", "a"), "containers": named("a", "b")}),
-        "The order in patch list:\n[map[name:a] map[name:b]]\n"
-        " doesn't match $setElementOrder list:\n[map[name:b] map[name:a]]\n",
+        ("The order in patch list:\n[map[name:a] map[name:b]]\n"
+        " doesn't match $setElementOrder list:\n[map[name:b] map[name:a]]\n"),
     ),
     "$setElementOrder of an empty list": (
         pod(containers=[]),
         pod(**{"$setElementOrder/containers": named("a")}),
         "no elements in any of the given slices",
+    ),
+    "$setElementOrder with an element that names nothing": (
+        pod(containers=named("a")),
+        pod(**{"$setElementOrder/containers": [{}, *named("a")]}),
+        "map: map[] does not contain declared merge key: name",
     ),
     "$setElementOrder with words among names": (
         pod(containers=named("a")),

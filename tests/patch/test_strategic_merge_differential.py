@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from injector.patch import MergeError, strategic_merge
+from tests.oracle import BATCH, Ask, expect_agreement, thorough
 
-from ..oracle import BATCH, Ask, expect_agreement, thorough
 from .overlays import Overlays
 
 

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from injector.errors import TypedError
 from injector.patch.timestamps import canonical_time
-
-from ..oracle import BATCH, Ask, thorough
+from tests.oracle import BATCH, Ask, thorough
 
 LAYOUT = 'as "2006-01-02T15:04:05Z07:00": cannot parse'
 WRITTEN = {

@@ -90,6 +90,7 @@ READS = {
             "status": {},
         },
     ),
+    "null for a map": (go_type("map[string]string"), None, None),
     "the items of a list are left alone": (
         KINDS["v1", "List"],
         {"kind": "List", "items": [{"spec": {"b": 1, "a": 2}}, None]},
@@ -138,8 +139,8 @@ REFUSED = {
     ),
     "the names of embedded structs stand in the path": (
         {"spec": {"volumes": [{"configMap": {"name": 5}}]}},
-        f"json: cannot unmarshal number into {MUST} "
-        "ConfigMapVolumeSource.spec.volumes.VolumeSource.configMap.LocalObjectReference.name of type string",
+        (f"json: cannot unmarshal number into {MUST} "
+        "ConfigMapVolumeSource.spec.volumes.VolumeSource.configMap.LocalObjectReference.name of type string"),
     ),
     "a map's values are named by the map": (
         {"metadata": {"labels": {"a": 1}}},
@@ -180,8 +181,8 @@ REFUSED = {
     ),
     "an int or string that is neither": (
         {"spec": {"containers": [{"livenessProbe": {"httpGet": {"port": 1.5}}}]}},
-        f"json: cannot unmarshal number 1.5 into {MUST} "
-        "HTTPGetAction.spec.containers.livenessProbe.ProbeHandler.httpGet.port of type int32",
+        (f"json: cannot unmarshal number 1.5 into {MUST} "
+        "HTTPGetAction.spec.containers.livenessProbe.ProbeHandler.httpGet.port of type int32"),
     ),
     "a time that is none": (
         {"metadata": {"creationTimestamp": "x"}},
@@ -229,11 +230,11 @@ def test_coercion_changes_nothing_but_scalars_for_words() -> None:
     port = {"name": 80, "containerPort": 80}
     assert normalise(port, "ContainerPort", coerce_strings=True) == {"name": "80", "containerPort": 80}
     with pytest.raises(
-        TypedError, match="cannot unmarshal array into Go struct field Container.args of type string"
+        TypedError, match=r"cannot unmarshal array into Go struct field Container\.args of type string"
     ):
         normalise({"args": [[1]]}, CONTAINER, coerce_strings=True)
     with pytest.raises(
-        TypedError, match="cannot unmarshal string into Go struct field Container.stdin of type bool"
+        TypedError, match=r"cannot unmarshal string into Go struct field Container\.stdin of type bool"
     ):
         normalise({"name": 1, "args": [1], "stdin": "x"}, CONTAINER, coerce_strings=True)
 
@@ -259,7 +260,7 @@ def test_fields_of_another_time_are_unknown() -> None:
     older = frozenset({"Container.restartPolicy"})
     container = {"name": "a", "restartPolicy": 5, "resources": {}}
     assert normalise(container, CONTAINER, without=older) == {"name": "a", "resources": {}}
-    with pytest.raises(TypedError, match="number into Go struct field Container.image of type string"):
+    with pytest.raises(TypedError, match=r"number into Go struct field Container\.image of type string"):
         normalise({**container, "image": 1}, CONTAINER, without=older)
 
 

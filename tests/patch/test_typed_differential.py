@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from injector.errors import TypedError
 from injector.patch import POD, go_type, normalise
 from injector.patch.equality import same
+from tests.oracle import BATCH, Ask, thorough
 
-from ..oracle import BATCH, Ask, thorough
 from .objects import Objects
 
 SPEC = go_type("PodSpec")
