@@ -46,9 +46,9 @@ class Node:
     children: list[Node] = field(default_factory=list)
 
 
-def compose(text: str | bytes, *, source: str, max_depth: int) -> Node | None:
+def compose(text: str, *, source: str, max_depth: int) -> Node | None:
     """Return the root node of the first document, None for a text without one; raises YAMLError."""
-    dialect = Dialect(_decoded(text, source), source=source)
+    dialect = Dialect(text, source=source)
     while True:
         try:
             return _Composer(dialect, source, max_depth).document()
@@ -57,7 +57,7 @@ def compose(text: str | bytes, *, source: str, max_depth: int) -> Node | None:
                 raise translate(error, source=source) from error
 
 
-def _decoded(text: str | bytes, source: str) -> str:
+def decoded(text: str | bytes, source: str) -> str:
     """Return the text of bytes; libyaml says what is wrong with those that are neither UTF-8 nor UTF-16."""
     if isinstance(text, str) and not _HALF_SURROGATE(text):
         return text

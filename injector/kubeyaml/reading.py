@@ -26,7 +26,7 @@ from injector.kubeyaml.conversion import finite, to_json
 from injector.kubeyaml.decoding import decode
 from injector.kubeyaml.dialect import MISREAD_COLON, SIGNS
 from injector.kubeyaml.failure import translate
-from injector.kubeyaml.nodes import compose
+from injector.kubeyaml.nodes import compose, decoded
 from injector.kubeyaml.scalars import MERGE, TYPED_START, plain
 
 MAX_DEPTH: Final = 64
@@ -54,8 +54,8 @@ def load(text: str | bytes, *, source: str = "", max_depth: int = MAX_DEPTH) -> 
     errors. Raises YAMLError in the wording of Go, also for text that is deeper than ``max_depth``
     or longer than MAX_SIZE.
     """
-    _check_size(text, source)
-    if isinstance(text, str) and not any(sign in text for sign in SIGNS):
+    text = _readable(text, source)
+    if not any(sign in text for sign in SIGNS):
         try:
             return _first_document(text, source, max_depth)
         except _UnusualError:
@@ -65,7 +65,7 @@ def load(text: str | bytes, *, source: str = "", max_depth: int = MAX_DEPTH) -> 
 
 def load_strict(text: str | bytes, *, source: str = "", max_depth: int = MAX_DEPTH) -> JSON:
     """Do as `load` does, but a key set twice in one mapping is a YAMLError."""
-    _check_size(text, source)
+    text = _readable(text, source)
     return _exactly(text, source=source, max_depth=max_depth, strict=True)
 
 
@@ -82,25 +82,23 @@ def json_scalar(text: str) -> JSON:
         return value
 
 
-def _exactly(text: str | bytes, *, source: str, max_depth: int, strict: bool) -> JSON:
+def _exactly(text: str, *, source: str, max_depth: int, strict: bool) -> JSON:
     root = compose(text, source=source, max_depth=max_depth)
     if root is None:
         return None
     return to_json(decode(root, source=source, strict=strict, max_depth=max_depth), source=source)
 
 
-def _check_size(text: str | bytes, source: str) -> None:
+def _readable(text: str | bytes, source: str) -> str:
+    """Return the text, decoded; raises YAMLError if it is too long, or no Unicode."""
     if len(text) > MAX_SIZE:
         raise YAMLError(f"yaml: text of {len(text)} characters is longer than {MAX_SIZE}", source=source)
+    return decoded(text, source)
 
 
 def _first_document(text: str, source: str, max_depth: int) -> JSON:
     """Build the first document from events; _UnusualError when there is more to it."""
-    try:
-        parser = CParser(text)
-    except UnicodeEncodeError:
-        raise _UnusualError from None
-    next_event = parser.get_event
+    next_event = CParser(text).get_event
     try:
         next_event()
         if next_event().__class__ is StreamEndEvent:
