@@ -106,6 +106,7 @@ class Unit:
     size: int = 0
     serial: int = 0
     kept: dict[str, int] = field(default_factory=dict)
+    assigned: dict[int, frozenset[str]] = field(default_factory=dict)
 
     def fresh(self, prefix: str) -> str:
         """Return a name that the generated code does not use yet."""

@@ -5,12 +5,15 @@ Positions count characters from 0; lines count from 1.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import IntEnum, auto
 
 from injector.gotemplate.quoting import quote
 
 SPACES = " \t\r\n"
+_SPACE_RUN = re.compile(r"[ \t\r\n]*")
+_ASCII_NAME = re.compile(r"[A-Za-z0-9_]*")
 LEFT_COMMENT = "/*"
 RIGHT_COMMENT = "*/"
 MARKER_LENGTH = 2  # the minus and its space
@@ -174,8 +177,7 @@ class Lexer:
         return self.text.startswith(self.right, self.pos), False
 
     def _skip_spaces(self) -> None:
-        while (char := self._peek()) and char in SPACES:
-            self.pos += 1
+        self._skip_run()
         self._ignore()
 
     # Outside actions.
@@ -305,8 +307,7 @@ class Lexer:
 
     def _space(self) -> Token:
         """Read a run of spaces, but for the last one where that belongs to a trimming delimiter."""
-        while (char := self._peek()) and char in SPACES:
-            self.pos += 1
+        self._skip_run()
         last = self.pos - 1
         if has_right_marker(self.text, last) and self.text.startswith(self.right, last + MARKER_LENGTH):
             self.pos = last
@@ -322,8 +323,7 @@ class Lexer:
         return LexicalError(f"bad character U+{ord(char):04X}{shown}")
 
     def _identifier(self) -> Token:
-        while is_alphanumeric(self._peek()):
-            self.pos += 1
+        self._skip_name()
         word = self.text[self.start : self.pos]
         if not self._at_terminator():
             raise self._bad_character()
@@ -340,8 +340,7 @@ class Lexer:
         return self._token(Kind.VARIABLE) if self._at_terminator() else self._name(Kind.VARIABLE)
 
     def _name(self, kind: Kind) -> Token:
-        while is_alphanumeric(self._peek()):
-            self.pos += 1
+        self._skip_name()
         if not self._at_terminator():
             raise self._bad_character()
         return self._token(kind)
@@ -360,6 +359,16 @@ class Lexer:
             raise LexicalError("unterminated raw quoted string")
         self.pos = end + 1
         return self._token(Kind.RAW_STRING)
+
+    def _skip_name(self) -> None:
+        match = _ASCII_NAME.match(self.text, self.pos)
+        self.pos = match.end() if match else self.pos
+        while is_alphanumeric(self._peek()):
+            self.pos += 1
+
+    def _skip_run(self) -> None:
+        match = _SPACE_RUN.match(self.text, self.pos)
+        self.pos = match.end() if match else self.pos
 
     def _number(self) -> Token:
         if not self._scan_number():

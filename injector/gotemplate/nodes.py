@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import TypeAlias
+from functools import cache
+from typing import Any, TypeAlias
 
 from injector.gotemplate.quoting import quote
 
@@ -243,11 +244,23 @@ Statement: TypeAlias = Text | Action | If | With | Range | Break | Continue | Te
 def walk(node: Node) -> Iterator[Node]:
     """Yield a node and everything in it; the templates that it calls are not in it."""
     yield node
-    for part in fields(node):
-        value = getattr(node, part.name)
+    for part in parts(node):
+        yield from walk(part)
+
+
+def parts(node: Node) -> Iterator[Node]:
+    """Yield the nodes that a node is made of."""
+    kind: Any = type(node)
+    for name in _names(kind):
+        value = getattr(node, name)
         for element in value if isinstance(value, tuple) else (value,):
             if isinstance(element, Node):
-                yield from walk(element)
+                yield element
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -339,9 +339,9 @@ class Statements(Expressions):
         self.flush()
         self.block = outer
 
-    def settle(self, *bodies: nodes.ListNode | None) -> None:
+    def settle(self, *bodies: nodes.Node | None) -> None:
         """Put the variables that ``bodies`` assign into Python variables, before these run conditionally."""
-        names = {name for body in bodies if body is not None for name in assigned(body)}
+        names = {name for body in bodies if body is not None for name in assigned(body, self.unit.assigned)}
         for name in names.intersection(binding.name for binding in self.bindings):
             for binding in self.bindings:
                 if binding.name == name and not binding.local:
@@ -425,8 +425,7 @@ class Statements(Expressions):
 
     def _settle_assigned(self, pipe: nodes.Pipe) -> None:
         if pipe.is_assignment:
-            action = nodes.Action(pos=pipe.pos, pipe=pipe)
-            self.settle(nodes.ListNode(pos=pipe.pos, nodes=(action,)))
+            self.settle(pipe)
 
     def _for(self, loop: Loop) -> bool:
         self.flush()
@@ -456,7 +455,14 @@ class Statements(Expressions):
             elem = certain(declared.elem)
             if elem is not None:
                 return Dynamic(code=load(name), type=elem, fallible=False, key=("local", name))
-        return Dynamic(code=load(name), interface=loop.container, fallible=False, missable=True, nilable=True)
+        return Dynamic(
+            code=load(name),
+            interface=loop.container,
+            fallible=False,
+            missable=True,
+            nilable=True,
+            key=("local", name),
+        )
 
     def _iteration(self, node: nodes.Range, key: Expr, element: Expr) -> bool:
         declarations = node.pipe.declarations
@@ -523,11 +529,19 @@ class Arm:
     reachable: bool
 
 
-def assigned(body: nodes.ListNode) -> Iterator[str]:
-    """Yield the variables that are assigned (not declared) anywhere in a body, in parentheses too."""
-    for node in nodes.walk(body):
+def assigned(node: nodes.Node, known: dict[int, frozenset[str]]) -> frozenset[str]:
+    """Return the variables that are assigned (not declared) anywhere in a node, in parentheses too.
+
+    ``known`` keeps the answers, by the identity of the nodes, for the branches inside.
+    """
+    found = known.get(id(node))
+    if found is None:
+        found = frozenset[str]().union(*(assigned(part, known) for part in nodes.parts(node)))
         if isinstance(node, nodes.Pipe) and node.is_assignment:
-            yield from (variable.name for variable in node.declarations)
+            found = found.union(variable.name for variable in node.declarations)
+        if isinstance(node, nodes.ListNode):
+            known[id(node)] = found
+    return found
 
 
 def jumps(body: nodes.ListNode) -> bool:

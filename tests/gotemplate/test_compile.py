@@ -147,6 +147,20 @@ def test_a_repeated_call_is_made_once_in_a_rendering():
     assert counting.calls == 2
 
 
+def test_a_repeated_call_for_an_element_is_made_once_for_each():
+    counting = Counting()
+    text = "{{ range .x }}{{ if f . }}{{ f . }}{{ end }}{{ end }}"
+    assert rendered(text, {"x": ["a", "b", "c"]}, functions={"f": counting.function}).text == "xxx"
+    assert counting.calls == 3
+
+
+def test_what_a_variable_was_is_not_taken_for_what_it_is():
+    identity = {"f": a_function(lambda value: f"<{value}>", types.ANY)}
+    text = "{{ $a := .x }}{{ f $a }}{{ if .y }}{{ $a = .y }}{{ end }}{{ f $a }}{{ range .l }}{{ $a = . }}{{ f $a }}{{ end }}"
+    dot = {"x": "1", "y": "2", "l": ["3", "4"]}
+    assert rendered(text, dot, functions=identity).text == "<1><2><3><4>"
+
+
 def test_a_call_made_under_a_condition_is_made_again_outside():
     counting = Counting()
     text = "{{ if .c }}{{ f .x }}{{ end }}{{ f .x }}{{ or .c (f .y) }}{{ f .y }}"
