@@ -49,15 +49,16 @@ def _has_floats(value: JSON, data: bytes) -> bool:
     """Tell from orjson's text whether the value may have floats; it writes infinities and NaN as null."""
     if isinstance(value, float) or any(search(data) for search in _PERHAPS_FLOATS):
         return True
-    return b"null" in data and _holds_float(value)
+    return b"null" in data and isinstance(value, dict | list | tuple) and _holds_float(value)
 
 
 def _holds_float(value: JSON) -> bool:
-    if isinstance(value, dict):
-        return any(map(_holds_float, value.values()))
-    if isinstance(value, list | tuple):
-        return any(map(_holds_float, value))
-    return isinstance(value, float)
+    for child in value.values() if isinstance(value, dict) else value:
+        if child.__class__ is str:
+            continue
+        if isinstance(child, float) or (isinstance(child, dict | list | tuple) and _holds_float(child)):
+            return True
+    return False
 
 
 def _pieces(value: JSON, sort_keys: bool) -> Iterator[str]:  # noqa: FBT001 - private, named by its caller
