@@ -19,6 +19,7 @@ from injector.kubeyaml.numbers import go_float_json
 _PERHAPS_FLOATS: Final = tuple(re.compile(start + rb"-?[0-9]+[.e]").search for start in (b'":', b"\\[", b","))
 _HTML: Final = ((b"<", b"\\u003c"), (b">", b"\\u003e"), (b"&", b"\\u0026"))
 _LINES: Final = ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"))
+_CONTAINERS: Final = (dict, list, tuple)
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -49,14 +50,14 @@ def _has_floats(value: JSON, data: bytes) -> bool:
     """Tell from orjson's text whether the value may have floats; it writes infinities and NaN as null."""
     if isinstance(value, float) or any(search(data) for search in _PERHAPS_FLOATS):
         return True
-    return b"null" in data and isinstance(value, dict | list | tuple) and _holds_float(value)
+    return b"null" in data and isinstance(value, _CONTAINERS) and _holds_float(value)
 
 
 def _holds_float(value: JSON) -> bool:
     for child in value.values() if isinstance(value, dict) else value:
         if child.__class__ is str:
             continue
-        if isinstance(child, float) or (isinstance(child, dict | list | tuple) and _holds_float(child)):
+        if isinstance(child, float) or (isinstance(child, _CONTAINERS) and _holds_float(child)):
             return True
     return False
 
