@@ -6,7 +6,7 @@ the value is walked again (misfits) to say what Go says. What reads as it was wr
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 from operator import is_
@@ -25,6 +25,7 @@ _Read: TypeAlias = Callable[[JSON], JSON]
 _BOUNDS: Final = {"int32": 2**31, "int64": 2**63}
 _PLAIN: Final[dict[Kind, type]] = {"string": str, "bool": bool}
 """The class of a value that is read as it is."""
+_UNTOUCHED_BY_NULL: Final[frozenset[Kind]] = frozenset({"string", "bool", "int32", "int64", "struct"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,7 +239,7 @@ def _struct_reader(schema: GoType, reading: Reading) -> _Read:  # noqa: C901 - s
             fresh = item
             if row is None:
                 if _is_other_spelling(key, schema):
-                    return read(_renamed(value, schema))
+                    return read(_declared(value.items(), schema))
                 if not keeps_unknown:
                     same = False
                     continue
@@ -295,23 +296,29 @@ def _is_other_spelling(key: str, schema: GoType) -> bool:
     return key not in schema.by_name and fold(key) in schema.by_folded_name
 
 
-def _renamed(value: JSONObject, schema: GoType) -> JSONObject:
-    """Return ``value`` with the declared name for each key that Go takes for it."""
-    renamed: JSONObject = {}
-    for key, item in value.items():
+def _declared(items: Iterable[tuple[str, JSON]], schema: GoType) -> JSONObject:
+    """Return a struct's fields under their declared names; one that is given twice is filled twice."""
+    fields: JSONObject = {}
+    for key, item in items:
         field = schema.field(key)
         name = field.name if field else key
-        renamed[name] = _over(renamed[name], item, field) if name in renamed else item
-    return renamed
+        fields[name] = _over(fields[name], item, field.type) if field and name in fields else item
+    return fields
 
 
-def _over(first: JSON, second: JSON, field: Field | None) -> JSON:
-    """Return what a field is that was given twice: the later counts, objects are filled in turn."""
-    nullable = field is not None and field.type.kind in ("pointer", "list", "map", "time", "quantity")
-    if second is None and not nullable:
-        return first
-    if isinstance(first, dict) and isinstance(second, dict):
-        return {**first, **{key: _over(first.get(key), item, None) for key, item in second.items()}}
+def _over(first: JSON, second: JSON, schema: GoType) -> JSON:
+    """Return what Go has after it has read ``first`` and then ``second`` into one variable."""
+    if second is None:
+        return first if schema.kind in _UNTOUCHED_BY_NULL else None
+    target = schema.target
+    if isinstance(first, dict) and isinstance(second, dict) and target.kind == "struct":
+        return _declared([*first.items(), *second.items()], target)
+    if isinstance(first, dict) and isinstance(second, dict) and target.kind == "map":
+        return {**first, **second}
+    if isinstance(first, list) and isinstance(second, list) and target.kind == "list":
+        # Go reuses the array, and what an element does not mention is still there.
+        reused = [_over(old, new, target.element) for old, new in zip(first, second, strict=False)]
+        return reused + second[len(first) :]
     return second
 
 

@@ -44,6 +44,27 @@ READS = {
         {"spec": {"containers": [], "hostNetwork": True}, "Spec": {"hostname": "h"}},
         {"metadata": {}, "spec": {"containers": [], "hostNetwork": True, "hostname": "h"}, "status": {}},
     ),
+    "a list is filled twice": (
+        go_type("PodSpec"),
+        {"containers": [{"name": "a", "image": "x"}, None], "Containers": [{"name": "b"}, {"name": "c"}, {"name": "d"}]},
+        {
+            "containers": [
+                {"name": "b", "image": "x", "resources": {}},
+                {"name": "c", "resources": {}},
+                {"name": "d", "resources": {}},
+            ]
+        },
+    ),
+    "a map is filled twice": (
+        go_type("ResourceRequirements"),
+        {"limits": {"a": "1", "b": "1"}, "Limits": {"b": None}},
+        {"limits": {"a": "1", "b": "0"}},
+    ),
+    "a pointer is filled twice": (
+        go_type("PodSpec"),
+        {"containers": [], "securityContext": {"fsGroup": 1}, "SecurityContext": {"FSGroup": 2, "runAsUser": 3}},
+        {"containers": [], "securityContext": {"runAsUser": 3, "fsGroup": 2}},
+    ),
     "unknown fields go": (CONTAINER, {"name": "a", "new": {"b": 1}}, {"name": "a", "resources": {}}),
     "quantities are canonical": (
         go_type("ResourceRequirements"),
