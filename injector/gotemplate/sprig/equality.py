@@ -26,12 +26,12 @@ def deep_equal(left: Value, right: Value) -> bool:  # noqa: PLR0911 - one case a
     if isinstance(left, list):
         same_length = _is_nil(left) == _is_nil(right) and len(left) == len(right)
         return same_length and all(map(deep_equal, left, right))
+    if isinstance(left, NilPointer) or isinstance(right, NilPointer):
+        return type(left) is type(right)
     if isinstance(left, Struct):
         return left is right or all(map(deep_equal, _fields(left), _fields(right)))
     if isinstance(left, Pointer):
         return deep_equal(left.value, right.value)
-    if isinstance(left, NilPointer):
-        return isinstance(right, NilPointer)
     return bool(left == right)
 
 

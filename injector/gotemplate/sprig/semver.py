@@ -233,8 +233,7 @@ def _is_proper(text: str) -> bool:
 
 def _constraint(text: str) -> Constraint:
     match = _CONSTRAINT.fullmatch(text)
-    if match is None:
-        raise FunctionError(f"improper constraint: {text}")
+    assert match is not None  # noqa: S101 - the text was found by the same pattern
     numbers = [(match[group] or "").removeprefix(".") for group in (3, 4, 5)]
     parts = next((place for place, number in enumerate(numbers) if number in ("", "x", "X", "*")), 3)
     given = ".".join([*numbers[:parts], "0", "0", "0"][:3])

@@ -125,15 +125,9 @@ def _next_word(text: str) -> tuple[Kind, str, str]:
     """Return what the first word is, the word, and what follows it."""
     if not text:
         return Kind.NONE, "", ""
-    first = text[0]
-    for kind, belongs in _RUNS:
-        if kind is Kind.UPPER and letters.is_upper(first):
-            end = _upper_end(text)
-            return kind, text[:end], text[end:]
-        if kind is not Kind.UPPER and belongs(first):
-            end = _run(text, 1, belongs)
-            return kind, text[:end], text[end:]
-    raise AssertionError(text)
+    kind, belongs = next((run for run in _RUNS if run[1](text[0])), (Kind.OTHER, _is_other))
+    end = _upper_end(text) if kind is Kind.UPPER else _run(text, 1, belongs)
+    return kind, text[:end], text[end:]
 
 
 def _is_other(rune: str) -> bool:
@@ -147,7 +141,6 @@ _RUNS: Final[tuple[tuple[Kind, Callable[[str], bool]], ...]] = (
     (Kind.UPPER, letters.is_upper),
     (Kind.LOWER, lambda rune: _is_alphabetic(rune) and not letters.is_upper(rune)),
     (Kind.NUMBER, letters.is_number),
-    (Kind.OTHER, _is_other),
 )
 
 
