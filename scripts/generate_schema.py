@@ -44,12 +44,12 @@ def lines(schema: dict[str, Any], version: str) -> Iterator[str]:
     yield "}"
 
 
-def main() -> None:
-    """Ask Go and write the module."""
+def generated() -> str:
+    """Return the module's text, after asking Go."""
     answer = subprocess.run(["go", "run", "."], cwd=SCHEMA, check=True, capture_output=True, text=True).stdout
     version = (SCHEMA / "go.mod").read_text().partition("k8s.io/api ")[2].split()[0]
-    OUTPUT.write_text("\n".join(lines(json.loads(answer), version)) + "\n")
+    return "\n".join(lines(json.loads(answer), version)) + "\n"
 
 
 if __name__ == "__main__":
-    main()
+    OUTPUT.write_text(generated())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 import subprocess
 import sys
 from typing import Any
@@ -11,7 +12,8 @@ import pytest
 
 from injector.patch import KINDS, POD, GoType, go_type
 from injector.patch.kinds_data import NAMED, STRUCTS
-from tests.oracle import Ask
+from tests.conftest import ROOT
+from tests.oracle import IS_FULL, Ask
 
 LEAVES = {"quantity": "Quantity", "intOrString": "IntOrString", "time": "Time", "raw": "FieldsV1"}
 
@@ -99,6 +101,12 @@ def test_a_field_is_found_in_any_case_and_the_exact_one_first() -> None:
     assert container.field("liveness_probe") is None
     # Go folds the Kelvin sign to k.
     assert go_type("PodSpec").field("ho\u017ftNetwor\u212a") is go_type("PodSpec").field("hostNetwork")
+
+
+@pytest.mark.skipif(not IS_FULL, reason="asks the Go module proxy")
+def test_the_data_is_what_the_generator_writes() -> None:
+    script = runpy.run_path(str(ROOT / "scripts/generate_schema.py"))
+    assert (ROOT / "injector/patch/kinds_data.py").read_text() == script["generated"]()
 
 
 def test_loading_the_types_takes_milliseconds() -> None:
