@@ -30,6 +30,7 @@ def get(source: Dict, key: str) -> Value:
 
 def set_(target: Dict, key: str, value: Value) -> Dict:
     """Put a value into the map, and return the map."""
+    _check_holds_no(target, value)
     _writable(target)[key] = value
     return target
 
@@ -44,6 +45,17 @@ def _writable(target: Dict) -> Dict:
     if isinstance(target, TypedMap) and target.is_nil:
         raise FunctionError("assignment to entry in nil map")
     return target
+
+
+def _check_holds_no(target: Dict, value: Value) -> None:
+    """Refuse to make a map that holds itself: to print one would never end, and stops Go altogether."""
+    pending = [value]
+    while pending:
+        held = pending.pop()
+        if held is target:
+            raise FunctionError("a map may not hold itself")
+        if isinstance(held, (dict, list)):
+            pending.extend(held.values() if isinstance(held, dict) else held)
 
 
 def pluck(key: str, *sources: Dict) -> list[Value]:
@@ -85,6 +97,8 @@ def _merged(target: Dict, sources: tuple[Dict, ...], *, overwrite: bool) -> Dict
     if isinstance(target, TypedMap) and target.is_nil and not all(map(_is_nil, sources)):
         target = {}
     for source in sources:
+        for value in source.values():
+            _check_holds_no(target, value)
         merge_into(target, source, overwrite=overwrite)
     return target
 

@@ -92,3 +92,16 @@ def test_keys_and_values_come_sorted():
 
 def test_sorting_leaves_the_list_as_it_was():
     assert rendered('{{ $l := splitList "," "b,a" }}{{ sortAlpha $l }}{{ $l }}') == "[a b][b a]"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{{ set .m "a" (list 1 .m) }}',
+        '{{ merge .m (dict "a" (dict "b" .m)) }}',
+        '{{ mergeOverwrite .m (dict "a" .m) }}',
+    ],
+)
+def test_a_map_may_not_hold_itself(text):
+    with pytest.raises(TemplateExecError, match="a map may not hold itself"):
+        rendered(text, m={})
