@@ -21,6 +21,7 @@ from yaml.events import (
     StreamEndEvent,
 )
 
+from injector.errors import YAMLError
 from injector.kubeyaml.conversion import key_text
 from injector.kubeyaml.scalars import MERGE, plain
 
@@ -137,7 +138,10 @@ class _Outliner:
             return None
         if not event.implicit[0]:
             return str(event.value)
-        return None if event.value == MERGE else key_text(plain(event.value))
+        try:
+            return None if event.value == MERGE else key_text(plain(event.value))
+        except YAMLError:  # no key at all, in a mapping that a later duplicate replaces
+            return None
 
     def _end(self, event: Any) -> int:
         """Return where a scalar ends; blank lines behind a block scalar are its own only if it keeps them."""
