@@ -546,7 +546,7 @@ class Expressions:
 
     def _stays_text(self, name: str, function: Function, given: Sequence[Expr]) -> bool:
         unknown = [arg for arg in given if not isinstance(arg, Known)]
-        keeps = function.result.kind == "string" or name in _SELECTING
+        keeps = function.result.kind in {"string", "slice"} or name in _SELECTING
         return keeps and all(isinstance(arg, Dynamic) and arg.text for arg in unknown) and bool(unknown)
 
     def _inlined(self, name: str, given: Sequence[Expr]) -> Dynamic | None:
