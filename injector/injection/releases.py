@@ -142,6 +142,7 @@ class Behaviour:
     # overlays, from 1.9
     template_pod_first: bool = False  # an overlay is tried on the empty pod before the owner's
     overlays_are_yaml: bool = False  # not JSON first, so that faults of the YAML go unsaid
+    loses_deployment_config_label: bool = False  # finding the owner takes the label from the pod itself
     prints_zero_timestamp: bool = False  # Go's JSON has `creationTimestamp: null` where it is unset
 
     # order and re-injection, from 1.9
@@ -276,6 +277,7 @@ ROWS: Final[tuple[Row, ...]] = (
     _row("prometheus_targets", 31),
     _row("template_pod_first", 19),
     _row("overlays_are_yaml", 14),
+    _row("loses_deployment_config_label", 11, 21),
     _row("prints_zero_timestamp", 0, 27),
     _row("holds_application", 7),
     _row("validation_first", 6),

@@ -15,7 +15,7 @@ from typing import Final
 from injector.errors import InjectionError, TemplateError, YAMLError
 from injector.injection.annotations import validate
 from injector.injection.mesh.annotation import ANNOTATION as PROXY_CONFIG
-from injector.injection.overlay.containers import annotations_of, labels_of, metadata_of
+from injector.injection.overlay.containers import annotations_of, labels_of, metadata_of, with_labels
 from injector.injection.overlay.environment import CLUSTER, complete, set_environment
 from injector.injection.overlay.merge import PodTypes
 from injector.injection.overlay.metrics import announce_secure_port, merge_metrics
@@ -125,6 +125,10 @@ def _original(request: InjectionRequest, snapshot: Snapshot, settings: Settings)
     if request.namespace and not request.by_hand:
         metadata.setdefault("namespace", request.namespace)
     pod = pod | {"metadata": metadata}
+    if snapshot.behaviour.loses_deployment_config_label and request.workload.kind == "DeploymentConfig":
+        pod = with_labels(
+            pod, {key: value for key, value in labels_of(pod).items() if key != "deploymentconfig"}
+        )
     if settings.openshift and snapshot.behaviour.resets_openshift_user and not request.by_hand:
         pod = reset_openshift_user(pod)
     return pod

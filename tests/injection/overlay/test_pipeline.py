@@ -296,6 +296,15 @@ def test_the_values_name_cluster_and_network_where_the_url_does_not():
     assert env_of(the_proxy(inject(a_pod(), values={"global": "odd"}))) == []
 
 
+@pytest.mark.parametrize(("release", "expected"), [("1.21", {"tlsMode": "istio"}), ("1.22", None)])
+def test_a_label_that_only_named_the_deployment_config_is_lost_up_to_1_21(release, expected):
+    owner = {"apiVersion": "v1", "kind": "ReplicationController", "name": "shop-1", "controller": True}
+    pod = a_pod(labels={"deploymentconfig": "shop"})
+    pod["metadata"] |= {"generateName": "shop-1-", "ownerReferences": [owner]}
+    expected = expected or {"deploymentconfig": "shop", "tlsMode": "istio"}
+    assert inject(pod, release=release)["metadata"]["labels"] == expected
+
+
 def test_the_result_is_what_go_would_print_of_it():
     result = inject(a_pod() | {"status": {}})
     assert normalise(result, POD, zero_times=True) == result | {
