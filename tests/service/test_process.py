@@ -8,6 +8,8 @@ import ssl
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.service.kit import NAME, a_review
 from tests.service.processes import Launch
 
@@ -71,6 +73,20 @@ def test_ctrl_c_stops_at_once(launch: Launch) -> None:
     process = launch()
     process.popen.send_signal(signal.SIGINT)
     assert process.end() == 0
+
+
+@pytest.mark.parametrize("uvloop", [True, False])
+def test_silent_connections_do_not_hold_up_the_end(launch: Launch, uvloop: bool) -> None:
+    process = launch(uvloop=uvloop)
+    silent = [socket.create_connection(("127.0.0.1", port)) for port in process.ports for _ in range(5)]
+    half = process.connect()
+    half.sendall(b"POST /inject HTTP/1.1\r\n")
+    begin = time.monotonic()
+    process.popen.send_signal(signal.SIGINT)
+    assert process.end() == 0
+    assert time.monotonic() - begin < 4
+    for connection in (*silent, half):
+        connection.close()
 
 
 def test_a_port_in_use_is_one_sentence(launch: Launch) -> None:
