@@ -112,6 +112,12 @@ def respond(case: Case, untrusted_values: str = "text") -> tuple[int, Any]:
         return refusal.status, f"{refusal.message}\n"
 
 
+def patch_of(answer: bytes) -> list[Any] | None:
+    """Return the operations of an answer; None where it has no patch."""
+    patch = json.loads(answer)["response"].get("patch")
+    return None if patch is None else json.loads(base64.b64decode(patch))
+
+
 def _webhook(case: Case, untrusted_values: str) -> Iterator[str]:
     status, answer = respond(case, untrusted_values)
     if case.status == 0:

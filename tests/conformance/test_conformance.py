@@ -1,0 +1,120 @@
+"""Every reference case of Istio, asked of our injector in the modes that it has."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from injector.errors import InjectionError, InjectorError
+from injector.injection.admission import decode
+from injector.injection.inject import read_pod
+from injector.patch import apply
+from tests.conformance.cases import Case, load, releases
+from tests.conformance.exceptions import DEVIATIONS, expected_to_differ
+from tests.conformance.judge import Verdict, injector_for, judge, patch_of, unequal
+from tests.conftest import ROOT, conformance_folder
+
+FOLDER = conformance_folder()
+RELEASES = releases(FOLDER) if FOLDER else ()
+MISSING = "REFERENCE DATA MISSING: set CONFORMANCE_DIR or SHARED_DIR; no answer of Istio is compared"
+
+pytestmark = pytest.mark.skipif(FOLDER is None, reason=MISSING)
+each_release = pytest.mark.parametrize("release", RELEASES or ("none",))
+
+
+def cases_of(release: str) -> tuple[Case, ...]:
+    assert FOLDER is not None
+    return load(FOLDER, release)
+
+
+def told(verdicts: list[Verdict], mode: str) -> str:
+    """Say which cases differ, and where: what a person needs to start with."""
+    lines = [f"{len(verdicts)} cases differ (python -m tests.conformance RELEASE -u {mode} shows more)"]
+    for verdict in verdicts[:15]:
+        lines.append(f"  {verdict.case.release} {verdict.case.name}")
+        lines += [f"      {difference[:300]}" for difference in verdict.differences[:3]]
+    return "\n".join(lines)
+
+
+@each_release
+@pytest.mark.parametrize("mode", ["text", "scalar"])
+@pytest.mark.timeout(600)
+def test_every_case_gets_istios_answer_but_for_the_listed_ones(release: str, mode: str) -> None:
+    verdicts = [judge(case, mode) for case in cases_of(release)]
+    differing = [v for v in verdicts if not v.passed and not expected_to_differ(v.case, mode)]
+    assert not differing, told(differing, mode)
+    agreeing = [v.case.name for v in verdicts if v.passed and expected_to_differ(v.case, mode)]
+    assert not agreeing, f"no longer different, so take the line away: {agreeing}"
+
+
+def test_every_deviation_has_its_reason_in_compatibility() -> None:
+    text = (ROOT / "COMPATIBILITY.md").read_text(encoding="utf-8")
+    assert [each.anchor for each in DEVIATIONS if each.anchor not in text] == []
+
+
+def test_every_deviation_covers_a_case() -> None:
+    cases = [case for release in RELEASES for case in cases_of(release)]
+    unused = [
+        each
+        for each in DEVIATIONS
+        if not any(each.covers(case, mode) for case in cases for mode in ("text", "scalar"))
+    ]
+    assert unused == []
+
+
+def injectable(release: str) -> list[Case]:
+    """Return webhook cases that end in a pod, every third: the others are alike."""
+    chosen = [case for case in cases_of(release) if case.door == "webhook" and case.operations]
+    return [case for case in chosen[::3] if isinstance(case.object, dict)]
+
+
+@each_release
+@pytest.mark.timeout(600)
+def test_injecting_twice_is_injecting_once(release: str) -> None:
+    differing = []
+    for case in injectable(release):
+        injector = injector_for(case.setup, "scalar")
+        namespace = decode(case.body, injector.snapshot.behaviour).namespace
+        try:
+            once, decision = injector.inject_pod(case.object, namespace)
+        except InjectorError:
+            continue
+        twice, _ = injector.inject_pod(once, namespace)
+        if decision.inject and (found := list(unequal(once, twice))):
+            differing.append(f"{case.name}: {found[0][:300]}")
+    assert not differing, "\n".join(differing[:20])
+
+
+@each_release
+@pytest.mark.timeout(600)
+def test_nothing_that_was_received_is_changed_and_every_patch_applies(release: str) -> None:
+    for case in injectable(release):
+        injector = injector_for(case.setup, "scalar")
+        namespace = decode(case.body, injector.snapshot.behaviour).namespace
+        before = json.dumps(case.object)
+        try:
+            injected, _ = injector.inject_pod(case.object, namespace)
+        except InjectionError:
+            continue
+        assert json.dumps(case.object) == before, case.name
+        operations = patch_of(injector.review(case.body, "/inject"))
+        assert operations is not None, case.name
+        assert not list(unequal(injected, apply(case.object, operations))), case.name
+
+
+@each_release
+def test_a_pod_is_read_as_it_was_received(release: str) -> None:
+    for case in injectable(release)[::5]:
+        try:
+            assert not list(unequal(case.object, read_pod(case.object))), case.name
+        except InjectionError:
+            continue
+
+
+def test_the_reference_folder_is_read_from_where_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CONFORMANCE_DIR", str(tmp_path))
+    assert conformance_folder() == tmp_path
