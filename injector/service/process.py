@@ -38,8 +38,8 @@ SWEEP_SECONDS: Final = 1.0
 """How often slow connections are looked for: their deadlines are seconds."""
 
 SWITCH_SECONDS: Final = 0.001
-"""How long the thread that compiles a new template may keep the loop waiting at a time: a review gives up the
-interpreter for several system calls, and at 5 ms, the default, each of them would cost that."""
+"""How long a thread that compiles a template or answers a large review may keep the loop waiting at a time: a
+review gives up the interpreter for several system calls, and at 5 ms, the default, each would cost that."""
 
 MONITORING: Final = Limits(connections=128, head_seconds=10.0, keepalive_seconds=75.0, backlog=128)
 """A scraper, a kubelet and a few people: whoever floods this port must not take the reviews' memory."""

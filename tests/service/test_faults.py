@@ -97,7 +97,9 @@ def test_rolling_restarts_under_load_lose_nothing(launch: Launch, apiserver_clie
     """Three replicas, each replaced in turn; its endpoint goes a while after it was told to stop."""
     replicas = [launch(drain=DRAIN, log_reviews=False) for _ in range(3)]
     endpoints = replicas[0].folder / "endpoints"
-    outcome = restart(replicas, endpoints, apiserver_client, launch, count, signal.SIGTERM)
+    outcome = restart(
+        replicas, endpoints, apiserver_client, launch, count, signal.SIGTERM, (0.0, 0.3, 0.6, 0.9)
+    )
     assert outcome["failed"] == 0, outcome
     assert outcome["ok"] > count * 500
 
@@ -105,14 +107,23 @@ def test_rolling_restarts_under_load_lose_nothing(launch: Launch, apiserver_clie
 def test_the_control_without_connection_close_loses_reviews(launch: Launch, apiserver_client: Path) -> None:
     replicas = [launch(drain=DRAIN, log_reviews=False) for _ in range(3)]
     endpoints = replicas[0].folder / "endpoints"
-    outcome = restart(replicas, endpoints, apiserver_client, launch, 1, signal.SIGINT)
+    outcome = restart(replicas, endpoints, apiserver_client, launch, 1, signal.SIGINT, (0.9,))
     assert outcome["failed"] > 0, outcome
 
 
 def restart(
-    replicas: list[Process], endpoints: Path, client: Path, launch: Launch, count: int, how: signal.Signals
+    replicas: list[Process],
+    endpoints: Path,
+    client: Path,
+    launch: Launch,
+    count: int,
+    how: signal.Signals,
+    lags: tuple[float, ...],
 ) -> dict[str, float]:
-    """Replace ``count`` replicas under dense load, and return what the client saw."""
+    """Replace ``count`` replicas under dense load, and return what the client saw.
+
+    ``lags`` are the seconds, in turn, for which an API server goes on dialling a replica that was told to stop.
+    """
 
     def announce() -> None:
         new = endpoints.with_suffix(".new")
@@ -128,7 +139,7 @@ def restart(
         announce()
         old = replicas.pop(0)
         old.popen.send_signal(how)
-        time.sleep(0.3 * (number % 4))  # what kube-proxy and the API server's cache may lag behind
+        time.sleep(lags[number % len(lags)])
         announce()
         assert old.end() == 0
         time.sleep(max(0.0, began + (number + 1) * 4 - time.monotonic()))

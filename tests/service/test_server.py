@@ -145,10 +145,13 @@ async def test_a_chunked_body_over_the_cap_is_refused_while_it_is_read(start: St
     assert service.service._edge.buffered == 0
 
 
-async def test_a_review_of_three_mebibytes_is_answered(start: Start) -> None:
+async def test_a_review_of_three_mebibytes_is_answered_as_a_small_one_is(start: Start) -> None:
     service = await start()
     answer = await service.post(a_review("big", size=3 << 20))
     assert answer.json["response"]["uid"] == "big"
+    crash = await service.post(a_review("bad", size=3 << 20, crash="x"))
+    assert (crash.status, crash.json["response"]["uid"]) == (500, "bad")
+    assert (await service.post(b"x" * (3 << 20))).status == 400
 
 
 async def test_a_chunked_review_is_answered(start: Start) -> None:
