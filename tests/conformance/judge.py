@@ -9,7 +9,7 @@ import base64
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -19,7 +19,9 @@ from injector.injection.injector import Injector
 from injector.injection.loading import Sources, Surroundings, load_snapshot
 from injector.injection.mesh.loading import Mesh, load_effective, load_mesh
 from injector.injection.releases import behaviour_of
+from injector.injection.snapshot import UntrustedValues
 from injector.kubeyaml import documents, dump
+from injector.kubeyaml.skeletoncache import SkeletonCache
 from injector.patch import POD, apply, normalise
 from tests.conformance.cases import Case, Setup
 
@@ -40,9 +42,21 @@ class Verdict:
         return not self.differences
 
 
-@lru_cache(maxsize=64)
-def injector_for(setup: Setup, untrusted_values: str = "text") -> Injector:
-    """Load the injector that the case's setup describes."""
+def injector_for(setup: Setup, untrusted_values: UntrustedValues = "text") -> Injector:
+    """Return the injector that the case's setup describes; both modes share the compiled templates."""
+    injector = _loaded(setup)
+    if untrusted_values == "text":
+        return injector
+    return Injector(
+        replace(injector.snapshot, untrusted_values=untrusted_values, skeletons=_scalar_skeletons)
+    )
+
+
+_scalar_skeletons = SkeletonCache(4096)
+
+
+@lru_cache(maxsize=96)
+def _loaded(setup: Setup) -> Injector:
     sources = Sources(
         config=setup.text("configs", setup.config, ".yaml"),
         values=setup.text("values", setup.values, ".json", ".yaml"),
@@ -56,7 +70,7 @@ def injector_for(setup: Setup, untrusted_values: str = "text") -> Injector:
             name: {"metadata": {"name": name, "annotations": annotations}}
             for name, annotations in json.loads(setup.namespaces).items()
         },
-        untrusted_values=untrusted_values,
+        untrusted_values="text",
     )
     return Injector(load_snapshot(sources, around, mesh=_mesh(setup)))
 
@@ -74,9 +88,9 @@ def _mesh(setup: Setup) -> Mesh | None:
     return load_effective(setup.text("mesh", setup.mesh, ".yaml"), minor, proxy_defaults=defaults)
 
 
-def judge(case: Case, untrusted_values: str = "text") -> Verdict:
+def judge(case: Case, untrusted_values: UntrustedValues = "text") -> Verdict:
     """Ask and compare."""
-    ask: Callable[[Case, str], Iterator[str]] = _webhook if case.door == "webhook" else _file
+    ask: Callable[[Case, UntrustedValues], Iterator[str]] = _webhook if case.door == "webhook" else _file
     try:
         return Verdict(case=case, differences=tuple(ask(case, untrusted_values)))
     except (
@@ -102,7 +116,7 @@ def _crash(error: BaseException) -> str:
 # ---- the webhook
 
 
-def respond(case: Case, untrusted_values: str = "text") -> tuple[int, Any]:
+def respond(case: Case, untrusted_values: UntrustedValues = "text") -> tuple[int, Any]:
     """Return the HTTP status and the answer, JSON or text, that the injector gives."""
     injector = injector_for(case.setup, untrusted_values)
     try:
@@ -118,7 +132,7 @@ def patch_of(answer: bytes) -> list[Any] | None:
     return None if patch is None else json.loads(base64.b64decode(patch))
 
 
-def _webhook(case: Case, untrusted_values: str) -> Iterator[str]:
+def _webhook(case: Case, untrusted_values: UntrustedValues) -> Iterator[str]:
     status, answer = respond(case, untrusted_values)
     if case.status == 0:
         if status != 400:
@@ -229,7 +243,7 @@ def _unequal_lists(theirs: list[Any], ours: list[Any], path: str) -> Iterator[st
 # ---- by file
 
 
-def _file(case: Case, untrusted_values: str) -> Iterator[str]:
+def _file(case: Case, untrusted_values: UntrustedValues) -> Iterator[str]:
     injector = injector_for(case.setup, untrusted_values)
     texts: list[str] = []
     found: list[Any] = []
