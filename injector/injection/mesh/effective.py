@@ -123,8 +123,9 @@ class ProxyConfigs:
 
 
 def _remember(cache: dict[_Key, Message], key: _Key, value: Message) -> None:
+    """Keep a value; a full cache starts again, which unlike an eviction needs no lock between threads."""
     if len(cache) >= _REMEMBERED:
-        del cache[next(iter(cache))]
+        cache.clear()
     cache[key] = value
 
 
