@@ -1,8 +1,8 @@
 """Istio's .proto files of every minor in, injector/injection/mesh/messages_data.py out.
 
-Run it after a release of Istio that adds or drops fields. It needs the Go toolchain, whose module proxy serves
-istio.io/api. A field that exists in every minor has no range; a message whose field changed its type has one row
-per type. The rows are in the order of declaration, because that is the order in which messages are printed.
+Run it after a release of Istio that adds or drops fields. It needs the Go toolchain, whose module proxy
+serves istio.io/api. A field that exists in every minor has no range; a message whose field changed its type has
+one row per type. The rows are in the order of declaration, because that is the order of printing.
 """
 
 from __future__ import annotations
@@ -104,7 +104,8 @@ class Parser:
 
     def __init__(self, text: str, declarations: Declarations) -> None:
         """Split the text into words."""
-        self.tokens = [t for t in TOKEN.findall(text) if not t.isspace() and not t.startswith(("//", "/*"))]
+        words: list[str] = TOKEN.findall(text)
+        self.tokens = [word for word in words if not word.isspace() and not word.startswith(("//", "/*"))]
         self.position = 0
         self.declarations = declarations
 
@@ -227,8 +228,8 @@ def resolved(found: Declarations) -> Declarations:
 def merge_order(orders: list[list[Row]]) -> list[Row]:
     """Return one order of all rows in which every release's rows keep their own order.
 
-    ``orders`` are merged newest first, and what the newer one does not have is put before the row that follows
-    it in the older.
+    ``orders`` are merged newest first; what the newer one does not have is put before the row that follows it
+    in the older.
     """
     merged = list(orders[-1])
     for order in reversed(orders[:-1]):
