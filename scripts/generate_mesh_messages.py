@@ -1,8 +1,8 @@
 """Istio's .proto files of every minor in, injector/injection/mesh/messages_data.py out.
 
-Run it after a release of Istio that adds or drops fields. It needs the Go toolchain, whose module proxy serves
-istio.io/api. A field that exists in every minor has no range; a message whose field changed its type has a row
-for each type. The rows are in the order of declaration, because that is the order of printing.
+Run it after a release of Istio that adds or drops fields. It needs the Go toolchain, whose proxy serves
+istio.io/api. A field that exists in every minor has no range; a message whose field changed its type has a
+row for each type. The rows are in the order of declaration, because that is the order of printing.
 """
 
 from __future__ import annotations
