@@ -38,6 +38,8 @@ class Reading:
     """Fields that the type does not have are kept, behind those that it has."""
     without: frozenset[str] = frozenset()
     """Fields, as ``Container.restartPolicy``, that the types of another time do not have."""
+    any_order: bool = False
+    """Fields and keys may stay in the order in which they were read: less is copied."""
     zero_times: bool = False
     """A time that is not set is written as null, as before k8s.io/api 0.34 (Istio up to 1.27)."""
 
@@ -53,6 +55,7 @@ def normalise(
     keep_unknown: bool = False,
     zero_times: bool = False,
     without: frozenset[str] = frozenset(),
+    any_order: bool = False,
 ) -> JSON:
     """Return ``value`` after Go has read it into ``schema_type``, a type or its name, and written it again.
 
@@ -61,7 +64,11 @@ def normalise(
     the words of encoding/json.
     """
     reading = Reading(
-        coerce_strings=coerce_strings, keep_unknown=keep_unknown, zero_times=zero_times, without=without
+        coerce_strings=coerce_strings,
+        keep_unknown=keep_unknown,
+        zero_times=zero_times,
+        without=without,
+        any_order=any_order,
     )
     schema = go_type(schema_type) if isinstance(schema_type, str) else schema_type
     try:
@@ -189,17 +196,19 @@ def _list_reader(schema: GoType, reading: Reading) -> _Read:
 def _map_reader(schema: GoType, reading: Reading) -> _Read:
     element = _reader(schema.element, reading)
     plain = {_PLAIN.get(schema.element.kind)}
+    any_order = reading.any_order
 
     def read(value: JSON) -> JSON:
         if value is None:
             return None
         if value.__class__ is not dict:
             raise Misfit
-        keys = sorted(value)
-        if set(map(type, value.values())) <= plain and keys == list(value):
+        if set(map(type, value.values())) <= plain and (any_order or sorted(value) == list(value)):
             return value
+        keys = value if any_order else sorted(value)
         items = {key: element(value[key]) for key in keys}
-        return value if all(map(is_, items.values(), value.values())) and keys == list(value) else items
+        unchanged = all(map(is_, items.values(), value.values()))
+        return value if unchanged and list(items) == list(value) else items
 
     return read
 
@@ -224,6 +233,7 @@ def _struct_reader(schema: GoType, reading: Reading) -> _Read:  # noqa: C901 - s
     places = {name: row[0] for name, row in rows.items()}
     behind = len(places)  # where fields go that the type does not have
     keeps_unknown = reading.keep_unknown
+    any_order = reading.any_order
 
     # One loop and no calls, since this runs for each of the hundred structs of a pod.
     def read(value: JSON) -> JSON:  # noqa: C901, PLR0912
@@ -264,7 +274,7 @@ def _struct_reader(schema: GoType, reading: Reading) -> _Read:  # noqa: C901 - s
             if name not in result:
                 result[name] = zero
                 same = in_order = False
-        if in_order:
+        if in_order or any_order:
             return value if same else result
         if keeps_unknown:
             return {name: result[name] for name in sorted(result, key=lambda name: places.get(name, behind))}

@@ -125,5 +125,7 @@ def test_a_mesh_without_a_root_namespace_has_no_root_resources():
 
 
 def test_a_resource_that_is_none_is_a_config_error():
-    with pytest.raises(ConfigError, match="spec: ProxyConfig bad: invalid character 'x' looking for beginning of value"):
+    with pytest.raises(
+        ConfigError, match="spec: ProxyConfig bad: invalid character 'x' looking for beginning of value"
+    ):
         configs(a_resource("bad", concurrency="x", environmentVariables="nope"))

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from injector.injection.legacy.probes import agent_port, rewritten, told_probers, wants_rewriting
+from injector.injection.legacy.spec import SidecarInjectionSpec
+from injector.injection.releases import behaviour_of
+
+PORT = "status.sidecar.istio.io/port"
+
+
+@pytest.mark.parametrize(
+    ("args", "port"),
+    [
+        (["--statusPort", "15021"], 15021),
+        (["proxy", " -statusPort=15022 "], 15022),
+        (["--statusPort"], None),
+        (["--statusPort", "x"], None),
+        (["--statusPorts", "1"], None),
+        ([], None),
+    ],
+)
+def test_up_to_1_5_the_port_is_the_proxys_argument(args: list[str], port: int | None) -> None:
+    assert agent_port({PORT: "1"}, {"args": args}, 9, behaviour_of("1.4")) == port
+
+
+@pytest.mark.parametrize(("annotations", "port"), [({}, 9), ({PORT: "5"}, 5), ({PORT: "x"}, 0)])
+def test_from_1_6_it_is_the_annotation_or_the_meshs(annotations: dict[str, str], port: int) -> None:
+    assert agent_port(annotations, {}, 9, behaviour_of("1.6")) == port
+
+
+@pytest.mark.parametrize(
+    ("text", "release", "wanted"), [("false", "1.2", False), ("false", "1.1", True), ("no", "1.8", True)]
+)
+def test_an_annotation_beats_the_template_where_it_is_a_bool(text: str, release: str, wanted: bool) -> None:
+    annotations = {"sidecar.istio.io/rewriteAppHTTPProbers": text}
+    assert (
+        wants_rewriting(annotations, SidecarInjectionSpec(rewrite_probes=True), behaviour_of(release))
+        is wanted
+    )
+
+
+def told(container: dict[str, Any], release: str) -> dict[str, Any]:
+    return told_probers(
+        {"name": "istio-proxy"},
+        [container, {"name": "istio-proxy", "livenessProbe": {"httpGet": {}}}],
+        behaviour_of(release),
+    )
+
+
+def test_1_1_tells_the_agent_by_argument() -> None:
+    container = {"name": "app", "livenessProbe": {"httpGet": {"port": 80}}}
+    assert told(container, "1.1")["args"] == [
+        "--kubeAppProberConfig",
+        '{"/app-health/app/livez":{"port":80}}',
+    ]
+
+
+def test_fields_stand_in_gos_order_and_headers_are_complete() -> None:
+    action = {"scheme": "HTTP", "httpHeaders": [{"value": "v"}], "host": "h", "port": 80, "path": "/p"}
+    container = {"name": "app", "readinessProbe": {"httpGet": action}}
+    assert told(container, "1.4")["env"][0]["value"] == (
+        '{"/app-health/app/readyz":{"path":"/p","port":80,"host":"h","scheme":"HTTP",'
+        '"httpHeaders":[{"name":"","value":"v"}]}}'
+    )
+
+
+def test_a_port_by_a_name_that_there_is_not_is_not_told() -> None:
+    container = {"name": "app", "readinessProbe": {"httpGet": {"port": "nope"}}}
+    assert told(container, "1.7")["env"][0]["value"] == "{}"
+    assert "env" not in told(container, "1.8")
+    assert rewritten(container, 15020, behaviour_of("1.8"))["readinessProbe"]["httpGet"]["port"] == 15020
+
+
+def test_startup_probes_count_from_1_7() -> None:
+    container = {"name": "app", "startupProbe": {"httpGet": {"port": 1}}}
+    assert rewritten(container, 15020, behaviour_of("1.6")) is container
+    assert (
+        rewritten(container, 15020, behaviour_of("1.7"))["startupProbe"]["httpGet"]["path"]
+        == "/app-health/app/startupz"
+    )
+
+
+def test_probes_that_are_not_http_stay() -> None:
+    container = {"name": "app", "livenessProbe": {"tcpSocket": {"port": 1}}}
+    assert rewritten(container, 15020, behaviour_of("1.8")) is container

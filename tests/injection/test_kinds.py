@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import pytest
+
+from injector.injection.kinds import get_at, is_list, place_of, put_at
+
+
+@pytest.mark.parametrize(
+    ("version", "kind", "spec"),
+    [
+        ("v1", "Pod", "spec"),
+        ("apps/v1", "Deployment", "spec.template.spec"),
+        ("batch/v1", "CronJob", "spec.jobTemplate.spec.template.spec"),
+        ("batch/v2alpha1", "CronJob", "spec.jobTemplate.spec.template.spec"),
+        ("apps.openshift.io/v1", "DeploymentConfig", "spec.template.spec"),
+        ("argoproj.io/v1alpha1", "Rollout", "spec.template.spec"),
+    ],
+)
+def test_a_workload_keeps_its_pods_spec_somewhere(version: str, kind: str, spec: str) -> None:
+    place = place_of({"apiVersion": version, "kind": kind})
+    assert place is not None
+    assert ".".join(place.spec) == spec
+
+
+def test_a_cron_jobs_metadata_is_that_of_its_jobs() -> None:
+    place = place_of({"apiVersion": "batch/v1", "kind": "CronJob"})
+    assert place is not None
+    assert place.metadata == ("spec", "jobTemplate", "metadata")
+
+
+@pytest.mark.parametrize("document", [None, [], {}, {"apiVersion": "v1", "kind": "Service"}, {"kind": None}])
+def test_other_documents_have_no_pods(document: object) -> None:
+    assert place_of(document) is None
+
+
+def test_a_path_finds_the_pod_template_of_an_unknown_kind() -> None:
+    document = {"kind": "Thing", "spec": {"pods": {"spec": {}}}}
+    place = place_of(document, ".spec.pods")
+    assert place is not None
+    assert (place.spec, place.schema) == (("spec", "pods", "spec"), None)
+    assert place_of(document, "spec.none") is None
+
+
+def test_a_list_is_told_by_version_and_kind() -> None:
+    assert is_list({"apiVersion": "v1", "kind": "List"})
+    assert not is_list({"apiVersion": "v2", "kind": "List"})
+    assert not is_list([])
+
+
+def test_a_value_is_put_where_nothing_was_and_the_rest_is_shared() -> None:
+    other: dict[str, object] = {}
+    document = {"other": other, "a": None}
+    changed = put_at(document, ("a", "b"), 1)
+    assert changed == {"other": {}, "a": {"b": 1}}
+    assert changed["other"] is other
+    assert document == {"other": {}, "a": None}
+    assert get_at(changed, ("a", "b")) == 1
+    assert get_at(changed, ("a", "b", "c")) is None

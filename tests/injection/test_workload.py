@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from injector.errors import InjectionError
+from injector.injection.workload import WorkloadOutcome
+from tests.injection.builders import LEGACY, OVERLAYS, a_pod, legacy, overlays
+
+
+def a_deployment(kind: str = "Deployment", version: str = "apps/v1", **template: Any) -> dict[str, Any]:
+    spec = {"containers": [{"name": "app", "image": "app:1"}]} | template.pop("spec", {})
+    return {
+        "apiVersion": version,
+        "kind": kind,
+        "metadata": {"name": "web"},
+        "spec": {"template": {"metadata": template, "spec": spec}},
+    }
+
+
+def containers(outcome: WorkloadOutcome) -> list[str]:
+    return [each["name"] for each in outcome.document["spec"]["template"]["spec"]["containers"]]
+
+
+@pytest.mark.parametrize("injector", [legacy("1.4"), legacy("1.8"), overlays()], ids=["1.4", "1.8", "1.31"])
+def test_the_pod_template_of_a_workload_is_injected(injector: Any) -> None:
+    outcome = injector.inject_workload(a_deployment())
+    assert containers(outcome) == ["app", "istio-proxy"]
+    assert (outcome.injected, outcome.reencoded, outcome.warnings) == (True, True, ())
+    assert (outcome.considered[0].kind, outcome.considered[0].name) == ("Deployment", "web")
+
+
+def test_a_workload_is_printed_as_go_types_it() -> None:
+    document = legacy("1.4").inject_workload(a_deployment()).document
+    assert document["spec"]["strategy"] == {}
+    assert document["metadata"]["creationTimestamp"] is None
+    assert "creationTimestamp" not in overlays().inject_workload(a_deployment()).document["metadata"]
+
+
+def test_numbers_become_the_text_of_string_fields() -> None:
+    document = a_deployment(annotations={"a": 1})
+    annotations = overlays().inject_workload(document).document["spec"]["template"]["metadata"]["annotations"]
+    assert annotations["a"] == "1"
+
+
+def test_a_document_without_pods_comes_back_as_it_is() -> None:
+    document = {"apiVersion": "v1", "kind": "Service"}
+    outcome = overlays().inject_workload(document)
+    assert outcome.document is document
+    assert (outcome.reencoded, outcome.injected) == (False, False)
+
+
+def test_the_items_of_a_list_are_injected_and_the_others_kept() -> None:
+    service = {"apiVersion": "v1", "kind": "Service"}
+    document = {"apiVersion": "v1", "kind": "List", "items": [service, a_deployment()]}
+    outcome = overlays().inject_workload(document)
+    assert outcome.document["items"][0] is service
+    assert outcome.document["metadata"] == {}
+    assert outcome.injected
+
+
+def test_a_workload_that_does_not_fit_its_type_is_an_error() -> None:
+    document = a_deployment(spec={"hostNetwork": "yes"})
+    with pytest.raises(InjectionError, match="error unmarshaling JSON: json: cannot unmarshal string"):
+        overlays().inject_workload(document)
+
+
+@pytest.mark.parametrize(
+    ("release", "namespace", "line"),
+    [
+        ("1.4", "", 'Skipping injection because "web" has host networking enabled\n'),
+        ("1.12", "", '===> Skipping injection because "web" has host networking enabled\n'),
+        ("1.31", "", '===> Skipping injection because Deployment "web" has host networking enabled\n'),
+        (
+            "1.31",
+            "shop",
+            '===> Skipping injection because Deployment "shop/web" has host networking enabled\n',
+        ),
+    ],
+)
+def test_a_skipped_workload_is_told_of_as_istioctl_does(release: str, namespace: str, line: str) -> None:
+    document = a_deployment(spec={"hostNetwork": True})
+    if namespace:
+        document["metadata"]["namespace"] = namespace
+    injector = legacy(release) if release == "1.4" else overlays(release)
+    outcome = injector.inject_workload(document)
+    assert outcome.warnings == (line,)
+    assert (outcome.injected, outcome.reencoded) == (False, True)
+    assert containers(outcome) == ["app"]
+
+
+def test_from_1_8_the_annotation_and_the_namespace_count() -> None:
+    refusing = a_deployment(annotations={"sidecar.istio.io/inject": "false"})
+    assert legacy("1.7").inject_workload(refusing).injected
+    outcome = legacy("1.8").inject_workload(refusing)
+    assert outcome.warnings == ('===> Skipping injection because "web" has sidecar injection disabled\n',)
+    assert not overlays().inject_workload(a_deployment(), namespace="kube-system").injected
+
+
+def test_policy_and_selectors_have_no_say_by_hand() -> None:
+    assert (
+        overlays(config=OVERLAYS.replace("policy: enabled", "policy: disabled"))
+        .inject_workload(a_deployment())
+        .injected
+    )
+
+
+@pytest.mark.parametrize(
+    ("release", "marked", "injected"),
+    [("1.8", False, False), ("1.10", False, True), ("1.10", True, False), ("1.17", True, True)],
+)
+def test_a_workload_with_a_sidecar_is_left_alone_as_the_release_does(
+    release: str, marked: bool, injected: bool
+) -> None:
+    two = {"containers": [{"name": "app"}, {"name": "istio-proxy"}]}
+    document = a_deployment(annotations={"sidecar.istio.io/status": "{}"} if marked else {}, spec=two)
+    injector = legacy(release) if release == "1.8" else overlays(release)
+    assert injector.inject_workload(document).injected is injected
+
+
+def test_a_custom_resource_is_injected_where_its_template_is() -> None:
+    rollout = a_deployment("Rollout", "argoproj.io/v1alpha1") | {"unknown": 1}
+    outcome = overlays().inject_workload(rollout)
+    assert containers(outcome) == ["app", "istio-proxy"]
+    assert outcome.document["unknown"] == 1
+    thing = a_deployment("Thing", "example.com/v1")
+    assert not overlays().inject_workload(thing).injected
+    assert containers(overlays().inject_workload(thing, pod_template_path="spec.template")) == [
+        "app",
+        "istio-proxy",
+    ]
+
+
+def test_a_stateful_sets_available_replicas_are_printed_from_1_13() -> None:
+    document = a_deployment("StatefulSet")
+    assert overlays("1.12").inject_workload(document).document["status"] == {"replicas": 0}
+    assert overlays("1.13").inject_workload(document).document["status"] == {
+        "replicas": 0,
+        "availableReplicas": 0,
+    }
+
+
+def test_templates_see_the_workload_and_the_given_namespace() -> None:
+    config = OVERLAYS.replace(
+        '"proxy:1"', '(printf "%s/%s:%s" .DeploymentMeta.Namespace .DeploymentMeta.Name .TypeMeta.Kind)'
+    )
+    outcome = overlays(config=config).inject_workload(a_deployment(), namespace="shop")
+    assert outcome.document["spec"]["template"]["spec"]["containers"][-1]["image"] == "shop/web:Deployment"
+
+
+def test_from_1_22_the_owner_of_a_pod_is_found() -> None:
+    owner = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "db", "controller": True}
+    pod = a_pod(generateName="db-", ownerReferences=[owner])
+    config = OVERLAYS.replace('"proxy:1"', '(printf "%s:%s" .DeploymentMeta.Name .TypeMeta.Kind)')
+    images = [
+        overlays(release, config).inject_workload(pod).document["spec"]["containers"][-1]["image"]
+        for release in ("1.21", "1.22")
+    ]
+    assert images == ["web:Pod", "db:StatefulSet"]
+
+
+def test_the_legacy_way_puts_dns_secrets_and_redirection_in() -> None:
+    config = f"{LEGACY}  dnsConfig: {{searches: [x]}}\n  imagePullSecrets: [{{name: s}}]\n  podRedirectAnnot:\n    sidecar.istio.io/interceptionMode: TPROXY\n    unheard.of: x\n"
+    document = a_deployment(spec={"dnsConfig": {"searches": ["mine"]}})
+    template = legacy("1.6", config).inject_workload(document).document["spec"]["template"]
+    assert template["spec"]["dnsConfig"] == {"searches": ["x"]}
+    assert template["spec"]["imagePullSecrets"] == [{"name": "s"}]
+    assert template["metadata"]["annotations"]["sidecar.istio.io/interceptionMode"] == "TPROXY"
+    assert "unheard.of" not in template["metadata"]["annotations"]
+    assert template["metadata"]["labels"] == {"istio.io/rev": "default", "security.istio.io/tlsMode": "istio"}
+
+
+def test_the_legacy_way_takes_the_dns_configuration_away_where_the_template_has_none() -> None:
+    document = a_deployment(spec={"dnsConfig": {"searches": ["mine"]}})
+    assert "dnsConfig" not in legacy("1.4").inject_workload(document).document["spec"]["template"]["spec"]
+
+
+def test_the_legacy_way_rewrites_probes_after_the_sidecar_is_in() -> None:
+    probe = {"httpGet": {"port": 80, "path": "/ready", "scheme": "HTTPS"}}
+    document = a_deployment(spec={"containers": [{"name": "app", "readinessProbe": probe}]})
+    template = legacy("1.6").inject_workload(document).document["spec"]["template"]["spec"]
+    app, proxy = template["containers"]
+    assert app["readinessProbe"]["httpGet"] == {
+        "path": "/app-health/app/readyz",
+        "port": 15020,
+        "scheme": "HTTP",
+    }
+    assert proxy["env"][-1]["name"] == "ISTIO_KUBE_APP_PROBERS"
+
+
+def test_the_legacy_way_leaves_probes_alone_without_an_agents_port() -> None:
+    probe = {"httpGet": {"port": 80}}
+    document = a_deployment(spec={"containers": [{"name": "app", "readinessProbe": probe}]})
+    template = legacy("1.4").inject_workload(document).document["spec"]["template"]["spec"]
+    assert template["containers"][0]["readinessProbe"] == probe
+    plain = legacy("1.4", LEGACY.replace("rewriteAppHTTPProbe: true", "rewriteAppHTTPProbe: false"))
+    assert "env" not in plain.inject_workload(document).document["spec"]["template"]["spec"]["containers"][1]
