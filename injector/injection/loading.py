@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from injector.errors import ConfigError, TemplateError
+from injector.gotemplate import parse
+from injector.gotemplate.builtins import BUILTINS
 from injector.injection.config import (
     Faults,
     line_of_template,
@@ -16,7 +18,7 @@ from injector.injection.config import (
     read_mapping,
     told_release,
 )
-from injector.injection.functions import functions_of
+from injector.injection.functions import function_map, functions_of
 from injector.injection.mesh.effective import ProxyConfigs
 from injector.injection.mesh.loading import Mesh, load_mesh
 from injector.injection.releases import Behaviour, behaviour_of
@@ -61,6 +63,8 @@ def load_snapshot(sources: Sources, around: Surroundings, *, mesh: Mesh | str | 
     behaviour = _behaviour(around.release or told_release(document), faults)
     read_mesh = _mesh(sources, behaviour, faults) if isinstance(mesh, str) else mesh
     config = parse_config(document, behaviour, file=sources.config_file, faults=faults)
+    if faults.found:
+        _check_syntax(config, behaviour, sources, around.env, faults)
     faults.raise_if_any()
     snapshot = Snapshot(
         behaviour=behaviour,
@@ -113,9 +117,21 @@ def _with_templates(snapshot: Snapshot, sources: Sources, faults: Faults) -> Sna
         try:
             templates[name] = InjectionTemplate(text, snapshot, functions, compiled=name in usual)
         except TemplateError as error:
-            faults.found.append(_template_fault(name, error, snapshot, sources))
+            faults.found.append(_template_fault(name, error, snapshot.behaviour, sources))
     faults.raise_if_any()
     return replace(snapshot, templates=templates)
+
+
+def _check_syntax(
+    config: InjectConfig, behaviour: Behaviour, sources: Sources, env: Mapping[str, str], faults: Faults
+) -> None:
+    """Find what is wrong with the templates when they cannot be compiled, as something else is wrong."""
+    functions = function_map(behaviour, env=env, mesh=None)
+    for name, text in config.templates.items():
+        try:
+            parse("inject", text, BUILTINS.keys() | functions.keys(), behaviour.delimiters)
+        except TemplateError as error:
+            faults.found.append(_template_fault(name, error, behaviour, sources))
 
 
 def _usual_names(config: InjectConfig) -> set[str]:
@@ -123,9 +139,9 @@ def _usual_names(config: InjectConfig) -> set[str]:
     return {name for each in config.default_templates for name in (each, *config.aliases.get(each, ()))}
 
 
-def _template_fault(name: str, error: TemplateError, snapshot: Snapshot, sources: Sources) -> ConfigError:
+def _template_fault(name: str, error: TemplateError, behaviour: Behaviour, sources: Sources) -> ConfigError:
     """Return the fault with the line of the file, not of the template, where that can be told."""
-    overlays = snapshot.behaviour.overlays
+    overlays = behaviour.overlays
     start = line_of_template(sources.config, name if overlays else "template")
     path = f"templates.{name}" if overlays else "template"
     line = start + error.line - 1 if start and error.line else 0

@@ -108,7 +108,7 @@ def test_one_workload_that_cannot_be_injected_keeps_everything_back(run: Run, tm
     [
         ("a: [1\n", "app.yaml:2: yaml: line 1: did not find expected"),
         ("a: b\n---\nkind: X\n  bad: indent\n", "app.yaml:4: yaml: line 2"),
-        ("\t- tab\n", "app.yaml:1: yaml: line 1: found character that cannot start any token"),
+        ("\t- tab\n", "app.yaml:1: yaml: found character that cannot start any token"),
     ],
 )
 def test_broken_yaml_is_named_with_its_line(run: Run, tmp_path: Path, text: str, sentence: str) -> None:

@@ -18,7 +18,7 @@ template: |
   containers:
   - name: istio-proxy
     image: {{ annotation .ObjectMeta `sidecar.istio.io/proxyImage` "proxy:1" }}
-    args: [proxy, {{ .ObjectMeta.Namespace | printf "%q" }}]
+    args: [proxy, "{{ .ObjectMeta.Namespace }}"]
   volumes:
   - name: istio-envoy
     emptyDir: {}

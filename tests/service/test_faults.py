@@ -105,10 +105,13 @@ def test_rolling_restarts_under_load_lose_nothing(launch: Launch, apiserver_clie
 
 
 def test_the_control_without_connection_close_loses_reviews(launch: Launch, apiserver_client: Path) -> None:
+    """A connection must close in the moment in which a review is written to it: a few restarts meet one."""
     replicas = [launch(drain=DRAIN, log_reviews=False) for _ in range(3)]
     endpoints = replicas[0].folder / "endpoints"
-    outcome = restart(replicas, endpoints, apiserver_client, launch, 1, signal.SIGINT, (0.9,))
-    assert outcome["failed"] > 0, outcome
+    control = (
+        restart(replicas, endpoints, apiserver_client, launch, 1, signal.SIGINT, (0.9,)) for _ in range(8)
+    )
+    assert any(outcome["failed"] > 0 for outcome in control)
 
 
 def restart(
