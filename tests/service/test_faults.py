@@ -104,6 +104,7 @@ def test_rolling_restarts_under_load_lose_nothing(launch: Launch, apiserver_clie
     assert outcome["ok"] > count * 500
 
 
+@pytest.mark.soak
 def test_the_control_without_connection_close_loses_reviews(launch: Launch, apiserver_client: Path) -> None:
     """A connection must close in the moment in which a review is written to it: a few restarts meet one."""
     replicas = [launch(drain=DRAIN, log_reviews=False) for _ in range(3)]
