@@ -122,6 +122,7 @@ class Behaviour:
     rewrites_probes: bool = False
     probe_annotation: bool = False  # a pod may say itself whether its probes are rewritten
     status_port_of_mesh: bool = False  # the agent's port is the mesh's, not the proxy's argument
+    probes_by_old_position: bool = False  # their containers are numbered before old ones are taken out
     probers_in_arguments: bool = False
     probers_have_timeout: bool = False
     tells_no_probers: bool = False  # the agent is told of probes even where there are none
@@ -259,6 +260,7 @@ ROWS: Final[tuple[Row, ...]] = (
     _row("rewrites_probes", 1),
     _row("probe_annotation", 2),
     _row("status_port_of_mesh", 6),
+    _row("probes_by_old_position", 6, 6),
     _row("probers_in_arguments", 1, 1),
     _row("probers_have_timeout", 6),
     _row("tells_no_probers", 1, 7),

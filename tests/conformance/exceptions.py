@@ -35,11 +35,6 @@ class Deviation:
 _BREAKS_OUT = "Values that would change the template's YAML"
 
 DEVIATIONS = (
-    Deviation(
-        releases=r"1\.6",
-        names=r"^TestWebhookInject/\[(18|20|21|26)\]",
-        anchor="Probes of the container beside",
-    ),
     *(
         Deviation(releases=releases, names=rf"^({names})$", anchor=_BREAKS_OUT, mode="scalar")
         for releases, names in (

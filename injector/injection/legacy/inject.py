@@ -75,8 +75,11 @@ def inject_legacy(request: InjectionRequest, snapshot: Snapshot) -> Pod:
     made = _render(replace(request, pod=pod), snapshot)
     annotations, labels = annotations_of(pod), labels_of(pod)
     spec, applications, added = _for_webhook(made, pod, snapshot)
-    pod = _strip(pod | {"spec": _spec_of(pod) | applications}, earlier_injection(annotations))
+    late = applications if snapshot.behaviour.probes_by_old_position else {}
+    early = {} if late else applications
+    pod = _strip(pod | {"spec": _spec_of(pod) | early}, earlier_injection(annotations))
     pod = _append(pod, spec, _spec_of(request.pod), _in_front(made, snapshot.behaviour))
+    pod = _probed_by_position(pod, _spec_of(request.pod), late)
     network = made.environment.get(NETWORK)
     name = request.workload.metadata.get("name") or ""
     missing = labels_to_add(labels, name, snapshot.revision, network, snapshot.behaviour)
@@ -249,6 +252,23 @@ def _append(
     if added.dns_config is not None:
         spec["dnsConfig"] = added.dns_config
     return pod | {"spec": spec}
+
+
+def _probed_by_position(pod: Pod, original: JSONObject, applications: JSONObject) -> Pod:
+    """Return the pod with rewritten probes where their containers *were*.
+
+    Where an earlier sidecar stood before the application, that is the container that follows.
+    """
+    if not applications:
+        return pod
+    containers = list(_spec_of(pod).get("containers") or ())
+    for position, (old, new) in enumerate(
+        zip(original.get("containers") or (), applications["containers"], strict=True)
+    ):
+        if new is not old and position < len(containers):
+            probes = {key: probe for key, probe in new.items() if probe is not old.get(key)}
+            containers[position] = containers[position] | probes
+    return pod | {"spec": _spec_of(pod) | {"containers": containers}}
 
 
 def _in_front(made: _Rendered, behaviour: Behaviour) -> dict[str, tuple[str, ...]]:

@@ -178,6 +178,22 @@ def test_probes_are_led_through_the_agent() -> None:
     assert {"name": "ISTIO_KUBE_APP_PROBERS", "value": told} in proxy["env"]
 
 
+@pytest.mark.parametrize(("release", "rewritten"), [("1.6", ["two"]), ("1.8", ["one"])])
+def test_1_6_rewrites_probes_where_their_containers_were(release: str, rewritten: list[str]) -> None:
+    probe = {"httpGet": {"path": "/live", "port": 80}}
+    containers = [{"name": "istio-proxy"}, {"name": "one", "livenessProbe": probe}, {"name": "two"}]
+    pod = injected(a_pod(spec={"containers": containers}), release=release)
+    found = {each["name"]: each.get("livenessProbe") for each in pod["spec"]["containers"]}
+    assert [name for name, each in found.items() if each not in (None, probe)] == rewritten
+
+
+def test_1_6_forgets_a_probe_whose_old_position_is_past_the_end() -> None:
+    probe = {"httpGet": {"path": "/live", "port": 80}}
+    containers = [{"name": "istio-proxy"}, {"name": "istio-proxy"}, {"name": "app", "livenessProbe": probe}]
+    pod = injected(a_pod(spec={"containers": containers}), release="1.6")
+    assert [each.get("livenessProbe") for each in pod["spec"]["containers"]] == [probe, None]
+
+
 def test_a_pod_may_refuse_to_have_its_probes_rewritten() -> None:
     app = {"name": "app", "livenessProbe": {"httpGet": {"port": 80}}}
     pod = a_pod(annotations={"sidecar.istio.io/rewriteAppHTTPProbers": "false"}, spec={"containers": [app]})
