@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -232,9 +233,8 @@ async def fake_api() -> AsyncIterator[FakeApi]:
         await runner.cleanup()
 
 
-@contextlib.asynccontextmanager
-async def connected(api: FakeApi, folder: Any) -> AsyncIterator[KubeClient]:
-    """Return a client that found the fake through a kubeconfig file, as in life."""
+def kubeconfig(api: FakeApi, folder: Path) -> Path:
+    """Write a kubeconfig file that leads to the fake, and return where it is."""
     config = {
         "apiVersion": "v1",
         "kind": "Config",
@@ -245,6 +245,13 @@ async def connected(api: FakeApi, folder: Any) -> AsyncIterator[KubeClient]:
     }
     path = folder / "kubeconfig"
     path.write_bytes(orjson.dumps(config))
+    return path
+
+
+@contextlib.asynccontextmanager
+async def connected(api: FakeApi, folder: Path) -> AsyncIterator[KubeClient]:
+    """Return a client that found the fake through a kubeconfig file, as in life."""
+    path = kubeconfig(api, folder)
     async with await KubeClient.connect(Connection(kubeconfig=str(path))) as client:
         yield client
 

@@ -26,7 +26,7 @@ from injector.injection.request import InjectionRequest
 from injector.injection.snapshot import Snapshot
 from injector.injection.url import environment_of
 from injector.json_types import JSON, JSONObject, Pod
-from injector.patch import POD, diff, normalise
+from injector.patch import POD, diff, fits, normalise
 
 Outcome = Literal["injected", "skipped", "denied"]
 
@@ -103,6 +103,8 @@ def read_pod(received: JSON) -> Pod:
     """
     if received is None:
         raise InjectionError("unexpected end of JSON input")
+    if isinstance(received, dict) and fits(received, POD):
+        return received
     try:
         typed: Pod = normalise(received, POD)
     except TypedError as error:

@@ -7,9 +7,11 @@ from injector.patch.apply import apply
 from injector.patch.json_patch import diff
 from injector.patch.merge_order import MergeError
 from injector.patch.quantity import canonical_quantity, milli_value, quantity_fault
+from injector.patch.retyped import normalise_merged
 from injector.patch.schema import KINDS, POD, GoType, go_type
 from injector.patch.strategic_merge import strategic_merge
 from injector.patch.typed import check, normalise
+from injector.patch.wellformed import fits, is_canonical
 
 __all__ = [
     "KINDS",
@@ -20,9 +22,12 @@ __all__ = [
     "canonical_quantity",
     "check",
     "diff",
+    "fits",
     "go_type",
+    "is_canonical",
     "milli_value",
     "normalise",
+    "normalise_merged",
     "quantity_fault",
     "strategic_merge",
 ]

@@ -101,6 +101,11 @@ class Field:
     """What tells the elements of a merged list apart, else empty."""
 
     @property
+    def is_left_out(self) -> bool:
+        """Whether a zero value is not written: a struct always is, but for a time since k8s.io/api 0.34."""
+        return self.omit_zero or (self.omit_empty and self.type.reflect_kind != "struct")
+
+    @property
     def promoted(self) -> bool:
         """Whether an embedded struct holds it."""
         return "." in self.path

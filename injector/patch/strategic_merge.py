@@ -10,6 +10,8 @@ from functools import partial
 from operator import is_
 from typing import Final
 
+import orjson
+
 from injector.json_types import JSON, JSONObject
 from injector.patch.go_words import quoted, type_of
 from injector.patch.merge_lists import (
@@ -115,29 +117,31 @@ def _delete_from_field(merged: JSONObject, key: str, value: JSON, schema: GoType
 
 
 def _settled(value: JSON) -> JSON:
-    """Return a value that has nothing to be merged with: without nulls in its maps and without directives."""
-    return value if _is_settled(value) else _without_directives(_without_nulls(value))
+    """Return a value that has nothing to be merged with: without nulls in its maps and without directives.
+
+    _DROPPED if it is a map with a ``$patch`` itself.
+    """
+    if _is_settled(value):
+        return value
+    if isinstance(value, dict):
+        if value.get(_DIRECTIVE) is not None:
+            return _DROPPED
+        settled = ((key, _settled(item)) for key, item in value.items() if item is not None)
+        fields = {key: item for key, item in settled if item is not _DROPPED}
+        return value if _unchanged(value, fields) else fields
+    elements = [element for element in map(_settled, value) if element is not _DROPPED]
+    return value if len(elements) == len(value) and all(map(is_, elements, value)) else elements
 
 
 def _is_settled(value: JSON) -> bool:
-    """Whether there is no null in a map and no directive; most values are so, and this is quick to see."""
-    if isinstance(value, dict):
-        if None in value.values() or _DIRECTIVE in value:
-            return False
-        return all(_is_settled(item) for item in value.values() if item.__class__ in _CONTAINERS)
-    if isinstance(value, list):
-        return all(_is_settled(element) for element in value if element.__class__ in _CONTAINERS)
-    return True
-
-
-def _without_nulls(value: JSON) -> JSON:
-    if isinstance(value, dict):
-        fields = {key: _without_nulls(item) for key, item in value.items() if item is not None}
-        return value if _unchanged(value, fields) else fields
-    if isinstance(value, list):
-        elements = [_without_nulls(element) for element in value]
-        return value if all(map(is_, elements, value)) else elements
-    return value
+    """Whether there is certainly no null and no directive: most values are so, and their text shows it."""
+    if value.__class__ not in _CONTAINERS:
+        return True
+    try:
+        text = orjson.dumps(value)
+    except orjson.JSONEncodeError:  # nested too deeply, or a number of more than 64 bits
+        return False
+    return b"null" not in text and b"$patch" not in text
 
 
 def _without_directives(value: JSON) -> JSON:

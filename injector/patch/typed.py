@@ -6,7 +6,7 @@ the value is walked again (misfits) to say what Go says. What reads as it was wr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 from operator import is_
@@ -20,7 +20,8 @@ from injector.patch.schema import Field, GoType, Kind, fold, go_type
 from injector.patch.strings import coerced, raw_number
 from injector.patch.timestamps import canonical_time
 
-_Read: TypeAlias = Callable[[JSON], JSON]
+_Read: TypeAlias = Callable[[JSON, Container[int]], JSON]
+"""Reads a value; parts whose ids are in the second argument are known to be read as they are."""
 
 _BOUNDS: Final = {"int32": 2**31, "int64": 2**63}
 _PLAIN: Final[dict[Kind, type]] = {"string": str, "bool": bool}
@@ -56,12 +57,13 @@ def normalise(
     zero_times: bool = False,
     without: frozenset[str] = frozenset(),
     any_order: bool = False,
+    known: Container[int] = frozenset(),
 ) -> JSON:
     """Return ``value`` after Go has read it into ``schema_type``, a type or its name, and written it again.
 
     Quantities, times and int-or-strings are canonical, fields are in the order of their declaration, map keys
-    sorted, zero values dropped or printed as their type says. The flags are those of Reading. TypedError in
-    the words of encoding/json.
+    sorted, zero values dropped or printed as their type says. The flags are those of Reading; ``known`` are
+    the ids of lists and objects in it of which this has been done. TypedError in the words of encoding/json.
     """
     reading = Reading(
         coerce_strings=coerce_strings,
@@ -72,7 +74,7 @@ def normalise(
     )
     schema = go_type(schema_type) if isinstance(schema_type, str) else schema_type
     try:
-        return _reader(schema, reading)(value)
+        return _reader(schema, reading)(value, known)
     except Misfit:
         raise explain(value, schema, coerce_strings=coerce_strings, without=without) from None
 
@@ -89,7 +91,7 @@ def _reader(schema: GoType, reading: Reading) -> _Read:
 
 
 def _string_reader(_schema: GoType, reading: Reading) -> _Read:
-    def read(value: JSON) -> JSON:
+    def read(value: JSON, _known: Container[int]) -> JSON:
         if value.__class__ is str:
             return value
         if value is None:
@@ -103,7 +105,7 @@ def _string_reader(_schema: GoType, reading: Reading) -> _Read:
 
 
 def _bool_reader(_schema: GoType, _reading: Reading) -> _Read:
-    def read(value: JSON) -> JSON:
+    def read(value: JSON, _known: Container[int]) -> JSON:
         if value is True or value is False:
             return value
         if value is None:
@@ -116,7 +118,7 @@ def _bool_reader(_schema: GoType, _reading: Reading) -> _Read:
 def _int_reader(schema: GoType, _reading: Reading) -> _Read:
     bound = _BOUNDS[schema.kind]
 
-    def read(value: JSON) -> JSON:
+    def read(value: JSON, _known: Container[int]) -> JSON:
         if value.__class__ is int and -bound <= value < bound:
             return value
         if value is None:
@@ -127,7 +129,7 @@ def _int_reader(schema: GoType, _reading: Reading) -> _Read:
 
 
 def _quantity_reader(_schema: GoType, _reading: Reading) -> _Read:
-    def read(value: JSON) -> JSON:
+    def read(value: JSON, _known: Container[int]) -> JSON:
         if value is None:
             return "0"
         try:
@@ -142,7 +144,7 @@ def _quantity_reader(_schema: GoType, _reading: Reading) -> _Read:
 def _int_or_string_reader(_schema: GoType, _reading: Reading) -> _Read:
     bound = _BOUNDS["int32"]
 
-    def read(value: JSON) -> JSON:
+    def read(value: JSON, _known: Container[int]) -> JSON:
         if value.__class__ is str or (value.__class__ is int and -bound <= value < bound):
             return value
         if value is None:
@@ -153,7 +155,7 @@ def _int_or_string_reader(_schema: GoType, _reading: Reading) -> _Read:
 
 
 def _time_reader(_schema: GoType, _reading: Reading) -> _Read:
-    def read(value: JSON) -> JSON:
+    def read(value: JSON, _known: Container[int]) -> JSON:
         if value is None:
             return None
         if value.__class__ is not str:
@@ -168,26 +170,26 @@ def _time_reader(_schema: GoType, _reading: Reading) -> _Read:
 
 
 def _raw_reader(_schema: GoType, _reading: Reading) -> _Read:
-    return lambda value: value
+    return lambda value, _known: value
 
 
 def _pointer_reader(schema: GoType, reading: Reading) -> _Read:
     inner = _reader(schema.element, reading)
-    return lambda value: None if value is None else inner(value)
+    return lambda value, known: None if value is None else inner(value, known)
 
 
 def _list_reader(schema: GoType, reading: Reading) -> _Read:
     element = _reader(schema.element, reading)
     plain = {_PLAIN.get(schema.element.kind)}
 
-    def read(value: JSON) -> JSON:
+    def read(value: JSON, known: Container[int]) -> JSON:
         if value is None:
             return None
         if value.__class__ is not list:
             raise Misfit
-        if set(map(type, value)) <= plain:
+        if id(value) in known or set(map(type, value)) <= plain:
             return value
-        elements = list(map(element, value))
+        elements = [element(item, known) for item in value]
         return value if all(map(is_, elements, value)) else elements
 
     return read
@@ -198,15 +200,17 @@ def _map_reader(schema: GoType, reading: Reading) -> _Read:
     plain = {_PLAIN.get(schema.element.kind)}
     any_order = reading.any_order
 
-    def read(value: JSON) -> JSON:
+    def read(value: JSON, known: Container[int]) -> JSON:
         if value is None:
             return None
         if value.__class__ is not dict:
             raise Misfit
+        if id(value) in known:
+            return value
         if set(map(type, value.values())) <= plain and (any_order or sorted(value) == list(value)):
             return value
         keys = value if any_order else sorted(value)
-        items = {key: element(value[key]) for key in keys}
+        items = {key: element(value[key], known) for key in keys}
         unchanged = all(map(is_, items.values(), value.values()))
         return value if unchanged and list(items) == list(value) else items
 
@@ -226,7 +230,7 @@ def _struct_reader(schema: GoType, reading: Reading) -> _Read:  # noqa: C901 - s
         for place, (field, how) in enumerate(zip(known, readings, strict=True))
     }
     zeros = {
-        field.name: _reader(field.type, how)(None)
+        field.name: _reader(field.type, how)(None, ())
         for field, how in zip(known, readings, strict=True)
         if not _drops_zero(field, how)
     }
@@ -236,11 +240,13 @@ def _struct_reader(schema: GoType, reading: Reading) -> _Read:  # noqa: C901 - s
     any_order = reading.any_order
 
     # One loop and no calls, since this runs for each of the hundred structs of a pod.
-    def read(value: JSON) -> JSON:  # noqa: C901, PLR0912
+    def read(value: JSON, known: Container[int]) -> JSON:  # noqa: C901, PLR0912
         if value is None:
             value = {}
         elif value.__class__ is not dict:
             raise Misfit
+        elif id(value) in known:
+            return value
         result: JSONObject = {}
         same = in_order = True
         last = 0
@@ -249,7 +255,7 @@ def _struct_reader(schema: GoType, reading: Reading) -> _Read:  # noqa: C901 - s
             fresh = item
             if row is None:
                 if _is_other_spelling(key, schema):
-                    return read(_declared(value.items(), schema))
+                    return read(_declared(value.items(), schema), known)
                 if not keeps_unknown:
                     same = False
                     continue
@@ -260,7 +266,7 @@ def _struct_reader(schema: GoType, reading: Reading) -> _Read:  # noqa: C901 - s
                     same = False
                     continue
                 if item.__class__ is not plain:
-                    fresh = read_field(item)
+                    fresh = read_field(item, known)
                     if fresh is not item:
                         same = False
                 if drops_empty and not fresh:
@@ -289,10 +295,7 @@ def _row(place: int, field: Field, reading: Reading) -> _Row:
 
 
 def _drops_zero(field: Field, reading: Reading) -> bool:
-    """Whether a field is not written that is not there: a struct always is, but for a time since 0.34."""
-    if field.omit_zero and not reading.zero_times:
-        return True
-    return field.omit_empty and field.type.reflect_kind != "struct"
+    return field.is_left_out and not (field.omit_zero and reading.zero_times)
 
 
 def _field_reading(field: Field, reading: Reading) -> Reading:

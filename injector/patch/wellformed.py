@@ -1,26 +1,29 @@
-"""JSON and a Go type to whether it certainly fits, in a hundredth of the time that reading it takes.
+"""JSON and a Go type to whether it certainly fits, in a fraction of the time that reading it takes.
 
 Knows no error's words: what is not certain is left to `typed`, which has them. A value is certain when each
-field is spelt as Kubernetes spells it, is one that the type has, and is of its kind.
+field is spelt as Kubernetes spells it, is one that the type has, and is of its kind. msgspec looks, in C.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Annotated, Any, Final
 
 import msgspec
 
+from injector.errors import TypedError
 from injector.json_types import JSON
-from injector.patch.schema import GoType, Kind
+from injector.patch.quantity import canonical_quantity
+from injector.patch.schema import Field, GoType, Kind
 
 _INT32: Final = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
 _INT64: Final = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _QUANTITY: Final = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,15}(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?\Z")]
 """The quantities that people write; the others are read in full."""
-_DATE: Final = r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])"
+_DATE: Final = r"[1-9][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])"
 _TIME: Final = Annotated[str, msgspec.Meta(pattern=rf"^{_DATE}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z\Z")]
-"""Times as an API server writes them, on days that every month has."""
+"""Times as an API server writes them, on days that every month has; none of them is Go's zero time."""
 
 _LEAVES: Final[dict[Kind, Any]] = {
     "string": str,
@@ -34,33 +37,114 @@ _LEAVES: Final[dict[Kind, Any]] = {
 }
 
 
+_SOME: Final = msgspec.Meta(min_length=1)
+
+
+class _Canonical:
+    """Stands for a quantity that is written as it is read."""
+
+
+class _True:
+    """Stands for a bool that is left out when it is false."""
+
+
+_STAND_INS: Final[dict[Any, Any]] = {_Canonical: _Canonical(), _True: _True()}
+
+_WRITTEN: Final[dict[Kind, Any]] = _LEAVES | {"quantity": _Canonical, "raw": dict}
+_WRITTEN_IF_ANY: Final[dict[Kind, Any]] = _WRITTEN | {
+    "string": Annotated[str, _SOME],
+    "bool": _True,
+    "int32": Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)],
+    "int64": Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)],
+}
+"""What a field holds that is left out when it is empty, 0 or false; the rare negative numbers are read in full."""
+
+
 def fits(value: JSON, schema: GoType) -> bool:
     """Tell whether Go certainly reads ``value`` into ``schema`` with no error and no other spelling."""
+    return _converts(value, _read(schema))
+
+
+def is_canonical(value: JSON, schema: GoType, *, without: frozenset[str] = frozenset()) -> bool:
+    """Tell whether ``normalise`` certainly returns what equals ``value``, the order of keys left aside.
+
+    So are the objects that an API server sends: it has written them with these types itself.
+    """
+    return _converts(value, _written(schema, without))
+
+
+def _converts(value: JSON, wanted: Any) -> bool:
     try:
-        msgspec.convert(value, _type(schema))
+        msgspec.convert(value, wanted, dec_hook=_stand_in)
     except msgspec.ValidationError:
         return False
     return True
 
 
+def _stand_in(wanted: Any, value: Any) -> Any:
+    """Return what stands for a value that only Python can judge; ValueError where it is not as wanted."""
+    if not (value is True if wanted is _True else _is_canonical_quantity(value)):
+        raise ValueError
+    return _STAND_INS[wanted]
+
+
+def _is_canonical_quantity(value: Any) -> bool:
+    try:
+        return value.__class__ is str and canonical_quantity(value) == value
+    except TypedError:
+        return False
+
+
+# ---- what Go reads
+
+
 @cache
-def _type(schema: GoType) -> Any:
-    """Return msgspec's type for a Go type; null is every type's zero value."""
+def _read(schema: GoType) -> Any:
+    """Return msgspec's type for what a Go type reads; null is every type's zero value."""
     if schema.kind in _LEAVES:
         return _LEAVES[schema.kind] | None
     if schema.kind == "pointer":
-        return _type(schema.element)
+        return _read(schema.element)
     if schema.kind == "list":
-        return list[_type(schema.element)] | None  # type: ignore[misc]
+        return list[_read(schema.element)] | None  # type: ignore[misc]
     if schema.kind == "map":
-        return dict[str, _type(schema.element)] | None  # type: ignore[misc]
-    return _struct(schema) | None
+        return dict[str, _read(schema.element)] | None  # type: ignore[misc]
+    return _struct(schema, [(field.name, _read(field.type), None) for field in schema.fields]) | None
 
 
-def _struct(schema: GoType) -> Any:
-    """Return a msgspec Struct with the fields of a Go struct, all of them optional."""
-    fields = [
-        (f"f{number}", _type(field.type), msgspec.field(name=field.name, default=None))
-        for number, field in enumerate(schema.fields)
+# ---- what Go writes
+
+
+@cache
+def _written(schema: GoType, without: frozenset[str]) -> Any:
+    """Return msgspec's type for what Go writes of a type."""
+    if schema.kind in _WRITTEN:
+        return _WRITTEN[schema.kind]
+    if schema.kind == "pointer":
+        return _written(schema.element, without)
+    if schema.kind == "list":
+        return list[_written(schema.element, without)]  # type: ignore[misc]
+    if schema.kind == "map":
+        return dict[str, _written(schema.element, without)]  # type: ignore[misc]
+    known = [field for field in schema.fields if f"{schema.name}.{field.name}" not in without]
+    return _struct(schema, [_written_field(field, without) for field in known])
+
+
+def _written_field(field: Field, without: frozenset[str]) -> tuple[str, Any, Any]:
+    """Return a field's name, what is written of it and, where it may be left out, what stands for that."""
+    if not field.is_left_out:
+        return field.name, _written(field.type, without), msgspec.NODEFAULT
+    kind = field.type.kind
+    if kind in ("list", "map"):
+        return field.name, Annotated[_written(field.type, without), _SOME], msgspec.UNSET
+    written = _WRITTEN_IF_ANY.get(kind) or _written(field.type, without)
+    return field.name, written, msgspec.UNSET
+
+
+def _struct(schema: GoType, fields: Iterable[tuple[str, Any, Any]]) -> Any:
+    """Return a msgspec Struct with these fields, and no others: their names, types and defaults."""
+    members = [
+        (f"f{number}", wanted, msgspec.field(name=name, default=default))
+        for number, (name, wanted, default) in enumerate(fields)
     ]
-    return msgspec.defstruct(schema.name, fields, forbid_unknown_fields=True, gc=False)
+    return msgspec.defstruct(schema.name, members, forbid_unknown_fields=True, gc=False, kw_only=True)

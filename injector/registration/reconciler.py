@@ -8,7 +8,8 @@ no such object (yet)        wait for the watch to bring it; ``status.missing``
 Conflict, NotFound          somebody was faster: wait for the watch to bring what they wrote
 Forbidden                   wait and try again, the log names the verb and the resource
 refused, reset, 429, 5xx    wait and try again
-a rival who keeps writing   a token bucket: five writes, then one a minute; ``status.fighting``
+a rival who keeps writing   a token bucket: five writes, then one a minute; ``status.fighting``;
+                            a bundle of ours that is new does not wait for it
 =========================  =====================================================================
 """
 
@@ -109,6 +110,7 @@ class Reconciler:
     _before: tuple[Authority, ...] = ()
     _settled: str = ""
     """The resourceVersion that was written on: until the watch shows a newer one, nothing is to be done."""
+    _written: bytes = b""
 
     def wake(self) -> None:
         """Look again soon: the CA, the certificate or the leadership has changed."""
@@ -153,12 +155,14 @@ class Reconciler:
             return self._until_overlap_ends()
         if not self.leading() or self._settled == _version(configuration):
             return self.resync
-        if wait := self.bucket.wait(self.monotonic()):
+        wait = self.bucket.wait(self.monotonic())
+        # Only repeating ourselves has to wait: a new CA must be trusted before it can sign, rival or not.
+        if wait and bundle == self._written:
             self._fight(wait)
             return wait
-        return await self._write(body)
+        return await self._write(body, bundle)
 
-    async def _write(self, body: JSONObject) -> float:
+    async def _write(self, body: JSONObject, bundle: bytes) -> float:
         try:
             await self.client.apply(f"{COLLECTION}/{self.name}", body, manager=CA_BUNDLE_MANAGER)
         except (Conflict, NotFound):
@@ -169,6 +173,7 @@ class Reconciler:
             self._report(error)
             return self.backoff.next(at_least=error.retry_after if isinstance(error, ApiError) else 0.0)
         self._settled = _version(body)
+        self._written = bundle
         self._update(writes=self.status.writes + 1, last_error="")
         logger.info("caBundle of %s written for %s", self.name, self.names.name)
         return self._until_overlap_ends()

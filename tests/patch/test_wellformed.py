@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from injector.errors import TypedError
 from injector.patch import POD, normalise
-from injector.patch.wellformed import fits
+from injector.patch.equality import same
+from injector.patch.wellformed import fits, is_canonical
 
 PLAIN: dict[str, Any] = {
     "apiVersion": "v1",
@@ -68,8 +69,11 @@ VALUES = st.recursive(
 )
 
 
-def changed(place: tuple[Any, ...], value: Any) -> dict[str, Any]:
-    pod = deepcopy(PLAIN)
+CANONICAL: dict[str, Any] = normalise(PLAIN, POD)
+
+
+def changed(place: tuple[Any, ...], value: Any, pod: dict[str, Any] = PLAIN) -> dict[str, Any]:
+    pod = deepcopy(pod)
     target: Any = pod
     for key in place[:-1]:
         target = target[key]
@@ -83,6 +87,60 @@ def test_what_fits_is_read_without_an_error_and_without_a_loss(place: tuple[Any,
     if fits(pod, POD):
         kept = normalise(pod, POD, keep_unknown=True)
         assert kept == normalise(pod, POD), "it has no field that the type does not know"
+
+
+@given(
+    place=st.sampled_from(PLACES),
+    value=VALUES,
+    without=st.sampled_from([frozenset(), frozenset({"Container.ports", "Volume.emptyDir"})]),
+)
+def test_what_is_canonical_is_written_as_it_is_read(
+    place: tuple[Any, ...], value: Any, without: frozenset[str]
+) -> None:
+    pod = changed(place, value)
+    if is_canonical(pod, POD, without=without):
+        assert same(normalise(pod, POD, without=without), pod)
+
+
+def test_what_an_api_server_writes_is_canonical() -> None:
+    assert is_canonical(CANONICAL, POD)
+    assert not is_canonical(CANONICAL, POD, without=frozenset({"Container.ports"}))
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("spec", "containers", 0, "resources", "limits", "cpu"), "1000m"),
+        (("spec", "containers", 0, "resources", "limits", "cpu"), "much"),
+        (("spec", "containers", 0, "ports", 0, "hostPort"), 0),
+        (("spec", "containers", 0, "image"), ""),
+        (("spec", "containers", 0, "env"), []),
+        (("spec", "hostNetwork"), False),
+        (("spec", "nodeSelector"), {}),
+        (("spec", "priority"), None),
+        (("metadata", "creationTimestamp"), "0001-01-01T00:00:00Z"),
+        (("metadata", "creationTimestamp"), "2026-01-02T03:04:05+01:00"),
+        (("status",), None),
+        (("brandNew",), 1),
+    ],
+)
+def test_what_go_writes_otherwise_is_not_canonical(place: tuple[Any, ...], value: Any) -> None:
+    pod = changed(place, value, CANONICAL)
+    assert not is_canonical(pod, POD)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("spec", "hostNetwork"), True),
+        (("spec", "priority"), 0),
+        (("spec", "terminationGracePeriodSeconds"), 0),
+        (("spec", "containers", 0, "securityContext"), {"runAsUser": 0, "privileged": False}),
+        (("spec", "volumes", 0, "emptyDir"), {"sizeLimit": "1Gi"}),
+    ],
+)
+def test_behind_a_pointer_zero_counts(place: tuple[Any, ...], value: Any) -> None:
+    assert is_canonical(changed(place, value, CANONICAL), POD)
 
 
 @pytest.mark.parametrize(

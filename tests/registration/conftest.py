@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from injector.kube.client import KubeClient
 from tests.fake_api import FakeApi, connected, fake_api
+from tests.figures import figures  # noqa: F401 - a fixture
 
 
 @pytest_asyncio.fixture

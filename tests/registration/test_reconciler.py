@@ -232,6 +232,24 @@ async def test_a_rival_meets_a_bucket_and_an_alarm_and_not_a_loop(api: FakeApi, 
         assert setting.reconciler.status.writes == 6
 
 
+async def test_a_new_ca_does_not_wait_for_the_bucket_that_a_rival_has_emptied(
+    api: FakeApi, client: KubeClient
+) -> None:
+    await api.put(COLLECTION, configuration())
+    setting = Setting(api, client, monotonic=lambda: 0.0, bucket=TokenBucket(capacity=2, period=60))
+    rival = base64.b64encode(new_ca("rival").certificate).decode()
+    async with running(setting):
+        for _ in range(2):
+            await until(setting.right)
+            await api.put(COLLECTION, configuration(rival))
+        await until(lambda: setting.reconciler.status.fighting)
+        setting.trust = trust_in(new_ca("next"))
+        setting.reconciler.wake()
+        new = authorities(setting.trust.ca_bundle)[0]
+        await until(lambda: new in authorities(setting.live))
+        assert setting.reconciler.status.writes == 3
+
+
 async def test_verified_stays_true_when_the_bundle_is_lost_later(api: FakeApi, client: KubeClient) -> None:
     await api.put(COLLECTION, configuration())
     setting = Setting(api, client)

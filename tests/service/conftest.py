@@ -6,7 +6,7 @@ import asyncio
 import os
 import shutil
 import subprocess
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from injector.service.logs import Log
 from injector.service.options import Limits, ServiceOptions
 from injector.service.process import Service
 from tests.conftest import shared_folder
+from tests.figures import figures  # noqa: F401 - a fixture
 from tests.service.kit import NAME, QUICK, Mount, Running, Start, a_pair, load_fake
 from tests.service.processes import Launch, Process
 
@@ -44,12 +45,18 @@ async def start(tmp_path: Path, ca: trustme.CA) -> AsyncGenerator[Start, None]:
     running: list[Running] = []
 
     async def begin(
-        *, limits: Limits | None = None, parts: Parts | None = None, load: Load = load_fake, **options: Any
+        *,
+        limits: Limits | None = None,
+        parts: Parts | None = None,
+        load: Load = load_fake,
+        first: Mapping[str, str] | None = None,
+        **options: Any,
     ) -> Running:
         folder = tmp_path / str(len(running))
         pair, config = Mount(folder / "certs"), Mount(folder / "config")
         pair.swap(a_pair(ca))
-        config.swap({"config": "first", "values": "{}"})
+        config.swap(first or {"config": "first", "values": "{}"})
+        ca.cert_pem.write_to_path(str(folder / "ca.crt"))
         settings = ServiceOptions(
             inject_config=config.folder / "config",
             inject_values=config.folder / "values",
@@ -83,6 +90,9 @@ async def start(tmp_path: Path, ca: trustme.CA) -> AsyncGenerator[Start, None]:
             await client.close()
         this.service.stop(at_once=True)
         await asyncio.wait([this.task])
+        for popen in this.begun:
+            popen.kill()
+            popen.communicate()
         if not this.task.cancelled():
             this.task.result()
 
@@ -101,9 +111,12 @@ def launch(tmp_path: Path, ca: trustme.CA) -> Iterator[Launch]:
 
     yield begin
     for process in begun:
-        if process.popen.poll() is None:
-            process.popen.kill()
-        process.popen.wait()
+        for popen in (*process.begun, process.popen):
+            if popen.poll() is None:
+                popen.kill()
+            popen.wait()
+            if popen.stdout is not None:
+                popen.stdout.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,8 @@
 """A service with the fake reviewer as a process of its own: `python -m tests.service.fake_service FOLDER [JSON]`.
 
-FOLDER holds ``certs`` and ``config``; the JSON object overrides options. Prints its two ports.
+FOLDER holds ``certs`` and ``config``; the JSON object overrides options. Prints its two ports. Beside them:
+``real`` serves the built-in template; ``cluster`` (kubeconfig, identity, ca_life and grace in seconds) makes it
+a replica with a CA of its own making; ``unannounced`` leaves `Connection: close` out of its drain, as a control.
 """
 
 from __future__ import annotations
@@ -8,12 +10,17 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from injector.errors import InjectorError
+from injector.service.companions import Parts
+from injector.service.generation import Load
+from injector.service.injecting import load_injector
 from injector.service.options import Drain, Limits, ServiceOptions
 from injector.service.process import serve
+from injector.service.server import Edge
 from tests.service.kit import NAME, load_fake
 
 
@@ -39,10 +46,50 @@ def options_of(folder: Path, given: dict[str, Any]) -> ServiceOptions:
     return replace(base, **given)
 
 
+def parts_of(cluster: dict[str, Any]) -> Parts:
+    """Return a replica's cluster: one CA for all, its registration, and no watches for reviews."""
+    # Imported here because it takes a third of a second, which replicas with files need not wait.
+    from injector.kube.client import Connection
+    from injector.registration.plan import WebhookNames
+    from injector.registration.self_signed import Policy
+    from injector.service.cluster import Cluster, ClusterOptions
+
+    companion = Cluster(
+        ClusterOptions(
+            connection=Connection(kubeconfig=cluster["kubeconfig"]),
+            namespace="mesh",
+            identity=cluster["identity"],
+            configuration="sidecars",
+            names=WebhookNames(name="sidecar-injector.istio.io"),
+            watch=False,
+            secret="certs",
+            self_signed=Policy(
+                names=(NAME,),
+                ca_life=timedelta(seconds=cluster["ca_life"]),
+                leaf_life=timedelta(seconds=cluster["ca_life"]),
+                grace=timedelta(seconds=cluster["grace"]),
+            ),
+            grace=timedelta(seconds=cluster["grace"]),
+        )
+    )
+    return Parts(companions=(companion,), cluster=companion, events=companion, brings_pair=True)
+
+
 def main() -> int:
     folder, *more = sys.argv[1:]
+    given = json.loads(more[0]) if more else {}
+    load: Load = load_fake
+    if given.pop("real", False):
+        load = load_injector
+        given |= {"inject_config": None, "inject_values": None}
+    if given.pop("unannounced", False):
+        Edge.draining = property(lambda _: False, lambda _, draining: None)  # type: ignore[assignment]
+    parts = None
+    if (cluster := given.pop("cluster", None)) is not None:
+        parts = parts_of(cluster)
+        given |= {"tls_certificate": None, "tls_key": None}
     try:
-        return serve(options_of(Path(folder), json.loads(more[0]) if more else {}), load=load_fake)
+        return serve(options_of(Path(folder), given), parts, load=load)
     except InjectorError as error:
         print(error, file=sys.stderr)  # noqa: T201 - as the command line does
         return 1

@@ -8,6 +8,7 @@ import contextlib
 import json
 import shutil
 import ssl
+import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -220,6 +221,15 @@ class Running:
     config: Mount
     log: Path
     clients: list[Client] = field(default_factory=list)
+    begun: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def folder(self) -> Path:
+        return self.log.parent
+
+    @property
+    def ports(self) -> tuple[int, int]:
+        return self.service.ports
 
     @property
     def port(self) -> int:

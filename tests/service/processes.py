@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import trustme
 
@@ -34,6 +34,7 @@ class Process:
     config: Mount = field(init=False)
     popen: subprocess.Popen[bytes] = field(init=False)
     ports: tuple[int, int] = (0, 0)
+    begun: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.pair = Mount(self.folder / "certs")
@@ -79,6 +80,11 @@ class Process:
             connection.request("GET", path)
             return connection.getresponse().status
 
+    def peak_mib(self) -> float:
+        """Return the most memory that the process ever had."""
+        status = Path(f"/proc/{self.popen.pid}/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
     def connect(self) -> ssl.SSLSocket:
         context = ssl.create_default_context(cafile=str(self.folder / "ca.crt"))
         return context.wrap_socket(
@@ -86,9 +92,19 @@ class Process:
         )
 
 
+class Loaded(Protocol):
+    """A service that can be sent reviews: its CA is ``ca.crt`` in ``folder``; ``begun`` is ended with it."""
+
+    folder: Path
+    begun: list[subprocess.Popen[bytes]]
+
+    @property
+    def ports(self) -> tuple[int, int]: ...
+
+
 def load(
     client: Path,
-    process: Process,
+    process: Loaded,
     seconds: float,
     *,
     fresh: float = 0,
@@ -97,11 +113,11 @@ def load(
     ca: Path | None = None,
     endpoints: Path | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Begin to send reviews; `outcome_of` waits for the result."""
+    """Begin to send reviews; `outcome_of` waits for the result. ``rate`` 0: as fast as they are answered."""
     review = process.folder / "review.json"
     review.write_bytes(a_review())
     dialled = ("-endpoints", endpoints) if endpoints else ()
-    return subprocess.Popen(
+    running = subprocess.Popen(
         [
             client,
             *("-url", f"https://127.0.0.1:{process.ports[0]}/inject", "-server-name", NAME),
@@ -111,9 +127,16 @@ def load(
         ],
         stdout=subprocess.PIPE,
     )
+    process.begun.append(running)
+    return running
 
 
 def outcome_of(running: subprocess.Popen[bytes]) -> dict[str, Any]:
     """Wait for the client and return what it counted."""
     output, _ = running.communicate()
     return dict(json.loads(output))
+
+
+def under_load(running: subprocess.Popen[bytes]) -> bool:
+    """Tell whether the client still sends: what it did not see must not count as survived."""
+    return running.poll() is None

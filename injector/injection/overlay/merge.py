@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from injector.errors import InjectionError, PatchError, TypedError
 from injector.json_types import JSON, Pod
-from injector.patch import POD, normalise, strategic_merge
+from injector.patch import POD, is_canonical, normalise, normalise_merged, strategic_merge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +21,8 @@ class PodTypes:
 
     def typed(self, received: JSON) -> Pod:
         """Return a pod as the types have it; raises InjectionError in encoding/json's words."""
+        if isinstance(received, dict) and is_canonical(received, POD, without=self.unknown):
+            return received
         try:
             pod: Pod = normalise(received, POD, without=self.unknown)
         except TypedError as error:
@@ -28,7 +30,7 @@ class PodTypes:
         return pod
 
     def merge(self, pod: Pod, overlay: JSON) -> Pod:
-        """Return ``pod`` with the overlay merged in; an overlay of null or nothing changes nothing.
+        """Return ``pod``, a typed one, with the overlay merged in; null or nothing changes nothing.
 
         Raises InjectionError in Istio's words: for an overlay that is no mapping, for one that
         Kubernetes' strategic merge refuses, and for a result that is no Pod.
@@ -38,6 +40,7 @@ class PodTypes:
         except PatchError as error:
             raise InjectionError(f"strategic merge: {error}") from error
         try:
-            return self.typed(merged)
-        except InjectionError as error:
+            typed: Pod = normalise_merged(merged, pod, POD, without=self.unknown)
+        except TypedError as error:
             raise InjectionError(f"unmarshal patched pod: {error}") from error
+        return typed

@@ -120,11 +120,11 @@ def _begin(request: InjectionRequest, snapshot: Snapshot) -> Injection:
 
 def _original(request: InjectionRequest, snapshot: Snapshot, settings: Settings) -> Pod:
     """Return the pod as Go's types have it, with the request's namespace and without managedFields."""
-    pod = settings.rules.types.typed(request.pod)
-    metadata = {key: value for key, value in metadata_of(pod).items() if key != "managedFields"}
-    if request.namespace and not request.by_hand:
-        metadata.setdefault("namespace", request.namespace)
-    pod = pod | {"metadata": metadata}
+    received = metadata_of(request.pod)
+    metadata = {key: value for key, value in received.items() if key != "managedFields" and value is not None}
+    pod = settings.rules.types.typed(request.pod | {"metadata": metadata})
+    if request.namespace and not request.by_hand and "namespace" not in metadata_of(pod):
+        pod = pod | {"metadata": metadata_of(pod) | {"namespace": request.namespace}}
     if snapshot.behaviour.loses_deployment_config_label and request.workload.kind == "DeploymentConfig":
         pod = with_labels(
             pod, {key: value for key, value in labels_of(pod).items() if key != "deploymentconfig"}

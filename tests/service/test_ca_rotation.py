@@ -1,0 +1,218 @@
+"""The CA changes under load: with overlap nobody notices, without it reviews are lost."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import random
+import time
+from collections import deque
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from injector.registration.plan import COLLECTION
+from tests.fake_api import FakeApi, fake_api, kubeconfig, until
+from tests.service.kit import a_pair
+from tests.service.processes import Launch, Process, load, outcome_of, under_load
+
+SECRETS = "/api/v1/namespaces/mesh/secrets"
+CONFIGURATION = {
+    "metadata": {"name": "sidecars"},
+    "webhooks": [{"name": "sidecar-injector.istio.io", "clientConfig": {"url": "https://x"}}],
+}
+
+
+class ApiServer:
+    """One API server's view of the registration: it learns of a new caBundle up to ``lag`` seconds late."""
+
+    def __init__(self, api: FakeApi, folder: Path, lag: float) -> None:
+        self.api = api
+        self.file = folder / f"bundle-{lag:g}.crt"
+        self.lag = lag
+        self.changes = 0
+        self.longest_lag = 0.0
+
+    async def follow(self) -> None:
+        """Bring the live bundle to the client's file, late, in the order of its changes."""
+        known, coming = b"", deque[tuple[float, float, bytes]]()
+        last = 0.0
+        while True:
+            now = time.monotonic()
+            if (bundle := live(self.api)) != known:
+                known = bundle
+                # The longest lag is met for certain; the others are drawn.
+                late = self.lag if self.changes % 3 == 0 else random.uniform(0, self.lag)
+                last = max(last, now + late)
+                coming.append((last, now, bundle))
+                self.changes += 1
+            while coming and coming[0][0] <= now:
+                _, since, bundle = coming.popleft()
+                self.longest_lag = max(self.longest_lag, now - since)
+                replace(self.file, bundle)
+            await asyncio.sleep(0.02)
+
+
+def live(api: FakeApi) -> bytes:
+    (entry,) = api.objects[COLLECTION]["sidecars"]["webhooks"]
+    return base64.b64decode(entry["clientConfig"].get("caBundle", ""))
+
+
+def replace(file: Path, content: bytes) -> None:
+    new = file.with_suffix(".new")
+    new.write_bytes(content)
+    new.replace(file)
+
+
+class Mesh:
+    """Three replicas with one self-made CA, and API servers that hear of it late."""
+
+    def __init__(self, api: FakeApi, replicas: list[Process], servers: list[ApiServer]) -> None:
+        self.api = api
+        self.replicas = replicas
+        self.servers = servers
+        self.cas: list[str] = []
+        self.leaves: set[bytes] = set()
+        self.endpoints = replicas[0].folder / "endpoints"
+        self.endpoints.write_text("".join(f"127.0.0.1:{each.ports[0]}\n" for each in replicas))
+
+    async def count(self) -> None:
+        """Note every CA that comes into force."""
+        while True:
+            ca = self.api.objects[SECRETS]["certs"]["data"]["ca.crt"]
+            if not self.cas or self.cas[-1] != ca:
+                self.cas.append(ca)
+            await asyncio.sleep(0.02)
+
+    @property
+    def rotations(self) -> int:
+        return len(self.cas) - 1
+
+
+@contextlib.asynccontextmanager
+async def mesh(
+    launch: Launch, folder: Path, *, ca_life: float, grace: float, lags: tuple[float, ...]
+) -> AsyncIterator[Mesh]:
+    async with fake_api() as api:
+        await api.put(COLLECTION, CONFIGURATION)
+        config = kubeconfig(api, folder)
+        common = {"kubeconfig": str(config), "ca_life": ca_life, "grace": grace}
+        replicas = [
+            await asyncio.to_thread(
+                launch,
+                log_reviews=False,
+                cluster={**common, "identity": f"replica-{number}"},
+            )
+            for number in range(3)
+        ]
+        await until(lambda: bool(live(api)))
+        servers = [ApiServer(api, folder, lag) for lag in lags]
+        running = Mesh(api, replicas, servers)
+        tasks = [asyncio.create_task(each.follow()) for each in servers]
+        tasks.append(asyncio.create_task(running.count()))
+        await until(lambda: all(each.file.exists() for each in servers), seconds=30)
+        try:
+            yield running
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def rotate(
+    running: Mesh, client: Path, seconds: float, *, rate: int, until_rotations: int
+) -> list[dict[str, Any]]:
+    """Send reviews from every API server, half of them on connections of their own."""
+    loads = [
+        load(
+            client,
+            running.replicas[0],
+            seconds,
+            fresh=0.5,
+            rate=rate,
+            ca=server.file,
+            endpoints=running.endpoints,
+        )
+        for server in running.servers
+    ]
+    while running.rotations < until_rotations:
+        await asyncio.sleep(0.1)
+        assert all(under_load(each) for each in loads), f"only {running.rotations} rotations under load"
+    return [await asyncio.to_thread(outcome_of, each) for each in loads]
+
+
+@pytest.mark.parametrize(
+    ("count", "ca_life", "grace", "lags"),
+    [
+        pytest.param(1, 12, 1.9, (0, 1.0), id="1"),
+        pytest.param(
+            20,
+            76,
+            12,
+            (0, 3, 10),
+            id="20",
+            marks=[pytest.mark.soak, pytest.mark.timeout(1800)],
+        ),
+    ],
+)
+async def test_rotations_of_a_self_made_ca_lose_nothing(
+    launch: Launch,
+    apiserver_client: Path,
+    tmp_path: Path,
+    figures: dict[str, Any],
+    count: int,
+    ca_life: float,
+    grace: float,
+    lags: tuple[float, ...],
+) -> None:
+    """The CA's life is so short that it is replaced again and again, by its own clock and rules."""
+    async with mesh(launch, tmp_path, ca_life=ca_life, grace=grace, lags=lags) as running:
+        seconds = (count + 0.6) * ca_life * 2 / 3 + grace
+        outcomes = await rotate(running, apiserver_client, seconds, rate=40, until_rotations=count)
+        failed = sum(each["failed"] for each in outcomes)
+        figures |= {
+            "rotations": running.rotations,
+            "replicas": len(running.replicas),
+            "API servers": len(lags),
+            "latest bundle s": max(each.longest_lag for each in running.servers),
+            "reviews": sum(each["ok"] for each in outcomes),
+            "handshakes": sum(each["dials"] for each in outcomes),
+            "failed": failed,
+            "writes of caBundle": running.api.requests["PATCH"],
+        }
+        assert failed == 0, outcomes
+
+
+async def test_the_control_without_overlap_loses_reviews(
+    launch: Launch, apiserver_client: Path, tmp_path: Path, figures: dict[str, Any]
+) -> None:
+    """No grace: the next CA signs as soon as it is registered, and goes as soon as the other signs."""
+    async with mesh(launch, tmp_path, ca_life=9, grace=0, lags=(1.0,)) as running:
+        outcomes = await rotate(running, apiserver_client, 9, rate=40, until_rotations=1)
+    figures |= {"failed": outcomes[0]["failed"]}
+    assert outcomes[0]["failed"] > 0, outcomes
+
+
+def test_a_ca_that_files_bring_with_overlap_loses_nothing(launch: Launch, apiserver_client: Path) -> None:
+    """Old and new CA together, then the new leaf, then the new CA alone: every connection is a new one."""
+    process = launch(log_reviews=False)
+    bundle = process.folder / "bundle.crt"
+    old = process.ca
+    replace(bundle, old.cert_pem.bytes())
+    running = load(apiserver_client, process, 8, fresh=1, rate=80, ca=bundle)
+    for _ in range(3):
+        new = trustme.CA(key_type=trustme.KeyType.ECDSA)
+        replace(bundle, old.cert_pem.bytes() + new.cert_pem.bytes())
+        time.sleep(0.4)
+        process.pair.swap(a_pair(new))
+        time.sleep(1.5)
+        replace(bundle, new.cert_pem.bytes())
+        old = new
+        time.sleep(0.4)
+    assert under_load(running)
+    outcome = outcome_of(running)
+    assert outcome["failed"] == 0, outcome
