@@ -28,9 +28,9 @@ class FileError(InjectorError):
 
 
 def read_text(path: Path | str) -> str:
-    """Return the text of ``path``; FileError when it cannot be read or is not UTF-8."""
+    """Return the text of ``path``, its line ends as they are; FileError if it is unreadable or no UTF-8."""
     try:
-        return Path(path).read_text(encoding="utf-8-sig")
+        return Path(path).read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise FileError("read it", path, error) from error
     except UnicodeDecodeError as error:

@@ -10,6 +10,7 @@ from typing import Any
 import click
 import orjson
 
+from injector import kubeyaml
 from injector.cli.configuration import configuration_options, load_injector
 from injector.cli.files import write_whole
 from injector.cli.inputs import input_documents
@@ -24,7 +25,7 @@ EPILOG = """\b
 Examples:
   sidecar-injector inject -f app.yaml | kubectl apply -f -
   kubectl get deployment web -o yaml | sidecar-injector inject -f - | kubectl apply -f -
-  sidecar-injector inject -f manifests/ -o injected.yaml --release 1.4 \\
+  sidecar-injector inject -f manifests/ -o injected.yaml --keep-layout --release 1.4 \\
       --injectConfigFile config.yaml --valuesFile values.json --meshConfigFile mesh.yaml
 """
 
@@ -36,6 +37,11 @@ Examples:
 @click.option("-R", "--recursive", is_flag=True, help="Read folders with all that is below them.")
 @click.option(
     "-o", "--output", default="yaml", metavar="yaml|json|FILE", help="Format on stdout, or a file to write."
+)
+@click.option(
+    *spelled("keep-layout"),
+    is_flag=True,
+    help="Keep order, comments and blank lines of the files; only what is injected is added.",
 )
 @click.option("-n", "--namespace", default="", help="Namespace of workloads that name none.")
 @click.option(
@@ -51,6 +57,7 @@ def command(
     filenames: Sequence[str],
     recursive: bool,
     output: str,
+    keep_layout: bool,
     namespace: str,
     pod_template_path: str,
     quiet: bool,
@@ -63,6 +70,8 @@ def command(
     """
     if not filenames:
         raise click.UsageError("nothing to inject: give -f FILE, a folder, or - for stdin")
+    if keep_layout and output == "json":
+        raise click.UsageError("--keep-layout keeps that of YAML: it has no meaning with -o json")
     injector = load_injector(flags)
     sources = input_documents(filenames, recursive=recursive)
     done = work(injector, sources, namespace=namespace, pod_template_path=pod_template_path)
@@ -72,7 +81,10 @@ def command(
         for worked in done:
             for line in reports(worked):
                 click.echo(line, err=True)
-    write(json_output(done) if output == "json" else yaml_output(done), output)
+    if output == "json":
+        write(json_output(done), output)
+    else:
+        write(kept_output(done) if keep_layout else yaml_output(done), output)
 
 
 def write(content: bytes, output: str) -> None:
@@ -94,6 +106,23 @@ def _yaml_pieces(done: Sequence[Worked]) -> Iterator[str]:
         text = dump(worked.outcome.document) if worked.outcome.reencoded else worked.source.text
         yield text if text.endswith("\n") or not text else f"{text}\n"
         yield "---\n"
+
+
+def kept_output(done: Sequence[Worked]) -> bytes:
+    """Return the files one behind the other as they were written, with what was injected."""
+    return "".join(_kept_pieces(done)).encode()
+
+
+def _kept_pieces(done: Sequence[Worked]) -> Iterator[str]:
+    for place, worked in enumerate(done, start=1):
+        text = worked.source.text
+        if worked.outcome.injected:
+            text = kubeyaml.keep_layout(text, worked.outcome.as_written)
+        yield text
+        if worked.source.separator or place == len(done):
+            yield worked.source.separator
+        else:  # the last document of a file that another follows
+            yield "---\n" if text.endswith("\n") or not text else "\n---\n"
 
 
 def json_output(done: Sequence[Worked]) -> bytes:

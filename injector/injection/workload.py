@@ -12,6 +12,7 @@ from injector.errors import InjectionError, TypedError
 from injector.injection.inject import inject
 from injector.injection.kinds import PodPlace, get_at, is_list, place_of, put_at
 from injector.injection.legacy.inject import inject_legacy_by_hand
+from injector.injection.overlay.rebase import rebase
 from injector.injection.owner import find_workload
 from injector.injection.policy import Decision, decide
 from injector.injection.releases import Behaviour
@@ -43,11 +44,13 @@ class WorkloadOutcome:
     """What became of one document.
 
     ``document`` is the very object given when nothing is to be printed anew (``reencoded`` is false);
-    else it is the typed object, as istioctl prints it also where it skips one. ``warnings`` are the
-    lines that istioctl writes to stderr.
+    else it is the typed object, as istioctl prints it also where it skips one. ``as_written`` is the
+    object given with what was injected and nothing else, the very object where nothing was.
+    ``warnings`` are the lines that istioctl writes to stderr.
     """
 
     document: JSON
+    as_written: JSON
     reencoded: bool = False
     considered: tuple[Considered, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -69,8 +72,8 @@ def inject_workload(
         return _inject_list(document, snapshot, namespace, pod_template_path)
     place = place_of(document, pod_template_path)
     if place is None:
-        return WorkloadOutcome(document=document)
-    return _inject_place(_typed(document, place, snapshot.behaviour), place, snapshot, namespace)
+        return WorkloadOutcome(document=document, as_written=document)
+    return _inject_place(document, place, snapshot, namespace)
 
 
 def _inject_list(
@@ -80,9 +83,12 @@ def _inject_list(
         inject_workload(item, snapshot, namespace=namespace, pod_template_path=pod_template_path)
         for item in document.get("items") or ()
     ]
-    items = [outcome.document for outcome in outcomes]
+    injected = any(outcome.injected for outcome in outcomes)
     return WorkloadOutcome(
-        document={"metadata": {}} | document | {"items": items},
+        document={"metadata": {}} | document | {"items": [outcome.document for outcome in outcomes]},
+        as_written=document | {"items": [outcome.as_written for outcome in outcomes]}
+        if injected
+        else document,
         reencoded=True,
         considered=tuple(each for outcome in outcomes for each in outcome.considered),
         warnings=tuple(line for outcome in outcomes for line in outcome.warnings),
@@ -112,13 +118,9 @@ def _read(value: JSON, schema: GoType, behaviour: Behaviour) -> JSONObject:
     return typed
 
 
-def _inject_place(
-    document: JSONObject, place: PodPlace, snapshot: Snapshot, namespace: str
-) -> WorkloadOutcome:
-    pod: Pod = {
-        "metadata": get_at(document, place.metadata) or {},
-        "spec": get_at(document, place.spec) or {},
-    }
+def _inject_place(given: JSONObject, place: PodPlace, snapshot: Snapshot, namespace: str) -> WorkloadOutcome:
+    document = _typed(given, place, snapshot.behaviour)
+    pod = _pod_at(document, place)
     owner: JSONObject = document.get("metadata") or {}
     own_namespace = pod["metadata"].get("namespace") or namespace
     decision = _decide(pod, own_namespace, snapshot.behaviour)
@@ -132,7 +134,11 @@ def _inject_place(
     if not decision.inject:
         warning = _warning(considered, owner.get("namespace") or "", snapshot.behaviour)
         return WorkloadOutcome(
-            document=document, reencoded=True, considered=(considered,), warnings=(warning,)
+            document=document,
+            as_written=given,
+            reencoded=True,
+            considered=(considered,),
+            warnings=(warning,),
         )
     request = InjectionRequest(
         pod=pod,
@@ -142,9 +148,20 @@ def _inject_place(
     )
     by_hand = inject if snapshot.behaviour.kube_inject_decides else inject_legacy_by_hand
     injected = by_hand(request, snapshot)
-    document = put_at(document, place.spec, injected["spec"])
-    document = put_at(document, place.metadata, injected["metadata"])
-    return WorkloadOutcome(document=document, reencoded=True, considered=(considered,))
+    return WorkloadOutcome(
+        document=_with_pod(document, place, injected),
+        as_written=_with_pod(given, place, rebase(_pod_at(given, place), pod, injected)),
+        reencoded=True,
+        considered=(considered,),
+    )
+
+
+def _pod_at(document: JSONObject, place: PodPlace) -> Pod:
+    return {"metadata": get_at(document, place.metadata) or {}, "spec": get_at(document, place.spec) or {}}
+
+
+def _with_pod(document: JSONObject, place: PodPlace, pod: Pod) -> JSONObject:
+    return put_at(put_at(document, place.spec, pod["spec"]), place.metadata, pod["metadata"])
 
 
 def _workload(document: JSONObject, pod: Pod, namespace: str, behaviour: Behaviour) -> Workload:

@@ -163,6 +163,7 @@ class _Editor:
     def _insert(self, position: int, new: str, column: int) -> None:
         """Insert lines before ``position``, which is the start of a line or the text's end."""
         is_open = position == len(self._text) and not self._text.endswith("\n")
+        is_open = is_open and all(edit.start < position for edit in self._edits)
         self._edits.append(
             _Edit(position, position, "\n" * is_open + _indented(new.removesuffix("\n"), column) + "\n")
         )
@@ -189,15 +190,21 @@ def _indented(text: str, column: int) -> str:
 
 def _identity(element: JSON) -> str:
     """Return what an element of a list is recognised by."""
+    return _name(element) or go_json(element)
+
+
+def _name(element: JSON) -> str:
     if isinstance(element, dict):
         for field in _IDENTITIES:
             if isinstance(element.get(field), str | int):
                 return f"{field}: {element[field]}"
-    return go_json(element)
+    return ""
 
 
 def _are_alike(before: JSON, after: JSON) -> bool:
-    """Tell whether one element may be the other, changed."""
+    """Tell whether one element may be the other, changed: so are objects without names at the same place."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        return _name(before) == _name(after) and bool(before.keys() & after.keys())
     return _identity(before) == _identity(after) or not isinstance(before, dict | list)
 
 

@@ -60,6 +60,24 @@ def test_the_items_of_a_list_are_injected_and_the_others_kept() -> None:
     assert outcome.injected
 
 
+def test_as_written_has_what_was_injected_and_nothing_else() -> None:
+    document = a_deployment(spec={"containers": [{"name": "app", "args": [1], "unheardOf": 1}]})
+    outcome = overlays().inject_workload(document)
+    template = outcome.as_written["spec"]["template"]
+    app, proxy = template["spec"]["containers"]
+    assert app is document["spec"]["template"]["spec"]["containers"][0]
+    assert proxy["name"] == "istio-proxy"
+    assert "sidecar.istio.io/status" in template["metadata"]["annotations"]
+    assert outcome.as_written.keys() == document.keys()
+    assert outcome.document["spec"]["template"]["spec"]["containers"][0]["args"] == ["1"]
+
+
+def test_as_written_is_the_very_document_where_nothing_is_injected() -> None:
+    skipped = a_deployment(spec={"hostNetwork": True})
+    for document in (skipped, {"apiVersion": "v1", "kind": "List", "items": [skipped, {"kind": "Service"}]}):
+        assert overlays().inject_workload(document).as_written is document
+
+
 def test_a_workload_that_does_not_fit_its_type_is_an_error() -> None:
     document = a_deployment(spec={"hostNetwork": "yes"})
     with pytest.raises(InjectionError, match="error unmarshaling JSON: json: cannot unmarshal string"):

@@ -192,3 +192,17 @@ def test_the_result_reads_as_the_value(text: str, data: st.DataObject) -> None:
     except YAMLError:
         return
     assert go_json(load(keep_layout(text, shown))) == go_json(shown)
+
+
+def test_an_object_without_a_name_is_changed_where_it_stands() -> None:
+    text = "items:\n# the first\n- kind: Pod   # a pod\n  spec:\n    containers:\n    - {name: a}   # a\n- kind: Service\n"
+    value = load(text)
+    value["items"][0]["spec"]["containers"].append({"name": "b"})
+    assert keep_layout(text, value) == text.replace("# a\n-", "# a\n    - name: b\n-")
+
+
+def test_a_text_without_a_last_line_end_is_ended_once() -> None:
+    text = "spec:\n  containers:\n  - name: a"
+    value = load(text)
+    value["spec"] |= {"containers": [{"name": "a"}, {"name": "b"}], "volumes": [{"name": "v"}]}
+    assert keep_layout(text, value) == f"{text}\n  - name: b\n  volumes:\n  - name: v\n"
