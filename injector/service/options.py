@@ -18,7 +18,8 @@ class Limits:
 
     The body cap holds the largest legal review: an old and a new object of 3 MiB each (what the API server
     takes in a write) and the rest. The keep-alive must outlive the API server's pool, which drops an idle
-    connection after 90 s and does not repeat a POST that meets our close.
+    connection after 90 s and does not repeat a POST that meets our close. A body that stalls is answered after
+    ``body_seconds``, and its connection ends up to ``shutdown_seconds`` later: ten seconds in all at the most.
     """
 
     body_bytes: int = 8 * MIB
@@ -27,7 +28,7 @@ class Limits:
     waiting: int = 768
     handshake_seconds: float = 5.0
     head_seconds: float = 5.0
-    body_seconds: float = 8.0
+    body_seconds: float = 7.0
     write_seconds: float = 5.0
     review_seconds: float = 30.0
     keepalive_seconds: float = 180.0

@@ -23,7 +23,7 @@ from injector.service.process import Service
 from tests.conftest import shared_folder
 from tests.figures import figures  # noqa: F401 - a fixture
 from tests.service.kit import NAME, QUICK, Mount, Running, Start, a_pair, load_fake
-from tests.service.processes import Launch, Process
+from tests.service.processes import Launch, Process, end
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -91,8 +91,7 @@ async def start(tmp_path: Path, ca: trustme.CA) -> AsyncGenerator[Start, None]:
         this.service.stop(at_once=True)
         await asyncio.wait([this.task])
         for popen in this.begun:
-            popen.kill()
-            popen.communicate()
+            end(popen)
         if not this.task.cancelled():
             this.task.result()
 
@@ -112,11 +111,7 @@ def launch(tmp_path: Path, ca: trustme.CA) -> Iterator[Launch]:
     yield begin
     for process in begun:
         for popen in (*process.begun, process.popen):
-            if popen.poll() is None:
-                popen.kill()
-            popen.wait()
-            if popen.stdout is not None:
-                popen.stdout.close()
+            end(popen)
 
 
 @pytest.fixture(scope="session")

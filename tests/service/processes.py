@@ -115,7 +115,8 @@ def load(
 ) -> subprocess.Popen[bytes]:
     """Begin to send reviews; `outcome_of` waits for the result. ``rate`` 0: as fast as they are answered."""
     review = process.folder / "review.json"
-    review.write_bytes(a_review())
+    if not review.exists():  # another client may be reading it
+        review.write_bytes(a_review())
     dialled = ("-endpoints", endpoints) if endpoints else ()
     running = subprocess.Popen(
         [
@@ -135,6 +136,15 @@ def outcome_of(running: subprocess.Popen[bytes]) -> dict[str, Any]:
     """Wait for the client and return what it counted."""
     output, _ = running.communicate()
     return dict(json.loads(output))
+
+
+def end(popen: subprocess.Popen[bytes]) -> None:
+    """End a process that a test has begun."""
+    if popen.poll() is None:
+        popen.kill()
+    popen.wait()
+    if popen.stdout is not None:
+        popen.stdout.close()
 
 
 def under_load(running: subprocess.Popen[bytes]) -> bool:

@@ -1,27 +1,30 @@
-"""Faults under load: what rotates, reloads or restarts loses no review.
+"""Faults under load: what rotates, reloads or is attacked loses no review.
 
 Each test has a short form in the suite and a long one behind scripts/soak; the load is always the API server's
-own transport.
+own transport. Restarts are in test_restarts.py, the CA in test_ca_rotation.py.
 """
 
 from __future__ import annotations
 
 import asyncio
-import signal
+import base64
+import contextlib
+import ssl
 import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import orjson
 import pytest
 import trustme
 
-from injector.service.options import Limits
-from tests.service.kit import Start, a_pair, a_review, client_context
-from tests.service.processes import Launch, Process, load, outcome_of
-
-DRAIN = {"minimum": 1.5, "quiet": 0.5, "maximum": 8, "in_flight": 2}
-
-LONG = pytest.mark.soak
+from injector.patch import apply
+from injector.service.injecting import load_injector
+from tests.service.kit import NAME, Answer, Start, a_pair, a_review, client_context
+from tests.service.processes import Launch, Process, load, outcome_of, under_load
 
 
 def said(process: Process, message: str) -> int:
@@ -33,33 +36,52 @@ def leaf_of(process: Process) -> bytes:
         return bytes(connection.getpeercert(binary_form=True) or b"")
 
 
+def until(condition: Callable[[], bool], words: str, *, seconds: float = 5) -> float:
+    """Wait for what the process does by itself, and return how long that took."""
+    begin = time.monotonic()
+    while not condition():
+        assert time.monotonic() - begin < seconds, words
+        time.sleep(0.02)
+    return time.monotonic() - begin
+
+
 def forms(short: int, long: int) -> pytest.MarkDecorator:
     """Run the test with the short count in the suite, with the long one when soaked."""
     return pytest.mark.parametrize(
-        "count", [short, pytest.param(long, marks=[LONG, pytest.mark.timeout(3600)])]
+        "count", [short, pytest.param(long, marks=[pytest.mark.soak, pytest.mark.timeout(1800)])]
     )
 
 
 @forms(8, 500)
-def test_leaf_swaps_under_load_lose_nothing(launch: Launch, apiserver_client: Path, count: int) -> None:
-    process = launch(log_reviews=False)
-    pause = 0.3
-    rates = 600 if count > 100 else 300
-    running = load(apiserver_client, process, count * (pause + 0.1) + 2, fresh=0.2, rate=rates)
-    slowest = 0.0
+def test_leaf_swaps_under_load_lose_nothing(
+    launch: Launch, apiserver_client: Path, figures: dict[str, Any], count: int
+) -> None:
+    """EC and RSA in turn, a fifth of the reviews on a connection of its own."""
+    process = launch(log_reviews=False, real=count > 100)
+    pace, rate = 0.5, 500 if count > 100 else 300
+    running = load(apiserver_client, process, count * pace + 3, fresh=0.2, rate=rate)
+    took = []
+    begin = time.monotonic()
     for number in range(count):
         before = leaf_of(process)
-        begin = time.monotonic()
         process.pair.swap(a_pair(process.ca, rsa=number % 2 == 1))
-        while leaf_of(process) == before:
-            assert time.monotonic() - begin < 5, "the new leaf is not served"
-            time.sleep(0.02)
-        slowest = max(slowest, time.monotonic() - begin)
-        time.sleep(max(0.0, pause - (time.monotonic() - begin)))
+        took.append(until(lambda old=before: leaf_of(process) != old, "the new leaf is not served"))  # type: ignore[misc]
+        time.sleep(max(0.0, begin + (number + 1) * pace - time.monotonic()))
+    assert under_load(running)
     outcome = outcome_of(running)
+    figures |= {
+        "swaps": count,
+        "reviews": outcome["ok"],
+        "failed": outcome["failed"],
+        "handshakes": outcome["dials"],
+        "new leaf served after s, median": sorted(took)[count // 2],
+        "slowest": max(took),
+        "p99 ms": outcome["p99"],
+        "peak RSS MiB": process.peak_mib(),
+    }
     assert outcome["failed"] == 0, outcome
-    assert outcome["ok"] > count * pause * rates * 0.5
-    assert slowest < 2
+    assert outcome["ok"] >= count * 200 * (rate / 500) * 0.5
+    assert max(took) < 2
     assert said(process, "new files serve") == count
 
 
@@ -77,178 +99,232 @@ def bad_pairs(ca: trustme.CA) -> list[dict[str, bytes]]:
 
 
 @forms(1, 50)
-def test_bad_pairs_under_load_lose_nothing(launch: Launch, apiserver_client: Path, count: int) -> None:
+def test_bad_pairs_under_load_lose_nothing(
+    launch: Launch, apiserver_client: Path, figures: dict[str, Any], count: int
+) -> None:
+    """Another's key, a truncated chain, empty files, expired, not yet valid, another Service's name."""
     process = launch(log_reviews=False)
     before = leaf_of(process)
-    pause = 0.4
-    running = load(apiserver_client, process, count * 6 * pause + 1, fresh=0.2)
-    for number in range(count):
+    pace = 0.5
+    running = load(apiserver_client, process, count * 6 * pace + 3, fresh=0.2)
+    rejected = 0
+    begin = time.monotonic()
+    for _ in range(count):
         for files in bad_pairs(process.ca):
             process.pair.swap(files)
-            time.sleep(pause)
-        assert leaf_of(process) == before, number
+            rejected += 1
+            until(
+                lambda: said(process, "new files are rejected, the last good ones serve") == rejected,  # noqa: B023
+                "the pair is not rejected",
+            )
+            assert leaf_of(process) == before, rejected
+            time.sleep(max(0.0, begin + rejected * pace - time.monotonic()))
+    process.pair.swap(a_pair(process.ca))
+    recovered = until(lambda: leaf_of(process) != before, "a good pair is not served")
+    assert under_load(running)
     outcome = outcome_of(running)
+    figures |= {
+        "bad pairs": rejected,
+        "kinds": 6,
+        "reviews": outcome["ok"],
+        "failed": outcome["failed"],
+        "a good pair served after s": recovered,
+    }
     assert outcome["failed"] == 0, outcome
-    assert said(process, "new files are rejected, the last good ones serve") == count * 6
+    assert recovered < 2
 
 
-@forms(2, 50)
-def test_rolling_restarts_under_load_lose_nothing(launch: Launch, apiserver_client: Path, count: int) -> None:
-    """Three replicas, each replaced in turn; its endpoint goes a while after it was told to stop."""
-    replicas = [launch(drain=DRAIN, log_reviews=False) for _ in range(3)]
-    endpoints = replicas[0].folder / "endpoints"
-    outcome = restart(
-        replicas, endpoints, apiserver_client, launch, count, signal.SIGTERM, (0.0, 0.3, 0.6, 0.9)
-    )
-    assert outcome["failed"] == 0, outcome
-    assert outcome["ok"] > count * 500
+def configuration(number: int) -> dict[str, str]:
+    """Return two files that both carry ``number``; of a broken tenth either may be the broken one."""
+    template = f"""\
+policy: enabled
+templates:
+  sidecar: |
+    metadata:
+      annotations:
+        config: "{number}"
+        values: "{{{{ .Values.number }}}}"
+    spec:
+      containers:
+      - name: istio-proxy
+        image: "proxy:{number}-{{{{ .Values.number }}}}"
+"""
+    values = f'{{"number": "{number}"}}'
+    if number % 10 == 9:
+        broken = [
+            (template + "    {{ if }}\n", values),
+            (template + '    {{ fail "no pod gets through" }}\n', values),
+            (template, '{"number": [}'),
+            (template.replace("  sidecar", "\tsidecar"), values),
+        ]
+        template, values = broken[number // 10 % len(broken)]
+    return {"config": template, "values": values}
 
 
-@pytest.mark.soak
-def test_the_control_without_connection_close_loses_reviews(launch: Launch, apiserver_client: Path) -> None:
-    """A connection must close in the moment in which a review is written to it: a few restarts meet one."""
-    replicas = [launch(drain=DRAIN, log_reviews=False) for _ in range(3)]
-    endpoints = replicas[0].folder / "endpoints"
-    control = (
-        restart(replicas, endpoints, apiserver_client, launch, 1, signal.SIGINT, (0.9,)) for _ in range(8)
-    )
-    assert any(outcome["failed"] > 0 for outcome in control)
-
-
-def restart(
-    replicas: list[Process],
-    endpoints: Path,
-    client: Path,
-    launch: Launch,
-    count: int,
-    how: signal.Signals,
-    lags: tuple[float, ...],
-) -> dict[str, float]:
-    """Replace ``count`` replicas under dense load, and return what the client saw.
-
-    ``lags`` are the seconds, in turn, for which an API server goes on dialling a replica that was told to stop.
-    """
-
-    def announce() -> None:
-        new = endpoints.with_suffix(".new")
-        new.write_text("".join(f"127.0.0.1:{replica.ports[0]}\n" for replica in replicas))
-        new.replace(endpoints)
-
-    announce()
-    seconds = count * 4.0 + 2
-    running = load(client, replicas[0], seconds, rate=600, endpoints=endpoints)
-    began = time.monotonic()
-    for number in range(count):
-        replicas.append(launch(drain=DRAIN, log_reviews=False))
-        announce()
-        old = replicas.pop(0)
-        old.popen.send_signal(how)
-        time.sleep(lags[number % len(lags)])
-        announce()
-        assert old.end() == 0
-        time.sleep(max(0.0, began + (number + 1) * 4 - time.monotonic()))
-    return outcome_of(running)
+def generations(answer: Answer) -> tuple[int, int, str]:
+    """Return which config and which values an answer is made of, and the image, made of both."""
+    patch = orjson.loads(base64.b64decode(answer.json["response"]["patch"]))
+    pod = apply(orjson.loads(a_review())["request"]["object"], patch)
+    annotations = pod["metadata"]["annotations"]
+    (image,) = [each["image"] for each in pod["spec"]["containers"] if each["name"] == "istio-proxy"]
+    return int(annotations["config"]), int(annotations["values"]), image
 
 
 @forms(25, 1000)
-async def test_every_answer_is_of_one_whole_generation(start: Start, count: int) -> None:
-    service = await start(log_reviews=False)
+async def test_every_answer_is_of_one_whole_generation(
+    start: Start, apiserver_client: Path, figures: dict[str, Any], count: int
+) -> None:
+    """The real injector's, of a config and values that belong together; four callers look at every answer."""
+    service = await start(load=load_injector, first=configuration(0), log_reviews=False)
     context = client_context(service.ca)
-    answers: list[tuple[str, str]] = []
+    seen: list[list[int]] = [[] for _ in range(4)]
+    mixed: list[Any] = []
     over = asyncio.Event()
 
-    async def ask() -> None:
+    async def ask(numbers: list[int]) -> None:
         client = await service.connect(context=context)
         while not over.is_set():
-            patched = (await client.request(body=a_review())).patched
-            answers.append((patched["config"], patched["values"]))
-            await asyncio.sleep(0.002)
+            config, values, image = generations(await client.request(body=a_review()))
+            numbers.append(config)
+            if (values, image) != (config, f"proxy:{config}-{config}"):
+                mixed.append((config, values, image))
+            await asyncio.sleep(0.005)
 
-    asking = [asyncio.create_task(ask()) for _ in range(4)]
+    asking = [asyncio.create_task(ask(numbers)) for numbers in seen]
+    running = load(apiserver_client, service, count * 0.45 + 5, rate=100)
     state = service.service.metrics.reload("configuration")
-    for number in range(count):
+    begin = time.monotonic()
+    for number in range(1, count + 1):
         done = state.succeeded + state.failed
-        text = f"broken-{number}" if number % 10 == 9 else f"generation-{number}"
-        service.config.swap({"config": text, "values": text})
+        service.config.swap(configuration(number))
         await service.until(lambda: state.succeeded + state.failed > done)  # noqa: B023
+        await asyncio.sleep(max(0.0, begin + number * 0.4 - time.monotonic()))
+    assert under_load(running)
     over.set()
     await asyncio.gather(*asking)
-    assert {config for config, _ in answers} > {"first"}
-    assert not [pair for pair in answers if pair[0] != pair[1] and pair != ("first", "{}")]
-    assert not [config for config, _ in answers if config.startswith("broken")]
-    assert state.failed == count // 10
+    outcome = await asyncio.to_thread(outcome_of, running)
+    broken = sum(number % 10 == 9 for number in range(1, count + 1))
+    served = {config for numbers in seen for config in numbers}
+    figures |= {
+        "swaps": count,
+        "of them broken": state.failed,
+        "answers looked at": sum(map(len, seen)),
+        "generations seen": len(served),
+        "mixed": len(mixed),
+        "reviews beside": outcome["ok"],
+        "failed": outcome["failed"],
+    }
+    assert not mixed
+    assert all(numbers == sorted(numbers) for numbers in seen), "a caller met an older one after a newer one"
+    assert not [number for number in served if number % 10 == 9]
+    assert len(served) >= (count - broken) * 0.9
+    assert (state.failed, outcome["failed"]) == (broken, 0)
+
+
+KINDS = ("no handshake", "silent after it", "dripping head", "stalled body")
+HEAD = b"POST /inject HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+
+
+class SlowClients:
+    """A number of sockets that are slow in four ways; whoever is ended comes again at once."""
+
+    def __init__(self, process: Process, count: int) -> None:
+        self.process = process
+        self.count = count
+        self.longest: dict[str, float] = dict.fromkeys(KINDS, 0.0)
+        self.ended: Counter[str] = Counter()
+        self.open = 0
+        self.context = ssl.create_default_context(cafile=str(process.folder / "ca.crt"))
+        self.over = asyncio.Event()
+
+    async def attack(self) -> None:
+        """Keep all of them open until it is over, then see the last ones end."""
+        await asyncio.gather(*(self._socket(KINDS[number % 4], number) for number in range(self.count)))
+
+    async def _socket(self, kind: str, number: int) -> None:
+        # They come one after the other within two seconds, as connections do.
+        await asyncio.sleep(number / self.count * 2)
+        while not self.over.is_set():
+            with contextlib.suppress(OSError):
+                await self._once(kind)
+
+    async def _once(self, kind: str) -> None:
+        secured = {} if kind == "no handshake" else {"ssl": self.context, "server_hostname": NAME}
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.process.ports[0], **secured)
+        self.open += 1
+        begin = time.monotonic()
+        dripping = None
+        if kind == "dripping head":
+            dripping = asyncio.create_task(self._drip(writer))
+        elif kind == "stalled body":
+            writer.write(HEAD + b"Content-Length: 100000\r\n\r\n{")
+        try:
+            async with asyncio.timeout(30):
+                with contextlib.suppress(ConnectionError, ssl.SSLError):
+                    await reader.read()
+        finally:
+            self.open -= 1
+            self.ended[kind] += 1
+            self.longest[kind] = max(self.longest[kind], time.monotonic() - begin)
+            if dripping is not None:
+                dripping.cancel()
+            writer.transport.abort()
+
+    async def _drip(self, writer: asyncio.StreamWriter) -> None:
+        writer.write(HEAD + b"X-Drip: ")
+        while not writer.transport.is_closing():
+            await asyncio.sleep(1)
+            writer.write(b"x")
+
+
+@contextlib.asynccontextmanager
+async def attacked(process: Process, count: int) -> AsyncIterator[SlowClients]:
+    clients = SlowClients(process, count)
+    attack = asyncio.create_task(clients.attack())
+    try:
+        async with asyncio.timeout(20):
+            while clients.open < count * 0.9:
+                await asyncio.sleep(0.05)
+        yield clients
+        clients.over.set()
+        async with asyncio.timeout(20):
+            await attack
+    finally:
+        attack.cancel()
+        await asyncio.gather(attack, return_exceptions=True)
 
 
 @forms(120, 1000)
-async def test_slow_clients_are_ended_and_not_felt(start: Start, count: int) -> None:
-    """A quarter never begins TLS, a quarter is silent, a quarter drips a head, a quarter stalls a body."""
-    service = await start(
-        limits=Limits(head_seconds=4, handshake_seconds=4, body_seconds=4), log_reviews=False
-    )
-    context = client_context(service.ca)
-    honest = await service.connect(context=context)
+async def test_slow_clients_are_ended_and_not_felt(
+    launch: Launch, apiserver_client: Path, figures: dict[str, Any], count: int
+) -> None:
+    """The limits are the product's own; the sockets are slow in four ways, a quarter each."""
+    process = await asyncio.to_thread(launch, log_reviews=False)
+    seconds = 30 if count == 1000 else 3
 
-    async def p99() -> float:
-        times = []
-        for _ in range(400):
-            begin = time.perf_counter()
-            assert (await honest.request(body=a_review())).status == 200
-            times.append(time.perf_counter() - begin)
-        return sorted(times)[395]
+    async def honest() -> dict[str, Any]:
+        return await asyncio.to_thread(lambda: outcome_of(load(apiserver_client, process, seconds, rate=200)))
 
-    baseline = await p99()
-    raw = [await asyncio.open_connection("127.0.0.1", service.port) for _ in range(count // 4)]
-    for number in range(count * 3 // 4):
-        client = await service.connect(context=context)
-        if number % 3:
-            client.writer.write(b"POST /inject HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n")
-            client.writer.write(b"X: " if number % 3 == 1 else b"Content-Length: 100000\r\n\r\n{")
-    begin = time.monotonic()
-    assert await p99() < max(2 * baseline, 0.02)
-    await service.until(lambda: len(service.service._edge.connections) == 1, seconds=12)
-    assert time.monotonic() - begin < 10
-    for _, writer in raw:
-        writer.close()
-
-
-@forms(3, 20)
-def test_a_ca_rotation_with_overlap_loses_nothing(launch: Launch, apiserver_client: Path, count: int) -> None:
-    """Old and new CA together, then the new leaf, then the new CA alone: every connection is a new one."""
-    process = launch(log_reviews=False)
-    bundle = process.folder / "bundle.crt"
-    old = process.ca
-    write(bundle, old)
-    running = load(apiserver_client, process, count * 2.4 + 1, fresh=1, rate=80, ca=bundle)
-    for _ in range(count):
-        new = trustme.CA(key_type=trustme.KeyType.ECDSA)
-        write(bundle, old, new)
-        time.sleep(0.4)
-        process.pair.swap(a_pair(new))
-        time.sleep(1.5)
-        write(bundle, new)
-        old = new
-        time.sleep(0.4)
-    outcome = outcome_of(running)
+    await honest()
+    baseline = await honest()
+    async with attacked(process, count) as slow:
+        outcome = await honest()
+        held = slow.open
+    figures |= {
+        "sockets": count,
+        "open at the end": held,
+        "ended": sum(slow.ended.values()),
+        "baseline p99 ms": baseline["p99"],
+        "p99 ms": outcome["p99"],
+        "failed": outcome["failed"],
+        **{f"{kind}, longest s": longest for kind, longest in slow.longest.items()},
+        "peak RSS MiB": process.peak_mib(),
+    }
     assert outcome["failed"] == 0, outcome
-
-
-def test_the_control_without_overlap_loses_reviews(launch: Launch, apiserver_client: Path) -> None:
-    process = launch(log_reviews=False)
-    bundle = process.folder / "bundle.crt"
-    write(bundle, process.ca)
-    running = load(apiserver_client, process, 3, fresh=1, rate=80, ca=bundle)
-    time.sleep(0.5)
-    new = trustme.CA(key_type=trustme.KeyType.ECDSA)
-    process.pair.swap(a_pair(new))
-    time.sleep(1.5)
-    write(bundle, new)
-    assert outcome_of(running)["failed"] > 0
-
-
-def write(bundle: Path, *cas: trustme.CA) -> None:
-    new = bundle.with_suffix(".new")
-    new.write_bytes(b"".join(ca.cert_pem.bytes() for ca in cas))
-    new.replace(bundle)
+    assert max(slow.longest.values()) < 10, slow.longest
+    assert process.peak_mib() < 256
+    # Two milliseconds are what one handshake of a newcomer costs the loop; under it a ratio says nothing.
+    assert outcome["p99"] < max(2 * baseline["p99"], 5 if count == 1000 else 20), (baseline, outcome)
 
 
 def test_a_burst_of_new_connections_is_answered(launch: Launch, apiserver_client: Path) -> None:
@@ -258,11 +334,38 @@ def test_a_burst_of_new_connections_is_answered(launch: Launch, apiserver_client
 
 
 @forms(3, 60)
-def test_overload_is_refused_for_a_second_and_loses_nothing(
-    launch: Launch, apiserver_client: Path, count: int
+def test_overload_is_refused_for_a_second_and_is_over_at_once(
+    launch: Launch, apiserver_client: Path, figures: dict[str, Any], count: int
 ) -> None:
-    """More callers than may wait at once: they are told to come again, and the API server's client does."""
+    """A hundred callers where eight may wait: they are told to come again, and the API server's client does.
+
+    Whoever is answered asks again at once, and so holds the place against those who wait a second. Few are
+    unlucky in all of the ten tries that the client has; nobody may fail in another way.
+    """
     process = launch(limits={"waiting": 8}, log_reviews=False)
     outcome = outcome_of(load(apiserver_client, process, count, rate=0, connections=100))
-    assert outcome["failed"] == 0, outcome
+    after = outcome_of(load(apiserver_client, process, 1, rate=200))
+    figures |= {
+        "reviews": outcome["ok"],
+        "reviews/s": outcome["perSecond"],
+        "told to come again": outcome["retries"],
+        "unlucky ten times": outcome["failed"],
+        "failed otherwise": sum(outcome["faults"].values()) - outcome["faults"].get("status 503", 0),
+        "failed in the second after": after["failed"],
+        "p99 ms in it": after["p99"],
+        "peak RSS MiB": process.peak_mib(),
+    }
+    assert set(outcome["faults"]) <= {"status 503"}, outcome
+    assert outcome["failed"] <= outcome["ok"] / 1000, outcome
     assert outcome["retries"] > 0
+    assert after["failed"] == 0, after
+    assert after["p50"] < 1000, after
+
+
+def test_ten_times_the_callers_of_one_api_server_are_all_answered(
+    launch: Launch, apiserver_client: Path
+) -> None:
+    """With the product's own limits 250 callers at once wait their turn, and nobody is refused."""
+    process = launch(log_reviews=False)
+    outcome = outcome_of(load(apiserver_client, process, 3, rate=0, connections=250))
+    assert (outcome["failed"], outcome["retries"]) == (0, 0), outcome

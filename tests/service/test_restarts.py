@@ -74,14 +74,15 @@ def test_rolling_restarts_under_load_lose_nothing(
     drain: dict[str, float],
 ) -> None:
     rollout = Rollout(launch, apiserver_client, drain=drain)
-    pace = drain["minimum"] + drain["quiet"] + 3.5
-    running = rollout.load(count * pace)
-    for number in range(count):
-        rollout.replace(lags[number % len(lags)])
-        assert under_load(running), f"the load ended before restart {number + 1}"
+    running = rollout.load(count * (drain["minimum"] + drain["quiet"] + 3 + 2 * (count > 2)))
+    restarts = 0
+    # As many as the load lasts for, since a busy machine takes longer to start a replica.
+    while under_load(running):
+        rollout.replace(lags[restarts % len(lags)])
+        restarts += under_load(running)
     outcome = outcome_of(running)
     figures |= {
-        "restarts": count,
+        "restarts": restarts,
         "reviews": outcome["ok"],
         "failed": outcome["failed"],
         "endpoint lag": f"0 to {max(lags):g} s",
@@ -90,7 +91,8 @@ def test_rolling_restarts_under_load_lose_nothing(
         "p99 ms": outcome["p99"],
     }
     assert outcome["failed"] == 0, outcome
-    assert outcome["ok"] > count * 1000
+    assert restarts >= count
+    assert outcome["ok"] > restarts * 1000
 
 
 def test_the_control_that_does_not_announce_its_end_loses_reviews(
