@@ -77,6 +77,8 @@ class SkeletonCache:
             return skeleton.fill_unsafely(rendering.values, untrusted)
 
     def _fill_unknown(self, rendering: Rendering, untrusted: Untrusted) -> JSON:
+        if untrusted == "scalar":
+            rendering = _with_whole_lines(rendering)
         if (
             self._is_first_sight(rendering.strings)
             and are_harmless(rendering.values)
@@ -118,3 +120,15 @@ class SkeletonCache:
         """Return the next place of a fixed random sequence."""
         self._random = (self._random * _MULTIPLIER + _INCREMENT) & _STATE
         return (self._random >> 33) % len(self._keys)
+
+
+def _with_whole_lines(rendering: Rendering) -> Rendering:
+    """Return the rendering with U+0085 in its texts written as JSON may write it.
+
+    JSON that a template makes of a pod may hold it, and YAML takes it for the end of a line: so could a
+    value end the scalar that the JSON stands in.
+    """
+    if all(text.isascii() or "\x85" not in text for text in rendering.strings):
+        return rendering
+    strings = tuple(text.replace("\x85", r"\u0085") for text in rendering.strings)
+    return Rendering(strings, rendering.values)

@@ -118,3 +118,9 @@ def test_threads_may_share_a_cache() -> None:
         thread.join()
     assert not faults
     assert len(cache) <= 4 + len(threads)
+
+
+def test_a_line_end_in_json_that_a_template_made_stays_inside_its_scalar() -> None:
+    made = Rendering(('a: |\n  {"x":"b\x85c: d"}\n  ', "\n"), ("e",))
+    assert SkeletonCache(4).fill(made, "scalar") == {"a": '{"x":"b\\u0085c: d"}\ne\n'}
+    assert SkeletonCache(4).fill(made, "text") == {"a": '{"x":"b\n', "c": 'd"} e'}
