@@ -19,7 +19,8 @@ from injector.injection.mesh.annotation import ANNOTATION
 from injector.injection.mesh.message import Message, MessageError
 from injector.injection.request import InjectionRequest
 from injector.injection.snapshot import Snapshot
-from injector.json_types import JSON, JSONObject, Pod
+from injector.json_types import JSONObject, Pod
+from injector.kubeyaml import Filled
 
 _NAME = "inject"
 """What Istio calls every template; it stands in error messages."""
@@ -99,13 +100,13 @@ def template_data(
     return TemplateData(fields=fields, proxy_config=proxy_config)
 
 
-def render_template(template: InjectionTemplate, data: TemplateData, snapshot: Snapshot) -> JSON:
+def render_template(template: InjectionTemplate, data: TemplateData, snapshot: Snapshot) -> Filled:
     """Return the JSON of the YAML that the template makes of the data.
 
     Raises TemplateExecError where the template fails on it, YAMLError where it makes no YAML.
     """
     rendering = template.for_config(data.proxy_config).render(data.fields)
-    return snapshot.skeletons.fill(rendering, snapshot.untrusted_values)
+    return snapshot.skeletons.filled(rendering, snapshot.untrusted_values)
 
 
 def proxy_config_of(request: InjectionRequest, snapshot: Snapshot) -> Message | None:

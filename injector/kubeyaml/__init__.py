@@ -10,12 +10,13 @@ from injector.kubeyaml.layout import keep_layout
 from injector.kubeyaml.numbers import go_float_json
 from injector.kubeyaml.reading import load, load_strict
 from injector.kubeyaml.skeleton import Skeleton, Untrusted
-from injector.kubeyaml.skeletoncache import SkeletonCache
+from injector.kubeyaml.skeletoncache import Filled, SkeletonCache
 from injector.kubeyaml.writing import dump
 
 __all__ = [
     "Document",
     "EncodingError",
+    "Filled",
     "Skeleton",
     "SkeletonCache",
     "Untrusted",

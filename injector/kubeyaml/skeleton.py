@@ -26,7 +26,7 @@ from injector.kubeyaml.safety import (
     unquotable,
     write,
 )
-from injector.kubeyaml.survey import Slot, Survey, Tree, survey
+from injector.kubeyaml.survey import Slot, Survey, Tree, constants, survey
 
 Untrusted = Literal["scalar", "text"]
 """What a value means that would not stay inside its scalar: the string it is, or what YAML makes of it."""
@@ -47,7 +47,7 @@ class Skeleton:
     have no holes: nobody may change them.
     """
 
-    __slots__ = ("_build", "_checks", "_fill", "_survey", "strings")
+    __slots__ = ("__weakref__", "_build", "_checks", "_fill", "_survey", "strings")
 
     def __init__(self, strings: tuple[str, ...], places: Survey) -> None:
         self.strings = strings
@@ -68,6 +68,11 @@ class Skeleton:
     def is_compiled(self) -> bool:
         """Whether fills need no parser as long as the values are safe."""
         return self._survey.tree is not None
+
+    @property
+    def constants(self) -> list[JSON]:
+        """The largest subtrees without holes, which all fills of safe values share."""
+        return list(constants(self._survey.tree))
 
     def fill(self, values: Sequence[str], untrusted: Untrusted = "scalar") -> JSON:
         """Return the JSON of the texts with ``values`` in the holes, typed as yaml.v2 types it.

@@ -6,7 +6,7 @@ dropped, so that a working set a little larger than the cache still mostly hits.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from injector.errors import YAMLError
 from injector.json_types import JSON
@@ -36,6 +36,13 @@ class _Entry:
         self.used = used
 
 
+class Filled(NamedTuple):
+    """The JSON of a rendering, and the skeleton whose constants it shares, if there is one."""
+
+    value: JSON
+    skeleton: Skeleton | None
+
+
 class SkeletonCache:
     """Fills renderings. Any number of threads may share one; at worst two of them parse the same text.
 
@@ -61,22 +68,26 @@ class SkeletonCache:
 
     def fill(self, rendering: Rendering, untrusted: Untrusted = "scalar") -> JSON:
         """Return `Skeleton.fill` of the rendering; raises YAMLError as that does."""
+        return self.filled(rendering, untrusted).value
+
+    def filled(self, rendering: Rendering, untrusted: Untrusted = "scalar") -> Filled:
+        """Return what `fill` does, with the skeleton."""
         entry = self._entries.get(rendering.strings)
         if entry is None:
             self.misses += 1
             return self._fill_unknown(rendering, untrusted)
         self.hits += 1
         entry.used = self.hits
-        return self._fill(entry.skeleton, rendering, untrusted)
+        return self._filled(entry.skeleton, rendering, untrusted)
 
-    def _fill(self, skeleton: Skeleton, rendering: Rendering, untrusted: Untrusted) -> JSON:
+    def _filled(self, skeleton: Skeleton, rendering: Rendering, untrusted: Untrusted) -> Filled:
         try:
-            return skeleton.fill_safely(rendering.values)
+            return Filled(skeleton.fill_safely(rendering.values), skeleton)
         except UnsafeValueError:
             self.unsafe += 1
-            return skeleton.fill_unsafely(rendering.values, untrusted)
+            return Filled(skeleton.fill_unsafely(rendering.values, untrusted), None)
 
-    def _fill_unknown(self, rendering: Rendering, untrusted: Untrusted) -> JSON:
+    def _fill_unknown(self, rendering: Rendering, untrusted: Untrusted) -> Filled:
         if untrusted == "scalar":
             rendering = _with_whole_lines(rendering)
         if (
@@ -85,12 +96,12 @@ class SkeletonCache:
             and all(rendering.values)
         ):
             try:
-                return load(rendering.text)
+                return Filled(load(rendering.text), None)
             except YAMLError:
                 pass  # let the skeleton say whether it is the template's fault
         skeleton = Skeleton.parse(rendering.strings)
         self._keep(skeleton)
-        return self._fill(skeleton, rendering, untrusted)
+        return self._filled(skeleton, rendering, untrusted)
 
     def _is_first_sight(self, strings: tuple[str, ...]) -> bool:
         digest = hash(strings)

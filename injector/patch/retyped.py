@@ -1,36 +1,56 @@
-"""A merged object and the typed one that it was merged into, the merged one as Go's types have it out.
+"""A merged object in, the same as Go's types have it out, reading only what is not known yet. Knows no merging.
 
-Knows no merging. Most of a merged object is as it was, and most of the rest is written as it is read; only
-what is left is read field by field.
+Most parts of a merged object were read before: those of the object that was merged into, and the constant
+parts of what is merged into every object. Parts are known by their identity.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
 from typing import Final
 
+from injector.errors import TypedError
 from injector.json_types import JSON
 from injector.patch.schema import GoType
 from injector.patch.typed import normalise
-from injector.patch.wellformed import is_canonical
 
-_SHARED: Final = 3
-"""Levels of parts that may be as they were: a pod's containers are on the third."""
-_CANONICAL: Final = 4
-"""Levels of parts that may be written as they are read: what a container consists of is on the fourth."""
+_DEPTH: Final = 3
+"""Levels at which merging leaves parts as they are: a pod's containers are on the third."""
 
 
 def normalise_merged(
-    merged: JSON, typed: JSON, schema: GoType, *, without: frozenset[str] = frozenset()
+    merged: JSON,
+    typed: JSON,
+    schema: GoType,
+    *,
+    without: frozenset[str] = frozenset(),
+    known: Mapping[int, JSON],
 ) -> JSON:
     """Return ``normalise(merged, schema, without=without)``, but for the order of keys.
 
-    ``typed`` is what that returned for another object, with which ``merged`` shares most parts. Costs as
-    much as reading what is neither shared nor canonical. TypedError in the words of encoding/json.
+    ``typed`` is what that returned for the object that was merged into, ``known`` the `readings` of what
+    was merged. TypedError in the words of encoding/json.
     """
-    known = {id(part) for part in _parts(typed, _SHARED)}
-    known.update(_canonical(merged, schema, without, known, _CANONICAL))
-    return normalise(merged, schema, without=without, any_order=True, known=known)
+    parts = {id(part): part for part in _parts(typed, _DEPTH)}
+    parts.update(known)
+    return normalise(merged, schema, without=without, any_order=True, known=parts)
+
+
+def readings(
+    value: JSON, constants: Container[int], schema: GoType, *, without: frozenset[str] = frozenset()
+) -> dict[int, JSON]:
+    """Return by their ids how the constant parts of ``value`` are read, wherever they are read without error.
+
+    ``constants`` are the ids of lists and objects in it that others will share. They have to outlive what is
+    returned, and must not change.
+    """
+    found: dict[int, JSON] = {}
+    for part, declared in _constant_parts(value, constants, schema):
+        try:
+            found[id(part)] = normalise(part, declared, without=without, any_order=True)
+        except TypedError:
+            continue  # said when it is read where it stands
+    return found
 
 
 def _parts(value: JSON, depth: int) -> Iterator[JSON]:
@@ -42,18 +62,20 @@ def _parts(value: JSON, depth: int) -> Iterator[JSON]:
                 yield from _parts(part, depth - 1)
 
 
-def _canonical(
-    value: JSON, schema: GoType, without: frozenset[str], known: set[int], depth: int
-) -> Iterator[int]:
-    """Yield the ids of parts, down to ``depth``, that are not in ``known`` and are written as they are read."""
+def _constant_parts(value: JSON, constants: Container[int], schema: GoType) -> Iterator[tuple[JSON, GoType]]:
+    """Yield what is constant and all lists and objects in it, with the types that they are declared with."""
     for part, declared in _declared_parts(value, schema.target):
-        if id(part) in known:
-            continue
-        if _is_around(part, known) or not is_canonical(part, declared, without=without):
-            if depth > 1:
-                yield from _canonical(part, declared, without, known, depth - 1)
+        if id(part) in constants:
+            yield part, declared
+            yield from _all_parts(part, declared)
         else:
-            yield id(part)
+            yield from _constant_parts(part, constants, declared)
+
+
+def _all_parts(value: JSON, schema: GoType) -> Iterator[tuple[JSON, GoType]]:
+    for part, declared in _declared_parts(value, schema.target):
+        yield part, declared
+        yield from _all_parts(part, declared)
 
 
 def _declared_parts(value: JSON, schema: GoType) -> Iterator[tuple[JSON, GoType]]:
@@ -63,13 +85,7 @@ def _declared_parts(value: JSON, schema: GoType) -> Iterator[tuple[JSON, GoType]
         for key, part in value.items():
             if part.__class__ in (dict, list) and key in fields:
                 yield part, fields[key].type
-    elif schema.kind == "list" and isinstance(value, list):
-        element = schema.element
-        for part in value:
+    elif schema.kind in ("list", "map") and isinstance(value, list | dict):
+        for part in value.values() if isinstance(value, dict) else value:
             if part.__class__ in (dict, list):
-                yield part, element
-
-
-def _is_around(value: JSON, known: set[int]) -> bool:
-    """Tell whether a value holds a part that is known, so that it is better looked at part by part."""
-    return any(id(part) in known for part in (value.values() if isinstance(value, dict) else value))
+                yield part, schema.element

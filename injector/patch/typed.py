@@ -6,7 +6,7 @@ the value is walked again (misfits) to say what Go says. What reads as it was wr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from operator import is_
@@ -20,9 +20,11 @@ from injector.patch.schema import Field, GoType, Kind, fold, go_type
 from injector.patch.strings import coerced, raw_number
 from injector.patch.timestamps import canonical_time
 
-_Read: TypeAlias = Callable[[JSON, Container[int]], JSON]
-"""Reads a value; parts whose ids are in the second argument are known to be read as they are."""
+_Known: TypeAlias = Mapping[int, JSON]
+"""What is read of some lists and objects, by their ids."""
+_Read: TypeAlias = Callable[[JSON, _Known], JSON]
 
+_NOTHING: Final[_Known] = {}
 _BOUNDS: Final = {"int32": 2**31, "int64": 2**63}
 _PLAIN: Final[dict[Kind, type]] = {"string": str, "bool": bool}
 """The class of a value that is read as it is."""
@@ -57,13 +59,14 @@ def normalise(
     zero_times: bool = False,
     without: frozenset[str] = frozenset(),
     any_order: bool = False,
-    known: Container[int] = frozenset(),
+    known: _Known = _NOTHING,
 ) -> JSON:
     """Return ``value`` after Go has read it into ``schema_type``, a type or its name, and written it again.
 
     Quantities, times and int-or-strings are canonical, fields are in the order of their declaration, map keys
-    sorted, zero values dropped or printed as their type says. The flags are those of Reading; ``known`` are
-    the ids of lists and objects in it of which this has been done. TypedError in the words of encoding/json.
+    sorted, zero values dropped or printed as their type says. The flags are those of Reading; ``known`` is
+    what this returns for some of the lists and objects in it, by their ids. TypedError in the words of
+    encoding/json.
     """
     reading = Reading(
         coerce_strings=coerce_strings,
@@ -91,7 +94,7 @@ def _reader(schema: GoType, reading: Reading) -> _Read:
 
 
 def _string_reader(_schema: GoType, reading: Reading) -> _Read:
-    def read(value: JSON, _known: Container[int]) -> JSON:
+    def read(value: JSON, _known: _Known) -> JSON:
         if value.__class__ is str:
             return value
         if value is None:
@@ -105,7 +108,7 @@ def _string_reader(_schema: GoType, reading: Reading) -> _Read:
 
 
 def _bool_reader(_schema: GoType, _reading: Reading) -> _Read:
-    def read(value: JSON, _known: Container[int]) -> JSON:
+    def read(value: JSON, _known: _Known) -> JSON:
         if value is True or value is False:
             return value
         if value is None:
@@ -118,7 +121,7 @@ def _bool_reader(_schema: GoType, _reading: Reading) -> _Read:
 def _int_reader(schema: GoType, _reading: Reading) -> _Read:
     bound = _BOUNDS[schema.kind]
 
-    def read(value: JSON, _known: Container[int]) -> JSON:
+    def read(value: JSON, _known: _Known) -> JSON:
         if value.__class__ is int and -bound <= value < bound:
             return value
         if value is None:
@@ -129,7 +132,7 @@ def _int_reader(schema: GoType, _reading: Reading) -> _Read:
 
 
 def _quantity_reader(_schema: GoType, _reading: Reading) -> _Read:
-    def read(value: JSON, _known: Container[int]) -> JSON:
+    def read(value: JSON, _known: _Known) -> JSON:
         if value is None:
             return "0"
         try:
@@ -144,7 +147,7 @@ def _quantity_reader(_schema: GoType, _reading: Reading) -> _Read:
 def _int_or_string_reader(_schema: GoType, _reading: Reading) -> _Read:
     bound = _BOUNDS["int32"]
 
-    def read(value: JSON, _known: Container[int]) -> JSON:
+    def read(value: JSON, _known: _Known) -> JSON:
         if value.__class__ is str or (value.__class__ is int and -bound <= value < bound):
             return value
         if value is None:
@@ -155,7 +158,7 @@ def _int_or_string_reader(_schema: GoType, _reading: Reading) -> _Read:
 
 
 def _time_reader(_schema: GoType, _reading: Reading) -> _Read:
-    def read(value: JSON, _known: Container[int]) -> JSON:
+    def read(value: JSON, _known: _Known) -> JSON:
         if value is None:
             return None
         if value.__class__ is not str:
@@ -182,12 +185,14 @@ def _list_reader(schema: GoType, reading: Reading) -> _Read:
     element = _reader(schema.element, reading)
     plain = {_PLAIN.get(schema.element.kind)}
 
-    def read(value: JSON, known: Container[int]) -> JSON:
+    def read(value: JSON, known: _Known) -> JSON:
         if value is None:
             return None
         if value.__class__ is not list:
             raise Misfit
-        if id(value) in known or set(map(type, value)) <= plain:
+        if (done := known.get(id(value))) is not None:
+            return done
+        if set(map(type, value)) <= plain:
             return value
         elements = [element(item, known) for item in value]
         return value if all(map(is_, elements, value)) else elements
@@ -200,13 +205,13 @@ def _map_reader(schema: GoType, reading: Reading) -> _Read:
     plain = {_PLAIN.get(schema.element.kind)}
     any_order = reading.any_order
 
-    def read(value: JSON, known: Container[int]) -> JSON:
+    def read(value: JSON, known: _Known) -> JSON:
         if value is None:
             return None
         if value.__class__ is not dict:
             raise Misfit
-        if id(value) in known:
-            return value
+        if (done := known.get(id(value))) is not None:
+            return done
         if set(map(type, value.values())) <= plain and (any_order or sorted(value) == list(value)):
             return value
         keys = value if any_order else sorted(value)
@@ -230,7 +235,7 @@ def _struct_reader(schema: GoType, reading: Reading) -> _Read:  # noqa: C901 - s
         for place, (field, how) in enumerate(zip(known, readings, strict=True))
     }
     zeros = {
-        field.name: _reader(field.type, how)(None, ())
+        field.name: _reader(field.type, how)(None, _NOTHING)
         for field, how in zip(known, readings, strict=True)
         if not _drops_zero(field, how)
     }
@@ -240,13 +245,13 @@ def _struct_reader(schema: GoType, reading: Reading) -> _Read:  # noqa: C901 - s
     any_order = reading.any_order
 
     # One loop and no calls, since this runs for each of the hundred structs of a pod.
-    def read(value: JSON, known: Container[int]) -> JSON:  # noqa: C901, PLR0912
+    def read(value: JSON, known: _Known) -> JSON:  # noqa: C901, PLR0912
         if value is None:
             value = {}
         elif value.__class__ is not dict:
             raise Misfit
-        elif id(value) in known:
-            return value
+        elif (done := known.get(id(value))) is not None:
+            return done
         result: JSONObject = {}
         same = in_order = True
         last = 0

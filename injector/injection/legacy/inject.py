@@ -126,7 +126,7 @@ def _render(request: InjectionRequest, snapshot: Snapshot) -> _Rendered:
     validate(annotations_of(request.pod), behaviour)
     data = template_data(request, snapshot, seen_pod(request, snapshot))
     try:
-        rendered = render_template(snapshot.templates["sidecar"], data, snapshot)
+        rendered = render_template(snapshot.templates["sidecar"], data, snapshot).value
     except TemplateError as error:
         raise InjectionError(str(error)) from error
     except YAMLError as error:

@@ -23,7 +23,7 @@ from injector.injection.overlay.containers import (
     name_of,
     with_annotations,
 )
-from injector.injection.overlay.merge import PodTypes
+from injector.injection.overlay.merge import Overlay, PodTypes
 from injector.injection.overlay.status import STATUS
 from injector.injection.overlay.typed import containers_json, decode_containers
 from injector.json_types import JSONObject, Pod
@@ -124,7 +124,7 @@ def _applied(pod: Pod, kind: Kind, container: JSONObject, rules: OverrideRules) 
     if rules.zero_timestamp:
         overlay["metadata"] = {"creationTimestamp": None}
     try:
-        return rules.types.merge(pod, overlay)
+        return rules.types.merge(pod, Overlay(value=overlay))
     except InjectionError as error:
         word = "init container" if kind == "initContainers" else "container"
         raise InjectionError(f"failed to apply sidecar {word}: {error}") from error

@@ -17,7 +17,7 @@ from injector.injection.annotations import validate
 from injector.injection.mesh.annotation import ANNOTATION as PROXY_CONFIG
 from injector.injection.overlay.containers import annotations_of, labels_of, metadata_of, with_labels
 from injector.injection.overlay.environment import CLUSTER, complete, set_environment
-from injector.injection.overlay.merge import PodTypes
+from injector.injection.overlay.merge import Overlay, PodTypes
 from injector.injection.overlay.metrics import announce_secure_port, merge_metrics
 from injector.injection.overlay.native import ANNOTATION as NATIVE
 from injector.injection.overlay.native import detect_native, follow_template, native_for
@@ -39,12 +39,12 @@ from injector.injection.render import (
 )
 from injector.injection.request import InjectionRequest
 from injector.injection.snapshot import Snapshot
-from injector.json_types import JSON, Pod
+from injector.json_types import Pod
 
 TPROXY_MODE: Final = 1
 """ProxyConfig.InboundInterceptionMode.TPROXY of Istio's API."""
 
-UNREADABLE: Final = ""
+UNREADABLE: Final = Overlay(value="")
 """Stands for an overlay whose YAML cannot be read: like any that is no mapping, merging refuses it."""
 
 
@@ -146,7 +146,7 @@ def _run_templates(injection: Injection, kept: Overrides) -> tuple[Pod, Pod]:
     merged, template_pod = original, types.typed({})
     for name in select_templates(annotations_of(original), snapshot.config):
         template = template_of(name, snapshot.templates)
-        overlay = _overlay(template, data, snapshot)
+        overlay = _overlay(template, data, snapshot, types)
         if not snapshot.behaviour.template_pod_first:
             merged = _merged_with_owner(merged, overlay, types)
         with _saying("failed applying injection overlay"):
@@ -156,17 +156,17 @@ def _run_templates(injection: Injection, kept: Overrides) -> tuple[Pod, Pod]:
     return merged, template_pod
 
 
-def _overlay(template: InjectionTemplate, data: TemplateData, snapshot: Snapshot) -> JSON:
+def _overlay(template: InjectionTemplate, data: TemplateData, snapshot: Snapshot, types: PodTypes) -> Overlay:
     """Return the template's overlay; from 1.14 Istio does not say what is wrong with its YAML."""
     try:
-        return render_template(template, data, snapshot)
+        return types.overlay(render_template(template, data, snapshot))
     except YAMLError as error:
         if snapshot.behaviour.overlays_are_yaml:
             return UNREADABLE
         raise InjectionError(f"yaml to json: {error.reason}") from error
 
 
-def _merged_with_owner(merged: Pod, overlay: JSON, types: PodTypes) -> Pod:
+def _merged_with_owner(merged: Pod, overlay: Overlay, types: PodTypes) -> Pod:
     with _saying("failed parsing generated injected YAML (check Istio sidecar injector configuration)"):
         return types.merge(merged, overlay)
 

@@ -34,6 +34,8 @@ def rebase(received: Pod, typed: Pod, final: Pod) -> Pod:
 def _value(received: JSON, typed: JSON, final: JSON, declared: GoType, merge_key: str) -> JSON:
     if final is typed:
         return received
+    if received is typed:  # as an API server sends it: there is nothing that Go would have written otherwise
+        return final
     if isinstance(final, dict) and isinstance(typed, dict):
         return _object(received if isinstance(received, dict) else {}, typed, final, declared.target)
     if isinstance(final, list) and isinstance(typed, list) and isinstance(received, list):

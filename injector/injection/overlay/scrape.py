@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from injector.errors import InjectionError
@@ -44,20 +45,30 @@ def sanitised(name: str) -> str:
     return _NO_LABEL_CHARACTER.sub("_", name)
 
 
+_MEANT: Final = {sanitised(name): name for name in (SCRAPE, PATH, PORT, TARGETS, SECURE_PORT)}
+
+
+@lru_cache(maxsize=4096)
+def _meaning(name: str) -> str | None:
+    return _MEANT.get(sanitised(name))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spelling:
     """Which annotation names count as one of Prometheus': the exact ones, or every spelling."""
 
     exact: bool
 
-    def same(self, name: str, meant: str) -> bool:
-        """Tell whether ``name`` is ``meant``."""
-        return name == meant or (not self.exact and sanitised(name) == sanitised(meant))
+    def meaning(self, name: str) -> str | None:
+        """Return which of the names above ``name`` is a spelling of."""
+        return name if self.exact else _meaning(name)
 
     def values(self, annotations: Mapping[str, str], meant: str) -> list[str]:
-        """Return the values of all spellings, the exact one first, the others by name."""
-        found = sorted((name != meant, name) for name in annotations if self.same(name, meant))
-        return [annotations[name] for _, name in found]
+        """Return the values of all spellings of one of the names above: the exact one first, then by name."""
+        found = [name for name in annotations if self.meaning(name) == meant]
+        if len(found) > 1:
+            found.sort(key=lambda name: (name != meant, name))
+        return [annotations[name] for name in found]
 
     def value(self, annotations: Mapping[str, str], meant: str) -> str | None:
         """Return the value that counts; with several spellings Istio takes any, we the first."""
@@ -65,11 +76,7 @@ class Spelling:
 
     def cleared(self, annotations: Mapping[str, str], *meant: str) -> dict[str, str]:
         """Return the annotations without these."""
-        return {
-            name: value
-            for name, value in annotations.items()
-            if not any(self.same(name, one) for one in meant)
-        }
+        return {name: value for name, value in annotations.items() if self.meaning(name) not in meant}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

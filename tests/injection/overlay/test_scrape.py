@@ -4,6 +4,7 @@ import pytest
 
 from injector.errors import InjectionError
 from injector.injection.overlay.scrape import (
+    PORT,
     RESERVED_PORTS,
     Scrape,
     Spelling,
@@ -24,9 +25,9 @@ def test_every_spelling_that_prometheus_takes_counts_where_the_release_says_so()
 
 
 def test_of_several_spellings_the_exact_one_counts_else_the_first_by_name():
-    assert EVERY.value({"a_b": "1", "a.b": "2"}, "a.b") == "2"
-    assert EVERY.value({"a_b": "1", "a-b": "2"}, "a.b") == "2"
-    assert EVERY.value({}, "a.b") is None
+    assert EVERY.value({"prometheus_io_port": "1", "prometheus.io/port": "2"}, PORT) == "2"
+    assert EVERY.value({"prometheus_io_port": "1", "prometheus-io-port": "2"}, PORT) == "2"
+    assert EVERY.value({}, PORT) is None
 
 
 @pytest.mark.parametrize(
