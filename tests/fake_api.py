@@ -34,9 +34,12 @@ class FakeApi:
     seen: list[tuple[str, str]] = field(default_factory=list)
     refuse: Callable[[str, str], web.Response | None] = lambda method, path: None
     silent: bool = False
+    resets: bool = False
+    poll: float = 0.02
     url: str = ""
     _news: asyncio.Condition = field(default_factory=asyncio.Condition)
     _cuts: set[asyncio.Event] = field(default_factory=set)
+    _dead: set[asyncio.Event] = field(default_factory=set)
 
     async def put(self, collection: str, item: dict[str, Any], *, kind: str = "") -> dict[str, Any]:
         """Create or replace an object as somebody else would, and tell the watches."""
@@ -67,10 +70,16 @@ class FakeApi:
         """Make every resourceVersion up to now too old to watch from."""
         self.oldest = self.version + 1
 
-    def cut_watches(self) -> None:
+    async def cut_watches(self) -> None:
         """Break every open watch in the middle of a line."""
-        for cut in self._cuts:
-            cut.set()
+        async with self._news:
+            for cut in self._cuts:
+                cut.set()
+            self._news.notify_all()
+
+    def half_open(self) -> None:
+        """Let the watches that are open now say nothing any more, nor end; new ones work."""
+        self._dead |= self._cuts
 
     async def _tell(self, collection: str, kind: str, item: dict[str, Any]) -> None:
         async with self._news:
@@ -79,6 +88,8 @@ class FakeApi:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
+        if self.resets and request.transport is not None:
+            request.transport.abort()
         method, path = request.method, request.path
         watching = request.query.get("watch") == "true"
         self.requests["WATCH" if watching else method] += 1
@@ -159,6 +170,7 @@ class FakeApi:
             await self._stream(request, response, collection, since, cut)
         finally:
             self._cuts.discard(cut)
+            self._dead.discard(cut)
         return response
 
     async def _stream(
@@ -171,8 +183,13 @@ class FakeApi:
     ) -> None:
         loop = asyncio.get_running_loop()
         end = loop.time() + float(request.query["timeoutSeconds"])
-        while loop.time() < end:
-            if cut.is_set():
+        while loop.time() < end or cut in self._dead:
+            if request.transport is None:
+                return
+            if cut in self._dead:
+                await asyncio.sleep(self.poll)
+                continue
+            if cut.is_set() or self.resets:
                 await response.write(b'{"type":"MODIFIED","obj')
                 return
             for version, where, kind, item in list(self.events):
@@ -182,7 +199,7 @@ class FakeApi:
                         await response.write(orjson.dumps({"type": kind, "object": item}) + b"\n")
             async with self._news:
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(0.02):
+                    async with asyncio.timeout(min(self.poll, max(0.0, end - loop.time()))):
                         await self._news.wait()
 
 

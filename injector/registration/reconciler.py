@@ -5,7 +5,7 @@ difference. What ends it: being cancelled. What each error does:
 
 =========================  =====================================================================
 no such object (yet)        wait for the watch to bring it; ``status.missing``
-Conflict, NotFound          somebody was faster: wait for the watch to bring what they wrote
+Conflict, NotFound          somebody was faster: the watch brings what they wrote; else try again
 Forbidden                   wait and try again, the log names the verb and the resource
 refused, reset, 429, 5xx    wait and try again
 a rival who keeps writing   a token bucket: five writes, then one a minute; ``status.fighting``;
@@ -166,9 +166,9 @@ class Reconciler:
         try:
             await self.client.apply(f"{COLLECTION}/{self.name}", body, manager=CA_BUNDLE_MANAGER)
         except (Conflict, NotFound):
-            # What was planned on is no longer so; the watch brings what is.
-            self._settled = _version(body)
-            return self.resync
+            # What was planned on is no longer so. The watch brings what is, and wakes us; a server that says
+            # so of the newest version is asked again.
+            return self.backoff.next()
         except KubeError as error:
             self._report(error)
             return self.backoff.next(at_least=error.retry_after if isinstance(error, ApiError) else 0.0)

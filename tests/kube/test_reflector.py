@@ -98,7 +98,7 @@ async def test_a_version_that_is_too_old_is_listed_again(api: FakeApi, client: K
         api.forget_history()
         del api.objects[NAMESPACES]["shop"]
         api.objects[NAMESPACES]["bank"] = namespace("bank")  # type: ignore[assignment]
-        api.cut_watches()
+        await api.cut_watches()
         await until(lambda: set(reflector.objects) == {"bank"})
 
 
@@ -145,7 +145,7 @@ async def test_a_cut_line_is_not_an_event(api: FakeApi, client: KubeClient) -> N
     await api.put(NAMESPACES, namespace("shop"))
     async with running(client) as reflector:
         await until(lambda: api.requests["WATCH"] >= 1)
-        api.cut_watches()
+        await api.cut_watches()
         await api.put(NAMESPACES, namespace("bank"))
         await until(lambda: set(reflector.objects) == {"shop", "bank"})
 

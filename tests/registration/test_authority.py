@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import random
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,10 +17,9 @@ from injector.kube.client import KubeClient
 from injector.registration.authority import SelfSigned, Served
 from injector.registration.bundle import verifies
 from injector.registration.self_signed import Policy
-from tests.fake_api import FakeApi, refusal, until
+from tests.fake_api import FakeApi, connected, refusal, until
 
 SECRETS = "/api/v1/namespaces/mesh/secrets"
-COLD_STARTS = 10
 
 
 class Replica:
@@ -39,8 +41,12 @@ class Replica:
 
 
 @contextlib.asynccontextmanager
-async def running(*replicas: Replica) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(replica.keeper.run()) for replica in replicas]
+async def running(*replicas: Replica, within: float = 0.0) -> AsyncIterator[None]:
+    async def run(replica: Replica) -> None:
+        await asyncio.sleep(random.uniform(0, within))
+        await replica.keeper.run()
+
+    tasks = [asyncio.create_task(run(replica)) for replica in replicas]
     try:
         yield
     finally:
@@ -49,17 +55,36 @@ async def running(*replicas: Replica) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_replicas_that_start_together_agree_on_one_ca(api: FakeApi, client: KubeClient) -> None:
-    for _ in range(COLD_STARTS):
-        api.objects.pop(SECRETS, None)
-        replicas = [Replica(client) for _ in range(3)]
-        async with running(*replicas):
-            await until(lambda r=replicas: all(each.served for each in r))  # type: ignore[misc]
-            served = {each.served[-1] for each in replicas}
-            assert len(served) == 1
-            pair = served.pop()
-            assert verifies(pair.ca_bundle, pair.certificate)
-            assert sum(each.keeper.writes for each in replicas) == 1
+@pytest.mark.parametrize("count", [10, pytest.param(200, marks=[pytest.mark.soak, pytest.mark.timeout(600)])])
+async def test_replicas_that_start_together_agree_on_one_ca(
+    api: FakeApi, tmp_path: Path, figures: dict[str, Any], count: int
+) -> None:
+    """Each has a connection of its own; they start within 20 ms, and a tenth of the first writes is refused."""
+    writes, cas = 0, set()
+    async with contextlib.AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(connected(api, tmp_path)) for _ in range(3)]
+        for number in range(count):
+            api.objects.pop(SECRETS, None)
+            answers = iter([refusal(500)] if number % 10 == 9 else [])
+            api.refuse = lambda method, _, a=answers: next(a, None) if method == "POST" else None  # type: ignore[misc]
+            replicas = [Replica(client) for client in clients]
+            async with running(*replicas, within=0.02):
+                await until(lambda r=replicas: all(each.served for each in r))  # type: ignore[misc]
+                assert {len(each.served) for each in replicas} == {1}, "one of them served another CA first"
+                served = {each.served[-1] for each in replicas}
+                assert len(served) == 1
+                pair = served.pop()
+                assert verifies(pair.ca_bundle, pair.certificate)
+                cas.add(pair.ca_bundle)
+                writes += sum(each.keeper.writes for each in replicas)
+    figures |= {
+        "cold starts": count,
+        "replicas": 3,
+        "CAs": len(cas),
+        "writes": writes,
+        "leaves that verify": 3 * count,
+    }
+    assert len(cas) == writes == count
 
 
 async def test_a_rotation_keeps_every_served_leaf_trusted(api: FakeApi, client: KubeClient) -> None:
