@@ -6,6 +6,7 @@ dropped, so that a working set a little larger than the cache still mostly hits.
 
 from __future__ import annotations
 
+import re
 from typing import Final, NamedTuple
 
 from injector.errors import YAMLError
@@ -89,7 +90,7 @@ class SkeletonCache:
 
     def _fill_unknown(self, rendering: Rendering, untrusted: Untrusted) -> Filled:
         if untrusted == "scalar":
-            rendering = _with_whole_lines(rendering)
+            rendering = _readable(rendering)
         if (
             self._is_first_sight(rendering.strings)
             and are_harmless(rendering.values)
@@ -133,13 +134,21 @@ class SkeletonCache:
         return (self._random >> 33) % len(self._keys)
 
 
-def _with_whole_lines(rendering: Rendering) -> Rendering:
-    """Return the rendering with U+0085 in its texts written as JSON may write it.
+_UNREADABLE: Final = re.compile(r"[\x7f-\x9f\ufffe\uffff]|(?<=[\s\S])\ufeff")
+"""What JSON may hold and YAML may not, or takes for the end of a line (U+0085)."""
 
-    JSON that a template makes of a pod may hold it, and YAML takes it for the end of a line: so could a
-    value end the scalar that the JSON stands in.
+
+def _readable(rendering: Rendering) -> Rendering:
+    """Return the rendering with such characters in its texts written as JSON may write them.
+
+    JSON that a template makes of a pod is text, and may hold them: one value could so end the scalar that
+    the JSON stands in, or make it unreadable.
     """
-    if all(text.isascii() or "\x85" not in text for text in rendering.strings):
+    if not any(map(_UNREADABLE.search, rendering.strings)):
         return rendering
-    strings = tuple(text.replace("\x85", r"\u0085") for text in rendering.strings)
+    strings = tuple(_UNREADABLE.sub(_escaped, text) for text in rendering.strings)
     return Rendering(strings, rendering.values)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"

@@ -120,7 +120,15 @@ def test_threads_may_share_a_cache() -> None:
     assert len(cache) <= 4 + len(threads)
 
 
-def test_a_line_end_in_json_that_a_template_made_stays_inside_its_scalar() -> None:
+@pytest.mark.parametrize("character", ["\x85", "\x7f", "\x9f", "\uffff", "\ufeff"])
+def test_what_ends_a_line_of_yaml_or_is_unreadable_there_is_escaped_in_a_templates_json(
+    character: str,
+) -> None:
+    made = Rendering((f'a: |\n  {{"x":"b{character}c: d"}}\n  ', "\n"), ("e",))
+    escaped = f"\\u{ord(character):04x}"
+    assert SkeletonCache(4).fill(made, "scalar") == {"a": f'{{"x":"b{escaped}c: d"}}\ne\n'}
+
+
+def test_text_mode_lets_json_break_out_as_istio_does() -> None:
     made = Rendering(('a: |\n  {"x":"b\x85c: d"}\n  ', "\n"), ("e",))
-    assert SkeletonCache(4).fill(made, "scalar") == {"a": '{"x":"b\\u0085c: d"}\ne\n'}
     assert SkeletonCache(4).fill(made, "text") == {"a": '{"x":"b\n', "c": 'd"} e'}
