@@ -1,7 +1,8 @@
 """HTTP requests in, answered reviews out: the only module that knows aiohttp.
 
 Knows how a call may be wrong and what it may cost, and nothing of pods. aiohttp's low-level server parses;
-the answer is written in one piece, since a response object costs a third of what HTTP costs in all.
+the answer is written in one piece, since a response object costs a third of what HTTP costs in all. A review
+whose head was met before goes past the parser (see `framing`).
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from aiohttp import HttpVersion11, web
+from aiohttp.http import StreamWriter
 from aiohttp.http_exceptions import HttpProcessingError
 
 from injector.errors import BadReview
 from injector.injection.inject import Answer
+from injector.service.framing import Framing, KnownHeads, Whole
 from injector.service.http import JSON_TYPE, Page, Refusal, Reply, head, target, too_large, unavailable
 from injector.service.logs import Log, shorten
 from injector.service.metrics import Metrics
@@ -35,6 +38,13 @@ one thread, or several large ones would take turns with the loop at once."""
 
 HEAD_BUFFER: Final = 1 << 18
 """Bytes that a connection reads ahead of its handler: a typical review arrives whole."""
+
+
+PATIENT_SECONDS: Final = 1.0
+"""A caller who waits at least this long for a review that came whole is not gone before it is begun."""
+
+NEVER: Final = 1e6
+"""Seconds after which aiohttp may close an idle connection: we do, as it does not see every request."""
 
 
 @dataclass(slots=True)
@@ -55,37 +65,43 @@ _CLOSE: Final = _Done(keep_alive=False)
 
 
 class Connection(web.RequestHandler):
-    """aiohttp's protocol, with the two times by which a slow client is told from a busy one."""
+    """aiohttp's protocol, with the times by which a slow or idle client is told from a busy one."""
 
-    __slots__ = ("arrived", "busy", "edge", "opened", "served")
+    __slots__ = ("arrived", "busy", "edge", "framing", "opened", "plain", "rested", "served")
 
     def __init__(self, manager: web.Server, edge: Edge, *, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(
             manager,
             loop=loop,
-            keepalive_timeout=edge.limits.keepalive_seconds,
+            keepalive_timeout=NEVER,
             access_log=None,  # type: ignore[arg-type]  # None is how aiohttp turns it off
             auto_decompress=False,  # a small gzip body would cost seconds before it is refused
             read_bufsize=HEAD_BUFFER,
             lingering_time=edge.limits.shutdown_seconds,
         )
         self.edge = edge
-        self.opened = time.monotonic()
+        self.framing = Framing()
+        self.opened = self.rested = time.monotonic()
         self.arrived = 0.0
         self.busy = False
+        self.plain = False
         self.served = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the clock of the first request."""
-        self.opened = time.monotonic()
+        self.opened = self.rested = time.monotonic()
         super().connection_made(transport)
         self.edge.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
-        """Note when the first byte of a request came."""
-        if not self.arrived and data:
-            self.arrived = time.monotonic()
-            self.edge.waiting += 1
+        """Answer what can be answered at once; of the rest, note when the first byte of a request came."""
+        if data:  # aiohttp calls it with nothing
+            whole = self.framing.feed(data)
+            if whole is not None and whole.end == len(data) and self.edge.answer_at_once(self, whole, data):
+                return
+            if not self.arrived:
+                self.arrived = time.monotonic()
+                self.edge.waiting += 1
         super().data_received(data)
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -99,7 +115,25 @@ class Connection(web.RequestHandler):
         self.busy = False
         if self.arrived:
             self.arrived = 0.0
+            self.rested = time.monotonic()
             self.edge.waiting -= 1
+        if self.plain:
+            self.plain = False
+            self.framing.ended()
+
+    def close(self) -> None:
+        """Take no more requests."""
+        self.framing.lost()
+        super().close()
+
+    def force_close(self) -> None:
+        """Close at once."""
+        self.framing.lost()
+        super().force_close()
+
+    def idle(self, now: float) -> bool:
+        """Tell whether nothing was asked for longer than a connection is kept."""
+        return not self.arrived and now - self.rested > self.edge.limits.keepalive_seconds
 
     def slow(self, now: float) -> str | None:
         """Name what the client is late with: its first request, or the head of the one it began."""
@@ -166,6 +200,9 @@ class Edge:
         self._clients = clients
         self._seen = seen
         self._beside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="large-review")
+        self._heads = KnownHeads()
+        self._this_turn = 0
+        self._flushing: set[asyncio.Task[_Done]] = set()
         self._crashes: set[tuple[str, int]] = set()
         self._server = _Server(self)
 
@@ -174,18 +211,60 @@ class Edge:
         return self._server()
 
     def evict_slow(self) -> None:
-        """Close the connections that are late with what they have to send; called once a second."""
+        """Close the connections that are late with what they have to send, or idle; called once a second."""
         now = time.monotonic()
         for connection in list(self.connections):
             lateness = connection.slow(now)
             if lateness is not None:
                 self.metrics.connections_evicted[lateness] += 1
+            if lateness is not None or connection.idle(now):
                 connection.force_close()
 
     async def shutdown(self, seconds: float) -> None:
         """Close idle connections, wait ``seconds`` for answers in flight, then close the rest."""
         self._server.pre_shutdown()
         await self._server.shutdown(seconds)
+
+    def answer_at_once(self, connection: Connection, whole: Whole, data: bytes) -> bool:
+        """Answer a whole request with a known head; False leaves it to the parser, which knows all others."""
+        path = self._heads.path(whole.head)
+        reviewer, transport = self._reviewer, connection.transport
+        size = whole.end - whole.start
+        if (
+            path is None
+            or reviewer is None
+            or transport is None
+            or not 0 < size <= min(LARGE_BODY, self.limits.body_bytes)
+            or self.waiting + self._this_turn >= self.limits.waiting
+            or self.draining
+            or connection.writing_paused
+            or self._clients() is not None
+        ):
+            return False
+        self._count_turn()
+        reply = self._answer(reviewer(), data[whole.start :], path)
+        connection.served += 1
+        connection.rested = self.last_review
+        connection.framing.ended()
+        transport.write(head(reply, keep=True) + reply.body)
+        self._watch_writing(connection, transport)
+        return True
+
+    def _count_turn(self) -> None:
+        """Count what is answered at once in a turn of the loop; beyond the limit it waits as all others."""
+        if not self._this_turn:
+            asyncio.get_running_loop().call_soon(self._end_turn)
+        self._this_turn += 1
+
+    def _end_turn(self) -> None:
+        self._this_turn = 0
+
+    def _watch_writing(self, connection: Connection, transport: asyncio.Transport) -> None:
+        """See to it that an answer which the client does not take ends the connection."""
+        if connection.writing_paused:
+            flushing = asyncio.get_running_loop().create_task(self._flush(connection, transport, keep=True))
+            self._flushing.add(flushing)
+            flushing.add_done_callback(self._flushing.discard)
 
     async def handle(self, request: web.BaseRequest) -> _Done:
         """Answer one request; the outermost frame of the request, where every fault ends."""
@@ -219,6 +298,10 @@ class Edge:
             self._check_body(request, body)
             if time.monotonic() > deadline:
                 raise Refusal("deadline", unavailable("the API server does not wait for this any more"))
+            whole = connection.framing.whole
+            if whole is not None and deadline - arrived >= PATIENT_SECONDS and _is_plain(request):
+                self._heads.learn(whole.head, path)
+                connection.plain = True
             return await self._review(reviewer(), body, path)
         page = self._pages.get(path)
         if page is None:
@@ -283,26 +366,43 @@ class Edge:
 
     async def _review(self, reviewer: Reviewer, body: bytes, path: str) -> Reply:
         """Answer one review from one snapshot; all but the largest within this turn of the loop."""
+        if len(body) <= LARGE_BODY:
+            return self._answer(reviewer, body, path)
+        loop = asyncio.get_running_loop()
         start = time.perf_counter()
         self.last_review = time.monotonic()
         try:
-            if len(body) > LARGE_BODY:
-                loop = asyncio.get_running_loop()
-                answered = await loop.run_in_executor(self._beside, reviewer.answer, body, path)
-            else:
-                answered = reviewer.answer(body, path)
+            answered = await loop.run_in_executor(self._beside, reviewer.answer, body, path)
         except BadReview as error:
-            self.metrics.refused["bad_request"] += 1
-            return Reply(error.status, error.message.encode() + b"\n")
+            return self._bad(error)
         except Exception as error:  # noqa: BLE001 - a fault of ours ends this review and not the process
             return self._crash(body, error)
-        seconds = time.perf_counter() - start
+        return self._answered(answered, body, path, time.perf_counter() - start)
+
+    def _answer(self, reviewer: Reviewer, body: bytes, path: str) -> Reply:
+        """Answer one review here and now."""
+        start = time.perf_counter()
+        self.last_review = time.monotonic()
+        try:
+            answered = reviewer.answer(body, path)
+        except BadReview as error:
+            return self._bad(error)
+        except Exception as error:  # noqa: BLE001 - a fault of ours ends this review and not the process
+            return self._crash(body, error)
+        return self._answered(answered, body, path, time.perf_counter() - start)
+
+    def _answered(self, answered: Answer, body: bytes, path: str, seconds: float) -> Reply:
+        """Count and log an answer."""
         self.metrics.reviewed(answered.outcome, answered.reason, seconds)
         if self._log_reviews:
             self._log.review(_fields(answered, seconds))
         if answered.outcome == "injected":
             self._seen(body, path)
         return Reply(200, answered.body, JSON_TYPE)
+
+    def _bad(self, error: BadReview) -> Reply:
+        self.metrics.refused["bad_request"] += 1
+        return Reply(error.status, error.message.encode() + b"\n")
 
     def _crash(self, body: bytes, error: Exception) -> Reply:
         self.metrics.refused["crash"] += 1
@@ -320,14 +420,31 @@ class Edge:
         top = head(reply, keep=keep)
         transport.write(top if request.method == "HEAD" else top + reply.body)
         if connection.writing_paused:
-            try:
-                async with asyncio.timeout(self.limits.write_seconds):
-                    await request.writer.drain()
-            except (TimeoutError, ConnectionError):
-                self.metrics.connections_evicted["answer"] += 1
-                transport.abort()
-                return _CLOSE
+            return await self._flush(connection, transport, keep=keep)
         return _KEEP if keep else _CLOSE
+
+    async def _flush(self, connection: Connection, transport: asyncio.Transport, *, keep: bool) -> _Done:
+        """Wait until the client has taken its answer, which may not take for ever."""
+        try:
+            async with asyncio.timeout(self.limits.write_seconds):
+                await StreamWriter(connection, asyncio.get_running_loop()).drain()
+        except (TimeoutError, ConnectionError):
+            self.metrics.connections_evicted["answer"] += 1
+            transport.abort()
+            return _CLOSE
+        return _KEEP if keep else _CLOSE
+
+
+def _is_plain(request: web.BaseRequest) -> bool:
+    """Tell whether nothing in a head asks for more than an answer on a connection that is kept."""
+    headers = request.headers
+    return (
+        request.method == "POST"
+        and request.version == HttpVersion11
+        and request.keep_alive
+        and len(headers.getall("Content-Length", ())) == 1
+        and headers.keys().isdisjoint(("Expect", "Transfer-Encoding", "Upgrade"))
+    )
 
 
 def _fields(answered: Answer, seconds: float) -> dict[str, Any]:

@@ -1,0 +1,104 @@
+"""Bytes of one connection in, whole requests with a head that was met before out. Knows HTTP's framing only.
+
+An API server sends the same head with every review, but for the length of the body. What a head means does
+not change with that number: once a parser has read it and its review was answered, the next request which
+comes whole and with the same head needs no parser, no task and no stream, a third of what HTTP costs.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+LONGEST_HEAD: Final = 2048
+"""Bytes; an API server sends some 300."""
+
+LONGEST_LENGTH: Final = 7
+"""Digits of a Content-Length: more than any review that is answered on the loop has."""
+
+KNOWN_HEADS: Final = 256
+"""An API server sends a handful: one for each path and timeout of a webhook."""
+
+_LENGTH: Final = b"\r\nContent-Length: "
+
+
+class Whole(NamedTuple):
+    """The first bytes of a request: its head without the length, and where its body begins and ends."""
+
+    head: bytes
+    start: int
+    end: int
+
+
+def frame(data: bytes) -> Whole | None:
+    """Find the head and the length of a request that ``data`` begins with; None where they are not plain."""
+    blank = data.find(b"\r\n\r\n", 0, LONGEST_HEAD)
+    at = data.find(_LENGTH, 0, blank) + len(_LENGTH)
+    if blank < 0 or at < len(_LENGTH):
+        return None
+    stop = data.find(b"\r\n", at, blank + 2)
+    digits = data[at:stop]
+    if not digits.isdigit() or len(digits) > LONGEST_LENGTH:
+        return None
+    start = blank + 4
+    return Whole(data[:at] + data[stop:blank], start, start + int(digits))
+
+
+class KnownHeads:
+    """Heads that were read by a parser and found to be those of an ordinary review, with their paths."""
+
+    __slots__ = ("_paths",)
+
+    def __init__(self) -> None:
+        self._paths: dict[bytes, str] = {}
+
+    def path(self, head: bytes) -> str | None:
+        """Return the decoded path that a head asks for; None of a head that is not known."""
+        return self._paths.get(head)
+
+    def learn(self, head: bytes, path: str) -> None:
+        """Remember a head; whoever sends ever new ones makes the others be learnt again, and no more."""
+        if len(self._paths) >= KNOWN_HEADS:
+            self._paths.clear()
+        self._paths[head] = path
+
+
+class Framing:
+    """Follows where the requests of a connection end.
+
+    Only where a request is known to begin may bytes be taken for one. That is so at the start of a
+    connection, and after a request of a known head when nothing came behind it.
+    """
+
+    __slots__ = ("_begins", "_fed", "_whole")
+
+    def __init__(self) -> None:
+        self._begins = True
+        self._fed = 0
+        self._whole: Whole | None = None
+
+    def feed(self, data: bytes) -> Whole | None:
+        """Take note of bytes; return the request if they begin one, of which they may be a part only."""
+        if not self._begins:
+            self._fed += len(data)
+            return None
+        whole = frame(data)
+        self._begins = False
+        self._fed = len(data)
+        self._whole = whole
+        return whole
+
+    @property
+    def whole(self) -> Whole | None:
+        """The request that came last, if exactly that has come."""
+        whole = self._whole
+        return whole if whole is not None and whole.end == self._fed else None
+
+    def ended(self) -> None:
+        """Take note that the request which came last was ordinary and is answered."""
+        self._begins = self.whole is not None
+        self._whole = None
+
+    def lost(self) -> None:
+        """Take note that it cannot be told any more where a request begins."""
+        self._begins = False
+        self._whole = None
