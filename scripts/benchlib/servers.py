@@ -1,7 +1,8 @@
-"""Servers to measure: the service itself and the floor under it, each a process on a core of its own.
+"""Servers to measure: the service, and what is under it, each a process on a core of its own. Knows no loads.
 
-Knows no loads. The floor is what HTTPS costs in Python at the least: aiohttp's low-level server over TLS,
-which reads the body, parses it with orjson and answers with the same ten kilobytes.
+The floor is what HTTPS costs in Python at the least: aiohttp's low-level server over TLS, which reads the
+body, parses it with orjson and answers with the same ten kilobytes. The edge is the whole service with that
+in place of the injector: what it is above the floor is what our HTTP, logs, metrics and deadlines cost.
 """
 
 from __future__ import annotations
@@ -77,6 +78,11 @@ class Server:
                 found[name.removeprefix("sidecar_injector_").removesuffix("_total")] = float(value)
         return found
 
+    def toggle_sampling(self) -> None:
+        """Start or stop the sampler of a server that has one."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGUSR1)
+
     def stop(self) -> None:
         """End the process at once."""
         if self.process is not None:
@@ -107,16 +113,41 @@ def write_leaf(folder: Path, authority: IssuedPair) -> None:
 
 def start_service(folder: Path, core: int | None, arguments: list[str]) -> Server:
     """Start the service as a user would, logs and metrics on, and wait until it accepts reviews."""
-    code = "from injector.cli.main import main; main()"
+    return _start("service", _serve_command(folder, arguments), folder, core)
+
+
+def _serve_command(folder: Path, arguments: list[str], *, before: str = "") -> list[str]:
+    code = f"{before}from injector.cli.main import main; main()"
     command = [sys.executable, "-c", code, "serve", "--address=127.0.0.1", "--port=0", "--monitoringPort=0"]
     command += [f"--tlsCertFile={folder / 'tls.crt'}", f"--tlsKeyFile={folder / 'tls.key'}"]
-    command += ["--watchCluster=false", "--reconcileWebhookConfig=false", *arguments]
-    return _start("service", command, folder, core)
+    return [*command, "--watchCluster=false", "--reconcileWebhookConfig=false", *arguments]
 
 
 def start_floor(folder: Path, core: int | None) -> Server:
     """Start the floor."""
     return _start("floor", [sys.executable, "-m", "benchlib.servers", str(folder)], folder, core)
+
+
+def start_edge(folder: Path, core: int | None) -> Server:
+    """Start the service with a reviewer that does what the floor does."""
+    return _start("edge", [sys.executable, "-m", "benchlib.edge", str(folder)], folder, core)
+
+
+def start_sampled(folder: Path, core: int | None, arguments: list[str], report: Path) -> Server:
+    """Start the service with a sampler that `Server.toggle_sampling` starts and stops."""
+    code = (
+        "import json, pathlib, signal\n"
+        "from benchlib.sampler import Sampler\n"
+        "sampler, report = Sampler(), pathlib.Path(" + repr(str(report)) + ")\n"
+        "def toggle(number, frame):\n"
+        "    if report.exists():\n"
+        "        sampler.stop()\n"
+        "    else:\n"
+        "        sampler.start()\n"
+        "    report.write_text(json.dumps(sampler.counts))\n"
+        "signal.signal(signal.SIGUSR1, toggle)\n"
+    )
+    return _start("service", _serve_command(folder, arguments, before=code), folder, core)
 
 
 def _start(kind: str, command: list[str], folder: Path, core: int | None) -> Server:

@@ -1,0 +1,163 @@
+"""Options in, tables of CPU time by stage out; the program behind `scripts/profile`.
+
+In this process it answers reviews one after the other; with --live it measures the service itself, under
+a load from another process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import itertools
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Final
+
+from pyinstrument import Profiler
+
+from benchlib import configurations, measure, servers
+from benchlib.reviews import known, load
+from benchlib.sampler import OUTSIDE, Sampler
+from injector.service.process import YOUNG_OBJECTS
+
+WARM: Final = 200
+"""Reviews before the first that counts: the cache is filled, and CPython has specialised the code."""
+
+DEFAULT: Final = "small,typical,env2000"
+
+Table = dict[str, dict[str, float]]
+"""Case → stage → CPU-µs of a review."""
+
+
+def arguments() -> argparse.Namespace:
+    """Read argv."""
+    parser = argparse.ArgumentParser(prog="scripts/profile", description="CPU-µs of a review by stage.")
+    add = parser.add_argument
+    add("--cases", default=DEFAULT, help=f"of {', '.join(known())}; default {DEFAULT}")
+    add("--template", default="istio", choices=configurations.known(), help="default istio, the newest")
+    add("--seconds", type=float, default=5.0, help="CPU time for each case; 5 s are 1,250 looks or more")
+    add("--live", action="store_true", help="the service under load in place of reviews in this process")
+    add("--tree", metavar="CASE", help="print pyinstrument's call tree of a case instead")
+    add("--html", type=Path, metavar="FILE", help="with --tree: write pyinstrument's page")
+    add("--json", action="store_true", help="print the table as JSON")
+    return parser.parse_args()
+
+
+def collect_as_the_service_does() -> None:
+    """Set the collector of cycles as `serve` does: it has a part in what a large review costs."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS, *gc.get_threshold()[1:])
+
+
+def in_process(configuration: configurations.Configuration, names: list[str], seconds: float) -> Table:
+    """Answer reviews here, and look at each case apart."""
+    injector = configuration.load()
+    collect_as_the_service_does()
+    table: Table = {}
+    for name, review in load(names, configurations.reviews_folder()).items():
+        bodies = review.bodies()
+        for _, body in itertools.islice(bodies, WARM):
+            injector.answer(body)
+        sampler, answered = Sampler(), 0
+        begun = time.process_time()
+        sampler.start()
+        while time.process_time() - begun < seconds:
+            batch = [body for _, body in itertools.islice(bodies, 20)]
+            for body in batch:
+                injector.answer(body)
+            answered += len(batch)
+        sampler.stop()
+        table[name] = sampler.microseconds(time.process_time() - begun, answered)
+        table[name].pop(OUTSIDE, None)  # the making of reviews, here
+    return table
+
+
+def live(configuration: configurations.Configuration, names: list[str], seconds: float) -> Table:
+    """Start the service for each case, with a sampler in it, and load it."""
+    table: Table = {}
+    settings = measure.Settings(
+        seconds=seconds,
+        rounds=1,
+        connections=25,
+        fresh=0.0,
+        rate=0.0,
+        reviews=str(configurations.reviews_folder() or "") or None,
+        client_core=None,
+    )
+    for name in names:
+        with tempfile.TemporaryDirectory() as place:
+            folder = Path(place)
+            servers.make_certificates(folder)
+            report = folder / "stages.json"
+            service = servers.start_sampled(folder, None, configuration.write(folder), report)
+            measure.run(service, name, settings, start=1, seconds=1.0)
+            service.toggle_sampling()
+            outcome, cpu = measure.run(service, name, settings, start=2)
+            service.toggle_sampling()
+            service.stop()
+            counts = json.loads(report.read_text())
+        sampler = Sampler()
+        sampler.counts.update(counts)
+        table[name] = sampler.microseconds(cpu, len(outcome["latencies"]))
+    return table
+
+
+def tree(configuration: configurations.Configuration, name: str, seconds: float, page: Path | None) -> str:
+    """Return pyinstrument's call tree of a case; its times are of all the reviews together."""
+    injector = configuration.load()
+    collect_as_the_service_does()
+    bodies = load([name], configurations.reviews_folder())[name].bodies()
+    for _, body in itertools.islice(bodies, WARM):
+        injector.answer(body)
+    profiler = Profiler(interval=0.0005)
+    end = time.process_time() + seconds
+    answered = 0
+    profiler.start()
+    while time.process_time() < end:
+        injector.answer(next(bodies)[1])
+        answered += 1
+    profiler.stop()
+    if page is not None:
+        page.write_text(profiler.output_html())
+    return f"{answered} reviews\n{profiler.output_text(show_all=True, color=sys.stdout.isatty())}"
+
+
+def text(table: Table) -> str:
+    """Return the table as text, the stages that are dear in the first case first."""
+    stages = sorted(
+        {stage for case in table.values() for stage in case}, key=lambda stage: -_most(table, stage)
+    )
+    width = max(map(len, [*stages, "together"])) + 2
+    lines = ["".join(["stage".ljust(width), *(name.rjust(12) for name in table)])]
+    for stage in stages:
+        cells = (f"{case.get(stage, 0.0):.1f}".rjust(12) for case in table.values())
+        lines.append("".join([stage.ljust(width), *cells]))
+    cells = (f"{sum(case.values()):.1f}".rjust(12) for case in table.values())
+    lines.append("".join(["together".ljust(width), *cells]))
+    return "\n".join(lines)
+
+
+def _most(table: Table, stage: str) -> float:
+    return next(iter(table.values())).get(stage, 0.0)
+
+
+def main() -> int:
+    """Print what was asked for."""
+    given = arguments()
+    configuration = configurations.named(given.template)
+    print(configuration.title, file=sys.stderr)
+    if given.tree:
+        print(tree(configuration, given.tree, given.seconds, given.html))
+        return 0
+    names = given.cases.split(",")
+    table = (live if given.live else in_process)(configuration, names, given.seconds)
+    print(json.dumps(table, indent=1) if given.json else "CPU-µs of a review\n" + text(table))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

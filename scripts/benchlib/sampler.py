@@ -1,0 +1,108 @@
+"""A running program in, its CPU time by stage of a review out. Knows the injector by its modules' names.
+
+It looks at the stack whenever the process has used a few more milliseconds of CPU: that costs nothing where a
+review spends its time, and a stage that moves to another function of its module is still found.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+import injector
+
+ROOT: Final = str(Path(injector.__file__).parent) + "/"
+OUTSIDE: Final = "HTTP, TLS, loop"
+PERIOD: Final = 0.001
+"""CPU seconds between two looks; the kernel rounds up to its tick, of 1 to 4 ms."""
+
+BY_FUNCTION: Final = {
+    ("injection/admission.py", "decode"): "decode",
+    ("injection/admission.py", "encode_patch"): "encode",
+    ("injection/inject.py", "read_pod"): "read pod",
+    ("injection/inject.py", "request_for"): "owner, URL",
+    ("injection/policy.py", "decide"): "decide",
+    ("injection/render.py", "template_data"): "template data",
+    ("injection/overlay/pipeline.py", "_original"): "read pod",
+    ("injection/overlay/strip.py", "strip"): "strip",
+    ("patch/json_patch.py", "diff"): "diff",
+    ("injection/overlay/rebase.py", "rebase"): "rebase",
+    ("injection/overlay/pipeline.py", "_post_process"): "post-processing",
+}
+"""Stages by the function that begins them, looked for from the outside: what it calls belongs to it."""
+
+BY_MODULE: Final = (
+    ("gotemplate/", "render"),
+    ("injection/functions/", "render"),
+    ("kubeyaml/skeleton", "skeleton fill"),
+    ("kubeyaml/filler", "skeleton fill"),
+    ("kubeyaml/safety", "skeleton fill"),
+    ("patch/strategic_merge", "merge"),
+    ("patch/merge", "merge"),
+    ("patch/alignment", "merge"),
+    ("patch/", "typing"),
+    ("injection/overlay/merge", "typing"),
+    ("injection/mesh/", "ProxyConfig"),
+    ("injection/annotations", "annotations"),
+    ("kubeyaml/", "YAML"),
+    ("injection/overlay/pipeline", "glue"),
+    ("injection/", "glue"),
+    ("service/logs", "log"),
+    ("service/metrics", "metrics"),
+    ("service/process", OUTSIDE),  # it runs the loop
+    ("service/", "edge"),
+)
+"""Stages by module, looked for from the inside, where no function of the above is on the stack."""
+
+COMPILED: Final = {"<template": "render", "<skeleton": "skeleton fill"}
+"""Stages by what the file of code that was made at run time begins with."""
+
+
+class Sampler:
+    """Counts stages while it runs; only in the main thread, and one at a time."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+
+    def start(self) -> None:
+        """Begin to look."""
+        signal.signal(signal.SIGPROF, self._look)
+        signal.setitimer(signal.ITIMER_PROF, PERIOD, PERIOD)
+
+    def stop(self) -> None:
+        """Look no more."""
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+    def _look(self, _number: int, frame: FrameType | None) -> None:
+        self.counts[stage_of(frame)] += 1
+
+    def microseconds(self, cpu_seconds: float, reviews: int) -> dict[str, float]:
+        """Return the CPU-µs of a review by stage, the dearest first."""
+        total = self.counts.total() or 1
+        each = cpu_seconds / max(reviews, 1) * 1e6
+        return {stage: each * count / total for stage, count in self.counts.most_common()}
+
+
+def stage_of(frame: FrameType | None) -> str:
+    """Return the stage that a stack is in."""
+    found = OUTSIDE
+    by_function = None
+    while frame is not None:
+        code = frame.f_code
+        file = code.co_filename
+        if file.startswith(ROOT):
+            place = file[len(ROOT) :]
+            by_function = BY_FUNCTION.get((place, code.co_name), by_function)
+            if found == OUTSIDE:
+                found = _by_module(place)
+        elif found == OUTSIDE:
+            found = COMPILED.get(file[:9], OUTSIDE)
+        frame = frame.f_back
+    return by_function or found
+
+
+def _by_module(place: str) -> str:
+    return next((stage for start, stage in BY_MODULE if place.startswith(start)), OUTSIDE)
