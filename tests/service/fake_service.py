@@ -50,7 +50,7 @@ def options_of(folder: Path, given: dict[str, Any]) -> ServiceOptions:
 
 
 def parts_of(cluster: dict[str, Any]) -> Parts:
-    """Return a replica's cluster: one CA for all, its registration, and no watches for reviews."""
+    """Return a replica's cluster: one CA for all, its registration, watches for reviews if ``watch``."""
     # Imported here because it takes a third of a second, which replicas with files need not wait.
     from injector.kube.client import Connection
     from injector.registration.plan import WebhookNames
@@ -64,7 +64,7 @@ def parts_of(cluster: dict[str, Any]) -> Parts:
             identity=cluster["identity"],
             configuration="sidecars",
             names=WebhookNames(name="sidecar-injector.istio.io"),
-            watch=False,
+            watch=cluster.get("watch", False),
             secret="certs",
             self_signed=Policy(
                 names=(NAME,),

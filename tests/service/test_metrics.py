@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import re
 import shutil
+import ssl
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
+from injector.registration.plan import COLLECTION
+from injector.service.injecting import load_injector
 from injector.service.metrics import REFUSALS, Metrics
-from tests.service.kit import Start, a_review
+from tests.fake_api import fake_api, kubeconfig
+from tests.service.fake_service import parts_of
+from tests.service.kit import Start, a_review, client_context
 
 
 def samples(text: str) -> dict[str, float]:
@@ -86,14 +92,45 @@ def test_counting_a_review_is_cheap() -> None:
     assert best < 8e-6
 
 
-def test_promtool_finds_no_fault() -> None:
+def promtool(text: str) -> None:
+    """Lint a page of metrics; skip loudly where the linter is missing."""
     if shutil.which("promtool") is None:
         pytest.skip("NO promtool (Debian: prometheus): the metrics' names are not linted")
-    metrics = Metrics()
-    metrics.reviewed("injected", "policy", 0.001)
-    metrics.reload("certificate").succeeded += 1
-    text = metrics.text("")[0].decode()
     outcome = subprocess.run(
         ["promtool", "check", "metrics"], input=text, text=True, capture_output=True, check=False
     )
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+
+
+def test_promtool_finds_no_fault() -> None:
+    metrics = Metrics()
+    metrics.reviewed("injected", "policy", 0.001)
+    metrics.reload("certificate").succeeded += 1
+    promtool(metrics.text("")[0].decode())
+
+
+async def test_promtool_finds_no_fault_in_a_replica_that_works(start: Start, tmp_path: Path) -> None:
+    """The live page, with all that a replica with a CA, a registration and watches has to show."""
+    async with fake_api() as api:
+        entry = {"name": "sidecar-injector.istio.io", "clientConfig": {"url": "https://x"}}
+        await api.put(COLLECTION, {"metadata": {"name": "sidecars"}, "webhooks": [entry]})
+        cluster = {"kubeconfig": str(kubeconfig(api, tmp_path)), "identity": "a", "watch": True}
+        parts = parts_of({**cluster, "ca_life": 3600, "grace": 60})
+        service = await start(
+            load=load_injector,
+            inject_config=None,
+            inject_values=None,
+            parts=parts,
+            tls_certificate=None,
+            tls_key=None,
+        )
+        context = client_context(service.ca)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        client = await service.connect(context=context)
+        assert (await client.request(body=a_review())).status == 200
+        assert (await client.request(body=b"no review")).status == 200
+        text = (await service.get("/metrics")).body.decode()
+    assert {"ca_bundle_in_sync", "namespaces_staleness_seconds", "skeleton_misses_total"} <= set(
+        re.findall(r"^sidecar_injector_(\w+)", text, re.MULTILINE)
+    )
+    promtool(text)
