@@ -148,7 +148,7 @@ async def rotate(
 @pytest.mark.parametrize(
     ("count", "ca_life", "grace", "lags"),
     [
-        pytest.param(1, 12, 1.9, (0, 1.0), id="1"),
+        pytest.param(1, 9, 1.4, (0, 0.6), id="1"),
         pytest.param(
             20,
             76,
@@ -171,7 +171,7 @@ async def test_rotations_of_a_self_made_ca_lose_nothing(
 ) -> None:
     """The CA's life is so short that it is replaced again and again, by its own clock and rules."""
     async with mesh(launch, tmp_path, ca_life=ca_life, grace=grace, lags=lags) as running:
-        seconds = (count + 0.6) * ca_life * 2 / 3 + grace
+        seconds = count * ca_life * 2 / 3 + 2 * grace + 1
         outcomes = await rotate(running, apiserver_client, seconds, rate=40, until_rotations=count)
         failed = sum(each["failed"] for each in outcomes)
         figures |= {
@@ -191,8 +191,8 @@ async def test_the_control_without_overlap_loses_reviews(
     launch: Launch, apiserver_client: Path, tmp_path: Path, figures: dict[str, Any]
 ) -> None:
     """No grace: the next CA signs as soon as it is registered, and goes as soon as the other signs."""
-    async with mesh(launch, tmp_path, ca_life=9, grace=0, lags=(1.0,)) as running:
-        outcomes = await rotate(running, apiserver_client, 9, rate=40, until_rotations=1)
+    async with mesh(launch, tmp_path, ca_life=6, grace=0, lags=(1.0,)) as running:
+        outcomes = await rotate(running, apiserver_client, 5, rate=40, until_rotations=1)
     figures |= {"failed": outcomes[0]["failed"]}
     assert outcomes[0]["failed"] > 0, outcomes
 
@@ -203,8 +203,8 @@ def test_a_ca_that_files_bring_with_overlap_loses_nothing(launch: Launch, apiser
     bundle = process.folder / "bundle.crt"
     old = process.ca
     replace(bundle, old.cert_pem.bytes())
-    running = load(apiserver_client, process, 8, fresh=1, rate=80, ca=bundle)
-    for _ in range(3):
+    running = load(apiserver_client, process, 5.5, fresh=1, rate=80, ca=bundle)
+    for _ in range(2):
         new = trustme.CA(key_type=trustme.KeyType.ECDSA)
         replace(bundle, old.cert_pem.bytes() + new.cert_pem.bytes())
         time.sleep(0.4)

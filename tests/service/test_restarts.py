@@ -55,7 +55,7 @@ class Rollout:
 @pytest.mark.parametrize(
     ("count", "lags", "drain"),
     [
-        pytest.param(2, (0.0, 0.9), {"minimum": 1.5, "quiet": 0.5, "maximum": 8, "in_flight": 2}, id="2"),
+        pytest.param(1, (0.7,), {"minimum": 1.2, "quiet": 0.4, "maximum": 8, "in_flight": 2}, id="1"),
         pytest.param(
             50,
             (0.0, 0.5, 1.0, 2.0, 3.0),
@@ -74,7 +74,7 @@ def test_rolling_restarts_under_load_lose_nothing(
     drain: dict[str, float],
 ) -> None:
     rollout = Rollout(launch, apiserver_client, drain=drain)
-    running = rollout.load(count * (drain["minimum"] + drain["quiet"] + 3 + 2 * (count > 2)))
+    running = rollout.load(count * (drain["minimum"] + drain["quiet"] + 5))
     restarts = 0
     # As many as the load lasts for, since a busy machine takes longer to start a replica.
     while under_load(running):
@@ -105,7 +105,7 @@ def test_the_control_that_does_not_announce_its_end_loses_reviews(
     lost = []
     # The close and a review must cross on the wire. With eight busy connections they nearly always do.
     while not any(lost) and restarts < 8:
-        running = rollout.load(4.5)
+        running = rollout.load(3)
         rollout.replace(0.0)
         restarts += 1
         outcome = outcome_of(running)
