@@ -111,8 +111,8 @@ class Run:
         self._bodies: Iterator[tuple[bytes, bytes]] = review.bodies(load_.start)
         head = (
             f"POST {load_.path}?timeout=10s HTTP/1.1\r\nHost: {load_.server_name}:443\r\n"
-            "User-Agent: kube-apiserver-admission\r\n"
-            f"Content-Length: {review.size}\r\nAccept: application/json, */*\r\n"
+            "User-Agent: kube-apiserver-admission\r\nContent-Length: %d\r\n"
+            "Accept: application/json, */*\r\n"
             "Content-Type: application/json\r\nAccept-Encoding: gzip\r\n\r\n"
         )
         self._head = head.encode()
@@ -129,7 +129,7 @@ class Run:
         uid, body = next(self._bodies)
         self._busy += 1
         self._sent += 1
-        return uid, self._head + body
+        return uid, self._head % len(body) + body
 
     async def run(self) -> Outcome:
         """Open the connections, send for as long as asked, wait for the last answers."""

@@ -149,7 +149,7 @@ def _closed(service: Server, name: str, case: Case, settings: Settings, number: 
     case.rss_mib = max(case.rss_mib, service.rss_mib())
     case.hits = _hit_rate(before, service.counters())
     _count(case, outcome)
-    if outcome["cpu_seconds"] > BUSY * outcome["seconds"] and cpu < BUSY * outcome["seconds"]:
+    if outcome["cpu_seconds"] > min(cpu, BUSY * outcome["seconds"]):
         case.client_bound += 1
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -24,13 +24,16 @@ _ALPHABET: Final = "bcdfghjklmnpqrstvwxz2456789"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Review:
-    """A review with marks for its uid, the pod's name and the hash of the pod's template."""
+    """Reviews with marks for the uid, the pod's name and the hash of the pod's template.
 
-    pieces: tuple[bytes, ...]
+    ``variants`` are sent in turn; most cases have one. ``size`` is the length of the longest.
+    """
+
+    variants: tuple[tuple[bytes, ...], ...]
     size: int
 
     def bodies(self, start: int = 0) -> Iterator[tuple[bytes, bytes]]:
-        """Yield (uid, body) for ever, every one different and of the same length."""
+        """Yield (uid, body) for ever, every one different; those of a variant are of the same length."""
         number = start
         while True:
             number += 1
@@ -40,12 +43,13 @@ class Review:
                 _SUFFIX.encode(): _letters(number, 5),
                 _HASH.encode(): _letters(number % WORKLOADS + 27**6, 10),
             }
-            yield uid, b"".join([filled.get(piece, piece) for piece in self.pieces])
+            pieces = self.variants[number % len(self.variants)]
+            yield uid, b"".join([filled.get(piece, piece) for piece in pieces])
 
 
 def load(names: list[str], folder: Path | None) -> dict[str, Review]:
     """Return the reviews by name, from ``review-NAME.json`` in the folder where it is there."""
-    return {name: _marked(_read(name, folder) or _MADE[name]()) for name in names}
+    return {name: _case(_read(name, folder) or _MADE[name]()) for name in names}
 
 
 def known() -> list[str]:
@@ -61,7 +65,13 @@ def _read(name: str, folder: Path | None) -> dict[str, Any] | None:
     return review
 
 
-def _marked(review: dict[str, Any]) -> Review:
+def _case(found: dict[str, Any] | list[dict[str, Any]]) -> Review:
+    variants = [_marked(review) for review in (found if isinstance(found, list) else [found])]
+    sizes = (sum(map(len, pieces)) for pieces in variants)
+    return Review(variants=tuple(variants), size=max(sizes))
+
+
+def _marked(review: dict[str, Any]) -> tuple[bytes, ...]:
     request = review["request"]
     metadata = request["object"]["metadata"]
     request["uid"] = _UID
@@ -71,8 +81,7 @@ def _marked(review: dict[str, Any]) -> Review:
     found = metadata.get("labels", {}).get("pod-template-hash")
     if found:
         text = text.replace(found, _HASH)
-    body = text.encode()
-    return Review(pieces=tuple(_MARK.split(body)), size=len(body))
+    return tuple(_MARK.split(text.encode()))
 
 
 def _letters(number: int, length: int) -> bytes:
@@ -212,10 +221,48 @@ def _several(count: int, variables: int) -> dict[str, Any]:
     )
 
 
-_MADE: Final = {
+def _mixed() -> list[dict[str, Any]]:
+    """Return a pod of each of fifty workloads, as different as those of a cluster are."""
+    return [_workload(number) for number in range(WORKLOADS)]
+
+
+def _workload(number: int) -> dict[str, Any]:
+    containers = [
+        _container(f"part-{at}", 8000 + number + at, variables=3 + number % 7) for at in range(1 + number % 4)
+    ]
+    if number % 3 == 0:
+        del containers[0]["livenessProbe"]
+    if number % 5 == 0:
+        containers[0]["ports"].append({"name": "metrics", "containerPort": 9090, "protocol": "TCP"})
+    annotations: dict[str, str] = {}
+    if number % 2 == 0:
+        annotations |= {"prometheus.io/scrape": "true", "prometheus.io/port": str(9000 + number)}
+    if number % 4 == 1:
+        annotations["sidecar.istio.io/proxyCPU"] = f"{100 + number}m"
+    if number % 7 == 0:
+        annotations["traffic.sidecar.istio.io/excludeOutboundPorts"] = str(5000 + number)
+    return _review(_pod(f"workload-{number}", containers, **annotations))
+
+
+def _branches(count: int) -> list[dict[str, Any]]:
+    """Return pods on which a template with ten conditions on annotations comes out in ``count`` forms."""
+    return [
+        _review(_pod("hello", [_container("hello", 8080)], **_switches(number))) for number in range(count)
+    ]
+
+
+def _switches(number: int) -> dict[str, str]:
+    return {f"bench/{name}": "on" if number >> at & 1 else "off" for at, name in enumerate("abcdefghij")}
+
+
+_MADE: Final[dict[str, Callable[[], Any]]] = {
     "small": lambda: _review(_pod("hello", [_container("hello", 8080)])),
     "typical": lambda: _several(3, 100),
     "containers16": lambda: _several(16, 30),
     "env2000": lambda: _review(_pod("wide", [_container("wide", 8080, variables=2000, value="x" * 90)])),
+    "mixed": _mixed,
+    "branches1": lambda: _branches(1),
+    "branches64": lambda: _branches(64),
+    "branches1024": lambda: _branches(1024),
     "mib3": lambda: _review(_pod("huge", [_container("huge", 8080, variables=3000, value="x" * 980)])),
 }
