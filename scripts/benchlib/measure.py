@@ -1,7 +1,8 @@
 """Servers, reviews and settings in, figures out. Knows no argv and prints nothing but progress.
 
-Every round visits each case on the service and, right after, on the floor, so that a neighbour who takes the
-machine for a minute takes it from both; a case's figure is the median of its rounds.
+Every round visits each case on the service and, right after, on the floor and whatever else it is compared
+with, so that a neighbour who takes the machine for a minute takes it from all; a case's figure is the median
+of its rounds, and a ratio the median of the ratios of neighbours.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -21,6 +22,9 @@ from benchlib.load import Load
 from benchlib.servers import Server
 
 WARM_SECONDS: Final = 0.5
+SLOW_ON_NAIVE: Final = {"mib3"}
+"""Cases of which the naive server answers less than one in the time of a round."""
+
 BUSY: Final = 0.9
 """Share of a core above which a process is taken to be at its limit."""
 
@@ -45,7 +49,9 @@ class Case:
     """What the rounds of one case gave."""
 
     cpu_us: list[float] = field(default_factory=list)
-    floor_cpu_us: list[float] = field(default_factory=list)
+    beneath: dict[str, list[float]] = field(default_factory=dict)
+    """CPU-µs of the servers it is compared with: ``floor``, ``edge``, ``naive``."""
+
     per_second: list[float] = field(default_factory=list)
     closed: list[float] = field(default_factory=list)
     open: list[float] = field(default_factory=list)
@@ -60,11 +66,12 @@ class Case:
     def figures(self) -> dict[str, Any]:
         """Return the case as the JSON report has it; latencies are those of the open loop."""
         latencies = sorted(self.open or self.closed)
-        cpu, floor = median(self.cpu_us), median(self.floor_cpu_us) if self.floor_cpu_us else None
+        floors = self.beneath.get("floor")
         return {
-            "cpu_us": round(cpu, 1),
-            "floor_cpu_us": None if floor is None else round(floor, 1),
-            "ratio": None if not floor else round(_paired(self.cpu_us, self.floor_cpu_us), 3),
+            "cpu_us": round(median(self.cpu_us), 1),
+            "floor_cpu_us": None,
+            **{f"{kind}_cpu_us": round(median(values), 1) for kind, values in self.beneath.items()},
+            "ratio": round(_paired(self.cpu_us, floors), 3) if floors else None,
             "reviews_per_second": round(median(self.per_second), 1),
             "p50_ms": quantile(latencies, 0.5),
             "p90_ms": quantile(latencies, 0.9),
@@ -95,12 +102,12 @@ def quantile(ordered: list[float], share: float) -> float:
 
 def measure(
     service: Server,
-    floor: Server | None,
+    beneath: Mapping[str, Server],
     names: list[str],
     settings: Settings,
     say: Callable[[str], None],
 ) -> dict[str, Case]:
-    """Run all rounds and return the cases by name."""
+    """Run all rounds and return the cases by name; ``beneath`` are servers to compare with, by kind."""
     cases = {name: Case() for name in names}
     number = 0
     for round_ in range(settings.rounds):
@@ -108,9 +115,12 @@ def measure(
             say(f"round {round_ + 1}/{settings.rounds}: {name}")
             number += 1
             _closed(service, name, case, settings, number)
-            if floor is not None:
-                outcome, cpu = run(floor, name, settings, start=number, judge=False)
-                case.floor_cpu_us.append(cpu / max(len(outcome["latencies"]), 1) * 1e6)
+            for kind, server in beneath.items():
+                if kind == "naive" and name in SLOW_ON_NAIVE:
+                    continue
+                outcome, cpu = run(server, name, settings, start=number, judge=False)
+                costs = case.beneath.setdefault(kind, [])
+                costs.append(cpu / max(len(outcome["latencies"]), 1) * 1e6)
     for name, case in cases.items():
         say(f"open loop: {name}")
         case.open_rate = settings.rate or median(case.per_second) / 2

@@ -17,6 +17,7 @@ import ssl
 import subprocess
 import sys
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -133,6 +134,11 @@ def start_edge(folder: Path, core: int | None) -> Server:
     return _start("edge", [sys.executable, "-m", "benchlib.edge", str(folder)], folder, core)
 
 
+def start_naive(folder: Path, core: int | None) -> Server:
+    """Start what one writes first: render, parse, copy, merge and compare for every pod."""
+    return _start("naive", [sys.executable, "-m", "benchlib.naive", str(folder)], folder, core)
+
+
 def start_sampled(folder: Path, core: int | None, arguments: list[str], report: Path) -> Server:
     """Start the service with a sampler that `Server.toggle_sampling` starts and stops."""
     code = (
@@ -150,13 +156,17 @@ def start_sampled(folder: Path, core: int | None, arguments: list[str], report: 
     return _start("service", _serve_command(folder, arguments, before=code), folder, core)
 
 
+def environment() -> dict[str, str]:
+    """Return an environment in which processes find the project and these scripts."""
+    scripts = Path(__file__).parent.parent
+    return {**os.environ, "PYTHONPATH": os.pathsep.join((str(scripts), str(scripts.parent)))}
+
+
 def _start(kind: str, command: list[str], folder: Path, core: int | None) -> Server:
     begun = time.perf_counter()
-    scripts = Path(__file__).parent.parent
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(scripts), str(scripts.parent)))}
     log = folder / f"{kind}.log"
     with log.open("wb") as stderr:
-        process = subprocess.Popen(command, stderr=stderr, env=environment)
+        process = subprocess.Popen(command, stderr=stderr, env=environment())
     if core is not None:
         os.sched_setaffinity(process.pid, {core})
     serving = _serving(process, log)
@@ -195,6 +205,11 @@ async def _floor(folder: Path) -> None:
         orjson.loads(await request.read())
         return web.Response(body=answer, headers=headers)
 
+    await serve_https(folder, handle)
+
+
+async def serve_https(folder: Path, handle: Callable[[web.BaseRequest], Awaitable[web.Response]]) -> None:
+    """Serve over TLS with aiohttp's low-level server, and tell the port as the service does."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "tls.crt", folder / "tls.key")
     server = web.Server(handle, access_log=None, request_factory=_roomy)
