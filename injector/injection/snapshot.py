@@ -41,9 +41,9 @@ def _skeletons() -> SkeletonCache:
     return SkeletonCache(512)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
 class Snapshot:
-    """One consistent state of configuration.
+    """One consistent state of configuration, equal to itself only.
 
     ``env`` is istiod's environment as given (never the host's), ``nodes`` maps a node's name to its
     kubelet version, ``namespaces`` a namespace's name to its object. ``templates`` are compiled; how

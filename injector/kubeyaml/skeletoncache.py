@@ -7,7 +7,8 @@ dropped, so that a working set a little larger than the cache still mostly hits.
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple
+from collections.abc import Sequence
+from typing import Final
 
 from injector.errors import YAMLError
 from injector.json_types import JSON
@@ -21,6 +22,9 @@ _SAMPLE: Final = 5
 
 _SEEN_PER_ENTRY: Final = 8
 """Texts remembered by hash only, for each kept skeleton."""
+
+_FILLS_PER_ENTRY: Final = 4
+"""Renderings that are kept filled, for each kept skeleton."""
 
 _MULTIPLIER: Final = 6364136223846793005  # Knuth's MMIX generator: the same requests evict the same entries
 _INCREMENT: Final = 1442695040888963407
@@ -37,11 +41,17 @@ class _Entry:
         self.used = used
 
 
-class Filled(NamedTuple):
-    """The JSON of a rendering, and the skeleton whose constants it shares, if there is one."""
+class Filled:
+    """The JSON of a rendering, and the skeleton whose constants it shares, if there is one.
 
-    value: JSON
-    skeleton: Skeleton | None
+    Pods of one workload make the same rendering, and get the same object: what follows from it can be kept.
+    """
+
+    __slots__ = ("__weakref__", "skeleton", "value")
+
+    def __init__(self, value: JSON, skeleton: Skeleton | None) -> None:
+        self.value = value
+        self.skeleton = skeleton
 
 
 class SkeletonCache:
@@ -52,11 +62,22 @@ class SkeletonCache:
     and gets a skeleton when it is met again: most texts that are met once are never met again.
     """
 
-    __slots__ = ("_entries", "_keys", "_max_entries", "_random", "_seen", "hits", "misses", "unsafe")
+    __slots__ = (
+        "_entries",
+        "_filled_lately",
+        "_keys",
+        "_max_entries",
+        "_random",
+        "_seen",
+        "hits",
+        "misses",
+        "unsafe",
+    )
 
     def __init__(self, max_entries: int) -> None:
         self._max_entries = max_entries
         self._entries: dict[tuple[str, ...], _Entry] = {}
+        self._filled_lately: dict[tuple[Skeleton, tuple[str, ...]], Filled] = {}
         self._keys: list[tuple[str, ...]] = []
         self._seen: dict[int, None] = {}
         self._random = 1
@@ -79,14 +100,21 @@ class SkeletonCache:
             return self._fill_unknown(rendering, untrusted)
         self.hits += 1
         entry.used = self.hits
-        return self._filled(entry.skeleton, rendering, untrusted)
+        known = self._filled_lately.get((entry.skeleton, rendering.values))
+        return known or self._filled(entry.skeleton, rendering, untrusted)
 
     def _filled(self, skeleton: Skeleton, rendering: Rendering, untrusted: Untrusted) -> Filled:
+        values = rendering.values
         try:
-            return Filled(skeleton.fill_safely(rendering.values), skeleton)
+            filled = Filled(skeleton.fill_safely(values), skeleton)
         except UnsafeValueError:
             self.unsafe += 1
-            return Filled(skeleton.fill_unsafely(rendering.values, untrusted), None)
+            return Filled(skeleton.fill_unsafely(values, untrusted), None)
+        if _say_all(values):
+            if len(self._filled_lately) >= _FILLS_PER_ENTRY * self._max_entries:
+                self._filled_lately = {}  # start again: threads may share it
+            self._filled_lately[skeleton, values] = filled
+        return filled
 
     def _fill_unknown(self, rendering: Rendering, untrusted: Untrusted) -> Filled:
         if untrusted == "scalar":
@@ -132,6 +160,11 @@ class SkeletonCache:
         """Return the next place of a fixed random sequence."""
         self._random = (self._random * _MULTIPLIER + _INCREMENT) & _STATE
         return (self._random >> 33) % len(self._keys)
+
+
+def _say_all(values: Sequence[str]) -> bool:
+    """Whether equal values mean the same: with a backslash, what was quoted and what looks so need not."""
+    return "\\" not in "".join(values)
 
 
 _UNREADABLE: Final = re.compile(r"[\x7f-\x9f\ufffe\uffff]|(?<=[\s\S])\ufeff")

@@ -7,7 +7,7 @@ from injector.patch.apply import apply
 from injector.patch.json_patch import diff
 from injector.patch.merge_order import MergeError
 from injector.patch.quantity import canonical_quantity, milli_value, quantity_fault
-from injector.patch.retyped import normalise_merged, readings
+from injector.patch.retyped import normalise_merged, read_parts, readings
 from injector.patch.schema import KINDS, POD, GoType, go_type
 from injector.patch.strategic_merge import strategic_merge
 from injector.patch.typed import check, normalise
@@ -29,6 +29,7 @@ __all__ = [
     "normalise",
     "normalise_merged",
     "quantity_fault",
+    "read_parts",
     "readings",
     "strategic_merge",
 ]

@@ -1,12 +1,12 @@
-"""A merged object in, the same as Go's types have it out, reading only what is not known yet. Knows no merging.
+"""A merged object in, the same as Go's types have it out. Knows no merging.
 
 Most parts of a merged object were read before: those of the object that was merged into, and the constant
-parts of what is merged into every object. Parts are known by their identity.
+parts of what is merged into every object. Only the others are read; parts are known by their identity.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Final
 
 from injector.errors import TypedError
@@ -51,6 +51,28 @@ def readings(
         except TypedError:
             continue  # said when it is read where it stands
     return found
+
+
+def read_parts(value: JSON, typed: JSON) -> dict[int, JSON]:
+    """Return by their ids how the parts of ``value`` are read that merging leaves as they are.
+
+    ``typed`` is what ``value`` is read as. It has to outlive what is returned, and must not change.
+    """
+    return dict(_read_parts(value, typed, _DEPTH))
+
+
+def _read_parts(value: JSON, typed: JSON, depth: int) -> Iterator[tuple[int, JSON]]:
+    for part, read in _pairs(value, typed):
+        if part.__class__ is read.__class__ and part.__class__ in (dict, list):
+            yield id(part), read
+            if depth > 1:
+                yield from _read_parts(part, read, depth - 1)
+
+
+def _pairs(value: JSON, typed: JSON) -> Iterable[tuple[JSON, JSON]]:
+    if isinstance(value, list):
+        return zip(value, typed, strict=True)
+    return ((part, typed[key]) for key, part in value.items() if key in typed)
 
 
 def _parts(value: JSON, depth: int) -> Iterator[JSON]:

@@ -57,7 +57,7 @@ _WRITTEN_IF_ANY: Final[dict[Kind, Any]] = _WRITTEN | {
     "int32": Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)],
     "int64": Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)],
 }
-"""What a field holds that is left out when it is empty, 0 or false; the rare negative numbers are read in full."""
+"""What a field holds that is left out when it is empty, 0 or false; negative numbers are read in full."""
 
 
 def fits(value: JSON, schema: GoType) -> bool:

@@ -22,7 +22,9 @@ _ATTRIBUTE: Final = "resource.opentelemetry.io/"
 def annotation(metadata: Struct, name: str, default: Value) -> str:
     """Return an annotation; without it the printed default, ``<nil>`` for a missing one."""
     found: str | None = metadata.get("Annotations").get(name)
-    return format_value(default) if found is None else found
+    if found is not None:
+        return found
+    return default if default.__class__ is str else format_value(default)
 
 
 def isset(values: Mapping[str, str], key: str) -> bool:

@@ -6,22 +6,39 @@ types is an error there, and what the types do not know is gone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 from weakref import WeakKeyDictionary
 
 from injector.errors import InjectionError, PatchError, TypedError
 from injector.json_types import JSON, Pod
 from injector.kubeyaml import Filled, Skeleton
-from injector.patch import POD, is_canonical, normalise, normalise_merged, readings, strategic_merge
+from injector.patch import (
+    POD,
+    is_canonical,
+    normalise,
+    normalise_merged,
+    read_parts,
+    readings,
+    strategic_merge,
+)
+
+_NOTHING: Final[dict[int, JSON]] = {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Overlay:
-    """What a template made of a pod; ``known`` is how Go's types have its constant parts, by their ids."""
+    """What a template made of a pod. What is worked out about it once is kept with it."""
 
-    value: JSON
-    known: Mapping[int, JSON] = field(default_factory=dict)
+    __slots__ = ("alone", "known", "merged_alone", "value")
+
+    def __init__(self, value: JSON, known: dict[int, JSON] = _NOTHING) -> None:
+        self.value = value
+        self.known = known
+        """How Go's types have parts of it, by their ids."""
+        self.alone: Pod | None = None
+        """The overlay merged into an empty pod."""
+        self.merged_alone: JSON = None
+        """The same before it was typed: what keeps the parts alive that ``known`` has of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +46,10 @@ class PodTypes:
     """The Pod type of a release; ``unknown`` are the fields that came to Kubernetes later."""
 
     unknown: frozenset[str] = frozenset()
-    _known: WeakKeyDictionary[Skeleton, Mapping[int, JSON]] = field(
+    _constants: WeakKeyDictionary[Skeleton, dict[int, JSON]] = field(
+        default_factory=WeakKeyDictionary, compare=False, repr=False
+    )
+    _overlays: WeakKeyDictionary[Filled, Overlay] = field(
         default_factory=WeakKeyDictionary, compare=False, repr=False
     )
 
@@ -44,16 +64,24 @@ class PodTypes:
         return pod
 
     def overlay(self, filled: Filled) -> Overlay:
-        """Return a template's overlay; how its skeleton's constant parts are read is worked out once."""
+        """Return a template's overlay; of the same filling it is the same."""
+        overlay = self._overlays.get(filled)
+        if overlay is None:
+            overlay = Overlay(filled.value, self._known(filled))
+            self._overlays[filled] = overlay
+        return overlay
+
+    def _known(self, filled: Filled) -> dict[int, JSON]:
+        """Return how the constant parts of a skeleton are read, which is worked out once."""
         skeleton = filled.skeleton
         if skeleton is None:
-            return Overlay(value=filled.value)
-        known = self._known.get(skeleton)
+            return _NOTHING
+        known = self._constants.get(skeleton)
         if known is None:
             constants = frozenset(map(id, skeleton.constants))
             known = readings(filled.value, constants, POD, without=self.unknown)
-            self._known[skeleton] = known
-        return Overlay(value=filled.value, known=known)
+            self._constants[skeleton] = known
+        return known
 
     def merge(self, pod: Pod, overlay: Overlay) -> Pod:
         """Return ``pod``, a typed one, with the overlay merged in; null or nothing changes nothing.
@@ -61,6 +89,18 @@ class PodTypes:
         Raises InjectionError in Istio's words: for an overlay that is no mapping, for one that
         Kubernetes' strategic merge refuses, and for a result that is no Pod.
         """
+        return self._merge(pod, overlay)[1]
+
+    def alone(self, overlay: Overlay) -> Pod:
+        """Return a pod of nothing but the overlay; raises InjectionError as `merge` does."""
+        if overlay.alone is None:
+            overlay.merged_alone, pod = self._merge(self.typed({}), overlay)
+            overlay.known = overlay.known | read_parts(overlay.merged_alone, pod)
+            overlay.alone = pod
+        return overlay.alone
+
+    def _merge(self, pod: Pod, overlay: Overlay) -> tuple[JSON, Pod]:
+        """Return the merged pod before and after it is typed."""
         try:
             merged = strategic_merge(pod, overlay.value)
         except PatchError as error:
@@ -69,4 +109,4 @@ class PodTypes:
             typed: Pod = normalise_merged(merged, pod, POD, without=self.unknown, known=overlay.known)
         except TypedError as error:
             raise InjectionError(f"unmarshal patched pod: {error}") from error
-        return typed
+        return merged, typed

@@ -124,7 +124,7 @@ def _applied(pod: Pod, kind: Kind, container: JSONObject, rules: OverrideRules) 
     if rules.zero_timestamp:
         overlay["metadata"] = {"creationTimestamp": None}
     try:
-        return rules.types.merge(pod, Overlay(value=overlay))
+        return rules.types.merge(pod, Overlay(overlay))
     except InjectionError as error:
         word = "init container" if kind == "initContainers" else "container"
         raise InjectionError(f"failed to apply sidecar {word}: {error}") from error

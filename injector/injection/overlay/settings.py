@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from injector.injection.overlay.containers import Kind
 from injector.injection.overlay.gotext import parse_bool
@@ -69,8 +70,18 @@ def rules_for(release: str, *, tcp_probes: bool) -> Rules:
     )
 
 
+_SETTINGS: Final[WeakKeyDictionary[Snapshot, Settings]] = WeakKeyDictionary()
+
+
 def settings_of(snapshot: Snapshot) -> Settings:
-    """Return the settings of a snapshot; what is not set has Istio's default."""
+    """Return the settings of a snapshot; what is not set has Istio's default. Read once a snapshot."""
+    settings = _SETTINGS.get(snapshot)
+    if settings is None:
+        settings = _SETTINGS[snapshot] = _read(snapshot)
+    return settings
+
+
+def _read(snapshot: Snapshot) -> Settings:
     mesh, values, env = snapshot.mesh, snapshot.values, snapshot.env
     tcp_probes = parse_bool(env.get("REWRITE_TCP_PROBES", "")) is not False
     return Settings(
