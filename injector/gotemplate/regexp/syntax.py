@@ -1,7 +1,7 @@
 r"""The text of a regular expression in RE2 syntax in, its nodes out, with Go's error texts. Matches nothing.
 
-All of Go's syntax is known but the names of scripts in ``\p{…}`` (``\p{Greek}``): these are refused as if
-there were no such class. Unicode's general categories (``\pL``, ``\p{Lu}``) are there.
+All of Go's syntax is known but for the names of scripts in ``\p{…}`` (``\p{Greek}``), which are refused:
+Python has no table of them. Unicode's general categories (``\pL``, ``\p{Lu}``) are there.
 """
 
 from __future__ import annotations
@@ -43,6 +43,29 @@ _PLACES: Final = {
     "B": Place.NO_BOUNDARY,
     "z": Place.END_TEXT,
 }
+
+
+_SCRIPT_NAMES: Final = """\
+adlam ahom anatolianhieroglyphs arabic armenian avestan balinese bamum bassavah batak bengali
+bhaiksuki bopomofo brahmi braille buginese buhid canadianaboriginal carian caucasianalbanian
+chakma cham cherokee chorasmian common coptic cuneiform cypriot cyprominoan cyrillic deseret
+devanagari divesakuru dogra duployan egyptianhieroglyphs elbasan elymaic ethiopic georgian
+glagolitic gothic grantha greek gujarati gunjalagondi gurmukhi han hangul hanifirohingya hanunoo
+hatran hebrew hiragana imperialaramaic inherited inscriptionalpahlavi inscriptionalparthian
+javanese kaithi kannada katakana kawi kayahli kharoshthi khitansmallscript khmer khojki
+khudawadi lao latin lepcha limbu lineara linearb lisu lycian lydian mahajani makasar malayalam
+mandaic manichaean marchen masaramgondi medefaidrin meeteimayek mendekikakui meroiticcursive
+meroitichieroglyphs miao modi mongolian mro multani myanmar nabataean nagmundari nandinagari
+newtailue newa nko nushu nyiakengpuachuehmong ogham olchiki oldhungarian olditalic
+oldnortharabian oldpermic oldpersian oldsogdian oldsoutharabian oldturkic olduyghur oriya osage
+osmanya pahawhhmong palmyrene paucinhau phagspa phoenician psalterpahlavi rejang runic samaritan
+saurashtra sharada shavian siddham signwriting sinhala sogdian sorasompeng soyombo sundanese
+sylotinagri syriac tagalog tagbanwa taile taitham taiviet takri tamil tangsa tangut telugu
+thaana thai tibetan tifinagh tirhuta toto ugaritic vai vithkuqi wancho warangciti yezidi yi
+zanabazarsquare
+"""
+_SCRIPTS: Final = frozenset(_SCRIPT_NAMES.split())
+"""The scripts of Unicode that Go knows, in lower case: to tell them from names that there are not."""
 
 
 class SyntaxFaultError(FunctionError):
@@ -99,7 +122,7 @@ class _Parser:
     def choice(self, depth: int) -> Node:
         """Parse up to the end of the expression or group."""
         if depth > _MOST_DEPTH:
-            fault("expression nests too deeply", self.text)
+            raise FunctionError(f"error parsing regexp: expression nests too deeply: `{self.text}`")
         branches: list[list[Node]] = [[]]
         while self.position < len(self.text) and not self.at(")"):
             if self.at("|"):
@@ -374,6 +397,8 @@ def _category(name: str, written: str) -> Item:
         return Item(category="Cn", negated=True)
     if spelled == "Lc":
         return Item(category="LC")
+    if name.replace("_", "").lower() in _SCRIPTS:
+        raise FunctionError(f"scripts are not available in regular expressions here: {written}")
     if spelled not in classes.CATEGORIES:
         fault("invalid character class range", written)
     return Item(category=spelled)

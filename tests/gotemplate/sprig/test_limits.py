@@ -52,6 +52,17 @@ def test_an_expression_may_not_be_too_large():
         rendered('{{ regexFind (repeat 2000 "(") "a" }}')
 
 
+@pytest.mark.parametrize("expression", [r"\p{Greek}", r"[\P{old_italic}]", "(" * 500 + ")" * 500])
+@pytest.mark.parametrize("function", ["regexMatch", "mustRegexMatch", "regexFind"])
+def test_what_go_compiles_and_we_do_not_is_refused_and_never_taken_for_no_match(function, expression):
+    with pytest.raises(TemplateExecError, match=r"not available in regular expressions|nests too deeply"):
+        rendered(f"{{{{ {function} .e `x` }}}}", e=expression)
+
+
+def test_a_name_that_go_does_not_know_either_matches_nothing():
+    assert rendered("{{ regexMatch `\\p{Geek}` `x` }}") == "false"
+
+
 @pytest.mark.parametrize("expression", ["(a+)+$", "^(a|a)*$", "(a|aa)+$", "(.*a){12}!!$", "(a*)*b"])
 def test_a_hostile_text_takes_no_exponential_time(expression):
     started = time.process_time()
