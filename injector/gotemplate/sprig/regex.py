@@ -12,6 +12,7 @@ from injector.gotemplate.errors import FunctionError
 from injector.gotemplate.functions import Function
 from injector.gotemplate.quoting import quote
 from injector.gotemplate.regexp import compile_regexp
+from injector.gotemplate.regexp.syntax import SyntaxFaultError
 from injector.gotemplate.sprig.signature import go
 from injector.gotemplate.sprig.texts import check_size
 from injector.gotemplate.values import TypedList
@@ -28,7 +29,7 @@ def _lenient_match(expression: str, text: str) -> bool:
     """Return whether there is a match; an expression that is none matches nothing."""
     try:
         compiled = compile_regexp(expression)
-    except FunctionError:
+    except SyntaxFaultError:
         return False
     return compiled.find(text) is not None
 
