@@ -152,7 +152,11 @@ def parts(flags: dict[str, Any], options: ServiceOptions) -> Parts | None:
 
     cluster = Cluster(_cluster_options(flags, options))
     return Parts(
-        companions=(cluster,), cluster=cluster, events=cluster, brings_pair=bool(flags["self_signed"])
+        companions=cluster.companions,
+        cluster=cluster,
+        events=cluster,
+        brings_pair=bool(flags["self_signed"]),
+        holds_pair=cluster.holds_pair,
     )
 
 

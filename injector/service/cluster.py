@@ -30,7 +30,8 @@ from injector.registration.webhook_configuration import (
     WebhookSpec,
     webhook_configuration,
 )
-from injector.service.companions import Surroundings
+from injector.service.companions import Companion, Surroundings
+from injector.service.handover import SETTLE_SECONDS, Handover
 from injector.service.tls import load_pair
 
 EVENTS_KEPT: Final = 16
@@ -50,7 +51,7 @@ class ClusterOptions:
     ``self_signed`` is the policy of the CA in ``secret``, None where files bring the certificate; ``webhook``
     the configuration to create, None where an installer does. ``config_map`` is the object whose edits are
     loaded, for Events on it; empty where it is not known. ``grace`` is how long a CA that is no longer ours
-    stays trusted.
+    stays trusted, ``settle`` the seconds for which a new one must have been before what it signed serves.
     """
 
     connection: Connection
@@ -66,6 +67,7 @@ class ClusterOptions:
     webhook: WebhookSpec | None = None
     config_map: str = ""
     grace: timedelta = GRACE
+    settle: float = SETTLE_SECONDS
 
 
 class Cluster:
@@ -84,6 +86,17 @@ class Cluster:
         self._news = asyncio.Event()
         self._wake_keeper: Callable[[], None] = _nothing
         self._shown = False
+        self._handover = Handover(live=lambda: self._status.live, settle=options.settle)
+
+    @property
+    def companions(self) -> tuple[Companion, ...]:
+        """Itself, and what holds new pairs back until the registration that it keeps trusts them."""
+        return (self, self._handover) if self.holds_pair else (self,)
+
+    @property
+    def holds_pair(self) -> bool:
+        """Whether pairs come from files, and their CA is brought to API servers from here."""
+        return self._options.reconcile and self._options.self_signed is None
 
     @property
     def namespaces(self) -> Mapping[str, JSONObject]:
@@ -234,6 +247,7 @@ class Cluster:
         self._status = status
         if moved:
             self._wake_keeper()
+            self._handover.wake()
 
     def _failed(self, surroundings: Surroundings) -> Callable[[str, KubeError | None], None]:
         def failed(name: str, error: KubeError | None) -> None:

@@ -25,11 +25,13 @@ class Surroundings:
     """What a companion may read, set and add to.
 
     A companion that issues certificates sets ``pair``; one that keeps the registration reads ``pair`` and
-    ``ca`` (the CA file's PEM), adds a condition to ``readiness``, and its figures to ``metrics``.
+    ``ca`` (the CA file's PEM), adds a condition to ``readiness``, and its figures to ``metrics``. One that
+    holds pairs back sets ``pair`` to what files have ``offered``.
     """
 
     options: ServiceOptions
     pair: Live[KeyPair | None]
+    offered: Live[KeyPair | None]
     ca: Live[bytes | None]
     generation: Live[Generation | None]
     readiness: Readiness
@@ -64,6 +66,8 @@ class Parts:
     events: Events | None = None
     brings_pair: bool = False
     """Whether one of the companions brings the key pair, so that none need be on disk."""
+    holds_pair: bool = False
+    """Whether one of them decides when a pair that files bring serves; the first one does so at once."""
 
 
 COMPANION_SECONDS: Final = 5.0

@@ -36,8 +36,10 @@ class Mounted:
         events: Events | None,
         metrics: Metrics,
         log: Log,
+        holds_pair: bool = False,
     ) -> None:
         self.pair: Live[KeyPair | None] = Live(None)
+        self.offered: Live[KeyPair | None] = Live(None) if holds_pair else self.pair
         self.ca: Live[bytes | None] = Live(None)
         self.generation: Live[Generation | None] = Live(None)
         self.last_pods = LastPods()
@@ -58,6 +60,9 @@ class Mounted:
                 unit.start()
             except ConfigError as error:
                 faults.append(error)
+        if self.offered is not self.pair:
+            # The first one has no other to wait behind; until it is trusted the replica is not ready.
+            self.pair.set(self.offered.value)
         if faults:
             raise faults[0] if len(faults) == 1 else ConfigError("; ".join(map(str, faults)))
 
@@ -103,7 +108,7 @@ class Mounted:
             )
 
         paths = (certificate, key, options.client_ca)
-        return [self._unit("certificate", paths, self.pair, make, retry_rejected=True)]
+        return [self._unit("certificate", paths, self.offered, make, retry_rejected=True)]
 
     def _ca_file(self) -> list[ReloadUnit[Any]]:
         path = self._options.ca_certificate

@@ -18,8 +18,8 @@ class Limits:
 
     The body cap holds the largest legal review: an old and a new object of 3 MiB each (what the API server
     takes in a write) and the rest. The keep-alive must outlive the API server's pool, which drops an idle
-    connection after 90 s and does not repeat a POST that meets our close. A body that stalls is answered after
-    ``body_seconds``, and its connection ends up to ``shutdown_seconds`` later: ten seconds in all at the most.
+    connection after 90 s and does not repeat a POST that meets our close. A body that stalls is answered
+    after ``body_seconds``, and its connection ends up to ``shutdown_seconds`` later: ten seconds in all.
     """
 
     body_bytes: int = 8 * MIB

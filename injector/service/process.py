@@ -81,7 +81,13 @@ class Service:
         self.metrics = Metrics()
         self.readiness = Readiness()
         self.mounted = Mounted(
-            options, load=load, cluster=parts.cluster, events=parts.events, metrics=self.metrics, log=log
+            options,
+            load=load,
+            cluster=parts.cluster,
+            events=parts.events,
+            metrics=self.metrics,
+            log=log,
+            holds_pair=parts.holds_pair,
         )
         self._options = options
         self._parts = parts
@@ -176,6 +182,7 @@ class Service:
         surroundings = Surroundings(
             options=self._options,
             pair=self.mounted.pair,
+            offered=self.mounted.offered,
             ca=self.mounted.ca,
             generation=self.mounted.generation,
             readiness=self.readiness,

@@ -1,8 +1,8 @@
 """A service with the fake reviewer as a process of its own: `python -m tests.service.fake_service FOLDER [JSON]`.
 
 FOLDER holds ``certs`` and ``config``; the JSON object overrides options. Prints its two ports. Beside them:
-``real`` serves the built-in template; ``cluster`` (kubeconfig, identity, ca_life and grace in seconds) makes it
-a replica with a CA of its own making; ``unannounced`` leaves `Connection: close` out of its drain, as a control.
+``real`` serves the built-in template; ``cluster`` (kubeconfig, identity, grace and ca_life in seconds) makes it
+a replica with a CA of its own making, with ``settle`` in place of ``ca_life`` one whose files bring the CA; ``unannounced`` leaves `Connection: close` out of its drain, as a control.
 """
 
 from __future__ import annotations
@@ -57,6 +57,11 @@ def parts_of(cluster: dict[str, Any]) -> Parts:
     from injector.registration.self_signed import Policy
     from injector.service.cluster import Cluster, ClusterOptions
 
+    grace = timedelta(seconds=cluster["grace"])
+    policy = None
+    if "ca_life" in cluster:
+        life = timedelta(seconds=cluster["ca_life"])
+        policy = Policy(names=(NAME,), ca_life=life, leaf_life=life, grace=grace)
     companion = Cluster(
         ClusterOptions(
             connection=Connection(kubeconfig=cluster["kubeconfig"]),
@@ -66,16 +71,18 @@ def parts_of(cluster: dict[str, Any]) -> Parts:
             names=WebhookNames(name="sidecar-injector.istio.io"),
             watch=cluster.get("watch", False),
             secret="certs",
-            self_signed=Policy(
-                names=(NAME,),
-                ca_life=timedelta(seconds=cluster["ca_life"]),
-                leaf_life=timedelta(seconds=cluster["ca_life"]),
-                grace=timedelta(seconds=cluster["grace"]),
-            ),
-            grace=timedelta(seconds=cluster["grace"]),
+            self_signed=policy,
+            grace=grace,
+            settle=cluster.get("settle", 0),
         )
     )
-    return Parts(companions=(companion,), cluster=companion, events=companion, brings_pair=True)
+    return Parts(
+        companions=companion.companions,
+        cluster=companion,
+        events=companion,
+        brings_pair=policy is not None,
+        holds_pair=companion.holds_pair and cluster.get("holds", True),
+    )
 
 
 def end_with(parent: int) -> None:
@@ -98,7 +105,10 @@ def main() -> int:
     parts = None
     if (cluster := given.pop("cluster", None)) is not None:
         parts = parts_of(cluster)
-        given |= {"tls_certificate": None, "tls_key": None}
+        if parts.brings_pair:
+            given |= {"tls_certificate": None, "tls_key": None}
+        else:
+            given["ca_certificate"] = Path(folder) / "certs" / "ca.crt"
     try:
         return serve(options_of(Path(folder), given), parts, load=load)
     except InjectorError as error:

@@ -39,7 +39,7 @@ class Process:
     def __post_init__(self) -> None:
         self.pair = Mount(self.folder / "certs")
         self.config = Mount(self.folder / "config")
-        self.pair.swap(a_pair(self.ca))
+        self.pair.swap({**a_pair(self.ca), "ca.crt": self.ca.cert_pem.bytes()})
         self.config.swap({"config": "first", "values": "{}"})
         self.ca.cert_pem.write_to_path(str(self.folder / "ca.crt"))
 

@@ -6,6 +6,9 @@ import asyncio
 import base64
 import contextlib
 import random
+import socket
+import ssl
+import subprocess
 import time
 from collections import deque
 from collections.abc import AsyncIterator
@@ -83,7 +86,8 @@ class Mesh:
     async def count(self) -> None:
         """Note every CA that comes into force."""
         while True:
-            ca = self.api.objects[SECRETS]["certs"]["data"]["ca.crt"]
+            secret = self.api.objects.get(SECRETS, {}).get("certs")
+            ca = secret["data"]["ca.crt"] if secret else ""
             if not self.cas or self.cas[-1] != ca:
                 self.cas.append(ca)
             await asyncio.sleep(0.02)
@@ -95,17 +99,17 @@ class Mesh:
 
 @contextlib.asynccontextmanager
 async def mesh(
-    launch: Launch, folder: Path, *, ca_life: float, grace: float, lags: tuple[float, ...]
+    launch: Launch, folder: Path, *, lags: tuple[float, ...], **cluster: float
 ) -> AsyncIterator[Mesh]:
+    """Run replicas; ``cluster`` is what `fake_service` makes of it."""
     async with fake_api() as api:
         await api.put(COLLECTION, CONFIGURATION)
         config = kubeconfig(api, folder)
-        common = {"kubeconfig": str(config), "ca_life": ca_life, "grace": grace}
         replicas = [
             await asyncio.to_thread(
                 launch,
                 log_reviews=False,
-                cluster={**common, "identity": f"replica-{number}"},
+                cluster={"kubeconfig": str(config), "identity": f"replica-{number}", **cluster},
             )
             for number in range(3)
         ]
@@ -123,11 +127,9 @@ async def mesh(
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def rotate(
-    running: Mesh, client: Path, seconds: float, *, rate: int, until_rotations: int
-) -> list[dict[str, Any]]:
+def send(running: Mesh, client: Path, seconds: float, *, rate: int) -> list[subprocess.Popen[bytes]]:
     """Send reviews from every API server, half of them on connections of their own."""
-    loads = [
+    return [
         load(
             client,
             running.replicas[0],
@@ -139,6 +141,13 @@ async def rotate(
         )
         for server in running.servers
     ]
+
+
+async def rotate(
+    running: Mesh, client: Path, seconds: float, *, rate: int, until_rotations: int
+) -> list[dict[str, Any]]:
+    """Send reviews while the replicas' own CA grows old."""
+    loads = send(running, client, seconds, rate=rate)
     while running.rotations < until_rotations:
         await asyncio.sleep(0.1)
         assert all(under_load(each) for each in loads), f"only {running.rotations} rotations under load"
@@ -197,22 +206,69 @@ async def test_the_control_without_overlap_loses_reviews(
     assert outcomes[0]["failed"] > 0, outcomes
 
 
-def test_a_ca_that_files_bring_with_overlap_loses_nothing(launch: Launch, apiserver_client: Path) -> None:
-    """Old and new CA together, then the new leaf, then the new CA alone: every connection is a new one."""
-    process = launch(log_reviews=False)
-    bundle = process.folder / "bundle.crt"
-    old = process.ca
-    replace(bundle, old.cert_pem.bytes())
-    running = load(apiserver_client, process, 5.5, fresh=1, rate=80, ca=bundle)
-    for _ in range(2):
-        new = trustme.CA(key_type=trustme.KeyType.ECDSA)
-        replace(bundle, old.cert_pem.bytes() + new.cert_pem.bytes())
-        time.sleep(0.4)
-        process.pair.swap(a_pair(new))
-        time.sleep(1.5)
-        replace(bundle, new.cert_pem.bytes())
-        old = new
-        time.sleep(0.4)
-    assert under_load(running)
-    outcome = outcome_of(running)
-    assert outcome["failed"] == 0, outcome
+async def bring(running: Mesh, *, apart: float) -> None:
+    """Let the replicas see a Secret with a new CA and its leaf, one after the other; wait until all serve it."""
+    ca = trustme.CA(key_type=trustme.KeyType.ECDSA)
+    files = {**a_pair(ca), "ca.crt": ca.cert_pem.bytes()}
+    new = ssl.PEM_cert_to_DER_cert(files["tls.crt"].decode())
+    for number, replica in enumerate(running.replicas):
+        await asyncio.sleep(apart if number else 0)
+        replica.pair.swap(files)
+    while {await asyncio.to_thread(leaf_of, each) for each in running.replicas} != {new}:
+        await asyncio.sleep(0.1)
+
+
+def leaf_of(process: Process) -> bytes:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with context.wrap_socket(socket.create_connection(("127.0.0.1", process.ports[0]), timeout=10)) as peer:
+        return peer.getpeercert(binary_form=True) or b""
+
+
+@pytest.mark.parametrize(
+    ("count", "apart", "settle", "lags"),
+    [
+        pytest.param(1, 0.5, 1.5, (0, 1.0), id="1"),
+        pytest.param(20, 3, 12, (0, 3, 10), id="20", marks=[pytest.mark.soak, pytest.mark.timeout(1800)]),
+    ],
+)
+async def test_rotations_of_a_ca_that_files_bring_lose_nothing(
+    launch: Launch,
+    apiserver_client: Path,
+    tmp_path: Path,
+    figures: dict[str, Any],
+    count: int,
+    apart: float,
+    settle: float,
+    lags: tuple[float, ...],
+) -> None:
+    """One Secret brings leaf and CA at once, to one replica after the other, as cert-manager's does."""
+    async with mesh(launch, tmp_path, lags=lags, grace=3 * settle, settle=settle) as running:
+        loads = send(running, apiserver_client, count * (2 * apart + settle + 6) + 3, rate=40)
+        rotations = 0
+        while all(under_load(each) for each in loads):
+            await bring(running, apart=apart)
+            rotations += all(under_load(each) for each in loads)
+        outcomes = [await asyncio.to_thread(outcome_of, each) for each in loads]
+        failed = sum(each["failed"] for each in outcomes)
+        figures |= {
+            "rotations": rotations,
+            "replicas": len(running.replicas),
+            "Secret seen by the last after s": 2 * apart,
+            "latest bundle s": max(each.longest_lag for each in running.servers),
+            "reviews": sum(each["ok"] for each in outcomes),
+            "handshakes": sum(each["dials"] for each in outcomes),
+            "failed": failed,
+        }
+    assert failed == 0, outcomes
+    assert rotations >= count
+
+
+async def test_the_control_that_serves_files_at_once_loses_reviews(
+    launch: Launch, apiserver_client: Path, tmp_path: Path
+) -> None:
+    async with mesh(launch, tmp_path, lags=(1.0,), grace=5, settle=1.5, holds=False) as running:
+        (running_load,) = send(running, apiserver_client, 3, rate=40)
+        await bring(running, apart=0.5)
+        outcome = await asyncio.to_thread(outcome_of, running_load)
+    assert outcome["failed"] > 0, outcome

@@ -1,0 +1,125 @@
+"""When a pair that files bring takes the place of the one that serves."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import trustme
+
+from injector.service.companions import Parts
+from injector.service.handover import Handover, TrustedSince
+from injector.service.tls import KeyPair, load_pair
+from tests.service.kit import Running, Start, a_pair
+
+
+class Bundle:
+    """What API servers trust, and who is told of it."""
+
+    def __init__(self, *cas: trustme.CA) -> None:
+        self.handover = Handover(live=lambda: self.pem, settle=0.3)
+        self.pem = b""
+        self.trust(*cas)
+
+    def trust(self, *cas: trustme.CA) -> None:
+        self.pem = b"".join(ca.cert_pem.bytes() for ca in cas)
+        self.handover.wake()
+
+    def parts(self) -> Parts:
+        return Parts(companions=(self.handover,), holds_pair=True)
+
+
+def new_ca() -> trustme.CA:
+    return trustme.CA(key_type=trustme.KeyType.ECDSA)
+
+
+def pair_of(ca: trustme.CA) -> KeyPair:
+    files = a_pair(ca)
+    return load_pair(files["tls.crt"], files["tls.key"])
+
+
+def serving(service: Running) -> bytes:
+    return service.service.mounted.pair.value.chain_pem
+
+
+async def offered(service: Running, files: dict[str, bytes]) -> None:
+    service.pair.swap(files)
+    await service.until(lambda: service.service.mounted.offered.value.chain_pem == files["tls.crt"])
+
+
+async def test_a_leaf_of_a_ca_that_is_trusted_already_serves_at_once(start: Start, ca: trustme.CA) -> None:
+    service = await start(parts=Bundle(ca).parts())
+    files = a_pair(ca)
+    await offered(service, files)
+    await service.until(lambda: serving(service) == files["tls.crt"])
+
+
+async def test_a_leaf_of_a_new_ca_waits_until_the_ca_has_been_live_for_a_while(
+    start: Start, ca: trustme.CA
+) -> None:
+    bundle, new = Bundle(ca), new_ca()
+    service = await start(parts=bundle.parts())
+    old = serving(service)
+    files = a_pair(new)
+    await offered(service, files)
+    await service.until(lambda: service.service.metrics.gauges["certificate_waits"][1]() == 1)
+    page = await service.get("/healthz/ready?verbose")
+    assert page.status == 200
+    assert b"a new certificate waits until caBundle trusts it" in page.body
+    bundle.trust(new, ca)
+    assert serving(service) == old
+    await service.until(lambda: serving(service) == files["tls.crt"])
+    assert service.service.metrics.gauges["certificate_waits"][1]() == 0
+    said = ["the new certificate waits until caBundle trusts it", "the new certificate serves"]
+    await service.until(
+        lambda: [each["message"] for each in service.lines() if each["message"].startswith("the new")] == said
+    )
+
+
+async def test_an_old_leaf_that_nobody_trusts_is_not_held_on_to(start: Start, ca: trustme.CA) -> None:
+    bundle, new = Bundle(), new_ca()
+    service = await start(parts=bundle.parts())
+    files = a_pair(new)
+    await offered(service, files)
+    await service.until(lambda: serving(service) == files["tls.crt"])
+
+
+async def test_an_old_leaf_that_is_about_to_expire_goes_whatever_the_bundle_says(
+    start: Start, ca: trustme.CA
+) -> None:
+    service = await start(parts=Bundle(ca).parts())
+    expiring = a_pair(ca, not_after=datetime.now(UTC) + timedelta(seconds=50))
+    await offered(service, expiring)
+    await service.until(lambda: serving(service) == expiring["tls.crt"])
+    files = a_pair(new_ca())
+    await offered(service, files)
+    await service.until(lambda: serving(service) == files["tls.crt"])
+
+
+async def test_files_that_go_back_end_the_waiting(start: Start, ca: trustme.CA) -> None:
+    service = await start(parts=Bundle(ca).parts())
+    await offered(service, a_pair(new_ca()))
+    back = a_pair(ca)
+    await offered(service, back)
+    await service.until(lambda: serving(service) == back["tls.crt"])
+
+
+@pytest.mark.parametrize(("later", "wait"), [(0, 10), (4, 6), (10, 0), (99, 0)])
+def test_the_wait_counts_from_when_the_ca_was_first_seen(later: float, wait: float, ca: trustme.CA) -> None:
+    new = new_ca()
+    trusted = TrustedSince()
+    trusted.see(ca.cert_pem.bytes(), now=0)
+    for now in (100, 100 + later):
+        trusted.see(ca.cert_pem.bytes() + new.cert_pem.bytes(), now=now)
+    assert trusted.wait(pair_of(new), pair_of(ca), settle=10, now=100 + later) == wait
+
+
+def test_a_ca_that_left_the_bundle_begins_anew(ca: trustme.CA) -> None:
+    new = new_ca()
+    both = ca.cert_pem.bytes() + new.cert_pem.bytes()
+    trusted = TrustedSince()
+    trusted.see(both, now=0)
+    trusted.see(ca.cert_pem.bytes(), now=5)
+    assert trusted.wait(pair_of(new), pair_of(ca), settle=10, now=5) is None
+    trusted.see(both, now=6)
+    assert trusted.wait(pair_of(new), pair_of(ca), settle=10, now=11) == 5
