@@ -4,10 +4,14 @@
     scripts/bench.py --floor                      # every case, each also as a multiple of what HTTPS costs
     scripts/bench.py --floor --duration 2 --json now.json --compare before.json
     scripts/bench.py --cases small --during rotation --report rotation.html
+    scripts/bench.py --cases small@log-shipper,branches64@branches     # other templates
+    scripts/bench.py --full --markdown            # the tables of docs/performance.md
 
 Closed loop: a pool of connections as the API server's, each sends again as soon as it is answered; this
 gives reviews/s and CPU time. Open loop: arrivals at half of that rate (or --rate), latency from the arrival
 that was due; this gives p50 to p99.9. Every review has a uid and a pod name of its own, from fifty workloads.
+The service runs as users run it: logs, metrics, deadlines; Istio's newest template with its default values
+where the reference data is beside the repository (or in $CONFORMANCE_DIR), the built-in one elsewhere.
 """
 
 from __future__ import annotations
@@ -17,22 +21,36 @@ import contextlib
 import json
 import os
 import platform
+import ssl
 import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 
-from benchlib import measure, report, reviews, servers  # noqa: E402 - found by the line above
-from benchlib.measure import Settings  # noqa: E402
+# ruff: noqa: E402 - what follows is found by the line above
+from benchlib import configurations, footprint, measure, report, reviews, servers
+from benchlib.measure import Case, Settings
 
-from injector.registration.issue import IssuedPair  # noqa: E402
+from injector.registration.issue import IssuedPair
 
-STANDARD = ["small", "typical", "containers16", "env2000", "mib3"]
+STANDARD: Final = ("small", "typical", "containers16", "env2000", "mib3")
+FULL: Final = (
+    *STANDARD,
+    "mixed",
+    "small@built-in",
+    "small@log-shipper",
+    "branches1@branches",
+    "branches64@branches",
+    "branches1024@branches",
+)
+USUAL: Final = "istio"
+"""The template of cases that name none."""
 
 
 def arguments() -> argparse.Namespace:
@@ -46,7 +64,11 @@ def arguments() -> argparse.Namespace:
     )
     add("--ca", help="with --url: the CA file")
     add("--server-name", default=servers.NAME, help="with --url: the name in its certificate")
-    add("--cases", default=",".join(STANDARD), help=f"of {', '.join(reviews.known())}; default all")
+    add(
+        "--cases",
+        help=f"REVIEW or REVIEW@TEMPLATE; reviews: {', '.join(reviews.known())}; templates: "
+        f"{', '.join(configurations.known())}; default {','.join(STANDARD)}",
+    )
     add(
         "--reviews", type=Path, help="folder with review-NAME.json; others are made (default ../shared/bench)"
     )
@@ -78,13 +100,25 @@ def arguments() -> argparse.Namespace:
         help="one more connection sends this case during the open loops",
     )
     add("--floor", action="store_true", help="measure a fixed answer over TLS too, in every round")
+    add(
+        "--edge", action="store_true", help="and the service without its injector: what our HTTP and log cost"
+    )
+    add("--naive", action="store_true", help="and a webhook of PyYAML, deepcopy and jsonpatch")
+    add("--footprint", action="store_true", help="measure start, memory and `inject` too")
+    add("--full", action="store_true", help="all of that, more cases, and 3 MiB pods beside small ones")
+    add("--markdown", action="store_true", help="print tables for docs/performance.md")
     add("--json", type=Path, metavar="FILE", help="write the figures ('-' for stdout)")
     add("--compare", type=Path, metavar="FILE", help="fail where a case is worse than in FILE")
     add("--threshold", type=float, default=report.THRESHOLD, help="by how much worse; default 0.15")
     add("--report", type=Path, metavar="FILE.html", help="write a page with plots")
     add("--no-pin", action="store_true", help="leave the processes to the scheduler")
     add("service", nargs="*", help="after --: arguments for `serve`, e.g. -- --injectConfig config.yaml")
-    return parser.parse_args()
+    given = parser.parse_args()
+    if given.full:
+        given.floor = given.edge = given.naive = given.footprint = True
+    # A comparison is made by multiples of the floor: two runs on a busy machine have nothing else in common.
+    given.floor = given.floor or (given.compare is not None and not given.url)
+    return given
 
 
 def say(text: str) -> None:
@@ -100,22 +134,14 @@ def cores(*, pin: bool) -> tuple[int | None, int | None]:
     return (available[0], available[-1]) if len(available) > 1 else (None, None)
 
 
-def newest_istio(folder: Path) -> list[str]:
-    """Return arguments that serve the newest Istio's default template where the reference data is there."""
-    given = os.environ.get("CONFORMANCE_DIR")
-    conformance = Path(given) if given else Path(__file__).parents[2] / "shared" / "conformance"
-    releases = [path for path in conformance.glob("1.*") if (path / "configs" / "default.yaml").is_file()]
-    if not releases:
-        say("no reference data: the built-in template is measured")
-        return []
-    newest = max(releases, key=lambda path: int(path.name.partition(".")[2]))
-    say(f"Istio {newest.name}'s default template")
-    config = folder / "config"
-    config.write_bytes((newest / "configs" / "default.yaml").read_bytes())
-    found = [f"--release={newest.name}", f"--injectConfig={config}"]
-    for option, kind in (("injectValues", "values/default.json"), ("meshConfig", "mesh/default.yaml")):
-        if (newest / kind).is_file():
-            found.append(f"--{option}={newest / kind}")
+def by_template(cases: list[str]) -> dict[str, dict[str, str]]:
+    """Return template → name of the case → name of its review."""
+    found: dict[str, dict[str, str]] = {}
+    for case in cases:
+        review, _, template = case.partition("@")
+        if review not in reviews.known() or (template and template not in configurations.known()):
+            raise SystemExit(f"unknown case {case}; see --help")
+        found.setdefault(template or USUAL, {})[case] = review
     return found
 
 
@@ -125,7 +151,7 @@ def disturbance(kind: str | None, folder: Path, authority: IssuedPair | None) ->
     over = threading.Event()
 
     def disturb() -> None:
-        config = folder / "config"
+        config = folder / "injectConfig"
         text = config.read_text() if config.is_file() else ""
         number = 0
         while not over.wait(0.5):
@@ -133,7 +159,7 @@ def disturbance(kind: str | None, folder: Path, authority: IssuedPair | None) ->
             if kind == "rotation" and authority is not None:
                 servers.write_leaf(folder, authority)
             elif kind == "reload" and text:
-                new = folder / "config.new"
+                new = folder / "injectConfig.new"
                 new.write_text(f"{text}\n# {number}\n")
                 new.replace(config)
 
@@ -164,54 +190,106 @@ def machine() -> str:
     with contextlib.suppress(OSError, StopIteration):
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         model = next(line.partition(": ")[2] for line in lines if line.startswith("model name"))
-    system = f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
+    packages = ("aiohttp", "uvloop", "orjson", "msgspec", "pyyaml")
+    installed = ", ".join(f"{name} {metadata.version(name)}" for name in packages)
+    system = f"{os.cpu_count()} cores, {platform.system()}, {ssl.OPENSSL_VERSION.rsplit(' ', 3)[0]}"
+    system += f", Python {platform.python_version()}, {installed}"
     return f"{model or platform.machine()}, {system}"
+
+
+class Bench:
+    """One run: the servers that are measured, and what came of it."""
+
+    def __init__(self, given: argparse.Namespace, here: Path, stack: contextlib.ExitStack) -> None:
+        self.cases: dict[str, Case] = {}
+        self.templates: dict[str, str] = {}
+        self.extra: dict[str, Any] = {}
+        self._given = given
+        self._here = here
+        self._stack = stack
+        self._server_core, client_core = cores(pin=not given.no_pin)
+        folder = given.reviews or configurations.reviews_folder()
+        self._settings = Settings(
+            seconds=given.duration,
+            rounds=given.rounds,
+            connections=given.connections,
+            fresh=given.fresh,
+            rate=given.rate,
+            reviews=str(folder) if folder else None,
+            client_core=client_core,
+            beside=given.beside,
+        )
+
+    def run_at(self, url: str) -> None:
+        """Measure a service that runs already."""
+        service = remote(url, self._given.ca, self._given.server_name)
+        names = (self._given.cases or ",".join(STANDARD)).split(",")
+        self.cases = measure.measure(service, {}, {name: name for name in names}, self._settings, say)
+
+    def run(self) -> None:
+        """Start the servers, and measure."""
+        given = self._given
+        authority = servers.make_certificates(self._here)
+        names = given.cases or ",".join(FULL if given.full else STANDARD)
+        beneath = self._beneath()
+        for template, cases in by_template(names.split(",")).items():
+            self._run_template(template, cases, beneath, authority)
+        if given.footprint:
+            say("start, memory and `inject`")
+            usual = configurations.named(USUAL)
+            self.extra["footprint"] = footprint.footprint(usual, self._here, self._server_core)
+
+    def _beneath(self) -> dict[str, servers.Server]:
+        starts = {"floor": servers.start_floor, "edge": servers.start_edge, "naive": servers.start_naive}
+        wanted = [kind for kind in starts if getattr(self._given, kind)]
+        return {kind: self._started(starts[kind](self._here, self._server_core)) for kind in wanted}
+
+    def _started(self, server: servers.Server) -> servers.Server:
+        self._stack.callback(server.stop)
+        return server
+
+    def _run_template(
+        self,
+        template: str,
+        cases: dict[str, str],
+        beneath: dict[str, servers.Server],
+        authority: IssuedPair,
+    ) -> None:
+        configuration = configurations.named(template)
+        self.templates[template] = configuration.title
+        say(configuration.title)
+        arguments = self._given.service or configuration.write(self._here)
+        service = servers.start_service(self._here, self._server_core, arguments)
+        idle = service.rss_mib()
+        say(f"ready in {service.ready_seconds:.2f} s, {idle:.0f} MiB")
+        if template == USUAL:
+            self.extra |= {"ready_seconds": round(service.ready_seconds, 3), "idle_rss_mib": round(idle, 1)}
+        try:
+            with disturbance(self._given.during, self._here, authority):
+                self.cases |= measure.measure(service, beneath, cases, self._settings, say)
+            if self._given.full and template == USUAL:
+                say("3 MiB pods beside small ones")
+                self.extra["beside"] = measure.beside(service, "small", "mib3", self._settings)
+        finally:
+            service.stop()
 
 
 def main() -> int:
     """Measure, print, write, compare; return the exit code."""
     given = arguments()
-    names = [name for name in given.cases.split(",") if name]
-    unknown = set(names) - set(reviews.known())
-    if unknown:
-        raise SystemExit(
-            f"unknown cases: {', '.join(sorted(unknown))}; there are {', '.join(reviews.known())}"
-        )
-    server_core, client_core = cores(pin=not given.no_pin)
-    folder = given.reviews or Path(__file__).parents[2] / "shared" / "bench"
-    settings = Settings(
-        seconds=given.duration,
-        rounds=given.rounds,
-        connections=given.connections,
-        fresh=given.fresh,
-        rate=given.rate,
-        reviews=str(folder) if folder.is_dir() else None,
-        client_core=client_core,
-        beside=given.beside,
-    )
     with tempfile.TemporaryDirectory() as place, contextlib.ExitStack() as stack:
-        here = Path(place)
-        authority, floor, idle = None, None, 0.0
+        bench = Bench(given, Path(place), stack)
         if given.url:
-            service = remote(given.url, given.ca, given.server_name)
+            bench.run_at(given.url)
         else:
-            authority = servers.make_certificates(here)
-            chosen = given.service or newest_istio(here)
-            service = servers.start_service(here, server_core, chosen)
-            stack.callback(service.stop)
-            idle = service.rss_mib()
-            say(f"ready in {service.ready_seconds:.2f} s, {idle:.0f} MiB")
-            if given.floor:
-                floor = servers.start_floor(here, server_core)
-                stack.callback(floor.stop)
-        with disturbance(given.during, here, authority):
-            cases = measure.measure(service, floor, names, settings, say)
-        result = {
-            "cases": {name: case.figures() for name, case in cases.items()},
-            "machine": machine(),
-            "ready_seconds": round(service.ready_seconds, 3),
-            "idle_rss_mib": round(idle, 1),
-        }
+            bench.run()
+    cases = bench.cases
+    result = {
+        "cases": {name: case.figures() for name, case in cases.items()},
+        "machine": machine(),
+        "templates": bench.templates,
+        **bench.extra,
+    }
     return finish(given, result, {name: sorted(case.open or case.closed) for name, case in cases.items()})
 
 
@@ -222,7 +300,7 @@ def finish(given: argparse.Namespace, result: dict[str, Any], latencies: dict[st
     if given.json and str(given.json) == "-":
         print(text)
     else:
-        print(report.table(figures))
+        print(report.markdown(result) if given.markdown else report.table(figures))
         if given.json:
             given.json.write_text(text + "\n")
     for name, case in figures.items():

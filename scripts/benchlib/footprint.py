@@ -1,4 +1,4 @@
-"""A configuration in, what the product takes besides reviews out: seconds to start, memory, the command's time.
+"""A configuration in, what the product takes besides reviews out: time to start, memory, the command.
 
 Knows no loads. Every figure is that of whole processes, started as a user starts them.
 """

@@ -46,8 +46,9 @@ class Settings:
 
 @dataclass(slots=True)
 class Case:
-    """What the rounds of one case gave."""
+    """What the rounds of one case gave; ``review`` is what was sent."""
 
+    review: str
     cpu_us: list[float] = field(default_factory=list)
     beneath: dict[str, list[float]] = field(default_factory=dict)
     """CPU-µs of the servers it is compared with: ``floor``, ``edge``, ``naive``."""
@@ -103,22 +104,25 @@ def quantile(ordered: list[float], share: float) -> float:
 def measure(
     service: Server,
     beneath: Mapping[str, Server],
-    names: list[str],
+    names: Mapping[str, str],
     settings: Settings,
     say: Callable[[str], None],
 ) -> dict[str, Case]:
-    """Run all rounds and return the cases by name; ``beneath`` are servers to compare with, by kind."""
-    cases = {name: Case() for name in names}
+    """Run all rounds and return the cases by name.
+
+    ``names`` maps the name of a case to that of its review, ``beneath`` what it is compared with to a server.
+    """
+    cases = {name: Case(review=review) for name, review in names.items()}
     number = 0
     for round_ in range(settings.rounds):
         for name, case in cases.items():
             say(f"round {round_ + 1}/{settings.rounds}: {name}")
             number += 1
-            _closed(service, name, case, settings, number)
+            _closed(service, case, settings, number)
             for kind, server in beneath.items():
-                if kind == "naive" and name in SLOW_ON_NAIVE:
+                if kind == "naive" and ("@" in name or case.review in SLOW_ON_NAIVE):
                     continue
-                outcome, cpu = run(server, name, settings, start=number, judge=False)
+                outcome, cpu = run(server, case.review, settings, start=number, judge=False)
                 costs = case.beneath.setdefault(kind, [])
                 costs.append(cpu / max(len(outcome["latencies"]), 1) * 1e6)
     for name, case in cases.items():
@@ -126,10 +130,28 @@ def measure(
         case.open_rate = settings.rate or median(case.per_second) / 2
         number += 1
         with _beside(service, settings, case):
-            outcome, _ = run(service, name, settings, start=number, rate=case.open_rate)
+            outcome, _ = run(service, case.review, settings, start=number, rate=case.open_rate)
         case.open = outcome["latencies"]
         _count(case, outcome)
     return cases
+
+
+def beside(service: Server, name: str, large: str, settings: Settings) -> dict[str, float]:
+    """Return in ms how long reviews take alone, beside one large one after the other, and the large ones."""
+    case = Case(review=name)
+    _closed(service, case, settings, 1 << 9)
+    rate = median(case.per_second) / 2
+    alone, _ = run(service, name, settings, start=1 << 10, rate=rate)
+    with _beside(service, replace(settings, beside=large), case):
+        together, _ = run(service, name, settings, start=1 << 11, rate=rate)
+    return {
+        "rate": round(rate, 1),
+        "alone_p99_ms": quantile(alone["latencies"], 0.99),
+        "p50_ms": quantile(together["latencies"], 0.5),
+        "p99_ms": quantile(together["latencies"], 0.99),
+        "large_p50_ms": quantile(case.beside, 0.5),
+        "large_p99_ms": quantile(case.beside, 0.99),
+    }
 
 
 @contextmanager
@@ -147,11 +169,11 @@ def _beside(service: Server, settings: Settings, case: Case) -> Iterator[None]:
     _count(case, outcome)
 
 
-def _closed(service: Server, name: str, case: Case, settings: Settings, number: int) -> None:
+def _closed(service: Server, case: Case, settings: Settings, number: int) -> None:
     if not case.cpu_us:
-        run(service, name, settings, start=number << 8, seconds=WARM_SECONDS)
+        run(service, case.review, settings, start=number << 8, seconds=WARM_SECONDS)
     before = service.counters()
-    outcome, cpu = run(service, name, settings, start=number)
+    outcome, cpu = run(service, case.review, settings, start=number)
     answered = max(len(outcome["latencies"]), 1)
     case.cpu_us.append(cpu / answered * 1e6)
     case.per_second.append(answered / outcome["seconds"])

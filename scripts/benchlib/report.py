@@ -17,6 +17,8 @@ _COLUMNS: Final = {
     "cpu_us": "CPU µs",
     "floor_cpu_us": "floor µs",
     "ratio": "floors",
+    "edge_cpu_us": "edge µs",
+    "naive_cpu_us": "naive µs",
     "reviews_per_second": "reviews/s",
     "p50_ms": "p50 ms",
     "p90_ms": "p90 ms",
@@ -30,8 +32,7 @@ _COLUMNS: Final = {
 
 def table(cases: dict[str, dict[str, Any]]) -> str:
     """Return the figures as text."""
-    rows = [["case", *_COLUMNS.values()]]
-    rows += [[name, *(_shown(case.get(column)) for column in _COLUMNS)] for name, case in cases.items()]
+    rows = _rows(cases)
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
     return "\n".join(
         "  ".join(
@@ -40,6 +41,64 @@ def table(cases: dict[str, dict[str, Any]]) -> str:
         )
         for row in rows
     )
+
+
+def _rows(cases: dict[str, dict[str, Any]]) -> list[list[str]]:
+    """Return the table's cells, without the columns that nothing was measured of."""
+    columns = {
+        key: title
+        for key, title in _COLUMNS.items()
+        if any(case.get(key) is not None for case in cases.values())
+    }
+    rows = [["case", *columns.values()]]
+    return rows + [[name, *(_shown(case.get(column)) for column in columns)] for name, case in cases.items()]
+
+
+def markdown(result: dict[str, Any]) -> str:
+    """Return everything that was measured as the tables of docs/performance.md."""
+    parts = [f"Measured on {result['machine']}.", _grid(_rows(result["cases"]))]
+    titles = [f"`{name}` is {title}" for name, title in result.get("templates", {}).items()]
+    if titles:
+        parts.append(f"Templates: {'; '.join(titles)}.")
+    for key, rows in _EXTRA.items():
+        found = result.get(key)
+        if found:
+            parts.append(
+                _grid(
+                    [
+                        ["", "measured", "target"],
+                        *(
+                            [text, f"{found[name]:g} {unit}", target]
+                            for name, (text, unit, target) in rows.items()
+                        ),
+                    ]
+                )
+            )
+    return "\n\n".join(parts)
+
+
+def _grid(rows: list[list[str]]) -> str:
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join([lines[0], f"|{'---|' * len(rows[0])}", *lines[1:]])
+
+
+_EXTRA: Final = {
+    "beside": {
+        "alone_p99_ms": ("p99 of small reviews at half of the maximum rate", "ms", "≤ 5"),
+        "p99_ms": ("p99 of small reviews while 3 MiB pods come one after the other", "ms", "< 25"),
+        "large_p50_ms": ("p50 of those 3 MiB pods", "ms", "< 60"),
+        "large_p99_ms": ("p99 of those 3 MiB pods", "ms", ""),
+    },
+    "footprint": {
+        "ready_seconds": ("`serve`, from exec to ready", "s", "< 0.8"),
+        "ready_cpu_seconds": ("of that, CPU time", "s", ""),
+        "idle_rss_mib": ("memory when ready, without a cluster", "MiB", "< 60"),
+        "idle_rss_mib_with_cluster": ("memory when ready, with the cluster's client", "MiB", "< 90"),
+        "inject_one_seconds": ("`inject` of one file, the whole process", "s", "< 0.35"),
+        "inject_1000_seconds": ("`inject` of 1,000 documents", "s", "< 2"),
+    },
+}
+"""Result → figure → what it is, its unit, its target."""
 
 
 def _shown(value: Any) -> str:
