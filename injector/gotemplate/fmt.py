@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import lru_cache
 
 from injector.gotemplate import verbs
 from injector.gotemplate.errors import FunctionError
 from injector.gotemplate.floats import format_float
-from injector.gotemplate.printf import Argument, Directive, directives
+from injector.gotemplate.printf import Directive, Piece, directives
 from injector.gotemplate.quoting import quote as go_quote
 from injector.gotemplate.types import FLOAT_KINDS, INTEGER_KINDS, UNSIGNED_KINDS, Type
 from injector.gotemplate.values import (
@@ -73,10 +74,17 @@ def format_value(value: Value) -> str:
 
 def sprintf(template: str, *args: Value) -> str:
     """Return the format with its operands; every misuse is printed in place as Go prints it."""
-    return "".join(_piece(piece, args) for piece in directives(template, args))
+    pieces = directives(template, args) if "*" in template else _constant_directives(template, len(args))
+    return "".join([_piece(piece, args) for piece in pieces])
 
 
-def _piece(piece: str | Directive | Argument, args: tuple[Value, ...]) -> str:
+@lru_cache(maxsize=1024)
+def _constant_directives(template: str, operands: int) -> tuple[Piece, ...]:
+    """Return what a format consists of that takes no width from an operand: their number is enough."""
+    return tuple(directives(template, range(operands)))
+
+
+def _piece(piece: Piece, args: tuple[Value, ...]) -> str:
     if isinstance(piece, str):
         return piece
     if isinstance(piece, Directive):
