@@ -5,7 +5,7 @@
     scripts/bench.py --floor --duration 2 --json now.json --compare before.json
     scripts/bench.py --cases small --during rotation --report rotation.html
     scripts/bench.py --cases small@log-shipper,branches64@branches     # other templates
-    scripts/bench.py --full --markdown            # the tables of docs/performance.md
+    scripts/bench.py --full --fill-in             # the tables of docs/performance.md and README.md
 
 Closed loop: a pool of connections as the API server's, each sends again as soon as it is answered; this
 gives reviews/s and CPU time. Open loop: arrivals at half of that rate (or --rate), latency from the arrival
@@ -39,6 +39,7 @@ from benchlib.measure import Case, Settings
 
 from injector.registration.issue import IssuedPair
 
+ROOT: Final = Path(__file__).parent.parent
 STANDARD: Final = ("small", "typical", "containers16", "env2000", "mib3")
 FULL: Final = (
     *STANDARD,
@@ -107,6 +108,7 @@ def arguments() -> argparse.Namespace:
     add("--footprint", action="store_true", help="measure start, memory and `inject` too")
     add("--full", action="store_true", help="all of that, more cases, and 3 MiB pods beside small ones")
     add("--markdown", action="store_true", help="print tables for docs/performance.md")
+    add("--fill-in", action="store_true", help="write them into docs/performance.md and README.md")
     add("--json", type=Path, metavar="FILE", help="write the figures ('-' for stdout)")
     add("--compare", type=Path, metavar="FILE", help="fail where a case is worse than in FILE")
     add("--threshold", type=float, default=report.THRESHOLD, help="by how much worse; default 0.15")
@@ -311,6 +313,10 @@ def finish(given: argparse.Namespace, result: dict[str, Any], latencies: dict[st
             say(f"{name}: the client was the bottleneck; reviews/s is its limit, CPU time is not affected")
         for fault, count in case["faults"].items():
             say(f"{name}: {count} failed: {fault}")
+    if given.fill_in:
+        tables = {"measured": report.markdown(result), "compared": report.compared(result)}
+        for page in (ROOT / "docs" / "performance.md", ROOT / "README.md"):
+            page.write_text(report.fill_in(page.read_text(), tables))
     if given.report:
         given.report.write_text(report.page(result, latencies))
     if given.compare:

@@ -132,3 +132,24 @@ def run_against(process: Process, tmp_path: Path) -> None:
     assert case["reviews_per_second"] > 10
     assert 0 < case["p50_ms"] <= case["p99_ms"] <= case["p999_ms"]
     assert page.read_text().startswith("<!doctype html>")
+
+
+def test_tables_go_where_they_belong() -> None:
+    page = "a\n<!-- measured -->\nold\n<!-- /measured -->\nb\n"
+    filled = report.fill_in(page, {"measured": "new", "compared": "nowhere"})
+    assert filled == "a\n<!-- measured -->\nnew\n<!-- /measured -->\nb\n"
+    assert report.fill_in(filled, {"measured": "new"}) == filled
+
+
+def test_the_table_of_readme_is_in_multiples_of_the_floor() -> None:
+    case = a_case(naive_cpu_us=4000.0, reviews_per_second=5000.0)
+    assert report.compared(a_result(small=case)).splitlines()[-1] == (
+        "| small, 5.6 kB | 0.20 ms | 0.08 ms | 2.5 | 42 | 50 | 5,000 |"
+    )
+
+
+def test_the_docs_have_a_place_for_each_table() -> None:
+    for page, names in {"README.md": ["compared"], "docs/performance.md": ["compared", "measured"]}.items():
+        text = (ROOT / page).read_text()
+        for name in names:
+            assert text.index(f"<!-- {name} -->") < text.index(f"<!-- /{name} -->")
