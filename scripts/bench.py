@@ -296,16 +296,24 @@ def main() -> int:
 
 
 def finish(given: argparse.Namespace, result: dict[str, Any], latencies: dict[str, list[float]]) -> int:
-    """Write what was asked for; return 1 where a case failed or got worse."""
-    figures = result["cases"]
-    text = json.dumps(result, indent=1)
+    """Show and write what was asked for; return 1 where a case failed or got worse."""
     if given.json and str(given.json) == "-":
-        print(text)
+        print(json.dumps(result, indent=1))
     else:
-        print(report.markdown(result) if given.markdown else report.table(figures))
-        if given.json:
-            given.json.write_text(text + "\n")
-    for name, case in figures.items():
+        print(report.markdown(result) if given.markdown else report.table(result["cases"]))
+    remark(given, result)
+    write(given, result, latencies)
+    if given.compare:
+        sentences = report.worse(result, json.loads(given.compare.read_text()), given.threshold)
+        for sentence in sentences:
+            say(f"WORSE  {sentence}")
+        return 1 if sentences else 0
+    return 1 if any(case["failed"] for case in result["cases"].values()) else 0
+
+
+def remark(given: argparse.Namespace, result: dict[str, Any]) -> None:
+    """Say what the table has no column for."""
+    for name, case in result["cases"].items():
         if given.beside:
             beside = f"{case['beside_p50_ms']} ms, p99 {case['beside_p99_ms']} ms"
             say(f"{name}: {given.beside} beside it took {beside}")
@@ -313,18 +321,18 @@ def finish(given: argparse.Namespace, result: dict[str, Any], latencies: dict[st
             say(f"{name}: the client was the bottleneck; reviews/s is its limit, CPU time is not affected")
         for fault, count in case["faults"].items():
             say(f"{name}: {count} failed: {fault}")
+
+
+def write(given: argparse.Namespace, result: dict[str, Any], latencies: dict[str, list[float]]) -> None:
+    """Write the files that were asked for."""
+    if given.json and str(given.json) != "-":
+        given.json.write_text(json.dumps(result, indent=1) + "\n")
+    if given.report:
+        given.report.write_text(report.page(result, latencies))
     if given.fill_in:
         tables = {"measured": report.markdown(result), "compared": report.compared(result)}
         for page in (ROOT / "docs" / "performance.md", ROOT / "README.md"):
             page.write_text(report.fill_in(page.read_text(), tables))
-    if given.report:
-        given.report.write_text(report.page(result, latencies))
-    if given.compare:
-        sentences = report.worse(result, json.loads(given.compare.read_text()), given.threshold)
-        for sentence in sentences:
-            say(f"WORSE  {sentence}")
-        return 1 if sentences else 0
-    return 1 if any(case["failed"] for case in figures.values()) else 0
 
 
 if __name__ == "__main__":
