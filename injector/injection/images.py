@@ -54,4 +54,6 @@ def _text(values: Any, *path: str) -> str:
     """Return what Go prints of the value at a path; "" when there is none."""
     for step in path:
         values = values.get(step) if isinstance(values, dict) else None
+    if values.__class__ is str:
+        return str(values)
     return "" if values is None else sprint(from_json(values))

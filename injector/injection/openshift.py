@@ -22,7 +22,9 @@ _IDS: Final = 1 << 32
 
 def proxy_ids(namespace: JSONObject | None) -> tuple[int, int]:
     """Return user and group of the proxy in a namespace (its object, None when there is none to look at)."""
-    metadata: JSONObject = (namespace or {}).get("metadata") or {}
+    if namespace is None:
+        return DEFAULT_ID, DEFAULT_ID
+    metadata: JSONObject = namespace.get("metadata") or {}
     annotations = metadata.get("annotations") or {}
     users = _end(annotations.get(_USERS, ""))
     groups = [_end(block) for block in str(annotations.get(_GROUPS, annotations.get(_USERS, ""))).split(",")]

@@ -8,38 +8,36 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from injector.json_types import JSON
 from injector.patch.equality import identity, same
 
+_NAMES: Final = frozenset({str, int})
+"""The classes of what may tell elements apart; a bool does not."""
 
-@dataclass(frozen=True, slots=True)
-class Remove:
+
+class Remove(NamedTuple):
     """Take out the element that is at ``place`` by now."""
 
     place: int
 
 
-@dataclass(frozen=True, slots=True)
-class Add:
+class Add(NamedTuple):
     """Insert ``value`` so that it is at ``place``."""
 
     place: int
     value: JSON
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(NamedTuple):
     """Take out the element at ``source`` and insert it at ``place`` of what is left."""
 
     source: int
     place: int
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(NamedTuple):
     """The element at ``place`` of the finished list was ``before`` and becomes ``after``."""
 
     place: int
@@ -101,14 +99,18 @@ def _align_middle(old: list[JSON], new: list[JSON], offset: int) -> Iterator[Ste
             if old_names[place] not in wanted:
                 yield Remove(offset + place)
     targets = [wanted[old_names[place]] for place in kept]
-    yield from _arrange(targets, new, offset)
+    if targets == sorted(targets):
+        staying = set(targets)
+        yield from (Add(offset + at, value) for at, value in enumerate(new) if at not in staying)
+    else:
+        yield from _arrange(targets, new, offset)
     for place, target in sorted(zip(kept, targets, strict=True), key=lambda pair: pair[1]):
         yield Pair(offset + target, old[place], new[target])
 
 
 def _names(old: list[JSON], new: list[JSON]) -> tuple[Sequence[Hashable], Sequence[Hashable]]:
     """Return for each element of both lists what it is recognised by, different within each list."""
-    if all(type(element) is dict for element in old) and all(type(element) is dict for element in new):
+    if set(map(type, old)) | set(map(type, new)) == {dict}:
         for members in _NAMING_MEMBERS:
             old_names, new_names = _members(old, members), _members(new, members)
             if old_names and new_names:
@@ -120,10 +122,11 @@ def _members(elements: list[JSON], members: tuple[str, ...]) -> list[Hashable]:
     """Return the ``members`` of each element; nothing if one lacks them or two have the same."""
     names: list[Hashable] = []
     for element in elements:
-        values = [element.get(member) for member in members]
-        if not all(type(value) in (str, int) for value in values):
+        name = tuple([element.get(member) for member in members])
+        kinds = tuple(map(type, name))
+        if not _NAMES.issuperset(kinds):
             return []
-        names.append(tuple((type(value), value) for value in values))
+        names.append((kinds, name))
     return names if len(set(names)) == len(names) else []
 
 

@@ -31,7 +31,8 @@ def normalise_merged(
     ``typed`` is what that returned for the object that was merged into, ``known`` the `readings` of what
     was merged. TypedError in the words of encoding/json.
     """
-    parts = {id(part): part for part in _parts(typed, _DEPTH)}
+    kept = _parts(typed)
+    parts = dict(zip(map(id, kept), kept, strict=True))
     parts.update(known)
     return normalise(merged, schema, without=without, any_order=True, known=parts)
 
@@ -75,13 +76,19 @@ def _pairs(value: JSON, typed: JSON) -> Iterable[tuple[JSON, JSON]]:
     return ((part, typed[key]) for key, part in value.items() if key in typed)
 
 
-def _parts(value: JSON, depth: int) -> Iterator[JSON]:
-    """Yield the lists and objects down to ``depth``, each before its own parts."""
-    for part in value.values() if isinstance(value, dict) else value:
-        if part.__class__ in (dict, list):
-            yield part
-            if depth > 1:
-                yield from _parts(part, depth - 1)
+def _parts(value: JSON) -> list[JSON]:
+    """Return the lists and objects that merging leaves as they are."""
+    parts: list[JSON] = []
+    level = [value]
+    for _ in range(_DEPTH):
+        level = [
+            part
+            for whole in level
+            for part in (whole.values() if whole.__class__ is dict else whole)
+            if part.__class__ is dict or part.__class__ is list
+        ]
+        parts += level
+    return parts
 
 
 def _constant_parts(value: JSON, constants: Container[int], schema: GoType) -> Iterator[tuple[JSON, GoType]]:

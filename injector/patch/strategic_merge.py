@@ -6,7 +6,7 @@ The result shares every part of both that did not have to change, and neither is
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 from operator import is_
 from typing import Final
 
@@ -54,7 +54,7 @@ def _merge_maps(original: JSONObject, patch: JSONObject, schema: GoType) -> JSON
     if _DIRECTIVE in patch:
         return _directed(patch)
     merged = dict(original)
-    if any(key[:1] == "$" for key in patch):
+    if "$" in "".join(patch):
         patch = _retain_keys(merged, patch)
         patch = _set_element_orders(merged, patch, schema)
         patch = _delete_from_lists(merged, patch, schema)
@@ -158,6 +158,7 @@ def _without_directives(value: JSON) -> JSON:
     return value
 
 
+@cache
 def _struct_field(schema: GoType, key: str) -> Field:
     """Return the field ``key`` of the struct ``schema``; MergeError where there is none."""
     struct = schema.target
@@ -170,6 +171,7 @@ def _struct_field(schema: GoType, key: str) -> Field:
     return field
 
 
+@cache
 def _list_field(schema: GoType, key: str) -> tuple[Field, Merging]:
     """Return the field ``key`` and how its lists are merged; MergeError where it holds no list."""
     field = _struct_field(schema, key)

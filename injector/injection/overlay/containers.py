@@ -129,9 +129,11 @@ def without(containers: Sequence[JSONObject], name: str) -> list[JSONObject]:
     return [container for container in containers if name_of(container) != name]
 
 
-def moved(containers: Sequence[JSONObject], name: str, *, first: bool) -> list[JSONObject]:
+def moved(containers: Sequence[JSONObject], name: str, *, first: bool) -> Sequence[JSONObject]:
     """Return the containers with the one of that name first or last; of several only the last one stays."""
-    matches = [container for container in containers if name_of(container) == name]
+    matches = [container for container in containers if container.get("name") == name]
+    if not matches:
+        return containers
     rest = without(containers, name)
     return [*matches[-1:], *rest] if first else [*rest, *matches[-1:]]
 

@@ -28,6 +28,7 @@ from injector.injection.overlay.scrape import (
     TARGETS,
     Spelling,
     check_ports,
+    first,
     scrape_of,
     wants_scraping,
 )
@@ -75,11 +76,12 @@ def merge_metrics(pod: Pod, rules: MetricsRules, *, by_default: bool, agent_port
     annotations = annotations_of(pod)
     chosen = parse_bool(annotations.get(MERGE, ""))
     merges = by_default if chosen is None else chosen
-    if not merges or (rules.may_refuse and not wants_scraping(annotations, rules.spelling)):
+    if not merges:
         return pod
-    if rules.spelling.value(annotations, PORT) == str(agent_port):
+    said = rules.spelling.said(annotations)
+    if (rules.may_refuse and not wants_scraping(said)) or first(said, PORT) == str(agent_port):
         return pod
-    scrape = scrape_of(annotations, rules.spelling, targets=rules.targets)
+    scrape = scrape_of(said, targets=rules.targets)
     if rules.targets:
         check_ports(scrape, agent_port)
     proxy = place_of(pod, PROXY, rules.proxies)

@@ -7,12 +7,12 @@ port as its number.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
 from injector.errors import TypedError
-from injector.injection.overlay.containers import append_env, env_var
+from injector.injection.overlay.containers import Place, append_env, env_var
 from injector.json_types import JSONObject
 from injector.kubeyaml import go_json
 from injector.patch import go_type, normalise
@@ -28,8 +28,20 @@ _HANDLERS: Final = {
 }
 _HEADER: Final = ("name", "value")
 
-Handled = tuple[str, JSONObject, str, JSONObject]
-"""The agent's path, the container, the name of the handler and the probe (or hook) that has it."""
+
+class Handled(NamedTuple):
+    """A probe or a lifecycle hook that the agent takes over."""
+
+    path: str
+    """The agent's path for it."""
+    place: Place
+    container: JSONObject
+    key: str
+    """The field of the container, or of its lifecycle, that it is."""
+    handler: str
+    """Its own field that says what is asked."""
+    probe: JSONObject
+    is_hook: bool = False
 
 
 def probers_text(handled: Iterable[Handled], mesh_port: int) -> str:
@@ -39,16 +51,16 @@ def probers_text(handled: Iterable[Handled], mesh_port: int) -> str:
     the agent's port: they were led through it before.
     """
     probers: dict[str, Any] = {}
-    for path, container, handler, probe in handled:
-        action = probe[handler]
+    for each in handled:
+        action = each.probe[each.handler]
         port = action.get("port")
-        if isinstance(port, str) and handler != "grpc":
-            port = _ports(container).get(port)
+        if isinstance(port, str) and each.handler != "grpc":
+            port = _ports(each.container).get(port)
             if port is None:
                 continue
-        elif port == mesh_port and handler != "grpc":
+        elif port == mesh_port and each.handler != "grpc":
             continue
-        probers[path] = _prober(handler, action | {"port": port}, probe.get("timeoutSeconds"))
+        probers[each.path] = _prober(each.handler, action | {"port": port}, each.probe.get("timeoutSeconds"))
     return _text(probers) if probers else ""
 
 

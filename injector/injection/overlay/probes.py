@@ -13,6 +13,7 @@ from typing import Final
 from injector.injection.overlay.containers import (
     PROXY,
     Kind,
+    Place,
     annotations_of,
     append_env,
     container_at,
@@ -22,7 +23,7 @@ from injector.injection.overlay.containers import (
     with_container,
 )
 from injector.injection.overlay.gotext import int32, parse_bool, parse_int
-from injector.injection.overlay.probers import PROBERS, merge_probers, probers_text
+from injector.injection.overlay.probers import PROBERS, Handled, merge_probers, probers_text
 from injector.injection.overlay.status import STATUS
 from injector.injection.releases import Behaviour
 from injector.json_types import JSONObject, Pod
@@ -91,7 +92,8 @@ def rewrite_probes(pod: Pod, rules: ProbeRules, *, by_default: bool, mesh_port: 
     proxy = place_of(pod, PROXY, rules.proxies)
     if proxy is None or not _wanted(pod, by_default=by_default):
         return pod
-    text = probers_text(_handled(pod, rules), mesh_port)
+    handled = list(_handled(pod, rules))
+    text = probers_text(handled, mesh_port)
     if text:
         merges = rules.merges and STATUS in annotations_of(pod)
         container = container_at(pod, proxy)
@@ -100,7 +102,7 @@ def rewrite_probes(pod: Pod, rules: ProbeRules, *, by_default: bool, mesh_port: 
         else:
             container = append_env(container, PROBERS, text)
         pod = with_container(pod, proxy, container)
-    return _rewritten(pod, rules, _agent_port(pod, mesh_port))
+    return _rewritten(pod, handled, _agent_port(pod, mesh_port)) if handled else pod
 
 
 def _wanted(pod: Pod, *, by_default: bool) -> bool:
@@ -114,64 +116,44 @@ def _agent_port(pod: Pod, mesh_port: int) -> int:
     return mesh_port if text is None else int32(parse_int(text) or 0)
 
 
-def _handled(pod: Pod, rules: ProbeRules) -> Iterator[tuple[str, JSONObject, str, JSONObject]]:
-    """Yield path, container, handler and probe of everything that the agent takes over."""
-    for _, container in places(pod, rules.kinds):
-        if name_of(container) == PROXY:
+def _handled(pod: Pod, rules: ProbeRules) -> Iterator[Handled]:
+    """Yield everything that the agent takes over."""
+    for place, container in places(pod, rules.kinds):
+        name = name_of(container)
+        if name == PROXY:
             continue
         for key, word in PROBES:
             probe = container.get(key)
             if probe and (handler := rules.handler(probe)):
-                yield health_path(container, word), container, handler, probe
-        for key, word in HOOKS if rules.hooks else ():
-            hook = (container.get("lifecycle") or {}).get(key)
+                yield Handled(f"/app-health/{name}/{word}", place, container, key, handler, probe)
+        lifecycle: JSONObject = (container.get("lifecycle") if rules.hooks else None) or {}
+        for key, word in HOOKS if lifecycle else ():
+            hook = lifecycle.get(key)
             if hook and (handler := rules.hook_handler(hook)):
-                yield lifecycle_path(container, word), container, handler, hook
+                path = f"/app-lifecycle/{name}/{word}"
+                yield Handled(path, place, container, key, handler, hook, is_hook=True)
 
 
-def health_path(container: JSONObject, word: str) -> str:
-    """Return the agent's path for a probe of the container."""
-    return f"/app-health/{name_of(container)}/{word}"
-
-
-def lifecycle_path(container: JSONObject, word: str) -> str:
-    """Return the agent's path for a lifecycle hook of the container."""
-    return f"/app-lifecycle/{name_of(container)}/{word}"
-
-
-def _rewritten(pod: Pod, rules: ProbeRules, port: int) -> Pod:
-    for place, container in places(pod, rules.kinds):
-        if name_of(container) == PROXY:
-            continue
-        changed = _with_probes(container, rules, port) | _with_hooks(container, rules, port)
-        if changed:
-            pod = with_container(pod, place, container | changed)
+def _rewritten(pod: Pod, handled: list[Handled], port: int) -> Pod:
+    changed: dict[Place, JSONObject] = {}
+    for each in handled:
+        container = changed.setdefault(each.place, dict(each.container))
+        probe = _through_agent(each, port)
+        if each.is_hook:
+            container["lifecycle"] = container["lifecycle"] | {each.key: probe}
+        else:
+            container[each.key] = probe
+    for place, container in changed.items():
+        pod = with_container(pod, place, container)
     return pod
 
 
-def _with_probes(container: JSONObject, rules: ProbeRules, port: int) -> JSONObject:
-    return {
-        key: _through_agent(probe, handler, health_path(container, word), port)
-        for key, word in PROBES
-        if (probe := container.get(key)) and (handler := rules.handler(probe))
-    }
-
-
-def _with_hooks(container: JSONObject, rules: ProbeRules, port: int) -> JSONObject:
-    lifecycle = container.get("lifecycle") or {}
-    hooks = {
-        key: _through_agent(hook, handler, lifecycle_path(container, word), port)
-        for key, word in (HOOKS if rules.hooks else ())
-        if (hook := lifecycle.get(key)) and (handler := rules.hook_handler(hook))
-    }
-    return {"lifecycle": lifecycle | hooks} if hooks else {}
-
-
-def _through_agent(probe: JSONObject, handler: str, path: str, port: int) -> JSONObject:
+def _through_agent(handled: Handled, port: int) -> JSONObject:
     """Return the probe or hook as an HTTP request to the agent; it speaks HTTP, also for HTTPS."""
-    action = probe["httpGet"] if handler == "httpGet" else {}
-    action = action | {"path": path, "port": port}
+    probe = handled.probe
+    action = probe["httpGet"] if handled.handler == "httpGet" else {}
+    action = action | {"path": handled.path, "port": port}
     if action.get("scheme") == "HTTPS":
         action["scheme"] = "HTTP"
-    rest = {key: value for key, value in probe.items() if key != handler}
+    rest = {key: value for key, value in probe.items() if key != handled.handler}
     return rest | {"httpGet": action}

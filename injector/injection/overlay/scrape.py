@@ -7,10 +7,10 @@ one to it, and from 1.13 to Istio as well.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from injector.errors import InjectionError
 from injector.gotemplate.quoting import quote
@@ -45,12 +45,21 @@ def sanitised(name: str) -> str:
     return _NO_LABEL_CHARACTER.sub("_", name)
 
 
-_MEANT: Final = {sanitised(name): name for name in (SCRAPE, PATH, PORT, TARGETS, SECURE_PORT)}
+Said: TypeAlias = Mapping[str, Sequence[str]]
+"""Names and the values of all their spellings that are there, the one that counts first."""
+
+_NAMES: Final = frozenset({SCRAPE, PATH, PORT, TARGETS, SECURE_PORT})
+_MEANT: Final = {sanitised(name): name for name in _NAMES}
 
 
 @lru_cache(maxsize=4096)
 def _meaning(name: str) -> str | None:
     return _MEANT.get(sanitised(name))
+
+
+def first(said: Said, meant: str) -> str | None:
+    """Return the value that counts, None where nothing is said."""
+    return said[meant][0] if meant in said else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,16 +72,21 @@ class Spelling:
         """Return which of the names above ``name`` is a spelling of."""
         return name if self.exact else _meaning(name)
 
-    def values(self, annotations: Mapping[str, str], meant: str) -> list[str]:
-        """Return the values of all spellings of one of the names above: the exact one first, then by name."""
-        found = [name for name in annotations if self.meaning(name) == meant]
-        if len(found) > 1:
-            found.sort(key=lambda name: (name != meant, name))
-        return [annotations[name] for name in found]
+    def said(self, annotations: Mapping[str, str]) -> Said:
+        """Return what each of the names above is said to be: by the exact one first, then by name."""
+        found: dict[str, list[str]] = {}
+        for name in annotations:
+            meant = self.meaning(name)
+            if meant in _NAMES:
+                found.setdefault(meant, []).append(name)
+        return {
+            meant: [annotations[name] for name in sorted(names, key=lambda name: (name != meant, name))]
+            for meant, names in found.items()
+        }
 
     def value(self, annotations: Mapping[str, str], meant: str) -> str | None:
         """Return the value that counts; with several spellings Istio takes any, we the first."""
-        return next(iter(self.values(annotations, meant)), None)
+        return first(self.said(annotations), meant)
 
     def cleared(self, annotations: Mapping[str, str], *meant: str) -> dict[str, str]:
         """Return the annotations without these."""
@@ -108,14 +122,13 @@ class Scrape:
         return go_json(value, sort_keys=False)
 
 
-def scrape_of(annotations: Mapping[str, str], spelling: Spelling, *, targets: bool) -> Scrape:
+def scrape_of(said: Said, *, targets: bool) -> Scrape:
     """Return what the annotations ask for; ``targets`` tells whether the list of targets is known."""
-    listed = _targets(spelling.value(annotations, TARGETS) or "") if targets else ()
-    first = listed[0] if listed else None
+    listed = _targets(first(said, TARGETS) or "") if targets else ()
     return Scrape(
-        scrape=spelling.value(annotations, SCRAPE) or "",
-        path=first.path if first else spelling.value(annotations, PATH) or "",
-        port=first.port if first else spelling.value(annotations, PORT) or "",
+        scrape=first(said, SCRAPE) or "",
+        path=listed[0].path if listed else first(said, PATH) or "",
+        port=listed[0].port if listed else first(said, PORT) or "",
         targets=listed,
     )
 
@@ -150,7 +163,7 @@ def _check(port: str, agent_port: int, *, head: str, word: str) -> None:
         raise InjectionError(f"{head}{word} {port} is reserved for Istio ({reason}) and cannot be scraped")
 
 
-def wants_scraping(annotations: Mapping[str, str], spelling: Spelling) -> bool:
+def wants_scraping(said: Said) -> bool:
     """Return what the pod says about being scraped; what is no bool does not count, silence means yes."""
-    said = (parse_bool(value) for value in spelling.values(annotations, SCRAPE))
-    return next((value for value in said if value is not None), True)
+    choices = map(parse_bool, said.get(SCRAPE, ()))
+    return next((choice for choice in choices if choice is not None), True)

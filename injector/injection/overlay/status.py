@@ -6,6 +6,7 @@ Knows nothing of how containers came to be injected.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from injector.injection.overlay.containers import annotations_of, labels_of, with_annotations, with_labels
@@ -26,14 +27,19 @@ def status_text(template_pod: Pod, revision: str | None) -> str:
     as releases before 1.11 do; an empty one is "default".
     """
     spec = template_pod.get("spec") or {}
-    status: dict[str, Any] = {key: _names(spec.get(key)) for key in LISTS}
+    return _text(tuple([_names(spec.get(key)) for key in LISTS]), revision)
+
+
+def _names(items: list[Any] | None) -> tuple[str, ...] | None:
+    return tuple([item.get("name", "") for item in items]) if items else None
+
+
+@lru_cache(maxsize=1024)
+def _text(names: tuple[tuple[str, ...] | None, ...], revision: str | None) -> str:
+    status: dict[str, Any] = dict(zip(LISTS, names, strict=True))
     if revision is not None:
         status["revision"] = revision or "default"
     return go_json(status, sort_keys=False)
-
-
-def _names(items: list[Any] | None) -> list[str] | None:
-    return [item.get("name", "") for item in items] if items else None
 
 
 def mark(pod: Pod, status: str, *, environment: Mapping[str, str], injected: Mapping[str, str]) -> Pod:

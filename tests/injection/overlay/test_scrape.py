@@ -20,8 +20,8 @@ EVERY = Spelling(exact=False)
 
 def test_every_spelling_that_prometheus_takes_counts_where_the_release_says_so():
     annotations = {"prometheus-io/port": "80", "prometheus.io.path": "/m"}
-    assert scrape_of(annotations, EVERY, targets=False) == Scrape(port="80", path="/m")
-    assert not scrape_of(annotations, EXACT, targets=False)
+    assert scrape_of(EVERY.said(annotations), targets=False) == Scrape(port="80", path="/m")
+    assert not scrape_of(EXACT.said(annotations), targets=False)
 
 
 def test_of_several_spellings_the_exact_one_counts_else_the_first_by_name():
@@ -41,7 +41,7 @@ def test_of_several_spellings_the_exact_one_counts_else_the_first_by_name():
     ],
 )
 def test_targets_are_ports_with_a_path_and_one_without_a_port_drops_them_all(text, targets):
-    scrape = scrape_of({"prometheus.istio.io/scrape-targets": text}, EVERY, targets=True)
+    scrape = scrape_of(EVERY.said({"prometheus.istio.io/scrape-targets": text}), targets=True)
     assert scrape.targets == tuple(Target(port=port, path=path) for port, path in targets)
 
 
@@ -51,10 +51,10 @@ def test_port_and_path_are_those_of_the_first_target():
         "prometheus.io/scrape": "true",
         "prometheus.istio.io/scrape-targets": "2:/x",
     }
-    assert scrape_of(annotations, EVERY, targets=True).text == (
+    assert scrape_of(EVERY.said(annotations), targets=True).text == (
         '{"scrape":"true","path":"/x","port":"2","targets":[{"port":"2","path":"/x"}]}'
     )
-    assert scrape_of(annotations, EVERY, targets=False).text == '{"scrape":"true","path":"","port":"1"}'
+    assert scrape_of(EVERY.said(annotations), targets=False).text == '{"scrape":"true","path":"","port":"1"}'
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "8080 ", "x", "-1"])
@@ -100,4 +100,4 @@ def test_ports_of_applications_and_no_port_at_all_pass():
     ],
 )
 def test_a_pod_may_say_that_it_is_not_scraped(annotations, expected):
-    assert wants_scraping(annotations, EVERY) is expected
+    assert wants_scraping(EVERY.said(annotations)) is expected
