@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from injector.errors import YAMLError
 from injector.kubeyaml import SkeletonCache, go_json
-from injector.rendering import Rendering
+from injector.rendering import Quoted, Rendering
 
 from .generators import HOLE, benign_values, templates
 
@@ -132,3 +132,30 @@ def test_what_ends_a_line_of_yaml_or_is_unreadable_there_is_escaped_in_a_templat
 def test_text_mode_lets_json_break_out_as_istio_does() -> None:
     made = Rendering(('a: |\n  {"x":"b\x85c: d"}\n  ', "\n"), ("e",))
     assert SkeletonCache(4).fill(made, "text") == {"a": '{"x":"b\n', "c": 'd"} e'}
+
+
+def test_equal_renderings_are_filled_once() -> None:
+    cache = SkeletonCache(8)
+    for _ in range(2):
+        cache.fill(rendering("a"))
+    filled = cache.filled(rendering("a", "y"))
+    assert cache.filled(rendering("a", "y")) is filled
+    assert cache.filled(rendering("a", "z")) is not filled
+    assert filled.skeleton is not None
+    assert cache.hits == 3
+
+
+def test_text_that_was_quoted_is_not_taken_for_text_that_looks_so() -> None:
+    cache = SkeletonCache(8)
+    texts = ('a: "', '"\n')
+    for value in ("x", "x", Quoted("\\t", "\t"), "\\t"):
+        filled = cache.fill(Rendering(texts, (value,)))
+    assert filled == {"a": "\\t"}
+    assert cache.fill(Rendering(texts, (Quoted("\\t", "\t"),))) == {"a": "\t"}
+
+
+def test_what_is_kept_filled_is_bounded() -> None:
+    cache = SkeletonCache(1)
+    for number in range(40):
+        assert cache.fill(rendering("a", f"x{number}")) == {"a": f"x{number}"}
+    assert len(cache._filled_lately) <= 4

@@ -1,0 +1,85 @@
+"""Overlays and what is kept with them."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+
+from injector.errors import InjectionError
+from injector.injection.overlay.merge import Overlay, PodTypes
+from injector.kubeyaml import Filled, SkeletonCache
+from injector.rendering import Rendering
+
+TEXTS = ("spec:\n  containers:\n  - name: p\n    image: ", "\n    resources:\n      limits: {cpu: 2000m}\n")
+TYPED = {"name": "p", "image": "x", "resources": {"limits": {"cpu": "2"}}}
+
+
+def filled(cache: SkeletonCache, value: str) -> Filled:
+    return cache.filled(Rendering(TEXTS, (value,)))
+
+
+def pod(*names: str) -> dict[str, object]:
+    return PodTypes().typed({"spec": {"containers": [{"name": name} for name in names]}})
+
+
+def warm() -> SkeletonCache:
+    cache = SkeletonCache(4)
+    for _ in range(2):
+        filled(cache, "w")
+    return cache
+
+
+def test_the_same_rendering_is_the_same_overlay_and_another_one_is_not() -> None:
+    cache, types = warm(), PodTypes()
+    overlay = types.overlay(filled(cache, "x"))
+    assert types.overlay(filled(cache, "x")) is overlay
+    assert types.overlay(filled(cache, "y")) is not overlay
+
+
+def test_an_overlay_is_merged_alike_before_and_after_it_was_merged_alone() -> None:
+    types = PodTypes()
+    overlay = types.overlay(filled(warm(), "x"))
+    first = types.merge(pod("app"), overlay)
+    alone = types.alone(overlay)
+    assert types.alone(overlay) is alone
+    assert alone["spec"]["containers"] == [TYPED]
+    assert types.merge(pod("app"), overlay) == first
+    assert first["spec"]["containers"] == [TYPED, {"name": "app", "resources": {}}]
+
+
+def test_a_container_of_the_owner_is_merged_into_not_replaced_by_what_is_known() -> None:
+    types = PodTypes()
+    overlay = types.overlay(filled(warm(), "x"))
+    types.alone(overlay)
+    merged = types.merge(types.typed({"spec": {"containers": [{"name": "p", "tty": True}]}}), overlay)
+    assert merged["spec"]["containers"] == [TYPED | {"tty": True}]
+
+
+def test_what_is_kept_goes_with_its_rendering() -> None:
+    cache, types = warm(), PodTypes()
+    types.alone(types.overlay(filled(cache, "x")))
+    del cache
+    gc.collect()
+    assert not types._overlays
+    assert not types._constants
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("text", "strategic merge: invalid JSON document"),
+        ({"spec": {"containers": [{}]}}, "strategic merge: .*merge key: name"),
+        (
+            {"spec": {"containers": [{"name": "p", "image": 1}]}},
+            "unmarshal patched pod: json: cannot unmarshal",
+        ),
+    ],
+)
+def test_what_is_no_overlay_is_refused_in_istios_words(value: object, words: str) -> None:
+    with pytest.raises(InjectionError, match=f"^{words}"):
+        PodTypes().merge(pod("app"), Overlay(value))
+
+
+def test_null_changes_nothing() -> None:
+    assert PodTypes().merge(pod("app"), Overlay(None)) == pod("app")
