@@ -209,8 +209,8 @@ class Service:
             due = time.monotonic() + SWEEP_SECONDS
             await asyncio.sleep(SWEEP_SECONDS)
             self._lag = max(0.0, time.monotonic() - due)
-            self._edge.evict_slow()
-            self._monitoring.evict_slow()
+            await self._edge.evict_slow()
+            await self._monitoring.evict_slow()
             self._reviewer().refresh()
 
     async def _touch(self, path: Path) -> None:

@@ -125,10 +125,10 @@ async def test_an_idle_connection_is_closed_after_its_time_and_not_before(start:
         await client.request(body=a_review())
     edge = service.service._edge
     (connection,) = edge.connections
-    edge.evict_slow()
+    await edge.evict_slow()
     assert connection.connected
     connection.rested -= 61
-    edge.evict_slow()
+    await edge.evict_slow()
     assert await client.closed()
     assert not service.service.metrics.connections_evicted
 
