@@ -227,7 +227,7 @@ HEAD = b"POST /inject HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 
 
 class SlowClients:
-    """A number of sockets that are slow in four ways; whoever is ended comes again at once."""
+    """A number of sockets that are slow in four ways; whoever is ended comes again a second later."""
 
     def __init__(self, process: Process, count: int) -> None:
         self.process = process
@@ -248,6 +248,9 @@ class SlowClients:
         while not self.over.is_set():
             with contextlib.suppress(OSError):
                 await self._once(kind)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    await self.over.wait()
 
     async def _once(self, kind: str) -> None:
         secured = {} if kind == "no handshake" else {"ssl": self.context, "server_hostname": NAME}
@@ -284,7 +287,7 @@ async def attacked(process: Process, count: int) -> AsyncIterator[SlowClients]:
     attack = asyncio.create_task(clients.attack())
     try:
         async with asyncio.timeout(20):
-            while clients.open < count * 0.9:
+            while clients.open < count * 0.99:
                 await asyncio.sleep(0.05)
         yield clients
         clients.over.set()
@@ -305,28 +308,34 @@ async def test_slow_clients_are_ended_and_not_felt(
     process = await asyncio.to_thread(launch, log_reviews=False, **limits)
     seconds = 30 if count == 1000 else 2
 
-    async def honest() -> dict[str, Any]:
+    async def honest(seconds: float) -> dict[str, Any]:
         return await asyncio.to_thread(lambda: outcome_of(load(apiserver_client, process, seconds, rate=200)))
 
-    baseline = await honest()
+    baseline = await honest(seconds)
     async with attacked(process, count) as slow:
-        outcome = await honest()
-        held = slow.open
+        held, ended = slow.open, sum(slow.ended.values())
+        while_held = await honest(2.5 if count == 1000 else 0.5)
+        ended = sum(slow.ended.values()) - ended
+        outcome = await honest(seconds)
     figures |= {
         "sockets": count,
-        "open at the end": held,
-        "ended": sum(slow.ended.values()),
+        "open at once": held,
         "baseline p99 ms": baseline["p99"],
-        "p99 ms": outcome["p99"],
-        "failed": outcome["failed"],
+        "p99 ms while they are held": while_held["p99"],
+        "of them ended in that time": ended,
+        "p99 ms while all come again, each 1 s after its end": outcome["p99"],
+        "median ms before and then": f"{baseline['p50']:.2g}, {outcome['p50']:.2g}",
+        "ended in all": sum(slow.ended.values()),
+        "failed": while_held["failed"] + outcome["failed"],
         **{f"{kind}, longest s": longest for kind, longest in slow.longest.items()},
         "peak RSS MiB": process.peak_mib(),
     }
-    assert outcome["failed"] == 0, outcome
+    assert (while_held["failed"], outcome["failed"]) == (0, 0), outcome
     assert max(slow.longest.values()) < 10, slow.longest
     assert process.peak_mib() < 256
-    # Two milliseconds are what one handshake of a newcomer costs the loop; under it a ratio says nothing.
-    assert outcome["p99"] < max(2 * baseline["p99"], 5 if count == 1000 else 20), (baseline, outcome)
+    # A handshake of a newcomer is up to two milliseconds of the loop; under a few of them a ratio says nothing.
+    assert while_held["p99"] < max(2 * baseline["p99"], 5 if count == 1000 else 20), (baseline, while_held)
+    assert outcome["p99"] < 250, outcome
 
 
 def test_a_burst_of_new_connections_is_answered(launch: Launch, apiserver_client: Path) -> None:
