@@ -13,14 +13,16 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
 from pyinstrument import Profiler
 
 from benchlib import configurations, measure, servers
 from benchlib.reviews import known, load
-from benchlib.sampler import OUTSIDE, Sampler
+from benchlib.sampler import OUTSIDE, Sampler, function_of, stage_of
 from injector.service.process import YOUNG_OBJECTS
 
 WARM: Final = 200
@@ -41,6 +43,7 @@ def arguments() -> argparse.Namespace:
     add("--seconds", type=float, default=5.0, help="CPU time for each case; 5 s are 1,250 looks or more")
     add("--live", action="store_true", help="the service under load in place of reviews in this process")
     add("--tree", metavar="CASE", help="print pyinstrument's call tree of a case instead")
+    add("--functions", type=int, metavar="N", help="the N dearest functions in place of the stages")
     add("--html", type=Path, metavar="FILE", help="with --tree: write pyinstrument's page")
     add("--json", action="store_true", help="print the table as JSON")
     return parser.parse_args()
@@ -53,7 +56,12 @@ def collect_as_the_service_does() -> None:
     gc.set_threshold(YOUNG_OBJECTS, *gc.get_threshold()[1:])
 
 
-def in_process(configuration: configurations.Configuration, names: list[str], seconds: float) -> Table:
+def in_process(
+    configuration: configurations.Configuration,
+    names: list[str],
+    seconds: float,
+    name_of: Callable[[FrameType | None], str] = stage_of,
+) -> Table:
     """Answer reviews here, and look at each case apart."""
     injector = configuration.load()
     collect_as_the_service_does()
@@ -62,7 +70,7 @@ def in_process(configuration: configurations.Configuration, names: list[str], se
         bodies = review.bodies()
         for _, body in itertools.islice(bodies, WARM):
             injector.answer(body)
-        sampler, answered = Sampler(), 0
+        sampler, answered = Sampler(name_of), 0
         begun = time.process_time()
         sampler.start()
         while time.process_time() - begun < seconds:
@@ -154,7 +162,14 @@ def main() -> int:
         print(tree(configuration, given.tree, given.seconds, given.html))
         return 0
     names = given.cases.split(",")
-    table = (live if given.live else in_process)(configuration, names, given.seconds)
+    if given.functions:
+        table = in_process(configuration, names, given.seconds, function_of)
+        dearest = {name for case in table.values() for name in [*case][: given.functions]}
+        table = {
+            case: {name: costs[name] for name in costs if name in dearest} for case, costs in table.items()
+        }
+    else:
+        table = (live if given.live else in_process)(configuration, names, given.seconds)
     print(json.dumps(table, indent=1) if given.json else "CPU-µs of a review\n" + text(table))
     return 0
 

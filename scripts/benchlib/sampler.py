@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -64,8 +65,9 @@ COMPILED: Final = {"<template": "render", "<skeleton": "skeleton fill"}
 class Sampler:
     """Counts stages while it runs; only in the main thread, and one at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: Callable[[FrameType | None], str] | None = None) -> None:
         self.counts: Counter[str] = Counter()
+        self._name = name or stage_of
 
     def start(self) -> None:
         """Begin to look."""
@@ -77,7 +79,7 @@ class Sampler:
         signal.setitimer(signal.ITIMER_PROF, 0)
 
     def _look(self, _number: int, frame: FrameType | None) -> None:
-        self.counts[stage_of(frame)] += 1
+        self.counts[self._name(frame)] += 1
 
     def microseconds(self, cpu_seconds: float, reviews: int) -> dict[str, float]:
         """Return the CPU-µs of a review by stage, the dearest first."""
@@ -102,6 +104,18 @@ def stage_of(frame: FrameType | None) -> str:
             found = COMPILED.get(file[:9], OUTSIDE)
         frame = frame.f_back
     return by_function or found
+
+
+def function_of(frame: FrameType | None) -> str:
+    """Return the innermost of our functions on a stack: what it calls of other libraries belongs to it."""
+    while frame is not None:
+        code = frame.f_code
+        if code.co_filename.startswith(ROOT):
+            return f"{code.co_filename[len(ROOT) : -3]} {code.co_qualname}"
+        if code.co_filename[:9] in COMPILED:
+            return f"{code.co_filename} {code.co_name}"
+        frame = frame.f_back
+    return OUTSIDE
 
 
 def _by_module(place: str) -> str:
