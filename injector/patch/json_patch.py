@@ -6,7 +6,7 @@ Knows no Kubernetes type: which member names the elements of a list is seen from
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from injector.json_types import JSON, JSONObject, Operation
 from injector.patch.alignment import Add, Move, Pair, Remove, align
@@ -14,6 +14,7 @@ from injector.patch.equality import same
 from injector.patch.pointers import escape
 
 _Emit: TypeAlias = Callable[[Operation], None]
+_ABSENT: Final = object()
 
 
 def diff(before: JSON, after: JSON) -> list[Operation]:
@@ -39,14 +40,18 @@ def _differ(before: JSON, after: JSON, path: str, emit: _Emit) -> None:
 
 
 def _differ_objects(before: JSONObject, after: JSONObject, path: str, emit: _Emit) -> None:
-    for key in before:
-        if key not in after:
-            emit({"op": "remove", "path": f"{path}/{escape(key)}"})
+    if not before.keys() <= after.keys():
+        for key in before:
+            if key not in after:
+                emit({"op": "remove", "path": f"{path}/{escape(key)}"})
     for key, value in after.items():
-        if key not in before:
+        old = before.get(key, _ABSENT)
+        if old is value:
+            continue
+        if old is _ABSENT:
             emit({"op": "add", "path": f"{path}/{escape(key)}", "value": value})
-        elif before[key] is not value:
-            _differ(before[key], value, f"{path}/{escape(key)}", emit)
+        else:
+            _differ(old, value, f"{path}/{escape(key)}", emit)
 
 
 def _differ_lists(before: list[JSON], after: list[JSON], path: str, emit: _Emit) -> None:

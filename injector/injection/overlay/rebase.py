@@ -45,8 +45,8 @@ def _value(received: JSON, typed: JSON, final: JSON, declared: GoType, merge_key
 
 def _object(received: JSONObject, typed: JSONObject, final: JSONObject, declared: GoType) -> JSONObject:
     changes = dict(_changes(received, typed, final, declared))
-    gone = {key for key in typed if key not in final and key in received}
-    if not changes and not gone:
+    gone = () if typed.keys() <= final.keys() else {key for key in typed if key not in final}
+    if not changes and received.keys().isdisjoint(gone):
         return received
     return {key: value for key, value in received.items() if key not in gone} | changes
 
