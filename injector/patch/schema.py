@@ -31,9 +31,12 @@ _REFLECT_KINDS: dict[Kind, str] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class GoType:
-    """One Go type; ``expression`` is the generated data's way to write it, with its package's path."""
+    """One Go type; ``expression`` is the generated data's way to write it, with its package's path.
+
+    Made by `go_type` only, and once: it is equal to itself.
+    """
 
     kind: Kind
     expression: str

@@ -68,16 +68,10 @@ def normalise(
     what this returns for some of the lists and objects in it, by their ids. TypedError in the words of
     encoding/json.
     """
-    reading = Reading(
-        coerce_strings=coerce_strings,
-        keep_unknown=keep_unknown,
-        zero_times=zero_times,
-        without=without,
-        any_order=any_order,
-    )
     schema = go_type(schema_type) if isinstance(schema_type, str) else schema_type
+    read = _reader_for(schema, coerce_strings, keep_unknown, zero_times, without, any_order)
     try:
-        return _reader(schema, reading)(value, known)
+        return read(value, known)
     except Misfit:
         raise explain(value, schema, coerce_strings=coerce_strings, without=without) from None
 
@@ -85,6 +79,25 @@ def normalise(
 def check(value: JSON, schema_type: GoType | str) -> None:
     """Raise the TypedError that Go has for reading ``value`` into ``schema_type``, if there is one."""
     normalise(value, schema_type)
+
+
+@cache
+def _reader_for(
+    schema: GoType,
+    coerce_strings: bool,  # noqa: FBT001
+    keep_unknown: bool,  # noqa: FBT001
+    zero_times: bool,  # noqa: FBT001
+    without: frozenset[str],
+    any_order: bool,  # noqa: FBT001
+) -> _Read:
+    reading = Reading(
+        coerce_strings=coerce_strings,
+        keep_unknown=keep_unknown,
+        zero_times=zero_times,
+        without=without,
+        any_order=any_order,
+    )
+    return _reader(schema, reading)
 
 
 @cache

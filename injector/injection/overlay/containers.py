@@ -81,7 +81,11 @@ def places(pod: Pod, kinds: Sequence[Kind] = KINDS) -> Iterator[tuple[Place, JSO
 
 def place_of(pod: Pod, name: str, kinds: Sequence[Kind] = KINDS) -> Place | None:
     """Return the place of the first container of that name."""
-    return next((place for place, container in places(pod, kinds) if name_of(container) == name), None)
+    for kind in kinds:
+        for index, container in enumerate(containers_of(pod, kind)):
+            if container.get("name") == name:
+                return Place(kind, index)
+    return None
 
 
 def container_at(pod: Pod, place: Place) -> JSONObject:
