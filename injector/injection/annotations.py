@@ -177,7 +177,7 @@ _ROWS: Final = (
     _Row(name=f"{_READINESS}/failureThreshold", check=_uint32),
     _Row(name=f"{_READINESS}/initialDelaySeconds", check=_uint32),
     _Row(name=f"{_READINESS}/periodSeconds", check=_uint32),
-    _Row(name="sidecar.istio.io/enableCoreDump", check=_boolean, span=Span(since=7, until=10)),
+    _Row(name="sidecar.istio.io/enableCoreDump", check=_boolean, span=Span(since=5, until=10)),
     _Row(name="sidecar.istio.io/interceptionMode", check=_interception_mode),
     _Row(name="sidecar.istio.io/proxyCPU", check=_quantity, span=Span(since=28)),
     _Row(name="sidecar.istio.io/proxyCPULimit", check=_quantity, span=Span(since=28)),

@@ -126,6 +126,7 @@ def test_invalid_values_are_told_in_istios_words(release: str, name: str, value:
 def test_a_check_that_a_release_does_not_have_passes_everything() -> None:
     assert fault("sidecar.istio.io/proxyCPU", "much", "1.27") == ""
     assert fault("sidecar.istio.io/enableCoreDump", "!x", "1.31") == ""
+    assert fault("sidecar.istio.io/enableCoreDump", "!x", "1.6") != ""
 
 
 def test_several_faults_stand_in_order_of_their_names() -> None:
