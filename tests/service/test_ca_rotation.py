@@ -196,13 +196,14 @@ async def test_rotations_of_a_self_made_ca_lose_nothing(
         assert failed == 0, outcomes
 
 
+@pytest.mark.control
 async def test_the_control_without_overlap_loses_reviews(
     launch: Launch, apiserver_client: Path, tmp_path: Path, figures: dict[str, Any]
 ) -> None:
     """No grace: the next CA signs as soon as it is registered, and goes as soon as the other signs."""
     async with mesh(launch, tmp_path, ca_life=6, grace=0, lags=(1.0,)) as running:
         outcomes = await rotate(running, apiserver_client, 5, rate=40, until_rotations=1)
-    figures |= {"failed": outcomes[0]["failed"]}
+    figures |= {"failed": outcomes[0]["failed"], "of": outcomes[0]["ok"] + outcomes[0]["failed"]}
     assert outcomes[0]["failed"] > 0, outcomes
 
 
@@ -264,11 +265,14 @@ async def test_rotations_of_a_ca_that_files_bring_lose_nothing(
     assert rotations >= count
 
 
+@pytest.mark.soak
 async def test_the_control_that_serves_files_at_once_loses_reviews(
-    launch: Launch, apiserver_client: Path, tmp_path: Path
+    launch: Launch, apiserver_client: Path, tmp_path: Path, figures: dict[str, Any]
 ) -> None:
+    """The new leaf serves as soon as its files are there, whatever `caBundle` says."""
     async with mesh(launch, tmp_path, lags=(1.0,), grace=5, settle=1.5, holds=False) as running:
         (running_load,) = send(running, apiserver_client, 3, rate=40)
         await bring(running, apart=0.5)
         outcome = await asyncio.to_thread(outcome_of, running_load)
+    figures |= {"rotations": 1, "failed": outcome["failed"], "of": outcome["ok"] + outcome["failed"]}
     assert outcome["failed"] > 0, outcome
