@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from itertools import islice
@@ -153,3 +154,36 @@ def test_the_docs_have_a_place_for_each_table() -> None:
         text = (ROOT / page).read_text()
         for name in names:
             assert text.index(f"<!-- {name} -->") < text.index(f"<!-- /{name} -->")
+
+
+def run_script(*arguments: str) -> dict[str, Any]:
+    command = [sys.executable, *arguments]
+    found = subprocess.run(
+        command,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{ROOT / 'scripts'}:{ROOT}"},
+    )
+    result: dict[str, Any] = json.loads(found.stdout)
+    return result
+
+
+def test_the_service_is_measured_beside_the_floor_with_the_template_that_is_named() -> None:
+    cases = ("--cases", "small@log-shipper", "--floor", "--duration", "0.2", "--rounds", "1")
+    result = run_script("scripts/bench.py", *cases, "--json", "-")
+    assert result["templates"].keys() == {"log-shipper"}
+    assert "Python" in result["machine"]
+    case = result["cases"]["small@log-shipper"]
+    assert case["failed"] == 0
+    wanted = ("cpu_us", "floor_cpu_us", "ratio", "reviews_per_second", "p50_ms", "p99_ms", "rss_mib")
+    assert all(case[figure] > 0 for figure in wanted), case
+    assert "| small@log-shipper |" in report.markdown(result)
+
+
+def test_the_stages_of_a_review_make_up_its_cost() -> None:
+    stages = run_script("-m", "benchlib.profiling", "--cases", "small", "--seconds", "0.5", "--json")["small"]
+    assert {"render", "diff"} <= stages.keys()
+    assert 50 < sum(stages.values()) < 100_000
