@@ -11,14 +11,17 @@ from importlib.resources import files
 from typing import Final
 
 BUILT_IN: Final = ("istio", "log-shipper")
+_OLDEST: Final = {"istio": "1.27", "log-shipper": "1.9"}
+"""The first release of Istio that has all that a configuration reads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
-    """The texts of one built-in configuration."""
+    """The texts of one built-in configuration, and the first release that can be chosen with it."""
 
     config: str
     values: str
+    oldest_release: str
 
 
 def built_in(name: str = "istio") -> Template:
@@ -27,4 +30,5 @@ def built_in(name: str = "istio") -> Template:
     return Template(
         config=(folder / "config.yaml").read_text(encoding="utf-8"),
         values=(folder / "values.yaml").read_text(encoding="utf-8"),
+        oldest_release=_OLDEST[name],
     )
