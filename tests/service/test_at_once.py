@@ -118,6 +118,16 @@ async def test_a_body_above_the_limit_is_refused_also_under_a_known_head(start: 
     assert (await client.request(body=a_review(size=3000))).status == 413
 
 
+async def test_a_service_that_leaves_says_so_also_under_a_known_head(start: Start) -> None:
+    service = await start()
+    client = await service.connect()
+    await client.request(body=a_review())
+    service.service._edge.draining = True
+    answer = await client.request(body=a_review())
+    assert (answer.status, answer.headers["Connection"]) == (200, "close")
+    assert await client.closed()
+
+
 async def test_an_idle_connection_is_closed_after_its_time_and_not_before(start: Start) -> None:
     service = await start(limits=Limits(keepalive_seconds=60))
     client = await service.connect()
