@@ -3,6 +3,7 @@
 
     scripts/bench.py --floor                      # every case, each also as a multiple of what HTTPS costs
     scripts/bench.py --floor --duration 2 --json now.json --compare before.json
+    scripts/bench.py --against ../before          # side by side with another checkout
     scripts/bench.py --cases small --during rotation --report rotation.html
     scripts/bench.py --cases small@log-shipper,branches64@branches     # other templates
     scripts/bench.py --full --fill-in             # the tables of docs/performance.md and README.md
@@ -111,6 +112,13 @@ def arguments() -> argparse.Namespace:
     add("--fill-in", action="store_true", help="write them into docs/performance.md and README.md")
     add("--json", type=Path, metavar="FILE", help="write the figures ('-' for stdout)")
     add("--compare", type=Path, metavar="FILE", help="fail where a case is worse than in FILE")
+    add(
+        "--against",
+        type=Path,
+        metavar="FOLDER",
+        help="another checkout of the project: it is measured in the same rounds, and a case that costs more "
+        "than there fails",
+    )
     add("--threshold", type=float, default=report.THRESHOLD, help="by how much worse; default 0.15")
     add("--report", type=Path, metavar="FILE.html", help="write a page with plots")
     add("--no-pin", action="store_true", help="leave the processes to the scheduler")
@@ -262,6 +270,11 @@ class Bench:
         say(configuration.title)
         arguments = self._given.service or configuration.write(self._here)
         service = servers.start_service(self._here, self._server_core, arguments)
+        other = None
+        if self._given.against:
+            checkout = self._given.against.resolve()
+            other = servers.start_other(self._here, self._server_core, arguments, checkout)
+            beneath = {**beneath, "other": other}
         idle = service.rss_mib()
         say(f"ready in {service.ready_seconds:.2f} s, {idle:.0f} MiB")
         if template == USUAL:
@@ -274,6 +287,8 @@ class Bench:
                 self.extra["beside"] = measure.beside(service, "small", "mib3", self._settings)
         finally:
             service.stop()
+            if other is not None:
+                other.stop()
 
 
 def main() -> int:
@@ -303,12 +318,11 @@ def finish(given: argparse.Namespace, result: dict[str, Any], latencies: dict[st
         print(report.markdown(result) if given.markdown else report.table(result["cases"]))
     remark(given, result)
     write(given, result, latencies)
-    if given.compare:
-        sentences = report.worse(result, json.loads(given.compare.read_text()), given.threshold)
-        for sentence in sentences:
-            say(f"WORSE  {sentence}")
-        return 1 if sentences else 0
-    return 1 if any(case["failed"] for case in result["cases"].values()) else 0
+    before = json.loads(given.compare.read_text()) if given.compare else {"cases": {}}
+    sentences = report.worse(result, before, given.threshold) + report.dearer(result, given.threshold)
+    for sentence in sentences:
+        say(f"WORSE  {sentence}")
+    return 1 if sentences else 0
 
 
 def remark(given: argparse.Namespace, result: dict[str, Any]) -> None:

@@ -87,7 +87,7 @@ def _inject(file: Path) -> float:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     begun = time.perf_counter()
     subprocess.run(
-        [sys.executable, "-c", code, "inject", "-f", str(file)],
+        [sys.executable, "-P", "-c", code, "inject", "-f", str(file)],
         check=True,
         capture_output=True,
         env=servers.environment(),

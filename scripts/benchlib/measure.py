@@ -51,7 +51,7 @@ class Case:
     review: str
     cpu_us: list[float] = field(default_factory=list)
     beneath: dict[str, list[float]] = field(default_factory=dict)
-    """CPU-µs of the servers it is compared with: ``floor``, ``edge``, ``naive``."""
+    """CPU-µs of the servers it is compared with: ``floor``, ``edge``, ``naive``, ``other``."""
 
     per_second: list[float] = field(default_factory=list)
     closed: list[float] = field(default_factory=list)
@@ -67,12 +67,13 @@ class Case:
     def figures(self) -> dict[str, Any]:
         """Return the case as the JSON report has it; latencies are those of the open loop."""
         latencies = sorted(self.open or self.closed)
-        floors = self.beneath.get("floor")
+        floors, others = self.beneath.get("floor"), self.beneath.get("other")
         return {
             "cpu_us": round(median(self.cpu_us), 1),
             "floor_cpu_us": None,
             **{f"{kind}_cpu_us": round(median(values), 1) for kind, values in self.beneath.items()},
             "ratio": round(_paired(self.cpu_us, floors), 3) if floors else None,
+            "other_ratio": round(_paired(self.cpu_us, others), 3) if others else None,
             "reviews_per_second": round(median(self.per_second), 1),
             "p50_ms": quantile(latencies, 0.5),
             "p90_ms": quantile(latencies, 0.9),

@@ -19,6 +19,8 @@ _COLUMNS: Final = {
     "ratio": "floors",
     "edge_cpu_us": "edge µs",
     "naive_cpu_us": "naive µs",
+    "other_cpu_us": "other µs",
+    "other_ratio": "others",
     "reviews_per_second": "reviews/s",
     "p50_ms": "p50 ms",
     "p90_ms": "p90 ms",
@@ -177,6 +179,15 @@ def worse(now: dict[str, Any], before: dict[str, Any], threshold: float) -> list
         if new_value > old_value * (1 + threshold):
             found.append(f"{name}: {new_value} {unit}, was {round(old_value, 3)}")
     return found
+
+
+def dearer(now: dict[str, Any], threshold: float) -> list[str]:
+    """Return a sentence for each case that costs more by ``threshold`` than in the other checkout."""
+    return [
+        f"{name}: {case['other_ratio']} times what the other checkout takes"
+        for name, case in now["cases"].items()
+        if (case.get("other_ratio") or 0) > 1 + threshold
+    ]
 
 
 def _ratio(case: dict[str, Any]) -> float | None:

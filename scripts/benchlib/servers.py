@@ -117,9 +117,24 @@ def start_service(folder: Path, core: int | None, arguments: list[str]) -> Serve
     return _start("service", _serve_command(folder, arguments), folder, core)
 
 
+def start_other(folder: Path, core: int | None, arguments: list[str], checkout: Path) -> Server:
+    """Start the service of another checkout of the project."""
+    return _start("other", _serve_command(folder, arguments), folder, core, checkout=checkout)
+
+
 def _serve_command(folder: Path, arguments: list[str], *, before: str = "") -> list[str]:
     code = f"{before}from injector.cli.main import main; main()"
-    command = [sys.executable, "-c", code, "serve", "--address=127.0.0.1", "--port=0", "--monitoringPort=0"]
+    # -P: the project is the one that PYTHONPATH names, wherever the script was called.
+    command = [
+        sys.executable,
+        "-P",
+        "-c",
+        code,
+        "serve",
+        "--address=127.0.0.1",
+        "--port=0",
+        "--monitoringPort=0",
+    ]
     command += [f"--tlsCertFile={folder / 'tls.crt'}", f"--tlsKeyFile={folder / 'tls.key'}"]
     return [*command, "--watchCluster=false", "--reconcileWebhookConfig=false", *arguments]
 
@@ -156,17 +171,20 @@ def start_sampled(folder: Path, core: int | None, arguments: list[str], report: 
     return _start("service", _serve_command(folder, arguments, before=code), folder, core)
 
 
-def environment() -> dict[str, str]:
-    """Return an environment in which processes find the project and these scripts."""
+def environment(checkout: Path | None = None) -> dict[str, str]:
+    """Return an environment in which processes find the project, or another checkout, and these scripts."""
     scripts = Path(__file__).parent.parent
-    return {**os.environ, "PYTHONPATH": os.pathsep.join((str(scripts), str(scripts.parent)))}
+    places = (scripts, checkout or scripts.parent)
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, places))}
 
 
-def _start(kind: str, command: list[str], folder: Path, core: int | None) -> Server:
+def _start(
+    kind: str, command: list[str], folder: Path, core: int | None, *, checkout: Path | None = None
+) -> Server:
     begun = time.perf_counter()
     log = folder / f"{kind}.log"
     with log.open("wb") as stderr:
-        process = subprocess.Popen(command, stderr=stderr, env=environment())
+        process = subprocess.Popen(command, stderr=stderr, env=environment(checkout))
     if core is not None:
         os.sched_setaffinity(process.pid, {core})
     serving = _serving(process, log)

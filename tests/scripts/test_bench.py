@@ -85,6 +85,12 @@ def test_failed_reviews_are_worse_and_new_cases_are_not() -> None:
     assert report.worse(now, a_result(small=a_case()), 0.15) == ["small: 2 reviews failed"]
 
 
+def test_another_checkout_is_compared_side_by_side() -> None:
+    assert report.dearer(a_result(small=a_case(other_ratio=1.1), old=a_case()), 0.15) == []
+    dearer = report.dearer(a_result(small=a_case(other_ratio=1.3)), 0.15)
+    assert dearer == ["small: 1.3 times what the other checkout takes"]
+
+
 def test_the_page_holds_the_table_and_the_plots() -> None:
     result = a_result(small=a_case(), typical=a_case())
     page = report.page(result, {"small": [0.001, 0.002, 0.003], "typical": []})
