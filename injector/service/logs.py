@@ -63,6 +63,8 @@ class LineWriter:
             self._closing.wait(BATCH_SECONDS)
             self._wake.clear()
             self._drain()
+        # `close` may come while a batch is being written, and lines between the two.
+        self._drain()
 
     def _drain(self) -> None:
         pending = self._pending

@@ -109,6 +109,25 @@ def test_lines_of_many_threads_come_whole(path: Path) -> None:
     assert len(lines(path)) == 2000
 
 
+def test_lines_that_come_while_the_last_batch_is_written_are_not_lost(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = opened(path)
+    writer = log._writer
+    write_all, late = writer._write_all, iter([b"late\n"])
+
+    def closing_meanwhile(data: bytes) -> bool:
+        for line in late:
+            writer.write(line)
+            writer._closing.set()
+        return write_all(data)
+
+    monkeypatch.setattr(writer, "_write_all", closing_meanwhile)
+    writer.write(b"first\n")
+    writer._thread.join(timeout=5)
+    assert path.read_text() == "first\nlate\n"
+
+
 def test_a_reader_that_stopped_costs_lines_and_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "PENDING_LINES", 100)
     reading, writing = os.pipe()
