@@ -14,8 +14,8 @@ from injector.json_types import JSON
 from injector.patch.schema import GoType
 from injector.patch.typed import normalise
 
-_DEPTH: Final = 3
-"""Levels at which merging leaves parts as they are: a pod's containers are on the third."""
+_DEPTH: Final = 4
+"""Levels at which merging leaves parts as they are: what a container consists of is on the fourth."""
 
 
 def normalise_merged(

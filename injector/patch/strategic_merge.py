@@ -36,6 +36,7 @@ _BAD_ORDER: Final = "invalid patch format of setElementOrder list"
 _BAD_DELETE: Final = "invalid patch format of primitive list"
 _DROPPED: Final = object()
 _CONTAINERS: Final = (dict, list)
+_SCALARS: Final = frozenset({str, int, float, bool})
 
 
 def strategic_merge(original: JSON, patch: JSON, schema_type: GoType = POD) -> JSONObject:
@@ -53,8 +54,11 @@ def strategic_merge(original: JSON, patch: JSON, schema_type: GoType = POD) -> J
 def _merge_maps(original: JSONObject, patch: JSONObject, schema: GoType) -> JSONObject:
     if _DIRECTIVE in patch:
         return _directed(patch)
+    has_directives = "$" in "".join(patch)
+    if original is patch and not has_directives and _SCALARS.issuperset(map(type, patch.values())):
+        return original
     merged = dict(original)
-    if "$" in "".join(patch):
+    if has_directives:
         patch = _retain_keys(merged, patch)
         patch = _set_element_orders(merged, patch, schema)
         patch = _delete_from_lists(merged, patch, schema)

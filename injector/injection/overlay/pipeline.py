@@ -47,6 +47,31 @@ UNREADABLE: Final = Overlay("")
 """Stands for an overlay whose YAML cannot be read: like any that is no mapping, merging refuses it."""
 
 
+class _Saying:
+    """Puts words before the sentence of anything that is wrong with this pod."""
+
+    __slots__ = ("_what",)
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, (InjectionError, TemplateError)):
+            raise InjectionError(f"{self._what}: {error}") from error
+
+
+_RUNNING: Final = _Saying("failed to run injection template")
+_APPLYING: Final = _Saying("failed applying injection overlay")
+_PARSING: Final = _Saying(
+    "failed parsing generated injected YAML (check Istio sidecar injector configuration)"
+)
+_REAPPLYING: Final = _Saying("failed to re apply container")
+_PROCESSING: Final = _Saying("failed to process pod")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Injection:
     """One pod on its way: what every step may look at.
@@ -71,32 +96,16 @@ def inject_overlay(request: InjectionRequest, snapshot: Snapshot) -> Pod:
     """
     injection = _begin(request, snapshot)
     original = injection.original
-    with _saying("failed to run injection template"):
+    with _RUNNING:
         validate(annotations_of(original), snapshot.behaviour)
         kept = overrides_of(annotations_of(original), injection.settings.rules.types)
         merged, template_pod = _run_templates(injection, kept)
-    with _saying("failed to re apply container"):
+    with _REAPPLYING:
         merged = reapply(merged, original, template_pod, kept, injection.settings.rules.overrides)
         merged = _adjust_users(merged, injection)
-    with _saying("failed to process pod"):
+    with _PROCESSING:
         final = _post_process(merged, template_pod, injection)
     return rebase(request.pod, original, final)
-
-
-class _saying:  # noqa: N801 - reads as the function that it would be if that were not so much slower
-    """Puts words before the sentence of anything that is wrong with this pod."""
-
-    __slots__ = ("_what",)
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, (InjectionError, TemplateError)):
-            raise InjectionError(f"{self._what}: {error}") from error
 
 
 # ---- before the templates
@@ -156,7 +165,7 @@ def _run_templates(injection: Injection, kept: Overrides) -> tuple[Pod, Pod]:
         overlay = _overlay(template, data, snapshot, types)
         if not snapshot.behaviour.template_pod_first:
             merged = _merged_with_owner(merged, overlay, types)
-        with _saying("failed applying injection overlay"):
+        with _APPLYING:
             template_pod = _added(template_pod, overlay, types)
         if snapshot.behaviour.template_pod_first:
             merged = _merged_with_owner(_followed(merged, template_pod, injection), overlay, types)
@@ -178,7 +187,7 @@ def _added(template_pod: Pod | None, overlay: Overlay, types: PodTypes) -> Pod:
 
 
 def _merged_with_owner(merged: Pod, overlay: Overlay, types: PodTypes) -> Pod:
-    with _saying("failed parsing generated injected YAML (check Istio sidecar injector configuration)"):
+    with _PARSING:
         return types.merge(merged, overlay)
 
 
