@@ -183,6 +183,7 @@ class FakeApi:
     ) -> None:
         loop = asyncio.get_running_loop()
         end = loop.time() + float(request.query["timeoutSeconds"])
+        seen = 0
         while loop.time() < end or cut in self._dead:
             if request.transport is None:
                 return
@@ -192,12 +193,15 @@ class FakeApi:
             if cut.is_set() or self.resets:
                 await response.write(b'{"type":"MODIFIED","obj')
                 return
-            for version, where, kind, item in list(self.events):
+            news, seen = self.events[seen:], len(self.events)
+            for version, where, kind, item in news:
                 if version > since and where == collection and not self.silent:
                     since = version
                     if kind == "BOOKMARK" or _selected(item, request):
                         await response.write(orjson.dumps({"type": kind, "object": item}) + b"\n")
             async with self._news:
+                if len(self.events) > seen or cut.is_set():
+                    continue
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(min(self.poll, max(0.0, end - loop.time()))):
                         await self._news.wait()

@@ -240,7 +240,7 @@ def long(short: int, count: int) -> pytest.MarkDecorator:
     )
 
 
-@long(1, 15)
+@long(1, 6)
 def test_after_every_fault_all_is_right_within_five_seconds(
     tmp_path: Path, figures: dict[str, Any], count: int
 ) -> None:
