@@ -23,9 +23,6 @@ _SAMPLE: Final = 5
 _SEEN_PER_ENTRY: Final = 8
 """Texts remembered by hash only, for each kept skeleton."""
 
-_FILLS_PER_ENTRY: Final = 4
-"""Renderings that are kept filled, for each kept skeleton."""
-
 _MULTIPLIER: Final = 6364136223846793005  # Knuth's MMIX generator: the same requests evict the same entries
 _INCREMENT: Final = 1442695040888963407
 _STATE: Final = (1 << 64) - 1
@@ -58,8 +55,9 @@ class SkeletonCache:
     """Fills renderings. Any number of threads may share one; at worst two of them parse the same text.
 
     ``hits`` and ``misses`` count renderings whose texts were known or not, ``unsafe`` those with a value
-    that would not have stayed in its scalar. A text is parsed with its values when it is first met,
-    and gets a skeleton when it is met again: most texts that are met once are never met again.
+    that would not have stayed in its scalar. A text is parsed with its values when it is first met, and
+    gets a skeleton when it is met again: most texts that are met once are never met again. Renderings
+    are kept filled, as many as skeletons.
     """
 
     __slots__ = (
@@ -111,7 +109,7 @@ class SkeletonCache:
             self.unsafe += 1
             return Filled(skeleton.fill_unsafely(values, untrusted), None)
         if _say_all(values):
-            if len(self._filled_lately) >= _FILLS_PER_ENTRY * self._max_entries:
+            if len(self._filled_lately) >= self._max_entries:
                 self._filled_lately = {}  # start again: threads may share it
             self._filled_lately[skeleton, values] = filled
         return filled
