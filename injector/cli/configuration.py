@@ -12,7 +12,6 @@ from injector.cli.files import read_text
 from injector.cli.options import FILE, environment, release_options, spelled
 from injector.errors import ConfigError
 from injector.injection.injector import Injector
-from injector.injection.releases import behaviour_of
 from injector.json_types import JSONObject
 from injector.kubeyaml import documents
 from injector.templates import BUILT_IN, built_in
@@ -73,8 +72,8 @@ def load_injector(flags: Mapping[str, Any]) -> Injector:
 def _texts(flags: Mapping[str, Any]) -> tuple[tuple[str, str, str], tuple[str, str, str]]:
     config, values, mesh = flags["inject_config_file"], flags["values_file"], flags["mesh_config_file"]
     template = built_in(flags["template"])
-    if not config and flags["release"]:
-        _check_release(flags["release"], template.oldest_release)
+    if not config:
+        template.check_release(flags["release"])
     texts = (
         read_text(config) if config else template.config,
         read_text(values) if values else "{}" if config else template.values,
@@ -85,15 +84,6 @@ def _texts(flags: Mapping[str, Any]) -> tuple[tuple[str, str, str], tuple[str, s
         str(path) if path else name for path, name in zip(given, BUILT_IN_FILES, strict=True)
     )
     return texts, (config_name, values_name, mesh_name)
-
-
-def _check_release(release: str, oldest: str) -> None:
-    """Raise ConfigError for a release that is older than the built-in configuration."""
-    if behaviour_of(release).minor < behaviour_of(oldest).minor:
-        raise ConfigError(
-            f"is for Istio {oldest} and newer: give that of {release} with --injectConfigFile",
-            file=BUILT_IN_FILES[0],
-        )
 
 
 def _environment(flags: Mapping[str, Any]) -> Mapping[str, str]:

@@ -72,11 +72,15 @@ def texts_of(
     options: ServiceOptions,
     cluster: ClusterState | None,
 ) -> Texts:
-    """Return the texts that the options name; without a configuration file those of the built-in template."""
+    """Return the texts that the options name; without a configuration file those of the built-in template.
+
+    ConfigError where that is too new for the release.
+    """
     config = files.text(options.inject_config)
     values = files.text(options.inject_values)
     if config is None:
         template = built_in()
+        template.check_release(options.release)
         config, values = template.config, values or template.values
     return Texts(
         config=config,

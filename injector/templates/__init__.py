@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Final
 
+from injector.errors import ConfigError
+from injector.injection.releases import behaviour_of
+
 BUILT_IN: Final = ("istio", "log-shipper")
 _OLDEST: Final = {"istio": "1.27", "log-shipper": "1.9"}
 """The first release of Istio that has all that a configuration reads."""
@@ -22,6 +25,15 @@ class Template:
     config: str
     values: str
     oldest_release: str
+
+    def check_release(self, release: str | None) -> None:
+        """Raise ConfigError for a release that is older than the configuration; None is the newest."""
+        if release and behaviour_of(release).minor < behaviour_of(self.oldest_release).minor:
+            raise ConfigError(
+                f"is for Istio {self.oldest_release} and newer: give that of {release} with"
+                " --injectConfigFile (serve: --injectConfig)",
+                file="built-in config",
+            )
 
 
 def built_in(name: str = "istio") -> Template:
