@@ -26,19 +26,34 @@ from injector.patch import (
 _NOTHING: Final[dict[int, JSON]] = {}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alone:
+    """An overlay merged into an empty pod.
+
+    ``known`` is how Go's types have the parts of the overlay, by their ids. ``merged`` is the same as ``pod``
+    before it was typed: it keeps the parts alive that ``known`` has of it, so that the three go together.
+    """
+
+    pod: Pod
+    merged: JSON
+    known: dict[int, JSON]
+
+
 class Overlay:
     """What a template made of a pod. What is worked out about it once is kept with it."""
 
-    __slots__ = ("alone", "known", "merged_alone", "value")
+    __slots__ = ("_constants", "alone", "value")
 
-    def __init__(self, value: JSON, known: dict[int, JSON] = _NOTHING) -> None:
+    def __init__(self, value: JSON, constants: dict[int, JSON] = _NOTHING) -> None:
+        """Take how Go's types have the constant parts of ``value``, by their ids."""
         self.value = value
-        self.known = known
-        """How Go's types have parts of it, by their ids."""
-        self.alone: Pod | None = None
-        """The overlay merged into an empty pod."""
-        self.merged_alone: JSON = None
-        """The same before it was typed: what keeps the parts alive that ``known`` has of it."""
+        self.alone: Alone | None = None
+        self._constants = constants
+
+    @property
+    def known(self) -> dict[int, JSON]:
+        """How Go's types have parts of it, by their ids: the more, the more is worked out."""
+        return self.alone.known if self.alone else self._constants
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,11 +82,11 @@ class PodTypes:
         """Return a template's overlay; of the same filling it is the same."""
         overlay = self._overlays.get(filled)
         if overlay is None:
-            overlay = Overlay(filled.value, self._known(filled))
+            overlay = Overlay(filled.value, self._constants_of(filled))
             self._overlays[filled] = overlay
         return overlay
 
-    def _known(self, filled: Filled) -> dict[int, JSON]:
+    def _constants_of(self, filled: Filled) -> dict[int, JSON]:
         """Return how the constant parts of a skeleton are read, which is worked out once."""
         skeleton = filled.skeleton
         if skeleton is None:
@@ -93,11 +108,12 @@ class PodTypes:
 
     def alone(self, overlay: Overlay) -> Pod:
         """Return a pod of nothing but the overlay; raises InjectionError as `merge` does."""
-        if overlay.alone is None:
-            overlay.merged_alone, pod = self._merge(self.typed({}), overlay)
-            overlay.known = overlay.known | read_parts(overlay.merged_alone, pod)
-            overlay.alone = pod
-        return overlay.alone
+        alone = overlay.alone
+        if alone is None:
+            merged, pod = self._merge(self.typed({}), overlay)
+            known = overlay.known | read_parts(merged, pod)
+            alone = overlay.alone = Alone(pod=pod, merged=merged, known=known)
+        return alone.pod
 
     def _merge(self, pod: Pod, overlay: Overlay) -> tuple[JSON, Pod]:
         """Return the merged pod before and after it is typed."""

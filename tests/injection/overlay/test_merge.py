@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -83,3 +84,17 @@ def test_what_is_no_overlay_is_refused_in_istios_words(value: object, words: str
 
 def test_null_changes_nothing() -> None:
     assert PodTypes().merge(pod("app"), Overlay(None)) == pod("app")
+
+
+def test_threads_that_share_an_overlay_merge_alike() -> None:
+    types = PodTypes()
+    cache = warm()
+    expected = types.merge(pod("app"), types.overlay(filled(cache, "x")))
+    for _ in range(20):
+        overlay = PodTypes().overlay(filled(cache, "x"))
+        with ThreadPoolExecutor(4) as threads:
+            jobs = [
+                threads.submit(lambda o=overlay: (types.alone(o), types.merge(pod("app"), o)))
+                for _ in range(8)
+            ]
+        assert all(job.result()[1] == expected for job in jobs)
