@@ -110,7 +110,8 @@ class Injector:
     def inject_pod(self, pod: Pod, namespace: str = "") -> tuple[Pod, Decision]:
         """Return the pod as the webhook would leave it, and why.
 
-        A pod that is not to be injected comes back as it is. Raises InjectionError.
+        A pod that is not to be injected comes back as it is. The result shares parts with ``pod`` and
+        with other results: copy it before changing it. Raises InjectionError.
         """
         return inject_one(pod, namespace, self.snapshot)
 
