@@ -10,12 +10,18 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Final
 
 from injector.errors import TypedError
-from injector.json_types import JSON
+from injector.json_types import JSON, JSONObject
 from injector.patch.schema import GoType
 from injector.patch.typed import normalise
 
 _DEPTH: Final = 4
 """Levels at which merging leaves parts as they are: what a container consists of is on the fourth."""
+
+_ABSENT: Final = object()
+
+
+class _UnusualError(Exception):
+    """The whole has to be read: a field that is gone or not known, or a null."""
 
 
 def normalise_merged(
@@ -31,10 +37,65 @@ def normalise_merged(
     ``typed`` is what that returned for the object that was merged into, ``known`` the `readings` of what
     was merged. TypedError in the words of encoding/json.
     """
-    kept = _parts(typed)
-    parts = dict(zip(map(id, kept), kept, strict=True))
-    parts.update(known)
-    return normalise(merged, schema, without=without, any_order=True, known=parts)
+    try:
+        return _Merged(without, known).value(merged, typed, schema)
+    except (_UnusualError, TypedError):
+        return normalise(merged, schema, without=without, any_order=True)
+
+
+class _Merged:
+    """Reads a merged value beside the typed one that it was merged into, and only what is not the same."""
+
+    __slots__ = ("_known", "_without")
+
+    def __init__(self, without: frozenset[str], known: Mapping[int, JSON]) -> None:
+        self._without = without
+        self._known = known
+
+    def value(self, value: JSON, typed: JSON, schema: GoType) -> JSON:
+        if value is typed:
+            return value
+        schema = schema.target
+        if schema.kind == "struct" and value.__class__ is dict and typed.__class__ is dict:
+            return self._struct(value, typed, schema)
+        if schema.kind == "list" and value.__class__ is list and typed.__class__ is list:
+            if schema.element.kind == "struct":
+                return self._list(value, typed, schema.element)
+        return self._read(value, schema)
+
+    def _struct(self, value: JSONObject, typed: JSONObject, schema: GoType) -> JSONObject:
+        if not typed.keys() <= value.keys():
+            raise _UnusualError
+        result: JSONObject = {}
+        for key, item in value.items():
+            before = typed.get(key, _ABSENT)
+            if item is before:
+                result[key] = item
+                continue
+            field = schema.by_name.get(key)
+            if field is None or item is None or f"{schema.name}.{key}" in self._without:
+                raise _UnusualError
+            fresh = self.value(item, before, field.type)
+            if fresh or not field.is_left_out or field.type.kind == "pointer":
+                result[key] = fresh
+        return result
+
+    def _list(self, value: list[JSON], typed: list[JSON], element: GoType) -> list[JSON]:
+        kept = set(map(id, typed))
+        named = {item["name"]: item for item in typed if "name" in item}
+        return [item if id(item) in kept else self._element(item, named, element) for item in value]
+
+    def _element(self, item: JSON, named: Mapping[JSON, JSON], element: GoType) -> JSON:
+        """Read an element; one that something was merged into still has its name."""
+        done = self._known.get(id(item))
+        if done is not None:
+            return done
+        name = item.get("name") if item.__class__ is dict else None
+        before = named.get(name) if name.__class__ is str else None
+        return self._read(item, element) if before is None else self.value(item, before, element)
+
+    def _read(self, value: JSON, schema: GoType) -> JSON:
+        return normalise(value, schema, without=self._without, any_order=True, known=self._known)
 
 
 def readings(
@@ -74,21 +135,6 @@ def _pairs(value: JSON, typed: JSON) -> Iterable[tuple[JSON, JSON]]:
     if isinstance(value, list):
         return zip(value, typed, strict=True)
     return ((part, typed[key]) for key, part in value.items() if key in typed)
-
-
-def _parts(value: JSON) -> list[JSON]:
-    """Return the lists and objects that merging leaves as they are."""
-    parts: list[JSON] = []
-    level = [value]
-    for _ in range(_DEPTH):
-        level = [
-            part
-            for whole in level
-            for part in (whole.values() if whole.__class__ is dict else whole)
-            if part.__class__ is dict or part.__class__ is list
-        ]
-        parts += level
-    return parts
 
 
 def _constant_parts(value: JSON, constants: Container[int], schema: GoType) -> Iterator[tuple[JSON, GoType]]:

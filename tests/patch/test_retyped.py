@@ -29,27 +29,37 @@ def outcome(read: Any) -> Any:
         return str(error)
 
 
-def drawn(seed: int) -> tuple[Any, Any, Any] | None:
+EVERY: frozenset[str] = frozenset()
+OLDER = frozenset({"Container.env", "Container.ports", "PodSpec.volumes", "ObjectMeta.labels"})
+
+
+def drawn(seed: int, without: frozenset[str] = EVERY) -> tuple[Any, Any, Any] | None:
     """Return a typed pod, an overlay and the merged pod; None where they cannot be had."""
     original, overlay = Overlays(seed).pair()
     try:
-        typed = normalise(original, POD)
+        typed = normalise(original, POD, without=without)
         return typed, overlay, strategic_merge(typed, overlay)
     except (MergeError, TypedError):
         return None
 
 
 @settings(max_examples=400)
-@given(seed=st.integers(0, 2**48), choice=st.randoms(use_true_random=False))
-def test_a_merged_pod_is_read_as_if_nothing_of_it_was_known(seed: int, choice: Any) -> None:
-    found = drawn(seed)
+@given(
+    seed=st.integers(0, 2**48),
+    choice=st.randoms(use_true_random=False),
+    without=st.sampled_from([EVERY, OLDER]),
+)
+def test_a_merged_pod_is_read_as_if_nothing_of_it_was_known(
+    seed: int, choice: Any, without: frozenset[str]
+) -> None:
+    found = drawn(seed, without)
     if found is None:
         return
     typed, overlay, merged = found
     constants = frozenset(id(part) for part in inner(overlay) if choice.random() < 0.5)
-    known = readings(overlay, constants, POD)
-    expected = outcome(lambda: normalise(merged, POD))
-    result = outcome(lambda: normalise_merged(merged, typed, POD, known=known))
+    known = readings(overlay, constants, POD, without=without)
+    expected = outcome(lambda: normalise(merged, POD, without=without))
+    result = outcome(lambda: normalise_merged(merged, typed, POD, without=without, known=known))
     assert same(result, expected)
 
 
