@@ -56,11 +56,11 @@ class _Merged:
         if value is typed:
             return value
         schema = schema.target
-        if schema.kind == "struct" and value.__class__ is dict and typed.__class__ is dict:
+        both = value.__class__ if value.__class__ is typed.__class__ else None
+        if both is dict and schema.kind == "struct":
             return self._struct(value, typed, schema)
-        if schema.kind == "list" and value.__class__ is list and typed.__class__ is list:
-            if schema.element.kind == "struct":
-                return self._list(value, typed, schema.element)
+        if both is list and schema.kind == "list" and schema.element.kind == "struct":
+            return self._list(value, typed, schema.element)
         return self._read(value, schema)
 
     def _struct(self, value: JSONObject, typed: JSONObject, schema: GoType) -> JSONObject:
