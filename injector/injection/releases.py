@@ -30,7 +30,7 @@ class Span:
 EVER: Final = Span()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Behaviour:
     """What one release does. A fact that no row sets is what it has as default here: not so."""
 
