@@ -16,6 +16,7 @@ from injector.errors import InjectorError
 from injector.json_types import JSON
 from injector.kubeyaml.numbers import go_float_json
 
+_LIKE_A_FLOAT: Final = re.compile(rb"[0-9][.e]").search
 _PERHAPS_A_FLOAT: Final = re.compile(rb'(?:":|[\[,])-?[0-9]+[.e]').search
 _HTML: Final = ((b"<", b"\\u003c"), (b">", b"\\u003e"), (b"&", b"\\u0026"))
 _LINES: Final = ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"))
@@ -48,7 +49,7 @@ def go_json(value: JSON, *, sort_keys: bool = True, escape_html: bool = True) ->
 
 def _has_floats(value: JSON, data: bytes) -> bool:
     """Tell from orjson's text whether the value may have floats; it writes infinities and NaN as null."""
-    if isinstance(value, float) or _PERHAPS_A_FLOAT(data):
+    if isinstance(value, float) or (_LIKE_A_FLOAT(data) and _PERHAPS_A_FLOAT(data)):
         return True
     return b"null" in data and isinstance(value, _CONTAINERS) and _holds_float(value)
 

@@ -15,15 +15,15 @@ def same(left: JSON, right: JSON) -> bool:
     if left is right:
         return True
     kind = type(left)
-    if kind is not type(right):
+    if kind is not type(right) or left != right:  # what is not even equal is seen at once
         return False
     if kind is dict:
-        return len(left) == len(right) and all(key in right and same(left[key], right[key]) for key in left)
+        return all(same(left[key], right[key]) for key in left)
     if kind is list:
-        return len(left) == len(right) and all(map(same, left, right))
+        return all(map(same, left, right))
     if kind is float:
         return repr(left) == repr(right)  # -0.0 is written otherwise than 0.0
-    return bool(left == right)
+    return True
 
 
 def equal(left: JSON, right: JSON) -> bool:
