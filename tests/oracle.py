@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 Ask = Callable[[Sequence[dict[str, Any]]], list[str]]
+AskJSON = Callable[[Sequence[dict[str, Any]]], list[dict[str, Any]]]
 
 IS_FULL = os.environ.get("DIFFERENTIAL") == "full"
 
@@ -40,16 +41,22 @@ def start_oracle(shared: Path, folder: Path) -> Ask:
     binary = os.environ.get("ORACLE", "")
     if not binary:
         if shutil.which("go") is None:
-            pytest.skip("NO GO TOOLCHAIN: comparisons with Kubernetes' own Go libraries are skipped")
+            pytest.skip("NO GO TOOLCHAIN: comparisons with real Go are skipped")
         binary = str(folder / "oracle")
         subprocess.run(["go", "build", "-o", binary, "."], cwd=shared / "oracle", check=True, timeout=600)
 
     def ask(questions: Sequence[dict[str, Any]]) -> list[str]:
         lines = "\n".join(map(json.dumps, questions))
         done = subprocess.run([binary], input=lines.encode(), stdout=subprocess.PIPE, check=True, timeout=120)
-        return done.stdout.decode().splitlines()
+        return [line.decode() for line in done.stdout.splitlines()]  # a str would be split at U+2028 too
 
     return ask
+
+
+def start_json_oracle(shared: Path, folder: Path) -> AskJSON:
+    """Return what asks Go a batch of questions and reads its answers."""
+    ask = start_oracle(shared, folder)
+    return lambda questions: [json.loads(line) for line in ask(questions)]
 
 
 def expect_agreement(

@@ -21,6 +21,7 @@ from injector.kube.errors import ApiError, Conflict, KubeError, NotFound
 from injector.kube.reflector import Collection, Reflector, Timing
 from injector.registration.reconciler import Trust
 from injector.registration.self_signed import Policy, Secret, next_look, step, trusted
+from injector.registration.waiting import wait_for
 
 logger = logging.getLogger(__name__)
 
@@ -89,15 +90,8 @@ class SelfSigned:
             await reflector.synced.wait()
             while True:
                 pause = await self._advance(reflector.objects.get(f"{self.namespace}/{self.name}"))
-                await self._sleep(pause)
-
-    async def _sleep(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._wake.wait()
-        except TimeoutError:
-            pass
-        self._wake.clear()
+                await wait_for(self._wake, pause)
+                self._wake.clear()
 
     async def _advance(self, found: JSONObject | None) -> float:
         """Do the one thing that is due; return the seconds until the next look."""

@@ -39,6 +39,7 @@ from injector.registration.plan import (
     plan,
     written_by_us,
 )
+from injector.registration.waiting import wait_for
 
 logger = logging.getLogger(__name__)
 
@@ -130,15 +131,8 @@ class Reconciler:
             await reflector.synced.wait()
             while True:
                 pause = await self._reconcile(reflector.objects.get(self.name))
-                await self._sleep(pause)
-
-    async def _sleep(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._wake.wait()
-        except TimeoutError:
-            pass
-        self._wake.clear()
+                await wait_for(self._wake, pause)
+                self._wake.clear()
 
     async def _reconcile(self, configuration: JSONObject | None) -> float:
         """Make the configuration right; return the seconds until it has to be looked at again."""

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from injector.registration.bundle import Authority, readable, verifies
+from injector.registration.waiting import wait_for
 from injector.service.companions import Surroundings
 from injector.service.tls import KeyPair
 
@@ -74,7 +75,7 @@ class Handover:
             while True:
                 self._news.clear()
                 pause = self._look(surroundings)
-                await self._sleep(pause)
+                await wait_for(self._news, pause)
 
     def _look(self, surroundings: Surroundings) -> float | None:
         """Hand over if it may be; return the seconds until the next look, None to wait for news."""
@@ -101,13 +102,6 @@ class Handover:
         async with aclosing(surroundings.offered.updates()) as offers:
             async for _ in offers:
                 self._news.set()
-
-    async def _sleep(self, seconds: float | None) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._news.wait()
-        except TimeoutError:
-            return
 
     def _show(self, surroundings: Surroundings) -> None:
         surroundings.metrics.gauges["certificate_waits"] = (
