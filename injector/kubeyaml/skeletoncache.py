@@ -108,7 +108,7 @@ class SkeletonCache:
         except UnsafeValueError:
             self.unsafe += 1
             return Filled(skeleton.fill_unsafely(values, untrusted), None)
-        if _say_all(values):
+        if _are_unambiguous(values):
             if len(self._filled_lately) >= self._max_entries:
                 self._filled_lately = {}  # start again: threads may share it
             self._filled_lately[skeleton, values] = filled
@@ -160,8 +160,8 @@ class SkeletonCache:
         return (self._random >> 33) % len(self._keys)
 
 
-def _say_all(values: Sequence[str]) -> bool:
-    """Whether equal values mean the same: with a backslash, what was quoted and what looks so need not."""
+def _are_unambiguous(values: Sequence[str]) -> bool:
+    """Whether equal texts mean the same: with a backslash, what was quoted and what only looks so do not."""
     return "\\" not in "".join(values)
 
 

@@ -69,7 +69,14 @@ def normalise(
     encoding/json.
     """
     schema = go_type(schema_type) if isinstance(schema_type, str) else schema_type
-    read = _reader_for(schema, coerce_strings, keep_unknown, zero_times, without, any_order)
+    read = _reader_for(
+        schema,
+        coerce_strings=coerce_strings,
+        keep_unknown=keep_unknown,
+        zero_times=zero_times,
+        without=without,
+        any_order=any_order,
+    )
     try:
         return read(value, known)
     except Misfit:
@@ -84,12 +91,14 @@ def check(value: JSON, schema_type: GoType | str) -> None:
 @cache
 def _reader_for(
     schema: GoType,
-    coerce_strings: bool,  # noqa: FBT001
-    keep_unknown: bool,  # noqa: FBT001
-    zero_times: bool,  # noqa: FBT001
+    *,
+    coerce_strings: bool,
+    keep_unknown: bool,
+    zero_times: bool,
     without: frozenset[str],
-    any_order: bool,  # noqa: FBT001
+    any_order: bool,
 ) -> _Read:
+    """Return the reader for the flags of normalise: to make a Reading of them each time would be too slow."""
     reading = Reading(
         coerce_strings=coerce_strings,
         keep_unknown=keep_unknown,

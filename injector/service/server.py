@@ -1,4 +1,4 @@
-"""HTTP requests in, answered reviews out: the only module that knows aiohttp.
+"""HTTP requests in, answered reviews out; with `connection` all that knows aiohttp.
 
 Knows how a call may be wrong and what it may cost, and nothing of pods. aiohttp's low-level server parses;
 the answer is written in one piece, since a response object costs a third of what HTTP costs in all. A review
@@ -16,13 +16,13 @@ from typing import Any, Final, cast
 
 from aiohttp import HttpVersion11, web
 from aiohttp.http import StreamWriter
-from aiohttp.http_exceptions import HttpProcessingError
 
 from injector.errors import BadReview
 from injector.injection.inject import Answer
-from injector.service.framing import Framing, KnownHeads, Whole
+from injector.service.connection import Connection, Server
+from injector.service.framing import KnownHeads, Whole
 from injector.service.http import JSON_TYPE, Page, Refusal, Reply, head, target, too_large, unavailable
-from injector.service.logs import Log, shorten
+from injector.service.logs import Log
 from injector.service.metrics import Metrics
 from injector.service.options import Limits
 from injector.service.reviews import Reviewer, crashed
@@ -39,15 +39,8 @@ one thread, or several large ones would take turns with the loop at once."""
 EVICTED_AT_ONCE: Final = 16
 """Slow connections closed in one turn of the loop: four hundred that came together held it for 30 ms."""
 
-HEAD_BUFFER: Final = 1 << 18
-"""Bytes that a connection reads ahead of its handler: a typical review arrives whole."""
-
-
 PATIENT_SECONDS: Final = 1.0
 """A caller who waits at least this long for a review that came whole is not gone before it is begun."""
-
-NEVER: Final = 1e6
-"""Seconds after which aiohttp may close an idle connection: we do, as it does not see every request."""
 
 
 @dataclass(slots=True)
@@ -65,113 +58,6 @@ class _Done:
 
 _KEEP: Final = _Done(keep_alive=True)
 _CLOSE: Final = _Done(keep_alive=False)
-
-
-class Connection(web.RequestHandler):
-    """aiohttp's protocol, with the times by which a slow or idle client is told from a busy one."""
-
-    __slots__ = ("arrived", "busy", "edge", "framing", "opened", "plain", "rested", "served")
-
-    def __init__(self, manager: web.Server, edge: Edge, *, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(
-            manager,
-            loop=loop,
-            keepalive_timeout=NEVER,
-            access_log=None,  # type: ignore[arg-type]  # None is how aiohttp turns it off
-            auto_decompress=False,  # a small gzip body would cost seconds before it is refused
-            read_bufsize=HEAD_BUFFER,
-            lingering_time=edge.limits.shutdown_seconds,
-        )
-        self.edge = edge
-        self.framing = Framing()
-        self.opened = self.rested = time.monotonic()
-        self.arrived = 0.0
-        self.busy = False
-        self.plain = False
-        self.served = 0
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Start the clock of the first request."""
-        self.opened = self.rested = time.monotonic()
-        super().connection_made(transport)
-        self.edge.connections.add(self)
-
-    def data_received(self, data: bytes) -> None:
-        """Answer what can be answered at once; of the rest, note when the first byte of a request came."""
-        if data:  # aiohttp calls it with nothing
-            whole = self.framing.feed(data)
-            if whole is not None and whole.end == len(data) and self.edge.answer_at_once(self, whole, data):
-                return
-            if not self.arrived:
-                self.arrived = time.monotonic()
-                self.edge.waiting += 1
-        super().data_received(data)
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        """Forget the connection."""
-        self.rest()
-        self.edge.connections.discard(self)
-        super().connection_lost(exc)
-
-    def rest(self) -> None:
-        """Note that the request is answered."""
-        self.busy = False
-        if self.arrived:
-            self.arrived = 0.0
-            self.rested = time.monotonic()
-            self.edge.waiting -= 1
-        if self.plain:
-            self.plain = False
-            self.framing.ended()
-
-    def close(self) -> None:
-        """Take no more requests."""
-        self.framing.lost()
-        super().close()
-
-    def force_close(self) -> None:
-        """Close at once."""
-        self.framing.lost()
-        super().force_close()
-
-    def idle(self, now: float) -> bool:
-        """Tell whether nothing was asked for longer than a connection is kept."""
-        return not self.arrived and now - self.rested > self.edge.limits.keepalive_seconds
-
-    def slow(self, now: float) -> str | None:
-        """Name what the client is late with: its first request, or the head of the one it began."""
-        if self.busy:
-            return None
-        if self.arrived:
-            return "head" if now - self.arrived > self.edge.limits.head_seconds else None
-        if not self.served and now - self.opened > self.edge.limits.head_seconds:
-            return "silent"
-        return None
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,  # noqa: ARG002 - aiohttp's signature
-        status: int = 500,  # noqa: ARG002
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        """Answer what is not HTTP; aiohttp would log a traceback for each."""
-        self.edge.metrics.refused["bad_request"] += 1
-        text = message if isinstance(exc, HttpProcessingError) and message else "bad request"
-        response = web.Response(status=400, text=shorten(text) + "\n")
-        response.force_close()
-        return response
-
-
-class _Server(web.Server):
-    """Makes our connections; aiohttp's own falls back to its defaults when it does not know a setting."""
-
-    def __init__(self, edge: Edge) -> None:
-        super().__init__(edge.handle)  # type: ignore[arg-type]  # `_Done` is all of a response that is used
-        self._edge = edge
-
-    def __call__(self) -> web.RequestHandler:
-        return Connection(self, self._edge, loop=self._loop)
 
 
 class Edge:
@@ -207,7 +93,7 @@ class Edge:
         self._this_turn = 0
         self._flushing: set[asyncio.Task[_Done]] = set()
         self._crashes: set[tuple[str, int]] = set()
-        self._server = _Server(self)
+        self._server = Server(self)
 
     def protocol(self) -> web.RequestHandler:
         """Make the protocol of one connection."""

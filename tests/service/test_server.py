@@ -7,8 +7,8 @@ import ssl
 
 import pytest
 
+from injector.service.connection import Connection
 from injector.service.options import Limits
-from injector.service.server import Connection
 from tests.service.kit import Start, a_review, client_context
 
 
