@@ -7,7 +7,8 @@ FROM ${PYTHON} AS build
 WORKDIR /build
 RUN python -m venv /opt/sidecar-injector
 COPY requirements.txt ./
-RUN /opt/sidecar-injector/bin/python -m pip install --no-cache-dir --require-hashes -r requirements.txt
+RUN /opt/sidecar-injector/bin/python -m pip install --no-cache-dir --require-hashes --no-deps -r requirements.txt \
+ && /opt/sidecar-injector/bin/python -m pip check
 COPY pyproject.toml setup.cfg README.md LICENSE ./
 COPY injector ./injector
 RUN /opt/sidecar-injector/bin/python -m pip install --no-cache-dir --no-deps --no-build-isolation . \
