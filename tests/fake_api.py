@@ -277,7 +277,7 @@ async def connected(api: FakeApi, folder: Path) -> AsyncIterator[KubeClient]:
         yield client
 
 
-async def until(condition: Callable[[], bool], *, seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], bool], *, seconds: float = 30.0) -> None:
     """Wait for a condition that the event loop brings about; fail when it does not come."""
     async with asyncio.timeout(seconds):
         while not condition():

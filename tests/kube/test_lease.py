@@ -75,8 +75,8 @@ async def test_a_leader_that_cannot_renew_stops_before_another_starts(
     async with running(replica):
         await until(lambda: replica.working)
         api.refuse = lambda _method, _path: refusal(503)
-        await until(lambda: not replica.working)
-        assert not replica.elector.leading
+        await until(lambda: not replica.elector.leading)
+        assert not replica.working, "the work had ended before the Lease was given up"
         api.refuse = lambda _method, _path: None
         await until(lambda: replica.terms == 2)
 

@@ -36,7 +36,7 @@ async def running(
     )
     task = asyncio.create_task(reflector.run())
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await reflector.synced.wait()
         yield reflector
     finally:

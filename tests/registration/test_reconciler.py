@@ -110,7 +110,7 @@ async def test_what_others_do_to_it_is_repaired(api: FakeApi, client: KubeClient
             await until(lambda: setting.reconciler.status.missing)
             changed = configuration()
         await api.put(COLLECTION, changed)
-        await until(setting.right, seconds=5)
+        await until(setting.right)
         assert THEIRS in api.objects[COLLECTION]["sidecars"]["webhooks"]
 
 
@@ -119,7 +119,7 @@ async def test_a_configuration_that_comes_later_is_waited_for(api: FakeApi, clie
         await until(lambda: api.requests["WATCH"] > 0)
         assert setting.reconciler.status.missing
         await api.put(COLLECTION, configuration())
-        await until(setting.right, seconds=5)
+        await until(setting.right)
 
 
 async def test_nothing_is_written_while_nothing_is_served(api: FakeApi, client: KubeClient) -> None:
@@ -147,6 +147,7 @@ async def test_a_new_ca_stands_beside_the_old_one_until_the_grace_is_over(
         setting.reconciler.wake()
         await until(lambda: authorities(setting.live) == new + old)
         await until(lambda: authorities(setting.live) == new)
+        await until(lambda: setting.reconciler.status.writes >= 3)
         assert setting.reconciler.status.writes == 3
 
 
@@ -213,7 +214,7 @@ async def test_a_conflict_that_nothing_newer_explains_is_not_waited_out(
     answers = iter([refusal(409), refusal(409), refusal(409)])
     api.refuse = lambda method, _: next(answers, None) if method == "PATCH" else None
     async with running(Setting(api, client)) as setting:
-        await until(setting.right, seconds=5)
+        await until(setting.right)
         assert api.requests["PATCH"] == 4
 
 

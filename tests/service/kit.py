@@ -263,7 +263,7 @@ class Running:
         finally:
             await client.close()
 
-    async def until(self, condition: Callable[[], bool], *, seconds: float = 10) -> None:
+    async def until(self, condition: Callable[[], bool], *, seconds: float = 30) -> None:
         """Wait for something that the service does by itself."""
         async with asyncio.timeout(seconds):
             while not condition():

@@ -6,9 +6,12 @@ import contextlib
 import json
 import socket
 import ssl
+import statistics
 import subprocess
 import sys
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
@@ -147,6 +150,37 @@ def end(popen: subprocess.Popen[bytes]) -> None:
         popen.stdout.close()
 
 
-def under_load(running: subprocess.Popen[bytes]) -> bool:
-    """Tell whether the client still sends: what it did not see must not count as survived."""
-    return running.poll() is None
+class Pressure:
+    """A load that lasts for as long as its test needs: rounds of the client, one after the other."""
+
+    def __init__(self, begin: Callable[[], subprocess.Popen[bytes]]) -> None:
+        self._begin = begin
+        self._rounds: list[dict[str, Any]] = []
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._go_on, daemon=True)
+        self._thread.start()
+
+    def _go_on(self) -> None:
+        while not self._over.is_set():
+            output, _ = (running := self._begin()).communicate()
+            if running.returncode < 0:  # killed with the test that began it
+                return
+            self._rounds.append(json.loads(output))
+
+    @property
+    def failed(self) -> int:
+        """How many reviews have failed in the rounds that are over."""
+        return sum(each["failed"] for each in self._rounds)
+
+    def end(self) -> dict[str, Any]:
+        """Wait for the last round; return the counts of all, and the latencies of the worst."""
+        self._over.set()
+        self._thread.join()
+        counts = ("ok", "failed", "dials", "retries")
+        return {
+            "rounds": len(self._rounds),
+            **{name: sum(each[name] for each in self._rounds) for name in counts},
+            **{name: max(each[name] for each in self._rounds) for name in ("p50", "p99", "max")},
+            "perSecond": statistics.fmean(each["perSecond"] for each in self._rounds),
+            "faults": sum((Counter(each["faults"]) for each in self._rounds), Counter()),
+        }

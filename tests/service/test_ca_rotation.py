@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import functools
 import random
 import socket
 import ssl
@@ -21,7 +22,7 @@ import trustme
 from injector.registration.plan import COLLECTION
 from tests.fake_api import FakeApi, fake_api, kubeconfig, until
 from tests.service.kit import a_pair
-from tests.service.processes import Launch, Process, load, outcome_of, under_load
+from tests.service.processes import Launch, Pressure, Process, load
 
 SECRETS = "/api/v1/namespaces/mesh/secrets"
 CONFIGURATION = {
@@ -127,31 +128,20 @@ async def mesh(
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def send(running: Mesh, client: Path, seconds: float, *, rate: int) -> list[subprocess.Popen[bytes]]:
-    """Send reviews from every API server, half of them on connections of their own."""
-    return [
-        load(
-            client,
-            running.replicas[0],
-            seconds,
-            fresh=0.5,
-            rate=rate,
-            ca=server.file,
-            endpoints=running.endpoints,
-        )
-        for server in running.servers
-    ]
+def press(running: Mesh, client: Path, seconds: float) -> list[Pressure]:
+    """Send reviews from every API server in rounds of ``seconds``, half of them on connections of their own."""
+
+    def begin(server: ApiServer) -> subprocess.Popen[bytes]:
+        options = {"fresh": 0.5, "rate": 40, "ca": server.file, "endpoints": running.endpoints}
+        return load(client, running.replicas[0], seconds, **options)
+
+    return [Pressure(functools.partial(begin, server)) for server in running.servers]
 
 
-async def rotate(
-    running: Mesh, client: Path, seconds: float, *, rate: int, until_rotations: int
-) -> list[dict[str, Any]]:
-    """Send reviews while the replicas' own CA grows old."""
-    loads = send(running, client, seconds, rate=rate)
-    while running.rotations < until_rotations:
-        await asyncio.sleep(0.1)
-        assert all(under_load(each) for each in loads), f"only {running.rotations} rotations under load"
-    return [await asyncio.to_thread(outcome_of, each) for each in loads]
+async def ended(pressures: list[Pressure]) -> dict[str, int]:
+    """Wait for the last rounds and return what all API servers counted."""
+    outcomes = [await asyncio.to_thread(each.end) for each in pressures]
+    return {name: sum(each[name] for each in outcomes) for name in ("ok", "failed", "dials")}
 
 
 @pytest.mark.parametrize(
@@ -180,20 +170,22 @@ async def test_rotations_of_a_self_made_ca_lose_nothing(
 ) -> None:
     """The CA's life is so short that it is replaced again and again, by its own clock and rules."""
     async with mesh(launch, tmp_path, ca_life=ca_life, grace=grace, lags=lags) as running:
-        seconds = count * ca_life * 2 / 3 + 2 * grace + 1
-        outcomes = await rotate(running, apiserver_client, seconds, rate=40, until_rotations=count)
-        failed = sum(each["failed"] for each in outcomes)
+        pressures = press(running, apiserver_client, 2 if count == 1 else 30)
+        await until(lambda: running.rotations >= count, seconds=(count + 1) * ca_life + 20)
+        # The old CA leaves the bundle only now.
+        await asyncio.sleep(2 * grace)
+        outcome = await ended(pressures)
         figures |= {
             "rotations": running.rotations,
             "replicas": len(running.replicas),
             "API servers": len(lags),
             "latest bundle s": max(each.longest_lag for each in running.servers),
-            "reviews": sum(each["ok"] for each in outcomes),
-            "handshakes": sum(each["dials"] for each in outcomes),
-            "failed": failed,
+            "reviews": outcome["ok"],
+            "handshakes": outcome["dials"],
+            "failed": outcome["failed"],
             "writes of caBundle": running.api.requests["PATCH"],
         }
-        assert failed == 0, outcomes
+        assert outcome["failed"] == 0, outcome
 
 
 @pytest.mark.control
@@ -202,10 +194,11 @@ async def test_the_control_without_overlap_loses_reviews(
 ) -> None:
     """No grace: the next CA signs as soon as it is registered, and goes as soon as the other signs."""
     async with mesh(launch, tmp_path, ca_life=6, grace=0, lags=(2.0,)) as running:
-        # Two rotations are due in that time: on a busy machine the first may come after a shorter load.
-        outcomes = await rotate(running, apiserver_client, 12, rate=40, until_rotations=1)
-    figures |= {"failed": outcomes[0]["failed"], "of": outcomes[0]["ok"] + outcomes[0]["failed"]}
-    assert outcomes[0]["failed"] > 0, outcomes
+        pressures = press(running, apiserver_client, 1)
+        await until(lambda: pressures[0].failed > 0 or running.rotations >= 5, seconds=60)
+        outcome = await ended(pressures)
+    figures |= {"failed": outcome["failed"], "of": outcome["ok"] + outcome["failed"]}
+    assert outcome["failed"] > 0, outcome
 
 
 async def bring(running: Mesh, *, apart: float) -> None:
@@ -246,24 +239,20 @@ async def test_rotations_of_a_ca_that_files_bring_lose_nothing(
 ) -> None:
     """One Secret brings leaf and CA at once, to one replica after the other, as cert-manager's does."""
     async with mesh(launch, tmp_path, lags=lags, grace=3 * settle, settle=settle) as running:
-        loads = send(running, apiserver_client, count * (2 * apart + settle + 6) + 3, rate=40)
-        rotations = 0
-        while all(under_load(each) for each in loads):
+        pressures = press(running, apiserver_client, 2 if count == 1 else 30)
+        for _ in range(count):
             await bring(running, apart=apart)
-            rotations += all(under_load(each) for each in loads)
-        outcomes = [await asyncio.to_thread(outcome_of, each) for each in loads]
-        failed = sum(each["failed"] for each in outcomes)
+        outcome = await ended(pressures)
         figures |= {
-            "rotations": rotations,
+            "rotations": count,
             "replicas": len(running.replicas),
             "Secret seen by the last after s": 2 * apart,
             "latest bundle s": max(each.longest_lag for each in running.servers),
-            "reviews": sum(each["ok"] for each in outcomes),
-            "handshakes": sum(each["dials"] for each in outcomes),
-            "failed": failed,
+            "reviews": outcome["ok"],
+            "handshakes": outcome["dials"],
+            "failed": outcome["failed"],
         }
-    assert failed == 0, outcomes
-    assert rotations >= count
+    assert outcome["failed"] == 0, outcome
 
 
 @pytest.mark.soak
@@ -272,8 +261,8 @@ async def test_the_control_that_serves_files_at_once_loses_reviews(
 ) -> None:
     """The new leaf serves as soon as its files are there, whatever `caBundle` says."""
     async with mesh(launch, tmp_path, lags=(1.0,), grace=5, settle=1.5, holds=False) as running:
-        (running_load,) = send(running, apiserver_client, 3, rate=40)
+        pressures = press(running, apiserver_client, 1)
         await bring(running, apart=0.5)
-        outcome = await asyncio.to_thread(outcome_of, running_load)
+        outcome = await ended(pressures)
     figures |= {"rotations": 1, "failed": outcome["failed"], "of": outcome["ok"] + outcome["failed"]}
     assert outcome["failed"] > 0, outcome

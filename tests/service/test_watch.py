@@ -35,7 +35,7 @@ class Ticks:
                 self.count += 1
 
     async def armed(self) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not self.watch.armed:
                 await asyncio.sleep(0.01)
         await asyncio.sleep(0.1)
@@ -43,7 +43,7 @@ class Ticks:
     async def more(self, than: int = -1) -> int:
         """Wait for a tick beyond ``than`` (by default beyond those so far)."""
         limit = self.count if than < 0 else than
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while self.count <= limit:
                 await asyncio.sleep(0.01)
         return self.count
