@@ -5,12 +5,13 @@
     scripts/bench.py --floor --duration 2 --json now.json --compare before.json
     scripts/bench.py --against ../before          # side by side with another checkout
     scripts/bench.py --cases small --during rotation --report rotation.html
-    scripts/bench.py --cases small@log-shipper,branches64@branches     # other templates
+    scripts/bench.py --cases small-alone@log-shipper,branches64-alone@branches     # other templates
     scripts/bench.py --full --fill-in             # the tables of docs/performance.md and README.md
 
 Closed loop: a pool of connections as the API server's, each sends again as soon as it is answered; this
 gives reviews/s and CPU time. Open loop: arrivals at half of that rate (or --rate), latency from the arrival
-that was due; this gives p50 to p99.9. Every review has a uid and a pod name of its own, from fifty workloads.
+that was due; this gives p50 to p99.9. Every review has a uid and a pod name of its own, from fifty workloads;
+of CASE-alone every pod is of a workload of its own, so that nothing is known from a replica.
 The service runs as users run it: logs, metrics, deadlines; Istio's newest template with its default values
 where the reference data is beside the repository (or in $CONFORMANCE_DIR), the built-in one elsewhere.
 """
@@ -41,15 +42,16 @@ from benchlib.measure import Case, Settings
 from injector.registration.issue import IssuedPair
 
 ROOT: Final = Path(__file__).parent.parent
-STANDARD: Final = ("small", "typical", "containers16", "env2000", "mib3")
+STANDARD: Final = ("small", "small-alone", "typical", "typical-alone", "containers16", "env2000", "mib3")
 FULL: Final = (
     *STANDARD,
     "mixed",
-    "small@built-in",
-    "small@log-shipper",
-    "branches1@branches",
-    "branches64@branches",
-    "branches1024@branches",
+    "mixed-alone",
+    "small-alone@built-in",
+    "small-alone@log-shipper",
+    "branches1-alone@branches",
+    "branches64-alone@branches",
+    "branches1024-alone@branches",
 )
 USUAL: Final = "istio"
 """The template of cases that name none."""

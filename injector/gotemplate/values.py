@@ -215,22 +215,26 @@ class TypedList(list[Any]):
         self.is_nil = is_nil
 
 
+_WHOLE: Final = ""
+"""Stands among the fields of a struct that were read, where no field can."""
+
+
 @final
 class Struct:
     """A struct, or with ``pointer`` a pointer to one, over JSON data that is read field by field.
 
     Nothing is copied: a field is converted when it is first asked for, and kept. The data may not change
-    while the struct is in use. ``Struct.of`` makes one from values instead.
+    while the struct is in use. ``Struct.of`` makes one from values instead. ``get`` and ``whole`` are the
+    only ways to what is in it, so that it can say whether anybody has read a field.
     """
 
-    __slots__ = ("_values", "data", "pointer", "type")
-    data: Mapping[str, Any]
+    __slots__ = ("_data", "_values", "pointer", "type")
     type: StructType
     pointer: bool
 
     def __init__(self, declared: StructType, data: Mapping[str, Any], *, pointer: bool = False) -> None:
         self.type = declared
-        self.data = data
+        self._data = data
         self.pointer = pointer
         self._values: dict[str, Value] = {}
 
@@ -248,9 +252,24 @@ class Struct:
             return values[name]
         readers = self.type.readers
         json_name, read_field = readers[name] if name in readers else _field_reader(self.type, name)
-        value = read_field(self.data.get(json_name)) if json_name else read_field(self)
+        value = read_field(self._data.get(json_name)) if json_name else read_field(self)
         values[name] = value
         return value
+
+    def _same(self, *, pointer: bool) -> Struct:
+        """Return the same struct, or a pointer to it: what one of them has read, both have."""
+        same = Struct(self.type, self._data, pointer=pointer)
+        same._values = self._values
+        return same
+
+    def whole(self) -> Mapping[str, Any]:
+        """Return the data itself."""
+        self._values[_WHOLE] = True
+        return self._data
+
+    def has_read(self, name: str) -> bool:
+        """Tell whether anybody has asked for a field, or for all of them."""
+        return name in self._values or _WHOLE in self._values
 
     def items(self) -> Iterable[tuple[str, Value]]:
         """Yield Go's field names and values in Go's order."""
@@ -269,7 +288,7 @@ class Struct:
 
     def __repr__(self) -> str:
         """Show type and data."""
-        return f"Struct({self.type}, {dict(self.data) or self._values!r})"
+        return f"Struct({self.type}, {dict(self._data) or self._values!r})"
 
 
 _PLAIN_TYPES: dict[type, Type] = {
@@ -340,17 +359,13 @@ def deref(value: Value) -> Value:
     if isinstance(value, Pointer):
         return value.value
     if isinstance(value, Struct) and value.pointer:
-        pointed = Struct.of(value.type, value._values)  # noqa: SLF001 - its own class
-        pointed.data = value.data
-        return pointed
+        return value._same(pointer=False)  # noqa: SLF001 - its own class
     return value
 
 
 def address(value: Struct) -> Struct:
     """Return a pointer to a struct; both read the same data."""
-    pointing = Struct.of(value.type, value._values, pointer=True)  # noqa: SLF001 - its own class
-    pointing.data = value.data
-    return pointing
+    return value._same(pointer=True)  # noqa: SLF001 - its own class
 
 
 def from_json(value: Any) -> Value:
@@ -395,7 +410,7 @@ def _field_reader(declared: StructType, name: str) -> tuple[str, Reader]:
         found: tuple[str, Reader] = ("", lambda owner: _promoted(owner.get(path[0]), name))
     elif field.embedded and not field.json_name:
         read_inline = reader(field.type)
-        found = ("", lambda owner: read_inline(owner.data))
+        found = ("", lambda owner: read_inline(owner.whole()))
     else:
         found = (field.json_name, reader(field.type))
     declared.readers[name] = found

@@ -5,7 +5,6 @@ Knows no HTTP but the status of a BadReview, and nothing of how a pod is injecte
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from collections.abc import Sequence
@@ -229,9 +228,13 @@ def _string(request: JSONObject, key: str) -> str:
 # ---- the answer
 
 
-def encode_patch(review: Review, operations: Sequence[Operation], behaviour: Behaviour) -> bytes:
-    """Return the answer that injects."""
-    patch = base64.b64encode(orjson.dumps(operations))
+def encode_operations(operations: Sequence[Operation]) -> bytes:
+    """Return a JSON patch as text."""
+    return orjson.dumps(operations)
+
+
+def encode_patch(review: Review, patch: bytes, behaviour: Behaviour) -> bytes:
+    """Return the answer that injects; ``patch`` is the text of a JSON patch in base64."""
     answer = _encode(review, {"allowed": True, "patch": "", "patchType": "JSONPatch"}, behaviour)
     before, after = answer.rsplit(_PATCH, 1)  # the patch is long, and nothing of it needs an escape
     return b"".join((before, _PATCH, patch, after))

@@ -42,7 +42,7 @@ def encodable(value: Value) -> tuple[JSON, str] | None:
         return encodable(value.value)
     if isinstance(value, Struct):
         known = _EXPRESSIONS.get(value.type)
-        return None if known is None else (value.data, known.expression)
+        return None if known is None else (value.whole(), known.expression)
     if isinstance(value, TypedList):
         return _encodable_list(value)
     return None
@@ -53,7 +53,7 @@ def _encodable_list(value: TypedList) -> tuple[JSON, str] | None:
     known = _EXPRESSIONS.get(elem) if isinstance(elem, StructType) else None
     if known is None:
         return None
-    data = None if value.is_nil else [element.data for element in value]
+    data = None if value.is_nil else [element.whole() for element in value]
     return data, f"[]{known.expression}"
 
 
@@ -112,7 +112,7 @@ _SCALARS: Final[Mapping[str, Type]] = {
 
 
 def _text_of(value: Struct) -> str:
-    return str(value.data.get("text", ""))
+    return str(value.whole().get("text", ""))
 
 
 def _leaf(name: str) -> StructType:

@@ -1,10 +1,11 @@
 """One review in, its answer out; and the same for one pod. Knows no HTTP, no clock and no log.
 
-Read ``answer_review``: decode → decide → inject → diff → encode.
+Read ``answer_review``: decode → what a replica got, or decide → inject → diff → encode.
 """
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,13 +16,18 @@ from injector.injection.admission import (
     decode,
     encode_allowed,
     encode_denied,
+    encode_operations,
     encode_patch,
 )
 from injector.injection.legacy.inject import inject_legacy
+from injector.injection.openshift import OPENSHIFT, PLATFORM
+from injector.injection.overlay.native import detect_native
 from injector.injection.overlay.pipeline import inject_overlay
 from injector.injection.owner import find_workload
 from injector.injection.policy import Decision, decide
 from injector.injection.releases import Behaviour
+from injector.injection.render import Injected, has_read_names
+from injector.injection.replicas import LARGEST_BODY, CommonAnswer, Key, is_common, likeness_of
 from injector.injection.request import InjectionRequest
 from injector.injection.snapshot import Snapshot
 from injector.injection.url import environment_of
@@ -61,24 +67,37 @@ def answer_review(body: bytes, path: str, snapshot: Snapshot) -> Answer:
         pod = read_pod(review.object)
     except InjectionError as error:
         return _denied(review, "object", error, behaviour)
+    key = _key_of(review, pod, path, snapshot) if len(body) <= LARGEST_BODY else None
+    if key is not None and (known := snapshot.replicas.get(key)) is not None:
+        return _injected(review, known, behaviour)
+    return _answer_anew(review, pod, path, snapshot, key)
+
+
+def _answer_anew(review: Review, pod: Pod, path: str, snapshot: Snapshot, key: Key | None) -> Answer:
+    """Answer for a pod no replica of which is known, and remember it for those that may come."""
+    behaviour = snapshot.behaviour
     namespace = namespace_of(pod, review.namespace, behaviour)
     decision = decide(pod, namespace, snapshot.config, behaviour)
     if not decision.inject:
-        return _answer(review, encode_allowed(review, behaviour), "skipped", decision)
+        allowed = encode_allowed(review, behaviour)
+        return _answer(review, allowed, "skipped", decision.rule, decision.reason)
     try:
         request = request_for(pod, namespace, review.namespace, path, snapshot)
         injected = inject(request, snapshot)
     except InjectionError as error:
         return _denied(review, "injection", error, behaviour)
-    operations = diff(review.object, injected)
-    return _answer(review, encode_patch(review, operations, behaviour), "injected", decision)
+    text = encode_operations(diff(review.object, injected.pod))
+    made = CommonAnswer(base64.b64encode(text), decision.rule, decision.reason)
+    if key is not None and _is_common(request, injected, text, key):
+        snapshot.replicas.keep(key, made)
+    return _injected(review, made, behaviour)
 
 
-def inject(request: InjectionRequest, snapshot: Snapshot) -> Pod:
-    """Return the injected pod, whatever was decided; raises InjectionError where it cannot be injected."""
+def inject(request: InjectionRequest, snapshot: Snapshot) -> Injected:
+    """Inject, whatever was decided; raises InjectionError where the pod cannot be injected."""
     if snapshot.behaviour.overlays:
         return inject_overlay(request, snapshot)
-    return inject_legacy(request, snapshot)
+    return Injected(inject_legacy(request, snapshot))
 
 
 def inject_one(pod: Pod, namespace: str, snapshot: Snapshot) -> tuple[Pod, Decision]:
@@ -89,7 +108,8 @@ def inject_one(pod: Pod, namespace: str, snapshot: Snapshot) -> tuple[Pod, Decis
     decision = decide(received, effective, snapshot.config, behaviour)
     if not decision.inject:
         return pod, decision
-    return inject(request_for(received, effective, namespace, "/inject", snapshot), snapshot), decision
+    request = request_for(received, effective, namespace, "/inject", snapshot)
+    return inject(request, snapshot).pod, decision
 
 
 # ---- what was received
@@ -144,15 +164,45 @@ def request_for(pod: Pod, namespace: str, requested: str, path: str, snapshot: S
     )
 
 
+# ---- replicas
+
+
+def _key_of(review: Review, pod: Pod, path: str, snapshot: Snapshot) -> Key | None:
+    """Return what decides the answer; None where that is more than the pod, its place and the nodes."""
+    behaviour = snapshot.behaviour
+    if not behaviour.overlays or pod is not review.object or snapshot.env.get(PLATFORM) == OPENSHIFT:
+        return None  # OpenShift: the namespace's annotations have a say
+    likeness = likeness_of(pod)
+    if likeness is None:
+        return None
+    node = (pod.get("spec") or {}).get("nodeName", "")
+    native = detect_native(behaviour, snapshot.env, snapshot.nodes, node)
+    return path, review.namespace, native, likeness
+
+
+def _is_common(request: InjectionRequest, injected: Injected, patch: bytes, key: Key) -> bool:
+    """Tell whether every pod with this key gets this patch."""
+    pod, data = request.pod, injected.data
+    if data is None or has_read_names(data):
+        return False
+    is_its_own_workload = request.workload.metadata.get("name") == pod["metadata"].get("name")
+    return not is_its_own_workload and is_common(pod, injected.overlays, patch, key[-1])
+
+
 # ---- answers
 
 
-def _answer(review: Review, body: bytes, outcome: Outcome, decision: Decision) -> Answer:
+def _injected(review: Review, answer: CommonAnswer, behaviour: Behaviour) -> Answer:
+    body = encode_patch(review, answer.patch, behaviour)
+    return _answer(review, body, "injected", answer.reason, answer.message)
+
+
+def _answer(review: Review, body: bytes, outcome: Outcome, reason: str, message: str) -> Answer:
     return Answer(
         body=body,
         outcome=outcome,
-        reason=decision.rule,
-        message=decision.reason,
+        reason=reason,
+        message=message,
         uid=review.uid,
         namespace=review.namespace,
         name=review.name,
@@ -160,12 +210,4 @@ def _answer(review: Review, body: bytes, outcome: Outcome, decision: Decision) -
 
 
 def _denied(review: Review, reason: str, error: InjectionError, behaviour: Behaviour) -> Answer:
-    return Answer(
-        body=encode_denied(review, str(error), behaviour),
-        outcome="denied",
-        reason=reason,
-        message=str(error),
-        uid=review.uid,
-        namespace=review.namespace,
-        name=review.name,
-    )
+    return _answer(review, encode_denied(review, str(error), behaviour), "denied", reason, str(error))

@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from injector.errors import InjectionError
 from injector.gotemplate import Function, Template, compile_template, parse
 from injector.gotemplate.builtins import BUILTINS
-from injector.gotemplate.values import Value
+from injector.gotemplate.values import Struct, Value
 from injector.injection.context import dot_of, dot_type, known_fields
 from injector.injection.mesh.annotation import ANNOTATION
 from injector.injection.mesh.message import Message, MessageError
 from injector.injection.request import InjectionRequest
 from injector.injection.snapshot import Snapshot
-from injector.json_types import JSONObject, Pod
+from injector.json_types import JSON, JSONObject, Pod
 from injector.kubeyaml import Filled
 
 _NAME = "inject"
@@ -32,6 +33,17 @@ class TemplateData:
 
     fields: Mapping[str, Value]
     proxy_config: Message | None
+
+
+class Injected(NamedTuple):
+    """The injected pod, and how it came to be where templates are overlays.
+
+    ``data`` is what the templates were given, and remembers what they read; ``overlays`` what they made.
+    """
+
+    pod: Pod
+    data: TemplateData | None = None
+    overlays: tuple[JSON, ...] = ()
 
 
 class InjectionTemplate:
@@ -107,6 +119,27 @@ def render_template(template: InjectionTemplate, data: TemplateData, snapshot: S
     """
     rendering = template.for_config(data.proxy_config).render(data.fields)
     return snapshot.skeletons.filled(rendering, snapshot.untrusted_values)
+
+
+def has_read_names(data: TemplateData) -> bool:
+    """Tell whether a template has read what tells replicas of a workload apart.
+
+    That is the pod's name and managedFields, and the names of volumes. Structs are read through one door
+    and remember what was asked for; whoever prints a whole one has asked for all of it.
+    """
+    pod, owner, spec = (data.fields[name] for name in ("ObjectMeta", "DeploymentMeta", "Spec"))
+    if not (isinstance(pod, Struct) and isinstance(owner, Struct) and isinstance(spec, Struct)):
+        return True
+    if pod.has_read("Name") or pod.has_read("ManagedFields") or owner.has_read("ManagedFields"):
+        return True
+    if spec.has_read("Volumes") or spec.has_read("EphemeralContainers"):
+        return True
+    return any(
+        isinstance(container, Struct) and container.has_read("VolumeMounts")
+        for kind in ("Containers", "InitContainers")
+        if spec.has_read(kind)
+        for container in spec.get(kind)
+    )
 
 
 def proxy_config_of(request: InjectionRequest, snapshot: Snapshot) -> Message | None:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from injector.injection.mesh.effective import ProxyConfigs
 from injector.injection.mesh.loading import Mesh
 from injector.injection.releases import Behaviour
+from injector.injection.replicas import ReplicaCache
 from injector.json_types import JSONObject
 from injector.kubeyaml.skeletoncache import SkeletonCache
 
@@ -47,9 +48,9 @@ class Snapshot:
 
     ``env`` is istiod's environment as given (never the host's), ``nodes`` maps a node's name to its
     kubelet version, ``namespaces`` a namespace's name to its object. ``templates`` are compiled; how
-    they are rendered is ``render.render_template``. ``skeletons`` is a cache: it changes no answer.
-    ``mesh`` and ``proxy_configs`` are None where there is no mesh configuration at all, which only
-    tests of Istio's own know.
+    they are rendered is ``render.render_template``. ``skeletons`` and ``replicas`` are caches: they
+    change no answer. ``mesh`` and ``proxy_configs`` are None where there is no mesh configuration at all,
+    which only tests of Istio's own know.
     """
 
     behaviour: Behaviour
@@ -64,3 +65,5 @@ class Snapshot:
     nodes: Mapping[str, str] = field(default_factory=dict)
     namespaces: Mapping[str, JSONObject] = field(default_factory=dict)
     untrusted_values: UntrustedValues = "scalar"
+    # What it holds is true of this very snapshot: `replace` starts another.
+    replicas: ReplicaCache = field(default_factory=ReplicaCache, init=False, compare=False, repr=False)

@@ -146,8 +146,10 @@ def _inject_place(given: JSONObject, place: PodPlace, snapshot: Snapshot, namesp
         workload=_workload(document, pod, namespace, snapshot.behaviour),
         by_hand=True,
     )
-    by_hand = inject if snapshot.behaviour.kube_inject_decides else inject_legacy_by_hand
-    injected = by_hand(request, snapshot)
+    if snapshot.behaviour.kube_inject_decides:
+        injected = inject(request, snapshot).pod
+    else:
+        injected = inject_legacy_by_hand(request, snapshot)
     return WorkloadOutcome(
         document=_with_pod(document, place, injected),
         as_written=_with_pod(given, place, rebase(_pod_at(given, place), pod, injected)),

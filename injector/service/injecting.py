@@ -48,9 +48,12 @@ class InjectorReviewer:
         return self._injector.warnings
 
     def counts(self) -> Mapping[str, int]:
-        """Return the counters of the skeleton cache."""
-        skeletons = self._injector.snapshot.skeletons
+        """Return the counters of the caches."""
+        snapshot = self._injector.snapshot
+        skeletons, replicas = snapshot.skeletons, snapshot.replicas
         return {
+            "replica_hits": replicas.hits,
+            "replica_misses": replicas.misses,
             "skeleton_hits": skeletons.hits,
             "skeleton_misses": skeletons.misses,
             "skeleton_unsafe": skeletons.unsafe,

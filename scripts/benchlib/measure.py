@@ -62,6 +62,7 @@ class Case:
     faults: dict[str, int] = field(default_factory=dict)
     client_bound: int = 0
     hits: float | None = None
+    replicas: float | None = None
     beside: list[float] = field(default_factory=list)
 
     def figures(self) -> dict[str, Any]:
@@ -88,6 +89,7 @@ class Case:
             "failed": self.failed,
             "faults": self.faults,
             "hit_rate": None if self.hits is None else round(self.hits, 4),
+            "replica_rate": None if self.replicas is None else round(self.replicas, 4),
             "client_bound": bool(self.client_bound),
         }
 
@@ -182,7 +184,9 @@ def _closed(service: Server, case: Case, settings: Settings, number: int) -> Non
     case.per_second.append(answered / outcome["seconds"])
     case.closed += outcome["latencies"]
     case.rss_mib = max(case.rss_mib, service.rss_mib())
-    case.hits = _hit_rate(before, service.counters())
+    after = service.counters()
+    case.hits = _hit_rate("skeleton", before, after)
+    case.replicas = _hit_rate("replica", before, after)
     _count(case, outcome)
     if outcome["cpu_seconds"] > min(cpu, BUSY * outcome["seconds"]):
         case.client_bound += 1
@@ -194,9 +198,10 @@ def _count(case: Case, outcome: dict[str, Any]) -> None:
         case.faults[text] = case.faults.get(text, 0) + count
 
 
-def _hit_rate(before: dict[str, float], after: dict[str, float]) -> float | None:
-    hits = after.get("skeleton_hits", 0) - before.get("skeleton_hits", 0)
-    misses = after.get("skeleton_misses", 0) - before.get("skeleton_misses", 0)
+def _hit_rate(cache: str, before: dict[str, float], after: dict[str, float]) -> float | None:
+    hits, misses = (
+        after.get(f"{cache}_{what}", 0) - before.get(f"{cache}_{what}", 0) for what in ("hits", "misses")
+    )
     return hits / (hits + misses) if hits + misses else None
 
 

@@ -1,6 +1,8 @@
 """AdmissionReviews to send: read from a folder where there is one, else made here; each one sent is unique.
 
-Knows no sockets. A review is kept as pieces between marks, so that making the next one is a join.
+Knows no sockets. A review is kept as pieces between marks, so that making the next one is a join. They come
+as in a cluster: from fifty workloads, and those of one of them differ in the uid, in the pod's name and in
+that of its token volume. Of CASE-alone each pod is of a workload of its own: no replica was there before.
 """
 
 from __future__ import annotations
@@ -19,18 +21,22 @@ _HASH: Final = "7c9d8f6b54"
 _UID: Final = "@@@@@@@@-0000-4000-8000-@@@@@@@@@@@@"
 _SUFFIX: Final = "@@@@@"
 _MARK: Final = re.compile(f"({_HASH}|{_UID}|{_SUFFIX})".encode())
+_TOKEN_VOLUME: Final = re.compile("kube-api-access-[a-z0-9]{5}")
+_ALONE: Final = "-alone"
 _ALPHABET: Final = "bcdfghjklmnpqrstvwxz2456789"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Review:
-    """Reviews with marks for the uid, the pod's name and the hash of the pod's template.
+    """Reviews with marks for the uid, the pod's name, its token volume and the hash of the pod's template.
 
-    ``variants`` are sent in turn; most cases have one. ``size`` is the length of the longest.
+    ``variants`` are sent in turn; most cases have one. ``size`` is the length of the longest;
+    ``workloads`` how many different hashes there are.
     """
 
     variants: tuple[tuple[bytes, ...], ...]
     size: int
+    workloads: int
 
     def bodies(self, start: int = 0) -> Iterator[tuple[bytes, bytes]]:
         """Yield (uid, body) for ever, every one different; those of a variant are of the same length."""
@@ -41,7 +47,7 @@ class Review:
             filled = {
                 _UID.encode(): uid,
                 _SUFFIX.encode(): _letters(number, 5),
-                _HASH.encode(): _letters(number % WORKLOADS + 27**6, 10),
+                _HASH.encode(): _letters(number % self.workloads + 27**6, 10),
             }
             pieces = self.variants[number % len(self.variants)]
             yield uid, b"".join([filled.get(piece, piece) for piece in pieces])
@@ -49,12 +55,12 @@ class Review:
 
 def load(names: list[str], folder: Path | None) -> dict[str, Review]:
     """Return the reviews by name, from ``review-NAME.json`` in the folder where it is there."""
-    return {name: _case(_read(name, folder) or _MADE[name]()) for name in names}
+    return {name: _case(name.removesuffix(_ALONE), folder, alone=name.endswith(_ALONE)) for name in names}
 
 
 def known() -> list[str]:
     """Return the names of all reviews that can be made."""
-    return list(_MADE)
+    return [f"{name}{kind}" for name in _MADE for kind in ("", _ALONE)]
 
 
 def _read(name: str, folder: Path | None) -> dict[str, Any] | None:
@@ -65,10 +71,12 @@ def _read(name: str, folder: Path | None) -> dict[str, Any] | None:
     return review
 
 
-def _case(found: dict[str, Any] | list[dict[str, Any]]) -> Review:
+def _case(name: str, folder: Path | None, *, alone: bool) -> Review:
+    found: dict[str, Any] | list[dict[str, Any]] = _read(name, folder) or _MADE[name]()
     variants = [_marked(review) for review in (found if isinstance(found, list) else [found])]
     sizes = (sum(map(len, pieces)) for pieces in variants)
-    return Review(variants=tuple(variants), size=max(sizes))
+    workloads = 27**6 if alone else WORKLOADS
+    return Review(variants=tuple(variants), size=max(sizes), workloads=workloads)
 
 
 def _marked(review: dict[str, Any]) -> tuple[bytes, ...]:
@@ -78,6 +86,7 @@ def _marked(review: dict[str, Any]) -> tuple[bytes, ...]:
     prefix = metadata.get("generateName", "pod-")
     request["name"] = metadata["name"] = prefix + _SUFFIX
     text = json.dumps(review, separators=(",", ":"))
+    text = _TOKEN_VOLUME.sub(f"kube-api-access-{_SUFFIX}", text)
     found = metadata.get("labels", {}).get("pod-template-hash")
     if found:
         text = text.replace(found, _HASH)

@@ -67,7 +67,7 @@ class Server:
         return pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
 
     def counters(self) -> dict[str, float]:
-        """Return the skeleton counters from the metrics, by name without prefix."""
+        """Return the counters of the caches from the metrics, by name without prefix."""
         if not self.monitoring:
             return {}
         with urlopen(f"http://{self.host}:{self.monitoring}/metrics", timeout=10) as answer:
@@ -75,7 +75,7 @@ class Server:
         found = {}
         for line in lines:
             name, _, value = line.partition(" ")
-            if name.startswith("sidecar_injector_skeleton_"):
+            if name.startswith(("sidecar_injector_skeleton_", "sidecar_injector_replica_")):
                 found[name.removeprefix("sidecar_injector_").removesuffix("_total")] = float(value)
         return found
 

@@ -13,6 +13,7 @@ import gc
 import itertools
 import sys
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -27,7 +28,7 @@ sys.path.append(str(ROOT / "scripts"))
 
 from benchlib import configurations, reviews
 
-from injector.injection.admission import decode, encode_patch
+from injector.injection.admission import decode, encode_operations, encode_patch
 from injector.injection.inject import inject, read_pod, request_for
 from injector.injection.policy import decide
 from injector.injection.render import template_data
@@ -92,7 +93,7 @@ def way(request: pytest.FixtureRequest, snapshot: Snapshot) -> Way:
         request=asked,
         rendering=rendering,
         overlay=getattr(overlay, "value", overlay),
-        injected=inject(asked, snapshot),
+        injected=inject(asked, snapshot).pod,
         snapshot=snapshot,
     )
 
@@ -122,7 +123,7 @@ def stages(way: Way) -> dict[str, Work]:
         "typing": partial(normalise, way.injected, POD),
         "inject": partial(inject, way.request, snapshot),
         "diff": partial(diff, way.review.object, way.injected),
-        "encode": partial(encode_patch, way.review, operations, behaviour),
+        "encode": lambda: encode_patch(way.review, b64encode(encode_operations(operations)), behaviour),
     }
 
 

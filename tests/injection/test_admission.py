@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -13,6 +14,7 @@ from injector.injection.admission import (
     decode,
     encode_allowed,
     encode_denied,
+    encode_operations,
     encode_patch,
 )
 from injector.injection.releases import behaviour_of
@@ -172,7 +174,8 @@ HEAD = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview"}
 def test_a_patch_is_answered_in_the_version_asked() -> None:
     operations: list[Any] = [{"op": "add", "path": "/a", "value": "é"}]
     response = {"uid": "u", "allowed": True, "patch": operations, "patchType": "JSONPatch"}
-    assert answered(encode_patch(REVIEW, operations, NEW)) == HEAD | {"response": response}
+    patch = base64.b64encode(encode_operations(operations))
+    assert answered(encode_patch(REVIEW, patch, NEW)) == HEAD | {"response": response}
 
 
 def test_an_old_release_does_not_echo_the_version() -> None:

@@ -199,5 +199,5 @@ def test_a_pod_without_metadata_and_spec_has_empty_ones():
 def test_the_pod_is_viewed_and_not_copied():
     snapshot = a_snapshot()
     dot = dot_of(a_request(), snapshot, POD, snapshot.mesh.proxy_config)
-    assert dot["Spec"].data is POD["spec"]
-    assert dot["Spec"].get("Containers")[0].data is POD["spec"]["containers"][0]
+    assert dot["Spec"].whole() is POD["spec"]
+    assert dot["Spec"].get("Containers")[0].whole() is POD["spec"]["containers"][0]

@@ -267,7 +267,7 @@ def _value(version: Version) -> Struct:
 def _of(value: Struct | NilPointer) -> Version:
     if isinstance(value, NilPointer):
         raise FunctionError("runtime error: invalid memory address or nil pointer dereference")
-    version = value.data["version"]
+    version = value.whole()["version"]
     assert isinstance(version, Version)  # noqa: S101 - _value puts nothing else there
     return version
 

@@ -76,8 +76,9 @@ def _struct(value: Struct) -> JSON:
     message = message_of(value)
     if message is not None:
         return message_to_json(message)
-    if "text" in value.data:  # a quantity, a time, an IntOrString
-        return value.data["text"]
+    data = value.whole()
+    if "text" in data:  # a quantity, a time, an IntOrString
+        return data["text"]
     if value.type.stringer is not None and "json.Marshaler" in value.type.implements:  # semver.Version
         return value.type.stringer(value)
     fields = {value.type.fields[name].json_name or name: field for name, field in value.items()}

@@ -154,7 +154,7 @@ def otel_resource_attributes(
 def _asks_for_attributes(mesh: Struct | NilPointer) -> bool:
     if isinstance(mesh, NilPointer):
         return False
-    providers = (provider.data.get("opentelemetry") or {} for provider in mesh.get("ExtensionProviders"))
+    providers = (provider.whole().get("opentelemetry") or {} for provider in mesh.get("ExtensionProviders"))
     return any(provider.get("serviceAttributeEnrichment") in _ASKING for provider in providers)
 
 

@@ -67,7 +67,7 @@ def message_of(value: Value) -> Message | None:
     if not isinstance(value, Struct):
         return None
     declared = _MESSAGES.get(value.type)
-    return None if declared is None else Message(type=declared, data=value.data)
+    return None if declared is None else Message(type=declared, data=value.whole())
 
 
 def proxy_config_type(minor: int) -> Type:
@@ -100,7 +100,7 @@ def _struct(declared: MessageType) -> StructType:
         declared.go_name,
         fields,
         methods=getters,
-        stringer=lambda value: message_text(declared, value.data),
+        stringer=lambda value: message_text(declared, value.whole()),
         decode=_oneof_decoder(declared),
     )
 
@@ -111,7 +111,7 @@ def _member_getter(declared: MessageType, each: MessageField) -> Method:
     def get(receiver: Struct | NilPointer) -> Value:
         if isinstance(receiver, NilPointer):
             return zero(member)
-        return read(member, receiver.data.get(each.json_name))
+        return read(member, receiver.whole().get(each.json_name))
 
     return Method(call=get, result=member)
 
@@ -167,7 +167,7 @@ def _wrapper(declared: WrapperType, *, gogo: bool) -> Type:
     made = message_type(
         f"{'types' if gogo else 'wrapperspb'}.{name}",
         {"Value": Field(json_name="value", type=_SCALARS[scalar])},
-        stringer=lambda value: wrapper_text(declared, value.data.get("value"), gogo=gogo),
+        stringer=lambda value: wrapper_text(declared, value.whole().get("value"), gogo=gogo),
         decode=lambda value: {"value": value},
     )
     return types.pointer_to(made)

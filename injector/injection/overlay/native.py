@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 from injector.injection.overlay.containers import (
@@ -44,9 +45,11 @@ def detect_native(
         return chosen
     if node_name in nodes:
         return _new_enough(nodes[node_name])
-    return bool(nodes) and all(_new_enough(version) for version in nodes.values())
+    # A cluster has thousands of nodes and two or three versions of them.
+    return bool(nodes) and all(map(_new_enough, set(nodes.values())))
 
 
+@lru_cache(maxsize=64)
 def _new_enough(version: str) -> bool:
     match = _KUBELET_VERSION.fullmatch(version)
     return match is not None and int(match["minor"]) >= _MINOR_WITH_NATIVE_SIDECARS

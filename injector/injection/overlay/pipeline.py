@@ -30,6 +30,7 @@ from injector.injection.overlay.status import NETWORK_LABEL, mark, status_text
 from injector.injection.overlay.strip import reinsert, strip
 from injector.injection.overlay.users import adjust_init_user, reset_openshift_user
 from injector.injection.render import (
+    Injected,
     InjectionTemplate,
     TemplateData,
     proxy_config_of,
@@ -38,7 +39,7 @@ from injector.injection.render import (
 )
 from injector.injection.request import InjectionRequest
 from injector.injection.snapshot import Snapshot
-from injector.json_types import Pod
+from injector.json_types import JSON, Pod
 
 TPROXY_MODE: Final = 1
 """ProxyConfig.InboundInterceptionMode.TPROXY of Istio's API."""
@@ -88,8 +89,8 @@ class Injection:
     native: bool
 
 
-def inject_overlay(request: InjectionRequest, snapshot: Snapshot) -> Pod:
-    """Return the injected pod; ``request.pod`` stays as it is and shares what did not change.
+def inject_overlay(request: InjectionRequest, snapshot: Snapshot) -> Injected:
+    """Inject the pod; ``request.pod`` stays as it is and shares what did not change.
 
     Raises InjectionError in Istio's words when the pod cannot be injected, BadReview where Istio's
     process would crash on it.
@@ -99,13 +100,14 @@ def inject_overlay(request: InjectionRequest, snapshot: Snapshot) -> Pod:
     with _RUNNING:
         validate(annotations_of(original), snapshot.behaviour)
         kept = overrides_of(annotations_of(original), injection.settings.rules.types)
-        merged, template_pod = _run_templates(injection, kept)
+        data = _template_data(injection, kept)
+        merged, template_pod, overlays = _run_templates(injection, data)
     with _REAPPLYING:
         merged = reapply(merged, original, template_pod, kept, injection.settings.rules.overrides)
         merged = _adjust_users(merged, injection)
     with _PROCESSING:
         final = _post_process(merged, template_pod, injection)
-    return rebase(request.pod, original, final)
+    return Injected(rebase(request.pod, original, final), data, overlays)
 
 
 # ---- before the templates
@@ -152,24 +154,32 @@ def _original(request: InjectionRequest, snapshot: Snapshot, settings: Settings)
 # ---- the templates
 
 
-def _run_templates(injection: Injection, kept: Overrides) -> tuple[Pod, Pod]:
-    """Return the pod and an empty pod, each with every template's overlay merged in."""
-    original, snapshot, settings = injection.original, injection.snapshot, injection.settings
-    stripped = reinsert(strip(original, settings.rules.metrics, agent_port=settings.agent_port), kept)
-    data = template_data(injection.request, snapshot, stripped, native=injection.native)
-    types = settings.rules.types
+def _template_data(injection: Injection, kept: Overrides) -> TemplateData:
+    """Return what templates see: the pod without an earlier injection."""
+    settings = injection.settings
+    stripped = strip(injection.original, settings.rules.metrics, agent_port=settings.agent_port)
+    pod = reinsert(stripped, kept)
+    return template_data(injection.request, injection.snapshot, pod, native=injection.native)
+
+
+def _run_templates(injection: Injection, data: TemplateData) -> tuple[Pod, Pod, tuple[JSON, ...]]:
+    """Return the pod and an empty pod, each with every template's overlay merged in, and the overlays."""
+    original, snapshot = injection.original, injection.snapshot
+    types = injection.settings.rules.types
     merged: Pod = original
     template_pod: Pod | None = None
+    overlays: list[JSON] = []
     for name in select_templates(annotations_of(original), snapshot.config):
         template = template_of(name, snapshot.templates)
         overlay = _overlay(template, data, snapshot, types)
+        overlays.append(overlay.value)
         if not snapshot.behaviour.template_pod_first:
             merged = _merged_with_owner(merged, overlay, types)
         with _APPLYING:
             template_pod = _added(template_pod, overlay, types)
         if snapshot.behaviour.template_pod_first:
             merged = _merged_with_owner(_followed(merged, template_pod, injection), overlay, types)
-    return merged, types.typed({}) if template_pod is None else template_pod
+    return merged, types.typed({}) if template_pod is None else template_pod, tuple(overlays)
 
 
 def _overlay(template: InjectionTemplate, data: TemplateData, snapshot: Snapshot, types: PodTypes) -> Overlay:

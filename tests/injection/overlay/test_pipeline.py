@@ -48,7 +48,7 @@ def a_snapshot(release: str = "1.31", mesh: str = "", values: Any = None, **arou
 
 def inject(pod, snapshot=None, *, path="/inject", namespace="shop", **around):
     snapshot = snapshot or a_snapshot(**around)
-    return inject_overlay(request_for(pod, namespace, namespace, path, snapshot), snapshot)
+    return inject_overlay(request_for(pod, namespace, namespace, path, snapshot), snapshot).pod
 
 
 def status_of(pod) -> Any:

@@ -1,0 +1,157 @@
+"""A pod in, what it has in common with its replicas out; and the patches that whole sets of replicas get.
+
+The pods of a ReplicaSet differ in three things: their name (which the API server shows from Kubernetes
+1.30), the last five letters of the volume that brings the service account's token, and managedFields,
+which say when they were written. Istio's injection does not look at managedFields, shows the name to
+templates only, and asks of a volume's name nothing but which others it is equal to. So all replicas get
+one patch, unless a template looked at what tells them apart, or the patch holds it.
+
+`is_common` says when, `likeness_of` whose.
+
+Knows no template, no cluster and no clock; whatever else an answer depends on is part of its key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from injector.json_types import JSON, JSONObject, Pod
+
+LARGEST_BODY: Final = 64 * 1024
+"""Bytes of a review whose pod is remembered: with 256 of them that is 16 MiB at the very most."""
+
+_ENTRIES: Final = 256
+_PREFIX: Final = "kube-api-access-"
+_TOKEN_VOLUME: Final = re.compile(_PREFIX + "[a-z0-9]{5}")
+_CONTAINERS: Final = ("containers", "initContainers")
+
+# Neither can be written so by anybody else: JSON escapes a NUL, and a name has none.
+_ANY_NAME: Final = "\0"
+_ANY_VOLUME: Final = b'"name":\0'
+
+Key = tuple[str, str, bool, bytes]
+"""The URL's path, the request's namespace, whether sidecars are native, and the likeness."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommonAnswer:
+    """What the answers to replicas have in common; ``patch`` in base64, as they carry it."""
+
+    patch: bytes
+    reason: str
+    message: str
+
+
+class _Entry:
+    __slots__ = ("answer", "used")
+
+    def __init__(self, answer: CommonAnswer) -> None:
+        self.answer = answer
+        self.used = False
+
+
+class ReplicaCache:
+    """The answers of the workloads met lately; ``hits`` and ``misses`` count what was looked for.
+
+    When it is full the oldest goes, but for those asked for since they were last passed over. It may be
+    shared by threads: at worst one of them forgets what another has just kept.
+    """
+
+    __slots__ = ("_entries", "hits", "misses")
+
+    def __init__(self) -> None:
+        self._entries: dict[Key, _Entry] = {}
+        self.hits = 0
+        self.misses = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, key: Key) -> CommonAnswer | None:
+        """Return the answer that was kept for a replica."""
+        entry = self._entries.get(key)
+        if entry is None:
+            self.misses += 1
+            return None
+        self.hits += 1
+        entry.used = True
+        return entry.answer
+
+    def keep(self, key: Key, answer: CommonAnswer) -> None:
+        """Keep an answer that `is_common`."""
+        while len(self._entries) >= _ENTRIES:
+            oldest = next(iter(self._entries), key)
+            entry = self._entries.pop(oldest, None)
+            if entry is not None and entry.used:
+                entry.used = False
+                self._entries[oldest] = entry
+        self._entries[key] = _Entry(answer)
+
+
+def likeness_of(pod: Pod) -> bytes | None:
+    """Return what is equal of two pods exactly if they are replicas; None for a pod that has none.
+
+    It is the pod's JSON, which tells 1, 1.0 and true apart, without managedFields and with blanks for
+    the pod's name and the token volume's.
+    """
+    metadata: JSONObject = pod.get("metadata") or {}
+    if not metadata.get("generateName"):
+        return None
+    common = {key: value for key, value in metadata.items() if key != "managedFields"}
+    if common.get("name"):
+        common["name"] = _ANY_NAME
+    try:
+        text = orjson.dumps(pod | {"metadata": common})
+    except orjson.JSONEncodeError:  # an integer beyond 64 bits
+        return None
+    volume = _token_volume(pod)
+    return text if volume is None else text.replace(b'"name":"%b"' % volume.encode(), _ANY_VOLUME)
+
+
+def is_common(pod: Pod, overlays: Sequence[JSON], patch: bytes, likeness: bytes) -> bool:
+    """Tell whether a JSON patch, made for ``pod`` by templates that read no name, fits all of that likeness.
+
+    It does where it holds neither name, and where the blanks of the likeness are the token volume and
+    its mounts and nothing else, so that a replica is the same pod with that one volume renamed. Nor may
+    an overlay speak of such a volume, since it could mean the replica's.
+    """
+    name = pod["metadata"].get("name")
+    if name and orjson.dumps(name)[1:-1] in patch:
+        return False
+    volume = _token_volume(pod)
+    if volume is None:
+        return True
+    token = volume.encode()
+    return (
+        token not in patch
+        and likeness.count(_ANY_VOLUME) == 1 + _mounts(pod, volume)
+        and not any(map(_may_speak_of_one, overlays))
+    )
+
+
+def _may_speak_of_one(overlay: JSON) -> bool:
+    try:
+        return _PREFIX.encode() in orjson.dumps(overlay)
+    except orjson.JSONEncodeError:  # an integer beyond 64 bits
+        return True
+
+
+def _token_volume(pod: Pod) -> str | None:
+    return next((name for name in _volumes(pod) if _TOKEN_VOLUME.fullmatch(name)), None)
+
+
+def _volumes(pod: Pod) -> Iterator[str]:
+    spec: JSONObject = pod.get("spec") or {}
+    return (name for volume in spec.get("volumes") or () if volume and (name := volume.get("name")))
+
+
+def _mounts(pod: Pod, volume: str) -> int:
+    spec: JSONObject = pod.get("spec") or {}
+    containers: list[Any] = [item for kind in _CONTAINERS for item in spec.get(kind) or () if item]
+    mounts = (mount for container in containers for mount in container.get("volumeMounts") or () if mount)
+    return sum(mount.get("name") == volume for mount in mounts)

@@ -1,0 +1,325 @@
+"""Replicas of a workload get one patch, and nobody gets another's."""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from injector.injection.injector import Injector
+from injector.injection.replicas import LARGEST_BODY, CommonAnswer, ReplicaCache
+from tests.injection.overlay.builders import a_container, a_pod
+
+SIDECAR = """
+metadata:
+  annotations: {owner: "{{ .DeploymentMeta.Name }}", port: "{{ (index (index .Spec.Containers 0).Ports 0).ContainerPort }}"}
+spec:
+  containers:
+  - name: istio-proxy
+    image: proxyv2
+    volumeMounts:
+    {{- range $path, $name := fromJSON (annotation .ObjectMeta "mounts" "{}") }}
+    - {name: {{ $name }}, mountPath: {{ $path }}}
+    {{- end }}
+  volumes:
+  - {name: istio-envoy, emptyDir: {}}
+  {{- range $name, $_ := fromJSON (annotation .ObjectMeta "volumes" "{}") }}
+  - {name: {{ $name }}, emptyDir: {medium: Memory}}
+  {{- end }}
+"""
+OWNER = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-5d4f", "uid": "1", "controller": True}
+
+
+def an_injector(template: str = SIDECAR, **options: Any) -> Injector:
+    config = json.dumps({"policy": "enabled", "templates": {"sidecar": template}})
+    return Injector.load(config, release=options.pop("release", "1.31"), **options)
+
+
+def alone(injector: Injector) -> Injector:
+    """Return the same injector, which has met nobody yet."""
+    return Injector(replace(injector.snapshot))
+
+
+def a_replica(letters: str, *containers: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    mount = {"name": f"kube-api-access-{letters}", "mountPath": "/token"}
+    pod = a_pod(
+        *(containers or [a_container(ports=[{"containerPort": 80}], volumeMounts=[mount])]),
+        volumes=[{"name": f"kube-api-access-{letters}", "projected": {"sources": []}}, {"name": "data"}],
+        **fields,
+    )
+    pod["metadata"] |= {
+        "name": f"web-5d4f-{letters}",
+        "generateName": "web-5d4f-",
+        "ownerReferences": [OWNER],
+        "managedFields": [{"manager": "kubelet", "time": f"2026-01-01T00:00:{len(letters):02}Z"}],
+    }
+    return pod
+
+
+def a_body(pod: Any, *, uid: str = "1", namespace: str = "shop") -> bytes:
+    request = {"uid": uid, "namespace": namespace, "object": pod}
+    review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
+    return json.dumps(review).encode()
+
+
+def ask(injector: Injector, pod: Any, **request: Any) -> dict[str, Any]:
+    answer = json.loads(injector.review(a_body(pod, **request)))["response"]
+    assert answer["allowed"], answer
+    return answer
+
+
+def counts(injector: Injector) -> tuple[int, int]:
+    replicas = injector.snapshot.replicas
+    return replicas.hits, replicas.misses
+
+
+def test_a_replica_gets_the_patch_of_the_first_and_its_own_uid() -> None:
+    injector = an_injector()
+    first = ask(injector, a_replica("abc12"))
+    second = ask(injector, a_replica("xyz34"), uid="2")
+    assert second == first | {"uid": "2"}
+    assert second == ask(alone(injector), a_replica("xyz34"), uid="2")
+    assert counts(injector) == (1, 1)
+
+
+def test_the_log_says_of_a_replica_what_it_says_of_the_first() -> None:
+    injector = an_injector()
+    first = injector.answer(a_body(a_replica("abc12")))
+    second = injector.answer(a_body(a_replica("xyz34")))
+    assert (second.outcome, second.reason, second.message) == (first.outcome, first.reason, first.message)
+    assert counts(injector) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda pod: pod["metadata"].update(labels={"app": "other"}),
+        lambda pod: pod["spec"]["containers"][0]["ports"][0].update(containerPort=81),
+        lambda pod: pod["spec"]["volumes"].append({"name": "more"}),
+        lambda pod: pod["spec"].update(nodeName="n"),
+        lambda pod: pod["spec"]["containers"][0]["volumeMounts"][0].update(name="data"),
+        lambda pod: pod["metadata"].update(ownerReferences=[OWNER | {"name": "db-5d4f"}]),
+        lambda pod: pod.update(unknown=1),
+    ],
+)
+def test_whatever_else_differs_makes_another_pod(change: Any) -> None:
+    injector = an_injector()
+    ask(injector, a_replica("abc12"))
+    other = a_replica("xyz34")
+    change(other)
+    assert ask(injector, other) == ask(alone(injector), other)
+    assert counts(injector) == (0, 2)
+
+
+@pytest.mark.parametrize(("one", "other"), [(1, True), (1, 1.0), (0, None), ("", None)])
+def test_values_that_python_takes_for_equal_are_told_apart(one: Any, other: Any) -> None:
+    injector = an_injector()
+    for value in (one, other):
+        ask(injector, a_replica("abc12", note=value))
+    assert counts(injector) == (0, 2)
+
+
+def test_path_and_namespace_belong_to_what_decides() -> None:
+    injector = an_injector()
+    ask(injector, a_replica("abc12"))
+    ask(injector, a_replica("abc12"), namespace="bank")
+    injector.review(a_body(a_replica("abc12")), "/inject/cluster/other")
+    assert counts(injector) == (0, 3)
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        "{{ .ObjectMeta.Name }}",
+        "{{ len .Spec.Volumes }}",
+        "{{ (index .Spec.Volumes 0).Name | len }}",
+        "{{ range .Spec.Containers }}{{ range .VolumeMounts }}{{ .MountPath | len }}{{ end }}{{ end }}",
+        "{{ toJson .Spec | len }}",
+        "{{ toJson .ObjectMeta | len }}",
+        '{{ printf "%v" .ObjectMeta | len }}',
+        '{{ printf "%+v" .Spec | len }}',
+        '{{ if eq .ObjectMeta.Name "web-5d4f-xyz34" }}1{{ else }}2{{ end }}',
+        "{{ with .Spec }}{{ with index .Containers 0 }}{{ toYaml . | len }}{{ end }}{{ end }}",
+        "{{ $all := . }}{{ toJson $all.Spec.Containers | len }}",
+        "{{ $x := dict }}{{ $_ := set $x `pod` (deepCopy .ObjectMeta) }}{{ $x.pod.Name }}",
+        "{{ (first .Spec.Containers).VolumeMounts | len }}",
+        '{{ define "look" }}{{ .Name }}{{ end }}{{ template "look" .ObjectMeta }}',
+    ],
+)
+def test_a_template_that_looks_at_what_tells_them_apart_is_asked_for_each(look: str) -> None:
+    template = SIDECAR.replace("owner:", "look: '{}', owner:".format(look.replace("'", "''")))
+    injector = an_injector(template)
+    for letters in ("abc12", "xyz34"):
+        assert ask(injector, a_replica(letters)) == ask(alone(injector), a_replica(letters))
+    assert not len(injector.snapshot.replicas)
+    assert counts(injector) == (0, 2)
+
+
+def test_a_pod_that_is_its_own_workload_is_asked_for_itself() -> None:
+    injector = an_injector(SIDECAR.replace(".DeploymentMeta.Name", 'hasSuffix "34" .DeploymentMeta.Name'))
+    for letters in ("abc12", "xyz34"):
+        pod = a_replica(letters)
+        pod["metadata"]["ownerReferences"][0] = OWNER | {"name": ""}
+        assert ask(injector, pod) == ask(alone(injector), pod)
+    assert counts(injector) == (0, 2)
+
+
+def test_a_container_that_is_called_like_the_volume_is_another_in_each() -> None:
+    injector = an_injector(
+        SIDECAR.replace(".DeploymentMeta.Name", 'hasSuffix "34" (index .Spec.Containers 0).Name')
+    )
+    for letters in ("abc12", "xyz34"):
+        pod = a_replica(letters)
+        pod["spec"]["containers"][0]["name"] = f"kube-api-access-{letters}"
+        assert ask(injector, pod) == ask(alone(injector), pod)
+    assert counts(injector) == (0, 2)
+
+
+def test_a_proxy_of_the_owner_that_mounts_the_token_is_written_down_for_each() -> None:
+    """With its mounts, in an annotation."""
+    injector = an_injector()
+    for letters in ("abc12", "xyz34"):
+        mount = {"name": f"kube-api-access-{letters}", "mountPath": "/token"}
+        proxy = a_container("istio-proxy", image="auto", volumeMounts=[mount])
+        pod = a_replica(letters, a_container(ports=[{"containerPort": 80}]), proxy)
+        assert ask(injector, pod) == ask(alone(injector), pod)
+    assert counts(injector) == (0, 2)
+
+
+def test_a_pod_that_nothing_owns_or_made_is_asked_for_itself() -> None:
+    injector = an_injector()
+    for letters in ("abc12", "xyz34"):
+        orphan = a_replica(letters)
+        del orphan["metadata"]["ownerReferences"]
+        assert ask(injector, orphan) == ask(alone(injector), orphan)
+        single = a_replica(letters)
+        del single["metadata"]["generateName"]
+        assert ask(injector, single) == ask(alone(injector), single)
+    assert counts(injector)[0] == 0
+
+
+@pytest.mark.parametrize("letters", ["abc12", "xyz34"])
+def test_a_volume_of_the_template_may_become_that_of_a_replica(letters: str) -> None:
+    """By an annotation, whose author knows nothing of the letters that a later replica gets."""
+    injector = an_injector()
+    annotations = {"volumes": '{"kube-api-access-xyz34": 1}'}
+    ask(injector, a_replica("abc12", annotations=annotations))
+    pod = a_replica(letters, annotations=annotations)
+    assert ask(injector, pod) == ask(alone(injector), pod)
+    assert counts(injector) == (0, 2)
+
+
+def test_a_volume_that_the_template_takes_away_may_be_that_of_a_replica() -> None:
+    away = 'volumes:\n  - {name: {{ annotation .ObjectMeta "away" "" | quote }}, $patch: delete}'
+    injector = an_injector(SIDECAR.replace("volumes:", away))
+    for letters in ("abc12", "xyz34"):
+        pod = a_replica(letters, annotations={"away": "kube-api-access-xyz34"})
+        assert ask(injector, pod) == ask(alone(injector), pod)
+    assert counts(injector) == (0, 2)
+
+
+def test_a_pod_whose_name_is_in_the_patch_is_asked_for_itself() -> None:
+    injector = an_injector(SIDECAR.replace("proxyv2", "{{ index .ObjectMeta.Annotations `image` }}"))
+    for letters in ("abc12", "xyz34"):
+        pod = a_replica(letters, annotations={"image": "web-5d4f-abc12"})
+        assert ask(injector, pod) == ask(alone(injector), pod)
+    assert counts(injector) == (0, 2)
+
+
+def test_on_openshift_the_namespace_is_looked_at_each_time() -> None:
+    namespaces = {"shop": {"metadata": {"annotations": {"openshift.io/sa.scc.uid-range": "1000/10"}}}}
+    template = SIDECAR.replace("image: proxyv2", "image: proxyv2-{{ .ProxyUID }}")
+    injector = an_injector(template, env={"PLATFORM": "openshift"}, namespaces=namespaces)
+    before = ask(injector, a_replica("abc12"))
+    namespaces["shop"]["metadata"]["annotations"]["openshift.io/sa.scc.uid-range"] = "2000/10"
+    assert ask(injector, a_replica("abc12")) != before
+    assert counts(injector) == (0, 0)
+
+
+def test_nodes_that_change_make_other_pods() -> None:
+    nodes = {"n": "v1.33.0"}
+    template = SIDECAR.replace("proxyv2", "proxyv2-{{ .NativeSidecars }}")
+    injector = an_injector(template, nodes=nodes)
+    before = ask(injector, a_replica("abc12"))
+    nodes["old"] = "v1.30.0"
+    assert ask(injector, a_replica("abc12")) != before
+    assert ask(injector, a_replica("abc12")) == ask(alone(injector), a_replica("abc12"))
+
+
+def test_another_cluster_state_starts_anew() -> None:
+    injector = an_injector()
+    ask(injector, a_replica("abc12"))
+    changed = injector.with_cluster(nodes={}, namespaces={})
+    ask(changed, a_replica("abc12"))
+    assert counts(changed) == (0, 1)
+
+
+def test_a_review_of_any_size_is_answered_and_a_large_one_not_kept() -> None:
+    injector = an_injector()
+    for letters in ("abc12", "xyz34"):
+        ask(injector, a_replica(letters, note="x" * LARGEST_BODY))
+    assert counts(injector) == (0, 0)
+
+
+def test_what_was_asked_for_lately_outlives_what_was_not() -> None:
+    cache = ReplicaCache()
+    answer = CommonAnswer(b"", "", "")
+    keys = [("", "", False, str(number).encode()) for number in range(1000)]
+    for key in keys:
+        cache.get(keys[0])
+        cache.keep(key, answer)
+    assert len(cache) == 256
+    assert cache.get(keys[0]) is cache.get(keys[-1]) is answer
+    assert cache.get(keys[1]) is None
+
+
+VOLUMES = st.sampled_from(
+    ["kube-api-access-aaaaa", "kube-api-access-bbbbb", "kube-api-access-", "data", "istio-envoy", "\0"]
+)
+NAMES = st.sampled_from(["", "web-a", "web-b", 'we"b', "kube-api-access-aaaaa"])
+PLACES = st.sampled_from(["/a", "/b"])
+
+
+@st.composite
+def hostile_pods(draw: st.DrawFn) -> dict[str, Any]:
+    """Draw a pod of few names, so that they stand where nobody would put them."""
+
+    def mounts() -> list[dict[str, Any]]:
+        return [{"name": draw(VOLUMES), "mountPath": draw(PLACES)} for _ in range(draw(st.integers(0, 2)))]
+
+    container = a_container(draw(VOLUMES), ports=[{"containerPort": 80}], volumeMounts=mounts())
+    extra = a_container("istio-proxy", image="auto", volumeMounts=mounts())
+    containers = [container, extra][: draw(st.integers(1, 2))]
+    annotations = {
+        "volumes": json.dumps(draw(st.dictionaries(VOLUMES, st.just(1), max_size=2))),
+        "mounts": json.dumps(draw(st.dictionaries(PLACES, VOLUMES, max_size=2))),
+    }
+    pod = a_replica("aaaaa", *containers, annotations=annotations)
+    pod["metadata"]["name"] = draw(NAMES)
+    pod["spec"]["volumes"] = [{"name": draw(VOLUMES)} for _ in range(draw(st.integers(0, 3)))]
+    return pod
+
+
+def renamed(pod: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return a pod that differs as replicas do, and in as many places as the letters stand."""
+    text = json.dumps(pod).replace("kube-api-access-aaaaa", json.dumps(name)[1:-1])
+    other: dict[str, Any] = json.loads(text)
+    return other
+
+
+@given(hostile_pods(), NAMES, VOLUMES)
+def test_nobody_gets_what_was_made_for_another(pod: dict[str, Any], name: str, volume: str) -> None:
+    injector = HOSTILE
+    others = [copy.deepcopy(pod), renamed(pod, volume), renamed(pod, "kube-api-access-ccccc")]
+    for other in others:
+        other["metadata"]["name"] = name
+    for each in (pod, *others):
+        assert injector.review(a_body(each)) == alone(injector).review(a_body(each))
+
+
+HOSTILE = an_injector()
