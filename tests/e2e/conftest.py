@@ -40,6 +40,9 @@ AUDIT_POLICY = {
 }
 
 
+BUILD_SECONDS = 2700
+
+
 def assets() -> Path:
     """Return the folder with the control plane's programs: given, built before, or built now."""
     if given := os.environ.get("KUBEBUILDER_ASSETS"):
@@ -50,8 +53,15 @@ def assets() -> Path:
             "NO KUBE-APISERVER: set KUBEBUILDER_ASSETS, or have Go and the reference data; e2e is skipped"
         )
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sidecar-injector" / "kube"
+    if not (cache / ".stamp").exists():
+        words = "tests/e2e: building a kube-apiserver; the first time takes ten minutes or more"
+        print(words, file=sys.__stderr__, flush=True)
     result = subprocess.run(
-        ["bash", str(shared / "kube" / "build"), str(cache)], capture_output=True, text=True, check=False
+        ["bash", str(shared / "kube" / "build"), str(cache)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=BUILD_SECONDS,
     )
     if result.returncode:
         pytest.skip(f"NO KUBE-APISERVER: it could not be built: {result.stderr.strip()[-300:]}")
