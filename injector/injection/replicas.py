@@ -21,11 +21,13 @@ from typing import Any, Final
 import orjson
 
 from injector.json_types import JSON, JSONObject, Pod
+from injector.sightings import Sightings
 
 LARGEST_BODY: Final = 64 * 1024
 """Bytes of a review whose pod is remembered: with 256 of them that is 16 MiB at the very most."""
 
 _ENTRIES: Final = 256
+_SEEN: Final = 8 * _ENTRIES
 _PREFIX: Final = "kube-api-access-"
 _TOKEN_VOLUME: Final = re.compile(_PREFIX + "[a-z0-9]{5}")
 _CONTAINERS: Final = ("containers", "initContainers")
@@ -58,14 +60,16 @@ class _Entry:
 class ReplicaCache:
     """The answers of the workloads met lately; ``hits`` and ``misses`` count what was looked for.
 
-    When it is full the oldest goes, but for those asked for since they were last passed over. It may be
-    shared by threads: at worst one of them forgets what another has just kept.
+    An answer is kept when the second replica comes, since many pods have none. When it is full the oldest
+    goes, but for those asked for since they were last passed over. It may be shared by threads: at worst
+    one of them forgets what another has just kept.
     """
 
-    __slots__ = ("_entries", "hits", "misses")
+    __slots__ = ("_entries", "_seen", "hits", "misses")
 
     def __init__(self) -> None:
         self._entries: dict[Key, _Entry] = {}
+        self._seen = Sightings(_SEEN)
         self.hits = 0
         self.misses = 0
 
@@ -81,6 +85,10 @@ class ReplicaCache:
         self.hits += 1
         entry.used = True
         return entry.answer
+
+    def is_awaited(self, key: Key) -> bool:
+        """Tell whether a replica was met before, so that an answer is worth keeping."""
+        return not self._seen.is_first(key)
 
     def keep(self, key: Key, answer: CommonAnswer) -> None:
         """Keep an answer that `is_common`."""

@@ -16,6 +16,7 @@ from injector.kubeyaml.reading import load
 from injector.kubeyaml.safety import UnsafeValueError
 from injector.kubeyaml.skeleton import Skeleton, Untrusted, are_harmless
 from injector.rendering import Rendering
+from injector.sightings import Sightings
 
 _SAMPLE: Final = 5
 """Candidates for eviction; Redis found five to be close to true LRU."""
@@ -77,7 +78,7 @@ class SkeletonCache:
         self._entries: dict[tuple[str, ...], _Entry] = {}
         self._filled_lately: dict[tuple[Skeleton, tuple[str, ...]], Filled] = {}
         self._keys: list[tuple[str, ...]] = []
-        self._seen: dict[int, None] = {}
+        self._seen = Sightings(_SEEN_PER_ENTRY * max_entries)
         self._random = 1
         self.hits = 0
         self.misses = 0
@@ -118,7 +119,7 @@ class SkeletonCache:
         if untrusted == "scalar":
             rendering = _readable(rendering)
         if (
-            self._is_first_sight(rendering.strings)
+            self._seen.is_first(rendering.strings)
             and are_harmless(rendering.values)
             and all(rendering.values)
         ):
@@ -129,15 +130,6 @@ class SkeletonCache:
         skeleton = Skeleton.parse(rendering.strings)
         self._keep(skeleton)
         return self._filled(skeleton, rendering, untrusted)
-
-    def _is_first_sight(self, strings: tuple[str, ...]) -> bool:
-        digest = hash(strings)
-        if self._seen.pop(digest, self) is None:
-            return False
-        self._seen[digest] = None
-        if len(self._seen) > _SEEN_PER_ENTRY * self._max_entries:
-            del self._seen[next(iter(self._seen))]
-        return True
 
     def _keep(self, skeleton: Skeleton) -> None:
         strings = skeleton.strings

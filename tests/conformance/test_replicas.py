@@ -54,7 +54,8 @@ def test_a_replica_gets_what_it_would_have_got_alone(release: str) -> None:
     asked = hits = 0
     for case in injectable(release):
         shared, alone = injector_for(case.setup, "scalar"), injector_for(case.setup, "scalar")
-        answer(shared, case, "aaaaa")
+        for _ in range(2):
+            answer(shared, case, "aaaaa")
         assert answer(shared, case, "bbbbb") == answer(alone, case, "bbbbb"), case.name
         assert alone.snapshot.replicas.hits == 0
         asked, hits = asked + 1, hits + shared.snapshot.replicas.hits
