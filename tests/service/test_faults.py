@@ -80,7 +80,7 @@ def test_leaf_swaps_under_load_lose_nothing(
         "peak RSS MiB": process.peak_mib(),
     }
     assert outcome["failed"] == 0, outcome
-    assert outcome["ok"] >= count * 60
+    assert outcome["ok"] >= (100_000 if count > 100 else count * 60)
     assert count < 100 or max(took) < 2
     assert said(process, "new files serve") == count
 
