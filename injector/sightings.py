@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from contextlib import suppress
 
 
 class Sightings:
@@ -24,5 +25,6 @@ class Sightings:
             return False
         self._hashes[digest] = None
         if len(self._hashes) > self._most:
-            del self._hashes[next(iter(self._hashes))]
+            with suppress(KeyError, RuntimeError):  # another thread changed it in between
+                del self._hashes[next(iter(self._hashes))]
         return True

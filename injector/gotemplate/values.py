@@ -256,14 +256,14 @@ class Struct:
         values[name] = value
         return value
 
-    def _same(self, *, pointer: bool) -> Struct:
+    def same(self, *, pointer: bool) -> Struct:
         """Return the same struct, or a pointer to it: what one of them has read, both have."""
         same = Struct(self.type, self._data, pointer=pointer)
         same._values = self._values
         return same
 
     def whole(self) -> Mapping[str, Any]:
-        """Return the data itself."""
+        """Return the data itself: whoever takes it counts as having read all of it."""
         self._values[_WHOLE] = True
         return self._data
 
@@ -359,13 +359,13 @@ def deref(value: Value) -> Value:
     if isinstance(value, Pointer):
         return value.value
     if isinstance(value, Struct) and value.pointer:
-        return value._same(pointer=False)  # noqa: SLF001 - its own class
+        return value.same(pointer=False)
     return value
 
 
 def address(value: Struct) -> Struct:
     """Return a pointer to a struct; both read the same data."""
-    return value._same(pointer=True)  # noqa: SLF001 - its own class
+    return value.same(pointer=True)
 
 
 def from_json(value: Any) -> Value:

@@ -88,7 +88,7 @@ def _answer_anew(review: Review, pod: Pod, path: str, snapshot: Snapshot, key: K
         return _denied(review, "injection", error, behaviour)
     text = encode_operations(diff(review.object, injected.pod))
     made = CommonAnswer(base64.b64encode(text), decision.rule, decision.reason)
-    if key is not None and snapshot.replicas.is_awaited(key) and _is_common(request, injected, text, key):
+    if key is not None and snapshot.replicas.meet(key) and _is_common(request, injected, text, key):
         snapshot.replicas.keep(key, made)
     return _injected(review, made, behaviour)
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,10 +25,12 @@ from injector.json_types import JSON, JSONObject, Pod
 from injector.sightings import Sightings
 
 LARGEST_BODY: Final = 64 * 1024
-"""Bytes of a review whose pod is remembered: with 256 of them that is 16 MiB at the very most."""
+"""Bytes of a review whose pod is remembered: 256 pods are 16 MiB, and their patches come on top."""
 
 _ENTRIES: Final = 256
 _SEEN: Final = 8 * _ENTRIES
+"""Pods remembered by hash only."""
+
 _PREFIX: Final = "kube-api-access-"
 _TOKEN_VOLUME: Final = re.compile(_PREFIX + "[a-z0-9]{5}")
 _CONTAINERS: Final = ("containers", "initContainers")
@@ -86,19 +89,23 @@ class ReplicaCache:
         entry.used = True
         return entry.answer
 
-    def is_awaited(self, key: Key) -> bool:
-        """Tell whether a replica was met before, so that an answer is worth keeping."""
+    def meet(self, key: Key) -> bool:
+        """Note that a pod came; True when a replica had come before, so that its answer is worth keeping."""
         return not self._seen.is_first(key)
 
     def keep(self, key: Key, answer: CommonAnswer) -> None:
         """Keep an answer that `is_common`."""
         while len(self._entries) >= _ENTRIES:
-            oldest = next(iter(self._entries), key)
-            entry = self._entries.pop(oldest, None)
-            if entry is not None and entry.used:
-                entry.used = False
-                self._entries[oldest] = entry
+            with suppress(RuntimeError):  # another thread changed it in between
+                self._pass_over(next(iter(self._entries), key))
         self._entries[key] = _Entry(answer)
+
+    def _pass_over(self, oldest: Key) -> None:
+        """Forget an entry; one that was used since it was last passed over becomes the youngest instead."""
+        entry = self._entries.pop(oldest, None)
+        if entry is not None and entry.used:
+            entry.used = False
+            self._entries[oldest] = entry
 
 
 def likeness_of(pod: Pod) -> bytes | None:

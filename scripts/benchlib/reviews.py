@@ -24,6 +24,8 @@ _MARK: Final = re.compile(f"({_HASH}|{_UID}|{_SUFFIX})".encode())
 _TOKEN_VOLUME: Final = re.compile("kube-api-access-[a-z0-9]{5}")
 _ALONE: Final = "-alone"
 _ALPHABET: Final = "bcdfghjklmnpqrstvwxz2456789"
+_NEVER_AGAIN: Final = len(_ALPHABET) ** 6
+"""More pods than any load sends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +49,7 @@ class Review:
             filled = {
                 _UID.encode(): uid,
                 _SUFFIX.encode(): _letters(number, 5),
-                _HASH.encode(): _letters(number % self.workloads + 27**6, 10),
+                _HASH.encode(): _letters(number % self.workloads + _NEVER_AGAIN, 10),
             }
             pieces = self.variants[number % len(self.variants)]
             yield uid, b"".join([filled.get(piece, piece) for piece in pieces])
@@ -75,7 +77,7 @@ def _case(name: str, folder: Path | None, *, alone: bool) -> Review:
     found: dict[str, Any] | list[dict[str, Any]] = _read(name, folder) or _MADE[name]()
     variants = [_marked(review) for review in (found if isinstance(found, list) else [found])]
     sizes = (sum(map(len, pieces)) for pieces in variants)
-    workloads = 27**6 if alone else WORKLOADS
+    workloads = _NEVER_AGAIN if alone else WORKLOADS
     return Review(variants=tuple(variants), size=max(sizes), workloads=workloads)
 
 

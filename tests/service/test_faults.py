@@ -368,7 +368,7 @@ def test_overload_is_refused_for_a_second_and_is_over_at_once(
         "peak RSS MiB": process.peak_mib(),
     }
     assert set(outcome["faults"]) <= {"status 503"}, outcome
-    assert outcome["failed"] <= outcome["ok"] / 100, outcome
+    assert outcome["failed"] <= outcome["ok"] / (100 if count == 2 else 1000), outcome
     assert outcome["retries"] > 0
     assert after["failed"] == 0, after
     assert count == 2 or after["p50"] < 1000, after

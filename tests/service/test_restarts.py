@@ -36,7 +36,7 @@ class Rollout:
         new.write_text("".join(f"127.0.0.1:{replica.ports[0]}\n" for replica in self.replicas))
         new.replace(self.endpoints)
 
-    def pressed(self, seconds: float) -> Pressure:
+    def press(self, seconds: float) -> Pressure:
         """Load them in rounds of ``seconds``, longer than a drain: a new round dials only who is left."""
         options = {"rate": 0, "connections": CALLERS, "endpoints": self.endpoints}
         return Pressure(lambda: load(self.client, self.first, seconds, **options))
@@ -76,7 +76,7 @@ def test_rolling_restarts_under_load_lose_nothing(
     drain: dict[str, float],
 ) -> None:
     rollout = Rollout(launch, apiserver_client, drain=drain)
-    pressure = rollout.pressed(5 if count == 1 else 30)
+    pressure = rollout.press(5 if count == 1 else 30)
     for number in range(count):
         rollout.replace(lags[number % len(lags)])
     outcome = pressure.end()
@@ -100,7 +100,7 @@ def test_the_control_that_does_not_announce_its_end_loses_reviews(
     """The same drain without `Connection: close`: the pool goes on using what is about to be closed."""
     drain = {"minimum": 0.5, "quiet": 0.3, "maximum": 1.0, "in_flight": 2}
     rollout = Rollout(launch, apiserver_client, drain=drain, unannounced=True)
-    pressure = rollout.pressed(4)
+    pressure = rollout.press(4)
     restarts = 0
     # The close and a review must cross on the wire: nearly always with so many busy connections, not always.
     while not pressure.failed and restarts < 20:
