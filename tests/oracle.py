@@ -21,6 +21,9 @@ IS_FULL = os.environ.get("DIFFERENTIAL") == "full"
 BATCH = 100
 """Questions an example: a start of the oracle costs as much as many answers."""
 
+KUBERNETES = 34
+"""The minor version of Kubernetes whose types the oracle is built with."""
+
 _REPEATS = 2000
 """Go walks maps in random order; a rare order of several faults is met with so many tries."""
 

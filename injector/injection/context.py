@@ -54,9 +54,10 @@ class _Row:
     type: Type
 
 
-def _rows(minor: int) -> tuple[_Row, ...]:
+def _rows(behaviour: Behaviour) -> tuple[_Row, ...]:
     """Return the fields of SidecarTemplateData, in Go's order, with their types in one minor."""
-    metadata, spec = struct(OBJECT_META), struct(POD_SPEC)
+    minor, kubernetes = behaviour.minor, behaviour.kubernetes
+    metadata, spec = struct(OBJECT_META, kubernetes), struct(POD_SPEC, kubernetes)
     old = Span(until=8)
     mesh = types.pointer_to(struct_type(schema_of(minor).message(MESH_CONFIG)))
     return (
@@ -89,7 +90,9 @@ def dot_type(behaviour: Behaviour) -> StructType:
     """Return the Go type of the dot, Istio's SidecarTemplateData of the release."""
     minor = behaviour.minor
     fields = {
-        row.name: Field(json_name=row.name, type=row.type) for row in _rows(minor) if row.span.covers(minor)
+        row.name: Field(json_name=row.name, type=row.type)
+        for row in _rows(behaviour)
+        if row.span.covers(minor)
     }
     return StructType(name="inject.SidecarTemplateData", fields=fields)
 
@@ -134,12 +137,12 @@ def dot_of(
     """
     behaviour = snapshot.behaviour
     metadata: JSONObject = pod.get("metadata") or {}
-    pointer = behaviour.metadata_pointers
+    pointer, kubernetes = behaviour.metadata_pointers, behaviour.kubernetes
     fields: dict[str, Value] = {
         "TypeMeta": _type_meta(request.workload, behaviour),
         "DeploymentMeta": _deployment_meta(request.workload, behaviour),
-        "ObjectMeta": Struct(struct(OBJECT_META), metadata, pointer=pointer),
-        "Spec": Struct(struct(POD_SPEC), pod.get("spec") or {}, pointer=pointer),
+        "ObjectMeta": Struct(struct(OBJECT_META, kubernetes), metadata, pointer=pointer),
+        "Spec": Struct(struct(POD_SPEC, kubernetes), pod.get("spec") or {}, pointer=pointer),
         "ProxyConfig": _proxy_config(proxy_config, behaviour),
         "NativeSidecars": native,
     }
@@ -201,4 +204,5 @@ def _type_meta(workload: Workload, behaviour: Behaviour) -> Struct:
 def _deployment_meta(workload: Workload, behaviour: Behaviour) -> Struct:
     if behaviour.deployment_meta_is_name:
         return Struct(_NAMESPACED_NAME, workload.metadata)
-    return Struct(struct(OBJECT_META), workload.metadata, pointer=_POINTED.covers(behaviour.minor))
+    metadata = struct(OBJECT_META, behaviour.kubernetes)
+    return Struct(metadata, workload.metadata, pointer=_POINTED.covers(behaviour.minor))

@@ -1,4 +1,4 @@
-"""Kubernetes' Go structs as templates see them: views on a pod's JSON. Knows no pod and no release.
+"""Kubernetes' Go structs as templates see them: views on a pod's JSON. those of each version.
 
 The fields are those of the generated schema, with Go's names; a view reads its JSON when a template asks.
 """
@@ -14,7 +14,7 @@ from injector.gotemplate.types import Field, StructType, Type
 from injector.gotemplate.values import Pointer, Struct, TypedList, Value
 from injector.injection.go_names_data import GO_NAMES
 from injector.json_types import JSON
-from injector.patch.schema import GoType, go_type
+from injector.patch.schema import NEWEST, GoType, go_type
 
 OBJECT_META: Final = "meta/v1.ObjectMeta"
 POD_SPEC: Final = "core/v1.PodSpec"
@@ -23,18 +23,25 @@ _EMBEDDED_ELSEWHERE: Final = {"TypeMeta": "meta/v1.TypeMeta"}
 _EXPRESSIONS: dict[StructType, GoType] = {}
 
 
+def struct(expression: str, version: int = NEWEST) -> StructType:
+    """Return a struct by the schema's name for it, for instance ``core/v1.PodSpec``.
+
+    ``version`` is the minor version of Kubernetes whose struct it is.
+    """
+    return _struct(expression, version)
+
+
 @cache
-def struct(expression: str) -> StructType:
-    """Return a struct by the schema's name for it, for instance ``core/v1.PodSpec``."""
-    declared = go_type(expression)
+def _struct(expression: str, version: int) -> StructType:
+    declared = go_type(expression, version)
     fields = _fields(expression, [(each.path, each.type) for each in declared.fields])
     made = StructType(name=str(declared), fields=fields)
     _EXPRESSIONS[made] = declared
     return made
 
 
-def encodable(value: Value) -> tuple[JSON, str] | None:
-    """Return the JSON behind a view, or a list or map of views, and the schema's name of its type.
+def encodable(value: Value) -> tuple[JSON, GoType] | None:
+    """Return the JSON behind a view, or a list or map of views, and its type in the schema.
 
     None for what is not of Kubernetes.
     """
@@ -42,19 +49,19 @@ def encodable(value: Value) -> tuple[JSON, str] | None:
         return encodable(value.value)
     if isinstance(value, Struct):
         known = _EXPRESSIONS.get(value.type)
-        return None if known is None else (value.whole(), known.expression)
+        return None if known is None else (value.whole(), known)
     if isinstance(value, TypedList):
         return _encodable_list(value)
     return None
 
 
-def _encodable_list(value: TypedList) -> tuple[JSON, str] | None:
+def _encodable_list(value: TypedList) -> tuple[JSON, GoType] | None:
     elem = value.type.elem
     known = _EXPRESSIONS.get(elem) if isinstance(elem, StructType) else None
     if known is None:
         return None
     data = None if value.is_nil else [element.whole() for element in value]
-    return data, f"[]{known.expression}"
+    return data, go_type(f"[]{known.expression}", known.version)
 
 
 def _fields(owner: str, paths: list[tuple[str, GoType]]) -> dict[str, Field]:
@@ -83,7 +90,7 @@ def _embedded(owner: str, name: str, paths: list[tuple[str, GoType]]) -> StructT
 def _type(declared: GoType) -> Type:
     match declared.kind:
         case "struct":
-            return struct(declared.expression)
+            return _struct(declared.expression, declared.version)
         case "pointer":
             return types.pointer_to(_type(declared.element))
         case "list":

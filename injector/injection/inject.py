@@ -32,7 +32,7 @@ from injector.injection.request import InjectionRequest
 from injector.injection.snapshot import Snapshot
 from injector.injection.url import environment_of
 from injector.json_types import JSON, JSONObject, Pod
-from injector.patch import POD, diff, fits, normalise
+from injector.patch import diff, fits, go_type, normalise
 
 Outcome = Literal["injected", "skipped", "denied"]
 
@@ -64,7 +64,7 @@ def answer_review(body: bytes, path: str, snapshot: Snapshot) -> Answer:
         answer = encode_denied(None, str(error), behaviour)
         return Answer(body=answer, outcome="denied", reason="undecodable", message=str(error))
     try:
-        pod = read_pod(review.object)
+        pod = read_pod(review.object, behaviour)
     except InjectionError as error:
         return _denied(review, "object", error, behaviour)
     key = _key_of(review, pod, path, snapshot) if len(body) <= LARGEST_BODY else None
@@ -103,7 +103,7 @@ def inject(request: InjectionRequest, snapshot: Snapshot) -> Injected:
 def inject_one(pod: Pod, namespace: str, snapshot: Snapshot) -> tuple[Pod, Decision]:
     """Return the pod as the webhook would leave it, and why; raises InjectionError."""
     behaviour = snapshot.behaviour
-    received = read_pod(pod)
+    received = read_pod(pod, behaviour)
     effective = namespace_of(received, namespace, behaviour)
     decision = decide(received, effective, snapshot.config, behaviour)
     if not decision.inject:
@@ -115,18 +115,19 @@ def inject_one(pod: Pod, namespace: str, snapshot: Snapshot) -> tuple[Pod, Decis
 # ---- what was received
 
 
-def read_pod(received: JSON) -> Pod:
+def read_pod(received: JSON, behaviour: Behaviour) -> Pod:
     """Return the object of a review as a pod; raises InjectionError in encoding/json's words.
 
-    It is returned as received, fields that Kubernetes does not know included; only where its keys are
-    spelt in another case than Kubernetes spells them, which Go accepts, is it the typed pod.
+    It is returned as received; only where its keys are spelt in another case than Kubernetes spells them,
+    which Go accepts, is it the typed pod. Fields that the release's types do not have are in both.
     """
     if received is None:
         raise InjectionError("unexpected end of JSON input")
-    if isinstance(received, dict) and fits(received, POD):
+    declared = go_type("core/v1.Pod", behaviour.kubernetes)
+    if isinstance(received, dict) and fits(received, declared):
         return received
     try:
-        typed: Pod = normalise(received, POD)
+        typed: Pod = normalise(received, declared, keep_unknown=True)
     except TypedError as error:
         raise InjectionError(str(error)) from error
     pod: Pod = received

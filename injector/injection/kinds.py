@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from injector.json_types import JSON, JSONObject
-from injector.patch import KINDS, GoType
+from injector.patch import KINDS
 
 Path = tuple[str, ...]
 
@@ -18,13 +18,13 @@ Path = tuple[str, ...]
 class PodPlace:
     """Where a workload keeps the metadata and the spec of its pods.
 
-    ``schema`` is the Go type of the whole document, None where Kubernetes has none: then only the
+    ``schema`` is the name of the Go type of the whole document, "" where Kubernetes has none: then only the
     pod template is typed.
     """
 
     metadata: Path
     spec: Path
-    schema: GoType | None = None
+    schema: str = ""
 
 
 _TEMPLATE: Final[Path] = ("spec", "template")
@@ -38,7 +38,7 @@ _CUSTOM: Final = {
 """Kinds with a pod template that are not Kubernetes' own."""
 
 
-def _place(kind: str, schema: GoType | None, path: Path = _TEMPLATE) -> PodPlace:
+def _place(kind: str, schema: str, path: Path = _TEMPLATE) -> PodPlace:
     if kind == "Pod":
         return PodPlace(metadata=("metadata",), spec=("spec",), schema=schema)
     if kind == "CronJob":  # Istio labels and annotates its jobs, not its pods
@@ -50,7 +50,7 @@ _PLACES: Final = {
     (version, kind): _place(kind, schema)
     for (version, kind), schema in KINDS.items()
     if kind not in ("List", "PodTemplate")
-} | {(version, kind): _place(kind, None) for version, kinds in _CUSTOM.items() for kind in kinds}
+} | {(version, kind): _place(kind, "") for version, kinds in _CUSTOM.items() for kind in kinds}
 _PLACES["batch/v2alpha1", "CronJob"] = _PLACES["batch/v1beta1", "CronJob"]
 
 
@@ -65,7 +65,7 @@ def place_of(document: JSON, custom_path: str = "") -> PodPlace | None:
     if known or not custom_path:
         return known
     path = tuple(custom_path.removeprefix(".").split("."))
-    return _place("", None, path) if isinstance(get_at(document, path), dict) else None
+    return _place("", "", path) if isinstance(get_at(document, path), dict) else None
 
 
 def is_list(document: JSON) -> bool:

@@ -37,6 +37,8 @@ class Behaviour:
     release: str
     minor: int
 
+    kubernetes: int = 0  # the minor version whose types it was built with (k8s.io/api in its go.mod)
+
     # configuration
     overlays: bool = False  # `templates` of pod overlays; else one `template` of a SidecarInjectionSpec
     delimiters: tuple[str, str] = ("{{", "}}")
@@ -144,7 +146,6 @@ class Behaviour:
     template_pod_first: bool = False  # an overlay is tried on the empty pod before the owner's
     overlays_are_yaml: bool = False  # not JSON first, so that faults of the YAML go unsaid
     loses_deployment_config_label: bool = False  # finding the owner takes the label from the pod itself
-    prints_zero_timestamp: bool = False  # Go's JSON has `creationTimestamp: null` where it is unset
 
     # order and re-injection, from 1.9
     holds_application: bool = False
@@ -164,7 +165,6 @@ class Behaviour:
     kube_inject_skip_needs_status: bool = False  # and only those with the status annotation
     kube_inject_pull_secrets: bool = False
     kube_inject_finds_owners: bool = False  # of a Pod, as the webhook does
-    prints_available_replicas: bool = False  # in a StatefulSet's status, also where it is 0
     folds_yaml: bool = False  # lines of YAML end near column 80
     kube_inject_names_kind: bool = False  # a line about a skipped workload gives kind and namespace
 
@@ -183,6 +183,29 @@ def _row(name: str, since: int = OLDEST, until: int = NEWEST, *, value: Any = Tr
 
 
 ROWS: Final[tuple[Row, ...]] = (
+    _row("kubernetes", 0, 0, value=10),
+    _row("kubernetes", 1, 1, value=11),
+    _row("kubernetes", 2, 3, value=13),
+    _row("kubernetes", 4, 4, value=16),
+    _row("kubernetes", 5, 5, value=17),
+    _row("kubernetes", 6, 7, value=18),
+    _row("kubernetes", 8, 8, value=19),
+    _row("kubernetes", 9, 10, value=20),
+    _row("kubernetes", 11, 11, value=21),
+    _row("kubernetes", 12, 12, value=22),
+    _row("kubernetes", 13, 15, value=24),
+    _row("kubernetes", 16, 16, value=25),
+    _row("kubernetes", 17, 17, value=26),
+    _row("kubernetes", 18, 18, value=27),
+    _row("kubernetes", 19, 20, value=28),
+    _row("kubernetes", 21, 21, value=29),
+    _row("kubernetes", 22, 23, value=30),
+    _row("kubernetes", 24, 24, value=31),
+    _row("kubernetes", 25, 25, value=32),
+    _row("kubernetes", 26, 27, value=33),
+    _row("kubernetes", 28, 28, value=34),
+    _row("kubernetes", 29, 30, value=35),
+    _row("kubernetes", 31, value=36),
     _row("overlays", 9),
     _row("delimiters", 0, 1, value=("[[", "]]")),
     _row("has_values", 2),
@@ -280,7 +303,6 @@ ROWS: Final[tuple[Row, ...]] = (
     _row("template_pod_first", 19),
     _row("overlays_are_yaml", 14),
     _row("loses_deployment_config_label", 11, 21),
-    _row("prints_zero_timestamp", 0, 27),
     _row("holds_application", 7),
     _row("validation_first", 6),
     _row("status_revision", 11),
@@ -297,7 +319,6 @@ ROWS: Final[tuple[Row, ...]] = (
     _row("kube_inject_pull_secrets", 6),
     _row("kube_inject_names_kind", 13),
     _row("kube_inject_finds_owners", 22),
-    _row("prints_available_replicas", 13),
     _row("folds_yaml", 0, 6),
     _row("folds_yaml", 10),
 )

@@ -19,12 +19,10 @@ from injector.injection.releases import Behaviour
 from injector.injection.request import InjectionRequest, Workload
 from injector.injection.snapshot import InjectConfig, Snapshot
 from injector.json_types import JSON, JSONObject, Pod
-from injector.patch import GoType, go_type, normalise
+from injector.patch import go_type, normalise
 
 _PROXY: Final = "istio-proxy"
 _STATUS: Final = "sidecar.istio.io/status"
-_POD_SPEC: Final = go_type("core/v1.PodSpec")
-_OBJECT_META: Final = go_type("meta/v1.ObjectMeta")
 _BY_HAND: Final = InjectConfig(policy="enabled", templates={})
 """What decides by hand: who calls kube-inject wants injection, so policy and selectors have no say."""
 
@@ -100,21 +98,17 @@ def _typed(document: JSONObject, place: PodPlace, behaviour: Behaviour) -> JSONO
     try:
         if place.schema:
             return _read(document, place.schema, behaviour)
-        spec = _read(get_at(document, place.spec) or {}, _POD_SPEC, behaviour)
-        metadata = _read(get_at(document, place.metadata) or {}, _OBJECT_META, behaviour)
+        spec = _read(get_at(document, place.spec) or {}, "core/v1.PodSpec", behaviour)
+        metadata = _read(get_at(document, place.metadata) or {}, "meta/v1.ObjectMeta", behaviour)
     except TypedError as error:
         raise InjectionError(f"error unmarshaling JSON: {error}") from error
     return put_at(put_at(document, place.spec, spec), place.metadata, metadata)
 
 
-def _read(value: JSON, schema: GoType, behaviour: Behaviour) -> JSONObject:
-    zero_times = behaviour.prints_zero_timestamp
-    typed: JSONObject = normalise(value, schema, coerce_strings=True, zero_times=zero_times)
-    status = typed.get("status") or {}
-    if schema.name == "StatefulSet" and not behaviour.prints_available_replicas:
-        typed = typed | {
-            "status": {key: count for key, count in status.items() if count or key == "replicas"}
-        }
+def _read(value: JSON, schema: str, behaviour: Behaviour) -> JSONObject:
+    """Return what Go reads of ``value``, with the fields behind that its types do not have."""
+    declared = go_type(schema, behaviour.kubernetes)
+    typed: JSONObject = normalise(value, declared, coerce_strings=True, keep_unknown=True)
     return typed
 
 
@@ -146,13 +140,14 @@ def _inject_place(given: JSONObject, place: PodPlace, snapshot: Snapshot, namesp
         workload=_workload(document, pod, namespace, snapshot.behaviour),
         by_hand=True,
     )
+    types = go_type("core/v1.Pod", snapshot.behaviour.kubernetes)
     if snapshot.behaviour.kube_inject_decides:
         injected = inject(request, snapshot).pod
     else:
         injected = inject_legacy_by_hand(request, snapshot)
     return WorkloadOutcome(
         document=_with_pod(document, place, injected),
-        as_written=_with_pod(given, place, rebase(_pod_at(given, place), pod, injected)),
+        as_written=_with_pod(given, place, rebase(_pod_at(given, place), pod, injected, types)),
         reencoded=True,
         considered=(considered,),
     )

@@ -51,11 +51,9 @@ class _Stop(Exception):  # noqa: N818
         self.error = error
 
 
-def explain(
-    value: JSON, schema: GoType, *, coerce_strings: bool, without: frozenset[str] = frozenset()
-) -> TypedError:
+def explain(value: JSON, schema: GoType, *, coerce_strings: bool) -> TypedError:
     """Return the error that Go has for reading ``value``, which does not fit, into ``schema``."""
-    walk = _Walk(coerce_strings=coerce_strings, without=without)
+    walk = _Walk(coerce_strings=coerce_strings)
     try:
         walk.value(value, schema, _Place())
     except _Stop as stop:
@@ -66,10 +64,9 @@ def explain(
 class _Walk:
     """Goes through a value as Go does and collects what does not fit."""
 
-    def __init__(self, *, coerce_strings: bool, without: frozenset[str]) -> None:
+    def __init__(self, *, coerce_strings: bool) -> None:
         self.faults: list[TypedError] = []
         self._coerce_strings = coerce_strings
-        self._without = without
 
     def value(self, value: JSON, schema: GoType, place: _Place) -> None:
         """Look at one value of type ``schema``."""
@@ -95,7 +92,7 @@ class _Walk:
     def _struct(self, value: JSONObject, schema: GoType, place: _Place) -> None:
         for key, item in value.items():
             field = schema.field(key)
-            if field is not None and f"{schema.name}.{field.name}" not in self._without:
+            if field is not None:
                 coerces = self._coerce_strings
                 self._coerce_strings = coerces and not field.promoted
                 self.value(item, field.type, place.inside(schema, field))

@@ -29,27 +29,25 @@ def normalise_merged(
     typed: JSON,
     schema: GoType,
     *,
-    without: frozenset[str] = frozenset(),
     known: Mapping[int, JSON],
 ) -> JSON:
-    """Return ``normalise(merged, schema, without=without)``, but for the order of keys.
+    """Return ``normalise(merged, schema)``, but for the order of keys.
 
     ``typed`` is what that returned for the object that was merged into, ``known`` the `readings` of what
     was merged. TypedError in the words of encoding/json.
     """
     try:
-        return _Merged(without, known).value(merged, typed, schema)
+        return _Merged(known).value(merged, typed, schema)
     except (_UnusualError, TypedError):
-        return normalise(merged, schema, without=without, any_order=True)
+        return normalise(merged, schema, any_order=True)
 
 
 class _Merged:
     """Reads a merged value beside the typed one that it was merged into, and only what is not the same."""
 
-    __slots__ = ("_known", "_without")
+    __slots__ = ("_known",)
 
-    def __init__(self, without: frozenset[str], known: Mapping[int, JSON]) -> None:
-        self._without = without
+    def __init__(self, known: Mapping[int, JSON]) -> None:
         self._known = known
 
     def value(self, value: JSON, typed: JSON, schema: GoType) -> JSON:
@@ -73,7 +71,7 @@ class _Merged:
                 result[key] = item
                 continue
             field = schema.by_name.get(key)
-            if field is None or item is None or f"{schema.name}.{key}" in self._without:
+            if field is None or item is None:
                 raise _UnusualError
             fresh = self.value(item, before, field.type)
             if fresh or not field.is_left_out or field.type.kind == "pointer":
@@ -95,12 +93,10 @@ class _Merged:
         return self._read(item, element) if before is None else self.value(item, before, element)
 
     def _read(self, value: JSON, schema: GoType) -> JSON:
-        return normalise(value, schema, without=self._without, any_order=True, known=self._known)
+        return normalise(value, schema, any_order=True, known=self._known)
 
 
-def readings(
-    value: JSON, constants: Container[int], schema: GoType, *, without: frozenset[str] = frozenset()
-) -> dict[int, JSON]:
+def readings(value: JSON, constants: Container[int], schema: GoType) -> dict[int, JSON]:
     """Return by their ids how the constant parts of ``value`` are read, wherever they are read without error.
 
     ``constants`` are the ids of lists and objects in it that others will share. They have to outlive what is
@@ -109,7 +105,7 @@ def readings(
     found: dict[int, JSON] = {}
     for part, declared in _constant_parts(value, constants, schema):
         try:
-            found[id(part)] = normalise(part, declared, without=without, any_order=True)
+            found[id(part)] = normalise(part, declared, any_order=True)
         except TypedError:
             continue  # said when it is read where it stands
     return found

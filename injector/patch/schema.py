@@ -1,4 +1,4 @@
-"""Names of Kubernetes' Go types to what encoding/json and strategic merge need of them. Knows no value.
+"""What encoding/json and strategic merge need of Kubernetes' Go types, by name and version.
 
 A type is read from the generated data when it is first asked for and then kept.
 """
@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Final, Literal, TypeAlias
 
-from injector.patch.kinds_data import NAMED, STRUCTS
+from injector.patch.kinds_data import NAMED, STRUCTS, VERSIONS
 
 Kind: TypeAlias = Literal[
     "string", "bool", "int32", "int64", "quantity", "intOrString", "time", "raw", "map", "list", "struct",
     "pointer",
 ]  # fmt: skip
+
+NEWEST: Final = max(VERSIONS)
+"""The newest minor version of Kubernetes whose types are known."""
 
 # Types that read and write themselves as one JSON value.
 _LEAVES: dict[str, Kind] = {
@@ -33,25 +36,28 @@ _REFLECT_KINDS: dict[Kind, str] = {
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class GoType:
-    """One Go type; ``expression`` is the generated data's way to write it, with its package's path.
+    """One Go type of a minor version of Kubernetes.
 
-    Made by `go_type` only, and once: it is equal to itself.
+    ``expression`` is the generated data's way to write it, with its package's path. Made by `go_type` only,
+    and once: it is equal to itself.
     """
 
     kind: Kind
     expression: str
+    version: int
     element_expression: str = ""
     """What a list, a map or a pointer holds."""
 
     @cached_property
     def element(self) -> GoType:
         """The type of what a list, a map or a pointer holds."""
-        return go_type(self.element_expression)
+        return go_type(self.element_expression, self.version)
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:
         """A struct's fields in the order of declaration, those of embedded structs in their place."""
-        return tuple(map(_field, STRUCTS[self.expression].splitlines()))
+        fields = (_field(line, self.version) for line in STRUCTS[self.expression].splitlines())
+        return tuple(field for field in fields if field is not None)
 
     @cached_property
     def by_name(self) -> dict[str, Field]:
@@ -119,20 +125,25 @@ def fold(name: str) -> str:
     return name.lower() if name.isascii() else name.casefold()
 
 
-@cache
-def go_type(expression: str) -> GoType:
+def go_type(expression: str, version: int = NEWEST) -> GoType:
     """Return a type by the generated data's name for it: ``core/v1.Pod``, ``[]string``, ``*meta/v1.Time``.
 
-    A name without a package is one of core/v1: ``Pod``.
+    A name without a package is one of core/v1: ``Pod``. ``version`` is a minor version of Kubernetes, one of
+    ``VERSIONS``.
     """
+    return _go_type(expression, version)
+
+
+@cache
+def _go_type(expression: str, version: int) -> GoType:
     if f"core/v1.{expression}" in STRUCTS:
-        return go_type(f"core/v1.{expression}")
+        return _go_type(f"core/v1.{expression}", version)
     if expression in STRUCTS:
-        return GoType(kind="struct", expression=expression)
+        return GoType(kind="struct", expression=expression, version=version)
     if expression in _LEAVES:
-        return GoType(kind=_LEAVES[expression], expression=expression)
+        return GoType(kind=_LEAVES[expression], expression=expression, version=version)
     kind, element = _made_of(NAMED.get(expression, expression))
-    return GoType(kind=kind, expression=expression, element_expression=element)
+    return GoType(kind=kind, expression=expression, version=version, element_expression=element)
 
 
 def _made_of(expression: str) -> tuple[Kind, str]:
@@ -148,13 +159,18 @@ def _made_of(expression: str) -> tuple[Kind, str]:
 _SCALARS: dict[str, Kind] = {"string": "string", "bool": "bool", "int32": "int32", "int64": "int64"}
 
 
-def _field(line: str) -> Field:
+def _field(line: str, version: int) -> Field | None:
+    """Return the field of a line of the generated data, None where the version does not have it so."""
     path, expression, options, *patch = line.split(" ")
+    options, _, span = options.partition("@")
+    since, _, until = span.partition("-")
+    if not int(since or version) <= version <= int(until or version):
+        return None
     strategies, merge_key = [*patch, "", ""][:2]
     return Field(
         name=path.rpartition(".")[2],
         path=path,
-        type=go_type(expression),
+        type=_go_type(expression, version),
         omit_empty="o" in options,
         omit_zero="z" in options,
         merges="merge" in strategies.split(","),
@@ -175,8 +191,8 @@ def _printed(expression: str) -> str:
 
 POD = go_type("core/v1.Pod")
 
-KINDS: Final[dict[tuple[str, str], GoType]] = {
-    (version, kind): go_type(f"{package}.{kind}")
+KINDS: Final[dict[tuple[str, str], str]] = {
+    (version, kind): f"{package}.{kind}"
     for version, package, kinds in (
         ("v1", "core/v1", "Pod PodTemplate ReplicationController"),
         ("apps/v1", "apps/v1", "Deployment StatefulSet DaemonSet ReplicaSet"),
@@ -189,5 +205,5 @@ KINDS: Final[dict[tuple[str, str], GoType]] = {
         ("v1", "openshift/apps/v1", "DeploymentConfig"),
     )
     for kind in kinds.split()
-} | {("v1", "List"): go_type("core/v1.List")}
-"""The objects that are read into Go types, by apiVersion and kind."""
+} | {("v1", "List"): "core/v1.List"}
+"""apiVersion and kind to the name of the Go type that the object is read into."""

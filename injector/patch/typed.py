@@ -33,18 +33,14 @@ _UNTOUCHED_BY_NULL: Final[frozenset[Kind]] = frozenset({"string", "bool", "int32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """How Go reads and writes: what differs between releases and between callers."""
+    """How Go reads and writes: what differs between callers."""
 
     coerce_strings: bool = False
     """Numbers and bools become the text of a string field (ghodss/yaml, Istio up to 1.8)."""
     keep_unknown: bool = False
     """Fields that the type does not have are kept, behind those that it has."""
-    without: frozenset[str] = frozenset()
-    """Fields, as ``Container.restartPolicy``, that the types of another time do not have."""
     any_order: bool = False
     """Fields and keys may stay in the order in which they were read: less is copied."""
-    zero_times: bool = False
-    """A time that is not set is written as null, as before k8s.io/api 0.34 (Istio up to 1.27)."""
 
 
 STRICT: Final = Reading()
@@ -56,8 +52,6 @@ def normalise(
     *,
     coerce_strings: bool = False,
     keep_unknown: bool = False,
-    zero_times: bool = False,
-    without: frozenset[str] = frozenset(),
     any_order: bool = False,
     known: _Known = _NOTHING,
 ) -> JSON:
@@ -73,14 +67,12 @@ def normalise(
         schema,
         coerce_strings=coerce_strings,
         keep_unknown=keep_unknown,
-        zero_times=zero_times,
-        without=without,
         any_order=any_order,
     )
     try:
         return read(value, known)
     except Misfit:
-        raise explain(value, schema, coerce_strings=coerce_strings, without=without) from None
+        raise explain(value, schema, coerce_strings=coerce_strings) from None
 
 
 def check(value: JSON, schema_type: GoType | str) -> None:
@@ -94,16 +86,12 @@ def _reader_for(
     *,
     coerce_strings: bool,
     keep_unknown: bool,
-    zero_times: bool,
-    without: frozenset[str],
     any_order: bool,
 ) -> _Read:
     """Return the reader for the flags of normalise: to make a Reading of them each time would be too slow."""
     reading = Reading(
         coerce_strings=coerce_strings,
         keep_unknown=keep_unknown,
-        zero_times=zero_times,
-        without=without,
         any_order=any_order,
     )
     return _reader(schema, reading)
@@ -250,7 +238,7 @@ is taken as it is, and whether the field is left out when it is false, 0, empty 
 
 
 def _struct_reader(schema: GoType, reading: Reading) -> _Read:  # noqa: C901 - see read
-    known = [field for field in schema.fields if f"{schema.name}.{field.name}" not in reading.without]
+    known = schema.fields
     readings = [_field_reading(field, reading) for field in known]
     rows = {
         field.name: _row(place, field, how)
@@ -259,7 +247,7 @@ def _struct_reader(schema: GoType, reading: Reading) -> _Read:  # noqa: C901 - s
     zeros = {
         field.name: _reader(field.type, how)(None, _NOTHING)
         for field, how in zip(known, readings, strict=True)
-        if not _drops_zero(field, how)
+        if not field.is_left_out
     }
     places = {name: row[0] for name, row in rows.items()}
     behind = len(places)  # where fields go that the type does not have
@@ -317,12 +305,8 @@ def _struct_reader(schema: GoType, reading: Reading) -> _Read:  # noqa: C901 - s
 
 
 def _row(place: int, field: Field, reading: Reading) -> _Row:
-    drops_empty = field.type.kind != "pointer" and _drops_zero(field, reading)
+    drops_empty = field.type.kind != "pointer" and field.is_left_out
     return place, _reader(field.type.target, reading), _PLAIN.get(field.type.kind), drops_empty
-
-
-def _drops_zero(field: Field, reading: Reading) -> bool:
-    return field.is_left_out and not (field.omit_zero and reading.zero_times)
 
 
 def _field_reading(field: Field, reading: Reading) -> Reading:

@@ -65,12 +65,12 @@ def fits(value: JSON, schema: GoType) -> bool:
     return _converts(value, _read(schema))
 
 
-def is_canonical(value: JSON, schema: GoType, *, without: frozenset[str] = frozenset()) -> bool:
+def is_canonical(value: JSON, schema: GoType) -> bool:
     """Tell whether ``normalise`` certainly returns what equals ``value``, the order of keys left aside.
 
     So are the objects that an API server sends: it has written them with these types itself.
     """
-    return _converts(value, _written(schema, without))
+    return _converts(value, _written(schema))
 
 
 def _converts(value: JSON, wanted: Any) -> bool:
@@ -116,28 +116,28 @@ def _read(schema: GoType) -> Any:
 
 
 @cache
-def _written(schema: GoType, without: frozenset[str]) -> Any:
+def _written(schema: GoType) -> Any:
     """Return msgspec's type for what Go writes of a type."""
     if schema.kind in _WRITTEN:
         return _WRITTEN[schema.kind]
     if schema.kind == "pointer":
-        return _written(schema.element, without)
+        return _written(schema.element)
     if schema.kind == "list":
-        return list[_written(schema.element, without)]  # type: ignore[misc]
+        return list[_written(schema.element)]  # type: ignore[misc]
     if schema.kind == "map":
-        return dict[str, _written(schema.element, without)]  # type: ignore[misc]
-    known = [field for field in schema.fields if f"{schema.name}.{field.name}" not in without]
-    return _struct(schema, [_written_field(field, without) for field in known])
+        return dict[str, _written(schema.element)]  # type: ignore[misc]
+    return _struct(schema, [_written_field(field) for field in schema.fields])
 
 
-def _written_field(field: Field, without: frozenset[str]) -> tuple[str, Any, Any]:
+def _written_field(field: Field) -> tuple[str, Any, Any]:
     """Return a field's name, what is written of it and, where it may be left out, what stands for that."""
-    if not field.is_left_out:
-        return field.name, _written(field.type, without), msgspec.NODEFAULT
     kind = field.type.kind
+    if not field.is_left_out:
+        written = _written(field.type)
+        return field.name, written | None if kind == "time" else written, msgspec.NODEFAULT
     if kind in ("list", "map"):
-        return field.name, Annotated[_written(field.type, without), _SOME], msgspec.UNSET
-    written = _WRITTEN_IF_ANY.get(kind) or _written(field.type, without)
+        return field.name, Annotated[_written(field.type), _SOME], msgspec.UNSET
+    written = _WRITTEN_IF_ANY.get(kind) or _written(field.type)
     return field.name, written, msgspec.UNSET
 
 

@@ -81,7 +81,7 @@ def way(request: pytest.FixtureRequest, snapshot: Snapshot) -> Way:
     review = reviews.load([request.param], configurations.reviews_folder())[request.param]
     _, body = next(review.bodies())
     read = decode(body, snapshot.behaviour)
-    pod = read_pod(read.object)
+    pod = read_pod(read.object, snapshot.behaviour)
     asked = request_for(pod, read.namespace, read.namespace, "/inject", snapshot)
     rendering = rendered(asked, snapshot)
     for _ in range(3):  # a text gets its skeleton when it is met again
@@ -114,7 +114,7 @@ def stages(way: Way) -> dict[str, Work]:
     namespace = way.review.namespace
     return {
         "decode": partial(decode, way.body, behaviour),
-        "read_pod": partial(read_pod, way.review.object),
+        "read_pod": partial(read_pod, way.review.object, way.snapshot.behaviour),
         "decide": partial(decide, way.pod, namespace, snapshot.config, behaviour),
         "template_data": partial(template_data, way.request, snapshot, way.pod),
         "render": partial(compiled.render, data.fields),

@@ -5,6 +5,7 @@ import pytest
 from injector.gotemplate import compile_template
 from injector.gotemplate.values import NilPointer, Pointer, Struct
 from injector.injection.go_types import OBJECT_META, POD_SPEC, encodable, struct
+from injector.patch import go_type
 
 SPEC = {
     "dnsPolicy": "ClusterFirst",
@@ -61,10 +62,10 @@ def test_a_struct_type_is_the_same_object_every_time():
 def test_the_json_behind_a_view_is_found_with_its_type():
     spec = Struct(struct(POD_SPEC), SPEC)
     containers = spec.get("Containers")
-    assert encodable(spec) == (SPEC, POD_SPEC)
-    assert encodable(containers[0]) == (SPEC["containers"][0], "core/v1.Container")
-    assert encodable(containers) == (SPEC["containers"], "[]core/v1.Container")
-    assert encodable(containers[0].get("Ports")) == (None, "[]core/v1.ContainerPort")
+    assert encodable(spec) == (SPEC, go_type(POD_SPEC))
+    assert encodable(containers[0]) == (SPEC["containers"][0], go_type("core/v1.Container"))
+    assert encodable(containers) == (SPEC["containers"], go_type("[]core/v1.Container"))
+    assert encodable(containers[0].get("Ports")) == (None, go_type("[]core/v1.ContainerPort"))
 
 
 def test_what_is_not_of_kubernetes_is_not_encodable():

@@ -37,7 +37,7 @@ def test_a_path_finds_the_pod_template_of_an_unknown_kind() -> None:
     document = {"kind": "Thing", "spec": {"pods": {"spec": {}}}}
     place = place_of(document, ".spec.pods")
     assert place is not None
-    assert (place.spec, place.schema) == (("spec", "pods", "spec"), None)
+    assert (place.spec, place.schema) == (("spec", "pods", "spec"), "")
     assert place_of(document, "spec.none") is None
 
 

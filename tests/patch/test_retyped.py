@@ -10,7 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from injector.errors import TypedError
-from injector.patch import POD, MergeError, normalise, normalise_merged, read_parts, readings, strategic_merge
+from injector.patch import (
+    POD,
+    GoType,
+    MergeError,
+    go_type,
+    normalise,
+    normalise_merged,
+    read_parts,
+    readings,
+    strategic_merge,
+)
 from injector.patch.equality import same
 
 from .overlays import Overlays
@@ -29,15 +39,14 @@ def outcome(read: Any) -> Any:
         return str(error)
 
 
-EVERY: frozenset[str] = frozenset()
-OLDER = frozenset({"Container.env", "Container.ports", "PodSpec.volumes", "ObjectMeta.labels"})
+OLDEST = go_type("Pod", 10)
 
 
-def drawn(seed: int, without: frozenset[str] = EVERY) -> tuple[Any, Any, Any] | None:
+def drawn(seed: int, pod_type: GoType = POD) -> tuple[Any, Any, Any] | None:
     """Return a typed pod, an overlay and the merged pod; None where they cannot be had."""
     original, overlay = Overlays(seed).pair()
     try:
-        typed = normalise(original, POD, without=without)
+        typed = normalise(original, pod_type)
         return typed, overlay, strategic_merge(typed, overlay)
     except (MergeError, TypedError):
         return None
@@ -47,19 +56,17 @@ def drawn(seed: int, without: frozenset[str] = EVERY) -> tuple[Any, Any, Any] | 
 @given(
     seed=st.integers(0, 2**48),
     choice=st.randoms(use_true_random=False),
-    without=st.sampled_from([EVERY, OLDER]),
+    pod_type=st.sampled_from([POD, OLDEST]),
 )
-def test_a_merged_pod_is_read_as_if_nothing_of_it_was_known(
-    seed: int, choice: Any, without: frozenset[str]
-) -> None:
-    found = drawn(seed, without)
+def test_a_merged_pod_is_read_as_if_nothing_of_it_was_known(seed: int, choice: Any, pod_type: GoType) -> None:
+    found = drawn(seed, pod_type)
     if found is None:
         return
     typed, overlay, merged = found
     constants = frozenset(id(part) for part in inner(overlay) if choice.random() < 0.5)
-    known = readings(overlay, constants, POD, without=without)
-    expected = outcome(lambda: normalise(merged, POD, without=without))
-    result = outcome(lambda: normalise_merged(merged, typed, POD, without=without, known=known))
+    known = readings(overlay, constants, pod_type)
+    expected = outcome(lambda: normalise(merged, pod_type))
+    result = outcome(lambda: normalise_merged(merged, typed, pod_type, known=known))
     assert same(result, expected)
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from injector.errors import TypedError
-from injector.patch import POD, normalise
+from injector.patch import POD, GoType, go_type, normalise
 from injector.patch.equality import same
 from injector.patch.wellformed import fits, is_canonical
 
@@ -92,19 +92,33 @@ def test_what_fits_is_read_without_an_error_and_without_a_loss(place: tuple[Any,
 @given(
     place=st.sampled_from(PLACES),
     value=VALUES,
-    without=st.sampled_from([frozenset(), frozenset({"Container.ports", "Volume.emptyDir"})]),
+    pod_type=st.sampled_from([POD, go_type("Pod", 33), go_type("Pod", 10)]),
 )
 def test_what_is_canonical_is_written_as_it_is_read(
-    place: tuple[Any, ...], value: Any, without: frozenset[str]
+    place: tuple[Any, ...], value: Any, pod_type: GoType
 ) -> None:
     pod = changed(place, value)
-    if is_canonical(pod, POD, without=without):
-        assert same(normalise(pod, POD, without=without), pod)
+    if is_canonical(pod, pod_type):
+        assert same(normalise(pod, pod_type), pod)
 
 
 def test_what_an_api_server_writes_is_canonical() -> None:
     assert is_canonical(CANONICAL, POD)
-    assert not is_canonical(CANONICAL, POD, without=frozenset({"Container.ports"}))
+
+
+def test_what_is_canonical_depends_on_the_version() -> None:
+    old = go_type("Pod", 33)
+    metadata = CANONICAL["metadata"] | {"creationTimestamp": None}
+    assert is_canonical(CANONICAL | {"metadata": metadata}, old)
+    assert not is_canonical(CANONICAL | {"metadata": metadata}, POD)
+    assert not is_canonical({"metadata": {}, "spec": {"containers": []}, "status": {}}, old)
+    newer = CANONICAL | {"metadata": metadata, "spec": CANONICAL["spec"] | {"hostnameOverride": "a"}}
+    assert not is_canonical(newer, old), "it has a field that came later"
+
+
+def test_a_pointer_to_a_time_is_left_out_and_never_null() -> None:
+    status = {"startTime": None}
+    assert not is_canonical(CANONICAL | {"status": status}, POD)
 
 
 @pytest.mark.parametrize(

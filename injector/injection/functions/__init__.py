@@ -49,7 +49,7 @@ def function_map(
     ``env`` is istiod's environment; ``mesh`` knows which fields of a ProxyConfig protoToJSON leaves out.
     """
     table = dict(_sprig(behaviour.minor))
-    for row in _rows(behaviour.minor, env, mesh):
+    for row in _rows(behaviour, env, mesh):
         if row.span.covers(behaviour.minor):
             table[row.name] = row.function
     if _RENDER.covers(behaviour.minor):
@@ -76,17 +76,18 @@ def _sprig(minor: int) -> Mapping[str, Function]:
     return {name: function for name, function in functions.items() if name not in unknown}
 
 
-def _rows(minor: int, env: Mapping[str, str], mesh: Mesh | None) -> Iterator[_Row]:
+def _rows(behaviour: Behaviour, env: Mapping[str, str], mesh: Mesh | None) -> Iterator[_Row]:
     """Yield Istio's functions; where one changed, each form."""
-    containers = slice_of(struct("core/v1.Container"))
-    yield from _about_pods(struct(OBJECT_META), containers)
+    kubernetes = behaviour.kubernetes
+    containers = slice_of(struct("core/v1.Container", kubernetes))
+    yield from _about_pods(struct(OBJECT_META, kubernetes), containers)
     yield from _about_networks()
     yield from _about_texts()
     yield from _about_json()
     yield from _about_maps()
     yield _row("env", _reader(env), (_STRING, _STRING), since=5)
     yield _row("protoToJSON", _proto_encoder(mesh), (_MESSAGE,), since=4, text=True)
-    mesh_config = pointer_to(struct_type(schema_of(minor).message(MESH_CONFIG)))
+    mesh_config = pointer_to(struct_type(schema_of(behaviour.minor).message(MESH_CONFIG)))
     attributes = (mesh_config, _STRING_MAP, _STRING_MAP, _STRING, containers)
     yield _row("otelResourceAttributes", pods.otel_resource_attributes, attributes, since=30)
 

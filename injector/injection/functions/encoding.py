@@ -21,7 +21,7 @@ from injector.injection.mesh.views import message_of
 from injector.injection.mesh.writing import to_json as message_to_json
 from injector.json_types import JSON
 from injector.kubeyaml import EncodingError, dump, go_json, json_fault
-from injector.patch import go_type, normalise
+from injector.patch import normalise
 
 _DEEPEST: Final = 200
 """Levels of lists and objects in one JSON text; Go has 10,000, but Python's stack is smaller."""
@@ -57,8 +57,7 @@ def to_json(value: Value) -> JSON:  # noqa: PLR0911 - one case a kind
         return None
     kubernetes = encodable(value)
     if kubernetes is not None:
-        data, expression = kubernetes
-        return normalise(data, go_type(expression))
+        return normalise(*kubernetes)
     if isinstance(value, dict):
         return {str(key): to_json(value[key]) for key in sorted_keys(value)}
     if isinstance(value, list):

@@ -319,7 +319,7 @@ def _with_group(pod: Pod, snapshot: Snapshot) -> Pod:
     kept = (
         {}
         if context is None or snapshot.behaviour.fs_group_replaces
-        else normalise(context, _SECURITY_CONTEXT)
+        else normalise(context, _SECURITY_CONTEXT, keep_unknown=True)
     )
     return pod | {"spec": _spec_of(pod) | {"securityContext": kept | {"fsGroup": _GROUP}}}
 

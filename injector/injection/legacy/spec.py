@@ -18,14 +18,12 @@ PARSING_FAILED: Final = (
     "failed parsing generated injected YAML (check Istio sidecar injector configuration): "
 )
 
-_DNS_CONFIG: Final = go_type("core/v1.PodDNSConfig")
-_RESTART_POLICY: Final = "restartPolicy"
-
+_DNS_CONFIG: Final = "core/v1.PodDNSConfig"
 _LISTS: Final = {
-    "initContainers": go_type("core/v1.Container"),
-    "containers": go_type("core/v1.Container"),
-    "volumes": go_type("core/v1.Volume"),
-    "imagePullSecrets": go_type("core/v1.LocalObjectReference"),
+    "initContainers": "core/v1.Container",
+    "containers": "core/v1.Container",
+    "volumes": "core/v1.Volume",
+    "imagePullSecrets": "core/v1.LocalObjectReference",
 }
 
 
@@ -62,14 +60,17 @@ def _decode(rendered: JSON, behaviour: Behaviour) -> SidecarInjectionSpec:
         kind = "array" if isinstance(rendered, list) else "string" if isinstance(rendered, str) else "number"
         raise TypedError(f"json: cannot unmarshal {kind} into Go value of type inject.SidecarInjectionSpec")
     fields = {_FIELDS[key.lower()]: value for key, value in rendered.items() if key.lower() in _FIELDS}
-    lists = {key: _objects(fields.get(key), key, schema) for key, schema in _LISTS.items()}
+    types = {key: go_type(schema, behaviour.kubernetes) for key, schema in _LISTS.items()}
+    lists = {key: _objects(fields.get(key), key, schema) for key, schema in types.items()}
     dns_config = fields.get("dnsConfig") if behaviour.has_dns_config else None
     return SidecarInjectionSpec(
         init_containers=lists["initContainers"],
         containers=lists["containers"],
         volumes=lists["volumes"],
         image_pull_secrets=lists["imagePullSecrets"],
-        dns_config=None if dns_config is None else _typed(dns_config, _DNS_CONFIG),
+        dns_config=None
+        if dns_config is None
+        else _typed(dns_config, go_type(_DNS_CONFIG, behaviour.kubernetes)),
         rewrite_probes=behaviour.rewrites_probes and _boolean(fields.get("rewriteAppHTTPProbe")),
         redirect_annotations=_strings(fields.get("podRedirectAnnot")),
     )
@@ -85,16 +86,7 @@ def _objects(value: JSON, key: str, schema: GoType) -> tuple[JSONObject, ...]:
         return ()
     if not isinstance(value, list):
         raise _misfit("object", key[0].upper() + key[1:], f"[]v1.{schema.name}")
-    return tuple(_without_newer_fields(_typed({} if item is None else item, schema)) for item in value)
-
-
-def _without_newer_fields(item: JSONObject) -> JSONObject:
-    """Return what is left where Kubernetes has no native sidecars yet.
-
-    Istio's templates up to 1.8 give their init container a restartPolicy, which Go's types of the time
-    drop; today it would make a sidecar of it, and the pod would never start.
-    """
-    return {key: value for key, value in item.items() if key != _RESTART_POLICY}
+    return tuple(_typed({} if item is None else item, schema) for item in value)
 
 
 def _typed(value: JSON, schema: GoType) -> JSONObject:

@@ -15,6 +15,7 @@ from injector.json_types import JSON, Pod
 from injector.kubeyaml import Filled, Skeleton
 from injector.patch import (
     POD,
+    GoType,
     is_canonical,
     normalise,
     normalise_merged,
@@ -58,9 +59,9 @@ class Overlay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodTypes:
-    """The Pod type of a release; ``unknown`` are the fields that came to Kubernetes later."""
+    """The Pod type of a release: that of the Kubernetes that it was built with."""
 
-    unknown: frozenset[str] = frozenset()
+    pod: GoType = POD
     _constants: WeakKeyDictionary[Skeleton, dict[int, JSON]] = field(
         default_factory=WeakKeyDictionary, compare=False, repr=False
     )
@@ -68,12 +69,17 @@ class PodTypes:
         default_factory=WeakKeyDictionary, compare=False, repr=False
     )
 
+    @property
+    def prints_unset_times(self) -> bool:
+        """Whether Go writes a creationTimestamp that is not set as null: up to Kubernetes 0.33."""
+        return not self.pod.by_name["metadata"].type.by_name["creationTimestamp"].is_left_out
+
     def typed(self, received: JSON) -> Pod:
         """Return a pod as the types have it; raises InjectionError in encoding/json's words."""
-        if isinstance(received, dict) and is_canonical(received, POD, without=self.unknown):
+        if isinstance(received, dict) and is_canonical(received, self.pod):
             return received
         try:
-            pod: Pod = normalise(received, POD, without=self.unknown)
+            pod: Pod = normalise(received, self.pod)
         except TypedError as error:
             raise InjectionError(str(error)) from error
         return pod
@@ -94,7 +100,7 @@ class PodTypes:
         known = self._constants.get(skeleton)
         if known is None:
             constants = frozenset(map(id, skeleton.constants))
-            known = readings(filled.value, constants, POD, without=self.unknown)
+            known = readings(filled.value, constants, self.pod)
             self._constants[skeleton] = known
         return known
 
@@ -118,11 +124,11 @@ class PodTypes:
     def _merge(self, pod: Pod, overlay: Overlay) -> tuple[JSON, Pod]:
         """Return the merged pod before and after it is typed."""
         try:
-            merged = strategic_merge(pod, overlay.value)
+            merged = strategic_merge(pod, overlay.value, self.pod)
         except PatchError as error:
             raise InjectionError(f"strategic merge: {error}") from error
         try:
-            typed: Pod = normalise_merged(merged, pod, POD, without=self.unknown, known=overlay.known)
+            typed: Pod = normalise_merged(merged, pod, self.pod, known=overlay.known)
         except TypedError as error:
             raise InjectionError(f"unmarshal patched pod: {error}") from error
         return merged, typed

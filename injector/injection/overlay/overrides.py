@@ -41,13 +41,11 @@ class OverrideRules:
 
     ``skips_injected``: not over those that an earlier injection brought (1.17). ``init_anywhere``: an
     injected init container takes the owner's from either list (native sidecars, 1.19).
-    ``zero_timestamp``: Go prints an unset creationTimestamp as null, and null deletes (up to 1.27).
     ``types`` are the release's.
     """
 
     skips_injected: bool
     init_anywhere: bool
-    zero_timestamp: bool
     types: PodTypes = field(default_factory=PodTypes)
 
 
@@ -98,7 +96,7 @@ def reapply(pod: Pod, original: Pod, template_pod: Pod, kept: Overrides, rules: 
                 pod = _applied(pod, kind, own, rules)
     if STATUS in annotations or not found:
         return pod
-    return with_annotations(pod, {**annotations_of(pod), OVERRIDES: containers_json(found)})
+    return with_annotations(pod, {**annotations_of(pod), OVERRIDES: containers_json(found, rules.types)})
 
 
 def _own(original: Pod, kept: Overrides, kind: Kind, name: str, rules: OverrideRules) -> JSONObject | None:
@@ -121,8 +119,8 @@ def _applied(pod: Pod, kind: Kind, container: JSONObject, rules: OverrideRules) 
     if kind == "initContainers":
         spec = {"containers": [], "initContainers": [container]}
     overlay: JSONObject = {"spec": spec}
-    if rules.zero_timestamp:
-        overlay["metadata"] = {"creationTimestamp": None}
+    if rules.types.prints_unset_times:
+        overlay["metadata"] = {"creationTimestamp": None}  # as Go prints the overlay: null deletes
     try:
         return rules.types.merge(pod, Overlay(overlay))
     except InjectionError as error:

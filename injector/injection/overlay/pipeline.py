@@ -96,10 +96,10 @@ def inject_overlay(request: InjectionRequest, snapshot: Snapshot) -> Injected:
     process would crash on it.
     """
     injection = _begin(request, snapshot)
-    original = injection.original
+    original, types = injection.original, injection.settings.rules.types
     with _RUNNING:
         validate(annotations_of(original), snapshot.behaviour)
-        kept = overrides_of(annotations_of(original), injection.settings.rules.types)
+        kept = overrides_of(annotations_of(original), types)
         data = _template_data(injection, kept)
         merged, template_pod, overlays = _run_templates(injection, data)
     with _REAPPLYING:
@@ -107,7 +107,7 @@ def inject_overlay(request: InjectionRequest, snapshot: Snapshot) -> Injected:
         merged = _adjust_users(merged, injection)
     with _PROCESSING:
         final = _post_process(merged, template_pod, injection)
-    return Injected(rebase(request.pod, original, final), data, overlays)
+    return Injected(rebase(request.pod, original, final, types.pod), data, overlays)
 
 
 # ---- before the templates
@@ -139,7 +139,10 @@ def _original(request: InjectionRequest, snapshot: Snapshot, settings: Settings)
     """Return the pod as Go's types have it, with the request's namespace and without managedFields."""
     received = metadata_of(request.pod)
     metadata = {key: value for key, value in received.items() if key != "managedFields" and value is not None}
-    pod = settings.rules.types.typed(request.pod | {"metadata": metadata})
+    types = settings.rules.types
+    if types.prints_unset_times:
+        metadata.setdefault("creationTimestamp", None)
+    pod = types.typed(request.pod | {"metadata": metadata})
     if request.namespace and not request.by_hand and "namespace" not in metadata_of(pod):
         pod = pod | {"metadata": metadata_of(pod) | {"namespace": request.namespace}}
     if snapshot.behaviour.loses_deployment_config_label and request.workload.kind == "DeploymentConfig":

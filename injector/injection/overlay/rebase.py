@@ -1,34 +1,36 @@
-"""What injection changed in, the pod as it was received with those changes out. Knows no injection.
+"""What injection changed, carried over to the pod as it was received.
 
-Injection works on the pod as Go's types have it: without what the types do not know, with what they
-always print. A patch made from that pod would not always apply to the one that was received, and
-would drop what is newer than all types. So changes are carried over, and nothing else.
+Injection works on the pod as the release's Go types have it: without what these types do not know, with what
+they always print. A patch made from that pod would not always apply to the one that was received, and would
+drop every field that is newer than the types. So changes are carried over, and nothing else.
 
-Lists are carried over place by place, as the patches are that Istio makes: values that Go would print
-otherwise (``0.25`` for ``250m``) stay where nothing of the place changes. Only what no type knows goes
-with its element; Istio leaves it behind at the old place.
+Lists are carried over index by index, as the patches are that Istio makes: values that Go would print
+otherwise (``0.25`` for ``250m``) stay where nothing changes at their index. What the types do not know goes
+with the element that has it, wherever that is by now; Istio's patch leaves it behind or drops it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from operator import is_
 from typing import Any, Final
 
 from injector.json_types import JSON, JSONObject, Pod
-from injector.patch import POD, GoType
-from injector.patch.equality import same
+from injector.patch import GoType, go_type
+from injector.patch.equality import identity, same
 
 _ABSENT: Final = object()
+_UNKNOWN: Final = go_type("meta/v1.FieldsV1")
+"""Stands for the type of what no type declares: any JSON."""
 
 
-def rebase(received: Pod, typed: Pod, final: Pod) -> Pod:
+def rebase(received: Pod, typed: Pod, final: Pod, declared: GoType) -> Pod:
     """Return ``received`` with the changes from ``typed`` to ``final``; what did not change is shared.
 
-    ``typed`` is ``received`` as Go's types have it, before injection.
+    ``typed`` is ``received`` before injection as ``declared`` has it, the release's type of pods.
     """
-    pod: Pod = _value(received, typed, final, POD, "")
-    return pod
+    pod: Pod = _value(received, typed, final, declared, "")
+    return _with_moved_containers(pod, received, typed, final, declared)
 
 
 def _value(received: JSON, typed: JSON, final: JSON, declared: GoType, merge_key: str) -> JSON:
@@ -36,10 +38,12 @@ def _value(received: JSON, typed: JSON, final: JSON, declared: GoType, merge_key
         return received
     if received is typed:  # as an API server sends it: there is nothing that Go would have written otherwise
         return final
+    declared = declared.target
     if isinstance(final, dict) and isinstance(typed, dict):
-        return _object(received if isinstance(received, dict) else {}, typed, final, declared.target)
+        return _object(received if isinstance(received, dict) else {}, typed, final, declared)
     if isinstance(final, list) and isinstance(typed, list) and isinstance(received, list):
-        return _list(received, typed, final, declared.target.element, merge_key)
+        element = declared.element if declared.kind == "list" else _UNKNOWN
+        return _list(received, typed, final, element, merge_key)
     return received if same(typed, final) else final
 
 
@@ -67,10 +71,10 @@ def _changes(
 
 def _declared(declared: GoType, key: str) -> tuple[GoType, str]:
     """Return the type of what stands under ``key`` and, for a list, what tells its elements apart."""
-    if declared.kind != "struct":
+    if declared.kind == "map":
         return declared.element, ""
-    field = declared.by_name[key]
-    return field.type, field.merge_key
+    field = declared.by_name.get(key) if declared.kind == "struct" else None
+    return (_UNKNOWN, "") if field is None else (field.type, field.merge_key)
 
 
 # ---- lists
@@ -87,25 +91,52 @@ def _list(
 def _elements(
     received: list[Any], typed: list[Any], final: list[Any], element: GoType, merge_key: str
 ) -> Iterator[JSON]:
-    """Carry over place by place, as Istio's patch does; what no type knows goes with its element."""
-    pairs = zip(typed, received, strict=True) if merge_key else ()
-    owners = {_key(before, merge_key): raw for before, raw in pairs}
-    for place, value in enumerate(final):
-        before = typed[place] if place < len(typed) else _ABSENT
-        if before is not _ABSENT and _key(before, merge_key) == _key(value, merge_key):
-            yield _value(received[place], before, value, element, "")
-        else:
-            carried = value
-            if before is not _ABSENT:
-                carried = _value(_without_unknown(received[place], element), before, value, element, "")
-            yield _with_unknown(carried, owners.get(_key(value, merge_key)), element)
+    """Carry over index by index; what the types do not know goes with its element."""
+    origins = _origins(typed, final, element, merge_key)
+    for index, value in enumerate(final):
+        origin = origins[index]
+        if origin == index:
+            yield _value(received[index], typed[index], value, element, "")
+            continue
+        carried = value
+        if index < len(typed):
+            carried = _value(_without_unknown(received[index], element), typed[index], value, element, "")
+        if origin is not None:
+            carried = _with_unknown(carried, received[origin], typed[origin], value, element, "")
+        yield carried
 
 
-def _key(value: JSON, merge_key: str) -> Hashable:
-    return value.get(merge_key) if merge_key and isinstance(value, dict) else None
+def _origins(typed: list[Any], final: list[Any], element: GoType, merge_key: str) -> list[int | None]:
+    """Return for each final element the index of the typed one that it was made of, None for one that is new.
+
+    That is the very same element, else the first left of the same merge key, or an equal one where there is
+    none. Elements that cannot have unknown fields are told apart by their index.
+    """
+    if element.target.kind != "struct":
+        return [index if index < len(typed) else None for index in range(len(final))]
+    origins = _paired(typed, final, [None] * len(final), id)
+    if None in origins:
+        name_of = (lambda value: value.get(merge_key)) if merge_key else identity
+        origins = _paired(typed, final, origins, name_of)
+    return origins
 
 
-# ---- what no type knows
+def _paired(
+    typed: list[Any], final: list[Any], origins: list[int | None], name_of: Callable[[Any], Hashable]
+) -> list[int | None]:
+    """Return ``origins`` where elements without one are paired by name with typed ones that are left."""
+    taken = set(origins)
+    left: dict[Hashable, list[int]] = {}
+    for index in range(len(typed) - 1, -1, -1):
+        if index not in taken:
+            left.setdefault(name_of(typed[index]), []).append(index)
+    return [
+        indices.pop() if origin is None and (indices := left.get(name_of(value))) else origin
+        for value, origin in zip(final, origins, strict=True)
+    ]
+
+
+# ---- what the types do not know
 
 
 def _without_unknown(value: JSON, declared: GoType) -> JSON:
@@ -119,26 +150,75 @@ def _without_unknown(value: JSON, declared: GoType) -> JSON:
     return {key: _without_unknown(item, field.type) for key, item, field in fields if field is not None}
 
 
-def _with_unknown(value: JSON, received: JSON, declared: GoType) -> JSON:
-    """Return ``value`` with the fields of ``received`` that its type does not declare, at every depth."""
+def _with_unknown(
+    value: JSON, received: JSON, typed: JSON, final: JSON, declared: GoType, merge_key: str
+) -> JSON:
+    """Return ``value``, which stands for ``final``, with the fields of ``received`` that are not declared.
+
+    ``final`` was made of ``typed``, and that is ``received`` without them.
+    """
     declared = declared.target
-    if declared.kind != "struct" or not isinstance(value, dict) or not isinstance(received, dict):
+    if received is typed:
+        return value
+    if isinstance(value, list) and isinstance(final, list) and declared.kind == "list":
+        return _list_with_unknown(value, received, typed, final, declared.element, merge_key)
+    if declared.kind != "struct" or not (
+        isinstance(value, dict)
+        and isinstance(received, dict)
+        and isinstance(typed, dict)
+        and isinstance(final, dict)
+    ):
         return value
     extra = {key: item for key, item in received.items() if declared.field(key) is None}
-    for field in declared.fields:
-        if field.name in value and isinstance(received.get(field.name), dict | list):
-            inside = _inside(value[field.name], received[field.name], field.type, field.merge_key)
-            if inside is not value[field.name]:
-                extra[field.name] = inside
+    for key in value.keys() & received.keys() & typed.keys() & final.keys():
+        field = declared.by_name.get(key)
+        if field is not None:
+            inside = _with_unknown(
+                value[key], received[key], typed[key], final[key], field.type, field.merge_key
+            )
+            if inside is not value[key]:
+                extra[key] = inside
     return value | extra if extra else value
 
 
-def _inside(value: JSON, received: JSON, declared: GoType, merge_key: str) -> JSON:
-    if not isinstance(value, list):
-        return _with_unknown(value, received, declared)
-    if not merge_key or not isinstance(received, list):
+def _list_with_unknown(
+    value: list[Any], received: JSON, typed: JSON, final: list[Any], element: GoType, merge_key: str
+) -> list[Any]:
+    if not isinstance(received, list) or not isinstance(typed, list):
         return value
-    known = {_key(item, merge_key): item for item in received}
-    element = declared.target.element
-    items = [_with_unknown(item, known.get(_key(item, merge_key)), element) for item in value]
+    items = [
+        item if origin is None else _with_unknown(item, received[origin], typed[origin], made, element, "")
+        for item, made, origin in zip(value, final, _origins(typed, final, element, merge_key), strict=True)
+    ]
     return value if all(map(is_, items, value)) else items
+
+
+def _with_moved_containers(pod: Pod, received: Pod, typed: Pod, final: Pod, declared: GoType) -> Pod:
+    """Return ``pod`` where a container that became an init container, a native sidecar, keeps what it had."""
+    before, after = typed.get("spec") or {}, final.get("spec") or {}
+    if received.get("spec") is before or not after.get("initContainers"):
+        return pod
+    origins = _moved(before, after)
+    if not origins:
+        return pod
+    container = declared.by_name["spec"].type.by_name["containers"].type.element
+    given = received["spec"]["containers"]
+    items = list(pod["spec"]["initContainers"])
+    for index, origin in origins.items():
+        made = after["initContainers"][index]
+        known = before["containers"][origin]
+        items[index] = _with_unknown(items[index], given[origin], known, made, container, "")
+    return pod | {"spec": pod["spec"] | {"initContainers": items}}
+
+
+def _moved(before: JSONObject, after: JSONObject) -> dict[int, int]:
+    """Return the indices of init containers that were containers before, with their indices there."""
+    origins = {name: index for index, name in enumerate(_names(before, "containers"))}
+    for name in (*_names(before, "initContainers"), *_names(after, "containers")):
+        origins.pop(name, None)
+    after_names = enumerate(_names(after, "initContainers"))
+    return {index: origins[name] for index, name in after_names if name in origins}
+
+
+def _names(spec: JSONObject, kind: str) -> list[JSON]:
+    return [container.get("name") for container in spec.get(kind) or ()]

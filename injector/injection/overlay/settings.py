@@ -14,10 +14,10 @@ from injector.injection.overlay.merge import PodTypes
 from injector.injection.overlay.metrics import MetricsRules, metrics_rules_of
 from injector.injection.overlay.overrides import OverrideRules
 from injector.injection.overlay.probes import ProbeRules, rules_of
-from injector.injection.overlay.vintage import fields_after
 from injector.injection.releases import behaviour_of
 from injector.injection.snapshot import Snapshot
 from injector.json_types import JSONObject
+from injector.patch import go_type
 
 OPENSHIFT: Final = "openshift"
 DEFAULT_CLUSTER: Final = "Kubernetes"
@@ -55,7 +55,7 @@ def rules_for(release: str, *, tcp_probes: bool) -> Rules:
     """Return the rules of a release; ``tcp_probes`` is the feature REWRITE_TCP_PROBES."""
     behaviour = behaviour_of(release)
     native = behaviour.native_sidecars_by_feature
-    types = PodTypes(unknown=fields_after(behaviour.minor))
+    types = PodTypes(pod=go_type("core/v1.Pod", behaviour.kubernetes))
     return Rules(
         types=types,
         proxies=("containers", "initContainers") if native else ("containers",),
@@ -63,7 +63,6 @@ def rules_for(release: str, *, tcp_probes: bool) -> Rules:
         overrides=OverrideRules(
             skips_injected=behaviour.parses_status_always,
             init_anywhere=native,
-            zero_timestamp=behaviour.prints_zero_timestamp,
             types=types,
         ),
         probes=rules_of(behaviour, tcp_feature=tcp_probes),

@@ -15,8 +15,6 @@ from injector.json_types import JSON, JSONObject
 from injector.kubeyaml import go_json, json_fault
 from injector.patch import GoType, go_type
 
-CONTAINERS: Final = go_type("[]core/v1.Container")
-
 _GO_KINDS: Final = {bool: "bool", str: "string", int: "number", float: "number", list: "array"}
 # Lists of containers are checked as those of a pod; the paths in errors then begin with the pod's.
 _POD_SPEC: Final = re.compile(r"\bPodSpec\.spec\.")
@@ -50,9 +48,10 @@ def _parse(text: str) -> JSON:
         raise InjectionError(json_fault(text.encode()) or str(error)) from error
 
 
-def containers_json(lists: Mapping[Kind, Sequence[JSONObject]]) -> str:
+def containers_json(lists: Mapping[Kind, Sequence[JSONObject]], types: PodTypes) -> str:
     """Return the JSON that Go writes of lists of containers: fields in the order of their declaration."""
-    ordered = {kind: in_go_order(lists[kind], CONTAINERS) for kind in KINDS if kind in lists}
+    declared = go_type("[]core/v1.Container", types.pod.version)
+    ordered = {kind: in_go_order(lists[kind], declared) for kind in KINDS if kind in lists}
     return go_json(ordered, sort_keys=False)
 
 

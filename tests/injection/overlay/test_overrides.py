@@ -5,12 +5,13 @@ import pytest
 from injector.errors import BadReview, InjectionError
 from injector.injection.overlay.merge import PodTypes
 from injector.injection.overlay.overrides import OverrideRules, injected_before, overrides_of, reapply
+from injector.patch import go_type
 from tests.injection.overlay.builders import a_container, a_pod, names, the_proxy
 
 STATUS = "sidecar.istio.io/status"
 OVERRIDES = "proxy.istio.io/overrides"
-NEWEST = OverrideRules(skips_injected=True, init_anywhere=True, zero_timestamp=False)
-OLD = OverrideRules(skips_injected=False, init_anywhere=False, zero_timestamp=True)
+NEWEST = OverrideRules(skips_injected=True, init_anywhere=True)
+OLD = OverrideRules(skips_injected=False, init_anywhere=False, types=PodTypes(pod=go_type("Pod", 20)))
 
 
 def injected_proxy(**fields):

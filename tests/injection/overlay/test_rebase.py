@@ -2,11 +2,16 @@ from __future__ import annotations
 
 import copy
 
-from injector.injection.overlay.rebase import rebase
+from injector.injection.overlay.rebase import rebase as rebase_with
+from injector.patch import POD
 from tests.injection.overlay.builders import a_container, a_pod
 
 # What Go prints beyond what the pod below says.
 ZEROS = {"metadata": {"creationTimestamp": None}, "status": {}}
+
+
+def rebase(received, typed, final):
+    return rebase_with(received, typed, final, POD)
 
 
 def a_raw_pod():

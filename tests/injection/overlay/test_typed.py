@@ -46,7 +46,7 @@ def test_containers_are_written_with_fields_in_the_order_of_declaration():
         "image": "<i>",
         "name": "istio-proxy",
     }
-    assert containers_json({"initContainers": [container], "containers": [a_container()]}) == (
+    assert containers_json({"initContainers": [container], "containers": [a_container()]}, PodTypes()) == (
         '{"containers":[{"name":"app","image":"app:1","resources":{}}],'
         '"initContainers":[{"name":"istio-proxy","image":"\\u003ci\\u003e",'
         '"resources":{"limits":{"cpu":"1","memory":"1Gi"}},"volumeMounts":[{"name":"v","mountPath":"/a"}]}]}'
