@@ -5,6 +5,7 @@ Knows no file, no YAML and no output.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,6 +24,10 @@ from injector.patch import go_type, normalise
 
 _PROXY: Final = "istio-proxy"
 _STATUS: Final = "sidecar.istio.io/status"
+_LEFT_OUT: Final = (
+    "the controller of such a kind may fill it in, but only after the sidecar was made for what is there: "
+    'write it, or label the pod template sidecar.istio.io/inject: "false"'
+)
 _BY_HAND: Final = InjectConfig(policy="enabled", templates={})
 """What decides by hand: who calls kube-inject wants injection, so policy and selectors have no say."""
 
@@ -105,6 +110,27 @@ def _typed(document: JSONObject, place: PodPlace, behaviour: Behaviour) -> JSONO
     return put_at(put_at(document, place.spec, spec), place.metadata, metadata)
 
 
+def _refuse_defaults(given: JSONObject, document: JSONObject, place: PodPlace) -> None:
+    """Raise InjectionError for a custom resource whose pods are not complete yet."""
+    pair = get_at(given, place.spec), get_at(document, place.spec)
+    if missing := list(_missing(*pair, ".".join(place.spec))):
+        raise InjectionError(f"not set: {', '.join(missing)}; {_LEFT_OUT}")
+
+
+def _missing(given: JSON, typed: JSON, path: str) -> Iterator[str]:
+    """Yield the paths of what a custom resource leaves to its controller, and Go would print as "" or 0."""
+    if isinstance(typed, dict):
+        given = given or {}
+        for key, value in typed.items():
+            if key in given:
+                yield from _missing(given[key], value, f"{path}.{key}")
+            elif value in ("", 0) and value is not False:
+                yield f"{path}.{key}"
+    elif isinstance(typed, list):
+        for index, (before, value) in enumerate(zip(given, typed, strict=True)):
+            yield from _missing(before, value, f"{path}[{index}]")
+
+
 def _read(value: JSON, schema: str, behaviour: Behaviour) -> JSONObject:
     """Return what Go reads of ``value``, with the fields behind that its types do not have."""
     declared = go_type(schema, behaviour.kubernetes)
@@ -134,6 +160,8 @@ def _inject_place(given: JSONObject, place: PodPlace, snapshot: Snapshot, namesp
             considered=(considered,),
             warnings=(warning,),
         )
+    if not place.schema:
+        _refuse_defaults(given, document, place)
     request = InjectionRequest(
         pod=pod,
         namespace=own_namespace,

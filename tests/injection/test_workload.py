@@ -150,6 +150,40 @@ def test_a_custom_resource_is_injected_where_its_template_is() -> None:
     ]
 
 
+def test_fields_that_no_type_knows_are_kept_also_where_the_workload_is_printed() -> None:
+    document = a_deployment(spec={"schedulingGroup": {"podGroupName": "g"}, "brandNew": [1]}) | {"also": 1}
+    document["spec"]["rolloutAfter"] = "noon"
+    for release in ("1.20", "1.31"):
+        outcome = overlays(release).inject_workload(document)
+        for printed in (outcome.document, outcome.as_written):
+            spec = printed["spec"]["template"]["spec"]
+            assert (printed["also"], printed["spec"]["rolloutAfter"]) == (1, "noon")
+            assert (spec["schedulingGroup"], spec["brandNew"]) == ({"podGroupName": "g"}, [1])
+
+
+def test_a_knative_service_keeps_what_is_knatives_own() -> None:
+    service = a_deployment(
+        "Service", "serving.knative.dev/v1", spec={"containerConcurrency": 10, "timeoutSeconds": 30}
+    )
+    spec = overlays().inject_workload(service).document["spec"]["template"]["spec"]
+    assert (spec["containerConcurrency"], spec["timeoutSeconds"]) == (10, 30)
+
+
+def test_a_custom_resource_that_its_controller_completes_is_refused_with_what_is_missing() -> None:
+    container = {"image": "a", "ports": [{"name": "h2c"}], "readinessProbe": {"httpGet": {"path": "/r"}}}
+    service = a_deployment("Service", "serving.knative.dev/v1", spec={"containers": [container]})
+    with pytest.raises(InjectionError) as refusal:
+        overlays().inject_workload(service)
+    path = "spec.template.spec.containers[0]"
+    assert str(refusal.value) == (
+        f"not set: {path}.name, {path}.ports[0].containerPort, {path}.readinessProbe.httpGet.port; the controller"
+        " of such a kind may fill it in, but only after the sidecar was made for what is there: write it, or label"
+        ' the pod template sidecar.istio.io/inject: "false"'
+    )
+    service["spec"]["template"]["metadata"] = {"labels": {"sidecar.istio.io/inject": "false"}}
+    assert not overlays().inject_workload(service).injected
+
+
 def test_a_stateful_sets_available_replicas_are_printed_from_1_13() -> None:
     document = a_deployment("StatefulSet")
     assert overlays("1.12").inject_workload(document).document["status"] == {"replicas": 0}

@@ -64,8 +64,10 @@ def _changes(
             yield key, value
         elif value is not before:
             element, merge_key = _declared(declared, key)
-            carried = _value(received.get(key), before, value, element, merge_key)
-            if carried is not received.get(key) and (received.get(key) is not None or carried != {}):
+            given = received.get(key)
+            carried = _value(given, before, value, element, merge_key)
+            is_printed_only = given is None and carried == {} and isinstance(before, dict)
+            if carried is not given and not is_printed_only:
                 yield key, carried
 
 
@@ -100,7 +102,8 @@ def _elements(
             continue
         carried = value
         if index < len(typed):
-            carried = _value(_without_unknown(received[index], element), typed[index], value, element, "")
+            here, before = _without_unknown(received[index], element), _without_unknown(typed[index], element)
+            carried = _value(here, before, value, element, "")
         if origin is not None:
             carried = _with_unknown(carried, received[origin], typed[origin], value, element, "")
         yield carried
@@ -140,14 +143,19 @@ def _paired(
 
 
 def _without_unknown(value: JSON, declared: GoType) -> JSON:
-    """Return ``value`` without the fields that its type does not declare, at every depth."""
+    """Return ``value`` without the fields that its type does not declare, at every depth.
+
+    It is the very same where it has none.
+    """
     declared = declared.target
     if isinstance(value, list) and declared.kind == "list":
-        return [_without_unknown(item, declared.element) for item in value]
+        items = [_without_unknown(item, declared.element) for item in value]
+        return value if all(map(is_, items, value)) else items
     if not isinstance(value, dict) or declared.kind != "struct":
         return value
     fields = ((key, item, declared.field(key)) for key, item in value.items())
-    return {key: _without_unknown(item, field.type) for key, item, field in fields if field is not None}
+    known = {key: _without_unknown(item, field.type) for key, item, field in fields if field is not None}
+    return value if len(known) == len(value) and all(map(is_, known.values(), value.values())) else known
 
 
 def _with_unknown(
@@ -170,13 +178,12 @@ def _with_unknown(
     ):
         return value
     extra = {key: item for key, item in received.items() if declared.field(key) is None}
-    for key in value.keys() & received.keys() & typed.keys() & final.keys():
+    for key in received.keys() & typed.keys() & final.keys():
         field = declared.by_name.get(key)
         if field is not None:
-            inside = _with_unknown(
-                value[key], received[key], typed[key], final[key], field.type, field.merge_key
-            )
-            if inside is not value[key]:
+            made = value.get(key, final[key])  # an empty object that nobody wrote is not carried over
+            inside = _with_unknown(made, received[key], typed[key], final[key], field.type, field.merge_key)
+            if inside is not made:
                 extra[key] = inside
     return value | extra if extra else value
 

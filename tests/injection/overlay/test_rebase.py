@@ -3,7 +3,7 @@ from __future__ import annotations
 import copy
 
 from injector.injection.overlay.rebase import rebase as rebase_with
-from injector.patch import POD
+from injector.patch import POD, go_type
 from tests.injection.overlay.builders import a_container, a_pod
 
 # What Go prints beyond what the pod below says.
@@ -155,3 +155,56 @@ def test_what_no_type_knows_survives_at_every_depth():
         "newer": {"x": 1},
     }
     assert container["env"] == [{"name": "A", "value": "2", "f": 2}, {"name": "C"}]
+
+
+def a_volume(name, *sources):
+    return {"name": name, "projected": {"sources": list(sources)}}
+
+
+def a_pod_with_volumes(*volumes):
+    return {"spec": {"containers": [], "volumes": list(volumes)}}
+
+
+def test_what_is_newer_goes_with_its_element_through_lists_without_a_merge_key():
+    certificate = {"podCertificate": {"signerName": "x", "userAnnotations": {"a": "b"}}}
+    token = {"serviceAccountToken": {"path": "token", "future": 1}}
+    raw = a_pod_with_volumes(
+        a_volume("tls", certificate, token), {"name": "model", "image": {"reference": "m"}}
+    )
+    typed = a_pod_with_volumes(
+        a_volume("tls", {"podCertificate": {"signerName": "x"}}, {"serviceAccountToken": {"path": "token"}}),
+        {"name": "model"},
+    )
+    injected = [
+        {"name": "istio-envoy", "emptyDir": {}},
+        a_volume("istio-token", {"configMap": {"name": "ca"}}),
+    ]
+    final = a_pod_with_volumes(*injected, *copy.deepcopy(typed["spec"]["volumes"]))
+    result = rebase_with(raw, typed, final, go_type("Pod", 30))
+    assert result["spec"]["volumes"] == [*injected, *raw["spec"]["volumes"]]
+
+
+def test_an_element_of_the_same_look_at_the_old_index_gets_nothing_of_another():
+    raw = {"spec": {"tolerations": [{"key": "a", "new": 1}, {"key": "b", "new": 2}]}}
+    typed = {"spec": {"tolerations": [{"key": "a"}, {"key": "b"}]}}
+    final = {"spec": {"tolerations": [{"key": "b"}, {"key": "c"}]}}
+    assert rebase(raw, typed, final) == {"spec": {"tolerations": [{"key": "b", "new": 2}, {"key": "c"}]}}
+
+
+def test_a_container_that_becomes_an_init_container_keeps_what_is_newer():
+    own = a_container("istio-proxy", restartPolicyRules=[{"action": "Restart"}])
+    raw = a_pod(a_container("app"), own)
+    typed = a_pod(a_container("app"), a_container("istio-proxy"))
+    final = a_pod(
+        a_container("app"), init=[a_container("istio-init"), a_container("istio-proxy", image="new")]
+    )
+    result = rebase_with(raw, typed, final, go_type("Pod", 28))
+    assert result["spec"]["containers"] == [a_container("app")]
+    assert result["spec"]["initContainers"] == [a_container("istio-init"), own | {"image": "new"}]
+
+
+def test_an_unknown_field_in_an_object_that_go_prints_empty_moves_with_it():
+    raw = a_pod(a_container("app", resources={"x": 1}), a_container("b"))
+    typed = a_pod(a_container("app", resources={}), a_container("b", resources={}))
+    final = a_pod(a_container("b", resources={}), a_container("app", resources={}))
+    assert rebase(raw, typed, final)["spec"]["containers"][1] == a_container("app", resources={"x": 1})
