@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from injector.errors import InjectionError, TypedError
 from injector.injection.admission import (
@@ -32,7 +32,7 @@ from injector.injection.request import InjectionRequest
 from injector.injection.snapshot import Snapshot
 from injector.injection.url import environment_of
 from injector.json_types import JSON, JSONObject, Pod
-from injector.patch import diff, fits, go_type, normalise
+from injector.patch import GoType, diff, fits, go_type, normalise
 
 Outcome = Literal["injected", "skipped", "denied"]
 
@@ -131,20 +131,21 @@ def read_pod(received: JSON, behaviour: Behaviour) -> Pod:
     except TypedError as error:
         raise InjectionError(str(error)) from error
     pod: Pod = received
-    return pod if _spelled_as(received, typed) else typed
+    return pod if _is_spelled_right(received, declared) else typed
 
 
-def _spelled_as(received: Any, typed: Any) -> bool:
-    """Tell whether every field that Go found stands under its own name."""
-    if isinstance(received, dict) and isinstance(typed, dict):
-        if not typed.keys() <= received.keys():
-            lowered = {key.lower() for key in received if key not in typed}
-            if any(key not in received and key.lower() in lowered for key in typed):
-                return False
-        return all(_spelled_as(received[key], value) for key, value in typed.items() if key in received)
-    if isinstance(received, list) and isinstance(typed, list):
-        return all(map(_spelled_as, received, typed))
-    return True
+def _is_spelled_right(value: JSON, declared: GoType) -> bool:
+    """Return whether every field that Go finds stands under its own name."""
+    declared = declared.target
+    if isinstance(value, list) and declared.kind == "list":
+        return all(_is_spelled_right(item, declared.element) for item in value)
+    if not isinstance(value, dict) or declared.kind != "struct":
+        return True
+    found = ((key, item, declared.field(key)) for key, item in value.items())
+    return all(
+        field is None or (field.name == key and _is_spelled_right(item, field.type))
+        for key, item, field in found
+    )
 
 
 def namespace_of(pod: Pod, requested: str, behaviour: Behaviour) -> str:

@@ -118,6 +118,20 @@ def test_keys_in_another_case_are_understood_and_put_right() -> None:
     assert patched["metadata"]["name"] == "x"
 
 
+def test_a_list_that_is_given_in_two_spellings_is_read_as_go_reads_it() -> None:
+    pod = {"spec": {"containers": [{"name": "a", "new": 1}], "Containers": [{"tty": True}, {"name": "b"}]}}
+    operations = answered(overlays().review(a_review(pod)))["response"]["patch"]
+    spec = apply(pod, operations)["spec"]
+    assert list(spec) == ["containers"]
+    assert [(each["name"], each.get("tty"), each.get("new")) for each in spec["containers"]] == [
+        ("a", True, 1),
+        ("b", None, None),
+        ("istio-proxy", None, None),
+    ]
+    written = overlays().inject_workload({"apiVersion": "v1", "kind": "Pod"} | pod).as_written
+    assert [each["name"] for each in written["spec"]["containers"]] == ["a", "b", "istio-proxy"]
+
+
 def test_a_pod_in_kubernetes_spelling_is_read_as_it_was_received() -> None:
     pod = a_pod(annotations=None, spec={"volumes": [None], "unknown": 1})
     assert read_pod(pod, behaviour_of("1.31")) is pod

@@ -41,7 +41,7 @@ def _value(received: JSON, typed: JSON, final: JSON, declared: GoType, merge_key
     declared = declared.target
     if isinstance(final, dict) and isinstance(typed, dict):
         return _object(received if isinstance(received, dict) else {}, typed, final, declared)
-    if isinstance(final, list) and isinstance(typed, list) and isinstance(received, list):
+    if isinstance(final, list) and _match(received, typed):
         element = declared.element if declared.kind == "list" else _UNKNOWN
         return _list(received, typed, final, element, merge_key)
     return received if same(typed, final) else final
@@ -107,6 +107,11 @@ def _elements(
         if origin is not None:
             carried = _with_unknown(carried, received[origin], typed[origin], value, element, "")
         yield carried
+
+
+def _match(received: JSON, typed: JSON) -> bool:
+    """Return whether these are lists of the same elements; not so for one that was given in two spellings."""
+    return isinstance(received, list) and isinstance(typed, list) and len(received) == len(typed)
 
 
 def _origins(typed: list[Any], final: list[Any], element: GoType, merge_key: str) -> list[int | None]:
@@ -191,7 +196,7 @@ def _with_unknown(
 def _list_with_unknown(
     value: list[Any], received: JSON, typed: JSON, final: list[Any], element: GoType, merge_key: str
 ) -> list[Any]:
-    if not isinstance(received, list) or not isinstance(typed, list):
+    if not _match(received, typed):
         return value
     items = [
         item if origin is None else _with_unknown(item, received[origin], typed[origin], made, element, "")
