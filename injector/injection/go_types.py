@@ -1,4 +1,4 @@
-"""Kubernetes' Go structs as templates see them: views on a pod's JSON. those of each version.
+"""Kubernetes' Go structs as templates see them: views on a pod's JSON, with the fields of a version.
 
 The fields are those of the generated schema, with Go's names; a view reads its JSON when a template asks.
 """

@@ -4,6 +4,7 @@ import pytest
 
 from injector.gotemplate import compile_template
 from injector.gotemplate.values import NilPointer, Pointer, Struct
+from injector.injection.functions.encoding import to_json
 from injector.injection.go_types import OBJECT_META, POD_SPEC, encodable, struct
 from injector.patch import go_type
 
@@ -78,3 +79,10 @@ def test_what_is_not_of_kubernetes_is_not_encodable():
     user = spec.get("Containers")[0].get("SecurityContext").get("RunAsUser")
     assert isinstance(user, Pointer)
     assert encodable(user) is None
+
+
+def test_a_view_has_the_fields_of_its_version_and_is_written_as_that_one_writes_it():
+    assert "HostnameOverride" in struct(POD_SPEC, 34).fields
+    assert "HostnameOverride" not in struct(POD_SPEC, 33).fields
+    for version, written in ((33, {"name": "a", "creationTimestamp": None}), (34, {"name": "a"})):
+        assert to_json(Struct(struct(OBJECT_META, version), {"name": "a"})) == written
