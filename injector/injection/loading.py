@@ -8,14 +8,9 @@ from dataclasses import dataclass, field, replace
 from injector.errors import ConfigError, TemplateError
 from injector.gotemplate import parse
 from injector.gotemplate.builtins import BUILTINS
-from injector.injection.config import (
-    Faults,
-    line_of_template,
-    parse_config,
-    read_mapping,
-    told_release,
-)
+from injector.injection.config import Faults, line_of_template, parse_config, read_mapping
 from injector.injection.functions import function_map, functions_of
+from injector.injection.inference import infer_release
 from injector.injection.mesh.effective import ProxyConfigs
 from injector.injection.mesh.loading import Mesh, load_mesh
 from injector.injection.releases import Behaviour, behaviour_of
@@ -59,7 +54,8 @@ def load_snapshot(sources: Sources, around: Surroundings, *, mesh: Mesh | str | 
     faults = Faults()
     document = read_mapping(sources.config, sources.config_file, faults)
     values = read_mapping(sources.values, sources.values_file, faults)
-    behaviour = _behaviour(around.release or told_release(document), faults)
+    inferred = None if around.release else infer_release(document, values)
+    behaviour = _behaviour(inferred.release if inferred else around.release or "", faults)
     read_mesh = _mesh(sources, behaviour, faults) if isinstance(mesh, str) else mesh
     _check_values(values, behaviour, sources, faults)
     config = parse_config(document, behaviour, file=sources.config_file, faults=faults)
@@ -68,6 +64,7 @@ def load_snapshot(sources: Sources, around: Surroundings, *, mesh: Mesh | str | 
     faults.raise_if_any()
     snapshot = Snapshot(
         behaviour=behaviour,
+        release_reason=inferred.reason if inferred else "",
         config=config,
         values=values,
         mesh=read_mesh,
