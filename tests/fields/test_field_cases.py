@@ -444,3 +444,19 @@ def test_volumes_of_one_name_and_one_with_a_name_of_istios_are_merged_as_go_merg
     assert [each for each in volumes if each["name"] == "istio-data"] == [claim | {"emptyDir": {}}]
     assert [each for each in volumes if each["name"] == "x"] == twice
     assert one(pod, "app")["volumeMounts"] == [mount]
+
+
+@pytest.mark.parametrize("mode", ["scalar", "text"])
+@pytest.mark.parametrize(
+    ("given", "metadata"), [("x\x85y", {"A": "x y"}), ("x\x7fy", {}), ("x\x9fy", {}), ("xéy", {"A": "xéy"})]
+)
+def test_control_characters_of_the_annotation_never_deny_a_pod(
+    injector: Load, mode: Any, given: str, metadata: dict[str, str]
+) -> None:
+    annotation = {"proxy.istio.io/config": json.dumps({"proxyMetadata": {"A": given}})}
+    proxy = one(
+        injected(injector(untrusted_values=mode), pod_of(app(), annotations=annotation)), "istio-proxy"
+    )
+    env = env_of(proxy)
+    assert json.loads(env["PROXY_CONFIG"]).get("proxyMetadata", {}) == metadata
+    assert {name: value for name, value in env.items() if name == "A"} == metadata
