@@ -19,7 +19,7 @@ from injector.injection.releases import Behaviour
 from injector.injection.request import InjectionRequest, Workload
 from injector.injection.snapshot import InjectConfig, Snapshot
 from injector.json_types import JSON, JSONObject, Pod
-from injector.patch import GoType, go_type, normalise
+from injector.patch import GoType, go_type, in_key_order, normalise
 
 _PROXY: Final = "istio-proxy"
 _STATUS: Final = "sidecar.istio.io/status"
@@ -109,7 +109,7 @@ def _typed(document: JSONObject, place: PodPlace, behaviour: Behaviour) -> JSONO
 
 def _read(value: JSON, schema: GoType, behaviour: Behaviour) -> JSONObject:
     zero_times = behaviour.prints_zero_timestamp
-    typed: JSONObject = normalise(value, schema, coerce_strings=True, zero_times=zero_times)
+    typed: JSONObject = normalise(in_key_order(value), schema, coerce_strings=True, zero_times=zero_times)
     status = typed.get("status") or {}
     if schema.name == "StatefulSet" and not behaviour.prints_available_replicas:
         typed = typed | {

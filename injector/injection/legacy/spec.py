@@ -12,7 +12,7 @@ from typing import Any, Final
 from injector.errors import InjectionError, TypedError
 from injector.injection.releases import Behaviour
 from injector.json_types import JSON, JSONObject
-from injector.patch import GoType, go_type, normalise
+from injector.patch import GoType, go_type, in_key_order, normalise
 
 PARSING_FAILED: Final = (
     "failed parsing generated injected YAML (check Istio sidecar injector configuration): "
@@ -62,16 +62,16 @@ def _decode(rendered: JSON, behaviour: Behaviour) -> SidecarInjectionSpec:
         kind = "array" if isinstance(rendered, list) else "string" if isinstance(rendered, str) else "number"
         raise TypedError(f"json: cannot unmarshal {kind} into Go value of type inject.SidecarInjectionSpec")
     fields = {_FIELDS[key.lower()]: value for key, value in rendered.items() if key.lower() in _FIELDS}
-    lists = {key: _objects(fields.get(key), key, schema) for key, schema in _LISTS.items()}
     dns_config = fields.get("dnsConfig") if behaviour.has_dns_config else None
+    # The first misfit is an error: Go meets the fields sorted, as it does what is in them.
     return SidecarInjectionSpec(
-        init_containers=lists["initContainers"],
-        containers=lists["containers"],
-        volumes=lists["volumes"],
-        image_pull_secrets=lists["imagePullSecrets"],
+        containers=_objects(fields.get("containers"), "containers"),
         dns_config=None if dns_config is None else _typed(dns_config, _DNS_CONFIG),
-        rewrite_probes=behaviour.rewrites_probes and _boolean(fields.get("rewriteAppHTTPProbe")),
+        image_pull_secrets=_objects(fields.get("imagePullSecrets"), "imagePullSecrets"),
+        init_containers=_objects(fields.get("initContainers"), "initContainers"),
         redirect_annotations=_strings(fields.get("podRedirectAnnot")),
+        rewrite_probes=behaviour.rewrites_probes and _boolean(fields.get("rewriteAppHTTPProbe")),
+        volumes=_objects(fields.get("volumes"), "volumes"),
     )
 
 
@@ -80,7 +80,8 @@ _FIELDS: Final = {
 }
 
 
-def _objects(value: JSON, key: str, schema: GoType) -> tuple[JSONObject, ...]:
+def _objects(value: JSON, key: str) -> tuple[JSONObject, ...]:
+    schema = _LISTS[key]
     if value is None:
         return ()
     if not isinstance(value, list):
@@ -98,7 +99,10 @@ def _without_newer_fields(item: JSONObject) -> JSONObject:
 
 
 def _typed(value: JSON, schema: GoType) -> JSONObject:
-    typed: JSONObject = normalise(value, schema, coerce_strings=True)
+    try:
+        typed: JSONObject = normalise(value, schema, coerce_strings=True)
+    except TypedError:
+        typed = normalise(in_key_order(value), schema, coerce_strings=True)  # which raises Go's error
     return typed
 
 

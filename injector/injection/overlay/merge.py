@@ -15,6 +15,7 @@ from injector.json_types import JSON, Pod
 from injector.kubeyaml import Filled, Skeleton
 from injector.patch import (
     POD,
+    in_key_order,
     is_canonical,
     normalise,
     normalise_merged,
@@ -123,6 +124,13 @@ class PodTypes:
             raise InjectionError(f"strategic merge: {error}") from error
         try:
             typed: Pod = normalise_merged(merged, pod, POD, without=self.unknown, known=overlay.known)
-        except TypedError as error:
-            raise InjectionError(f"unmarshal patched pod: {error}") from error
+        except TypedError:
+            typed = self._in_key_order(merged)
         return merged, typed
+
+    def _in_key_order(self, merged: JSON) -> Pod:
+        """Read a merged pod that does not fit, in Go's order; raises InjectionError for the first misfit."""
+        try:
+            return self.typed(in_key_order(merged))
+        except InjectionError as error:
+            raise InjectionError(f"unmarshal patched pod: {error}") from error
