@@ -1,4 +1,4 @@
-"""Files and flags that say how to inject, to an Injector. Knows no workload."""
+"""Files and flags that say how to inject, to an Injector."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from injector.cli.files import read_text
 from injector.cli.options import FILE, environment, release_options, spelled
 from injector.errors import ConfigError
 from injector.injection.injector import Injector
+from injector.injection.releases import NEWEST_RELEASE
 from injector.json_types import JSONObject
 from injector.kubeyaml import documents
 from injector.templates import BUILT_IN, built_in
@@ -60,13 +61,19 @@ def load_injector(flags: Mapping[str, Any]) -> Injector:
     return Injector.load(
         *texts,
         files=names,
-        release=flags["release"],
+        release=flags["release"] or (None if flags["inject_config_file"] else NEWEST_RELEASE),
         revision=flags["revision"],
         env=_environment(flags),
         namespaces=dict(_namespaces(flags["namespace_file"])),
         proxy_configs=[*_objects(flags["proxy_config_file"], "ProxyConfig")],
         untrusted_values=flags["untrusted_values"],
     )
+
+
+def say_release(injector: Injector) -> None:
+    """Say on stderr what told the release, where no option did."""
+    if injector.release_reason:
+        click.echo(f"release {injector.release}, {injector.release_reason}; --release wins", err=True)
 
 
 def _texts(flags: Mapping[str, Any]) -> tuple[tuple[str, str, str], tuple[str, str, str]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from injector.cli.configuration import configuration_options, load_injector
+from injector.cli.configuration import configuration_options, load_injector, say_release
 from injector.cli.difference import coloured, difference
 from injector.cli.inputs import input_documents
 from injector.cli.workloads import place
@@ -41,6 +41,7 @@ def command(*, filenames: Sequence[str], recursive: bool, namespace: str, diff: 
     if not filenames:
         raise click.UsageError("nothing to explain: give -f FILE, a folder, or - for stdin")
     injector = load_injector(flags)
+    say_release(injector)
     click.echo(f"behaving as Istio {injector.release}, policy {injector.snapshot.config.policy!r}", err=True)
     denied = False
     for document in input_documents(filenames, recursive=recursive):

@@ -11,7 +11,7 @@ import click
 import orjson
 
 from injector import kubeyaml
-from injector.cli.configuration import configuration_options, load_injector
+from injector.cli.configuration import configuration_options, load_injector, say_release
 from injector.cli.files import write_whole
 from injector.cli.inputs import input_documents
 from injector.cli.options import spelled
@@ -76,6 +76,7 @@ def command(
     sources = input_documents(filenames, recursive=recursive)
     done = work(injector, sources, namespace=namespace, pod_template_path=pod_template_path)
     if not quiet:
+        say_release(injector)
         for warning in injector.warnings:
             click.echo(f"{click.style('warning:', fg='yellow')} {warning}", err=True)
         for worked in done:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from injector.cli.configuration import configuration_options, load_injector
+from injector.cli.configuration import configuration_options, load_injector, say_release
 from injector.injection.injector import Injector
 
 EPILOG = """\b
@@ -29,6 +29,7 @@ def command(*, show_code: str | None, strict: bool, **flags: Any) -> None:
     if show_code is not None:
         click.echo(_code(injector, show_code))
         return
+    say_release(injector)
     for warning in injector.warnings:
         click.echo(f"{click.style('warning:', fg='yellow')} {warning}", err=True)
     click.echo(_summary(injector))

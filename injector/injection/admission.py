@@ -17,6 +17,7 @@ from injector.errors import BadReview, InjectionError, YAMLError
 from injector.injection.releases import Behaviour
 from injector.json_types import JSON, JSONObject, Operation
 from injector.kubeyaml import load
+from injector.patch import in_key_order
 
 GROUP: Final = "admission.k8s.io"
 CONTENT_TYPE: Final = "application/json"
@@ -111,7 +112,7 @@ def _parse(body: bytes) -> JSON:
 
 def _parse_yaml(text: str) -> JSON:
     try:
-        return load(text)
+        return in_key_order(load(text))
     except YAMLError as error:
         raise UndecodableReviewError(str(error)) from error
 

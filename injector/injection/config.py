@@ -1,7 +1,4 @@
-"""The texts of Istio's injector ConfigMap in; InjectConfig and values, or every fault at once, out.
-
-Knows no file but by name: what the texts are called in errors is handed in.
-"""
+"""The texts of Istio's injector ConfigMap in; InjectConfig and values, or every fault at once, out."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from injector.errors import ConfigError, YAMLError
-from injector.injection.releases import NEWEST_LEGACY_RELEASE, NEWEST_RELEASE, Behaviour
+from injector.injection.releases import Behaviour
 from injector.injection.selector import Selector, SelectorError
 from injector.injection.snapshot import InjectConfig
 from injector.json_types import JSON, JSONObject
@@ -19,7 +16,6 @@ from injector.kubeyaml import load
 SIDECAR: Final = "sidecar"
 """The name of the only template up to 1.8, and of the default one since."""
 
-_OLD_DELIMITERS_RELEASE: Final = "1.1"
 _KINDS: Final = {
     str: "a string",
     dict: "a mapping",
@@ -74,19 +70,6 @@ def read_mapping(text: str, file: str, faults: Faults) -> JSONObject:
         faults.add(f"must be a mapping, not {_KINDS[type(value)]}", file=file)
         return {}
     return value
-
-
-def told_release(config: JSONObject) -> str:
-    """Return the release that a configuration without --release is read as.
-
-    ``templates`` came with 1.9; a single ``template`` in square brackets ended with 1.1.
-    """
-    if _get(config, "templates"):
-        return NEWEST_RELEASE
-    template = _get(config, "template")
-    if isinstance(template, str) and "[[" in template and "{{" not in template:
-        return _OLD_DELIMITERS_RELEASE
-    return NEWEST_LEGACY_RELEASE if template else NEWEST_RELEASE
 
 
 def parse_config(document: JSONObject, behaviour: Behaviour, *, file: str, faults: Faults) -> InjectConfig:

@@ -42,7 +42,8 @@ class Injector:
     ) -> Injector:
         """Load the texts of the keys config, values and mesh of Istio's ConfigMaps.
 
-        ``release`` is Istio's, "1.0" to "1.31"; without it, it is told from the configuration.
+        ``release`` is Istio's, "1.0" to "1.31"; without it, it is told from the configuration:
+        ``release_reason`` says how.
         ``env`` is istiod's environment: the features that it switches, and what the template function
         ``env`` reads. ``nodes`` maps a node's name to its kubelet's version, ``namespaces`` a
         namespace's name to its object. ``files`` are the texts' names in errors. Raises ConfigError.
@@ -70,6 +71,11 @@ class Injector:
     def release(self) -> str:
         """The release whose behaviour it has, "1.31"."""
         return self.snapshot.behaviour.release
+
+    @property
+    def release_reason(self) -> str:
+        """What told the release, "told from values.global.tag 1.29.1"; "" where it was asked for."""
+        return self.snapshot.release_reason
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -1,7 +1,4 @@
-"""The texts of a configuration in, one Snapshot out, or every fault of all of them at once.
-
-Knows no file but by name, and no pod.
-"""
+"""The texts of a configuration in, one Snapshot out, or every fault of all of them at once."""
 
 from __future__ import annotations
 
@@ -11,20 +8,17 @@ from dataclasses import dataclass, field, replace
 from injector.errors import ConfigError, TemplateError
 from injector.gotemplate import parse
 from injector.gotemplate.builtins import BUILTINS
-from injector.injection.config import (
-    Faults,
-    line_of_template,
-    parse_config,
-    read_mapping,
-    told_release,
-)
+from injector.injection.config import Faults, line_of_template, parse_config, read_mapping
 from injector.injection.functions import function_map, functions_of
+from injector.injection.inference import infer_release
 from injector.injection.mesh.effective import ProxyConfigs
 from injector.injection.mesh.loading import Mesh, load_mesh
 from injector.injection.releases import Behaviour, behaviour_of
 from injector.injection.render import InjectionTemplate
 from injector.injection.snapshot import InjectConfig, Snapshot, UntrustedValues
+from injector.injection.values import dotted, value_faults
 from injector.json_types import JSONObject
+from injector.kubeyaml import line_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,14 +54,17 @@ def load_snapshot(sources: Sources, around: Surroundings, *, mesh: Mesh | str | 
     faults = Faults()
     document = read_mapping(sources.config, sources.config_file, faults)
     values = read_mapping(sources.values, sources.values_file, faults)
-    behaviour = _behaviour(around.release or told_release(document), faults)
+    inferred = None if around.release else infer_release(document, values)
+    behaviour = _behaviour(inferred.release if inferred else around.release or "", faults)
     read_mesh = _mesh(sources, behaviour, faults) if isinstance(mesh, str) else mesh
+    _check_values(values, behaviour, sources, faults)
     config = parse_config(document, behaviour, file=sources.config_file, faults=faults)
     if faults.found:
         _check_syntax(config, behaviour, sources, around.env, faults)
     faults.raise_if_any()
     snapshot = Snapshot(
         behaviour=behaviour,
+        release_reason=inferred.reason if inferred else "",
         config=config,
         values=values,
         mesh=read_mesh,
@@ -89,6 +86,16 @@ def _behaviour(release: str, faults: Faults) -> Behaviour:
         faults.add(str(error), path="release")
         faults.raise_if_any()
         raise
+
+
+def _check_values(values: JSONObject, behaviour: Behaviour, sources: Sources, faults: Faults) -> None:
+    for fault in value_faults(values, behaviour.minor):
+        faults.add(
+            f"could not parse configuration values: {fault.reason}",
+            file=sources.values_file,
+            line=line_of(sources.values, fault.path),
+            path=dotted(fault.path),
+        )
 
 
 def _mesh(sources: Sources, behaviour: Behaviour, faults: Faults) -> Mesh | None:

@@ -325,7 +325,6 @@ ROWS: Final[tuple[Row, ...]] = (
 
 RELEASES: Final = tuple(f"1.{minor}" for minor in range(OLDEST, NEWEST + 1))
 NEWEST_RELEASE: Final = RELEASES[-1]
-NEWEST_LEGACY_RELEASE: Final = "1.8"
 
 _RELEASE_PATTERN = re.compile(r"v?1\.(?P<minor>\d+)(?:\.\d+)?(?:[-+].*)?")
 

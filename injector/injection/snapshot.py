@@ -49,7 +49,8 @@ class Snapshot:
     ``env`` is istiod's environment as given (never the host's), ``nodes`` maps a node's name to its
     kubelet version, ``namespaces`` a namespace's name to its object. ``templates`` are compiled; how
     they are rendered is ``render.render_template``. ``skeletons`` and ``replicas`` are caches: they
-    change no answer. ``mesh`` and ``proxy_configs`` are None where there is no mesh configuration at all,
+    change no answer. ``release_reason``: what says that the behaviour is that of this release; "" where it
+    was asked for. ``mesh`` and ``proxy_configs`` are None where there is no mesh configuration at all,
     which only tests of Istio's own know.
     """
 
@@ -58,6 +59,7 @@ class Snapshot:
     values: JSONObject
     mesh: Mesh | None
     templates: Mapping[str, Any]
+    release_reason: str = ""
     proxy_configs: ProxyConfigs | None = None
     skeletons: SkeletonCache = field(default_factory=_skeletons, compare=False)
     revision: str = "default"

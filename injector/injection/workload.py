@@ -20,7 +20,7 @@ from injector.injection.releases import Behaviour
 from injector.injection.request import InjectionRequest, Workload
 from injector.injection.snapshot import InjectConfig, Snapshot
 from injector.json_types import JSON, JSONObject, Pod
-from injector.patch import go_type, normalise
+from injector.patch import go_type, in_key_order, normalise
 
 _PROXY: Final = "istio-proxy"
 _STATUS: Final = "sidecar.istio.io/status"
@@ -134,7 +134,7 @@ def _missing(given: JSON, typed: JSON, path: str) -> Iterator[str]:
 def _read(value: JSON, schema: str, behaviour: Behaviour) -> JSONObject:
     """Return what Go reads of ``value``, with the fields behind that its types do not have."""
     declared = go_type(schema, behaviour.kubernetes)
-    typed: JSONObject = normalise(value, declared, coerce_strings=True, keep_unknown=True)
+    typed: JSONObject = normalise(in_key_order(value), declared, coerce_strings=True, keep_unknown=True)
     return typed
 
 

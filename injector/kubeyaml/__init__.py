@@ -1,12 +1,10 @@
-"""YAML and JSON text in and out, byte for byte as Kubernetes' Go libraries.
-
-Knows nothing of templates or pods.
-"""
+"""YAML and JSON text in and out, byte for byte as Kubernetes' Go libraries."""
 
 from injector.kubeyaml.documents import Document, documents
 from injector.kubeyaml.gojson import EncodingError, go_json
 from injector.kubeyaml.json_fault import json_fault
 from injector.kubeyaml.layout import keep_layout
+from injector.kubeyaml.lines import line_of
 from injector.kubeyaml.numbers import go_float_json
 from injector.kubeyaml.reading import load, load_strict
 from injector.kubeyaml.skeleton import Skeleton, Untrusted
@@ -26,6 +24,7 @@ __all__ = [
     "go_json",
     "json_fault",
     "keep_layout",
+    "line_of",
     "load",
     "load_strict",
 ]

@@ -1,11 +1,9 @@
-"""JSON in, JSON out: differences, patches, strategic merges and Go's typed view of Kubernetes objects.
-
-Knows nothing of reviews, templates or files.
-"""
+"""JSON in, JSON out: differences, patches, strategic merges and Go's typed view of Kubernetes objects."""
 
 from injector.patch.apply import apply
 from injector.patch.json_patch import diff
 from injector.patch.merge_order import MergeError
+from injector.patch.misfits import in_key_order
 from injector.patch.quantity import canonical_quantity, milli_value, quantity_fault
 from injector.patch.retyped import normalise_merged, read_parts, readings
 from injector.patch.schema import KINDS, POD, GoType, go_type
@@ -24,6 +22,7 @@ __all__ = [
     "diff",
     "fits",
     "go_type",
+    "in_key_order",
     "is_canonical",
     "milli_value",
     "normalise",

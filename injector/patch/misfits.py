@@ -61,6 +61,19 @@ def explain(value: JSON, schema: GoType, *, coerce_strings: bool) -> TypedError:
     return walk.faults[0]
 
 
+def in_key_order(value: JSON) -> JSON:
+    """Return a value whose objects have their keys sorted: in that order Go meets the misfits of some JSON.
+
+    Such JSON was written from maps: by a strategic merge, or from YAML. What a client sends as JSON keeps the
+    order of its keys.
+    """
+    if isinstance(value, dict):
+        return {key: in_key_order(value[key]) for key in sorted(value)}
+    if isinstance(value, list):
+        return [in_key_order(item) for item in value]
+    return value
+
+
 class _Walk:
     """Goes through a value as Go does and collects what does not fit."""
 

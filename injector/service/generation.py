@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from injector.injection.releases import NEWEST_RELEASE
 from injector.json_types import JSONObject
 from injector.service.files import FileSet
 from injector.service.options import ServiceOptions
@@ -29,6 +30,8 @@ class Texts:
     proxy_configs: Mapping[str, JSONObject] = field(default_factory=dict)
     files: tuple[str, str, str] = ("config", "values", "mesh")
     """What the three are called in errors."""
+    release: str | None = None
+    """The release of the texts, where it is known without reading them: of the built-in ones the newest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,16 +79,17 @@ def texts_of(
 
     ConfigError where that is too new for the release.
     """
-    config = files.text(options.inject_config)
+    config, release = files.text(options.inject_config), None
     values = files.text(options.inject_values)
     if config is None:
         template = built_in()
         template.check_release(options.release)
-        config, values = template.config, values or template.values
+        config, values, release = template.config, values or template.values, NEWEST_RELEASE
     return Texts(
         config=config,
         values=values or "{}",
         mesh=files.text(options.mesh_config) or "",
+        release=release,
         nodes=cluster.nodes if cluster else {},
         namespaces=cluster.namespaces if cluster else {},
         proxy_configs=cluster.proxy_configs if cluster else {},

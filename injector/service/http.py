@@ -1,21 +1,26 @@
-"""What goes over HTTP besides aiohttp: request targets in, replies and their bytes out. Knows no reviews."""
+"""What goes over HTTP besides aiohttp: request targets in, replies and their bytes out."""
 
 from __future__ import annotations
 
+import posixpath
+import re
 import time
 from collections.abc import Callable
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Final, NamedTuple
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs, quote, unquote, unquote_to_bytes
 
 JSON_TYPE: Final = "application/json"
 TEXT_TYPE: Final = "text/plain; charset=utf-8"
 
 
 class Reply(NamedTuple):
-    """One HTTP answer; ``headers`` are whole lines, ``close`` ends the connection after it."""
+    """One HTTP answer; ``headers`` are whole lines, ``close`` ends the connection after it.
+
+    Without a ``content_type`` the headers say all that is said of the body.
+    """
 
     status: int
     body: bytes
@@ -29,11 +34,15 @@ Page = Callable[[str, str], Reply]
 
 
 class Target(NamedTuple):
-    """A request target: the decoded path, and the seconds that the API server will wait."""
+    """A request target: the decoded path, and the seconds that the API server will wait.
+
+    ``location``: where Go sends a client that asks for a path with ``//``, ``/./`` or ``/../``; else "".
+    """
 
     path: str
     query: str
     timeout: float | None
+    location: str = ""
 
 
 class Refusal(Exception):  # noqa: N818 - an answer, not a fault of ours
@@ -62,7 +71,51 @@ def target(raw: str) -> Target:
     if "://" in path:
         path = "/" + path.partition("://")[2].partition("/")[2]
     given = parse_qs(query).get("timeout")
-    return Target(unquote(path), query, seconds(given[0]) if given else None)
+    return Target(unquote(path), query, seconds(given[0]) if given else None, _location(path, query))
+
+
+_ESCAPED: Final = re.compile(r"[-\w.~$&+,/:;=@!'()*\[\]%]*", re.ASCII)
+_KEPT: Final = "/$&+,:;=@"
+
+
+def _location(path: str, query: str) -> str:
+    """Return where Go 1.26's ServeMux redirects a path to, "" when it is clean.
+
+    It cleans the escaped path and escapes the result once more, so that ``%2F`` becomes ``%252F``.
+    """
+    if not path.startswith("/"):
+        return ""
+    escaped = path if _ESCAPED.fullmatch(path) else _escape(unquote_to_bytes(_bytes(path)))
+    clean = "/" + posixpath.normpath(f"/{escaped}").lstrip("/")
+    if escaped.endswith("/") and clean != "/":
+        clean += "/"
+    if clean == escaped:
+        return ""
+    asked = quote(_bytes(query), safe=_PRINTABLE)
+    return _escape(_bytes(clean)) + (f"?{asked}" if asked else "")
+
+
+_PRINTABLE: Final = "".join(map(chr, range(0x21, 0x7F)))
+
+
+def _escape(path: bytes) -> str:
+    return quote(path, safe=_KEPT)
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+_IN_HTML: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&#34;", "'": "&#39;"})
+
+
+def redirect(location: str, method: str) -> Reply:
+    """Return Go's 307, whose body only a GET gets."""
+    place = f"Location: {location}\r\n".encode()
+    if method not in ("GET", "HEAD"):
+        return Reply(307, b"", "", place)
+    link = f'<a href="{location.translate(_IN_HTML)}">Temporary Redirect</a>.\n\n'
+    return Reply(307, link.encode(), "", b"Content-Type: text/html; charset=utf-8\r\n" + place)
 
 
 _UNITS: Final = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -79,10 +132,8 @@ _REASONS: Final = {status.value: status.phrase.encode() for status in HTTPStatus
 _OK_JSON: Final = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nDate: %b\r\nContent-Length: %d\r\n\r\n"
 )
-_ANY: Final = (
-    b"HTTP/1.1 %d %b\r\nContent-Type: %b\r\nX-Content-Type-Options: nosniff\r\nDate: %b\r\n%b%b"
-    b"Content-Length: %d\r\n\r\n"
-)
+_TYPED: Final = b"Content-Type: %b\r\nX-Content-Type-Options: nosniff\r\n"
+_ANY: Final = b"HTTP/1.1 %d %b\r\n%bDate: %b\r\n%b%bContent-Length: %d\r\n\r\n"
 
 
 def head(reply: Reply, *, keep: bool) -> bytes:
@@ -93,7 +144,7 @@ def head(reply: Reply, *, keep: bool) -> bytes:
     return _ANY % (
         reply.status,
         _REASONS.get(reply.status, b"Unknown"),
-        reply.content_type.encode(),
+        _TYPED % reply.content_type.encode() if reply.content_type else b"",
         date,
         reply.headers,
         b"" if keep else b"Connection: close\r\n",

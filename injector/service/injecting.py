@@ -40,8 +40,10 @@ class InjectorReviewer:
             )
 
     def description(self) -> dict[str, str]:
-        """Return the release whose behaviour serves."""
-        return {"release": self._injector.release}
+        """Return the release whose behaviour serves, and what told it where no option did."""
+        reason = self._injector.release_reason
+        told = {"release_reason": f"{reason}; --release wins"} if reason else {}
+        return {"release": self._injector.release, **told}
 
     def warnings(self) -> tuple[str, ...]:
         """Return what of the configuration is not used."""
@@ -66,7 +68,7 @@ def load_injector(texts: Texts, options: ServiceOptions) -> InjectorReviewer:
         texts.config,
         texts.values,
         texts.mesh,
-        release=options.release,
+        release=options.release or texts.release,
         revision=options.revision,
         env=options.environment,
         nodes=texts.nodes,

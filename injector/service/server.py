@@ -21,7 +21,17 @@ from injector.errors import BadReview
 from injector.injection.inject import Answer
 from injector.service.connection import Connection, Server
 from injector.service.framing import KnownHeads, Whole
-from injector.service.http import JSON_TYPE, Page, Refusal, Reply, head, target, too_large, unavailable
+from injector.service.http import (
+    JSON_TYPE,
+    Page,
+    Refusal,
+    Reply,
+    head,
+    redirect,
+    target,
+    too_large,
+    unavailable,
+)
 from injector.service.logs import Log
 from injector.service.metrics import Metrics
 from injector.service.options import Limits
@@ -178,6 +188,8 @@ class Edge:
 
     async def _reply(self, request: web.BaseRequest, connection: Connection) -> Reply:
         asked = target(request.raw_path)
+        if asked.location and request.method != "CONNECT":
+            return redirect(asked.location, request.method)
         path = asked.path
         reviewer = self._reviewer
         if reviewer is not None and (path == "/inject" or path.startswith("/inject/")):

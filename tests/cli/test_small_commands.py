@@ -134,3 +134,38 @@ def test_explain_shows_the_difference(run: Run) -> None:
     result = run("explain", "--diff", "-f", "-", stdin=pod())
     assert "\n+    name: istio-proxy" in result.stdout or "name: istio-proxy" in result.stdout
     assert "\n+" in result.stdout
+
+
+TAGGED = ("--injectConfigFile", "c.yaml", "--valuesFile", "v.yaml")
+
+
+@pytest.mark.parametrize("command", ["lint", "inject", "explain"])
+def test_the_release_that_is_told_from_the_tag_is_said_and_the_option_wins(
+    run: Run, tmp_path: Path, command: str
+) -> None:
+    (tmp_path / "c.yaml").write_text("policy: enabled\ntemplates:\n  sidecar: 'spec: {}'\n")
+    (tmp_path / "v.yaml").write_text("global: {tag: 1.29.1-distroless}\n")
+    files = () if command == "lint" else ("-f", "-")
+    told = run(command, *files, *TAGGED, stdin=pod())
+    sentence = "release 1.29, told from values.global.tag 1.29.1-distroless; --release wins\n"
+    assert (told.returncode, told.stderr.startswith(sentence)) == (0, True), told.stderr
+    asked = run(command, *files, *TAGGED, "--release", "1.28", stdin=pod())
+    assert (asked.returncode, "told from" in asked.stderr) == (0, False), asked.stderr
+
+
+def test_lint_says_when_nothing_tells_the_release(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("policy: enabled\ntemplates:\n  sidecar: 'spec: {}'\n")
+    (tmp_path / "v.yaml").write_text("global: {tag: latest}\n")
+    told = run("lint", *TAGGED)
+    sentence = "release 1.31, the newest that reads `templates`: values.global.tag latest tells none"
+    assert told.stderr == f"{sentence}; --release wins\n"
+    assert "behaves as Istio 1.31" in told.stdout
+
+
+def test_the_built_in_configuration_is_of_the_newest_release_whatever_the_tag(
+    run: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "v.yaml").write_text("global: {hub: h, tag: 1.20.1}\n")
+    result = run("lint", "--valuesFile", "v.yaml")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "behaves as Istio 1.31" in result.stdout

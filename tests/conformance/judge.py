@@ -72,10 +72,10 @@ def _loaded(setup: Setup) -> Injector:
         },
         untrusted_values="text",
     )
-    return Injector(load_snapshot(sources, around, mesh=_mesh(setup)))
+    return Injector(load_snapshot(sources, around, mesh=mesh_of(setup)))
 
 
-def _mesh(setup: Setup) -> Mesh | None:
+def mesh_of(setup: Setup) -> Mesh | None:
     """Return the mesh of a setup: from a user's text where there is one, else from an effective MeshConfig."""
     minor = behaviour_of(setup.release).minor
     if setup.mesh == "nil":

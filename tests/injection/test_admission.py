@@ -160,6 +160,12 @@ def test_a_yaml_body_and_a_byte_order_mark_are_accepted() -> None:
     assert decode(body, NEW).object == {"a": 1}
 
 
+def test_a_yaml_body_has_its_keys_sorted_and_a_json_body_as_they_came() -> None:
+    yaml = b"kind: AdmissionReview\napiVersion: admission.k8s.io/v1\nrequest: {uid: u, object: {b: 1, a: {d: 1, c: 2}}}"
+    assert json.dumps(decode(yaml, NEW).object) == '{"a": {"c": 2, "d": 1}, "b": 1}'
+    assert json.dumps(decode(a_review({"b": 1, "a": 2}), OLD).object) == '{"b": 1, "a": 2}'
+
+
 def test_broken_utf_8_and_lone_surrogates_become_the_replacement_character() -> None:
     assert decode(a_review({"a": "B"}).replace(b"B", b"\xff"), OLD).object == {"a": "\ufffd"}
     assert decode(a_review({"a": ["B", 1]}).replace(b"B", b"\\ud800"), OLD).object == {"a": ["\ufffd", 1]}

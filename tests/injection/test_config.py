@@ -11,7 +11,6 @@ from injector.injection.config import (
     line_of_template,
     parse_config,
     read_mapping,
-    told_release,
 )
 from injector.injection.releases import behaviour_of
 from injector.injection.snapshot import InjectConfig
@@ -95,20 +94,6 @@ def test_an_unusable_selector_is_skipped_with_a_warning() -> None:
     config = parsed({"templates": {"a": "b"}, "alwaysInjectSelector": [broken]})
     assert config.always_inject_selectors == ()
     assert config.warnings[0].startswith("alwaysInjectSelector[0] is skipped: ")
-
-
-@pytest.mark.parametrize(
-    ("document", "release"),
-    [
-        ({"templates": {"a": "b"}, "template": "x"}, "1.31"),
-        ({"template": "{{ x }}"}, "1.8"),
-        ({"template": "[[ x ]]"}, "1.1"),
-        ({"template": 1}, "1.8"),
-        ({}, "1.31"),
-    ],
-)
-def test_the_release_is_told_from_the_configuration(document: dict[str, Any], release: str) -> None:
-    assert told_release(document) == release
 
 
 @pytest.mark.parametrize(("text", "expected"), [("", {}), ("a: 1", {"a": 1}), ("# nothing\n", {})])

@@ -128,8 +128,9 @@ def test_a_list_that_is_given_in_two_spellings_is_read_as_go_reads_it() -> None:
         ("b", None, None),
         ("istio-proxy", None, None),
     ]
+    # Of a file Go reads the keys sorted, so that the shorter list comes last and cuts the other.
     written = overlays().inject_workload({"apiVersion": "v1", "kind": "Pod"} | pod).as_written
-    assert [each["name"] for each in written["spec"]["containers"]] == ["a", "b", "istio-proxy"]
+    assert [each["name"] for each in written["spec"]["containers"]] == ["a", "istio-proxy"]
 
 
 def test_a_pod_in_kubernetes_spelling_is_read_as_it_was_received() -> None:

@@ -74,3 +74,19 @@ def test_templates_that_pods_do_not_use_are_compiled_when_they_are_asked_for() -
     assert "usual" not in vars(extra)
     pod, _ = injector.inject_pod({"metadata": {"annotations": {"inject.istio.io/templates": "extra"}}})
     assert pod["metadata"]["labels"] == {"extra": "yes"}
+
+
+VALUES = "global:\n  proxy:\n    logLevel: 1\n  imagePullSecrets: secret\n"
+
+
+def test_values_of_wrong_types_are_faults_with_line_and_path() -> None:
+    text = "could not parse configuration values: json: cannot unmarshal"
+    assert faults_of(config=OVERLAYS, values=VALUES) == [
+        f"values:4: global.imagePullSecrets: {text} string into Go value of type []json.RawMessage",
+        f"values:3: global.proxy.logLevel: {text} number into Go value of type string",
+    ]
+
+
+def test_values_of_a_release_that_gave_them_no_types_pass() -> None:
+    load_snapshot(Sources(config=LEGACY, values=VALUES), Surroundings(release="1.7"))
+    assert len(faults_of("1.8", config=LEGACY, values=VALUES)) == 2

@@ -84,6 +84,12 @@ def test_a_workload_that_does_not_fit_its_type_is_an_error() -> None:
         overlays().inject_workload(document)
 
 
+def test_of_several_misfits_of_a_file_the_first_in_the_order_of_keys_is_named() -> None:
+    document = a_deployment(spec={"tolerations": 1, "hostNetwork": "yes"})
+    with pytest.raises(InjectionError, match=r"\.hostNetwork of type bool"):
+        overlays().inject_workload(document)
+
+
 @pytest.mark.parametrize(
     ("release", "namespace", "line"),
     [

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from injector.errors import TypedError
-from injector.patch import go_type, normalise
+from injector.patch import go_type, in_key_order, normalise
 from injector.patch.equality import same
 from injector.patch.kinds_data import VERSIONS
 from tests.oracle import BATCH, KUBERNETES, Ask, thorough
@@ -61,3 +61,27 @@ def test_what_go_has_written_it_writes_again(seed: int, keep_unknown: bool, vers
     again = normalise(once, pod, keep_unknown=keep_unknown)
     assert json.dumps(again) == json.dumps(once)
     assert same(again, once)
+
+
+@thorough(full=80, quick=4)
+@given(st.integers(0, 2**48))
+def test_of_several_misfits_go_names_the_first_of_sorted_keys_where_json_comes_from_a_map(
+    ask_go: Ask, seed: int
+) -> None:
+    objects = Objects(seed)
+    pods = [objects.value(POD) for _ in range(BATCH)]
+    # An empty patch makes the strategic merge print its maps, with sorted keys, and nothing else.
+    questions = [{"op": "strategicMerge", "original": pod, "patch": {}} for pod in pods]
+    merged = [each["object"] for each in map(json.loads, ask_go(questions)) if "object" in each]
+    answers = ask_go([{"op": "podJSON", "object": each} for each in merged])
+    for each, line in zip(merged, answers, strict=True):
+        assert json.dumps(in_key_order(backwards(each))) == json.dumps(each)
+        assert answer(in_key_order(backwards(each))) == json.loads(line), each
+    assert merged
+
+
+def backwards(value: Any) -> Any:
+    """Return a value whose objects have their keys in the opposite order."""
+    if isinstance(value, dict):
+        return {key: backwards(value[key]) for key in reversed(value)}
+    return [backwards(item) for item in value] if isinstance(value, list) else value

@@ -62,6 +62,23 @@ async def test_a_body_that_is_no_review_is_not_quoted_in_the_log(start: Start) -
     assert "in the body" not in service.log.read_text()
 
 
+TAGGED = '{"global": {"tag": "1.29.1"}}'
+TOLD = {"release": "1.29", "release_reason": "told from values.global.tag 1.29.1; --release wins"}
+
+
+@pytest.mark.parametrize(("asked", "description"), [(None, TOLD), ("1.30", {"release": "1.30"})])
+async def test_the_release_that_is_told_from_the_tag_is_logged_and_the_option_wins(
+    start: Start, tmp_path: Path, asked: str | None, description: dict[str, str]
+) -> None:
+    config, values = tmp_path / "config", tmp_path / "values"
+    config.write_text("policy: enabled\ntemplates:\n  sidecar: 'spec: {}'\n")
+    values.write_text(TAGGED)
+    service = await start(load=load_injector, inject_config=config, inject_values=values, release=asked)
+    await service.until(lambda: any(line["message"] == "serving" for line in service.lines()))
+    (line,) = [line for line in service.lines() if line["message"] == "serving"]
+    assert {key: line[key] for key in ("release", "release_reason") if key in line} == description
+
+
 BROKEN = {
     "not YAML": ("policy: enabled\n  templates: [", "config"),
     "an unknown function": ("policy: enabled\ntemplates:\n  sidecar: |\n    {{ nosuch }}\n", "nosuch"),

@@ -28,6 +28,20 @@ async def test_the_path_reaches_the_review_decoded(start: Start) -> None:
     assert answer.patched["path"] == "/inject/cluster/c 1/net/n/1"
 
 
+async def test_a_path_with_an_empty_element_is_redirected_before_it_reaches_the_injector(
+    start: Start,
+) -> None:
+    service = await start()
+    client = await service.connect()
+    answer = await client.request(body=a_review(), target="/inject//cluster/c1?timeout=5s")
+    assert (answer.status, answer.body) == (307, b"")
+    assert answer.headers["Location"] == "/inject/cluster/c1?timeout=5s"
+    assert "Content-Type" not in answer.headers
+    followed = await client.request(body=a_review(), target=answer.headers["Location"])
+    assert followed.patched["path"] == "/inject/cluster/c1"
+    assert sum(service.service.metrics.outcomes.values()) == 1
+
+
 async def test_many_reviews_share_one_connection(start: Start) -> None:
     service = await start()
     client = await service.connect()

@@ -12,7 +12,7 @@ from typing import Any, Final
 from injector.errors import InjectionError, TypedError
 from injector.injection.releases import Behaviour
 from injector.json_types import JSON, JSONObject
-from injector.patch import GoType, go_type, normalise
+from injector.patch import GoType, go_type, in_key_order, normalise
 
 PARSING_FAILED: Final = (
     "failed parsing generated injected YAML (check Istio sidecar injector configuration): "
@@ -60,19 +60,22 @@ def _decode(rendered: JSON, behaviour: Behaviour) -> SidecarInjectionSpec:
         kind = "array" if isinstance(rendered, list) else "string" if isinstance(rendered, str) else "number"
         raise TypedError(f"json: cannot unmarshal {kind} into Go value of type inject.SidecarInjectionSpec")
     fields = {_FIELDS[key.lower()]: value for key, value in rendered.items() if key.lower() in _FIELDS}
-    types = {key: go_type(schema, behaviour.kubernetes) for key, schema in _LISTS.items()}
-    lists = {key: _objects(fields.get(key), key, schema) for key, schema in types.items()}
     dns_config = fields.get("dnsConfig") if behaviour.has_dns_config else None
+
+    def listed(key: str) -> tuple[JSONObject, ...]:
+        return _objects(fields.get(key), key, go_type(_LISTS[key], behaviour.kubernetes))
+
+    # The first misfit is an error: Go meets the fields sorted, as it does what is in them.
     return SidecarInjectionSpec(
-        init_containers=lists["initContainers"],
-        containers=lists["containers"],
-        volumes=lists["volumes"],
-        image_pull_secrets=lists["imagePullSecrets"],
+        containers=listed("containers"),
         dns_config=None
         if dns_config is None
         else _typed(dns_config, go_type(_DNS_CONFIG, behaviour.kubernetes)),
-        rewrite_probes=behaviour.rewrites_probes and _boolean(fields.get("rewriteAppHTTPProbe")),
+        image_pull_secrets=listed("imagePullSecrets"),
+        init_containers=listed("initContainers"),
         redirect_annotations=_strings(fields.get("podRedirectAnnot")),
+        rewrite_probes=behaviour.rewrites_probes and _boolean(fields.get("rewriteAppHTTPProbe")),
+        volumes=listed("volumes"),
     )
 
 
@@ -90,7 +93,10 @@ def _objects(value: JSON, key: str, schema: GoType) -> tuple[JSONObject, ...]:
 
 
 def _typed(value: JSON, schema: GoType) -> JSONObject:
-    typed: JSONObject = normalise(value, schema, coerce_strings=True)
+    try:
+        typed: JSONObject = normalise(value, schema, coerce_strings=True)
+    except TypedError:
+        typed = normalise(in_key_order(value), schema, coerce_strings=True)  # which raises Go's error
     return typed
 
 

@@ -1,4 +1,4 @@
-"""A network address in, Istio's sentence about what is wrong with it out. Knows no message.
+"""A network address or a name of DNS in, Istio's sentence about what is wrong with it out.
 
 The sentences are those of Istio's ValidateProxyAddress and of Go's net and strconv packages.
 """
@@ -12,6 +12,7 @@ from typing import Final
 from injector.gotemplate.quoting import quote
 
 _LABEL: Final = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?")
+_WILDCARD_LABEL: Final = re.compile(rf"\*|(?:\*-?)?{_LABEL.pattern}")
 _INTEGER: Final = re.compile(r"[+-]?[0-9]+")
 _LONGEST_LABEL: Final = 63
 _LONGEST_NAME: Final = 255
@@ -39,6 +40,28 @@ def address_fault(address: str) -> str:
 def port_fault(port: int) -> str:
     """Return what is wrong with a port; "" when nothing is."""
     return "" if 1 <= port <= 65535 else f"port number {port} must be in the range 1..65535"
+
+
+def domain_fault(domain: str) -> str:
+    """Return what is wrong with a domain; "" when nothing is. Its first label may be or begin with ``*``."""
+    if len(domain.encode()) > _LONGEST_NAME:
+        return f"domain name {quote(domain)} too long (max {_LONGEST_NAME})"
+    if not domain:
+        return "empty domain name not allowed"
+    first, dot, rest = domain.partition(".")
+    if len(first) > _LONGEST_LABEL or not _WILDCARD_LABEL.fullmatch(first):
+        return f"domain name {quote(domain)} invalid (label {quote(first)} invalid)"
+    return _labels_fault(rest) if dot else ""
+
+
+def _labels_fault(domain: str) -> str:
+    *labels, last = domain.split(".")
+    if _INTEGER.fullmatch(last):
+        return f"domain name {quote(domain)} invalid (top level domain {quote(last)} cannot be all-numeric)"
+    for label in (*labels, last) if last else labels:
+        if not is_label(label):
+            return f"domain name {quote(domain)} invalid (label {quote(label)} invalid)"
+    return ""
 
 
 def _split(address: str) -> tuple[str, str, str]:
@@ -74,12 +97,13 @@ def _is_domain(name: str) -> bool:
     if not name or len(name.encode()) > _LONGEST_NAME:
         return False
     *parts, last = name.split(".")
-    if _INTEGER.fullmatch(last) or not all(_is_label(part) for part in parts):
+    if _INTEGER.fullmatch(last) or not all(is_label(part) for part in parts):
         return False
-    return last == "" or _is_label(last)
+    return last == "" or is_label(last)
 
 
-def _is_label(text: str) -> bool:
+def is_label(text: str) -> bool:
+    """Return whether a text is a label of DNS, in letters of either case."""
     return len(text) <= _LONGEST_LABEL and _LABEL.fullmatch(text) is not None
 
 

@@ -1,7 +1,7 @@
-"""A minor of Istio in, its protobuf messages described out. Knows no values and no JSON.
+"""A minor of Istio in, its protobuf messages described out.
 
 A description is what a .proto file says: fields in their order, their types and the oneof they belong to. The
-rows it is read from are generated.
+rows it is read from are generated, for the mesh and for the injector's values apart.
 """
 
 from __future__ import annotations
@@ -32,12 +32,14 @@ _WRAPPED: Final[Mapping[str, str]] = {
     "google.protobuf.DoubleValue": "double",
     "google.protobuf.StringValue": "string",
 }
-SCALARS: Final = frozenset(("bool", "double", "float", "int32", "int64", "string", "uint32", "uint64"))
+SCALARS: Final = frozenset(
+    ("bool", "double", "float", "int32", "int64", "string", "uint32", "uint64", "IntOrString")
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScalarType:
-    """A scalar: ``name`` is protobuf's."""
+    """A scalar: ``name`` is protobuf's, or IntOrString, a message of the values that is a scalar in JSON."""
 
     name: str
 
@@ -56,7 +58,9 @@ class DurationType:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StructureType:
-    """google.protobuf.Struct: any JSON object."""
+    """google.protobuf.Struct: any JSON object; with ``is_value`` google.protobuf.Value: any JSON at all."""
+
+    is_value: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,9 +123,15 @@ class MessageField:
 
 @dataclass(frozen=True, kw_only=True)
 class Schema:
-    """Every message of one minor."""
+    """Every message of one minor.
+
+    ``messages`` and ``enums`` are generated tables; a type that starts with a point there is of ``package``.
+    """
 
     minor: int
+    messages: Mapping[str, tuple[str, ...]] = field(repr=False)
+    enums: Mapping[str, tuple[str, ...]] = field(repr=False)
+    package: str = ""
     _messages: dict[str, MessageType] = field(default_factory=dict, repr=False)
 
     @property
@@ -133,19 +143,20 @@ class Schema:
         """Return a message by its full name: the same object every time. KeyError when the minor has none."""
         known = self._messages.get(name)
         if known is None:
-            if name not in MESSAGES:
+            if name not in self.messages:
                 raise KeyError(name)
             known = self._messages[name] = MessageType(name=name, go_name=go_type_name(name), schema=self)
         return known
 
     def fields_of(self, name: str) -> Iterator[MessageField]:
         """Yield the fields of a message as this minor has them."""
-        for row in self._rows(MESSAGES[name]):
-            field_name, declared, *rest = row
+        for row in self._rows(self.messages[name]):
+            spelt, declared, *rest = row
+            field_name, _, shown = spelt.partition("=")
             label, element = _labelled(declared)
             yield MessageField(
                 name=field_name,
-                json_name=json_name(field_name),
+                json_name=shown or json_name(field_name),
                 go_name=go_name(field_name),
                 label=label,
                 type=self._type(element),
@@ -159,13 +170,13 @@ class Schema:
             return WrapperType(scalar=ScalarType(name=_WRAPPED[name]))
         if name == "google.protobuf.Duration":
             return DurationType()
-        if name == "google.protobuf.Struct":
-            return StructureType()
-        full = PACKAGE + name if name.startswith(".") else name
-        return self._enum(full) if full in ENUMS else self.message(full)
+        if name in ("google.protobuf.Struct", "google.protobuf.Value"):
+            return StructureType(is_value=name.endswith("Value"))
+        full = self.package + name if name.startswith(".") else name
+        return self._enum(full) if full in self.enums else self.message(full)
 
     def _enum(self, name: str) -> EnumType:
-        numbers = {row[0]: int(row[1]) for row in self._rows(ENUMS[name])}
+        numbers = {row[0]: int(row[1]) for row in self._rows(self.enums[name])}
         # an alias prints as the name declared first
         names = {number: text for text, number in reversed(numbers.items())}
         return EnumType(name=name, go_name=go_type_name(name), numbers=numbers, names=names)
@@ -183,8 +194,8 @@ class Schema:
 
 @cache
 def schema_of(minor: int) -> Schema:
-    """Return the messages of Istio 1.``minor``."""
-    return Schema(minor=minor)
+    """Return the messages of the mesh configuration of Istio 1.``minor``."""
+    return Schema(minor=minor, messages=MESSAGES, enums=ENUMS, package=PACKAGE)
 
 
 _RANGE: Final = re.compile(r"(\d+)-(\d*)")
@@ -221,5 +232,5 @@ def go_name(name: str) -> str:
 def go_type_name(name: str) -> str:
     """Return what ``%T`` prints: ``v1alpha1.ProxyConfig_ProxyHeaders``."""
     parts = name.split(".")
-    first = next(index for index, part in enumerate(parts) if part[0].isupper())
-    return f"{parts[first - 1]}.{'_'.join(parts[first:])}"
+    first = next((index for index, part in enumerate(parts) if part[:1].isupper()), len(parts) - 1)
+    return f"{parts[first - 1]}.{'_'.join(part[:1].upper() + part[1:] for part in parts[first:])}"

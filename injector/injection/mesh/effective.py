@@ -50,7 +50,7 @@ class _Resource:
 class ProxyConfigs:
     """The ProxyConfigs that pods of one mesh get; asking is cheap, see ``of``."""
 
-    __slots__ = ("_annotated", "_effective", "_mesh", "_resources", "_root")
+    __slots__ = ("_annotated", "_effective", "_mesh", "_of_mesh", "_resources", "_root")
 
     def __init__(self, mesh: Mesh, resources: Iterable[JSONObject] = ()) -> None:
         """Take the mesh and the cluster's ProxyConfig resources as JSON. Raises ConfigError."""
@@ -61,6 +61,7 @@ class ProxyConfigs:
             for resource in sorted(resources, key=_age):
                 namespace = resource.get("metadata", {}).get("namespace", "")
                 self._resources.setdefault(namespace, []).append(_read(resource, mesh))
+        self._of_mesh = layer(mesh.proxy_defaults, mesh.proxy_config)
         self._annotated: dict[str, Message] = {}
         self._effective: dict[tuple[str | None, int, int], Message] = {}
 
@@ -97,7 +98,7 @@ class ProxyConfigs:
     def _merge(
         self, namespace: str, general: _Resource | None, workload: _Resource | None, annotation: str | None
     ) -> Message:
-        merged = layer(self._mesh.proxy_defaults, self._mesh.proxy_config)
+        merged = self._of_mesh
         root = self._general(self._root) if self._root else None
         if root is not None:
             merged = layer(merged, root.layer)
@@ -105,7 +106,8 @@ class ProxyConfigs:
             merged = layer(merged, general.layer)
         own = None if annotation is None else self._from_annotation(annotation)
         if workload is not None:
-            own = workload.layer if own is None else layer(own, workload.layer)
+            empty = Message(type=self._mesh.proxy_defaults.type)
+            own = workload.layer if own is None else layer(layer(empty, own), workload.layer)
         return merged if own is None else layer(merged, own)
 
     def _from_annotation(self, annotation: str) -> Message | None:

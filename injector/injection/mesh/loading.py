@@ -1,4 +1,4 @@
-"""The text of a mesh configuration and a minor in, the Mesh out. Knows no pod.
+"""The text of a mesh configuration and a minor in, the Mesh out.
 
 What a user writes is laid over Istio's defaults by the rules of the minor: the ProxyConfig in it is merged
 field by field, everything else replaced.
@@ -14,9 +14,9 @@ from injector.errors import ConfigError, YAMLError
 from injector.injection.mesh.defaults import clean_proxy_config, default_mesh_config, default_proxy_config
 from injector.injection.mesh.descriptors import MESH_CONFIG, schema_of
 from injector.injection.mesh.merging import merge_proxy_config
+from injector.injection.mesh.mesh_validation import mesh_faults
 from injector.injection.mesh.message import Message, MessageError
 from injector.injection.mesh.reading import apply, unknown_fields
-from injector.injection.mesh.validation import mesh_faults
 from injector.injection.mesh.writing import proto_to_json, to_json
 from injector.injection.releases import Span
 from injector.json_types import JSON

@@ -1,7 +1,7 @@
-"""Messages in, messages out: how Istio lays one ProxyConfig over another. Knows no text.
+"""Messages in, messages out: how Istio lays one ProxyConfig over another.
 
 Three ways came one after the other: jsonpb onto the lower one, the same with proxyMetadata laid over key by
-key (1.10), and between layers protobuf's own Merge (1.13 to 1.15), which was given up.
+key (1.10), and between layers protobuf's own Merge (1.13 to 1.15), which was given up for a way through YAML.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from injector.errors import YAMLError
 from injector.injection.mesh.descriptors import (
     DurationType,
     MessageField,
@@ -19,9 +20,10 @@ from injector.injection.mesh.descriptors import (
 from injector.injection.mesh.duration import SECOND
 from injector.injection.mesh.message import Data, Message
 from injector.injection.mesh.reading import apply
-from injector.injection.mesh.writing import to_json
+from injector.injection.mesh.writing import proto_to_json
 from injector.injection.releases import Span
 from injector.json_types import JSON
+from injector.kubeyaml import load
 
 _OVERLAYS_METADATA: Final = Span(since=10)
 _KEEPS_HEADERS: Final = Span(since=19)
@@ -60,10 +62,18 @@ def _with_headers(base: Message, merged: Message) -> Message:
 
 
 def layer(base: Message, override: Message) -> Message:
-    """Return ``base`` with ``override`` over it, as Istio joins the layers of an effective ProxyConfig."""
+    """Return ``base`` with ``override`` over it, as Istio joins the layers of an effective ProxyConfig.
+
+    From 1.16 a layer is printed as JSON and read again as YAML. There U+0085 in a string is a line break,
+    so a space; a layer with another control character from U+007F on, or with U+0085 in a key, is left out.
+    """
     if _PROTO_MERGE.covers(base.type.schema.minor):
         return _proto_layer(base, override)
-    return merge_proxy_config(base, to_json(override))
+    try:
+        value = load(proto_to_json(override))
+    except YAMLError:
+        return base
+    return merge_proxy_config(base, value)
 
 
 def _proto_layer(base: Message, override: Message) -> Message:

@@ -1,4 +1,4 @@
-"""JSON and a message in, the message with that JSON on top out. Knows no YAML and no text.
+"""JSON and a message in, the message with that JSON on top out.
 
 It does what Go's legacy jsonpb does, gogo's up to 1.13 and golang's after. What JSON mentions replaces what
 the message had: lists, maps and messages are never merged. null leaves a field alone. Numbers may be written
@@ -74,7 +74,7 @@ def _join(path: str, name: str) -> str:
 
 def _apply(declared: MessageType, before: Data, value: JSON) -> Data:
     if not isinstance(value, dict):
-        raise _mismatch(value, "map[string]json.RawMessage")
+        raise mismatch(value, "map[string]json.RawMessage")
     data = dict(before)
     fields = declared.fields
     if declared.schema.gogo:  # oneofs are looked at after the rest
@@ -121,25 +121,26 @@ def _is_absent(each: MessageField, result: Any, gogo: bool) -> bool:  # noqa: FB
 
 def _list(declared: ValueType, value: JSON, gogo: bool) -> list[Any]:  # noqa: FBT001 - private
     if not isinstance(value, list):
-        raise _mismatch(value, "[]json.RawMessage")
+        raise mismatch(value, "[]json.RawMessage")
     return [_element(declared, element, gogo) for element in value]
 
 
 def _map(declared: ValueType, value: JSON, gogo: bool) -> dict[str, Any]:  # noqa: FBT001 - private
     if not isinstance(value, dict):
-        raise _mismatch(value, "map[string]json.RawMessage")
+        raise mismatch(value, "map[string]json.RawMessage")
     return {key: _element(declared, element, gogo) for key, element in value.items()}
 
 
 def _element(declared: ValueType, value: JSON, gogo: bool) -> Any:  # noqa: FBT001 - private
     if value is not None:
-        return _one(declared, value, gogo)
+        return read_one(declared, value, gogo)
     if isinstance(declared, ScalarType | EnumType):
         return _zero(declared)
     return None if gogo or not isinstance(declared, MessageType) else {}
 
 
-def _one(declared: ValueType, value: JSON, gogo: bool) -> Any:  # noqa: FBT001 - private
+def read_one(declared: ValueType, value: JSON, gogo: bool) -> Any:  # noqa: FBT001 - one of a table's readers
+    """Return one value, no list or map and not null, as a message keeps it. Raises MessageError."""
     match declared:
         case ScalarType():
             return _scalar(declared, value)
@@ -150,13 +151,13 @@ def _one(declared: ValueType, value: JSON, gogo: bool) -> Any:  # noqa: FBT001 -
         case DurationType():
             return _duration(value)
         case StructureType():
-            return _structure(value)
+            return value if declared.is_value else _structure(value)
         case MessageType():
             return _apply(declared, {}, value)
 
 
 _READERS: Final[Mapping[str, Callable[[ValueType, JSON, bool], Any]]] = {
-    "one": _one,
+    "one": read_one,
     "list": _list,
     "map": _map,
 }
@@ -168,6 +169,8 @@ def _scalar(declared: ScalarType, value: JSON) -> Any:
         return _typed(value, str, "string")
     if name == "bool":
         return _typed(value, bool, "bool")
+    if name == "IntOrString":
+        return value if isinstance(value, str) else _int_or_string(value)
     if name in _LIMITS:
         return _integer(value, name, _LIMITS[name])
     return _float(value, _GO_NAMES[name])
@@ -175,7 +178,7 @@ def _scalar(declared: ScalarType, value: JSON) -> Any:
 
 def _typed(value: JSON, python_type: type, go_type: str) -> Any:
     if type(value) is not python_type:
-        raise _mismatch(value, go_type)
+        raise mismatch(value, go_type)
     return value
 
 
@@ -183,9 +186,16 @@ def _integer(value: JSON, go_type: str, limits: tuple[int, int]) -> int:
     text = _number_text(value, go_type)
     if text is None:
         return 0
-    if not _INTEGER.fullmatch(text) or not limits[0] <= int(text) <= limits[1]:
+    is_negative_zero = text == "-0" and limits[0] == 0  # which Go's ParseUint does not take
+    if not _INTEGER.fullmatch(text) or is_negative_zero or not limits[0] <= int(text) <= limits[1]:
         raise MessageError(f"json: cannot unmarshal number {text} into Go value of type {go_type}")
     return int(text)
+
+
+def _int_or_string(value: JSON) -> int:
+    if type(value) not in (int, float):
+        raise mismatch(value, "int32")
+    return _integer(value, "int32", _LIMITS["int32"])
 
 
 def _float(value: JSON, go_type: str) -> float:
@@ -206,7 +216,7 @@ def _number_text(value: JSON, go_type: str) -> str | None:
         return str(value)
     if type(value) is float:
         return go_float_json(value)
-    raise _mismatch(value, go_type)
+    raise mismatch(value, go_type)
 
 
 def _quoted_number(raw: str, go_type: str) -> str | None:
@@ -234,8 +244,8 @@ def _enum(declared: EnumType, value: JSON, gogo: bool) -> int:  # noqa: FBT001 -
 
 
 def _gogo_enum(declared: EnumType) -> str:
-    package, _, nested = declared.go_name.partition(".")
-    return f"{declared.name.partition(f'.{package}.')[0]}.{package}.{nested}"
+    package = declared.go_name.partition(".")[0]
+    return declared.name.partition(f"{package}.")[0] + declared.go_name
 
 
 def _duration(value: JSON) -> int:
@@ -248,11 +258,12 @@ def _duration(value: JSON) -> int:
 
 def _structure(value: JSON) -> JSON:
     if not isinstance(value, dict):
-        raise MessageError(f"bad StructValue: {_mismatch(value, 'map[string]json.RawMessage')}")
+        raise MessageError(f"bad StructValue: {mismatch(value, 'map[string]json.RawMessage')}")
     return value
 
 
-def _mismatch(value: JSON, go_type: str) -> MessageError:
+def mismatch(value: JSON, go_type: str) -> MessageError:
+    """Return encoding/json's error for a value of another kind than ``go_type``."""
     kind = {str: "string", bool: "bool", int: "number", float: "number", list: "array", dict: "object"}[
         type(value)
     ]

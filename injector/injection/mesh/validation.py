@@ -1,6 +1,8 @@
-"""A ProxyConfig or MeshConfig in, Istio's sentences about its faults out. Knows no text and no pod.
+"""A ProxyConfig in, Istio's sentences about its faults out.
 
-Which checks a release makes is a table with a span in each row; their order is Istio's.
+Which checks a release makes is a table with a span in each row; their order is Istio's (its
+pkg/config/validation, ValidateMeshConfigProxyConfig). What is wrong with the rest of a MeshConfig is in
+`mesh_validation`.
 """
 
 from __future__ import annotations
@@ -11,15 +13,54 @@ from typing import Final
 
 from injector.gotemplate.quoting import quote
 from injector.injection.mesh.addresses import address_fault, port_fault
+from injector.injection.mesh.descriptors import json_name
 from injector.injection.mesh.duration import MILLISECOND, SECOND, format_duration
 from injector.injection.mesh.message import Data, Message
 from injector.injection.releases import Span
 
 _HOUR: Final = 3600 * SECOND
 _GOLANG: Final = Span(since=14)
-_CORRECT_SPELLING: Final = Span(since=18)
+_CORRECT_SPELLING: Final = Span(since=21)
+_LIMITS_DRAIN: Final = Span(until=21)
+_NEEDS_CACERT: Final = Span(until=5)
+_PREFIXES_AUTH_POLICY: Final = Span(since=11)
+_HAS_CREDENTIAL_NAME: Final = Span(since=7)
+_SKIPS_VERIFY: Final = Span(since=19)
+_HAS_CONFIG_MAPS: Final = Span(since=26)
+_SHORT_CONNECT_TIMEOUT: Final = Span(until=19)
 _HAS_CRL: Final = Span(since=22)
+_CONFIG_MAP: Final = "configmap://"
+_CONNECTION_SETTINGS: Final = (
+    *(
+        (name, 0, "non-negative")
+        for name in (
+            "listener_per_connection_buffer_limit_bytes",
+            "cluster_per_connection_buffer_limit_bytes",
+            "http_idle_timeout",
+            "http_max_connection_duration",
+            "http_drain_timeout",
+            "http_request_timeout",
+            "http_request_headers_timeout",
+            "http_stream_idle_timeout",
+            "http_max_stream_duration",
+        )
+    ),
+    ("http_max_concurrent_streams", 1, "positive"),
+    ("http2_initial_stream_window_size", 65535, "at least 65535"),
+    ("http2_initial_connection_window_size", 65535, "at least 65535"),
+    ("listener_connection_limit", 1, "positive"),
+    ("global_downstream_connection_limit", 1, "positive"),
+)
+"""The fields of ProxyConfig.ConnectionSettings that have a least value, in the order of Istio's checks."""
 _SIMPLE, _MUTUAL = 1, 2  # ClientTLSSettings.TLSmode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One check of Istio's, and the minors that make it."""
+
+    check: Callable[[Message], list[str]]
+    span: Span = field(default_factory=Span)
 
 
 def multierror(faults: Iterable[str]) -> str:
@@ -33,32 +74,25 @@ def multierror(faults: Iterable[str]) -> str:
 
 def proxy_config_faults(config: Message) -> list[str]:
     """Return what Istio finds wrong with a ProxyConfig, one sentence each."""
-    minor = config.type.schema.minor
-    return [fault for row in _ROWS if row.span.covers(minor) for fault in row.check(config)]
+    return faults_of(config, _CHECKS)
 
 
-def mesh_faults(mesh: Message, proxy_config: Message) -> list[str]:
-    """Return what Istio finds wrong with a MeshConfig, as far as injection depends on it."""
-    faults = _prefixed("invalid proxy listen port:", [port_fault(mesh.get("proxyListenPort", 0))])
-    faults += _prefixed("invalid connect timeout:", _connect_timeout(mesh.get("connectTimeout", 0)))
-    return [*faults, *proxy_config_faults(proxy_config)]
+def faults_of(message: Message, checks: Iterable[Check]) -> list[str]:
+    """Return what those checks find that the message's minor makes, in their order."""
+    minor = message.type.schema.minor
+    return [fault for each in checks if each.span.covers(minor) for fault in each.check(message)]
 
 
-def _prefixed(prefix: str, faults: Iterable[str]) -> list[str]:
+def prefixed(prefix: str, faults: Iterable[str]) -> list[str]:
+    """Return the sentences that are not empty, each behind the prefix."""
     return [f"{prefix} {fault}" for fault in faults if fault]
 
 
-def _duration_fault(nanoseconds: int) -> str:
+def duration_fault(nanoseconds: int) -> str:
+    """Return what is wrong with a duration that has to be there; "" when nothing is."""
     if nanoseconds < MILLISECOND:
         return "duration must be greater than 1ms"
     return "only durations to ms precision are supported" if nanoseconds % MILLISECOND else ""
-
-
-def _connect_timeout(nanoseconds: int) -> list[str]:
-    fault = _duration_fault(nanoseconds)
-    if not fault and nanoseconds > _HOUR:
-        fault = f"time {format_duration(nanoseconds)} must be >1ms and <1h0m0s"
-    return [fault]
 
 
 def _required(name: str, sentence: str) -> Callable[[Message], list[str]]:
@@ -75,18 +109,46 @@ def _cluster_name(config: Message) -> list[str]:
 
 def _drain(config: Message) -> list[str]:
     drain = config.get("drainDuration", 0)
-    fault = _duration_fault(drain)
+    fault = duration_fault(drain)
     if fault:
         return [f"invalid drain duration: {fault}"]
-    return ["drain time only supports durations to seconds precision"] if drain % SECOND else []
+    faults = ["drain time only supports durations to seconds precision"] if drain % SECOND else []
+    if drain > _HOUR and _LIMITS_DRAIN.covers(config.type.schema.minor):
+        faults.append(f"drain time {format_duration(drain)} must be <1h0m0s")
+    return faults
+
+
+def range_fault(nanoseconds: int, least: int, most: int) -> str:
+    """Return what is wrong with a duration that has bounds; "" when nothing is."""
+    fault = duration_fault(nanoseconds)
+    if fault or least <= nanoseconds <= most:
+        return fault
+    shown = [format_duration(each) for each in (nanoseconds, least, most)]
+    return f"time {shown[0]} must be >{shown[1]} and <{shown[2]}"
+
+
+def connect_timeout_faults(config: Message) -> list[str]:
+    """Return what is wrong with the field connectTimeout of a MeshConfig, up to 1.5 of a ProxyConfig."""
+    most = 30 * SECOND if _SHORT_CONNECT_TIMEOUT.covers(config.type.schema.minor) else _HOUR
+    fault = range_fault(config.get("connectTimeout", 0), MILLISECOND, most)
+    return prefixed("invalid connect timeout:", [fault])
+
+
+def refresh_fault(nanoseconds: int) -> str:
+    """Return what is wrong with a delay between two fetches of 1.0; "" when nothing is."""
+    return range_fault(nanoseconds, SECOND, 600 * SECOND)
+
+
+def _refresh_delay(config: Message) -> list[str]:
+    return prefixed("invalid refresh delay:", [refresh_fault(config.get("discoveryRefreshDelay", 0))])
 
 
 def _parent_and_drain(config: Message) -> list[str]:
     drain, parent = config.get("drainDuration", 0), config.get("parentShutdownDuration", 0)
-    faults = _prefixed("invalid drain duration:", [_duration_fault(drain)])
-    faults += _prefixed("invalid parent shutdown duration:", [_duration_fault(parent)])
+    faults = prefixed("invalid drain duration:", [duration_fault(drain)])
+    faults += prefixed("invalid parent shutdown duration:", [duration_fault(parent)])
     faults = faults or list(_parent_against_drain(drain, parent))
-    return _prefixed("invalid parent and drain time combination", faults)
+    return prefixed("invalid parent and drain time combination", faults)
 
 
 def _parent_against_drain(drain: int, parent: int) -> Iterator[str]:
@@ -107,7 +169,7 @@ def _discovery_address(config: Message) -> list[str]:
     address = config.get("discoveryAddress", "")
     if not address:
         return ["discovery address must be set to the proxy discovery service"]
-    return _prefixed("invalid discovery address:", [address_fault(address)])
+    return prefixed("invalid discovery address:", [address_fault(address)])
 
 
 def _tracing(config: Message, member: str) -> Data | None:
@@ -121,12 +183,13 @@ def _lightstep(config: Message) -> list[str]:
         return []
     address = tracer.get("address", "")
     faults = [] if address else ["address is required"]
-    faults += _prefixed("invalid lightstep address:", [address_fault(address)])
+    faults += prefixed("invalid lightstep address:", [address_fault(address)])
     if not tracer.get("accessToken"):
         faults.append("access token is required")
-    if tracer.get("secure") and not tracer.get("cacertPath"):
+    needs_cacert = tracer.get("secure") and _NEEDS_CACERT.covers(config.type.schema.minor)
+    if needs_cacert and not tracer.get("cacertPath"):
         faults.append("cacertPath is required")
-    return _prefixed("invalid lightstep config:", faults)
+    return prefixed("invalid lightstep config:", faults)
 
 
 def _collector(member: str, *, host_ip: bool) -> Callable[[Message], list[str]]:
@@ -139,7 +202,7 @@ def _collector(member: str, *, host_ip: bool) -> Callable[[Message], list[str]]:
         address = tracer.get("address", "")
         if host_ip:
             address = address.replace("$(HOST_IP)", "127.0.0.1", 1)
-        return _prefixed(f"invalid {member} config:", [address_fault(address)])
+        return prefixed(f"invalid {member} config:", [address_fault(address)])
 
     return check
 
@@ -148,14 +211,17 @@ def _tracing_tls(config: Message) -> list[str]:
     settings = _tracing(config, "tlsSettings")
     if settings is None:
         return []
-    faults = _skip_verify(settings)
+    minor = config.type.schema.minor
+    faults = _config_map(settings) if _HAS_CONFIG_MAPS.covers(minor) else []
+    faults += _skip_verify(settings) if _SKIPS_VERIFY.covers(minor) else []
     authorities = ["clientCertificate", "caCertificates", "privateKey"]
     sentence = "cannot specify client certificates or CA certificate If credentialName is set"
-    if _HAS_CRL.covers(config.type.schema.minor):
+    if _HAS_CRL.covers(minor):
         authorities.append("caCrl")
         sentence = sentence.replace(" If", " or CA CRL If")
     mode = settings.get("mode")
-    if mode in (_SIMPLE, _MUTUAL) and settings.get("credentialName"):
+    has_name = settings.get("credentialName") and _HAS_CREDENTIAL_NAME.covers(minor)
+    if mode in (_SIMPLE, _MUTUAL) and has_name:
         if any(settings.get(name) for name in authorities):
             faults.append(sentence)
     elif mode == _MUTUAL:
@@ -164,7 +230,24 @@ def _tracing_tls(config: Message) -> list[str]:
             for name, shown in (("clientCertificate", "client certificate"), ("privateKey", "private key"))
             if not settings.get(name)
         ]
-    return _prefixed("invalid tracing TLS config:", faults)
+    return prefixed("invalid tracing TLS config:", faults)
+
+
+def _config_map(settings: Data) -> list[str]:
+    """Check the name of a ConfigMap: it has to be of the configuration's namespace, and a mesh has none."""
+    name = settings.get("credentialName", "")
+    if not name.startswith(_CONFIG_MAP):
+        return []
+    parts = name.removeprefix(_CONFIG_MAP).split("/")
+    wanted = "namespace and name" if len(parts) == 1 else "" if all(parts[:2]) else "namespace"
+    if wanted == "namespace" and parts[0]:
+        wanted = "name"
+    fault = (
+        f"invalid resource name {quote(name)}. Expected {wanted}"
+        if wanted
+        else 'namespace must match the configuration namespace ""'
+    )
+    return [f"invalid configmap:// credentialName: {fault}"]
 
 
 def _skip_verify(settings: Data) -> list[str]:
@@ -185,7 +268,7 @@ def _custom_tags(config: Message) -> list[str]:
     return [f"invalid tracing custom tags: encountered nil value for custom tag: {name}" for name in broken]
 
 
-def _address(name: str, shown: str) -> Callable[[Message], list[str]]:
+def _address(name: str, shown: str, *, quotes: bool = True) -> Callable[[Message], list[str]]:
     """Check an address that may be left out, or the address of a RemoteService."""
 
     def check(config: Message) -> list[str]:
@@ -193,13 +276,14 @@ def _address(name: str, shown: str) -> Callable[[Message], list[str]]:
         address = found if isinstance(found, str) else found.get("address", "")
         if not address:
             return []
-        return _prefixed(f"invalid {shown} address {quote(address)}:", [address_fault(address)])
+        named = f" {quote(address)}" if quotes else ""
+        return prefixed(f"invalid {shown} address{named}:", [address_fault(address)])
 
     return check
 
 
 def _port(name: str, shown: str) -> Callable[[Message], list[str]]:
-    return lambda config: _prefixed(f"invalid {shown} port:", [port_fault(config.get(name, 0))])
+    return lambda config: prefixed(f"invalid {shown} port:", [port_fault(config.get(name, 0))])
 
 
 def _auth_policy(config: Message) -> list[str]:
@@ -207,7 +291,10 @@ def _auth_policy(config: Message) -> list[str]:
     if policy in (0, 1):  # NONE, MUTUAL_TLS
         return []
     shown = "INHERIT" if policy == 1000 else str(policy)
-    return [f"invalid authentication policy: unrecognized control plane auth policy {quote(shown)}"]
+    prefix = (
+        "invalid authentication policy: " if _PREFIXES_AUTH_POLICY.covers(config.type.schema.minor) else ""
+    )
+    return [f"{prefix}unrecognized control plane auth policy {quote(shown)}"]
 
 
 def _private_key_provider(config: Message) -> list[str]:
@@ -223,35 +310,43 @@ def _private_key_provider(config: Message) -> list[str]:
         faults = [
             "pollDelay is required" if delay is None else "pollDelay must be non zero" if not delay else ""
         ]
-    return _prefixed(f"invalid private key provider {word}:", faults)
+    return prefixed(f"invalid private key provider {word}:", faults)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Row:
-    check: Callable[[Message], list[str]]
-    span: Span = field(default_factory=Span)
+def _connection_settings(config: Message) -> list[str]:
+    settings = config.get("connectionSettings") or {}
+    faults = [
+        f"{name} must be {sentence}"
+        for name, least, sentence in _CONNECTION_SETTINGS
+        if settings.get(json_name(name), least) < least
+    ]
+    return prefixed("invalid connection settings:", faults)
 
 
-_ROWS: Final = (
-    _Row(check=_required("configPath", "config path must be set")),
-    _Row(check=_required("binaryPath", "binary path must be set")),
-    _Row(check=_required("serviceCluster", "service cluster must be set"), span=Span(until=12)),
-    _Row(check=_cluster_name, span=Span(since=13)),
-    _Row(check=_parent_and_drain, span=Span(until=16)),
-    _Row(check=_drain, span=Span(since=17)),
-    _Row(check=_discovery_address),
-    _Row(check=_lightstep),
-    _Row(check=_collector("zipkin", host_ip=False), span=Span(until=13)),
-    _Row(check=_collector("zipkin", host_ip=True), span=_GOLANG),
-    _Row(check=_collector("datadog", host_ip=True)),
-    _Row(check=_tracing_tls, span=Span(since=6)),
-    _Row(check=_custom_tags, span=Span(since=6)),
-    _Row(check=_address("statsdUdpAddress", "statsd udp")),
-    _Row(check=_address("envoyMetricsServiceAddress", "envoy metrics service")),
-    _Row(check=_address("envoyMetricsService", "envoy metrics service")),
-    _Row(check=_address("envoyAccessLogService", "envoy access log service")),
-    _Row(check=_port("proxyAdminPort", "proxy admin")),
-    _Row(check=_auth_policy),
-    _Row(check=_port("statusPort", "status"), span=Span(since=6)),
-    _Row(check=_private_key_provider, span=_GOLANG),
+_CHECKS: Final = (
+    Check(check=_required("configPath", "config path must be set")),
+    Check(check=_required("binaryPath", "binary path must be set")),
+    Check(check=_required("serviceCluster", "service cluster must be set"), span=Span(until=12)),
+    Check(check=_cluster_name, span=Span(since=13)),
+    Check(check=_parent_and_drain, span=Span(until=16)),
+    Check(check=_drain, span=Span(since=17)),
+    Check(check=_refresh_delay, span=Span(until=0)),
+    Check(check=_discovery_address),
+    Check(check=_address("zipkinAddress", "zipkin", quotes=False), span=Span(until=0)),
+    Check(check=_lightstep, span=Span(since=1)),
+    Check(check=_collector("zipkin", host_ip=False), span=Span(since=1, until=7)),
+    Check(check=_collector("zipkin", host_ip=True), span=Span(since=8)),
+    Check(check=_collector("datadog", host_ip=True), span=Span(since=1)),
+    Check(check=connect_timeout_faults, span=Span(until=5)),
+    Check(check=_tracing_tls, span=Span(since=6)),
+    Check(check=_custom_tags, span=Span(since=13)),
+    Check(check=_address("statsdUdpAddress", "statsd udp")),
+    Check(check=_address("envoyMetricsServiceAddress", "envoy metrics service"), span=Span(since=1)),
+    Check(check=_address("envoyMetricsService", "envoy metrics service"), span=Span(since=3)),
+    Check(check=_address("envoyAccessLogService", "envoy access log service"), span=Span(since=3)),
+    Check(check=_port("proxyAdminPort", "proxy admin")),
+    Check(check=_auth_policy),
+    Check(check=_port("statusPort", "status"), span=Span(since=11)),
+    Check(check=_private_key_provider, span=_GOLANG),
+    Check(check=_connection_settings, span=Span(since=31)),
 )

@@ -16,6 +16,7 @@ from injector.kubeyaml import Filled, Skeleton
 from injector.patch import (
     POD,
     GoType,
+    in_key_order,
     is_canonical,
     normalise,
     normalise_merged,
@@ -129,6 +130,13 @@ class PodTypes:
             raise InjectionError(f"strategic merge: {error}") from error
         try:
             typed: Pod = normalise_merged(merged, pod, self.pod, known=overlay.known)
-        except TypedError as error:
-            raise InjectionError(f"unmarshal patched pod: {error}") from error
+        except TypedError:
+            typed = self._in_key_order(merged)
         return merged, typed
+
+    def _in_key_order(self, merged: JSON) -> Pod:
+        """Read a merged pod that does not fit, in Go's order; raises InjectionError for the first misfit."""
+        try:
+            return self.typed(in_key_order(merged))
+        except InjectionError as error:
+            raise InjectionError(f"unmarshal patched pod: {error}") from error

@@ -72,6 +72,19 @@ def test_what_does_not_fit_is_an_error(rendered: Any) -> None:
         decode_spec(rendered, LATEST)
 
 
+@pytest.mark.parametrize(
+    ("rendered", "named"),
+    [
+        ({"volumes": 5, "containers": 5}, "Containers"),
+        ({"podRedirectAnnot": 5, "initContainers": 5}, "InitContainers"),
+        ({"containers": [{"tty": [], "args": 5}]}, "Container.args"),
+    ],
+)
+def test_of_several_misfits_the_first_in_the_order_of_keys_is_named(rendered: Any, named: str) -> None:
+    with pytest.raises(InjectionError, match=rf"\b{named} of type"):
+        decode_spec(rendered, LATEST)
+
+
 # ---- the proxy's container
 
 

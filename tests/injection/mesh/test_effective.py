@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from injector.errors import ConfigError
@@ -129,3 +131,50 @@ def test_a_resource_that_is_none_is_a_config_error():
         ConfigError, match="spec: ProxyConfig bad: invalid character 'x' looking for beginning of value"
     ):
         configs(a_resource("bad", concurrency="x", environmentVariables="nope"))
+
+
+WAYS_THROUGH_YAML = [
+    ("x\x85y", "x y"),
+    ("x \x85 y", "x y"),
+    ("x\x85\x85y", "x\ny"),
+    ("\x85y", " y"),
+    ("x\u2028y", "x\u2028y"),
+    ("x\xa0\ufeffy", "x\xa0\ufeffy"),
+    ("x\x1fy", "x\x1fy"),
+    ("x\ny", "x\ny"),
+    *((f"x{character}y", None) for character in ("\x7f", "\x80", "\x9f", "\ufffe", "\uffff")),
+]
+
+
+@pytest.mark.parametrize(("given", "left"), WAYS_THROUGH_YAML)
+def test_a_layer_goes_through_yaml_which_folds_some_characters_and_refuses_others(given, left):
+    # What jsonpb and sigs.k8s.io/yaml make of it, asked of Go.
+    annotation = json.dumps({"proxyMetadata": {"A": given}, "statusPort": 9})
+    found = configs().of("shop", {}, annotation)
+    assert found.get("proxyMetadata") == (None if left is None else {"A": left})
+    assert found.get("statusPort") == (15020 if left is None else 9)
+
+
+def test_a_key_may_not_have_a_line_break_in_yaml():
+    assert metadata_of(configs(), json.dumps({"proxyMetadata": {"A\x85B": "v"}})) is None
+
+
+def test_before_1_16_nothing_went_through_yaml():
+    annotation = json.dumps({"proxyMetadata": {"A": "x\x85\x7fy"}})
+    assert metadata_of(configs(minor=15), annotation) == {"A": "x\x85\x7fy"}
+    assert metadata_of(configs(minor=12), annotation) == {"A": "x\x85\x7fy"}
+
+
+def test_an_annotation_that_is_left_out_leaves_the_resources():
+    resource = a_resource(environmentVariables={"B": "r"}, selector={"matchLabels": {"a": "b"}})
+    found = configs(resource)
+    refused = json.dumps({"proxyMetadata": {"A": "\x7f"}})
+    assert metadata_of(found, refused, labels={"a": "b"}) == {"B": "r"}
+    folded = json.dumps({"proxyMetadata": {"A": "x\x85y"}})
+    assert metadata_of(found, folded, labels={"a": "b"}) == {"A": "x y", "B": "r"}
+
+
+def test_a_mesh_with_such_a_character_counts_as_the_defaults():
+    mesh = json.dumps({"defaultConfig": {"proxyMetadata": {"A": "\x7f"}, "statusPort": 9}})
+    found = configs(mesh=mesh).of("shop", {}, None)
+    assert (found.get("proxyMetadata"), found.get("statusPort")) == (None, 15020)

@@ -9,6 +9,7 @@ import pytest
 
 from injector.errors import InjectionError
 from injector.injection.overlay.merge import Overlay, PodTypes
+from injector.json_types import JSON
 from injector.kubeyaml import Filled, SkeletonCache
 from injector.rendering import Rendering
 
@@ -98,3 +99,24 @@ def test_threads_that_share_an_overlay_merge_alike() -> None:
                 for _ in range(8)
             ]
         assert all(job.result()[1] == expected for job in jobs)
+
+
+@pytest.mark.parametrize(
+    ("overlay", "named"),
+    [
+        (
+            {"spec": {"volumes": [5], "hostNetwork": 5}},
+            "Go struct field PodSpec.spec.hostNetwork of type bool",
+        ),
+        ({"spec": {"hostNetwork": 5}, "metadata": {"name": 5}}, "Go struct field ObjectMeta.metadata.name"),
+        (
+            {"spec": {"containers": [{"name": "p", "tty": 5, "image": 5, "args": 5}]}},
+            "Go struct field Container.spec.containers.args of type []string",
+        ),
+    ],
+)
+def test_of_several_misfits_the_first_in_the_order_of_keys_is_named(overlay: JSON, named: str) -> None:
+    with pytest.raises(InjectionError) as refusal:
+        PodTypes().merge(pod("a"), Overlay(overlay))
+    assert str(refusal.value).startswith("unmarshal patched pod: json: cannot unmarshal number into ")
+    assert named in str(refusal.value)

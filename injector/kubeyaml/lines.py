@@ -1,0 +1,46 @@
+"""YAML text and the path of a value in, the line on which it stands out.
+
+For errors only: the text is read anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from yaml.events import AliasEvent, MappingStartEvent, SequenceStartEvent
+
+from injector.errors import YAMLError
+from injector.kubeyaml.nodes import Node, compose
+from injector.kubeyaml.reading import MAX_DEPTH
+
+
+def line_of(text: str, path: Sequence[str | int]) -> int:
+    """Return the line, from 1, of the value under keys and indexes; 0 when the text cannot be read.
+
+    Where the path leads nowhere it is the line of the last step that does.
+    """
+    try:
+        node = compose(text, source="", max_depth=MAX_DEPTH)
+    except YAMLError:
+        return 0
+    if node is None:
+        return 0
+    line = node.line
+    for step in path:
+        found = _step(node, step)
+        if found is None:
+            break
+        line, node = found
+    return line
+
+
+def _step(node: Node, step: str | int) -> tuple[int, Node] | None:
+    """Return the line of a key or an item, and the value there; of a key that is given twice the last."""
+    while node.kind is AliasEvent:
+        node = node.children[0]
+    if node.kind is SequenceStartEvent and isinstance(step, int) and step < len(node.children):
+        return node.children[step].line, node.children[step]
+    if node.kind is not MappingStartEvent:
+        return None
+    pairs = list(zip(node.children[::2], node.children[1::2], strict=True))
+    return next(((key.line, value) for key, value in reversed(pairs) if key.value == step), None)
