@@ -59,6 +59,7 @@ class Behaviour:
     scheme: str = ""  # where Kubernetes' machinery says that a kind is unknown
     refuses_other_kinds: bool = False  # a Pod as body is an error, not a crash
     echoes_kind: bool = False  # answers carry kind and apiVersion
+    always_has_patch_type: bool = False  # an empty one where there is no patch
     owner_needs_controller: bool = False  # an owner reference without `controller` is a crash
     needs_template_hash: bool = False  # a ReplicaSet without pod-template-hash is no Deployment's
     finds_deployment_configs: bool = False
@@ -92,6 +93,7 @@ class Behaviour:
     cleans_proxy_metadata: bool = False
 
     # annotations
+    checks_annotations_in_order: bool = False  # a list of them, not a Go map
     old_multierror: bool = False
     interception_none: bool = False  # NONE is an interception mode
     port_errors_show_text: bool = False  # the text, not the number that it did not become
@@ -207,14 +209,15 @@ ROWS: Final[tuple[Row, ...]] = (
     _row("scheme", 30, value="pkg/runtime/scheme.go:111"),
     _row("review_needs_kind", 7),
     _row("echoes_kind", 7),
+    _row("always_has_patch_type", 7, 7),
     _row("owner_needs_controller", 3, 7),
     _row("needs_template_hash", 8),
-    _row("finds_deployment_configs", 8),
-    _row("finds_rollouts", 13),
-    _row("cron_job_version", 6, 18, value="batch/v1beta1"),
-    _row("cron_job_version", 19, value="batch/v1"),
-    _row("cron_jobs_by_minute", 11),
-    _row("workload_has_no_owners", 8),
+    _row("finds_deployment_configs", 12),
+    _row("finds_rollouts", 22),
+    _row("cron_job_version", 6, 21, value="batch/v1beta1"),
+    _row("cron_job_version", 22, value="batch/v1"),
+    _row("cron_jobs_by_minute", 10),
+    _row("workload_has_no_owners", 11),
     _row("has_deployment_meta", 1),
     _row("deployment_meta_is_name", 22),
     _row("deployment_namespace_from_request", 3, 7),
@@ -235,10 +238,11 @@ ROWS: Final[tuple[Row, ...]] = (
     _row("proxy_config_resources", 13),
     _row("cleans_proxy_config", 6),
     _row("cleans_proxy_metadata", 9),
+    _row("checks_annotations_in_order", 0, 1),
     _row("old_multierror", 0, 1),
-    _row("interception_none", 2),
+    _row("interception_none", 1),
     _row("port_errors_show_text", 11),
-    _row("netip_prefixes", 18),
+    _row("netip_prefixes", 16),
     _row("url_environment", 6, 7, value="positional"),
     _row("url_environment", 8, value="pairs"),
     _row("url_env_marker", 10),
@@ -249,7 +253,7 @@ ROWS: Final[tuple[Row, ...]] = (
     _row("sa_token_mount", 1, 8),
     _row("concurrency_from_cpu", 1, 8),
     _row("fs_group_with_sds", 1, 7),
-    _row("fs_group_needs_mount", 1, 3),
+    _row("fs_group_needs_mount", 1, 2),
     _row("fs_group_replaces", 1, 3),
     _row("fs_group_by_feature", 8, 8),
     _row("cni_annotations", 3, 7),
@@ -279,7 +283,7 @@ ROWS: Final[tuple[Row, ...]] = (
     _row("prometheus_targets", 31),
     _row("template_pod_first", 19),
     _row("overlays_are_yaml", 14),
-    _row("loses_deployment_config_label", 11, 21),
+    _row("loses_deployment_config_label", 12, 18),
     _row("prints_zero_timestamp", 0, 27),
     _row("holds_application", 7),
     _row("validation_first", 6),

@@ -296,8 +296,8 @@ def test_the_values_name_cluster_and_network_where_the_url_does_not():
     assert env_of(the_proxy(inject(a_pod(), values={"global": "odd"}))) == []
 
 
-@pytest.mark.parametrize(("release", "expected"), [("1.21", {"tlsMode": "istio"}), ("1.22", None)])
-def test_a_label_that_only_named_the_deployment_config_is_lost_up_to_1_21(release, expected):
+@pytest.mark.parametrize(("release", "expected"), [("1.18", {"tlsMode": "istio"}), ("1.19", None)])
+def test_a_label_that_only_named_the_deployment_config_is_lost_up_to_1_18(release, expected):
     owner = {"apiVersion": "v1", "kind": "ReplicationController", "name": "shop-1", "controller": True}
     pod = a_pod(labels={"deploymentconfig": "shop"})
     pod["metadata"] |= {"generateName": "shop-1-", "ownerReferences": [owner]}
