@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
+from operator import itemgetter
 from typing import Final
 
 from injector.errors import InjectionError
@@ -24,7 +25,8 @@ Check = Callable[[str, Behaviour], str]
 _BOOLEANS: Final = frozenset(
     {"1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False"}
 )
-_INTERFACE: Final = re.compile(r"[A-Za-z0-9._@:-]+")
+_INTERFACE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
+_LONGEST_INTERFACE: Final = 15  # bytes; Linux keeps 16 with the zero at the end (IFNAMSIZ)
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
 # unicode.IsSpace, which strings.TrimSpace follows; str.strip also takes \x1c to \x1f.
 _SPACES: Final = (0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000)
@@ -34,7 +36,7 @@ _SPACE: Final = "".join(map(chr, (*b"\t\n\v\f\r \x85\xa0", *_SPACES)))
 def validate(annotations: Mapping[str, str], behaviour: Behaviour) -> None:
     """Raise InjectionError with one line per invalid annotation.
 
-    The lines are sorted by the annotation's name; Istio's order is that of a Go map, so any.
+    The lines are sorted by the annotation's name; Istio's order from 1.2 is that of a Go map, so any.
     """
     faults = [
         _line(name, annotations[name], fault, behaviour)
@@ -150,7 +152,11 @@ def _quantity(value: str, _: Behaviour) -> str:
 def _interfaces(value: str, _: Behaviour) -> str:
     for interface in value.split(",") if value else ():
         name = trim_space(interface)
-        if name and not _INTERFACE.fullmatch(name):
+        if not name:
+            return "empty interface name"
+        if len(name.encode(errors="surrogatepass")) > _LONGEST_INTERFACE:
+            return f"interface name {quote(name)} too long (max {_LONGEST_INTERFACE} chars)"
+        if not _INTERFACE.fullmatch(name):
             return f"interface name {quote(name)} contains invalid characters"
     return ""
 
@@ -166,44 +172,46 @@ _TRAFFIC: Final = "traffic.sidecar.istio.io"
 _READINESS: Final = "readiness.status.sidecar.istio.io"
 
 _ROWS: Final = (
-    _Row(name="istio.io/reroute-virtual-interfaces", check=_interfaces, span=Span(since=29)),
-    _Row(name="prometheus.istio.io/merge-metrics", check=_boolean, span=Span(since=6)),
-    _Row(name="proxy.istio.io/config", check=proxy_config_fault, span=Span(since=6)),
+    _Row(name="sidecar.istio.io/interceptionMode", check=_interception_mode),
+    _Row(name="status.sidecar.istio.io/port", check=_status_port),
+    _Row(name=f"{_READINESS}/initialDelaySeconds", check=_uint32),
+    _Row(name=f"{_READINESS}/periodSeconds", check=_uint32),
+    _Row(name=f"{_READINESS}/failureThreshold", check=_uint32),
     _Row(
         name=f"{_READINESS}/applicationPorts",
         check=partial(_ports, parameter="readinessApplicationPorts", star=True),
-        span=Span(until=5),
-    ),
-    _Row(name=f"{_READINESS}/failureThreshold", check=_uint32),
-    _Row(name=f"{_READINESS}/initialDelaySeconds", check=_uint32),
-    _Row(name=f"{_READINESS}/periodSeconds", check=_uint32),
-    _Row(name="sidecar.istio.io/enableCoreDump", check=_boolean, span=Span(since=5, until=10)),
-    _Row(name="sidecar.istio.io/interceptionMode", check=_interception_mode),
-    _Row(name="sidecar.istio.io/proxyCPU", check=_quantity, span=Span(since=28)),
-    _Row(name="sidecar.istio.io/proxyCPULimit", check=_quantity, span=Span(since=28)),
-    _Row(name="sidecar.istio.io/proxyMemory", check=_quantity, span=Span(since=28)),
-    _Row(name="sidecar.istio.io/proxyMemoryLimit", check=_quantity, span=Span(since=28)),
-    _Row(name="status.sidecar.istio.io/port", check=_status_port),
-    _Row(name=f"{_TRAFFIC}/excludeInboundPorts", check=partial(_ports, parameter="excludeInboundPorts")),
-    _Row(name=f"{_TRAFFIC}/excludeInterfaces", check=_interfaces, span=Span(since=29)),
-    _Row(name=f"{_TRAFFIC}/excludeOutboundIPRanges", check=partial(_ranges, parameter="excludeIPRanges")),
-    _Row(
-        name=f"{_TRAFFIC}/excludeOutboundPorts",
-        check=partial(_ports, parameter="excludeOutboundPorts"),
-        span=Span(since=2),
-    ),
-    _Row(
-        name=f"{_TRAFFIC}/includeInboundPorts",
-        check=partial(_ports, parameter="includeInboundPorts", star=True),
+        span=Span(until=4),
     ),
     _Row(
         name=f"{_TRAFFIC}/includeOutboundIPRanges",
         check=partial(_ranges, parameter="includeIPRanges", star=True),
     ),
-    _Row(name=f"{_TRAFFIC}/kubevirtInterfaces", check=_interfaces, span=Span(since=29)),
+    _Row(name=f"{_TRAFFIC}/excludeOutboundIPRanges", check=partial(_ranges, parameter="excludeIPRanges")),
+    _Row(
+        name=f"{_TRAFFIC}/includeInboundPorts",
+        check=partial(_ports, parameter="includeInboundPorts", star=True),
+    ),
+    _Row(name=f"{_TRAFFIC}/excludeInboundPorts", check=partial(_ports, parameter="excludeInboundPorts")),
+    _Row(
+        name=f"{_TRAFFIC}/excludeOutboundPorts",
+        check=partial(_ports, parameter="excludeOutboundPorts"),
+        span=Span(since=2),
+    ),
+    _Row(name="sidecar.istio.io/enableCoreDump", check=_boolean, span=Span(since=5, until=24)),
+    _Row(name="prometheus.istio.io/merge-metrics", check=_boolean, span=Span(since=6)),
+    _Row(name="proxy.istio.io/config", check=proxy_config_fault, span=Span(since=6)),
+    _Row(name="sidecar.istio.io/proxyCPU", check=_quantity, span=Span(since=27)),
+    _Row(name="sidecar.istio.io/proxyCPULimit", check=_quantity, span=Span(since=27)),
+    _Row(name="sidecar.istio.io/proxyMemory", check=_quantity, span=Span(since=27)),
+    _Row(name="sidecar.istio.io/proxyMemoryLimit", check=_quantity, span=Span(since=27)),
+    _Row(name=f"{_TRAFFIC}/excludeInterfaces", check=_interfaces, span=Span(since=30)),
+    _Row(name=f"{_TRAFFIC}/kubevirtInterfaces", check=_interfaces, span=Span(since=30)),
+    _Row(name="istio.io/reroute-virtual-interfaces", check=_interfaces, span=Span(since=30)),
 )
+"""In the order in which 1.0 and 1.1 look at them."""
 
 
 @cache
 def _checks(behaviour: Behaviour) -> tuple[tuple[str, Check], ...]:
-    return tuple((row.name, row.check) for row in _ROWS if row.span.covers(behaviour.minor))
+    checks = [(row.name, row.check) for row in _ROWS if row.span.covers(behaviour.minor)]
+    return tuple(checks if behaviour.checks_annotations_in_order else sorted(checks, key=itemgetter(0)))
