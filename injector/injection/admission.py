@@ -252,6 +252,8 @@ def encode_denied(review: Review | None, message: str, behaviour: Behaviour) -> 
 
 def _encode(review: Review | None, response: dict[str, Any], behaviour: Behaviour) -> bytes:
     head: dict[str, Any] = {}
+    if behaviour.always_has_patch_type:
+        response = {"patchType": ""} | response
     if review is not None and behaviour.echoes_kind:
         head = {"kind": review.kind, "apiVersion": review.api_version}
     return orjson.dumps(head | {"response": {"uid": review.uid if review else ""} | response})

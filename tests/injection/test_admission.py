@@ -187,6 +187,13 @@ def test_a_refusal_has_a_message_and_the_uid() -> None:
     assert answered(encode_denied(REVIEW, "no", NEW)) == HEAD | {"response": response}
 
 
+def test_istio_1_7_answers_with_an_empty_patch_type_where_there_is_no_patch() -> None:
+    old = behaviour_of("1.7")
+    assert answered(encode_allowed(REVIEW, old))["response"]["patchType"] == ""
+    assert answered(encode_denied(None, "no", old))["response"]["patchType"] == ""
+    assert answered(encode_patch(REVIEW, b"W10=", old))["response"]["patchType"] == "JSONPatch"
+
+
 def test_a_body_that_was_not_understood_is_refused_without_uid() -> None:
     response = {"uid": "", "allowed": False, "status": {"metadata": {}, "message": "no"}}
     assert answered(encode_denied(None, "no", NEW)) == {"response": response}
