@@ -6,6 +6,7 @@ in a string's place becomes its text, unknown fields vanish, and a wrong type is
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,6 +20,8 @@ PARSING_FAILED: Final = (
 )
 
 _DNS_CONFIG: Final = go_type("core/v1.PodDNSConfig")
+_ROOT: Final = re.compile(r"Go value of type")
+_WITHIN: Final = re.compile(r"Go struct field (?!SidecarInjectionSpec)\w+\.")
 _RESTART_POLICY: Final = "restartPolicy"
 
 _LISTS: Final = {
@@ -69,7 +72,7 @@ def _decode(rendered: JSON, behaviour: Behaviour) -> SidecarInjectionSpec:
         containers=lists["containers"],
         volumes=lists["volumes"],
         image_pull_secrets=lists["imagePullSecrets"],
-        dns_config=None if dns_config is None else _typed(dns_config, _DNS_CONFIG),
+        dns_config=None if dns_config is None else _typed(dns_config, _DNS_CONFIG, "DNSConfig"),
         rewrite_probes=behaviour.rewrites_probes and _boolean(fields.get("rewriteAppHTTPProbe")),
         redirect_annotations=_strings(fields.get("podRedirectAnnot")),
     )
@@ -83,9 +86,10 @@ _FIELDS: Final = {
 def _objects(value: JSON, key: str, schema: GoType) -> tuple[JSONObject, ...]:
     if value is None:
         return ()
+    field = key[0].upper() + key[1:]
     if not isinstance(value, list):
-        raise _misfit("object", key[0].upper() + key[1:], f"[]v1.{schema.name}")
-    return tuple(_without_newer_fields(_typed({} if item is None else item, schema)) for item in value)
+        raise _misfit("object", field, f"[]v1.{schema.name}")
+    return tuple(_without_newer_fields(_typed({} if item is None else item, schema, field)) for item in value)
 
 
 def _without_newer_fields(item: JSONObject) -> JSONObject:
@@ -97,8 +101,13 @@ def _without_newer_fields(item: JSONObject) -> JSONObject:
     return {key: value for key, value in item.items() if key != _RESTART_POLICY}
 
 
-def _typed(value: JSON, schema: GoType) -> JSONObject:
-    typed: JSONObject = normalise(value, schema, coerce_strings=True)
+def _typed(value: JSON, schema: GoType, field: str) -> JSONObject:
+    """Return what Go reads; ``field`` of the spec is where the paths in its errors begin."""
+    try:
+        typed: JSONObject = normalise(value, schema, coerce_strings=True)
+    except TypedError as error:
+        words = _ROOT.sub(rf"Go struct field SidecarInjectionSpec.{field} of type", str(error))
+        raise TypedError(_WITHIN.sub(rf"\g<0>{field}.", words)) from error
     return typed
 
 
