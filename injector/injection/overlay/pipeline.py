@@ -23,12 +23,13 @@ from injector.injection.overlay.native import detect_native, follow_template, na
 from injector.injection.overlay.order import order_containers
 from injector.injection.overlay.overrides import Overrides, overrides_of, reapply
 from injector.injection.overlay.probes import rewrite_probes
-from injector.injection.overlay.rebase import rebase
+from injector.injection.overlay.rebase import print_zero_times, rebase
 from injector.injection.overlay.selection import select_templates, template_of
 from injector.injection.overlay.settings import DEFAULT_CLUSTER, Settings, settings_of
 from injector.injection.overlay.status import NETWORK_LABEL, mark, status_text
 from injector.injection.overlay.strip import reinsert, strip
 from injector.injection.overlay.users import adjust_init_user, reset_openshift_user
+from injector.injection.owner import without_deployment_config
 from injector.injection.render import (
     Injected,
     InjectionTemplate,
@@ -107,6 +108,8 @@ def inject_overlay(request: InjectionRequest, snapshot: Snapshot) -> Injected:
         merged = _adjust_users(merged, injection)
     with _PROCESSING:
         final = _post_process(merged, template_pod, injection)
+        if snapshot.behaviour.prints_zero_timestamp:
+            final = print_zero_times(original, final)
     return Injected(rebase(request.pod, original, final), data, overlays)
 
 
@@ -143,9 +146,7 @@ def _original(request: InjectionRequest, snapshot: Snapshot, settings: Settings)
     if request.namespace and not request.by_hand and "namespace" not in metadata_of(pod):
         pod = pod | {"metadata": metadata_of(pod) | {"namespace": request.namespace}}
     if snapshot.behaviour.loses_deployment_config_label and request.workload.kind == "DeploymentConfig":
-        pod = with_labels(
-            pod, {key: value for key, value in labels_of(pod).items() if key != "deploymentconfig"}
-        )
+        pod = with_labels(pod, without_deployment_config(dict(labels_of(pod))))
     if settings.openshift and snapshot.behaviour.resets_openshift_user and not request.by_hand:
         pod = reset_openshift_user(pod)
     return pod

@@ -20,6 +20,8 @@ from injector.patch import POD, GoType
 from injector.patch.equality import same
 
 _ABSENT: Final = object()
+_TIMESTAMP: Final = "creationTimestamp"
+_UNSET: Final[JSONObject] = {_TIMESTAMP: None}
 
 
 def rebase(received: Pod, typed: Pod, final: Pod) -> Pod:
@@ -29,6 +31,36 @@ def rebase(received: Pod, typed: Pod, final: Pod) -> Pod:
     """
     pod: Pod = _value(received, typed, final, POD, "")
     return pod
+
+
+def print_zero_times(typed: Pod, final: Pod) -> Pod:
+    """Return ``final`` with ``creationTimestamp: null`` in what Go's older types write anew and unset.
+
+    That is a timestamp that a merge took away, and the claim templates of volumes that have moved.
+    """
+    metadata, before = final.get("metadata") or {}, typed.get("metadata") or {}
+    if _TIMESTAMP in before and _TIMESTAMP not in metadata:
+        final = final | {"metadata": metadata | _UNSET}
+    spec = final.get("spec") or {}
+    volumes = spec.get("volumes") or ()
+    if not any("ephemeral" in volume for volume in volumes):
+        return final
+    before = typed.get("spec") or {}
+    stayed = {index: volume.get("name") for index, volume in enumerate(before.get("volumes") or ())}
+    printed = [
+        volume if volume.get("name") == stayed.get(index, _ABSENT) else _print_claim_time(volume)
+        for index, volume in enumerate(volumes)
+    ]
+    return final | {"spec": spec | {"volumes": printed}}
+
+
+def _print_claim_time(volume: JSONObject) -> JSONObject:
+    ephemeral = volume.get("ephemeral") or {}
+    template = ephemeral.get("volumeClaimTemplate")
+    if template is None:
+        return volume
+    template = template | {"metadata": _UNSET | (template.get("metadata") or {})}
+    return volume | {"ephemeral": ephemeral | {"volumeClaimTemplate": template}}
 
 
 def _value(received: JSON, typed: JSON, final: JSON, declared: GoType, merge_key: str) -> JSON:

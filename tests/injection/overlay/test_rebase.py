@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import copy
 
-from injector.injection.overlay.rebase import rebase
+from injector.injection.overlay.rebase import print_zero_times, rebase
 from tests.injection.overlay.builders import a_container, a_pod
 
 # What Go prints beyond what the pod below says.
@@ -150,3 +150,27 @@ def test_what_no_type_knows_survives_at_every_depth():
         "newer": {"x": 1},
     }
     assert container["env"] == [{"name": "A", "value": "2", "f": 2}, {"name": "C"}]
+
+
+def a_volume_with_a_claim(name, **metadata):
+    return {"name": name, "ephemeral": {"volumeClaimTemplate": {"metadata": metadata, "spec": {}}}}
+
+
+def test_a_claim_template_that_moved_is_printed_with_an_unset_time():
+    typed = {"metadata": {}, "spec": {"volumes": [a_volume_with_a_claim("a", labels={"x": "y"})]}}
+    final = {"metadata": {}, "spec": {"volumes": [{"name": "new"}, typed["spec"]["volumes"][0]]}}
+    printed = print_zero_times(typed, final)["spec"]["volumes"]
+    assert printed == [{"name": "new"}, a_volume_with_a_claim("a", creationTimestamp=None, labels={"x": "y"})]
+
+
+def test_a_claim_template_that_stayed_is_left_as_it_is():
+    pod = {"metadata": {}, "spec": {"volumes": [a_volume_with_a_claim("a"), {"name": "b", "ephemeral": {}}]}}
+    assert print_zero_times(pod, pod) == pod
+
+
+def test_a_timestamp_that_a_merge_took_away_is_printed_as_unset():
+    typed = {"metadata": {"creationTimestamp": "2026-01-02T03:04:05Z"}, "spec": {}}
+    assert print_zero_times(typed, {"metadata": {"name": "a"}}) == {
+        "metadata": {"name": "a", "creationTimestamp": None}
+    }
+    assert print_zero_times(typed, typed) is typed
