@@ -76,10 +76,15 @@ def _loaded(setup: Setup) -> Injector:
 
 
 def _mesh(setup: Setup) -> Mesh | None:
-    """Return the mesh of a setup: from a user's text where there is one, else from an effective MeshConfig."""
+    """Return the mesh of a setup: from a user's text where there is one, else from an effective MeshConfig.
+
+    A folder without the built-in defaults has the users' texts alone.
+    """
     minor = behaviour_of(setup.release).minor
     if setup.mesh == "nil":
         return None
+    if not (setup.folder / "mesh-default.json").exists():
+        return load_mesh(setup.text("mesh", setup.mesh, ".yaml"), minor)
     if (setup.folder / "mesh" / f"{setup.mesh}.input.yaml").exists():
         return load_mesh(setup.text("mesh", setup.mesh, ".input.yaml"), minor)
     defaults = None
