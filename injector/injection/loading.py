@@ -46,7 +46,7 @@ class Surroundings:
     release: str | None = None
     revision: str = "default"
     env: Mapping[str, str] = field(default_factory=dict)
-    nodes: Mapping[str, str] = field(default_factory=dict)
+    nodes: Mapping[str, str] | None = None
     namespaces: Mapping[str, JSONObject] = field(default_factory=dict)
     proxy_configs: Iterable[JSONObject] = ()
     untrusted_values: UntrustedValues = "scalar"

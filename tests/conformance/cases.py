@@ -34,7 +34,7 @@ class Setup:
     mesh_defaults: str = ""
     revision: str = "default"
     env: tuple[tuple[str, str], ...] = ()
-    nodes: tuple[tuple[str, str], ...] = ()
+    nodes: tuple[tuple[str, str], ...] | None = None
     namespaces: str = "{}"
 
     def text(self, kind: str, name: str, *endings: str) -> str:
@@ -246,7 +246,7 @@ def _setup(folder: Path, release: str, row: dict[str, Any], revision: str) -> Se
         mesh=row["mesh"],
         revision=revision,
         env=_environment(settings),
-        nodes=tuple(sorted((settings.get("nodes") or {}).items())),
+        nodes=tuple(sorted(settings["nodes"].items())) if settings.get("nodes") is not None else None,
         namespaces=json.dumps(settings.get("namespaces") or {}, sort_keys=True),
     )
 

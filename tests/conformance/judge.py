@@ -65,7 +65,7 @@ def _loaded(setup: Setup) -> Injector:
         release=setup.release,
         revision=setup.revision,
         env=dict(setup.env),
-        nodes=dict(setup.nodes),
+        nodes=None if setup.nodes is None else dict(setup.nodes),
         namespaces={
             name: {"metadata": {"name": name, "annotations": annotations}}
             for name, annotations in json.loads(setup.namespaces).items()
