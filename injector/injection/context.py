@@ -154,8 +154,8 @@ def _about_the_proxy(
     proxy_config: Message | None,
 ) -> dict[str, Value]:
     behaviour, values = snapshot.behaviour, snapshot.values
-    fields: dict[str, Value] = {}
-    if behaviour.has_estimated_concurrency:
+    fields: dict[str, Value] = {"EstimatedConcurrency": 0}  # 1.10 has the field and leaves it so
+    if behaviour.estimates_concurrency:
         fields["EstimatedConcurrency"] = estimate_concurrency(proxy_config, annotations, values)
     if behaviour.has_proxy_image:
         fields["ProxyImage"] = proxy_image(values, proxy_config, annotations, behaviour)

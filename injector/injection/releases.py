@@ -76,7 +76,7 @@ class Behaviour:
     reads_owners: bool = False  # the webhook finds the workload through owner references
     metadata_pointers: bool = False  # ObjectMeta and Spec are pointers
     has_revision: bool = False
-    has_estimated_concurrency: bool = False
+    estimates_concurrency: bool = False
     has_proxy_image: bool = False
     has_image_type: bool = False
     has_image_variant: bool = False
@@ -159,6 +159,7 @@ class Behaviour:
     native_sidecars_auto: bool = False
     adjusts_init_user: bool = False
     resets_openshift_user: bool = False
+    compares_init_users: bool = False  # users of init containers count for that as well
 
     # kube-inject
     kube_inject_decides: bool = False  # it looks at the annotation and the namespace
@@ -225,7 +226,7 @@ ROWS: Final[tuple[Row, ...]] = (
     _row("reads_owners", 3),
     _row("metadata_pointers", 0, 8),
     _row("has_revision", 9),
-    _row("has_estimated_concurrency", 10, 17),
+    _row("estimates_concurrency", 11, 17),
     _row("has_proxy_image", 13),
     _row("has_image_type", 13),
     _row("has_image_variant", 22),
@@ -295,6 +296,7 @@ ROWS: Final[tuple[Row, ...]] = (
     _row("native_sidecars_auto", 27),
     _row("adjusts_init_user", 20),
     _row("resets_openshift_user", 23),
+    _row("compares_init_users", 27),
     _row("kube_inject_decides", 8),
     _row("kube_inject_skips_injected", 2, 16),
     _row("kube_inject_skip_needs_status", 9),

@@ -14,7 +14,7 @@ from typing import Final
 from injector.errors import InjectionError, TemplateError, YAMLError
 from injector.injection.annotations import validate
 from injector.injection.mesh.annotation import ANNOTATION as PROXY_CONFIG
-from injector.injection.overlay.containers import annotations_of, labels_of, metadata_of, with_labels
+from injector.injection.overlay.containers import KINDS, annotations_of, labels_of, metadata_of, with_labels
 from injector.injection.overlay.environment import CLUSTER, complete, set_environment
 from injector.injection.overlay.merge import Overlay, PodTypes
 from injector.injection.overlay.metrics import announce_secure_port, merge_metrics
@@ -126,7 +126,7 @@ def _begin(request: InjectionRequest, snapshot: Snapshot) -> Injection:
         label=labels_of(original).get(NETWORK_LABEL),
     )
     if (environment.get(CLUSTER) or DEFAULT_CLUSTER) != settings.local_cluster:
-        snapshot = replace(snapshot, nodes={}, namespaces={})  # nothing is known of another cluster
+        snapshot = replace(snapshot, nodes=None, namespaces={})  # nothing is known of another cluster
     node = (original.get("spec") or {}).get("nodeName", "")
     return Injection(
         request=request,
@@ -148,7 +148,7 @@ def _original(request: InjectionRequest, snapshot: Snapshot, settings: Settings)
     if snapshot.behaviour.loses_deployment_config_label and request.workload.kind == "DeploymentConfig":
         pod = with_labels(pod, without_deployment_config(dict(labels_of(pod))))
     if settings.openshift and snapshot.behaviour.resets_openshift_user and not request.by_hand:
-        pod = reset_openshift_user(pod)
+        pod = reset_openshift_user(pod, KINDS if snapshot.behaviour.compares_init_users else ("containers",))
     return pod
 
 
