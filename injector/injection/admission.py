@@ -170,9 +170,8 @@ def _refuse_kind(api_version: str, kind: str, behaviour: Behaviour) -> None:
         raise BadReview(400, "the body is a Pod, not an AdmissionReview")
     if behaviour.reads_any_review or (not behaviour.review_needs_kind and not (api_version and kind)):
         return
-    raise UndecodableReviewError(
-        f'no kind "{kind}" is registered for version "{api_version}" in scheme "{behaviour.scheme}"'
-    )
+    scheme = f' in scheme "{behaviour.scheme}"' if behaviour.scheme else ""
+    raise UndecodableReviewError(f'no kind "{kind}" is registered for version "{api_version}"{scheme}')
 
 
 def _text(review: JSONObject, key: str) -> str:

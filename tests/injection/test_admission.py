@@ -93,13 +93,19 @@ def test_a_new_release_says_what_is_missing() -> None:
 def test_a_pod_as_body_is_a_crash_or_an_error() -> None:
     body = b'{"apiVersion":"v1","kind":"Pod"}'
     assert unanswered(body, behaviour_of("1.8")) == (400, "the body is a Pod, not an AdmissionReview")
-    assert refused(body) == "unsupported type :&TypeMeta{Kind:Pod,APIVersion:v1,}"
+    assert unanswered(body, behaviour_of("1.16"))[0] == 400
+    told = "unsupported type :&TypeMeta{Kind:Pod,APIVersion:v1,}"
+    assert refused(body, behaviour_of("1.17")) == refused(body) == told
 
 
 def test_an_unknown_version_or_kind_is_told_as_kubernetes_does() -> None:
     sentence = 'no kind "AdmissionReview" is registered for version "admission.k8s.io/v2" in scheme "pkg/runtime/scheme.go:111"'
     assert refused(a_review({}, version="v2")) == sentence
     assert "no kind" in refused(a_review({}, version="v1"), OLD)
+    unknown = 'no kind "AdmissionReview" is registered for version "admission.k8s.io/v1"'
+    assert refused(a_review({}, version="v1"), behaviour_of("1.1")) == unknown
+    scheme = "istio.io/istio/pilot/pkg/kube/inject/webhook.go:46"
+    assert refused(a_review({}, version="v1"), behaviour_of("1.3")) == f'{unknown} in scheme "{scheme}"'
     assert 'no kind "Nope"' in refused(a_review({}).replace(b"AdmissionReview", b"Nope"))
 
 

@@ -126,7 +126,9 @@ def _begin(request: InjectionRequest, snapshot: Snapshot) -> Injection:
         label=labels_of(original).get(NETWORK_LABEL),
     )
     if (environment.get(CLUSTER) or DEFAULT_CLUSTER) != settings.local_cluster:
-        snapshot = replace(snapshot, nodes=None, namespaces={})  # nothing is known of another cluster
+        # Nothing is known of another cluster; up to 1.21 Istio looks into its own instead.
+        namespaces = {} if snapshot.behaviour.namespaces_by_cluster else snapshot.namespaces
+        snapshot = replace(snapshot, nodes=None, namespaces=namespaces)
     node = (original.get("spec") or {}).get("nodeName", "")
     return Injection(
         request=request,

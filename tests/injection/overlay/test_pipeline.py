@@ -271,6 +271,20 @@ def test_openshifts_user_is_reset_from_1_23_but_stays_in_what_was_received():
     assert the_proxy(inject(pod, env=env, release="1.22"))["securityContext"] == {"runAsUser": 7}
 
 
+@pytest.mark.parametrize(("release", "user"), [("1.21", 1009), ("1.22", 1337)])
+def test_up_to_1_21_the_namespace_is_looked_up_in_istiods_own_cluster(release, user):
+    namespace = {"metadata": {"annotations": {"openshift.io/sa.scc.uid-range": "1000/10"}}}
+    result = inject(
+        a_pod(),
+        templates={"sidecar": SIDECAR.replace("1337", "{{ .ProxyUID }}")},
+        env={"PLATFORM": "openshift"},
+        namespaces={"shop": namespace},
+        path="/inject/cluster/other",
+        release=release,
+    )
+    assert the_proxy(result)["securityContext"]["runAsUser"] == user
+
+
 @pytest.mark.parametrize(
     ("values", "mesh", "annotations"),
     [
