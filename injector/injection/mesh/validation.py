@@ -5,20 +5,28 @@ Which checks a release makes is a table with a span in each row; their order is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from injector.gotemplate.quoting import quote
+from injector.injection.facts import NEWEST, OLDEST, Fact, Span, source_in
 from injector.injection.mesh.addresses import address_fault, port_fault
 from injector.injection.mesh.duration import MILLISECOND, SECOND, format_duration
 from injector.injection.mesh.message import Data, Message
-from injector.injection.releases import Span
 
 _HOUR: Final = 3600 * SECOND
-_GOLANG: Final = Span(since=14)
-_CORRECT_SPELLING: Final = Span(since=18)
-_HAS_CRL: Final = Span(since=22)
+_checks = source_in(
+    "pilot/pkg/model/validation.go pkg/config/validation/validation.go "
+    "pkg/config/validation/agent/validation.go"
+)
+_CORRECT_SPELLING: Final = Span(since=21, source=_checks("private key provider configuration is required"))
+_HAS_CREDENTIALS: Final = Span(
+    since=7, source=_checks("client certificates or CA certificate .*If credential")
+)
+_HAS_SKIP: Final = Span(since=19, source=_checks("when InsecureSkipVerify is set true"))
+_HAS_CRL: Final = Span(since=22, source=_checks("or CA CRL If credentialName is set"))
+_NAMES_POLICY: Final = Span(since=11, source=_checks("invalid authentication policy:"))
 _SIMPLE, _MUTUAL = 1, 2  # ClientTLSSettings.TLSmode
 
 
@@ -148,14 +156,15 @@ def _tracing_tls(config: Message) -> list[str]:
     settings = _tracing(config, "tlsSettings")
     if settings is None:
         return []
-    faults = _skip_verify(settings)
+    minor = config.type.schema.minor
+    faults = _skip_verify(settings) if _HAS_SKIP.covers(minor) else []
     authorities = ["clientCertificate", "caCertificates", "privateKey"]
     sentence = "cannot specify client certificates or CA certificate If credentialName is set"
-    if _HAS_CRL.covers(config.type.schema.minor):
+    if _HAS_CRL.covers(minor):
         authorities.append("caCrl")
         sentence = sentence.replace(" If", " or CA CRL If")
     mode = settings.get("mode")
-    if mode in (_SIMPLE, _MUTUAL) and settings.get("credentialName"):
+    if mode in (_SIMPLE, _MUTUAL) and settings.get("credentialName") and _HAS_CREDENTIALS.covers(minor):
         if any(settings.get(name) for name in authorities):
             faults.append(sentence)
     elif mode == _MUTUAL:
@@ -185,6 +194,10 @@ def _custom_tags(config: Message) -> list[str]:
     return [f"invalid tracing custom tags: encountered nil value for custom tag: {name}" for name in broken]
 
 
+def _own_connect_timeout(config: Message) -> list[str]:
+    return _prefixed("invalid connect timeout:", _connect_timeout(config.get("connectTimeout", 0)))
+
+
 def _address(name: str, shown: str) -> Callable[[Message], list[str]]:
     """Check an address that may be left out, or the address of a RemoteService."""
 
@@ -207,7 +220,8 @@ def _auth_policy(config: Message) -> list[str]:
     if policy in (0, 1):  # NONE, MUTUAL_TLS
         return []
     shown = "INHERIT" if policy == 1000 else str(policy)
-    return [f"invalid authentication policy: unrecognized control plane auth policy {quote(shown)}"]
+    prefix = "invalid authentication policy: " if _NAMES_POLICY.covers(config.type.schema.minor) else ""
+    return [f"{prefix}unrecognized control plane auth policy {quote(shown)}"]
 
 
 def _private_key_provider(config: Message) -> list[str]:
@@ -226,32 +240,109 @@ def _private_key_provider(config: Message) -> list[str]:
     return _prefixed(f"invalid private key provider {word}:", faults)
 
 
+_LEAST_WINDOW: Final = 65_535  # HTTP/2's own initial window, below which Envoy does not go
+_AT_LEAST: Final[Mapping[str, tuple[int, str]]] = {
+    "listenerPerConnectionBufferLimitBytes": (0, "non-negative"),
+    "clusterPerConnectionBufferLimitBytes": (0, "non-negative"),
+    "httpIdleTimeout": (0, "non-negative"),
+    "httpMaxConnectionDuration": (0, "non-negative"),
+    "httpDrainTimeout": (0, "non-negative"),
+    "httpRequestTimeout": (0, "non-negative"),
+    "httpRequestHeadersTimeout": (0, "non-negative"),
+    "httpStreamIdleTimeout": (0, "non-negative"),
+    "httpMaxStreamDuration": (0, "non-negative"),
+    "httpMaxConcurrentStreams": (1, "positive"),
+    "http2InitialStreamWindowSize": (_LEAST_WINDOW, f"at least {_LEAST_WINDOW}"),
+    "http2InitialConnectionWindowSize": (_LEAST_WINDOW, f"at least {_LEAST_WINDOW}"),
+    "listenerConnectionLimit": (1, "positive"),
+    "globalDownstreamConnectionLimit": (1, "positive"),
+}
+"""Fields of a ProxyConfig's connectionSettings, in Istio's order: the least value and how Istio calls it."""
+
+
+def _connection_settings(config: Message) -> list[str]:
+    settings = config.submessage("connectionSettings") if "connectionSettings" in config.data else None
+    if settings is None:
+        return []
+    by_name = settings.type.by_json_name
+    faults = [
+        f"{by_name[name].name} must be {shown}"
+        for name, (least, shown) in _AT_LEAST.items()
+        if settings.get(name) is not None and settings.get(name) < least
+    ]
+    return _prefixed("invalid connection settings:", faults)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Row:
     check: Callable[[Message], list[str]]
-    span: Span = field(default_factory=Span)
+    meaning: str
+    span: Span
+
+
+def _row(
+    check: Callable[[Message], list[str]], meaning: str, words: str, since: int = OLDEST, until: int = NEWEST
+) -> _Row:
+    """Return a check; ``words`` of Istio's show it."""
+    return _Row(check=check, meaning=meaning, span=Span(since=since, until=until, source=_checks(words)))
 
 
 _ROWS: Final = (
-    _Row(check=_required("configPath", "config path must be set")),
-    _Row(check=_required("binaryPath", "binary path must be set")),
-    _Row(check=_required("serviceCluster", "service cluster must be set"), span=Span(until=12)),
-    _Row(check=_cluster_name, span=Span(since=13)),
-    _Row(check=_parent_and_drain, span=Span(until=16)),
-    _Row(check=_drain, span=Span(since=17)),
-    _Row(check=_discovery_address),
-    _Row(check=_lightstep),
-    _Row(check=_collector("zipkin", host_ip=False), span=Span(until=13)),
-    _Row(check=_collector("zipkin", host_ip=True), span=_GOLANG),
-    _Row(check=_collector("datadog", host_ip=True)),
-    _Row(check=_tracing_tls, span=Span(since=6)),
-    _Row(check=_custom_tags, span=Span(since=6)),
-    _Row(check=_address("statsdUdpAddress", "statsd udp")),
-    _Row(check=_address("envoyMetricsServiceAddress", "envoy metrics service")),
-    _Row(check=_address("envoyMetricsService", "envoy metrics service")),
-    _Row(check=_address("envoyAccessLogService", "envoy access log service")),
-    _Row(check=_port("proxyAdminPort", "proxy admin")),
-    _Row(check=_auth_policy),
-    _Row(check=_port("statusPort", "status"), span=Span(since=6)),
-    _Row(check=_private_key_provider, span=_GOLANG),
+    _row(_required("configPath", "config path must be set"), "configPath", "config path must be set"),
+    _row(_required("binaryPath", "binary path must be set"), "binaryPath", "binary path must be set"),
+    _row(
+        _required("serviceCluster", "service cluster must be set"),
+        "serviceCluster",
+        "service cluster must be set",
+        until=12,
+    ),
+    _row(
+        _cluster_name,
+        "serviceCluster or tracingServiceName",
+        "oneof service cluster or tracing service name",
+        13,
+    ),
+    _row(_parent_and_drain, "parentShutdownDuration", r"ValidateParentAndDrain\(config", until=16),
+    _row(_drain, "drainDuration", r"ValidateDrainDuration\(config", 17),
+    _row(_discovery_address, "discoveryAddress", "invalid discovery address:"),
+    _row(_lightstep, "tracing.lightstep", "invalid lightstep config:", 1),
+    _row(_collector("zipkin", host_ip=False), "tracing.zipkin", r"Address\(z\.GetAddress", 1, 7),
+    _row(_collector("zipkin", host_ip=True), "tracing.zipkin", r"Replace\(z\.GetAddress", 8),
+    _row(_collector("datadog", host_ip=True), "tracing.datadog", "invalid datadog config:", 1),
+    _row(_tracing_tls, "tracing.tlsSettings", "invalid tracing TLS config:", 6),
+    _row(_custom_tags, "tracing.customTags", "invalid tracing custom tags:", 13),
+    _row(_own_connect_timeout, "connectTimeout", r"ValidateConnectTimeout\(config\.", until=5),
+    _row(_address("statsdUdpAddress", "statsd udp"), "statsdUdpAddress", "invalid statsd udp address"),
+    _row(
+        _address("envoyMetricsServiceAddress", "envoy metrics service"),
+        "envoyMetricsServiceAddress",
+        r"ValidateProxyAddress\(config\.EnvoyMetricsServiceAddress",
+        1,
+    ),
+    _row(
+        _address("envoyMetricsService", "envoy metrics service"),
+        "envoyMetricsService",
+        r"config\.EnvoyMetricsService != nil",
+        3,
+    ),
+    _row(
+        _address("envoyAccessLogService", "envoy access log service"),
+        "envoyAccessLogService",
+        r"config\.EnvoyAccessLogService != nil",
+        3,
+    ),
+    _row(_port("proxyAdminPort", "proxy admin"), "proxyAdminPort", "invalid proxy admin port:"),
+    _row(_auth_policy, "controlPlaneAuthPolicy", "unrecognized control plane auth policy"),
+    _row(_port("statusPort", "status"), "statusPort", "invalid status port:", 11),
+    _row(_private_key_provider, "privateKeyProvider", "func validatePrivateKeyProvider", 14),
+    _row(_connection_settings, "connectionSettings", "invalid connection settings:", 31),
+)
+
+FACTS: Final = (
+    *(Fact(name="ProxyConfig", meaning=f"{row.meaning} is checked", span=row.span) for row in _ROWS),
+    Fact(name="privateKeyProvider", meaning="is spelt correctly in errors", span=_CORRECT_SPELLING),
+    Fact(name="tlsSettings.credentialName", meaning="excludes certificates", span=_HAS_CREDENTIALS),
+    Fact(name="tlsSettings.insecureSkipVerify", meaning="excludes authorities", span=_HAS_SKIP),
+    Fact(name="tlsSettings.caCrl", meaning="counts among certificates", span=_HAS_CRL),
+    Fact(name="controlPlaneAuthPolicy", meaning="is named in its error", span=_NAMES_POLICY),
 )

@@ -78,9 +78,10 @@ TABLE = [
     ("tracing: {zipkin: {address: '$(HOST_IP):1'}}", 31, []),
     (
         "tracing: {zipkin: {address: '$(HOST_IP):1'}}",
-        13,
+        7,
         ['invalid zipkin config: "$(HOST_IP)" is not a valid hostname or an IP address'],
     ),
+    ("tracing: {zipkin: {address: '$(HOST_IP):1'}}", 8, []),
     ("tracing: {datadog: {address: '$(HOST_IP):1'}}", 8, []),
     ("tracing: {datadog: {address: bad}}", 8, [f"invalid datadog config: {ADDRESS}"]),
     (
@@ -114,6 +115,15 @@ TABLE = [
             "invalid tracing TLS config: cannot specify CaCertificates or CredentialName or SubjectAltNames when InsecureSkipVerify is set true"
         ],
     ),
+    (
+        "tracing: {tlsSettings: {mode: MUTUAL, credentialName: a}}",
+        6,
+        [
+            "invalid tracing TLS config: client certificate required for mutual tls",
+            "invalid tracing TLS config: private key required for mutual tls",
+        ],
+    ),
+    ("tracing: {tlsSettings: {mode: SIMPLE, insecureSkipVerify: true, caCertificates: a}}", 18, []),
     ("tracing: {tlsSettings: {mode: SIMPLE, insecureSkipVerify: true}}", 31, []),
     ("tracing: {tlsSettings: {insecureSkipVerify: true, caCertificates: a}}", 31, []),
     ("tracing: {customTags: {a: {}}}", 31, []),
@@ -129,6 +139,9 @@ TABLE = [
         31,
         ['invalid authentication policy: unrecognized control plane auth policy "INHERIT"'],
     ),
+    ("statusPort: 99999", 10, []),
+    ("controlPlaneAuthPolicy: INHERIT", 10, ['unrecognized control plane auth policy "INHERIT"']),
+    ("connectTimeout: 2h", 5, ["invalid connect timeout: time 2h0m0s must be >1ms and <1h0m0s"]),
     (
         "controlPlaneAuthPolicy: 7",
         31,
@@ -153,6 +166,24 @@ TABLE = [
         ["invalid private key provider configuration: pollDelay must be non zero"],
     ),
     ("privateKeyProvider: {qat: {pollDelay: 1ms}}", 31, []),
+    (
+        "privateKeyProvider: {}",
+        20,
+        [
+            "invalid private key provider confguration: private key provider confguration is required",
+            "invalid private key provider confguration: unknown private key provider",
+        ],
+    ),
+    ("connectionSettings: {}", 31, []),
+    (
+        "connectionSettings: {httpIdleTimeout: -1s, httpMaxConcurrentStreams: 0, http2InitialStreamWindowSize: 1}",
+        31,
+        [
+            "invalid connection settings: http_idle_timeout must be non-negative",
+            "invalid connection settings: http_max_concurrent_streams must be positive",
+            "invalid connection settings: http2_initial_stream_window_size must be at least 65535",
+        ],
+    ),
 ]  # fmt: skip
 
 
@@ -168,7 +199,8 @@ def test_a_proxy_config_without_a_cluster_name_is_faulty():
 
 def test_gogo_can_hold_a_custom_tag_that_is_nil():
     sentence = "invalid tracing custom tags: encountered nil value for custom tag: a"
-    assert faults("tracing: {customTags: {a: null}}", 11) == [sentence]
+    assert faults("tracing: {customTags: {a: null}}", 13) == [sentence]
+    assert faults("tracing: {customTags: {a: null}}", 12) == []
 
 
 @pytest.mark.parametrize(
