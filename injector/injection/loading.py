@@ -18,6 +18,7 @@ from injector.injection.config import (
     read_mapping,
     told_release,
 )
+from injector.injection.forks import advice_on_function, foreign_fields
 from injector.injection.functions import function_map, functions_of
 from injector.injection.mesh.effective import ProxyConfigs
 from injector.injection.mesh.loading import Mesh, load_mesh
@@ -63,6 +64,7 @@ def load_snapshot(sources: Sources, around: Surroundings, *, mesh: Mesh | str | 
     behaviour = _behaviour(around.release or told_release(document), faults)
     read_mesh = _mesh(sources, behaviour, faults) if isinstance(mesh, str) else mesh
     config = parse_config(document, behaviour, file=sources.config_file, faults=faults)
+    config = replace(config, warnings=(*config.warnings, *foreign_fields(config.templates, behaviour)))
     if faults.found:
         _check_syntax(config, behaviour, sources, around.env, faults)
     faults.raise_if_any()
@@ -145,4 +147,6 @@ def _template_fault(name: str, error: TemplateError, behaviour: Behaviour, sourc
     start = line_of_template(sources.config, name if overlays else "template")
     path = f"templates.{name}" if overlays else "template"
     line = start + error.line - 1 if start and error.line else 0
-    return ConfigError(str(error), file=sources.config_file, line=line, path=path)
+    return ConfigError(
+        f"{error}{advice_on_function(str(error))}", file=sources.config_file, line=line, path=path
+    )
