@@ -31,6 +31,12 @@ def conformance_folder() -> Path | None:
     return shared / "conformance" if shared else None
 
 
+def minors_folder() -> Path | None:
+    """Return the folder of Istio's answers for further minors: webhook cases alone, at each minor's last tag."""
+    shared = shared_folder()
+    return shared / "conformance-minors" if shared and (shared / "conformance-minors").is_dir() else None
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The reference data; tests that need it skip where it is missing."""

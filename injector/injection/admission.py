@@ -171,9 +171,8 @@ def _refuse_kind(api_version: str, kind: str, behaviour: Behaviour) -> None:
         raise BadReview(400, "the body is a Pod, not an AdmissionReview")
     if behaviour.reads_any_review or (not behaviour.review_needs_kind and not (api_version and kind)):
         return
-    raise UndecodableReviewError(
-        f'no kind "{kind}" is registered for version "{api_version}" in scheme "{behaviour.scheme}"'
-    )
+    scheme = f' in scheme "{behaviour.scheme}"' if behaviour.scheme else ""
+    raise UndecodableReviewError(f'no kind "{kind}" is registered for version "{api_version}"{scheme}')
 
 
 def _text(review: JSONObject, key: str) -> str:
@@ -253,6 +252,8 @@ def encode_denied(review: Review | None, message: str, behaviour: Behaviour) -> 
 
 def _encode(review: Review | None, response: dict[str, Any], behaviour: Behaviour) -> bytes:
     head: dict[str, Any] = {}
+    if behaviour.always_has_patch_type:
+        response = {"patchType": ""} | response
     if review is not None and behaviour.echoes_kind:
         head = {"kind": review.kind, "apiVersion": review.api_version}
     return orjson.dumps(head | {"response": {"uid": review.uid if review else ""} | response})

@@ -9,13 +9,15 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
+from operator import itemgetter
 from typing import Final
 
 from injector.errors import InjectionError
 from injector.gotemplate.quoting import quote
 from injector.injection.cidr import classic_fault, prefix_fault
+from injector.injection.facts import NEWEST, OLDEST, Fact, Span, inject
 from injector.injection.mesh.annotation import proxy_config_fault
-from injector.injection.releases import EVER, Behaviour, Span
+from injector.injection.releases import Behaviour
 from injector.patch.quantity import quantity_fault
 
 Check = Callable[[str, Behaviour], str]
@@ -24,7 +26,8 @@ Check = Callable[[str, Behaviour], str]
 _BOOLEANS: Final = frozenset(
     {"1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False"}
 )
-_INTERFACE: Final = re.compile(r"[A-Za-z0-9._@:-]+")
+_INTERFACE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
+_LONGEST_INTERFACE: Final = 15  # bytes; Linux keeps 16 with the zero at the end (IFNAMSIZ)
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
 # unicode.IsSpace, which strings.TrimSpace follows; str.strip also takes \x1c to \x1f.
 _SPACES: Final = (0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000)
@@ -34,7 +37,7 @@ _SPACE: Final = "".join(map(chr, (*b"\t\n\v\f\r \x85\xa0", *_SPACES)))
 def validate(annotations: Mapping[str, str], behaviour: Behaviour) -> None:
     """Raise InjectionError with one line per invalid annotation.
 
-    The lines are sorted by the annotation's name; Istio's order is that of a Go map, so any.
+    The lines are sorted by the annotation's name; Istio's order from 1.2 is that of a Go map, so any.
     """
     faults = [
         _line(name, annotations[name], fault, behaviour)
@@ -150,7 +153,11 @@ def _quantity(value: str, _: Behaviour) -> str:
 def _interfaces(value: str, _: Behaviour) -> str:
     for interface in value.split(",") if value else ():
         name = trim_space(interface)
-        if name and not _INTERFACE.fullmatch(name):
+        if not name:
+            return "empty interface name"
+        if len(name.encode(errors="surrogatepass")) > _LONGEST_INTERFACE:
+            return f"interface name {quote(name)} too long (max {_LONGEST_INTERFACE} chars)"
+        if not _INTERFACE.fullmatch(name):
             return f"interface name {quote(name)} contains invalid characters"
     return ""
 
@@ -159,51 +166,105 @@ def _interfaces(value: str, _: Behaviour) -> str:
 class _Row:
     name: str
     check: Check
-    span: Span = EVER
+    span: Span
 
 
 _TRAFFIC: Final = "traffic.sidecar.istio.io"
 _READINESS: Final = "readiness.status.sidecar.istio.io"
 
+
+def _row(name: str, check: Check, listed: str, since: int = OLDEST, until: int = NEWEST) -> _Row:
+    """Return a check; ``listed`` is the entry of Istio's list of annotations, as a pattern."""
+    span = Span(since=since, until=until, source=inject(listed))
+    return _Row(name=name, check=check, span=span)
+
+
+def _known(name: str, written: str, check: str) -> str:
+    """Return the pattern of an annotation as it stands in Istio's lists: by its name or a constant."""
+    return rf'("{name}"|annotation\.{written}\.Name).*[ ,]{check}\b'
+
+
+def _either(name: str, check: Check, written: str, function: str, since: int = OLDEST) -> _Row:
+    return _row(name, check, _known(name, written, function), since)
+
+
 _ROWS: Final = (
-    _Row(name="istio.io/reroute-virtual-interfaces", check=_interfaces, span=Span(since=29)),
-    _Row(name="prometheus.istio.io/merge-metrics", check=_boolean, span=Span(since=6)),
-    _Row(name="proxy.istio.io/config", check=proxy_config_fault, span=Span(since=6)),
-    _Row(
-        name=f"{_READINESS}/applicationPorts",
-        check=partial(_ports, parameter="readinessApplicationPorts", star=True),
-        span=Span(until=5),
+    _either(
+        "sidecar.istio.io/interceptionMode",
+        _interception_mode,
+        "SidecarInterceptionMode",
+        "validateInterceptionMode",
     ),
-    _Row(name=f"{_READINESS}/failureThreshold", check=_uint32),
-    _Row(name=f"{_READINESS}/initialDelaySeconds", check=_uint32),
-    _Row(name=f"{_READINESS}/periodSeconds", check=_uint32),
-    _Row(name="sidecar.istio.io/enableCoreDump", check=_boolean, span=Span(since=5, until=10)),
-    _Row(name="sidecar.istio.io/interceptionMode", check=_interception_mode),
-    _Row(name="sidecar.istio.io/proxyCPU", check=_quantity, span=Span(since=28)),
-    _Row(name="sidecar.istio.io/proxyCPULimit", check=_quantity, span=Span(since=28)),
-    _Row(name="sidecar.istio.io/proxyMemory", check=_quantity, span=Span(since=28)),
-    _Row(name="sidecar.istio.io/proxyMemoryLimit", check=_quantity, span=Span(since=28)),
-    _Row(name="status.sidecar.istio.io/port", check=_status_port),
-    _Row(name=f"{_TRAFFIC}/excludeInboundPorts", check=partial(_ports, parameter="excludeInboundPorts")),
-    _Row(name=f"{_TRAFFIC}/excludeInterfaces", check=_interfaces, span=Span(since=29)),
-    _Row(name=f"{_TRAFFIC}/excludeOutboundIPRanges", check=partial(_ranges, parameter="excludeIPRanges")),
-    _Row(
-        name=f"{_TRAFFIC}/excludeOutboundPorts",
-        check=partial(_ports, parameter="excludeOutboundPorts"),
-        span=Span(since=2),
+    _either("status.sidecar.istio.io/port", _status_port, "SidecarStatusPort", "validateStatusPort"),
+    _either(
+        f"{_READINESS}/initialDelaySeconds",
+        _uint32,
+        "SidecarStatusReadinessInitialDelaySeconds",
+        "validateUInt32",
     ),
-    _Row(
-        name=f"{_TRAFFIC}/includeInboundPorts",
-        check=partial(_ports, parameter="includeInboundPorts", star=True),
+    _either(f"{_READINESS}/periodSeconds", _uint32, "SidecarStatusReadinessPeriodSeconds", "validateUInt32"),
+    _either(
+        f"{_READINESS}/failureThreshold",
+        _uint32,
+        "SidecarStatusReadinessFailureThreshold",
+        "validateUInt32",
     ),
-    _Row(
-        name=f"{_TRAFFIC}/includeOutboundIPRanges",
-        check=partial(_ranges, parameter="includeIPRanges", star=True),
+    _row(
+        f"{_READINESS}/applicationPorts",
+        partial(_ports, parameter="readinessApplicationPorts", star=True),
+        "validateReadinessApplicationPorts[,}]",
+        until=4,
     ),
-    _Row(name=f"{_TRAFFIC}/kubevirtInterfaces", check=_interfaces, span=Span(since=29)),
+    _either(
+        f"{_TRAFFIC}/includeOutboundIPRanges",
+        partial(_ranges, parameter="includeIPRanges", star=True),
+        "SidecarTrafficIncludeOutboundIPRanges",
+        "ValidateIncludeIPRanges",
+    ),
+    _either(
+        f"{_TRAFFIC}/excludeOutboundIPRanges",
+        partial(_ranges, parameter="excludeIPRanges"),
+        "SidecarTrafficExcludeOutboundIPRanges",
+        "ValidateExcludeIPRanges",
+    ),
+    _either(
+        f"{_TRAFFIC}/includeInboundPorts",
+        partial(_ports, parameter="includeInboundPorts", star=True),
+        "SidecarTrafficIncludeInboundPorts",
+        "ValidateIncludeInboundPorts",
+    ),
+    _either(
+        f"{_TRAFFIC}/excludeInboundPorts",
+        partial(_ports, parameter="excludeInboundPorts"),
+        "SidecarTrafficExcludeInboundPorts",
+        "ValidateExcludeInboundPorts",
+    ),
+    _either(
+        f"{_TRAFFIC}/excludeOutboundPorts",
+        partial(_ports, parameter="excludeOutboundPorts"),
+        "SidecarTrafficExcludeOutboundPorts",
+        "ValidateExcludeOutboundPorts",
+        2,
+    ),
+    _row("sidecar.istio.io/enableCoreDump", _boolean, "SidecarEnableCoreDump.Name: +validateBool", 5, 24),
+    _row("prometheus.istio.io/merge-metrics", _boolean, "PrometheusMergeMetrics.Name: +validateBool", 6),
+    _row("proxy.istio.io/config", proxy_config_fault, "annotation.ProxyConfig.Name: +validateProxyConfig", 6),
+    _row("sidecar.istio.io/proxyCPU", _quantity, "SidecarProxyCPU.Name: +validateResource", 27),
+    _row("sidecar.istio.io/proxyCPULimit", _quantity, "SidecarProxyCPULimit.Name: +validateResource", 27),
+    _row("sidecar.istio.io/proxyMemory", _quantity, "SidecarProxyMemory.Name: +validateResource", 27),
+    _row(
+        "sidecar.istio.io/proxyMemoryLimit", _quantity, "SidecarProxyMemoryLimit.Name: +validateResource", 27
+    ),
+    _row(f"{_TRAFFIC}/excludeInterfaces", _interfaces, "ExcludeInterfaces.Name: +ValidateExclude", 30),
+    _row(f"{_TRAFFIC}/kubevirtInterfaces", _interfaces, "KubevirtInterfaces.Name: +ValidateExclude", 30),
+    _row("istio.io/reroute-virtual-interfaces", _interfaces, "RerouteVirtualInterfaces.Name: +Validate", 30),
 )
+"""In the order in which 1.0 and 1.1 look at them."""
+
+FACTS: Final = tuple(Fact(name=row.name, meaning="its value is checked", span=row.span) for row in _ROWS)
 
 
 @cache
 def _checks(behaviour: Behaviour) -> tuple[tuple[str, Check], ...]:
-    return tuple((row.name, row.check) for row in _ROWS if row.span.covers(behaviour.minor))
+    checks = [(row.name, row.check) for row in _ROWS if row.span.covers(behaviour.minor)]
+    return tuple(checks if behaviour.checks_annotations_in_order else sorted(checks, key=itemgetter(0)))

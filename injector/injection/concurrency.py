@@ -17,7 +17,7 @@ _REQUEST: Final = "sidecar.istio.io/proxyCPU"
 def estimate_concurrency(
     proxy_config: Message | None, annotations: Mapping[str, str], values: JSONObject
 ) -> int:
-    """Return what Istio 1.10 to 1.17 calls EstimatedConcurrency.
+    """Return what Istio 1.11 to 1.17 calls EstimatedConcurrency.
 
     It is the ProxyConfig's; where that is 0, enough for the proxy's CPU limit or request.
     """

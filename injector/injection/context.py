@@ -15,6 +15,7 @@ from injector.gotemplate import types
 from injector.gotemplate.types import Field, StructType, Type
 from injector.gotemplate.values import Int64, NilPointer, Struct, Value, from_json
 from injector.injection.concurrency import estimate_concurrency
+from injector.injection.facts import NEWEST, OLDEST, Fact, Span, inject
 from injector.injection.go_types import OBJECT_META, POD_SPEC, struct
 from injector.injection.images import proxy_image, proxy_init_image
 from injector.injection.mesh.descriptors import MESH_CONFIG, schema_of
@@ -22,7 +23,7 @@ from injector.injection.mesh.loading import Mesh
 from injector.injection.mesh.message import Message
 from injector.injection.mesh.views import proxy_config_type, struct_type, view
 from injector.injection.openshift import OPENSHIFT, PLATFORM, proxy_ids
-from injector.injection.releases import Behaviour, Span
+from injector.injection.releases import Behaviour
 from injector.injection.request import InjectionRequest, Workload
 from injector.injection.snapshot import Snapshot
 from injector.json_types import JSONObject, Pod
@@ -44,55 +45,74 @@ _NAMESPACED_NAME: Final = StructType(
     },
     stringer=lambda value: f"{value.get('Namespace')}/{value.get('Name')}",
 )
-_POINTED: Final = Span(until=10)  # DeploymentMeta and TypeMeta were pointers for longer than ObjectMeta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Row:
     name: str
     span: Span
-    type: Type
+    meaning: str
 
 
-def _rows(behaviour: Behaviour) -> tuple[_Row, ...]:
-    """Return the fields of SidecarTemplateData, in Go's order, with their types in one minor."""
-    minor, kubernetes = behaviour.minor, behaviour.kubernetes
+def _field(
+    name: str, declared: str, meaning: str, since: int = OLDEST, until: int = NEWEST, *, exact: bool = True
+) -> _Row:
+    """Return a field of SidecarTemplateData; ``declared`` is its type, as a pattern."""
+    source = inject(rf"^	{name} +{declared}$", exact=exact)
+    return _Row(name=name, meaning=meaning, span=Span(since=since, until=until, source=source))
+
+
+_ROWS: Final = (
+    _field("TypeMeta", r"\*?metav1\.TypeMeta", "kind and apiVersion of the workload", 3),
+    _field("DeploymentMeta", r"(\*?metav1\.ObjectMeta|types\.NamespacedName)", "the workload", 1),
+    _field("ObjectMeta", r"\*?metav1\.ObjectMeta", "the pod's metadata"),
+    _field("Spec", r"\*?corev1\.PodSpec", "the pod's spec"),
+    _field("ProxyConfig", r"\*meshconfig\.ProxyConfig", "the pod's ProxyConfig"),
+    _field("MeshConfig", r"\*meshconfig\.MeshConfig", "the mesh's configuration"),
+    _field("Values", r"map\[string\](interface\{\}|any)", "the injector's values", 2),
+    _field("Revision", "string", "the revision", 9, exact=False),  # another struct has it from 1.6 on
+    _field("EstimatedConcurrency", "int", "threads of the proxy", 10, 17),
+    _field("NativeSidecars", "bool", "whether sidecars are native", 27),
+    _field("ProxyImage", "string", "the proxy's image", 13),
+    _field("ProxyInitImage", "string", "the image of istio-init", 31),
+    _field("ProxyUID", "int64", "the proxy's user", 20),
+    _field("ProxyGID", "int64", "the proxy's group", 20),
+    _field("InboundTrafficPolicyMode", "string", "how inbound traffic passes", 22),
+    _field("CompliancePolicy", "string", "COMPLIANCE_POLICY of istiod's environment", 19),
+)
+
+FACTS: Final = tuple(Fact(name=f".{row.name}", meaning=row.meaning, span=row.span) for row in _ROWS)
+
+
+def _types(behaviour: Behaviour) -> dict[str, Type]:
+    """Return the Go types of the fields in one release."""
+    kubernetes, kinds = behaviour.kubernetes, _TYPE_META
     metadata, spec = struct(OBJECT_META, kubernetes), struct(POD_SPEC, kubernetes)
-    old = Span(until=8)
-    mesh = types.pointer_to(struct_type(schema_of(minor).message(MESH_CONFIG)))
-    return (
-        _Row(name="TypeMeta", span=Span(since=3, until=10), type=types.pointer_to(_TYPE_META)),
-        _Row(name="TypeMeta", span=Span(since=11), type=_TYPE_META),
-        _Row(name="DeploymentMeta", span=Span(since=1, until=10), type=types.pointer_to(metadata)),
-        _Row(name="DeploymentMeta", span=Span(since=11, until=21), type=metadata),
-        _Row(name="DeploymentMeta", span=Span(since=22), type=_NAMESPACED_NAME),
-        _Row(name="ObjectMeta", span=old, type=types.pointer_to(metadata)),
-        _Row(name="ObjectMeta", span=Span(since=9), type=metadata),
-        _Row(name="Spec", span=old, type=types.pointer_to(spec)),
-        _Row(name="Spec", span=Span(since=9), type=spec),
-        _Row(name="ProxyConfig", span=Span(), type=proxy_config_type(minor)),
-        _Row(name="MeshConfig", span=Span(), type=mesh),
-        _Row(name="Values", span=Span(since=2), type=types.MAP_ANY),
-        _Row(name="Revision", span=Span(since=9), type=types.STRING),
-        _Row(name="EstimatedConcurrency", span=Span(since=10, until=17), type=types.INT),
-        _Row(name="NativeSidecars", span=Span(since=27), type=types.BOOL),
-        _Row(name="ProxyImage", span=Span(since=13), type=types.STRING),
-        _Row(name="ProxyInitImage", span=Span(since=31), type=types.STRING),
-        _Row(name="ProxyUID", span=Span(since=20), type=types.INT64),
-        _Row(name="ProxyGID", span=Span(since=20), type=types.INT64),
-        _Row(name="InboundTrafficPolicyMode", span=Span(since=22), type=types.STRING),
-        _Row(name="CompliancePolicy", span=Span(since=19), type=types.STRING),
-    )
+    workload = _NAMESPACED_NAME if behaviour.deployment_meta_is_name else metadata
+    mesh = types.pointer_to(struct_type(schema_of(behaviour.minor).message(MESH_CONFIG)))
+    return {
+        "TypeMeta": types.pointer_to(kinds) if behaviour.type_pointers else kinds,
+        "DeploymentMeta": types.pointer_to(workload) if behaviour.type_pointers else workload,
+        "ObjectMeta": types.pointer_to(metadata) if behaviour.metadata_pointers else metadata,
+        "Spec": types.pointer_to(spec) if behaviour.metadata_pointers else spec,
+        "ProxyConfig": proxy_config_type(behaviour.minor),
+        "MeshConfig": mesh,
+        "Values": types.MAP_ANY,
+        "EstimatedConcurrency": types.INT,
+        "NativeSidecars": types.BOOL,
+        "ProxyUID": types.INT64,
+        "ProxyGID": types.INT64,
+    }
 
 
 @cache
 def dot_type(behaviour: Behaviour) -> StructType:
     """Return the Go type of the dot, Istio's SidecarTemplateData of the release."""
-    minor = behaviour.minor
+    declared = _types(behaviour)
     fields = {
-        row.name: Field(json_name=row.name, type=row.type)
-        for row in _rows(behaviour)
-        if row.span.covers(minor)
+        row.name: Field(json_name=row.name, type=declared.get(row.name, types.STRING))
+        for row in _ROWS
+        if row.span.covers(behaviour.minor)
     }
     return StructType(name="inject.SidecarTemplateData", fields=fields)
 
@@ -157,14 +177,15 @@ def _about_the_proxy(
     proxy_config: Message | None,
 ) -> dict[str, Value]:
     behaviour, values = snapshot.behaviour, snapshot.values
-    fields: dict[str, Value] = {}
-    if behaviour.has_estimated_concurrency:
+    fields: dict[str, Value] = {"EstimatedConcurrency": 0}  # 1.10 has the field and leaves it so
+    if behaviour.estimates_concurrency:
         fields["EstimatedConcurrency"] = estimate_concurrency(proxy_config, annotations, values)
-    if behaviour.has_proxy_image:
+    names = dot_type(behaviour).fields
+    if "ProxyImage" in names:
         fields["ProxyImage"] = proxy_image(values, proxy_config, annotations, behaviour)
-    if behaviour.has_proxy_init_image:
+    if "ProxyInitImage" in names:
         fields["ProxyInitImage"] = proxy_init_image(values, annotations)
-    if behaviour.has_proxy_ids:
+    if "ProxyUID" in names:
         user, group = proxy_ids(_namespace(request, snapshot))
         fields |= {"ProxyUID": Int64(user), "ProxyGID": Int64(group)}
     return fields
@@ -198,11 +219,11 @@ def _inbound_mode(mesh: Mesh | None) -> str:
 
 def _type_meta(workload: Workload, behaviour: Behaviour) -> Struct:
     data = {"kind": workload.kind, "apiVersion": workload.api_version}
-    return Struct(_TYPE_META, data, pointer=_POINTED.covers(behaviour.minor))
+    return Struct(_TYPE_META, data, pointer=behaviour.type_pointers)
 
 
 def _deployment_meta(workload: Workload, behaviour: Behaviour) -> Struct:
     if behaviour.deployment_meta_is_name:
         return Struct(_NAMESPACED_NAME, workload.metadata)
     metadata = struct(OBJECT_META, behaviour.kubernetes)
-    return Struct(metadata, workload.metadata, pointer=_POINTED.covers(behaviour.minor))
+    return Struct(metadata, workload.metadata, pointer=behaviour.type_pointers)

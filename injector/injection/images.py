@@ -24,7 +24,8 @@ def proxy_image(
     kind = _text(values, "global", "variant") if behaviour.has_image_variant else ""
     image = None if proxy_config is None else proxy_config.get("image")
     if image is not None:
-        kind = image.get("imageType", "")
+        own = image.get("imageType", "")
+        kind = own or kind if behaviour.ignores_empty_image_type else own
     return _image(values, "proxy", annotations.get(_ANNOTATION, kind))
 
 

@@ -45,8 +45,9 @@ class Injector:
         ``release`` is Istio's, "1.0" to "1.31"; without it, it is told from the configuration:
         ``release_reason`` says how.
         ``env`` is istiod's environment: the features that it switches, and what the template function
-        ``env`` reads. ``nodes`` maps a node's name to its kubelet's version, ``namespaces`` a
-        namespace's name to its object. ``files`` are the texts' names in errors. Raises ConfigError.
+        ``env`` reads. ``nodes`` maps a node's name to its kubelet's version (None: nothing is known of
+        the cluster), ``namespaces`` a namespace's name to its object. ``files`` are the texts' names in
+        errors. Raises ConfigError.
         """
         sources = Sources(
             config=config,
@@ -60,7 +61,7 @@ class Injector:
             release=release,
             revision=revision,
             env=env or {},
-            nodes=nodes or {},
+            nodes=nodes,
             namespaces=namespaces or {},
             proxy_configs=proxy_configs,
             untrusted_values=untrusted_values,
@@ -89,7 +90,7 @@ class Injector:
     def with_cluster(
         self,
         *,
-        nodes: Mapping[str, str],
+        nodes: Mapping[str, str] | None,
         namespaces: Mapping[str, JSONObject],
         proxy_configs: Iterable[JSONObject] = (),
     ) -> Injector:

@@ -9,6 +9,7 @@ from injector.errors import ConfigError, TemplateError
 from injector.gotemplate import parse
 from injector.gotemplate.builtins import BUILTINS
 from injector.injection.config import Faults, line_of_template, parse_config, read_mapping
+from injector.injection.forks import advice_on_function, foreign_fields
 from injector.injection.functions import function_map, functions_of
 from injector.injection.inference import infer_release
 from injector.injection.mesh.effective import ProxyConfigs
@@ -40,7 +41,7 @@ class Surroundings:
     release: str | None = None
     revision: str = "default"
     env: Mapping[str, str] = field(default_factory=dict)
-    nodes: Mapping[str, str] = field(default_factory=dict)
+    nodes: Mapping[str, str] | None = None
     namespaces: Mapping[str, JSONObject] = field(default_factory=dict)
     proxy_configs: Iterable[JSONObject] = ()
     untrusted_values: UntrustedValues = "scalar"
@@ -59,6 +60,7 @@ def load_snapshot(sources: Sources, around: Surroundings, *, mesh: Mesh | str | 
     read_mesh = _mesh(sources, behaviour, faults) if isinstance(mesh, str) else mesh
     _check_values(values, behaviour, sources, faults)
     config = parse_config(document, behaviour, file=sources.config_file, faults=faults)
+    config = replace(config, warnings=(*config.warnings, *foreign_fields(config.templates, behaviour)))
     if faults.found:
         _check_syntax(config, behaviour, sources, around.env, faults)
     faults.raise_if_any()
@@ -152,4 +154,6 @@ def _template_fault(name: str, error: TemplateError, behaviour: Behaviour, sourc
     start = line_of_template(sources.config, name if overlays else "template")
     path = f"templates.{name}" if overlays else "template"
     line = start + error.line - 1 if start and error.line else 0
-    return ConfigError(str(error), file=sources.config_file, line=line, path=path)
+    return ConfigError(
+        f"{error}{advice_on_function(str(error))}", file=sources.config_file, line=line, path=path
+    )

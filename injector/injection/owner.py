@@ -18,7 +18,7 @@ _ROLLOUT_HASH: Final = "rollouts-pod-template-hash"
 _DEPLOYMENT_CONFIG: Final = "deploymentconfig"
 
 # A CronJob names its Jobs by a time: seconds until Kubernetes 1.20, minutes from 1.21.
-_SECONDS: Final = re.compile(r"(.+)-([0-9]{10}|[+-][0-9]{9})", re.DOTALL)
+_SECONDS: Final = re.compile(r"(.+)-(?:[0-9]{10}|[+-][0-9]{9})", re.DOTALL)
 _SECONDS_OR_MINUTES: Final = re.compile(r"(.+)-[0-9]{8,10}")
 
 
@@ -37,7 +37,14 @@ def find_workload(pod: Pod, namespace: str, behaviour: Behaviour) -> Workload:
     own = metadata | {"namespace": namespace, "name": name or metadata.get("name") or ""}
     if behaviour.workload_has_no_owners:
         own = {key: value for key, value in own.items() if key not in ("ownerReferences", "managedFields")}
+    if kind == "DeploymentConfig":
+        own |= {"labels": without_deployment_config(metadata.get("labels") or {})}
     return Workload(metadata=own, api_version=api_version, kind=kind)
+
+
+def without_deployment_config(labels: dict[str, str]) -> dict[str, str]:
+    """Return the labels without that of the DeploymentConfig: Istio takes it away once it has read it."""
+    return {key: value for key, value in labels.items() if key != _DEPLOYMENT_CONFIG}
 
 
 def _controller(metadata: JSONObject, behaviour: Behaviour) -> JSONObject | None:

@@ -1,330 +1,450 @@
-"""A release's name in, its Behaviour out: every difference between Istio 1.0 and 1.31 is a row here.
+"""A release's name in, its Behaviour out: what Istio 1.0 to 1.31 do otherwise than one another.
 
-Knows no pod, no configuration and no code that acts on a fact. Facts are those of a minor's last
-patch. Adding a release means raising NEWEST and adding the rows of what changed.
+Each field is one fact: its minors, what it means, and where Istio's source shows it.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
-OLDEST: Final = 0
-NEWEST: Final = 31
+from injector.injection.facts import (
+    NEWEST,
+    OLDEST,
+    Span,
+    between,
+    facts_of,
+    features,
+    form,
+    inject,
+    modules,
+    since,
+    source_in,
+    util,
+    varies,
+)
 
+__all__ = ["FACTS", "NEWEST", "OLDEST", "RELEASES", "Behaviour", "Span", "behaviour_of"]
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
-    """The minors of Istio 1.x in which something holds, both ends included."""
+_SYSTEM: Final = ("kube-system", "kube-public")
+_WEBHOOK: Final = "istio.io/istio/pilot/pkg/kube/inject/webhook.go"
+_MACHINERY: Final = r"k8s\.io/apimachinery v0\."  # and more of the version
 
-    since: int = OLDEST
-    until: int = NEWEST
-
-    def covers(self, minor: int) -> bool:
-        """Tell whether it holds in 1.``minor``."""
-        return self.since <= minor <= self.until
-
-
-EVER: Final = Span()
+_locked = source_in("Gopkg.lock")
+_adapter = source_in("pkg/kube/adapter.go")
+_vendored = source_in("vendor/github.com/hashicorp/go-multierror/format.go")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Behaviour:
-    """What one release does. A fact that no row sets is what it has as default here: not so."""
+    """What one release does; a fact that does not hold in it is False, or empty."""
 
     release: str
     minor: int
 
-    kubernetes: int = 0  # the minor version whose types it was built with (k8s.io/api in its go.mod)
+    kubernetes: int = varies(
+        0,
+        "the minor version of Kubernetes (k8s.io/api) whose types it was built with",
+        form(10, 0, 0, _locked("kubernetes-1.10")),
+        form(11, 1, 1, _locked("4e7be11eab3ffcfc1876898b8272df53785a9504")),
+        form(13, 2, 3, modules(r"k8s.io/api v0.0.0-20190222213804")),
+        form(16, 4, 4, modules(r"k8s.io/api v0.0.0-20191003000013")),
+        form(17, 5, 5, modules(r"k8s.io/api v0\.17\.")),
+        form(18, 6, 7, modules(r"k8s.io/api v0\.18\.")),
+        form(19, 8, 8, modules(r"k8s.io/api v0\.19\.")),
+        form(20, 9, 10, modules(r"k8s.io/api v0\.20\.")),
+        form(21, 11, 11, modules(r"k8s.io/api v0\.21\.")),
+        form(22, 12, 12, modules(r"k8s.io/api v0\.22\.")),
+        form(24, 13, 15, modules(r"k8s.io/api v0\.24\.")),
+        form(25, 16, 16, modules(r"k8s.io/api v0\.25\.")),
+        form(26, 17, 17, modules(r"k8s.io/api v0\.26\.")),
+        form(27, 18, 18, modules(r"k8s.io/api v0\.27\.")),
+        form(28, 19, 20, modules(r"k8s.io/api v0\.28\.")),
+        form(29, 21, 21, modules(r"k8s.io/api v0\.29\.")),
+        form(30, 22, 23, modules(r"k8s.io/api v0\.30\.")),
+        form(31, 24, 24, modules(r"k8s.io/api v0\.31\.")),
+        form(32, 25, 25, modules(r"k8s.io/api v0\.32\.")),
+        form(33, 26, 27, modules(r"k8s.io/api v0\.33\.")),
+        form(34, 28, 28, modules(r"k8s.io/api v0\.34\.")),
+        form(35, 29, 30, modules(r"k8s.io/api v0\.35\.")),
+        form(36, 31, NEWEST, modules(r"k8s.io/api v0\.36\.")),
+    )
 
     # configuration
-    overlays: bool = False  # `templates` of pod overlays; else one `template` of a SidecarInjectionSpec
-    delimiters: tuple[str, str] = ("{{", "}}")
-    has_values: bool = False
-    has_dns_config: bool = False
-    explains_rendered_yaml: bool = False  # an error in a rendered template says where to look
-    has_selectors: bool = False
-    has_injected_annotations: bool = False
+    overlays: bool = since(
+        9,
+        "`templates` of pod overlays; before, one `template` of a SidecarInjectionSpec",
+        inject('json:"templates"'),
+    )
+    delimiters: tuple[str, str] = varies(
+        ("{{", "}}"),
+        "what stands around an action of a template",
+        form(("[[", "]]"), 0, 1, inject(r'sidecarTemplateDelimBegin += "\[\["')),
+    )
+    has_dns_config: bool = between(
+        1, 8, "a template may set `dnsConfig`", inject(r"DNSConfig +\*corev1\.PodDNSConfig")
+    )
+    explains_rendered_yaml: bool = since(
+        3,
+        "an error in a rendered template says where to look",
+        inject("failed parsing generated injected YAML"),
+    )
+    has_selectors: bool = since(
+        1, "`neverInjectSelector` and `alwaysInjectSelector`", inject(r"NeverInjectSelector +\[\]metav1")
+    )
+    has_injected_annotations: bool = since(
+        4, "`injectedAnnotations`", inject(r"InjectedAnnotations +map\[string\]string")
+    )
 
     # decision
-    ignored_namespaces: tuple[str, ...] = ()
-    namespace_from_request: bool = False  # a pod without a namespace is looked at in the request's
-    label_decides: bool = False  # the label sidecar.istio.io/inject hides the annotation
-    exact_switch: bool = False  # only "true" and "false" count, anything else is as if absent
+    ignored_namespaces: tuple[str, ...] = varies(
+        (),
+        "namespaces in which nothing is injected",
+        form(_SYSTEM, 0, 8, inject("KubeNodeLeaseNamespace", absent=True)),
+        form(
+            (*_SYSTEM, "kube-node-lease", "local-path-storage"), 9, NEWEST, inject("KubeNodeLeaseNamespace")
+        ),
+    )
+    namespace_from_request: bool = since(
+        1,
+        "a pod without a namespace is looked at in the request's",
+        inject(r"pod\.ObjectMeta\.Namespace = req\.Namespace"),
+    )
+    label_decides: bool = since(
+        12, "the label `sidecar.istio.io/inject` hides the annotation", inject("labelPresent")
+    )
+    exact_switch: bool = since(
+        27,
+        'only "true" and "false" count, anything else is as if absent',
+        inject("Only 'true' and 'false' are accepted"),
+    )
 
     # the review
-    reads_any_review: bool = False  # whatever apiVersion and kind say
-    review_versions: tuple[str, ...] = ("v1beta1",)
-    review_needs_kind: bool = False
-    scheme: str = ""  # where Kubernetes' machinery says that a kind is unknown
-    refuses_other_kinds: bool = False  # a Pod as body is an error, not a crash
-    echoes_kind: bool = False  # answers carry kind and apiVersion
-    owner_needs_controller: bool = False  # an owner reference without `controller` is a crash
-    needs_template_hash: bool = False  # a ReplicaSet without pod-template-hash is no Deployment's
-    finds_deployment_configs: bool = False
-    finds_rollouts: bool = False
-    cron_job_version: str = ""  # what a Job with a time in its name is taken for; "" for a Job
-    cron_jobs_by_minute: bool = False
-    workload_has_no_owners: bool = False
+    reads_any_review: bool = between(
+        0,
+        0,
+        "whatever apiVersion and kind say",
+        inject(r"_ += admissionregistrationv1beta1\.AddToScheme"),
+    )
+    review_versions: tuple[str, ...] = varies(
+        ("v1beta1",),
+        "versions of AdmissionReview that are read",
+        form(("v1", "v1beta1"), 7, NEWEST, _adapter("admissionAPIV1 +=")),
+    )
+    review_needs_kind: bool = since(
+        7, "a review without kind and apiVersion is an error", inject("AdmissionReviewKubeToAdapter")
+    )
+    scheme: str = varies(
+        "",
+        "where Kubernetes' machinery says that a kind is unknown; before 1.2 it does not say",
+        form(f"{_WEBHOOK}:44", 2, 2, modules(f"{_MACHINERY}0.0-20190221213512", exact=False)),
+        form(f"{_WEBHOOK}:46", 3, 3, modules(f"{_MACHINERY}0.0-20190221213512", exact=False)),
+        form("pkg/runtime/scheme.go:101", 4, 8, modules(rf"{_MACHINERY}(0\.0-20190913|1[789])")),
+        form("pkg/runtime/scheme.go:100", 9, 25, modules(rf"{_MACHINERY}(2[0-9]|3[0-2])\.")),
+        form("pkg/runtime/scheme.go:110", 26, 28, modules(rf"{_MACHINERY}3[34]\.")),
+        form("pkg/runtime/scheme.go:111", 29, NEWEST, modules(rf"{_MACHINERY}3[56]\.")),
+    )
+    refuses_other_kinds: bool = since(
+        17,
+        "a Pod as body is an error, not a crash",
+        # The line after the one that logs it, with the depth of an `if` inside an `else`.
+        inject(r"^			reviewResponse = toAdmissionResponse\(err\)"),
+    )
+    echoes_kind: bool = since(
+        7, "answers carry kind and apiVersion", inject(r"response\.TypeMeta = ar\.TypeMeta")
+    )
+    always_has_patch_type: bool = between(
+        7, 7, "an empty `patchType` where there is no patch", _adapter("PatchType: +&patchType")
+    )
+    owner_needs_controller: bool = between(
+        3, 7, "an owner reference without `controller` is a crash", inject(r"if \*ref\.Controller \{")
+    )
+    needs_template_hash: bool = since(
+        8, "a ReplicaSet without pod-template-hash is no Deployment's", util(r'pod-template-hash"\] != ""')
+    )
+    finds_deployment_configs: bool = since(
+        12,
+        "a ReplicationController of OpenShift stands for its DeploymentConfig",
+        util('Kind = "DeploymentConfig"'),
+    )
+    finds_rollouts: bool = since(
+        22, "a ReplicaSet of Argo stands for its Rollout", util("rollouts-pod-template-hash")
+    )
+    cron_job_version: str = varies(
+        "",
+        "the apiVersion of the CronJob that a Job with a time in its name stands for; empty for a Job",
+        form(
+            "batch/v1beta1",
+            6,
+            21,
+            source_in("pkg/kube/util.go pkg/kube/inject/webhook.go")('"batch/v1beta1"'),
+        ),
+        form("batch/v1", 22, NEWEST, util('APIVersion = "batch/v1"')),
+    )
+    cron_jobs_by_minute: bool = since(
+        10, "the time is 8 to 10 digits, not always 10", util("cronJobNameRegexp")
+    )
+    workload_has_no_owners: bool = since(
+        11,
+        "DeploymentMeta has neither ownerReferences nor managedFields",
+        util(r"deployMeta\.OwnerReferences = nil|deployMeta := types\.NamespacedName"),
+    )
 
-    # the template's dot
-    has_deployment_meta: bool = False
-    deployment_meta_is_name: bool = False  # types.NamespacedName instead of ObjectMeta
-    deployment_namespace_from_request: bool = False
-    has_type_meta: bool = False
-    reads_owners: bool = False  # the webhook finds the workload through owner references
-    metadata_pointers: bool = False  # ObjectMeta and Spec are pointers
-    has_revision: bool = False
-    has_estimated_concurrency: bool = False
-    has_proxy_image: bool = False
-    has_image_type: bool = False
-    has_image_variant: bool = False
-    has_compliance_policy: bool = False
-    has_proxy_ids: bool = False
-    has_inbound_traffic_policy_mode: bool = False
-    has_native_sidecars: bool = False
-    has_proxy_init_image: bool = False
-
-    # mesh configuration
-    proxy_config_annotation: bool = False
-    proxy_config_resources: bool = False
-    cleans_proxy_config: bool = False
-    cleans_proxy_metadata: bool = False
+    # the template's dot; its fields are in `context`
+    deployment_meta_is_name: bool = since(
+        22,
+        "DeploymentMeta is a types.NamespacedName, not an ObjectMeta",
+        inject(r"DeploymentMeta +types\.NamespacedName"),
+    )
+    deployment_namespace_from_request: bool = between(
+        3, 7, "DeploymentMeta has the request's namespace", inject(r"deployMeta\.Namespace = req\.Namespace")
+    )
+    reads_owners: bool = since(
+        3,
+        "the webhook finds the workload through owner references",
+        source_in("pkg/kube/util.go pkg/kube/inject/*.go pilot/pkg/kube/inject/*.go")(
+            r"GetOwnerReferences\(\)"
+        ),
+    )
+    metadata_pointers: bool = between(
+        0, 8, "ObjectMeta and Spec are pointers", inject(r"^	ObjectMeta +\*metav1\.ObjectMeta")
+    )
+    type_pointers: bool = between(
+        0,
+        10,
+        "TypeMeta and DeploymentMeta are pointers",
+        inject(r"^	(TypeMeta|typeMeta|ObjectMeta) +\*metav1\.(TypeMeta|ObjectMeta)"),
+    )
+    estimates_concurrency: bool = between(
+        11, 17, "EstimatedConcurrency is set; 1.10 leaves it 0", inject("EstimatedConcurrency: +estimate")
+    )
+    has_image_variant: bool = since(
+        22, "`global.variant` is the type of images", inject(r"global\.GetVariant\(\)")
+    )
+    ignores_empty_image_type: bool = since(
+        31, "an empty imageType of a ProxyConfig leaves the variant", inject("func proxyImageURL")
+    )
 
     # annotations
-    old_multierror: bool = False
-    interception_none: bool = False  # NONE is an interception mode
-    port_errors_show_text: bool = False  # the text, not the number that it did not become
-    netip_prefixes: bool = False
+    checks_annotations_in_order: bool = between(
+        0, 1, "annotations are checked in the order of a list", inject(r"\[\]\*registeredAnnotation\{")
+    )
+    old_multierror: bool = between(
+        0, 1, "go-multierror's layout of before its 1.0", _vendored(r"1 error occurred:\\n\\n\* ")
+    )
+    interception_none: bool = since(1, "NONE is an interception mode", inject(r"use REDIRECT,TPROXY,NONE"))
+    port_errors_show_text: bool = since(
+        11,
+        "a wrong port is shown as its text, not as the number that it did not become",
+        inject("failed parsing port '%s'"),
+    )
+    netip_prefixes: bool = since(16, "CIDRs are read by net/netip, not by net", inject(r"netip\.ParsePrefix"))
 
     # environment from the URL
-    url_environment: str = ""  # "" none, "positional" cluster/X/net/Y, "pairs" any KEY/VALUE
-    url_env_marker: bool = False  # :ENV:k=v:ENV:…
-    url_slash_escape: bool = False  # --slash-- is /
-    url_environment_sorted: bool = False
-    network_label: bool = False
+    url_environment: str = varies(
+        "",
+        "how the webhook's path sets variables: cluster/X/net/Y, or any KEY/VALUE",
+        form("positional", 6, 7, inject(r"overwriteClusterInfo\(containers \[\]corev1.Container, path")),
+        form("pairs", 8, NEWEST, inject("func parseInjectEnvs")),
+    )
+    url_env_marker: bool = since(10, "`:ENV:k=v:ENV:…`", inject('":ENV:"'))
+    url_slash_escape: bool = since(15, "`--slash--` is a slash", inject("--slash--"))
+    network_label: bool = between(8, 8, "the network's label is added by code", inject("func topologyValues"))
+    namespaces_by_cluster: bool = since(
+        22,
+        "a pod's namespace is looked up in the cluster of the URL, not in istiod's own",
+        inject(r"namespaces\.ForCluster"),
+    )
 
     # in code up to 1.8
-    api_defaults: bool = False  # injected containers get the API server's defaults
-    sa_token_mount: bool = False
-    concurrency_from_cpu: bool = False
-    fs_group_with_sds: bool = False
-    fs_group_needs_mount: bool = False  # and enableSdsTokenMount
-    fs_group_replaces: bool = False  # the pod's security context is lost
-    fs_group_by_feature: bool = False
-    cni_annotations: bool = False  # podRedirectAnnot of the template, by kube-inject
-    tls_mode_label: bool = False
-    canonical_labels: bool = False
-    revision_label: bool = False
-    status_version: bool = False
+    api_defaults: bool = between(
+        0, 0, "injected containers get the API server's defaults", inject(r"^	applyDefaultsWorkaround\(")
+    )
+    sa_token_mount: bool = between(
+        1,
+        8,
+        "the proxy mounts the service account's token as the application does",
+        inject("saJwtSecretMount"),
+    )
+    concurrency_from_cpu: bool = between(
+        1, 8, "`--concurrency` follows the proxy's CPU", inject("applyConcurrency")
+    )
+    fs_group_with_sds: bool = between(
+        1, 7, "the pod gets fsGroup 1337 where the mesh has an SDS socket", inject(r'SdsUdsPath != ""')
+    )
+    fs_group_needs_mount: bool = between(1, 2, "and enableSdsTokenMount", inject(r"EnableSdsTokenMount && "))
+    fs_group_replaces: bool = between(
+        1,
+        3,
+        "the pod's security context is lost by it",
+        # One `if` around it, not two.
+        inject(r"^		pod\.Spec\.SecurityContext = &corev1\.PodSecurityContext"),
+    )
+    fs_group_by_feature: bool = between(
+        8,
+        8,
+        "ENABLE_LEGACY_FSGROUP_INJECTION decides on fsGroup",
+        inject("features.EnableLegacyFSGroupInjection"),
+    )
+    cni_annotations: bool = between(
+        3, 7, "kube-inject sets `podRedirectAnnot` of the template", inject("func rewriteCniPodS[Pp]ec")
+    )
+    tls_mode_label: bool = between(
+        4, 8, "`security.istio.io/tlsMode` is added by code", inject(r"model\.IstioMutualTLSModeLabel")
+    )
+    canonical_labels: bool = between(
+        5,
+        8,
+        "the labels of the canonical service are added by code",
+        inject("canonicalSvc, canonicalRev := "),
+    )
+    revision_label: bool = between(6, 8, "`istio.io/rev` is added by code", inject(r"label\.IstioRev\b"))
+    holds_application: bool = between(
+        7, 8, "the proxy may go in front of the application", inject("func shouldBeInjectedInFront")
+    )
+    validation_first: bool = between(
+        6,
+        8,
+        "istio-validation goes in front",
+        inject('add.Name == "istio-validation"|func shouldBeInjectedInFront'),
+    )
 
     # probes and metrics
-    rewrites_probes: bool = False
-    probe_annotation: bool = False  # a pod may say itself whether its probes are rewritten
-    status_port_of_mesh: bool = False  # the agent's port is the mesh's, not the proxy's argument
-    probes_by_old_position: bool = False  # their containers are numbered before old ones are taken out
-    probers_in_arguments: bool = False
-    probers_have_timeout: bool = False
-    tells_no_probers: bool = False  # the agent is told of probes even where there are none
-    rewrites_startup_probes: bool = False
-    rewrites_tcp_probes_by_feature: bool = False
-    rewrites_tcp_probes: bool = False
-    rewrites_grpc_probes: bool = False
-    rewrites_init_probes: bool = False
-    rewrites_lifecycle: bool = False
-    merges_probers: bool = False
-    adds_missing_probers: bool = False  # also where an earlier injection had nothing to tell
-    merges_prometheus: bool = False
-    merges_prometheus_by_default: bool = False
-    prometheus_any_spelling: bool = False
-    prometheus_respects_false: bool = False
-    prometheus_targets: bool = False
+    rewrites_probes: bool = since(1, "probes are led through the agent", inject("func DumpAppProbers"))
+    probe_annotation: bool = since(
+        2, "a pod may say itself whether its probes are rewritten", inject("func ShouldRewriteAppHTTPProbers")
+    )
+    probes_lose_tls: bool = since(
+        2, "an HTTPS probe becomes one by HTTP to the agent", inject("URISchemeHTTPS")
+    )
+    status_port_of_mesh: bool = since(
+        6, "the agent's port is the mesh's, not the proxy's argument", inject(r"GetStatusPort\(\)")
+    )
+    probes_by_old_position: bool = between(
+        5,
+        6,
+        "rewritten probes land where their containers were before old ones were taken out",
+        inject(r"spec/containers/%v/readinessProbe", exact=False),
+    )
+    probers_have_timeout: bool = since(
+        5, "the agent is told of timeouts", inject(r"TimeoutSeconds: +probe\.TimeoutSeconds")
+    )
+    tells_no_probers: bool = between(
+        0,
+        7,
+        "the agent is told of probes even where there are none",
+        inject(r"prevent generate '\{\}'", absent=True),
+    )
+    rewrites_startup_probes: bool = since(7, "startup probes as well", inject(r"c\.StartupProbe"))
+    rewrites_tcp_probes_by_feature: bool = between(
+        12, 18, "TCP probes where REWRITE_TCP_PROBES says so", inject(r"features\.RewriteTCPProbes")
+    )
+    rewrites_tcp_probes: bool = since(19, "TCP probes as well", inject(r"else if probe\.TCPSocket != nil \{"))
+    rewrites_grpc_probes: bool = since(13, "gRPC probes as well", inject("func convertAppProberGRPC"))
+    rewrites_init_probes: bool = since(
+        19, "probes of init containers as well", inject(r"range allContainers\(pod\)")
+    )
+    rewrites_lifecycle: bool = since(25, "lifecycle hooks as well", inject("func convertAppLifecycleHandler"))
+    merges_probers: bool = since(
+        17, "a pod that was injected before keeps the probers it had", inject("func mergeOrAppendProbers")
+    )
+    adds_missing_probers: bool = since(
+        27,
+        "and gets them where it had none",
+        inject(r"^	return append\(envVars, corev1\.EnvVar\{Name: status\.KubeAppProberEnvName"),
+    )
+    merges_prometheus: bool = since(
+        6, "metrics are merged, unless mesh or pod refuse", inject("func enablePrometheusMerge")
+    )
+    prometheus_any_spelling: bool = since(
+        13, "Prometheus' annotations count in every spelling", inject(r"strutil\.SanitizeLabelName")
+    )
+    prometheus_respects_false: bool = since(
+        13, "a pod that is not to be scraped stays so", inject("func getPrometheusScrape\\(")
+    )
+    prometheus_targets: bool = since(
+        31, "`prometheus.istio.io/scrape-targets`, and checks of ports", inject("scrape-targets")
+    )
 
     # overlays, from 1.9
-    template_pod_first: bool = False  # an overlay is tried on the empty pod before the owner's
-    overlays_are_yaml: bool = False  # not JSON first, so that faults of the YAML go unsaid
-    loses_deployment_config_label: bool = False  # finding the owner takes the label from the pod itself
+    template_pod_first: bool = since(
+        19,
+        "an overlay is tried on the empty pod before the owner's",
+        inject("So if we see the proxy container in `containers` in the original pod"),
+    )
+    overlays_are_yaml: bool = since(
+        14,
+        "overlays are not made JSON first, so that faults of the YAML go unsaid",
+        inject("func applyOverlayYAML"),
+    )
+    loses_deployment_config_label: bool = between(
+        12,
+        18,
+        "finding the DeploymentConfig takes its label from the pod itself",
+        util(r'delete\(deployMeta\.Labels, "deploymentconfig"\)'),
+    )
 
     # order and re-injection, from 1.9
-    holds_application: bool = False
-    validation_first: bool = False  # istio-validation goes before all other init containers
-    status_revision: bool = False
-    parses_status_always: bool = False
-    drops_managed_fields: bool = False
-    native_sidecars_by_feature: bool = False
-    native_sidecar_annotation: bool = False
-    native_sidecars_auto: bool = False
-    adjusts_init_user: bool = False
-    resets_openshift_user: bool = False
+    status_revision: bool = since(
+        11, "the status annotation has the revision", inject(r"stat\.Revision = revision")
+    )
+    parses_status_always: bool = since(
+        17, "an earlier status is read before containers are merged", inject("func parseStatus")
+    )
+    native_sidecars_by_feature: bool = since(
+        19, "native sidecars by ENABLE_NATIVE_SIDECARS", features('"ENABLE_NATIVE_SIDECARS"')
+    )
+    native_sidecar_annotation: bool = since(
+        24, "and by the pod's annotation", inject(r"sidecar\.istio\.io/nativeSidecar")
+    )
+    native_sidecars_auto: bool = since(27, "and by the kubelets' versions", features("NativeSidecarModeAuto"))
+    adjusts_init_user: bool = since(
+        20,
+        "istio-validation follows the user of the owner's istio-proxy",
+        inject("func adjustInitContainerUser"),
+    )
+    resets_openshift_user: bool = since(
+        23,
+        "OpenShift's user of istio-proxy goes where it is the application's",
+        inject("func isSidecarUserMatchingAppUser"),
+    )
+    compares_init_users: bool = since(
+        27,
+        "users of init containers count for that as well",
+        inject(r"func isSidecarUserMatchingAppUser\(pod "),
+    )
 
     # kube-inject
-    kube_inject_decides: bool = False  # it looks at the annotation and the namespace
-    kube_inject_skips_injected: bool = False
-    kube_inject_skip_needs_status: bool = False  # and only those with the status annotation
-    kube_inject_pull_secrets: bool = False
-    kube_inject_finds_owners: bool = False  # of a Pod, as the webhook does
-    folds_yaml: bool = False  # lines of YAML end near column 80
-    kube_inject_names_kind: bool = False  # a line about a skipped workload gives kind and namespace
+    kube_inject_decides: bool = since(
+        8, "it looks at the annotation and the namespace", inject("sidecar injection disabled")
+    )
+    kube_inject_skips_injected: bool = between(
+        2, 16, "it skips a pod that has an istio-proxy", inject("skip injection for injected pods")
+    )
+    kube_inject_skip_needs_status: bool = between(
+        9, 16, "and only one with the status annotation", inject("ProxyContainerName && hasStatus")
+    )
+    kube_inject_names_kind: bool = since(
+        13, "a line about a skipped workload gives kind and namespace", inject(r"fullName = fmt\.Sprintf")
+    )
+    kube_inject_pull_secrets: bool = between(
+        6, 7, "it adds imagePullSecrets", inject(r"podSpec\.ImagePullSecrets = append")
+    )
+    kube_inject_merges_metrics: bool = between(
+        7, 7, "it sets Prometheus' annotations", inject("This duplicates the enablePrometheusMerge function")
+    )
+    kube_inject_finds_owners: bool = since(
+        21, "the workload of a Pod is found as the webhook finds it", inject("sync from webhook inject")
+    )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One fact: ``name`` of a Behaviour field has ``value`` in the minors of ``span``."""
-
-    name: str
-    span: Span
-    value: Any = True
-
-
-def _row(name: str, since: int = OLDEST, until: int = NEWEST, *, value: Any = True) -> Row:
-    return Row(name=name, span=Span(since=since, until=until), value=value)
-
-
-ROWS: Final[tuple[Row, ...]] = (
-    _row("kubernetes", 0, 0, value=10),
-    _row("kubernetes", 1, 1, value=11),
-    _row("kubernetes", 2, 3, value=13),
-    _row("kubernetes", 4, 4, value=16),
-    _row("kubernetes", 5, 5, value=17),
-    _row("kubernetes", 6, 7, value=18),
-    _row("kubernetes", 8, 8, value=19),
-    _row("kubernetes", 9, 10, value=20),
-    _row("kubernetes", 11, 11, value=21),
-    _row("kubernetes", 12, 12, value=22),
-    _row("kubernetes", 13, 15, value=24),
-    _row("kubernetes", 16, 16, value=25),
-    _row("kubernetes", 17, 17, value=26),
-    _row("kubernetes", 18, 18, value=27),
-    _row("kubernetes", 19, 20, value=28),
-    _row("kubernetes", 21, 21, value=29),
-    _row("kubernetes", 22, 23, value=30),
-    _row("kubernetes", 24, 24, value=31),
-    _row("kubernetes", 25, 25, value=32),
-    _row("kubernetes", 26, 27, value=33),
-    _row("kubernetes", 28, 28, value=34),
-    _row("kubernetes", 29, 30, value=35),
-    _row("kubernetes", 31, value=36),
-    _row("overlays", 9),
-    _row("delimiters", 0, 1, value=("[[", "]]")),
-    _row("has_values", 2),
-    _row("has_dns_config", 1),
-    _row("explains_rendered_yaml", 4),
-    _row("has_selectors", 1),
-    _row("has_injected_annotations", 4),
-    _row("ignored_namespaces", 0, 8, value=("kube-system", "kube-public")),
-    _row(
-        "ignored_namespaces", 9, value=("kube-system", "kube-public", "kube-node-lease", "local-path-storage")
-    ),
-    _row("namespace_from_request", 1),
-    _row("label_decides", 12),
-    _row("exact_switch", 27),
-    _row("reads_any_review", 0, 0),
-    _row("review_versions", 7, value=("v1", "v1beta1")),
-    _row("refuses_other_kinds", 11),
-    _row("scheme", 0, 2, value="istio.io/istio/pilot/pkg/kube/inject/webhook.go:44"),
-    _row("scheme", 3, 5, value="pkg/runtime/scheme.go:101"),
-    _row("scheme", 6, 26, value="pkg/runtime/scheme.go:100"),
-    _row("scheme", 27, 29, value="pkg/runtime/scheme.go:110"),
-    _row("scheme", 30, value="pkg/runtime/scheme.go:111"),
-    _row("review_needs_kind", 7),
-    _row("echoes_kind", 7),
-    _row("owner_needs_controller", 3, 7),
-    _row("needs_template_hash", 8),
-    _row("finds_deployment_configs", 8),
-    _row("finds_rollouts", 13),
-    _row("cron_job_version", 6, 18, value="batch/v1beta1"),
-    _row("cron_job_version", 19, value="batch/v1"),
-    _row("cron_jobs_by_minute", 11),
-    _row("workload_has_no_owners", 8),
-    _row("has_deployment_meta", 1),
-    _row("deployment_meta_is_name", 22),
-    _row("deployment_namespace_from_request", 3, 7),
-    _row("has_type_meta", 3),
-    _row("reads_owners", 3),
-    _row("metadata_pointers", 0, 8),
-    _row("has_revision", 9),
-    _row("has_estimated_concurrency", 10, 17),
-    _row("has_proxy_image", 13),
-    _row("has_image_type", 13),
-    _row("has_image_variant", 22),
-    _row("has_compliance_policy", 19),
-    _row("has_proxy_ids", 20),
-    _row("has_inbound_traffic_policy_mode", 22),
-    _row("has_native_sidecars", 27),
-    _row("has_proxy_init_image", 31),
-    _row("proxy_config_annotation", 6),
-    _row("proxy_config_resources", 13),
-    _row("cleans_proxy_config", 6),
-    _row("cleans_proxy_metadata", 9),
-    _row("old_multierror", 0, 1),
-    _row("interception_none", 2),
-    _row("port_errors_show_text", 11),
-    _row("netip_prefixes", 18),
-    _row("url_environment", 6, 7, value="positional"),
-    _row("url_environment", 8, value="pairs"),
-    _row("url_env_marker", 10),
-    _row("url_slash_escape", 15),
-    _row("url_environment_sorted", 10),
-    _row("network_label", 8),
-    _row("api_defaults", 0, 0),
-    _row("sa_token_mount", 1, 8),
-    _row("concurrency_from_cpu", 1, 8),
-    _row("fs_group_with_sds", 1, 7),
-    _row("fs_group_needs_mount", 1, 3),
-    _row("fs_group_replaces", 1, 3),
-    _row("fs_group_by_feature", 8, 8),
-    _row("cni_annotations", 3, 7),
-    _row("tls_mode_label", 4, 8),
-    _row("canonical_labels", 5, 12),
-    _row("revision_label", 6, 8),
-    _row("status_version", 0, 8),
-    _row("rewrites_probes", 1),
-    _row("probe_annotation", 2),
-    _row("status_port_of_mesh", 6),
-    _row("probes_by_old_position", 6, 6),
-    _row("probers_in_arguments", 1, 1),
-    _row("probers_have_timeout", 6),
-    _row("tells_no_probers", 1, 7),
-    _row("rewrites_startup_probes", 7),
-    _row("rewrites_tcp_probes_by_feature", 12, 18),
-    _row("rewrites_tcp_probes", 19),
-    _row("rewrites_grpc_probes", 13),
-    _row("rewrites_init_probes", 19),
-    _row("rewrites_lifecycle", 25),
-    _row("merges_probers", 17),
-    _row("adds_missing_probers", 27),
-    _row("merges_prometheus", 6),
-    _row("merges_prometheus_by_default", 6),
-    _row("prometheus_any_spelling", 13),
-    _row("prometheus_respects_false", 13),
-    _row("prometheus_targets", 31),
-    _row("template_pod_first", 19),
-    _row("overlays_are_yaml", 14),
-    _row("loses_deployment_config_label", 11, 21),
-    _row("holds_application", 7),
-    _row("validation_first", 6),
-    _row("status_revision", 11),
-    _row("parses_status_always", 17),
-    _row("drops_managed_fields", 10),
-    _row("native_sidecars_by_feature", 19),
-    _row("native_sidecar_annotation", 24),
-    _row("native_sidecars_auto", 27),
-    _row("adjusts_init_user", 20),
-    _row("resets_openshift_user", 23),
-    _row("kube_inject_decides", 8),
-    _row("kube_inject_skips_injected", 2, 16),
-    _row("kube_inject_skip_needs_status", 9),
-    _row("kube_inject_pull_secrets", 6),
-    _row("kube_inject_names_kind", 13),
-    _row("kube_inject_finds_owners", 22),
-    _row("folds_yaml", 0, 6),
-    _row("folds_yaml", 10),
-)
+FACTS: Final = facts_of(Behaviour)
 
 RELEASES: Final = tuple(f"1.{minor}" for minor in range(OLDEST, NEWEST + 1))
 NEWEST_RELEASE: Final = RELEASES[-1]
+NEWEST_LEGACY_RELEASE: Final = "1.8"
 
 _RELEASE_PATTERN = re.compile(r"v?1\.(?P<minor>\d+)(?:\.\d+)?(?:[-+].*)?")
 
@@ -339,8 +459,5 @@ def behaviour_of(release: str) -> Behaviour:
     minor = int(match["minor"]) if match else -1
     if not OLDEST <= minor <= NEWEST:
         raise ValueError(f"release {release!r} is not known: give one of {RELEASES[0]} to {RELEASES[-1]}")
-    facts = {row.name: row.value for row in ROWS if row.span.covers(minor)}
+    facts = {fact.name: fact.value for fact in FACTS if fact.span.covers(minor)}
     return Behaviour(release=f"1.{minor}", minor=minor, **facts)
-
-
-FACTS: Final = frozenset(field.name for field in fields(Behaviour)) - {"release", "minor"}

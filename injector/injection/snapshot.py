@@ -64,7 +64,7 @@ class Snapshot:
     skeletons: SkeletonCache = field(default_factory=_skeletons, compare=False)
     revision: str = "default"
     env: Mapping[str, str] = field(default_factory=dict)
-    nodes: Mapping[str, str] = field(default_factory=dict)
+    nodes: Mapping[str, str] | None = None
     namespaces: Mapping[str, JSONObject] = field(default_factory=dict)
     untrusted_values: UntrustedValues = "scalar"
     # What it holds is true of this very snapshot: `replace` starts another.

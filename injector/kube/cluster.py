@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
@@ -60,6 +61,7 @@ class ClusterState:
     _namespaces: dict[str, JSONObject] = field(default_factory=dict)
     _nodes: dict[str, JSONObject] = field(default_factory=dict)
     _proxy_configs: dict[str, JSONObject] = field(default_factory=dict)
+    _listed: set[str] = field(default_factory=set)
 
     @property
     def namespaces(self) -> Mapping[str, JSONObject]:
@@ -67,9 +69,9 @@ class ClusterState:
         return MappingProxyType(self._namespaces)
 
     @property
-    def nodes(self) -> Mapping[str, str]:
-        """Node name to kubelet version."""
-        return KubeletVersions(self._nodes)
+    def nodes(self) -> Mapping[str, str] | None:
+        """Node name to kubelet version; None before the first list: no nodes is something else."""
+        return KubeletVersions(self._nodes) if "nodes" in self._listed else None
 
     @property
     def proxy_configs(self) -> Mapping[str, JSONObject]:
@@ -93,6 +95,7 @@ class ClusterState:
                 client=client,
                 collection=Collection(path=path),
                 store=store,
+                changed=partial(self._listed.add, name),
                 failed=report,
                 keep=keep,
                 timing=timing or Timing(),

@@ -104,8 +104,8 @@ class Cluster:
         return self._state.namespaces
 
     @property
-    def nodes(self) -> Mapping[str, str]:
-        """Kubelet versions by node name, as the watch knows them."""
+    def nodes(self) -> Mapping[str, str] | None:
+        """Kubelet versions by node name, as the watch knows them; None before it knows any state."""
         return self._state.nodes
 
     @property

@@ -6,7 +6,7 @@ Knows no clock and no watch, and nothing of what the texts mean.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from injector.injection.releases import NEWEST_RELEASE
@@ -18,16 +18,34 @@ from injector.service.trial import Seen, try_out
 from injector.templates import built_in
 
 
+class ClusterState(Protocol):
+    """What the cluster would tell a review, kept in memory; the mappings are read anew at each review.
+
+    ``namespaces`` maps a name to its Namespace object, ``nodes`` a node's name to its kubelet version
+    (None until the cluster has told them), ``proxy_configs`` ``namespace/name`` to the ProxyConfig resource.
+    """
+
+    @property
+    def namespaces(self) -> Mapping[str, JSONObject]:
+        """Return the namespaces by name."""
+
+    @property
+    def nodes(self) -> Mapping[str, str] | None:
+        """Return the kubelet versions by node."""
+
+    @property
+    def proxy_configs(self) -> Mapping[str, JSONObject]:
+        """Return the ProxyConfig resources."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Texts:
-    """What one generation is made from: the three files, and what the cluster tells (read at each review)."""
+    """What one generation is made from: the three files, and what the cluster tells."""
 
     config: str
     values: str
     mesh: str
-    nodes: Mapping[str, str] = field(default_factory=dict)
-    namespaces: Mapping[str, JSONObject] = field(default_factory=dict)
-    proxy_configs: Mapping[str, JSONObject] = field(default_factory=dict)
+    cluster: ClusterState | None = None
     files: tuple[str, str, str] = ("config", "values", "mesh")
     """What the three are called in errors."""
     release: str | None = None
@@ -41,26 +59,6 @@ class Generation:
     number: int
     digest: str
     reviewer: Reviewer
-
-
-class ClusterState(Protocol):
-    """What the cluster would tell a review, kept in memory; the mappings are read anew at each review.
-
-    ``namespaces`` maps a name to its Namespace object, ``nodes`` a node's name to its kubelet version,
-    ``proxy_configs`` ``namespace/name`` to the ProxyConfig resource.
-    """
-
-    @property
-    def namespaces(self) -> Mapping[str, JSONObject]:
-        """Return the namespaces by name."""
-
-    @property
-    def nodes(self) -> Mapping[str, str]:
-        """Return the kubelet versions by node."""
-
-    @property
-    def proxy_configs(self) -> Mapping[str, JSONObject]:
-        """Return the ProxyConfig resources."""
 
 
 class Load(Protocol):
@@ -90,9 +88,7 @@ def texts_of(
         values=values or "{}",
         mesh=files.text(options.mesh_config) or "",
         release=release,
-        nodes=cluster.nodes if cluster else {},
-        namespaces=cluster.namespaces if cluster else {},
-        proxy_configs=cluster.proxy_configs if cluster else {},
+        cluster=cluster,
         files=(
             str(options.inject_config or "the built-in config"),
             str(options.inject_values or "the built-in values"),

@@ -6,38 +6,45 @@ The only module of the service that knows how an injector is loaded.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import is_
 
 from injector.injection.inject import Answer
 from injector.injection.injector import Injector
-from injector.service.generation import Texts
+from injector.service.generation import ClusterState, Texts
 from injector.service.options import ServiceOptions
 
 
 class InjectorReviewer:
     """One loaded injector, and what the cluster tells it meanwhile."""
 
-    __slots__ = ("_injector", "_known", "_texts")
+    __slots__ = ("_cluster", "_injector", "_known")
 
-    def __init__(self, injector: Injector, texts: Texts) -> None:
+    def __init__(self, injector: Injector, cluster: ClusterState | None) -> None:
         self._injector = injector
-        self._texts = texts
-        self._known = [*texts.proxy_configs.values()]
+        self._cluster = cluster
+        self._known = [*cluster.proxy_configs.values()] if cluster else []
 
     def answer(self, body: bytes, path: str) -> Answer:
         """Answer one AdmissionReview; raises BadReview."""
         return self._injector.answer(body, path)
 
     def refresh(self) -> None:
-        """Take over ProxyConfig resources that changed; namespaces and nodes are read at each review anyway.
+        """Take over ProxyConfig resources that changed, and nodes once they are known.
 
-        A watch replaces an object that changed, so that identity tells.
+        Namespaces and nodes themselves are read at each review. A watch replaces an object that changed,
+        so that identity tells.
         """
-        now = [*self._texts.proxy_configs.values()]
-        if len(now) != len(self._known) or any(a is not b for a, b in zip(now, self._known, strict=True)):
-            self._known = now
-            self._injector = self._injector.with_cluster(
-                nodes=self._texts.nodes, namespaces=self._texts.namespaces, proxy_configs=now
-            )
+        cluster = self._cluster
+        if cluster is None:
+            return
+        now = [*cluster.proxy_configs.values()]
+        are_the_same = len(now) == len(self._known) and all(map(is_, now, self._known))
+        if are_the_same and (cluster.nodes is None) is (self._injector.snapshot.nodes is None):
+            return
+        self._known = now
+        self._injector = self._injector.with_cluster(
+            nodes=cluster.nodes, namespaces=cluster.namespaces, proxy_configs=now
+        )
 
     def description(self) -> dict[str, str]:
         """Return the release whose behaviour serves, and what told it where no option did."""
@@ -64,6 +71,7 @@ class InjectorReviewer:
 
 def load_injector(texts: Texts, options: ServiceOptions) -> InjectorReviewer:
     """Compile the texts; ConfigError names file, line, path and reason."""
+    cluster = texts.cluster
     injector = Injector.load(
         texts.config,
         texts.values,
@@ -71,10 +79,10 @@ def load_injector(texts: Texts, options: ServiceOptions) -> InjectorReviewer:
         release=options.release or texts.release,
         revision=options.revision,
         env=options.environment,
-        nodes=texts.nodes,
-        namespaces=texts.namespaces,
-        proxy_configs=texts.proxy_configs.values(),
+        nodes=cluster.nodes if cluster else None,
+        namespaces=cluster.namespaces if cluster else None,
+        proxy_configs=cluster.proxy_configs.values() if cluster else (),
         untrusted_values=options.untrusted_values,
         files=texts.files,
     )
-    return InjectorReviewer(injector, texts)
+    return InjectorReviewer(injector, cluster)

@@ -1,4 +1,4 @@
-"""Run the reference cases of some releases: ``python -m tests.conformance RELEASE… [-k PATTERN] [-v] [-n MAX]``.
+"""Run the reference cases of some releases: ``python -m tests.conformance RELEASE… [--minors] [-k PATTERN] [-v] [-n MAX]``.
 
 Prints per release how many agree and the first differences of those that do not.
 """
@@ -15,13 +15,13 @@ from collections import Counter
 
 from tests.conformance.cases import Case, load, releases
 from tests.conformance.judge import Verdict, judge
-from tests.conftest import conformance_folder
+from tests.conftest import conformance_folder, minors_folder
 
 
 def main() -> int:
     """Return 0 when every chosen case agrees."""
     arguments = _arguments()
-    folder = conformance_folder()
+    folder = minors_folder() if arguments.minors else conformance_folder()
     if folder is None:
         sys.exit("no reference data: set CONFORMANCE_DIR or SHARED_DIR")
     failed = False
@@ -35,6 +35,9 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.conformance", description=__doc__)
     parser.add_argument("release", nargs="*", help="1.0 … 1.31; all when none is given")
+    parser.add_argument(
+        "--minors", action="store_true", help="the further minors: 1.7, 1.9, …, all cases of them"
+    )
     parser.add_argument("-k", "--pattern", default="", help="regular expression on the case's name")
     parser.add_argument("-d", "--door", choices=("webhook", "file"), help="only this door")
     parser.add_argument("-n", "--cases", type=int, default=12, help="how many failing cases to print")

@@ -47,7 +47,19 @@ DEVIATIONS = (
             (r"1\.18|1\.22|1\.31", "default/yamlish-14"),
             (r"1\.18|1\.22|1\.24|1\.31", "default/yamlish-19|default/yamlish-29"),
             (r"1\.28|1\.30", "tuned/anno-proxy\\.istio\\.io/config-06"),
+            (r"1\.(7|9|13|16|19|23|29)", "annotations/tuned/annotation/0035"),
+            (r"1\.(7|9|13)", "annotations/ops/annotation/0061"),
+            (r"1\.7", "default/annotation/0135"),
+            (r"1\.9", "cni/annotation/0133|default/pc-bad/0261"),
+            (r"1\.16", "default/annotation/0098"),
+            (r"1\.19", "cni/annotation/0155"),
+            (r"1\.23", "tuned/pc-bad/0383"),
+            (r"1\.29", "cni/annotation/0210"),
         )
+    ),
+    # Istio 1.7 rewrites a pod's security context, in which it does not know `seccompProfile` yet.
+    Deviation(
+        releases=r"1\.7", names=r"^(tuned/raw/0293|ops/raw/0294)$", anchor="Fields newer than the release"
     ),
 )
 

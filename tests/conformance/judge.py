@@ -25,6 +25,9 @@ from injector.kubeyaml.skeletoncache import SkeletonCache
 from injector.patch import POD, apply, normalise
 from tests.conformance.cases import Case, Setup
 
+UNFOLDED = range(7, 10)
+"""The minors whose YAML library leaves long lines whole; others fold them near column 80."""
+
 WORDING_OF_LIBRARIES = frozenset({"review-decode", "object-decode", "template", "rendered-yaml"})
 """Error classes of the legacy cases whose text is that of Go 1.21's libraries, not Istio's."""
 
@@ -65,7 +68,7 @@ def _loaded(setup: Setup) -> Injector:
         release=setup.release,
         revision=setup.revision,
         env=dict(setup.env),
-        nodes=dict(setup.nodes),
+        nodes=None if setup.nodes is None else dict(setup.nodes),
         namespaces={
             name: {"metadata": {"name": name, "annotations": annotations}}
             for name, annotations in json.loads(setup.namespaces).items()
@@ -76,10 +79,15 @@ def _loaded(setup: Setup) -> Injector:
 
 
 def mesh_of(setup: Setup) -> Mesh | None:
-    """Return the mesh of a setup: from a user's text where there is one, else from an effective MeshConfig."""
+    """Return the mesh of a setup: from a user's text where there is one, else from an effective MeshConfig.
+
+    A folder without the built-in defaults has the users' texts alone.
+    """
     minor = behaviour_of(setup.release).minor
     if setup.mesh == "nil":
         return None
+    if not (setup.folder / "mesh-default.json").exists():
+        return load_mesh(setup.text("mesh", setup.mesh, ".yaml"), minor)
     if (setup.folder / "mesh" / f"{setup.mesh}.input.yaml").exists():
         return load_mesh(setup.text("mesh", setup.mesh, ".input.yaml"), minor)
     defaults = None
@@ -264,7 +272,7 @@ def _file(case: Case, untrusted_values: UntrustedValues) -> Iterator[str]:
 
 
 def _width(case: Case) -> int:
-    return 80 if behaviour_of(case.release).folds_yaml else -1
+    return -1 if behaviour_of(case.release).minor in UNFOLDED else 80
 
 
 def _file_error(case: Case, error: str) -> Iterator[str]:

@@ -93,13 +93,19 @@ def test_a_new_release_says_what_is_missing() -> None:
 def test_a_pod_as_body_is_a_crash_or_an_error() -> None:
     body = b'{"apiVersion":"v1","kind":"Pod"}'
     assert unanswered(body, behaviour_of("1.8")) == (400, "the body is a Pod, not an AdmissionReview")
-    assert refused(body) == "unsupported type :&TypeMeta{Kind:Pod,APIVersion:v1,}"
+    assert unanswered(body, behaviour_of("1.16"))[0] == 400
+    told = "unsupported type :&TypeMeta{Kind:Pod,APIVersion:v1,}"
+    assert refused(body, behaviour_of("1.17")) == refused(body) == told
 
 
 def test_an_unknown_version_or_kind_is_told_as_kubernetes_does() -> None:
     sentence = 'no kind "AdmissionReview" is registered for version "admission.k8s.io/v2" in scheme "pkg/runtime/scheme.go:111"'
     assert refused(a_review({}, version="v2")) == sentence
     assert "no kind" in refused(a_review({}, version="v1"), OLD)
+    unknown = 'no kind "AdmissionReview" is registered for version "admission.k8s.io/v1"'
+    assert refused(a_review({}, version="v1"), behaviour_of("1.1")) == unknown
+    scheme = "istio.io/istio/pilot/pkg/kube/inject/webhook.go:46"
+    assert refused(a_review({}, version="v1"), behaviour_of("1.3")) == f'{unknown} in scheme "{scheme}"'
     assert 'no kind "Nope"' in refused(a_review({}).replace(b"AdmissionReview", b"Nope"))
 
 
@@ -191,6 +197,13 @@ def test_an_old_release_does_not_echo_the_version() -> None:
 def test_a_refusal_has_a_message_and_the_uid() -> None:
     response = {"uid": "u", "allowed": False, "status": {"metadata": {}, "message": "no"}}
     assert answered(encode_denied(REVIEW, "no", NEW)) == HEAD | {"response": response}
+
+
+def test_istio_1_7_answers_with_an_empty_patch_type_where_there_is_no_patch() -> None:
+    old = behaviour_of("1.7")
+    assert answered(encode_allowed(REVIEW, old))["response"]["patchType"] == ""
+    assert answered(encode_denied(None, "no", old))["response"]["patchType"] == ""
+    assert answered(encode_patch(REVIEW, b"W10=", old))["response"]["patchType"] == "JSONPatch"
 
 
 def test_a_body_that_was_not_understood_is_refused_without_uid() -> None:

@@ -33,6 +33,8 @@ def fault(name: str, value: str, release: str = "1.31") -> str:
         (f"{TRAFFIC}/includeOutboundIPRanges", "*"),
         (f"{TRAFFIC}/excludeOutboundIPRanges", "10.0.0.0/8,fd00::/8"),
         (f"{TRAFFIC}/excludeInterfaces", "eth1, net1"),
+        (f"{TRAFFIC}/excludeInterfaces", "abcdefghijklm-._"[:15]),
+        (f"{TRAFFIC}/excludeInterfaces", ""),
         ("prometheus.istio.io/merge-metrics", "F"),
         ("sidecar.istio.io/proxyCPU", "100m"),
         ("sidecar.istio.io/unheard-of", "x"),
@@ -108,6 +110,36 @@ def test_valid_values_pass(name: str, value: str) -> None:
             "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
         ),
         ("1.31", f"{TRAFFIC}/excludeInterfaces", "x;y", 'interface name "x;y" contains invalid characters'),
+        ("1.30", f"{TRAFFIC}/kubevirtInterfaces", "a:b", 'interface name "a:b" contains invalid characters'),
+        ("1.30", f"{TRAFFIC}/kubevirtInterfaces", "a@b", 'interface name "a@b" contains invalid characters'),
+        ("1.30", f"{TRAFFIC}/kubevirtInterfaces", "1a", 'interface name "1a" contains invalid characters'),
+        ("1.30", f"{TRAFFIC}/kubevirtInterfaces", "-a", 'interface name "-a" contains invalid characters'),
+        ("1.30", "istio.io/reroute-virtual-interfaces", "eth1,", "empty interface name"),
+        ("1.30", "istio.io/reroute-virtual-interfaces", " ", "empty interface name"),
+        (
+            "1.30",
+            "istio.io/reroute-virtual-interfaces",
+            "eth1, abcdefghijklmnop",
+            'interface name "abcdefghijklmnop" too long (max 15 chars)',
+        ),
+        (
+            "1.30",
+            "istio.io/reroute-virtual-interfaces",
+            "éééééééé",
+            'interface name "éééééééé" too long (max 15 chars)',
+        ),
+        (
+            "1.16",
+            f"{TRAFFIC}/includeOutboundIPRanges",
+            "bad",
+            "includeIPRanges invalid: failed parsing cidr 'bad': netip.ParsePrefix(\"bad\"): no '/'",
+        ),
+        (
+            "1.15",
+            f"{TRAFFIC}/includeOutboundIPRanges",
+            "bad",
+            "includeIPRanges invalid: failed parsing cidr 'bad': invalid CIDR address: bad",
+        ),
         (
             "1.4",
             f"{READINESS}/applicationPorts",
@@ -123,10 +155,22 @@ def test_invalid_values_are_told_in_istios_words(release: str, name: str, value:
     assert fault(name, value, release) == expected
 
 
-def test_a_check_that_a_release_does_not_have_passes_everything() -> None:
-    assert fault("sidecar.istio.io/proxyCPU", "much", "1.27") == ""
-    assert fault("sidecar.istio.io/enableCoreDump", "!x", "1.31") == ""
-    assert fault("sidecar.istio.io/enableCoreDump", "!x", "1.6") != ""
+@pytest.mark.parametrize(
+    ("name", "first", "last"),
+    [
+        ("sidecar.istio.io/enableCoreDump", 5, 24),
+        (f"{READINESS}/applicationPorts", 0, 4),
+        (f"{TRAFFIC}/excludeOutboundPorts", 2, 31),
+        ("prometheus.istio.io/merge-metrics", 6, 31),
+        ("sidecar.istio.io/proxyCPU", 27, 31),
+        ("sidecar.istio.io/proxyMemoryLimit", 27, 31),
+        (f"{TRAFFIC}/excludeInterfaces", 30, 31),
+        ("istio.io/reroute-virtual-interfaces", 30, 31),
+    ],
+)
+def test_a_check_that_a_release_does_not_have_passes_everything(name: str, first: int, last: int) -> None:
+    checked = [minor for minor in range(32) if fault(name, "!x", f"1.{minor}") != ""]
+    assert checked == list(range(first, last + 1))
 
 
 def test_several_faults_stand_in_order_of_their_names() -> None:
@@ -135,6 +179,21 @@ def test_several_faults_stand_in_order_of_their_names() -> None:
         validate(annotations, behaviour_of("1.31"))
     assert str(refusal.value).startswith("2 errors occurred:\n\t* invalid value 'y' for annotation")
     assert "\n\t* invalid value 'x'" in str(refusal.value)
+
+
+def test_the_oldest_releases_tell_faults_in_their_own_order() -> None:
+    annotations = {f"{READINESS}/periodSeconds": "y", "status.sidecar.istio.io/port": "x"}
+    with pytest.raises(InjectionError) as refusal:
+        validate(annotations, behaviour_of("1.1"))
+    lines = str(refusal.value).splitlines()
+    assert [line.split()[7] for line in lines[2:]] == [
+        "status.sidecar.istio.io/port:",
+        f"{READINESS}/periodSeconds:",
+    ]
+
+
+def test_none_is_an_interception_mode_from_1_1() -> None:
+    assert fault("sidecar.istio.io/interceptionMode", "NONE", "1.1") == ""
 
 
 def test_the_oldest_releases_have_another_frame() -> None:

@@ -174,6 +174,7 @@ def test_images_and_threads_are_told():
     template = "{{.ProxyImage}} {{.ProxyInitImage}}"
     assert render(template, a_snapshot()) == "docker.io/istio/proxyv2:1.2.3 docker.io/istio/proxyv2:1.2.3"
     assert render("{{.EstimatedConcurrency}}", a_snapshot("1.12")) == "2"
+    assert render("{{.EstimatedConcurrency}}", a_snapshot("1.10")) == "0"
 
 
 @pytest.mark.parametrize(

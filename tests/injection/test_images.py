@@ -27,11 +27,17 @@ def values(tag="1.2.3", **more):
         (values("1.2.3-debug"), "", {KIND: "default"}, "hub/proxyv2:1.2.3"),
         (values("1.2.3-debug"), "", {KIND: ""}, "hub/proxyv2:1.2.3-debug"),
         (values(variant="distroless"), "", {}, "hub/proxyv2:1.2.3-distroless"),
-        (values(variant="distroless"), "image: {}", {}, "hub/proxyv2:1.2.3"),
+        (values(variant="distroless"), "image: {}", {}, "hub/proxyv2:1.2.3-distroless"),
     ],
 )
 def test_the_proxys_image_has_hub_name_tag_and_type(given, config, annotations, image):
     assert proxy_image(given, a_proxy_config(config), annotations, behaviour_of("1.31")) == image
+
+
+def test_an_empty_type_hides_the_variant_up_to_one_thirty():
+    config = a_proxy_config("image: {}")
+    given = values(variant="distroless")
+    assert proxy_image(given, config, {}, behaviour_of("1.30")) == "hub/proxyv2:1.2.3"
 
 
 def test_the_variant_counts_from_one_twenty_two():

@@ -60,13 +60,22 @@ def test_a_replica_set_of_nothing_was_a_deployment_up_to_1_7() -> None:
 def test_a_replica_set_of_a_rollout_is_the_rollout() -> None:
     labels = {"rollouts-pod-template-hash": "6d5f"}
     assert owned("ReplicaSet", "web-6d5f", labels=labels) == ("web", "v1alpha1", "Rollout")
-    assert owned("ReplicaSet", "web-6d5f", labels=labels, release="1.8")[2] == "ReplicaSet"
+    assert owned("ReplicaSet", "web-6d5f", labels=labels, release="1.21")[2] == "ReplicaSet"
 
 
 def test_a_replication_controller_of_openshift_is_its_deployment_config() -> None:
     labels = {"deploymentconfig": "shop"}
     assert owned("ReplicationController", "shop-1", labels=labels)[::2] == ("shop", "DeploymentConfig")
     assert owned("ReplicationController", "shop-1") == ("shop-1", "apps/v1", "ReplicationController")
+    assert owned("ReplicationController", "shop-1", labels=labels, release="1.11")[0] == "shop-1"
+
+
+def test_the_deployment_config_that_was_found_has_not_the_label_that_told_it() -> None:
+    reference = {"kind": "ReplicationController", "name": "shop-1", "controller": True}
+    labels = {"deploymentconfig": "shop", "app": "shop"}
+    pod = a_pod(generateName="x-", ownerReferences=[reference], labels=labels)
+    assert find_workload(pod, "shop", behaviour_of("1.12")).metadata["labels"] == {"app": "shop"}
+    assert find_workload(pod, "shop", behaviour_of("1.11")).metadata["labels"] == labels
 
 
 @pytest.mark.parametrize(
@@ -75,7 +84,10 @@ def test_a_replication_controller_of_openshift_is_its_deployment_config() -> Non
         ("1.5", "nightly-1594742400", ("nightly-1594742400", "batch/v1", "Job")),
         ("1.6", "nightly-1594742400", ("nightly", "batch/v1beta1", "CronJob")),
         ("1.6", "nightly-27890000", ("nightly-27890000", "batch/v1", "Job")),
-        ("1.31", "nightly-27890000", ("nightly", "batch/v1", "CronJob")),
+        ("1.9", "nightly-27890000", ("nightly-27890000", "batch/v1", "Job")),
+        ("1.10", "nightly-27890000", ("nightly", "batch/v1beta1", "CronJob")),
+        ("1.21", "nightly-27890000", ("nightly", "batch/v1beta1", "CronJob")),
+        ("1.22", "nightly-27890000", ("nightly", "batch/v1", "CronJob")),
         ("1.31", "nightly-1", ("nightly-1", "batch/v1", "Job")),
     ],
 )
@@ -85,7 +97,7 @@ def test_a_job_with_a_time_in_its_name_is_a_cron_jobs(
     assert owned("Job", name, release=release, apiVersion="batch/v1") == expected
 
 
-def test_the_workload_of_1_8_has_no_owners_itself() -> None:
+def test_the_workload_has_no_owners_itself_from_1_11() -> None:
     pod = a_pod(ownerReferences=[], managedFields=[])
-    assert "ownerReferences" not in find_workload(pod, "shop", behaviour_of("1.8")).metadata
-    assert "ownerReferences" in find_workload(pod, "shop", behaviour_of("1.7")).metadata
+    assert "ownerReferences" not in find_workload(pod, "shop", behaviour_of("1.11")).metadata
+    assert "ownerReferences" in find_workload(pod, "shop", behaviour_of("1.10")).metadata

@@ -1,8 +1,15 @@
 from __future__ import annotations
 
+import ast
+from dataclasses import fields
+
 import pytest
 
-from injector.injection.releases import FACTS, NEWEST, RELEASES, ROWS, Span, behaviour_of
+from injector.injection.facts import LAST_TAGS, Source, Span, facts_of, form, since, source_in, varies
+from injector.injection.releases import FACTS, NEWEST, OLDEST, RELEASES, Behaviour, behaviour_of
+from tests.conftest import ROOT
+
+NAMES = {fact.name for fact in FACTS}
 
 
 @pytest.mark.parametrize("release", RELEASES)
@@ -21,22 +28,49 @@ def test_an_unknown_release_names_the_first_and_the_last(release: str) -> None:
         behaviour_of(release)
 
 
-def test_every_row_is_a_fact_of_behaviour() -> None:
-    assert {row.name for row in ROWS} <= FACTS
+def test_every_field_of_a_behaviour_is_a_fact() -> None:
+    assert {each.name for each in fields(Behaviour)} == NAMES | {"release", "minor"}
 
 
-def test_no_two_rows_of_a_fact_overlap() -> None:
+def test_every_fact_is_read_somewhere() -> None:
+    """A fact that no code asks for does nothing, and nobody would see that it is wrong."""
+    read = {
+        node.attr
+        for path in (ROOT / "injector").rglob("*.py")
+        if path.name != "releases.py"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute)
+    }
+    assert sorted(NAMES - read) == []
+
+
+def test_no_two_forms_of_a_fact_overlap() -> None:
     for minor in range(NEWEST + 1):
-        names = [row.name for row in ROWS if row.span.covers(minor)]
+        names = [fact.name for fact in FACTS if fact.span.covers(minor)]
         assert sorted(names) == sorted(set(names)), minor
 
 
-def test_the_newest_release_differs_from_the_one_before_by_its_rows_alone() -> None:
-    new = {row.name for row in ROWS if row.span.since == NEWEST}
+def test_the_newest_release_differs_from_the_one_before_by_its_facts_alone() -> None:
+    new = {fact.name for fact in FACTS if fact.span.since == NEWEST}
     last, before = behaviour_of(RELEASES[-1]), behaviour_of(RELEASES[-2])
-    assert {name for name in FACTS if getattr(last, name) != getattr(before, name)} == new
+    assert {name for name in NAMES if getattr(last, name) != getattr(before, name)} == new
+
+
+def test_every_minor_has_its_tag() -> None:
+    assert [tag.split(".")[1] for tag in LAST_TAGS] == [str(minor) for minor in range(OLDEST, NEWEST + 1)]
 
 
 def test_a_span_includes_its_ends() -> None:
     span = Span(since=3, until=5)
     assert [minor for minor in range(8) if span.covers(minor)] == [3, 4, 5]
+
+
+def test_a_field_that_varies_tells_its_forms() -> None:
+    source = source_in("a.go")("x")
+    begins = since(5, "it is so", source)
+    changes = varies("", "how", form("one", 1, 2, source), form("two", 3, NEWEST, source))
+    assert (begins.default, changes.default) == (False, "")
+    assert source == Source(files="a.go", pattern="x")
+    told = [(fact.name, fact.span.since, fact.span.until, fact.value) for fact in facts_of(Behaviour)]
+    assert ("cron_job_version", 6, 21, "batch/v1beta1") in told
+    assert ("label_decides", 12, NEWEST, True) in told

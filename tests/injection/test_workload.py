@@ -207,15 +207,36 @@ def test_templates_see_the_workload_and_the_given_namespace() -> None:
     assert outcome.document["spec"]["template"]["spec"]["containers"][-1]["image"] == "shop/web:Deployment"
 
 
-def test_from_1_22_the_owner_of_a_pod_is_found() -> None:
+def test_from_1_21_the_owner_of_a_pod_is_found() -> None:
     owner = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "db", "controller": True}
     pod = a_pod(generateName="db-", ownerReferences=[owner])
     config = OVERLAYS.replace('"proxy:1"', '(printf "%s:%s" .DeploymentMeta.Name .TypeMeta.Kind)')
     images = [
         overlays(release, config).inject_workload(pod).document["spec"]["containers"][-1]["image"]
-        for release in ("1.21", "1.22")
+        for release in ("1.20", "1.21")
     ]
     assert images == ["web:Pod", "db:StatefulSet"]
+
+
+def test_1_7_sets_prometheus_annotations_by_hand() -> None:
+    def annotations(release: str, **options: Any) -> dict[str, str]:
+        template = legacy(release, **options).inject_workload(a_deployment()).document["spec"]["template"]
+        found: dict[str, str] = template["metadata"]["annotations"]
+        return {name: text for name, text in found.items() if name.startswith("prometheus.io/")}
+
+    assert annotations("1.6") == {}
+    assert annotations("1.7") == {
+        "prometheus.io/path": "/stats/prometheus",
+        "prometheus.io/port": "15020",
+        "prometheus.io/scrape": "true",
+    }
+    assert annotations("1.7", mesh="enablePrometheusMerge: false") == {}
+
+
+def test_1_7_puts_a_proxy_that_is_waited_for_first_by_hand() -> None:
+    values = "global: {proxy: {holdApplicationUntilProxyStarts: true}}"
+    template = legacy("1.7", values=values).inject_workload(a_deployment()).document["spec"]["template"]
+    assert [each["name"] for each in template["spec"]["containers"]] == ["istio-proxy", "app"]
 
 
 def test_the_legacy_way_puts_dns_secrets_and_redirection_in() -> None:

@@ -135,7 +135,7 @@ class Cluster:
     """What a cluster tells, as dictionaries that a test changes."""
 
     namespaces: Mapping[str, JSONObject] = field(default_factory=dict)
-    nodes: Mapping[str, str] = field(default_factory=dict)
+    nodes: Mapping[str, str] | None = None
     proxy_configs: dict[str, JSONObject] = field(default_factory=dict)
 
 
@@ -158,3 +158,21 @@ async def test_a_proxy_config_that_appears_counts_for_the_next_pods(start: Start
     decode = base64.b64decode
     assert b"ISTIO_META_FROM_PROXY_CONFIG" not in decode(before.json["response"]["patch"])
     assert b"ISTIO_META_FROM_PROXY_CONFIG" in decode(after.json["response"]["patch"])
+
+
+async def test_nodes_count_once_the_cluster_has_told_them(start: Start) -> None:
+    cluster = Cluster()
+    service = await start(
+        load=load_injector, inject_config=None, inject_values=None, parts=Parts(cluster=cluster)
+    )
+    review = a_review()
+    before = patched(review, await service.post(review))
+    reviewer = service.service._reviewer()
+    injector = reviewer._injector
+    cluster.nodes = {}
+    await service.until(lambda: reviewer._injector is not injector)
+    after = patched(review, await service.post(review))
+    assert [
+        any(container["name"] == "istio-proxy" for container in pod["spec"].get("initContainers", []))
+        for pod in (before, after)
+    ] == [False, True]

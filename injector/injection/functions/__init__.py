@@ -14,19 +14,23 @@ from typing import Any, Final
 
 from injector.gotemplate import Function, Struct, Type, Value, pointer_to, slice_of, sprig, types
 from injector.gotemplate.types import StructType
+from injector.injection.facts import NEWEST, OLDEST, Fact, Source, Span, inject, modules
 from injector.injection.functions import encoding, pods, values
 from injector.injection.functions.rendering import renderer
 from injector.injection.go_types import OBJECT_META, struct
 from injector.injection.mesh.descriptors import MESH_CONFIG, schema_of
 from injector.injection.mesh.loading import Mesh
 from injector.injection.mesh.views import message_of, struct_type
-from injector.injection.releases import NEWEST, OLDEST, Behaviour, Span
+from injector.injection.releases import NEWEST_RELEASE, Behaviour, behaviour_of
 from injector.injection.snapshot import Snapshot
 
-_SPRIG_VERSIONS: Final = (("3.2.0", 9), ("3.3.0", 24))
-"""A version of sprig and the minor of Istio that came with it; 1.8 had 3.1.0 and older releases none."""
+_SPRIG: Final = {
+    "3.1.0": Span(since=8, source=modules(r"Masterminds/sprig/v3 v3\.")),
+    "3.2.0": Span(since=9, source=modules(r"Masterminds/sprig/v3 v3\.[2-9]")),
+    "3.3.0": Span(since=24, source=modules(r"Masterminds/sprig/v3 v3\.[3-9]")),
+}
+"""Versions of sprig and the minors that have at least their functions."""
 
-_SPRIG_SINCE: Final = 8
 _ANY, _STRING, _BOOL = types.ANY, types.STRING, types.BOOL
 _STRING_MAP: Final = types.MAP_STRING
 _MESSAGE: Final = Type(kind="interface", name="proto.Message", named=True)
@@ -62,15 +66,25 @@ def functions_of(snapshot: Snapshot) -> Mapping[str, Function]:
     return function_map(snapshot.behaviour, env=snapshot.env, mesh=snapshot.mesh)
 
 
-_RENDER: Final = Span(since=2, until=13)
+_PROTOCOLS: Final = r"p\.Protocol == corev1\.ProtocolUDP"
+_RENDER: Final = Span(since=2, until=13, source=inject(r'funcMap\["render"\]'))
+
+
+def facts() -> Iterator[Fact]:
+    """Yield the functions of all releases; one that changed, once for each form."""
+    for version, span in _SPRIG.items():
+        yield Fact(name=f"sprig {version}", meaning="the functions of this version of sprig", span=span)
+    yield Fact(name="render", meaning="a function of templates", span=_RENDER)
+    for row in _rows(behaviour_of(NEWEST_RELEASE), {}, None):
+        yield Fact(name=row.name, meaning="a function of templates", span=row.span)
 
 
 @cache
 def _sprig(minor: int) -> Mapping[str, Function]:
     """Return sprig's functions in the version that the release came with."""
-    if minor < _SPRIG_SINCE:
+    if not _SPRIG["3.1.0"].covers(minor):
         return {}
-    later = [sprig.ADDED[version] for version, since in _SPRIG_VERSIONS if minor < since]
+    later = [sprig.ADDED[version] for version in sprig.ADDED if not _SPRIG[version].covers(minor)]
     unknown = frozenset().union(*later)
     functions = sprig.functions(encoding.GoJSON())
     return {name: function for name, function in functions.items() if name not in unknown}
@@ -99,11 +113,16 @@ def _row(
     *,
     since: int = OLDEST,
     until: int = NEWEST,
+    source: Source | None = None,
     result: Type = types.STRING,
     **facts: Any,
 ) -> _Row:
+    """Return a function; where no ``source`` is given, Istio's map of functions shows it."""
     function = Function(call=call, params=params, result=result, **facts)
-    return _Row(name=name, span=Span(since=since, until=until), function=function)
+    span = Span(
+        since=since, until=until, source=source or inject(rf'"{name}": +[a-zA-Z.]+,|funcMap\["{name}"\]')
+    )
+    return _Row(name=name, span=span, function=function)
 
 
 def _about_pods(metadata: Type, containers: Type) -> Iterator[_Row]:
@@ -113,21 +132,30 @@ def _about_pods(metadata: Type, containers: Type) -> Iterator[_Row]:
     yield _row("annotation", pods.annotation, (metadata, _STRING, _ANY))
     yield _row("isset", pods.isset, (_STRING_MAP, _STRING), result=_BOOL)
     yield _row("excludeInboundPort", pods.exclude_inbound_port, (_ANY, _STRING))
-    yield _row("includeInboundPorts", pods.include_inbound_ports_of_any_protocol, of_containers, until=3)
-    yield _row("includeInboundPorts", pods.include_inbound_ports, of_containers, since=4)
-    yield _row("applicationPorts", pods.application_ports_of_any_protocol, of_containers, until=3)
-    yield _row("applicationPorts", pods.application_ports, of_containers, since=4)
-    yield _row("formatDuration", values.format_duration_or_second, (duration,), until=13)
-    yield _row("formatDuration", values.format_duration, (newer_duration,), since=14)
+    every, tcp = inject(_PROTOCOLS, absent=True), inject(_PROTOCOLS)
+    for name, of_any_protocol, of_tcp in (
+        ("includeInboundPorts", pods.include_inbound_ports_of_any_protocol, pods.include_inbound_ports),
+        ("applicationPorts", pods.application_ports_of_any_protocol, pods.application_ports),
+    ):
+        yield _row(name, of_any_protocol, of_containers, until=3, source=every)
+        yield _row(name, of_tcp, of_containers, since=4, source=tcp)
+    older = inject(r"ptypes\.Duration\(in\)|types\.DurationFromProto\(in\)")
+    yield _row("formatDuration", values.format_duration_or_second, (duration,), until=13, source=older)
+    newer = inject(r"in\.AsDuration\(\)")
+    yield _row("formatDuration", values.format_duration, (newer_duration,), since=14, source=newer)
 
 
 def _about_networks() -> Iterator[_Row]:
     two = (_STRING, _STRING)
     yield _row("kubevirtInterfaces", values.identity, (_STRING,), since=1)
     yield _row("excludeInterfaces", values.identity, (_STRING,), since=15)
-    yield _row("appendMultusNetwork", pods.splice_multus_network, two, since=8, until=8)
-    yield _row("appendMultusNetwork", pods.append_multus_network, two, since=9, until=22)
-    yield _row("appendMultusNetwork", pods.append_multus_network_with_namespace, two, since=23)
+    name = "appendMultusNetwork"
+    spliced = inject("func appendMultusNetwork", exact=False)
+    yield _row(name, pods.splice_multus_network, two, since=8, until=8, source=spliced)
+    known = inject(r'net\["name"\] == istioCniNetwork \{')
+    yield _row(name, pods.append_multus_network, two, since=9, until=22, source=known)
+    qualified = inject(r"SplitQualifiedName\(istioCniNetwork\)")
+    yield _row(name, pods.append_multus_network_with_namespace, two, since=23, source=qualified)
 
 
 def _about_texts() -> Iterator[_Row]:
@@ -136,8 +164,10 @@ def _about_texts() -> Iterator[_Row]:
     yield _row("indent", values.indent, (types.INT, _STRING), since=1)
     yield _row("contains", values.contains, two, since=2, result=_BOOL)
     yield _row("toLower", sprig.cases.lower, (_STRING,), since=3)
-    yield _row("valueOrDefault", values.value_or_default, two, since=1, until=1)
-    yield _row("valueOrDefault", values.value_or_default, (_ANY, _ANY), since=2, result=_ANY)
+    of_texts = inject(r"func valueOrDefault\(value string")
+    yield _row("valueOrDefault", values.value_or_default, two, since=1, until=1, source=of_texts)
+    of_any = inject(r"func valueOrDefault\(value (interface|any)")
+    yield _row("valueOrDefault", values.value_or_default, (_ANY, _ANY), since=2, source=of_any, result=_ANY)
 
 
 def _about_json() -> Iterator[_Row]:

@@ -98,7 +98,7 @@ def inject_legacy_by_hand(request: InjectionRequest, snapshot: Snapshot) -> Pod:
     spec, before = made.spec, _spec_of(pod)
     lists = {
         "initContainers": [*(before.get("initContainers") or ()), *spec.init_containers],
-        "containers": [*(before.get("containers") or ()), *spec.containers],
+        "containers": _containers_by_hand(before.get("containers") or (), made),
         "volumes": [*(before.get("volumes") or ()), *spec.volumes],
     }
     if behaviour.kube_inject_pull_secrets:
@@ -110,10 +110,10 @@ def inject_legacy_by_hand(request: InjectionRequest, snapshot: Snapshot) -> Pod:
     annotations = annotations_of(pod)
     after |= _probed_by_hand(after["containers"], annotations, made, snapshot)
     pod = _with_group(pod | {"spec": after}, snapshot)
-    redirect = _redirection(spec, snapshot)
+    added = _metrics_by_hand(annotations, made, snapshot) | _redirection(spec, snapshot)
     return _with_metadata(
         pod,
-        annotations={**redirect, STATUS: made.status},
+        annotations={**added, STATUS: made.status},
         labels=labels_by_hand(labels_of(pod), snapshot.revision, behaviour),
     )
 
@@ -298,6 +298,23 @@ def _probed_by_hand(
             told if container is proxy else rewritten(container, port, behaviour) for container in containers
         ]
     }
+
+
+def _containers_by_hand(before: Iterable[JSONObject], made: _Rendered) -> list[JSONObject]:
+    """Return the pod's containers and the injected ones; a proxy that is waited for is the first of all."""
+    proxy = find_proxy(made.spec.containers) if made.holds_application else None
+    after = [container for container in made.spec.containers if container is not proxy]
+    return [*([] if proxy is None else [proxy]), *before, *after]
+
+
+def _metrics_by_hand(annotations: Mapping[str, str], made: _Rendered, snapshot: Snapshot) -> dict[str, str]:
+    """Return the annotations that lead Prometheus to the agent, which is not told what the pod's own said."""
+    if not snapshot.behaviour.kube_inject_merges_metrics or snapshot.mesh is None:
+        return {}
+    setting = snapshot.mesh.config.get("enablePrometheusMerge")
+    return (
+        merged_annotations(made.mesh_port) if merges_metrics(annotations, setting, snapshot.behaviour) else {}
+    )
 
 
 def _redirection(spec: SidecarInjectionSpec, snapshot: Snapshot) -> dict[str, str]:

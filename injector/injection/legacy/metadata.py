@@ -96,13 +96,13 @@ def labels_by_hand(labels: Mapping[str, str], revision: str, behaviour: Behaviou
 
 
 def merges_metrics(annotations: Mapping[str, str], mesh_setting: bool | None, behaviour: Behaviour) -> bool:  # noqa: FBT001 - a protobuf BoolValue
-    """Tell whether metrics are merged: the annotation, else the mesh, else what the release does."""
+    """Return whether metrics are merged: the annotation decides, else the mesh, else they are."""
     if not behaviour.merges_prometheus:
         return False
     chosen = parse_bool(annotations.get(MERGE) or "")
     if chosen is not None:
         return chosen
-    return behaviour.merges_prometheus_by_default if mesh_setting is None else mesh_setting
+    return mesh_setting is not False
 
 
 def scrape_configuration(annotations: Mapping[str, str]) -> str:

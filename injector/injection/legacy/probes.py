@@ -68,8 +68,6 @@ def told_probers(proxy: JSONObject, containers: Iterable[JSONObject], behaviour:
     if not probers and not behaviour.tells_no_probers:
         return proxy
     text = go_json({path: probers[path] for path in sorted(probers)}, sort_keys=False)
-    if behaviour.probers_in_arguments:
-        return proxy | {"args": [*(proxy.get("args") or ()), "--kubeAppProberConfig", text]}
     return with_env(proxy, {PROBERS: text})
 
 
@@ -109,14 +107,14 @@ def _prober(probe: JSONObject, container: JSONObject, behaviour: Behaviour) -> J
 def rewritten(container: JSONObject, port: int, behaviour: Behaviour) -> JSONObject:
     """Return an application's container whose HTTP probes ask the agent."""
     changed = {
-        key: probe | {"httpGet": _through_agent(probe["httpGet"], path, port)}
+        key: probe | {"httpGet": _through_agent(probe["httpGet"], path, port, behaviour)}
         for key, _ in _PROBES
         for path, probe in _probes({"name": name_of(container), key: (container or {}).get(key)}, behaviour)
     }
     return container | changed if changed else container
 
 
-def _through_agent(action: JSONObject, path: str, port: int) -> JSONObject:
+def _through_agent(action: JSONObject, path: str, port: int, behaviour: Behaviour) -> JSONObject:
     """Return the request to the agent, which speaks HTTP whatever the application speaks."""
-    scheme = {"scheme": "HTTP"} if action.get("scheme") == "HTTPS" else {}
+    scheme = {"scheme": "HTTP"} if action.get("scheme") == "HTTPS" and behaviour.probes_lose_tls else {}
     return action | {"path": path, "port": port} | scheme

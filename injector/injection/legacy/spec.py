@@ -6,6 +6,7 @@ in a string's place becomes its text, unknown fields vanish, and a wrong type is
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,6 +20,9 @@ PARSING_FAILED: Final = (
 )
 
 _DNS_CONFIG: Final = "core/v1.PodDNSConfig"
+_ROOT: Final = re.compile(r"Go value of type")
+_WITHIN: Final = re.compile(r"Go struct field (?!SidecarInjectionSpec)\w+\.")
+
 _LISTS: Final = {
     "initContainers": "core/v1.Container",
     "containers": "core/v1.Container",
@@ -70,7 +74,7 @@ def _decode(rendered: JSON, behaviour: Behaviour) -> SidecarInjectionSpec:
         containers=listed("containers"),
         dns_config=None
         if dns_config is None
-        else _typed(dns_config, go_type(_DNS_CONFIG, behaviour.kubernetes)),
+        else _typed(dns_config, go_type(_DNS_CONFIG, behaviour.kubernetes), "DNSConfig"),
         image_pull_secrets=listed("imagePullSecrets"),
         init_containers=listed("initContainers"),
         redirect_annotations=_strings(fields.get("podRedirectAnnot")),
@@ -87,16 +91,28 @@ _FIELDS: Final = {
 def _objects(value: JSON, key: str, schema: GoType) -> tuple[JSONObject, ...]:
     if value is None:
         return ()
+    field = key[0].upper() + key[1:]
     if not isinstance(value, list):
-        raise _misfit("object", key[0].upper() + key[1:], f"[]v1.{schema.name}")
-    return tuple(_typed({} if item is None else item, schema) for item in value)
+        raise _misfit("object", field, f"[]v1.{schema.name}")
+    return tuple(_typed({} if item is None else item, schema, field) for item in value)
 
 
-def _typed(value: JSON, schema: GoType) -> JSONObject:
+def _typed(value: JSON, schema: GoType, field: str) -> JSONObject:
+    """Return what Go reads; ``field`` of the spec is where the paths in its errors begin."""
     try:
         typed: JSONObject = normalise(value, schema, coerce_strings=True)
     except TypedError:
-        typed = normalise(in_key_order(value), schema, coerce_strings=True)  # which raises Go's error
+        typed = _typed_in_order(value, schema, field)
+    return typed
+
+
+def _typed_in_order(value: JSON, schema: GoType, field: str) -> JSONObject:
+    """Read what does not fit again in Go's order; raises TypedError for the first misfit."""
+    try:
+        typed: JSONObject = normalise(in_key_order(value), schema, coerce_strings=True)
+    except TypedError as error:
+        words = _ROOT.sub(rf"Go struct field SidecarInjectionSpec.{field} of type", str(error))
+        raise TypedError(_WITHIN.sub(rf"\g<0>{field}.", words)) from error
     return typed
 
 

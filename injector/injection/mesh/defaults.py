@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
+from injector.injection.facts import NEWEST, OLDEST, Fact, Span, mesh_code
 from injector.injection.mesh.descriptors import MESH_CONFIG, PROXY_CONFIG, schema_of
 from injector.injection.mesh.message import Message
 from injector.injection.mesh.reading import apply
-from injector.injection.releases import NEWEST, OLDEST, Span
 from injector.json_types import JSON, JSONObject
 
 
@@ -26,8 +26,11 @@ class Default:
     span: Span
 
 
+_SOURCE: Final = mesh_code(r"func Default(Proxy|Mesh)Config\(\)", exact=False)
+
+
 def _row(name: str, value: JSON, since: int = OLDEST, until: int = NEWEST) -> Default:
-    return Default(name=name, value=value, span=Span(since=since, until=until))
+    return Default(name=name, value=value, span=Span(since=since, until=until, source=_SOURCE))
 
 
 PROXY_DEFAULTS: Final[tuple[Default, ...]] = (
@@ -108,6 +111,13 @@ MESH_DEFAULTS: Final[tuple[Default, ...]] = (
 )
 
 
+FACTS: Final = tuple(
+    Fact(name=f"{message}.{row.name}", meaning="is by default", span=row.span, value=row.value)
+    for message, rows in (("ProxyConfig", PROXY_DEFAULTS), ("MeshConfig", MESH_DEFAULTS))
+    for row in rows
+)
+
+
 def _in_force(rows: tuple[Default, ...], minor: int) -> JSONObject:
     return {row.name: row.value for row in rows if row.span.covers(minor)}
 
@@ -127,14 +137,16 @@ def default_mesh_config(minor: int) -> Message:
     return mesh.replace(defaultConfig=default_proxy_config(minor).data)
 
 
-def clean_proxy_config(config: Message, defaults: Message) -> Message:
-    """Return ``config`` without the fields that are as in ``defaults``, and without an empty proxyMetadata.
+def clean_proxy_config(config: Message, defaults: Message, *, metadata: bool = True) -> Message:
+    """Return ``config`` without the fields that are as in ``defaults``.
 
-    Istio takes them away before it prints a ProxyConfig, from 1.6 on.
+    Istio takes them away before it prints a ProxyConfig, from 1.6 on; ``metadata`` says whether an empty
+    proxyMetadata goes as well.
     """
     data: Mapping[str, Any] = {
         name: value
         for name, value in config.data.items()
-        if not (name in defaults.data and defaults.data[name] == value) and (name != "proxyMetadata" or value)
+        if not (name in defaults.data and defaults.data[name] == value)
+        and (name != "proxyMetadata" or value or not metadata)
     }
     return Message(type=config.type, data=data)

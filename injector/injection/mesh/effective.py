@@ -11,22 +11,31 @@ from collections.abc import Iterable, Mapping
 from typing import Final, TypeVar
 
 from injector.errors import ConfigError
+from injector.injection.facts import Fact, Span, layer_code, mesh_code
 from injector.injection.mesh.annotation import parse_annotation
 from injector.injection.mesh.descriptors import PROXY_CONFIG_RESOURCE
 from injector.injection.mesh.loading import Mesh
 from injector.injection.mesh.merging import layer, merge_proxy_config
 from injector.injection.mesh.message import Message, MessageError
 from injector.injection.mesh.reading import apply
-from injector.injection.releases import Span
 from injector.json_types import JSONObject
 
-_ANNOTATES: Final = Span(since=6)
-_LAYERS: Final = Span(since=13)
+_ANNOTATES: Final = Span(since=6, source=mesh_code("func ApplyProxyConfig"))
+_LAYERS: Final = Span(since=13, source=layer_code("func mergeWithPrecedence"))
 _REMEMBERED: Final = 1024  # results: one for each annotation text and set of resources seen lately
 _RESOURCE_FIELDS: Final = (
-    ("concurrency", "concurrency"),
-    ("environmentVariables", "proxyMetadata"),
-    ("image", "image"),
+    ("concurrency", "concurrency", Span(since=13, source=layer_code(r"mcpc\.Concurrency = "))),
+    ("environmentVariables", "proxyMetadata", Span(since=13, source=layer_code(r"mcpc\.ProxyMetadata = "))),
+    ("image", "image", Span(since=14, source=layer_code(r"mcpc\.Image = "))),
+)
+
+FACTS: Final = (
+    Fact(name="proxy.istio.io/config", meaning="is laid over the mesh's ProxyConfig", span=_ANNOTATES),
+    Fact(name="ProxyConfig resources", meaning="are laid over the mesh's ProxyConfig", span=_LAYERS),
+    *(
+        Fact(name=f"ProxyConfig.{name}", meaning="counts in a resource", span=span)
+        for name, _, span in _RESOURCE_FIELDS
+    ),
 )
 
 
@@ -149,8 +158,8 @@ def _read(resource: JSONObject, mesh: Mesh) -> _Resource:
     known = mesh.proxy_defaults.type.by_json_name
     data = {
         target: given.data[name]
-        for name, target in _RESOURCE_FIELDS
-        if name in given.data and target in known
+        for name, target, span in _RESOURCE_FIELDS
+        if name in given.data and target in known and span.covers(mesh.minor)
     }
     selector = given.get("selector")
     labels = (selector or {}).get("matchLabels", {})

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from injector.errors import ConfigError, YAMLError
+from injector.injection.facts import Fact, Span, inject, mesh_code
 from injector.injection.mesh.defaults import clean_proxy_config, default_mesh_config, default_proxy_config
 from injector.injection.mesh.descriptors import MESH_CONFIG, schema_of
 from injector.injection.mesh.merging import merge_proxy_config
@@ -18,16 +19,26 @@ from injector.injection.mesh.mesh_validation import mesh_faults
 from injector.injection.mesh.message import Message, MessageError
 from injector.injection.mesh.reading import apply, unknown_fields
 from injector.injection.mesh.writing import proto_to_json, to_json
-from injector.injection.releases import Span
 from injector.json_types import JSON
 from injector.kubeyaml import load
 
-_DEFAULTS_AGAIN: Final = Span(
-    until=6
-)  # what was parsed is printed and laid over the defaults: a zero is lost
-_MERGES_PROVIDERS: Final = Span(since=11)
-_UNITES_ALIASES: Final = Span(since=12)
-_CLEANS: Final = Span(since=6)
+_DEFAULTS_AGAIN: Final = Span(until=6, source=mesh_code("origProxyConfigYAML"))
+_MERGES_PROVIDERS: Final = Span(since=11, source=mesh_code("prevExtensionProviders"))
+_UNITES_ALIASES: Final = Span(since=12, source=mesh_code("prevTrustDomainAliases"))
+_CLEANS: Final = Span(since=6, source=inject("func cleanProxyConfig"))
+_CLEANS_METADATA: Final = Span(since=9, source=inject(r"len\(pc\.ProxyMetadata\) == 0"))
+
+FACTS: Final = (
+    Fact(
+        name="defaultConfig",
+        meaning="is printed and laid over the defaults: a zero is lost",
+        span=_DEFAULTS_AGAIN,
+    ),
+    Fact(name="extensionProviders", meaning="are merged by name", span=_MERGES_PROVIDERS),
+    Fact(name="trustDomainAliases", meaning="are united with the default ones", span=_UNITES_ALIASES),
+    Fact(name="protoToJSON", meaning="prints a ProxyConfig without its defaults", span=_CLEANS),
+    Fact(name="protoToJSON", meaning="and without an empty proxyMetadata", span=_CLEANS_METADATA),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +63,9 @@ class Mesh:
     def to_template_json(self, message: Message) -> str:
         """Return what the template function protoToJSON prints: a ProxyConfig without its defaults (1.6)."""
         if message.type is self.proxy_defaults.type and _CLEANS.covers(self.minor):
-            message = clean_proxy_config(message, self.proxy_defaults)
+            message = clean_proxy_config(
+                message, self.proxy_defaults, metadata=_CLEANS_METADATA.covers(self.minor)
+            )
         return proto_to_json(message)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from injector.errors import YAMLError
+from injector.injection.facts import Fact, Span, layer_code, mesh_code
 from injector.injection.mesh.descriptors import (
     DurationType,
     MessageField,
@@ -21,15 +22,23 @@ from injector.injection.mesh.duration import SECOND
 from injector.injection.mesh.message import Data, Message
 from injector.injection.mesh.reading import apply
 from injector.injection.mesh.writing import proto_to_json
-from injector.injection.releases import Span
 from injector.json_types import JSON
 from injector.kubeyaml import load
 
-_OVERLAYS_METADATA: Final = Span(since=10)
-_KEEPS_HEADERS: Final = Span(since=19)
+_OVERLAYS_METADATA: Final = Span(since=10, source=mesh_code("func mergeMap"))
+_KEEPS_HEADERS: Final = Span(since=19, source=mesh_code("func correctProxyHeaders"))
 _KEPT_HEADERS: Final = ("forwardedClientCert", "requestId", "attemptCount", "server", "envoyDebugHeaders")
-_PROTO_MERGE: Final = Span(since=13, until=15)
-_REPLACES_IMAGE: Final = Span(since=14)
+_PROTO_MERGE: Final = Span(since=13, until=15, source=layer_code(r"\.Merge\(merged, pcs"))
+_REPLACES_IMAGE: Final = Span(since=14, until=15, source=layer_code(r"merged\.Image = "))
+_REPLACES_DURATIONS: Final = Span(since=14, until=15, source=layer_code(r"merge\.Merge\(merged, pcs"))
+
+FACTS: Final = (
+    Fact(name="proxyMetadata", meaning="is laid over key by key", span=_OVERLAYS_METADATA),
+    Fact(name="proxyHeaders", meaning="what is not given of it is kept", span=_KEEPS_HEADERS),
+    Fact(name="layers of a ProxyConfig", meaning="are joined by protobuf's Merge", span=_PROTO_MERGE),
+    Fact(name="image of a layer", meaning="replaces the lower one", span=_REPLACES_IMAGE),
+    Fact(name="durations of a layer", meaning="replace the lower ones, also 0s", span=_REPLACES_DURATIONS),
+)
 
 
 def merge_proxy_config(base: Message, value: JSON) -> Message:
@@ -95,7 +104,7 @@ def _merge(declared: MessageType, before: Data, after: Data) -> Data:
         if each.oneof:
             _clear_siblings(declared, data, each)
         known = data.get(each.json_name)
-        data[each.json_name] = value if known is None else _merge_field(each, known, value)
+        data[each.json_name] = value if known is None else _merge_field(declared, each, known, value)
     return data
 
 
@@ -105,11 +114,13 @@ def _clear_siblings(declared: MessageType, data: dict[str, Any], each: MessageFi
             data.pop(sibling, None)
 
 
-def _merge_field(each: MessageField, before: Any, after: Any) -> Any:
+def _merge_field(message: MessageType, each: MessageField, before: Any, after: Any) -> Any:
     if each.label == "list":
         return [*before, *after]
     if each.label == "map":
         return {**before, **after}
+    if isinstance(each.type, DurationType) and _REPLACES_DURATIONS.covers(message.schema.minor):
+        return after
     merge = _MERGES.get(type(each.type))
     return after if merge is None else merge(each.type, before, after)
 

@@ -11,20 +11,20 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from injector.gotemplate.quoting import quote
+from injector.injection.facts import Fact
 from injector.injection.mesh.addresses import address_fault, domain_fault, is_label, port_fault
 from injector.injection.mesh.duration import MILLISECOND
 from injector.injection.mesh.localities import locality_faults, zone_aware_faults
 from injector.injection.mesh.message import Data, Message
 from injector.injection.mesh.validation import (
-    Check,
     connect_timeout_faults,
     duration_fault,
     faults_of,
+    made_by,
     prefixed,
     proxy_config_faults,
     refresh_fault,
 )
-from injector.injection.releases import Span
 
 _UPGRADE: Final = 2  # ConnectionPoolSettings.HTTPSettings.H2UpgradePolicy
 _HTTP_COUNTS: Final = (
@@ -169,20 +169,33 @@ def _durations(settings: Data, names: Sequence[str]) -> Iterator[str]:
 
 
 _BEFORE_PROXY_CONFIG: Final = (
-    Check(check=_mixer("mixerCheckServer", "Policy Check"), span=Span(until=7)),
-    Check(check=_mixer("mixerReportServer", "Telemetry"), span=Span(until=7)),
-    Check(check=_listen_port),
-    Check(check=connect_timeout_faults),
-    Check(check=_auth_policy, span=Span(until=0)),
-    Check(check=_refresh_delay("rdsRefreshDelay", "rds"), span=Span(until=0)),
-    Check(check=_refresh_delay("sdsRefreshDelay", "sds"), span=Span(until=0)),
-    Check(check=_detection_timeout, span=Span(since=5)),
+    made_by(
+        _mixer("mixerCheckServer", "Policy Check"), "mixerCheckServer", "invalid Policy Check Server", until=7
+    ),
+    made_by(
+        _mixer("mixerReportServer", "Telemetry"), "mixerReportServer", "invalid Telemetry Server", until=7
+    ),
+    made_by(_listen_port, "proxyListenPort", "invalid proxy listen port:"),
+    made_by(connect_timeout_faults, "connectTimeout", "invalid connect timeout:"),
+    made_by(_auth_policy, "authPolicy", r"mesh\.AuthPolicy", until=0),
+    made_by(
+        _refresh_delay("rdsRefreshDelay", "rds"), "rdsRefreshDelay", "invalid rds refresh delay", until=0
+    ),
+    made_by(
+        _refresh_delay("sdsRefreshDelay", "sds"), "sdsRefreshDelay", "invalid sds refresh delay", until=0
+    ),
+    made_by(_detection_timeout, "protocolDetectionTimeout", "invalid protocol detection timeout", 5),
 )
 _BEHIND_PROXY_CONFIG: Final = (
-    Check(check=_localities, span=Span(since=1)),
-    Check(check=_zones, span=Span(since=31)),
-    Check(check=_service_settings, span=Span(since=6)),
-    Check(check=_trust_domains, span=Span(since=8)),
-    Check(check=_mesh_tls, span=Span(since=18)),
-    Check(check=_default_traffic_policy, span=Span(since=31)),
+    made_by(_localities, "localityLbSetting", r"LocalityLbSetting\(", 1),
+    made_by(_zones, "localityLbSetting.zoneAware", r"[Zz]oneAware", 31),
+    made_by(_service_settings, "serviceSettings", "validateServiceSettings", 6),
+    made_by(_trust_domains, "trustDomain and its aliases", "validateTrustDomainConfig", 8),
+    made_by(_mesh_tls, "meshMTLS and tlsDefaults", "validateMeshTLSConfig|ValidateMeshTLSConfig", 18),
+    made_by(_default_traffic_policy, "defaultTrafficPolicy", "DefaultTrafficPolicy", 31),
+)
+
+FACTS: Final = tuple(
+    Fact(name="MeshConfig", meaning=f"{each.meaning} is checked", span=each.span)
+    for each in (*_BEFORE_PROXY_CONFIG, *_BEHIND_PROXY_CONFIG)
 )

@@ -8,27 +8,32 @@ pkg/config/validation, ValidateMeshConfigProxyConfig). What is wrong with the re
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from injector.gotemplate.quoting import quote
+from injector.injection.facts import NEWEST, OLDEST, Fact, Span, source_in
 from injector.injection.mesh.addresses import address_fault, port_fault
 from injector.injection.mesh.descriptors import json_name
 from injector.injection.mesh.duration import MILLISECOND, SECOND, format_duration
 from injector.injection.mesh.message import Data, Message
-from injector.injection.releases import Span
 
 _HOUR: Final = 3600 * SECOND
-_GOLANG: Final = Span(since=14)
-_CORRECT_SPELLING: Final = Span(since=21)
-_LIMITS_DRAIN: Final = Span(until=21)
-_NEEDS_CACERT: Final = Span(until=5)
-_PREFIXES_AUTH_POLICY: Final = Span(since=11)
-_HAS_CREDENTIAL_NAME: Final = Span(since=7)
-_SKIPS_VERIFY: Final = Span(since=19)
-_HAS_CONFIG_MAPS: Final = Span(since=26)
-_SHORT_CONNECT_TIMEOUT: Final = Span(until=19)
-_HAS_CRL: Final = Span(since=22)
+_checks = source_in(
+    "pilot/pkg/model/validation.go pkg/config/validation/validation.go "
+    "pkg/config/validation/agent/validation.go"
+)
+_CORRECT_SPELLING: Final = Span(since=21, source=_checks("private key provider configuration is required"))
+_LIMITS_DRAIN: Final = Span(until=21, source=_checks(r"drain time %v must be <"))
+_NEEDS_CACERT: Final = Span(since=1, until=5, source=_checks("cacertPath is required"))
+_PREFIXES_AUTH_POLICY: Final = Span(since=11, source=_checks("invalid authentication policy:"))
+_HAS_CREDENTIAL_NAME: Final = Span(
+    since=7, source=_checks("client certificates or CA certificate .*If credential")
+)
+_SKIPS_VERIFY: Final = Span(since=19, source=_checks("when InsecureSkipVerify is set true"))
+_HAS_CONFIG_MAPS: Final = Span(since=26, source=_checks(r"invalid configmap:// credentialName"))
+_SHORT_CONNECT_TIMEOUT: Final = Span(until=19, source=_checks(r"connectTimeoutMax += time.Second \* 30"))
+_HAS_CRL: Final = Span(since=22, source=_checks("or CA CRL If credentialName is set"))
 _CONFIG_MAP: Final = "configmap://"
 _CONNECTION_SETTINGS: Final = (
     *(
@@ -57,10 +62,18 @@ _SIMPLE, _MUTUAL = 1, 2  # ClientTLSSettings.TLSmode
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One check of Istio's, and the minors that make it."""
+    """One check of Istio's, what it looks at, and the minors that make it."""
 
     check: Callable[[Message], list[str]]
-    span: Span = field(default_factory=Span)
+    meaning: str
+    span: Span
+
+
+def made_by(
+    check: Callable[[Message], list[str]], meaning: str, words: str, since: int = OLDEST, until: int = NEWEST
+) -> Check:
+    """Return a check of the minors in whose validation ``words``, a pattern, can be found."""
+    return Check(check=check, meaning=meaning, span=Span(since=since, until=until, source=_checks(words)))
 
 
 def multierror(faults: Iterable[str]) -> str:
@@ -324,29 +337,69 @@ def _connection_settings(config: Message) -> list[str]:
 
 
 _CHECKS: Final = (
-    Check(check=_required("configPath", "config path must be set")),
-    Check(check=_required("binaryPath", "binary path must be set")),
-    Check(check=_required("serviceCluster", "service cluster must be set"), span=Span(until=12)),
-    Check(check=_cluster_name, span=Span(since=13)),
-    Check(check=_parent_and_drain, span=Span(until=16)),
-    Check(check=_drain, span=Span(since=17)),
-    Check(check=_refresh_delay, span=Span(until=0)),
-    Check(check=_discovery_address),
-    Check(check=_address("zipkinAddress", "zipkin", quotes=False), span=Span(until=0)),
-    Check(check=_lightstep, span=Span(since=1)),
-    Check(check=_collector("zipkin", host_ip=False), span=Span(since=1, until=7)),
-    Check(check=_collector("zipkin", host_ip=True), span=Span(since=8)),
-    Check(check=_collector("datadog", host_ip=True), span=Span(since=1)),
-    Check(check=connect_timeout_faults, span=Span(until=5)),
-    Check(check=_tracing_tls, span=Span(since=6)),
-    Check(check=_custom_tags, span=Span(since=13)),
-    Check(check=_address("statsdUdpAddress", "statsd udp")),
-    Check(check=_address("envoyMetricsServiceAddress", "envoy metrics service"), span=Span(since=1)),
-    Check(check=_address("envoyMetricsService", "envoy metrics service"), span=Span(since=3)),
-    Check(check=_address("envoyAccessLogService", "envoy access log service"), span=Span(since=3)),
-    Check(check=_port("proxyAdminPort", "proxy admin")),
-    Check(check=_auth_policy),
-    Check(check=_port("statusPort", "status"), span=Span(since=11)),
-    Check(check=_private_key_provider, span=_GOLANG),
-    Check(check=_connection_settings, span=Span(since=31)),
+    made_by(_required("configPath", "config path must be set"), "configPath", "config path must be set"),
+    made_by(_required("binaryPath", "binary path must be set"), "binaryPath", "binary path must be set"),
+    made_by(
+        _required("serviceCluster", "service cluster must be set"),
+        "serviceCluster",
+        "service cluster must be set",
+        until=12,
+    ),
+    made_by(
+        _cluster_name,
+        "serviceCluster or tracingServiceName",
+        "oneof service cluster or tracing service name",
+        13,
+    ),
+    made_by(_parent_and_drain, "parentShutdownDuration", r"ValidateParentAndDrain\(config", until=16),
+    made_by(_drain, "drainDuration", r"ValidateDrainDuration\(config", 17),
+    made_by(_refresh_delay, "discoveryRefreshDelay", "invalid refresh delay:", until=0),
+    made_by(_discovery_address, "discoveryAddress", "invalid discovery address:"),
+    made_by(
+        _address("zipkinAddress", "zipkin", quotes=False), "zipkinAddress", "invalid zipkin address:", until=0
+    ),
+    made_by(_lightstep, "tracing.lightstep", "invalid lightstep config:", 1),
+    made_by(_collector("zipkin", host_ip=False), "tracing.zipkin", r"Address\(z\.GetAddress", 1, 7),
+    made_by(_collector("zipkin", host_ip=True), "tracing.zipkin", r"Replace\(z\.GetAddress", 8),
+    made_by(_collector("datadog", host_ip=True), "tracing.datadog", "invalid datadog config:", 1),
+    made_by(connect_timeout_faults, "connectTimeout", r"ValidateConnectTimeout\(config\.", until=5),
+    made_by(_tracing_tls, "tracing.tlsSettings", "invalid tracing TLS config:", 6),
+    made_by(_custom_tags, "tracing.customTags", "invalid tracing custom tags:", 13),
+    made_by(_address("statsdUdpAddress", "statsd udp"), "statsdUdpAddress", "invalid statsd udp address"),
+    made_by(
+        _address("envoyMetricsServiceAddress", "envoy metrics service"),
+        "envoyMetricsServiceAddress",
+        r"ValidateProxyAddress\(config\.EnvoyMetricsServiceAddress",
+        1,
+    ),
+    made_by(
+        _address("envoyMetricsService", "envoy metrics service"),
+        "envoyMetricsService",
+        r"config\.EnvoyMetricsService != nil",
+        3,
+    ),
+    made_by(
+        _address("envoyAccessLogService", "envoy access log service"),
+        "envoyAccessLogService",
+        r"config\.EnvoyAccessLogService != nil",
+        3,
+    ),
+    made_by(_port("proxyAdminPort", "proxy admin"), "proxyAdminPort", "invalid proxy admin port:"),
+    made_by(_auth_policy, "controlPlaneAuthPolicy", "unrecognized control plane auth policy"),
+    made_by(_port("statusPort", "status"), "statusPort", "invalid status port:", 11),
+    made_by(_private_key_provider, "privateKeyProvider", "func validatePrivateKeyProvider", 14),
+    made_by(_connection_settings, "connectionSettings", "invalid connection settings:", 31),
+)
+
+FACTS: Final = (
+    *(Fact(name="ProxyConfig", meaning=f"{each.meaning} is checked", span=each.span) for each in _CHECKS),
+    Fact(name="privateKeyProvider", meaning="is spelt correctly in errors", span=_CORRECT_SPELLING),
+    Fact(name="drainDuration", meaning="is an hour at the most", span=_LIMITS_DRAIN),
+    Fact(name="tracing.lightstep", meaning="needs cacertPath where it is secure", span=_NEEDS_CACERT),
+    Fact(name="connectTimeout", meaning="is 30 s at the most", span=_SHORT_CONNECT_TIMEOUT),
+    Fact(name="tlsSettings.credentialName", meaning="excludes certificates", span=_HAS_CREDENTIAL_NAME),
+    Fact(name="tlsSettings.credentialName", meaning="may name a ConfigMap", span=_HAS_CONFIG_MAPS),
+    Fact(name="tlsSettings.insecureSkipVerify", meaning="excludes authorities", span=_SKIPS_VERIFY),
+    Fact(name="tlsSettings.caCrl", meaning="counts among certificates", span=_HAS_CRL),
+    Fact(name="controlPlaneAuthPolicy", meaning="is named in its error", span=_PREFIXES_AUTH_POLICY),
 )

@@ -25,34 +25,48 @@ FEATURE: Final = "ENABLE_NATIVE_SIDECARS"
 ANNOTATION: Final = "sidecar.istio.io/nativeSidecar"
 
 _MINOR_WITH_NATIVE_SIDECARS: Final = 33
-_KUBELET_VERSION: Final = re.compile(r"v?\d+\.(?P<minor>\d+)(?:\.\d+)*(?:[-+~].*)?")
+# hashicorp/go-version's grammar: numbers, what came before the release, what it was built from.
+_WORD: Final = r"[0-9A-Za-z~-]"
+_KUBELET_VERSION: Final = re.compile(
+    r"v?(?P<numbers>[0-9]+(?:\.[0-9]+)*?)"
+    rf"(?:(?:-[0-9]|-?[A-Za-z~-]){_WORD}*(?:\.{_WORD}+)*)?"
+    rf"(?:\+{_WORD}+(?:\.{_WORD}+)*)?"
+)
+_LARGEST_NUMBER: Final = 2**63 - 1  # Go reads each into an int64
+_SWITCH: Final = {"true": True, "false": False}
+_AUTO: Final = "auto"
 
 
 def detect_native(
-    behaviour: Behaviour, env: Mapping[str, str], nodes: Mapping[str, str], node_name: str
+    behaviour: Behaviour, env: Mapping[str, str], nodes: Mapping[str, str] | None, node_name: str
 ) -> bool:
-    """Tell whether proxies are native sidecars unless a pod says otherwise.
+    """Return whether proxies are native sidecars unless a pod says otherwise.
 
-    Up to 1.26 the feature's switch decides. From 1.27 it may be ``auto``, its default: the kubelet of
-    the pod's node decides where the node is known, else all of ``nodes`` (name -> kubelet version)
-    have to be new enough; no node at all means no.
+    Up to 1.26 the feature's switch decides. From 1.27 it is "true", "false" or "auto", its default, and
+    anything else is "false". With "auto" the kubelet of the pod's node decides where the node is known,
+    else all of ``nodes`` (name -> kubelet version) have to be new enough: a cluster without any has none
+    that is too old. None is a cluster of which nothing is known; there they are not native.
     """
-    switch = env.get(FEATURE, "")
     if not behaviour.native_sidecars_auto:
-        return behaviour.native_sidecars_by_feature and parse_bool(switch) is True
-    chosen = parse_bool(switch)
-    if chosen is not None:
-        return chosen
+        return behaviour.native_sidecars_by_feature and parse_bool(env.get(FEATURE, "")) is True
+    switch = env.get(FEATURE, _AUTO)
+    if switch != _AUTO:
+        return _SWITCH.get(switch, False)
+    if nodes is None:
+        return False
     if node_name in nodes:
         return _new_enough(nodes[node_name])
     # A cluster has thousands of nodes and two or three versions of them.
-    return bool(nodes) and all(map(_new_enough, set(nodes.values())))
+    return all(map(_new_enough, set(nodes.values())))
 
 
 @lru_cache(maxsize=64)
 def _new_enough(version: str) -> bool:
     match = _KUBELET_VERSION.fullmatch(version)
-    return match is not None and int(match["minor"]) >= _MINOR_WITH_NATIVE_SIDECARS
+    numbers = [int(number) for number in match["numbers"].split(".")] if match else []
+    if len(numbers) < 2 or max(numbers) > _LARGEST_NUMBER:  # "1" is 1.0
+        return False
+    return numbers[1] >= _MINOR_WITH_NATIVE_SIDECARS
 
 
 def native_for(annotation: str | None, behaviour: Behaviour, *, by_default: bool) -> bool:

@@ -14,7 +14,7 @@ from typing import Final
 from injector.errors import InjectionError, TemplateError, YAMLError
 from injector.injection.annotations import validate
 from injector.injection.mesh.annotation import ANNOTATION as PROXY_CONFIG
-from injector.injection.overlay.containers import annotations_of, labels_of, metadata_of, with_labels
+from injector.injection.overlay.containers import KINDS, annotations_of, labels_of, metadata_of, with_labels
 from injector.injection.overlay.environment import CLUSTER, complete, set_environment
 from injector.injection.overlay.merge import Overlay, PodTypes
 from injector.injection.overlay.metrics import announce_secure_port, merge_metrics
@@ -29,6 +29,7 @@ from injector.injection.overlay.settings import DEFAULT_CLUSTER, Settings, setti
 from injector.injection.overlay.status import NETWORK_LABEL, mark, status_text
 from injector.injection.overlay.strip import reinsert, strip
 from injector.injection.overlay.users import adjust_init_user, reset_openshift_user
+from injector.injection.owner import without_deployment_config
 from injector.injection.render import (
     Injected,
     InjectionTemplate,
@@ -123,7 +124,9 @@ def _begin(request: InjectionRequest, snapshot: Snapshot) -> Injection:
         label=labels_of(original).get(NETWORK_LABEL),
     )
     if (environment.get(CLUSTER) or DEFAULT_CLUSTER) != settings.local_cluster:
-        snapshot = replace(snapshot, nodes={}, namespaces={})  # nothing is known of another cluster
+        # Nothing is known of another cluster; up to 1.21 Istio looks into its own instead.
+        namespaces = {} if snapshot.behaviour.namespaces_by_cluster else snapshot.namespaces
+        snapshot = replace(snapshot, nodes=None, namespaces=namespaces)
     node = (original.get("spec") or {}).get("nodeName", "")
     return Injection(
         request=request,
@@ -146,11 +149,9 @@ def _original(request: InjectionRequest, snapshot: Snapshot, settings: Settings)
     if request.namespace and not request.by_hand and "namespace" not in metadata_of(pod):
         pod = pod | {"metadata": metadata_of(pod) | {"namespace": request.namespace}}
     if snapshot.behaviour.loses_deployment_config_label and request.workload.kind == "DeploymentConfig":
-        pod = with_labels(
-            pod, {key: value for key, value in labels_of(pod).items() if key != "deploymentconfig"}
-        )
+        pod = with_labels(pod, without_deployment_config(dict(labels_of(pod))))
     if settings.openshift and snapshot.behaviour.resets_openshift_user and not request.by_hand:
-        pod = reset_openshift_user(pod)
+        pod = reset_openshift_user(pod, KINDS if snapshot.behaviour.compares_init_users else ("containers",))
     return pod
 
 

@@ -6,12 +6,14 @@ another user for the proxy changes those rules as well.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from injector.injection.overlay.containers import (
     INIT,
     PROXY,
     VALIDATION,
+    Kind,
     Place,
     annotations_of,
     container_at,
@@ -77,17 +79,18 @@ def _redirecting(container: JSONObject, user: int) -> JSONObject:
     return container | {"args": arguments}
 
 
-def reset_openshift_user(pod: Pod) -> Pod:
+def reset_openshift_user(pod: Pod, compared: Sequence[Kind]) -> Pod:
     """Return the pod whose istio-proxy has no user of its own where it is the application's.
 
     OpenShift gives all containers of a pod one user; traffic of the application would pass by the
-    proxy. Two containers without a user have the same one, 0, as Istio sees it.
+    proxy. Two containers without a user have the same one, 0, as Istio sees it. Only users of the
+    ``compared`` lists are looked at: a native sidecar's counts as unset where its list is not.
     """
     place = place_of(pod, PROXY)
     if place is None or not container_at(pod, place).get("securityContext"):
         return pod
     proxy_user, application_user = 0, 0
-    for _, container in places(pod):
+    for _, container in places(pod, compared):
         user = _security(container).get(_USER)
         if user is None or name_of(container) in (VALIDATION, INIT):
             continue

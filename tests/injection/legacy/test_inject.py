@@ -89,7 +89,11 @@ def test_the_group_of_the_proxy_is_set_as_the_release_does() -> None:
     pod = a_pod(spec={"securityContext": {"runAsUser": 5}})
     assert injected(pod, "1.2")["spec"]["securityContext"] == {"runAsUser": 5}
     assert injected(pod, "1.2", mesh=sds)["spec"]["securityContext"] == {"fsGroup": 1337}
+    assert injected(pod, "1.3", mesh=sds)["spec"]["securityContext"] == {"fsGroup": 1337}
     assert injected(pod, "1.4", mesh=sds)["spec"]["securityContext"] == {"runAsUser": 5, "fsGroup": 1337}
+    without_mount = "sdsUdsPath: unix:/x"
+    assert injected(pod, "1.2", mesh=without_mount)["spec"]["securityContext"] == {"runAsUser": 5}
+    assert injected(pod, "1.3", mesh=without_mount)["spec"]["securityContext"] == {"fsGroup": 1337}
     assert injected(pod, "1.8")["spec"]["securityContext"] == {"runAsUser": 5, "fsGroup": 1337}
     off = {"ENABLE_LEGACY_FSGROUP_INJECTION": "false"}
     assert injected(pod, "1.8", env=off)["spec"]["securityContext"] == {"runAsUser": 5}

@@ -54,6 +54,29 @@ def test_the_oldest_release_knows_neither_dns_nor_probes() -> None:
 
 
 @pytest.mark.parametrize(
+    ("rendered", "place"),
+    [
+        (
+            {"containers": [{"args": [{}]}]},
+            "object into Go struct field Container.Containers.args of type string",
+        ),
+        (
+            {"containers": [5]},
+            "number into Go struct field SidecarInjectionSpec.Containers of type v1.Container",
+        ),
+        (
+            {"initContainers": [{"env": [{"value": []}]}]},
+            "array into Go struct field EnvVar.InitContainers.env.value of type string",
+        ),
+    ],
+)
+def test_a_fault_is_told_with_its_path_from_the_spec(rendered: Any, place: str) -> None:
+    with pytest.raises(InjectionError) as refusal:
+        decode_spec(rendered, LATEST)
+    assert str(refusal.value).endswith(f"json: cannot unmarshal {place}")
+
+
+@pytest.mark.parametrize(
     "rendered",
     [
         [1],
@@ -77,7 +100,7 @@ def test_what_does_not_fit_is_an_error(rendered: Any) -> None:
     [
         ({"volumes": 5, "containers": 5}, "Containers"),
         ({"podRedirectAnnot": 5, "initContainers": 5}, "InitContainers"),
-        ({"containers": [{"tty": [], "args": 5}]}, "Container.args"),
+        ({"containers": [{"tty": [], "args": 5}]}, "Container.Containers.args"),
     ],
 )
 def test_of_several_misfits_the_first_in_the_order_of_keys_is_named(rendered: Any, named: str) -> None:

@@ -50,12 +50,23 @@ def told(container: dict[str, Any], release: str) -> dict[str, Any]:
     )
 
 
-def test_1_1_tells_the_agent_by_argument() -> None:
-    container = {"name": "app", "livenessProbe": {"httpGet": {"port": 80}}}
-    assert told(container, "1.1")["args"] == [
-        "--kubeAppProberConfig",
-        '{"/app-health/app/livez":{"port":80}}',
-    ]
+@pytest.mark.parametrize(
+    ("release", "text"),
+    [
+        ("1.1", '{"/app-health/app/livez":{"port":80}}'),
+        ("1.4", '{"/app-health/app/livez":{"port":80}}'),
+        ("1.5", '{"/app-health/app/livez":{"httpGet":{"port":80},"timeoutSeconds":3}}'),
+    ],
+)
+def test_the_agent_is_told_of_timeouts_from_1_5(release: str, text: str) -> None:
+    container = {"name": "app", "livenessProbe": {"httpGet": {"port": 80}, "timeoutSeconds": 3}}
+    assert told(container, release)["env"] == [{"name": "ISTIO_KUBE_APP_PROBERS", "value": text}]
+
+
+@pytest.mark.parametrize(("release", "scheme"), [("1.1", "HTTPS"), ("1.2", "HTTP")])
+def test_a_probe_by_https_becomes_one_by_http_from_1_2(release: str, scheme: str) -> None:
+    container = {"name": "app", "livenessProbe": {"httpGet": {"port": 443, "scheme": "HTTPS"}}}
+    assert rewritten(container, 15020, behaviour_of(release))["livenessProbe"]["httpGet"]["scheme"] == scheme
 
 
 def test_fields_stand_in_gos_order_and_headers_are_complete() -> None:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from injector.injection.mesh.defaults import clean_proxy_config, default_mesh_config, default_proxy_config
+from injector.injection.mesh.loading import load_mesh
 from injector.injection.mesh.writing import proto_to_json, to_json
 from injector.injection.releases import NEWEST
 from tests.injection.mesh.builders import a_proxy_config
@@ -30,6 +31,12 @@ def test_cleaning_keeps_what_differs_and_drops_an_empty_metadata():
     config = a_proxy_config("{statusPort: 15020, drainDuration: 46s, proxyMetadata: {}, meshId: m}", 11)
     cleaned = clean_proxy_config(config, default_proxy_config(11))
     assert proto_to_json(cleaned) == '{"drainDuration":"46s","meshId":"m"}'
+
+
+def test_up_to_one_eight_an_empty_metadata_is_printed():
+    for minor, text in ((8, '{"proxyMetadata":{}}'), (9, "{}")):
+        mesh = load_mesh("defaultConfig: {proxyMetadata: {}}", minor)
+        assert mesh.to_template_json(mesh.proxy_config) == text
 
 
 def test_zero_as_an_explicit_wrapper_is_no_default():

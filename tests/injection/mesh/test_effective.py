@@ -117,6 +117,11 @@ def test_a_resource_may_name_an_image():
     assert found.of("shop", {}, None).get("image") == {"imageType": "debug"}
 
 
+def test_an_image_of_a_resource_does_not_count_in_one_thirteen():
+    found = configs(a_resource(image={"imageType": "debug"}, concurrency=7), minor=13).of("shop", {}, None)
+    assert (found.get("image"), found.get("concurrency")) == (None, 7)
+
+
 def test_resources_do_not_count_before_one_thirteen():
     assert configs(a_resource(concurrency=7), minor=12).of("shop", {}, None).get("concurrency") == 2
 

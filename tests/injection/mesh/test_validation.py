@@ -81,6 +81,7 @@ TABLE = [
         7,
         ['invalid zipkin config: "$(HOST_IP)" is not a valid hostname or an IP address'],
     ),
+    ("tracing: {zipkin: {address: '$(HOST_IP):1'}}", 8, []),
     ("tracing: {datadog: {address: '$(HOST_IP):1'}}", 8, []),
     ("tracing: {datadog: {address: bad}}", 8, [f"invalid datadog config: {ADDRESS}"]),
     (
@@ -114,6 +115,15 @@ TABLE = [
             "invalid tracing TLS config: cannot specify CaCertificates or CredentialName or SubjectAltNames when InsecureSkipVerify is set true"
         ],
     ),
+    (
+        "tracing: {tlsSettings: {mode: MUTUAL, credentialName: a}}",
+        6,
+        [
+            "invalid tracing TLS config: client certificate required for mutual tls",
+            "invalid tracing TLS config: private key required for mutual tls",
+        ],
+    ),
+    ("tracing: {tlsSettings: {mode: SIMPLE, insecureSkipVerify: true, caCertificates: a}}", 18, []),
     ("tracing: {tlsSettings: {mode: SIMPLE, insecureSkipVerify: true}}", 31, []),
     ("tracing: {tlsSettings: {insecureSkipVerify: true, caCertificates: a}}", 31, []),
     ("tracing: {customTags: {a: {}}}", 31, []),
@@ -129,6 +139,9 @@ TABLE = [
         31,
         ['invalid authentication policy: unrecognized control plane auth policy "INHERIT"'],
     ),
+    ("statusPort: 99999", 10, []),
+    ("controlPlaneAuthPolicy: INHERIT", 10, ['unrecognized control plane auth policy "INHERIT"']),
+    ("connectTimeout: 2h", 5, ["invalid connect timeout: time 2h0m0s must be >1ms and <30s"]),
     (
         "controlPlaneAuthPolicy: 7",
         31,

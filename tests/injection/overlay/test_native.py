@@ -21,7 +21,10 @@ MIXED = NEW | {"c": "v1.32.9"}
         ("1.27", "true", True),
         ("1.27", "auto", True),
         ("1.31", "", True),
-        ("1.31", "nonsense", True),
+        ("1.26", "1", True),
+        ("1.27", "nonsense", False),
+        ("1.27", "1", False),
+        ("1.27", "TRUE", False),
     ],
 )
 def test_the_feature_decides_and_from_1_27_the_nodes_where_it_does_not(release, switch, expected):
@@ -37,13 +40,42 @@ def test_the_feature_decides_and_from_1_27_the_nodes_where_it_does_not(release, 
         (MIXED, "c", False),
         (MIXED, "unknown", False),
         (NEW, "unknown", True),
-        ({}, "", False),
-        ({"a": "not a version"}, "", False),
-        ({"a": "1.33"}, "", True),
+        ({}, "", True),
+        ({}, "a", True),
+        (None, "", False),
+        (None, "a", False),
     ],
 )
 def test_a_known_node_decides_alone_else_all_of_them(nodes, node, expected):
     assert detect_native(behaviour_of("1.31"), {}, nodes, node) is expected
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [
+        ("1.33", True),
+        ("v1.33.0rc1", True),
+        ("v1.33.0-rc.1", True),
+        ("v1.33.0-0.alpha~1+build.5", True),
+        ("v1.33.0.1.2", True),
+        ("v2.40", True),
+        ("v1.32.9", False),
+        ("1", False),
+        ("", False),
+        ("not a version", False),
+        ("v1.34.0+a_b", False),
+        ("v1.34.0-é", False),
+        ("v1.34.0-", True),
+        ("v1.34.0+", False),
+        ("v1.34.0-1..2", False),
+        ("v1.34.0\n", False),
+        ("v1.34.9223372036854775807", True),
+        ("v1.34.9223372036854775808", False),
+        ("v1.\u0663\u0664.0", False),
+    ],
+)
+def test_a_kubelets_version_is_read_as_go_version_does(version, expected):
+    assert detect_native(behaviour_of("1.31"), {}, {"a": version}, "") is expected
 
 
 @pytest.mark.parametrize(

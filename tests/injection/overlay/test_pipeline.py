@@ -271,6 +271,20 @@ def test_openshifts_user_is_reset_from_1_23_but_stays_in_what_was_received():
     assert the_proxy(inject(pod, env=env, release="1.22"))["securityContext"] == {"runAsUser": 7}
 
 
+@pytest.mark.parametrize(("release", "user"), [("1.21", 1009), ("1.22", 1337)])
+def test_up_to_1_21_the_namespace_is_looked_up_in_istiods_own_cluster(release, user):
+    namespace = {"metadata": {"annotations": {"openshift.io/sa.scc.uid-range": "1000/10"}}}
+    result = inject(
+        a_pod(),
+        templates={"sidecar": SIDECAR.replace("1337", "{{ .ProxyUID }}")},
+        env={"PLATFORM": "openshift"},
+        namespaces={"shop": namespace},
+        path="/inject/cluster/other",
+        release=release,
+    )
+    assert the_proxy(result)["securityContext"]["runAsUser"] == user
+
+
 @pytest.mark.parametrize(
     ("values", "mesh", "annotations"),
     [
@@ -296,8 +310,8 @@ def test_the_values_name_cluster_and_network_where_the_url_does_not():
     assert env_of(the_proxy(inject(a_pod(), values={"global": None}))) == []
 
 
-@pytest.mark.parametrize(("release", "expected"), [("1.21", {"tlsMode": "istio"}), ("1.22", None)])
-def test_a_label_that_only_named_the_deployment_config_is_lost_up_to_1_21(release, expected):
+@pytest.mark.parametrize(("release", "expected"), [("1.18", {"tlsMode": "istio"}), ("1.19", None)])
+def test_a_label_that_only_named_the_deployment_config_is_lost_up_to_1_18(release, expected):
     owner = {"apiVersion": "v1", "kind": "ReplicationController", "name": "shop-1", "controller": True}
     pod = a_pod(labels={"deploymentconfig": "shop"})
     pod["metadata"] |= {"generateName": "shop-1-", "ownerReferences": [owner]}

@@ -2,10 +2,15 @@ from __future__ import annotations
 
 import pytest
 
+from injector.injection.overlay.containers import KINDS
 from injector.injection.overlay.users import adjust_init_user, reset_openshift_user
 from tests.injection.overlay.builders import a_container, a_pod, the_proxy
 
 INIT_ARGS = ["-p", "15001", "-u", "1337", "-m", "REDIRECT"]
+
+
+def reset(pod, compared=KINDS):
+    return reset_openshift_user(pod, compared)
 
 
 def own(**security):
@@ -89,26 +94,31 @@ def openshift(application, proxy, **others):
 
 
 def test_the_proxys_user_is_reset_where_it_is_the_applications():
-    pod = reset_openshift_user(
-        openshift({"runAsUser": 7}, {"runAsUser": 7, "runAsGroup": 8, "privileged": False})
-    )
+    pod = reset(openshift({"runAsUser": 7}, {"runAsUser": 7, "runAsGroup": 8, "privileged": False}))
     assert the_proxy(pod)["securityContext"] == {"privileged": False}
 
 
 def test_two_unset_users_are_the_same_so_the_group_goes():
-    assert the_proxy(reset_openshift_user(openshift({}, {"runAsGroup": 8})))["securityContext"] == {}
+    assert the_proxy(reset(openshift({}, {"runAsGroup": 8})))["securityContext"] == {}
 
 
 def test_a_user_of_its_own_stays_and_set_up_containers_do_not_count():
     pod = openshift({"runAsUser": 1}, {"runAsUser": 2}, **{"istio-init": {"runAsUser": 2}})
-    assert reset_openshift_user(pod) is pod
+    assert reset(pod) is pod
 
 
 def test_the_last_application_container_counts():
     pod = openshift({"runAsUser": 1}, {"runAsUser": 2}, setup={"runAsUser": 2})
-    assert the_proxy(reset_openshift_user(pod))["securityContext"] == {}
+    assert the_proxy(reset(pod))["securityContext"] == {}
 
 
 @pytest.mark.parametrize("pod", [a_pod(), a_pod(a_container("istio-proxy"))])
 def test_a_pod_without_a_secured_proxy_stays(pod):
-    assert reset_openshift_user(pod) is pod
+    assert reset(pod) is pod
+
+
+def test_the_user_of_a_native_proxy_counts_only_where_init_containers_are_compared():
+    proxy = a_container("istio-proxy", securityContext={"runAsUser": 7, "runAsGroup": 8})
+    pod = a_pod(a_container(), init=[proxy])
+    assert reset(pod) is pod
+    assert the_proxy(reset(pod, ("containers",)))["securityContext"] == {}

@@ -1,0 +1,122 @@
+"""What a fact of a release is: the minors of Istio 1.x in which it holds, and where Istio's source says so.
+
+A fact is a line: ``label_decides: bool = since(12, "the label hides the annotation", inject("labelP"))``.
+A minor is its last patch, whose tag is in LAST_TAGS. ``scripts/check_releases`` holds each fact against a
+clone of Istio, and docs/releases.md lists them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any, Final
+
+LAST_TAGS: Final = (
+    *("1.0.9", "1.1.17", "1.2.10", "1.3.8", "1.4.10", "1.5.10", "1.6.14", "1.7.8", "1.8.6", "1.9.9"),
+    *("1.10.6", "1.11.8", "1.12.9", "1.13.9", "1.14.6", "1.15.7", "1.16.7", "1.17.8", "1.18.7", "1.19.10"),
+    *("1.20.8", "1.21.6", "1.22.8", "1.23.6", "1.24.6", "1.25.5", "1.26.8", "1.27.9", "1.28.10", "1.29.6"),
+    *("1.30.3", "1.31.0-rc.0"),
+)
+"""The tag of github.com/istio/istio that stands for each minor, the oldest first."""
+
+OLDEST: Final = 0
+NEWEST: Final = 31
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where Istio's source shows a fact.
+
+    ``files`` are git's patterns of paths with spaces between, since files have moved; ``pattern`` is an
+    extended regular expression. It is found in the minors of the fact and in no others. With ``absent`` it is
+    found in all others. Without ``exact`` (an order of calls, a row of a table) it is found in all minors of
+    the fact, and says where to read.
+    """
+
+    files: str
+    pattern: str
+    absent: bool = False
+    exact: bool = True
+
+
+def source_in(files: str) -> Callable[..., Source]:
+    """Return a function that makes a Source in ``files`` of its pattern."""
+
+    def source(pattern: str, *, absent: bool = False, exact: bool = True) -> Source:
+        return Source(files=files, pattern=pattern, absent=absent, exact=exact)
+
+    return source
+
+
+inject: Final = source_in("pkg/kube/inject/*.go pilot/pkg/kube/inject/*.go")
+util: Final = source_in("pkg/kube/util.go")
+features: Final = source_in("pilot/pkg/features/*.go")
+mesh_code: Final = source_in("pkg/config/mesh/mesh.go pilot/pkg/model/context.go")
+layer_code: Final = source_in("pilot/pkg/model/proxy_config.go")
+modules: Final = source_in("go.mod")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """The minors of Istio 1.x in which something holds, both ends included, and where that is to be seen."""
+
+    since: int = OLDEST
+    until: int = NEWEST
+    source: Source | None = None
+
+    def covers(self, minor: int) -> bool:
+        """Return whether it holds in 1.``minor``."""
+        return self.since <= minor <= self.until
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """One fact: ``name`` has ``value`` in the minors of ``span``; ``meaning`` says what that does."""
+
+    name: str
+    meaning: str
+    span: Span
+    value: Any = True
+
+
+# ---- facts as fields of a dataclass: the minors to which no form applies have the default
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """A value that a field has in some minors."""
+
+    span: Span
+    value: Any = True
+
+
+_MEANING, _FORMS = "meaning", "forms"
+
+
+def varies(default: Any, meaning: str, *forms: Form) -> Any:
+    """Return a field that has ``default`` in the minors of which no form speaks."""
+    return field(default=default, metadata={_MEANING: meaning, _FORMS: forms})
+
+
+def form(value: Any, since: int, until: int, source: Source) -> Form:
+    """Return a form of a field that varies."""
+    return Form(span=Span(since=since, until=until, source=source), value=value)
+
+
+def between(since: int, until: int, meaning: str, source: Source) -> Any:
+    """Return a field that is true in these minors, both ends included."""
+    return varies(False, meaning, form(True, since, until, source))
+
+
+def since(minor: int, meaning: str, source: Source) -> Any:
+    """Return a field that is true from a minor on."""
+    return between(minor, NEWEST, meaning, source)
+
+
+def facts_of(declared: Any) -> tuple[Fact, ...]:
+    """Return the facts that the fields of a dataclass declare."""
+    return tuple(
+        Fact(name=each.name, meaning=each.metadata[_MEANING], span=one.span, value=one.value)
+        for each in fields(declared)
+        for one in each.metadata.get(_FORMS, ())
+    )

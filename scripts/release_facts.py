@@ -1,0 +1,148 @@
+"""What differs between the releases of Istio, as a page, and held against Istio's source.
+
+``python scripts/release_facts.py page`` writes docs/releases.md. The job ``check CLONE`` looks for the
+pattern of each fact at the last tag of each minor in a clone of github.com/istio/istio, and names the facts
+whose minors it does not find so (scripts/check_releases does the same).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from injector.injection import annotations, context, functions, releases  # noqa: E402 - from this checkout
+from injector.injection.facts import LAST_TAGS, NEWEST, OLDEST, Fact, Source, Span  # noqa: E402
+from injector.injection.mesh import (  # noqa: E402
+    defaults,
+    effective,
+    loading,
+    merging,
+    mesh_validation,
+    validation,
+)
+
+PAGE = ROOT / "docs/releases.md"
+
+HEAD = """# What differs between the releases
+
+Every fact in which Istio 1.{oldest} to 1.{newest} differ for the injector, with its minors and its source:
+the pattern (an extended regular expression) is found in those files of
+[istio/istio](https://github.com/istio/istio) at the last tag of these minors and of no others. *Not* before a
+pattern: it is found in all others. *See*: where to read it.
+
+`scripts/release_facts.py page` writes this page from the code, and `scripts/check_releases CLONE` holds it
+against a clone of Istio. Fields of MeshConfig, ProxyConfig and Kubernetes' types have generated tables of
+their own.
+
+The tags: {tags}.
+"""
+
+
+def groups() -> tuple[tuple[str, tuple[Fact, ...]], ...]:
+    """Return every fact, by where it stands."""
+    return (
+        ("Behaviour", releases.FACTS),
+        ("Fields of the template's dot", context.FACTS),
+        ("Functions of templates", tuple(functions.facts())),
+        ("Annotations", annotations.FACTS),
+        ("Mesh configuration", (*loading.FACTS, *effective.FACTS, *merging.FACTS)),
+        ("Built-in defaults of the mesh", defaults.FACTS),
+        ("Checks of a MeshConfig", mesh_validation.FACTS),
+        ("Checks of a ProxyConfig", validation.FACTS),
+    )
+
+
+# ---- the page
+
+
+def page() -> str:
+    """Return the text of docs/releases.md."""
+    tags = ", ".join(LAST_TAGS)
+    parts = [HEAD.format(oldest=OLDEST, newest=NEWEST, tags=tags)]
+    for title, facts in groups():
+        parts.append(f"\n## {title}\n\n| fact | minors | what it means | source |\n| --- | --- | --- | --- |")
+        parts += map(_line, facts)
+    return "\n".join(parts) + "\n"
+
+
+def _line(fact: Fact) -> str:
+    value = "" if fact.value is True else f": {_code(json.dumps(fact.value, ensure_ascii=False))}"
+    assert fact.span.source is not None, f"{fact.name} has no source"  # noqa: S101 - a test says so as well
+    return f"| `{fact.name}` | {_minors(fact.span)} | {fact.meaning}{value} | {_shown(fact.span.source)} |"
+
+
+def _minors(span: Span) -> str:
+    if (span.since, span.until) == (OLDEST, NEWEST):
+        return "all"
+    if span.since == span.until:
+        return f"1.{span.since}"
+    if span.until == NEWEST:
+        return f"from 1.{span.since}"
+    return f"up to 1.{span.until}" if span.since == OLDEST else f"1.{span.since} to 1.{span.until}"
+
+
+def _shown(source: Source) -> str:
+    word = "not " if source.absent else "" if source.exact else "see "
+    return f"{word}{_code(source.pattern)} in {', '.join(map(_code, source.files.split()))}"
+
+
+def _code(text: str) -> str:
+    escaped = text.replace("|", "\\|").replace("\t", " ")
+    return f"`` {escaped} ``" if "`" in escaped else f"`{escaped}`"
+
+
+# ---- Istio's source
+
+
+def differing(clone: Path) -> Iterator[str]:
+    """Yield a line for each fact whose source does not show it in exactly its minors."""
+    for _, facts in groups():
+        for fact in facts:
+            source = fact.span.source
+            if source is None:
+                yield f"{fact.name}: no source"
+            elif fault := _fault(fact.span, source, clone):
+                yield f"{fact.name}: {fault}"
+
+
+def _fault(span: Span, source: Source, clone: Path) -> str:
+    minors = range(OLDEST, NEWEST + 1)
+    found = {minor for minor in minors if _is_found(source, LAST_TAGS[minor], clone) is not source.absent}
+    claimed = {minor for minor in minors if span.covers(minor)}
+    if found == claimed or (not source.exact and claimed <= found):
+        return ""
+    shown = ", ".join(f"1.{minor}" for minor in sorted(found)) or "none"
+    return f"{_minors(span)} here, {shown} by {source.pattern!r} in {source.files}"
+
+
+def _is_found(source: Source, tag: str, clone: Path) -> bool:
+    paths = [*source.files.split(), ":(exclude)*_test.go"]
+    command = ["git", "-C", str(clone), "grep", "-qE", "-e", source.pattern, tag, "--", *paths]
+    return subprocess.run(command, check=False, stderr=subprocess.DEVNULL).returncode == 0
+
+
+def main() -> int:
+    """Return 1 where a fact differs from Istio's source."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    jobs = parser.add_subparsers(dest="job", required=True)
+    jobs.add_parser("page", help="write docs/releases.md")
+    jobs.add_parser("check", help="hold the facts against Istio's source").add_argument("clone", type=Path)
+    arguments = parser.parse_args()
+    if arguments.job == "page":
+        PAGE.write_text(page(), encoding="utf-8")
+        return 0
+    lines = [*differing(arguments.clone)]
+    total = sum(len(facts) for _, facts in groups())
+    print("\n".join([*lines, f"{total - len(lines)} of {total} facts are as in Istio's source"]))
+    return int(bool(lines))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
