@@ -51,6 +51,7 @@ SNAPSHOTS = {
     29: "v1.29.6",
     30: "v1.30.3",
     31: "v1.31.4",
+    32: "v1.32.0",
 }
 OLDEST, NEWEST = min(SNAPSHOTS), max(SNAPSHOTS)
 PACKAGE = "istio.mesh.v1alpha1."

@@ -111,6 +111,7 @@ MESSAGES: Final[Mapping[str, tuple[str, ...]]] = {
         "discovery_selectors repeated:k8s.io.apimachinery.pkg.apis.meta.v1.LabelSelector 10-22",
         "path_normalization .MeshConfig.ProxyPathNormalization 11-",
         "default_http_retry_policy istio.networking.v1alpha3.HTTPRetry 12-",
+        "default_inbound_http_retry_policy istio.networking.v1alpha3.HTTPRetry 32-",
         "mesh_mTLS .MeshConfig.TLSConfig 14-",
         "tls_defaults .MeshConfig.TLSConfig 18-",
         "default_traffic_policy .MeshConfig.DefaultTrafficPolicy 31-",
@@ -536,6 +537,7 @@ MESSAGES: Final[Mapping[str, tuple[str, ...]]] = {
         "private_key string 6-",
         "ca_certificates string 6-",
         "credential_name string 7-",
+        "ca_cert_credential_name string 32-",
         "subject_alt_names repeated:string 6-",
         "sni string 6-",
         "insecure_skip_verify google.protobuf.BoolValue 12-",
@@ -621,6 +623,7 @@ MESSAGES: Final[Mapping[str, tuple[str, ...]]] = {
         "max_ejection_percent int32 31-",
         "min_health_percent int32 31-",
         "outlier_detection_http_error_codes repeated:uint32 31-",
+        "failure_percentage_threshold google.protobuf.UInt32Value 32-",
     ),
     "istio.networking.v1alpha3.ReadinessProbe": (
         "initial_delay_seconds int32 8-",
