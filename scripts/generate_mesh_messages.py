@@ -1,8 +1,9 @@
 """Istio's .proto files of every minor in, injector/injection/mesh/messages_data.py out.
 
-Run it after a release of Istio that adds or drops fields. It needs the Go toolchain, whose proxy serves
-istio.io/api. A field that exists in every minor has no range; a message whose field changed its type has a
-row for each type. The rows are in the order of declaration, because that is the order of printing.
+Run it after a release of Istio that adds or drops fields, with the path of a clone of github.com/istio/api.
+It needs the Go toolchain as well, whose proxy serves most versions of the module. A field that exists in
+every minor has no range; a message whose field changed its type has a row for each type. The rows are in the
+order of declaration, because that is the order of printing.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-# The snapshot of istio.io/api that stands for a minor: the one its last patch was built with, or the nearest
-# that the module proxy serves. Old snapshots have no tag.
+# The snapshot of istio.io/api that stands for a minor: one that declares what that of its last patch does. A
+# bare commit is read from a clone of github.com/istio/api: the module proxy does not serve it.
 SNAPSHOTS = {
-    0: "v0.0.0-20180824201241-76349c53b87f",
+    0: "6bf9d6613f65",
     1: "v0.0.0-20190321180614-db16d82d3672",
     2: "v0.0.0-20190522135727-e29f1a9ce041",
     3: "v0.0.0-20190820204432-483f2547d882",
@@ -27,14 +28,14 @@ SNAPSHOTS = {
     5: "v0.0.0-20200221025927-228308df3f1b",
     6: "v0.0.0-20201113182140-d4b7e3fc2b44",
     7: "v0.0.0-20210128181506-0c4b8e54850f",
-    8: "v0.0.0-20201123152548-197f11e4ea09",
-    9: "v0.0.0-20210131044048-bfeb10697307",
-    10: "v0.0.0-20210322145030-ec7ef4cd6eaf",
+    8: "4acdfb7450da",
+    9: "v0.0.0-20210913072118-82994a85619d",
+    10: "v0.0.0-20211015181651-ddbde26ea264",
     11: "v0.0.0-20220304045306-249321c725a9",
     12: "v0.0.0-20220304035241-8c47cbbea144",
     13: "v0.0.0-20220817194812-9ed7a41198c8",
     14: "v0.0.0-20220602172134-34645c49f9d9",
-    15: "v0.0.0-20220817131511-59047e057639",
+    15: "v0.0.0-20230322185023-b176b1f66068",
     16: "v0.0.0-20221102013421-7906f6f2bcb5",
     17: "v0.0.0-20230217221049-9d422bf48675",
     18: "v0.0.0-20230713061407-06047cce866f",
@@ -51,6 +52,7 @@ SNAPSHOTS = {
     29: "v1.29.6",
     30: "v1.30.3",
     31: "v1.31.4",
+    32: "v1.32.0",
 }
 OLDEST, NEWEST = min(SNAPSHOTS), max(SNAPSHOTS)
 PACKAGE = "istio.mesh.v1alpha1."
@@ -190,19 +192,41 @@ def read_field(words: list[str], oneof: str) -> Iterator[Row]:
         yield words[1], words[0], oneof
 
 
-def declarations_of(version: str) -> Declarations:
+GROUPS = ("mesh/v1alpha1", "networking/v1alpha3", "networking/v1beta1", "type/v1beta1", "analysis")
+
+
+def declarations_of(version: str, clone: str) -> Declarations:
     """Return everything that a snapshot of istio.io/api declares."""
+    found = Declarations()
+    for text in texts_of_module(version) if version.startswith("v") else texts_of_commit(version, clone):
+        Parser(text, found).read_file()
+    Parser(KUBERNETES, found).read_file()
+    return resolved(found)
+
+
+def texts_of_commit(commit: str, clone: str) -> Iterator[str]:
+    """Yield the .proto files of a commit in a clone of github.com/istio/api."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", clone, *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    for group in GROUPS:
+        for path in git("ls-tree", "--name-only", commit, f"{group}/").split():
+            if path.endswith(".proto"):
+                yield git("show", f"{commit}:{path}")
+
+
+def texts_of_module(version: str) -> Iterator[str]:
+    """Yield the .proto files of a version of the module istio.io/api."""
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(["go", "mod", "init", "reader"], cwd=folder, check=True, capture_output=True)
         command = ["go", "mod", "download", "-json", f"istio.io/api@{version}"]
         answer = subprocess.run(command, cwd=folder, check=True, capture_output=True)
     module = Path(json.loads(answer.stdout)["Dir"])
-    found = Declarations()
-    for group in ("mesh/v1alpha1", "networking/v1alpha3", "networking/v1beta1", "type/v1beta1", "analysis"):
+    for group in GROUPS:
         for path in sorted(module.glob(f"{group}/*.proto")):
-            Parser(path.read_text(), found).read_file()
-    Parser(KUBERNETES, found).read_file()
-    return resolved(found)
+            yield path.read_text()
 
 
 def resolved(found: Declarations) -> Declarations:
@@ -299,8 +323,10 @@ def table(name: str, blocks: dict[str, list[str]]) -> Iterator[str]:
 
 
 def main() -> None:
-    """Write the data module."""
-    snapshots = {minor: declarations_of(version) for minor, version in SNAPSHOTS.items()}
+    """Write the data module; the argument is the path of a clone of github.com/istio/api."""
+    if len(sys.argv) != 2:
+        sys.exit("usage: generate_mesh_messages.py CLONE-OF-ISTIO-API")
+    snapshots = {minor: declarations_of(version, sys.argv[1]) for minor, version in SNAPSHOTS.items()}
     messages = sorted({name for found in snapshots.values() for name in found.messages})
     enums = sorted({name for found in snapshots.values() for name in found.enums})
     lines = [

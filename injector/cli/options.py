@@ -70,7 +70,7 @@ def release_options(command: Command) -> Command:
         (
             click.option(
                 "--release",
-                metavar="1.0…1.31",
+                metavar="1.0…1.32",
                 help="Istio's release to behave as; told from the image's tag or the format when not given.",
                 callback=_checked_release,
             ),

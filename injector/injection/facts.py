@@ -15,12 +15,14 @@ LAST_TAGS: Final = (
     *("1.0.9", "1.1.17", "1.2.10", "1.3.8", "1.4.10", "1.5.10", "1.6.14", "1.7.8", "1.8.6", "1.9.9"),
     *("1.10.6", "1.11.8", "1.12.9", "1.13.9", "1.14.6", "1.15.7", "1.16.7", "1.17.8", "1.18.7", "1.19.10"),
     *("1.20.8", "1.21.6", "1.22.8", "1.23.6", "1.24.6", "1.25.5", "1.26.8", "1.27.9", "1.28.10", "1.29.6"),
-    *("1.30.3", "1.31.0-rc.0"),
+    *("1.30.3", "1.31.0-rc.0", "86c9f01fd735fb01d8192f5bcaf0d424afb7f14c"),
 )
-"""The tag of github.com/istio/istio that stands for each minor, the oldest first."""
+"""The tag of github.com/istio/istio that stands for each minor, the oldest first; for 1.32 a commit."""
 
 OLDEST: Final = 0
-NEWEST: Final = 31
+NEWEST: Final = 32
+RELEASED: Final = 31
+"""The newest minor that Istio has released: what holds where nothing tells the release."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from injector.injection.releases import NEWEST, OLDEST, Span
+from injector.injection.facts import NEWEST, OLDEST, RELEASED, Span
 from injector.json_types import JSON, JSONObject
 
 _TAG: Final = re.compile(r"(?:release-|v)?1\.(?P<minor>\d{1,2})(?![\d])(?:\.\d+)?(?:[-+_.].*)?")
@@ -51,7 +51,8 @@ def infer_release(config: JSONObject, values: JSONObject) -> InferredRelease:
             return InferredRelease(release=f"1.{minor}", reason=f"told from {place} {tag}")
         unknown = unknown or f": {place} {tag} tells none"
     return InferredRelease(
-        release=f"1.{read_as.span.until}", reason=f"the newest that reads {read_as.key}{unknown}"
+        release=f"1.{min(read_as.span.until, RELEASED)}",
+        reason=f"the newest that reads {read_as.key}{unknown}",
     )
 
 

@@ -42,7 +42,7 @@ class Injector:
     ) -> Injector:
         """Load the texts of the keys config, values and mesh of Istio's ConfigMaps.
 
-        ``release`` is Istio's, "1.0" to "1.31"; without it, it is told from the configuration:
+        ``release`` is Istio's, "1.0" to "1.32"; without it, it is told from the configuration:
         ``release_reason`` says how.
         ``env`` is istiod's environment: the features that it switches, and what the template function
         ``env`` reads. ``nodes`` maps a node's name to its kubelet's version (None: nothing is known of

@@ -1,4 +1,4 @@
-"""A release's name in, its Behaviour out: what Istio 1.0 to 1.31 do otherwise than one another.
+"""A release's name in, its Behaviour out: what Istio 1.0 to 1.32 do otherwise than one another.
 
 Each field is one fact: its minors, what it means, and where Istio's source shows it.
 """
@@ -13,6 +13,7 @@ from typing import Final
 from injector.injection.facts import (
     NEWEST,
     OLDEST,
+    RELEASED,
     Span,
     between,
     facts_of,
@@ -443,7 +444,7 @@ class Behaviour:
 FACTS: Final = facts_of(Behaviour)
 
 RELEASES: Final = tuple(f"1.{minor}" for minor in range(OLDEST, NEWEST + 1))
-NEWEST_RELEASE: Final = RELEASES[-1]
+NEWEST_RELEASE: Final = RELEASES[RELEASED]
 NEWEST_LEGACY_RELEASE: Final = "1.8"
 
 _RELEASE_PATTERN = re.compile(r"v?1\.(?P<minor>\d+)(?:\.\d+)?(?:[-+].*)?")

@@ -62,22 +62,22 @@ def render(template, snapshot, *, request=None, native=False, proxy_config_known
 
 
 FIELDS = [
-    ("TypeMeta", 3, 31),
-    ("DeploymentMeta", 1, 31),
-    ("ObjectMeta", 0, 31),
-    ("Spec", 0, 31),
-    ("ProxyConfig", 0, 31),
-    ("MeshConfig", 0, 31),
-    ("Values", 2, 31),
-    ("Revision", 9, 31),
+    ("TypeMeta", 3, NEWEST),
+    ("DeploymentMeta", 1, NEWEST),
+    ("ObjectMeta", 0, NEWEST),
+    ("Spec", 0, NEWEST),
+    ("ProxyConfig", 0, NEWEST),
+    ("MeshConfig", 0, NEWEST),
+    ("Values", 2, NEWEST),
+    ("Revision", 9, NEWEST),
     ("EstimatedConcurrency", 10, 17),
-    ("ProxyImage", 13, 31),
-    ("CompliancePolicy", 19, 31),
-    ("ProxyUID", 20, 31),
-    ("ProxyGID", 20, 31),
-    ("InboundTrafficPolicyMode", 22, 31),
-    ("NativeSidecars", 27, 31),
-    ("ProxyInitImage", 31, 31),
+    ("ProxyImage", 13, NEWEST),
+    ("CompliancePolicy", 19, NEWEST),
+    ("ProxyUID", 20, NEWEST),
+    ("ProxyGID", 20, NEWEST),
+    ("InboundTrafficPolicyMode", 22, NEWEST),
+    ("NativeSidecars", 27, NEWEST),
+    ("ProxyInitImage", 31, NEWEST),
 ]
 
 

@@ -19,7 +19,7 @@ def warnings(action: str, release: str) -> tuple[str, ...]:
 def test_a_field_of_later_releases_names_them_and_the_vendor() -> None:
     (warning,) = warnings("$.ProxyUID", "1.12")
     assert warning.startswith(
-        "templates.sidecar has .ProxyUID, which 1.12 has not. Istio 1.20 to 1.31 has it"
+        "templates.sidecar has .ProxyUID, which 1.12 has not. Istio 1.20 to 1.32 has it"
     )
     assert warning.endswith(VENDOR)
     (warning,) = legacy("1.6", LEGACY.replace("init:1", "{{ .ProxyUID }}")).warnings
@@ -41,7 +41,7 @@ def test_a_function_of_later_releases_names_them_and_the_vendor() -> None:
     with pytest.raises(ConfigError) as fault:
         legacy("1.6", LEGACY.replace("name: istio-init", 'name: {{ appendMultusNetwork "a" "b" }}'))
     assert str(fault.value).endswith(
-        f'"appendMultusNetwork" not defined; Istio 1.8 to 1.31 has it: is the release right? {VENDOR}'
+        f'"appendMultusNetwork" not defined; Istio 1.8 to 1.32 has it: is the release right? {VENDOR}'
     )
 
 

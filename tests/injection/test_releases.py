@@ -5,8 +5,26 @@ from dataclasses import fields
 
 import pytest
 
-from injector.injection.facts import LAST_TAGS, Source, Span, facts_of, form, since, source_in, varies
-from injector.injection.releases import FACTS, NEWEST, OLDEST, RELEASES, Behaviour, behaviour_of
+from injector.injection.facts import (
+    LAST_TAGS,
+    RELEASED,
+    Source,
+    Span,
+    facts_of,
+    form,
+    since,
+    source_in,
+    varies,
+)
+from injector.injection.releases import (
+    FACTS,
+    NEWEST,
+    NEWEST_RELEASE,
+    OLDEST,
+    RELEASES,
+    Behaviour,
+    behaviour_of,
+)
 from tests.conftest import ROOT
 
 NAMES = {fact.name for fact in FACTS}
@@ -22,9 +40,9 @@ def test_a_patch_release_is_its_minor(spelling: str) -> None:
     assert behaviour_of(spelling).release == "1.4"
 
 
-@pytest.mark.parametrize("release", ["", "2.0", "1", "1.32", "latest", "1.x"])
+@pytest.mark.parametrize("release", ["", "2.0", "1", "1.33", "latest", "1.x"])
 def test_an_unknown_release_names_the_first_and_the_last(release: str) -> None:
-    with pytest.raises(ValueError, match=r"is not known: give one of 1\.0 to 1\.31"):
+    with pytest.raises(ValueError, match=r"is not known: give one of 1\.0 to 1\.32"):
         behaviour_of(release)
 
 
@@ -57,7 +75,13 @@ def test_the_newest_release_differs_from_the_one_before_by_its_facts_alone() -> 
 
 
 def test_every_minor_has_its_tag() -> None:
-    assert [tag.split(".")[1] for tag in LAST_TAGS] == [str(minor) for minor in range(OLDEST, NEWEST + 1)]
+    assert len(LAST_TAGS) == NEWEST - OLDEST + 1
+    released = LAST_TAGS[: RELEASED + 1]
+    assert [tag.split(".")[1] for tag in released] == [str(minor) for minor in range(OLDEST, RELEASED + 1)]
+
+
+def test_what_is_not_released_is_not_what_holds_by_itself() -> None:
+    assert f"1.{RELEASED}" == NEWEST_RELEASE
 
 
 def test_a_span_includes_its_ends() -> None:

@@ -47,7 +47,7 @@ def test_every_message_of_a_minor_resolves_and_has_each_name_once(minor):
         ("statusPort", 6),
         ("terminationDrainDuration", 7),
         ("holdApplicationUntilProxyStarts", 8),
-        ("caCertificatesPem", 10),
+        ("caCertificatesPem", 9),
         ("image", 12),
         ("privateKeyProvider", 14),
         ("proxyHeaders", 19),
