@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import trustme
 
+from injector.registration.bundle import TrustedSince
 from injector.service.companions import Parts
-from injector.service.handover import Handover, TrustedSince
-from injector.service.tls import KeyPair, load_pair
+from injector.service.handover import Handover
 from tests.service.kit import Running, Start, a_pair
 
 
@@ -33,9 +33,8 @@ def new_ca() -> trustme.CA:
     return trustme.CA(key_type=trustme.KeyType.ECDSA)
 
 
-def pair_of(ca: trustme.CA) -> KeyPair:
-    files = a_pair(ca)
-    return load_pair(files["tls.crt"], files["tls.key"])
+def chain_of(ca: trustme.CA) -> bytes:
+    return a_pair(ca)["tls.crt"]
 
 
 def serving(service: Running) -> bytes:
@@ -111,7 +110,7 @@ def test_the_wait_counts_from_when_the_ca_was_first_seen(later: float, wait: flo
     trusted.see(ca.cert_pem.bytes(), now=0)
     for now in (100, 100 + later):
         trusted.see(ca.cert_pem.bytes() + new.cert_pem.bytes(), now=now)
-    assert trusted.wait(pair_of(new), pair_of(ca), settle=10, now=100 + later) == wait
+    assert trusted.wait(chain_of(new), chain_of(ca), settle=10, now=100 + later) == wait
 
 
 def test_a_ca_that_left_the_bundle_begins_anew(ca: trustme.CA) -> None:
@@ -120,6 +119,6 @@ def test_a_ca_that_left_the_bundle_begins_anew(ca: trustme.CA) -> None:
     trusted = TrustedSince()
     trusted.see(both, now=0)
     trusted.see(ca.cert_pem.bytes(), now=5)
-    assert trusted.wait(pair_of(new), pair_of(ca), settle=10, now=5) is None
+    assert trusted.wait(chain_of(new), chain_of(ca), settle=10, now=5) is None
     trusted.see(both, now=6)
-    assert trusted.wait(pair_of(new), pair_of(ca), settle=10, now=11) == 5
+    assert trusted.wait(chain_of(new), chain_of(ca), settle=10, now=11) == 5
