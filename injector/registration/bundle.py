@@ -99,9 +99,13 @@ class TrustedSince:
     """Which CAs the live bundle holds, and since when it has held each."""
 
     _since: dict[Authority, float] = field(default_factory=dict)
+    _seen: bytes = b""
 
     def see(self, bundle: bytes, now: float) -> None:
         """Take over the live bundle; a CA that left it begins anew when it comes back."""
+        if bundle == self._seen:
+            return
+        self._seen = bundle
         self._since = {ca: self._since.get(ca, now) for ca in readable(bundle)}
 
     def ages(self, now: float) -> dict[Authority, timedelta]:

@@ -102,18 +102,22 @@ class Decision:
 
 def decide(secret: Secret, policy: Policy, view: View, *, longest: timedelta) -> Decision:
     """Return what a replica does about ``secret``; ``longest`` bounds the time until the next look."""
+    found = contents(secret)
     held_back = abs(view.skew) > policy.most_skew
     return Decision(
-        write=None if held_back else step(secret, policy, view),
-        serve=servable(secret),
+        write=None if held_back else _changed(secret, found, policy, view),
+        serve=_served(secret, found),
         held_back=held_back,
-        pause=longest if held_back else next_look(secret, policy, now=view.now, longest=longest),
+        pause=longest if held_back else _pause(secret, found, policy, now=view.now, longest=longest),
     )
 
 
 def step(secret: Secret, policy: Policy, view: View) -> Secret | None:
     """Return the Secret after the one change that is due, or None when none is."""
-    found = contents(secret)
+    return _changed(secret, contents(secret), policy, view)
+
+
+def _changed(secret: Secret, found: Contents, policy: Policy, view: View) -> Secret | None:
     signer = found.ca if found.ca and in_force(found.ca, view.now) else None
     if signer is None and found.leaf is None:
         return _fresh(policy, found, view.now)
@@ -155,15 +159,23 @@ def trusted(secret: Secret) -> bytes:
 
 def servable(secret: Secret) -> Served | None:
     """Return the pair that ``secret`` has to serve, None when it has none: its dates are not asked for."""
-    found = contents(secret)
+    return _served(secret, contents(secret))
+
+
+def next_look(secret: Secret, policy: Policy, *, now: datetime, longest: timedelta) -> timedelta:
+    """Return how long nothing will be due, ``longest`` at most: clocks jump, and suspended timers sleep."""
+    return _pause(secret, contents(secret), policy, now=now, longest=longest)
+
+
+def _served(secret: Secret, found: Contents) -> Served | None:
     if found.leaf is None:
         return None
     return Served(certificate=secret["tls.crt"], key=secret["tls.key"], ca_bundle=join(found.trusted))
 
 
-def next_look(secret: Secret, policy: Policy, *, now: datetime, longest: timedelta) -> timedelta:
-    """Return how long nothing will be due, ``longest`` at most: clocks jump, and suspended timers sleep."""
-    found = contents(secret)
+def _pause(
+    secret: Secret, found: Contents, policy: Policy, *, now: datetime, longest: timedelta
+) -> timedelta:
     if "ca-next.crt" in secret:
         return min(longest, max(min(policy.grace, policy.settle) / 4, PROMPT))
     if found.ca is None or found.leaf is None:
