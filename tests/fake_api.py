@@ -136,7 +136,9 @@ class FakeApi:
         return _json({"metadata": {"resourceVersion": str(self.version)}, "items": items})
 
     async def _create(self, collection: str, body: dict[str, Any]) -> web.Response:
-        if body["metadata"]["name"] in self.objects.get(collection, {}):
+        metadata = body["metadata"]
+        metadata.setdefault("name", f"{metadata.get('generateName')}{self.version}")
+        if metadata["name"] in self.objects.get(collection, {}):
             return _status(409, "AlreadyExists")
         return _json(await self.put(collection, body), status=201)
 

@@ -93,12 +93,16 @@ class World:
 
     time: float = 0.0
     ahead: float = 0.0
-    secret: Secret = field(default_factory=dict)
+    secret: dict[str, bytes] = field(default_factory=dict)
     version: int = 0
     bundles: list[tuple[float, bytes]] = field(default_factory=lambda: [(float("-inf"), b"")])
     refusing: bool = False
     replicas: list[Replica] = field(default_factory=lambda: [Replica() for _ in range(3)])
     able_at: float = 0.0
+    believing: bool = False
+    """Whether replicas go by their own clocks, as a control."""
+    forgetting: bool = False
+    """Whether a CA leaves the Secret as soon as another signs, as a control."""
     check: Callable[[World], None] = lambda _: None
 
     @property
@@ -146,7 +150,9 @@ class World:
         writes = [write for replica in self.replicas if (write := self.look(replica)) is not None]
         if writes and not self.refusing:
             # Who writes second meets a Conflict.
-            self.secret, self.version = writes[0], self.version + 1
+            self.secret, self.version = dict(writes[0]), self.version + 1
+            if self.forgetting:
+                self.secret.pop("ca-previous.crt", None)
         for replica in self.replicas:
             self.hand_over(replica)
         leader = next((replica for replica in self.replicas if replica.reaches), None)
@@ -161,9 +167,10 @@ class World:
         if seen == replica.looked and self.time < replica.look_at:
             return None
         replica.secret_live.see(replica.live, self.time)
+        skew = replica.error - self.ahead
         view = View(
-            now=self.now(),
-            skew=timedelta(seconds=replica.error - self.ahead),
+            now=self.now(replica.error if self.believing else None),
+            skew=timedelta(seconds=0 if self.believing else skew),
             live=replica.secret_live.ages(self.time),
         )
         decision = decide(self.secret, POLICY, view, longest=LONGEST)
@@ -300,8 +307,8 @@ EVENTS = st.one_of(
 EXAMPLES = int(os.environ.get("CLOCK_SCHEDULES", "120"))
 
 
-def settled_world() -> World:
-    world = World()
+def settled_world(**controls: bool) -> World:
+    world = World(**controls)
     world.run(2 * MINUTE)
     assert not world.wrong()
     return world
@@ -378,3 +385,30 @@ def test_after_a_wrong_clock_of_the_api_server_all_is_right_in_a_minute(events: 
     for event in events:
         event.happen(world)
     mended(world)
+
+
+def writes_while_one_clock_is_two_years_ahead(*, believing: bool) -> int:
+    world = settled_world(believing=believing)
+    before = world.version
+    Clock(0, 2 * YEAR).happen(world)
+    world.run(30.0)
+    return world.version - before
+
+
+def test_replicas_of_different_clocks_do_not_write_in_turn() -> None:
+    assert writes_while_one_clock_is_two_years_ahead(believing=False) == 0
+
+
+@pytest.mark.control
+def test_the_control_whose_replicas_believe_their_own_clocks_writes_in_turn() -> None:
+    assert writes_while_one_clock_is_two_years_ahead(believing=True) > 5
+
+
+@pytest.mark.control
+def test_the_control_that_forgets_a_ca_at_once_takes_it_from_a_served_leaf() -> None:
+    world = settled_world(forgetting=True)
+    world.check = no_leaf_lost_its_ca
+    world.run(230 * DAY)
+    Cut(2, cut=True).happen(world)
+    with pytest.raises(AssertionError, match="replica 2 serves a leaf without its CA"):
+        world.run(14 * DAY)
