@@ -23,7 +23,7 @@ from injector.kube.client import KubeClient
 from injector.kube.errors import ApiError, Conflict, KubeError, NotFound
 from injector.kube.reflector import Collection, Reflector, Timing
 from injector.registration.bundle import TrustedSince
-from injector.registration.contents import Secret
+from injector.registration.contents import Secret, contents
 from injector.registration.self_signed import Policy, Served, View, decide
 from injector.registration.waiting import wait_for
 
@@ -99,8 +99,7 @@ class SelfSigned:
         except KubeError as error:
             return self._again("secret", error)
         self.failed("secret", None)
-        secret = _decoded(found)
-        decision = decide(secret, self.policy, self._view(), longest=self.longest_sleep)
+        decision = decide(contents(_decoded(found)), self.policy, self._view(), longest=self.longest_sleep)
         self._say(held_back=decision.held_back)
         if decision.serve is not None:
             self._serve(decision.serve)

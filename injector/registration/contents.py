@@ -62,8 +62,12 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """``ca`` and ``following`` where they can sign, ``leaf`` where it can be served, and all CAs."""
+    """``ca`` and ``following`` where they can sign, ``leaf`` where it can be served, and all CAs.
 
+    ``data`` is what the Secret holds as it is.
+    """
+
+    data: Secret
     ca: Issuer | None
     following: Issuer | None
     leaf: Leaf | None
@@ -74,6 +78,7 @@ def contents(secret: Secret) -> Contents:
     """Return what ``secret`` holds."""
     trusted = tuple(dict.fromkeys(ca for key in CERTIFICATES for ca in cas(secret, key)))
     return Contents(
+        data=secret,
         ca=_issuer(secret, "ca"),
         following=_issuer(secret, "ca-next"),
         leaf=_leaf(secret, trusted),

@@ -27,7 +27,7 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from injector.registration.bundle import Authority, join
-from injector.registration.contents import Contents, Issuer, Leaf, Secret, cas, contents
+from injector.registration.contents import Contents, Issuer, Leaf, Secret, cas
 from injector.registration.issue import CLOCK_SKEW, issue_ca, issue_leaf
 
 YOUNG: Final = timedelta(minutes=1)
@@ -100,88 +100,66 @@ class Decision:
     pause: timedelta
 
 
-def decide(secret: Secret, policy: Policy, view: View, *, longest: timedelta) -> Decision:
-    """Return what a replica does about ``secret``; ``longest`` bounds the time until the next look."""
-    found = contents(secret)
+def decide(found: Contents, policy: Policy, view: View, *, longest: timedelta) -> Decision:
+    """Return what a replica does about the Secret; ``longest`` bounds the time until the next look."""
     held_back = abs(view.skew) > policy.most_skew
     return Decision(
-        write=None if held_back else _changed(secret, found, policy, view),
-        serve=_served(secret, found),
+        write=None if held_back else step(found, policy, view),
+        serve=servable(found),
         held_back=held_back,
-        pause=longest if held_back else _pause(secret, found, policy, now=view.now, longest=longest),
+        pause=longest if held_back else next_look(found, policy, now=view.now, longest=longest),
     )
 
 
-def step(secret: Secret, policy: Policy, view: View) -> Secret | None:
+def step(found: Contents, policy: Policy, view: View) -> Secret | None:
     """Return the Secret after the one change that is due, or None when none is."""
-    return _changed(secret, contents(secret), policy, view)
-
-
-def _changed(secret: Secret, found: Contents, policy: Policy, view: View) -> Secret | None:
     signer = found.ca if found.ca and in_force(found.ca, view.now) else None
     if signer is None and found.leaf is None:
         return _fresh(policy, found, view.now)
     if signer is not None and not _leaf_is_good(found.leaf, signer, view.now):
-        return {**secret, **_issued(signer, policy, view.now)}
-    following = found.following if found.following and in_force(found.following, view.now) else None
-    return _rotated(secret, signer, following, policy, view) or _kept_up(secret, signer, found, policy, view)
+        return {**found.data, **_issued(signer, policy, view.now)}
+    return _rotated(found, signer, policy, view) or _kept_up(found, signer, policy, view)
 
 
-def _rotated(
-    secret: Secret, signer: Issuer | None, following: Issuer | None, policy: Policy, view: View
-) -> Secret | None:
-    """Return the Secret after the step of a rotation that is due."""
-    if following is None and "ca-next.crt" in secret:
-        return _without(secret, "ca-next.crt", "ca-next.key")
-    if following is None and _ca_is_due(signer, policy, view.now):
-        made = issue_ca(name=policy.ca_name, now=view.now, lifetime=policy.ca_life)
-        return {**secret, "ca-next.crt": made.certificate, "ca-next.key": made.key}
-    if following is not None and _may_be_promoted(following, signer, policy, view):
-        return _promoted(secret, following, policy, view.now)
-    return None
-
-
-def _kept_up(
-    secret: Secret, signer: Issuer | None, found: Contents, policy: Policy, view: View
-) -> Secret | None:
-    """Return the Secret without what is needed no more, or with a leaf that is not due."""
-    if (kept := _still_needed(secret, signer, policy, view)) is not None:
-        return kept
-    if signer and found.leaf and _leaf_is_due(secret, found.leaf, policy, view):
-        return {**secret, **_issued(signer, policy, view.now)}
-    return None
-
-
-def trusted(secret: Secret) -> bytes:
-    """Return the bundle that clients must trust: the CA in force, then the next and the previous ones."""
-    return join(contents(secret).trusted)
-
-
-def servable(secret: Secret) -> Served | None:
-    """Return the pair that ``secret`` has to serve, None when it has none: its dates are not asked for."""
-    return _served(secret, contents(secret))
-
-
-def next_look(secret: Secret, policy: Policy, *, now: datetime, longest: timedelta) -> timedelta:
-    """Return how long nothing will be due, ``longest`` at most: clocks jump, and suspended timers sleep."""
-    return _pause(secret, contents(secret), policy, now=now, longest=longest)
-
-
-def _served(secret: Secret, found: Contents) -> Served | None:
+def servable(found: Contents) -> Served | None:
+    """Return the pair that the Secret has to serve, None when it has none: its dates are not asked for."""
     if found.leaf is None:
         return None
-    return Served(certificate=secret["tls.crt"], key=secret["tls.key"], ca_bundle=join(found.trusted))
+    return Served(certificate=found.data["tls.crt"], key=found.data["tls.key"], ca_bundle=join(found.trusted))
 
 
-def _pause(
-    secret: Secret, found: Contents, policy: Policy, *, now: datetime, longest: timedelta
-) -> timedelta:
-    if "ca-next.crt" in secret:
+def next_look(found: Contents, policy: Policy, *, now: datetime, longest: timedelta) -> timedelta:
+    """Return how long nothing will be due, ``longest`` at most: clocks jump, and suspended timers sleep."""
+    if "ca-next.crt" in found.data:
         return min(longest, max(min(policy.grace, policy.settle) / 4, PROMPT))
     if found.ca is None or found.leaf is None:
         return min(longest, PROMPT)
     due = min(_two_thirds(found.ca), _two_thirds(found.leaf))
     return min(longest, max(due - now, PROMPT))
+
+
+def _rotated(found: Contents, signer: Issuer | None, policy: Policy, view: View) -> Secret | None:
+    """Return the Secret after the step of a rotation that is due."""
+    following = found.following if found.following and in_force(found.following, view.now) else None
+    if following is None and "ca-next.crt" in found.data:
+        return _without(found.data, "ca-next.crt", "ca-next.key")
+    if following is None and _ca_is_due(signer, policy, view.now):
+        made = issue_ca(name=policy.ca_name, now=view.now, lifetime=policy.ca_life)
+        return {**found.data, "ca-next.crt": made.certificate, "ca-next.key": made.key}
+    if following is not None and _may_be_promoted(following, signer, policy, view):
+        return _promoted(found.data, following, policy, view.now)
+    return None
+
+
+def _kept_up(found: Contents, signer: Issuer | None, policy: Policy, view: View) -> Secret | None:
+    """Return the Secret without CAs that are needed no more, or with a new leaf where one is due."""
+    if signer is None:
+        return None
+    if (kept := _still_needed(found.data, signer, policy, view)) is not None:
+        return kept
+    if found.leaf and _leaf_is_due(found.data, found.leaf, policy, view):
+        return {**found.data, **_issued(signer, policy, view.now)}
+    return None
 
 
 # --- the dates of a certificate
@@ -265,10 +243,10 @@ def _promoted(secret: Secret, following: Issuer, policy: Policy, now: datetime) 
     }
 
 
-def _still_needed(secret: Secret, signer: Issuer | None, policy: Policy, view: View) -> Secret | None:
+def _still_needed(secret: Secret, signer: Issuer, policy: Policy, view: View) -> Secret | None:
     """Return the Secret without the previous CAs of which no valid leaf can be left; None when all stay."""
     previous = cas(secret, "ca-previous.crt")
-    if signer is None or view.live.get(signer.authority, timedelta()) < policy.grace:
+    if view.live.get(signer.authority, timedelta()) < policy.grace:
         # Somebody may not have heard yet of what took their place.
         return None
     outlived = view.now - _moment(secret, signer) >= policy.leaf_life

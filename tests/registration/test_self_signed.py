@@ -11,18 +11,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from injector.registration.bundle import authorities, verifies
-from injector.registration.contents import Secret
+from injector.registration import self_signed
+from injector.registration.bundle import authorities, join, verifies
+from injector.registration.contents import Secret, contents
 from injector.registration.issue import IssuedPair, issue_ca, issue_leaf
-from injector.registration.self_signed import (
-    Policy,
-    View,
-    decide,
-    next_look,
-    servable,
-    step,
-    trusted,
-)
+from injector.registration.self_signed import Policy, Served, View, decide
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -33,6 +26,22 @@ POLICY = Policy(names=("injector.mesh.svc",), ca_life=90 * DAY, leaf_life=30 * D
 def view(now: datetime, live: bytes = b"", *, age: timedelta = LONG_LIVE, **more) -> View:
     """Return what is known where each CA of the bundle ``live`` has been there for ``age``."""
     return View(now=now, live=dict.fromkeys(authorities(live) if live else (), age), **more)
+
+
+def step(secret: Secret, policy: Policy, known: View) -> Secret | None:
+    return self_signed.step(contents(secret), policy, known)
+
+
+def trusted(secret: Secret) -> bytes:
+    return join(contents(secret).trusted)
+
+
+def servable(secret: Secret) -> Served | None:
+    return self_signed.servable(contents(secret))
+
+
+def next_look(secret: Secret, *, now: datetime, longest: timedelta) -> timedelta:
+    return self_signed.next_look(contents(secret), POLICY, now=now, longest=longest)
 
 
 def settled(secret: Secret, now: datetime, live: bytes = b"", **more) -> Secret:
@@ -323,7 +332,9 @@ def test_a_secret_of_an_older_release_is_read_on() -> None:
 )
 def test_a_replica_whose_clock_is_wrong_serves_on_and_does_not_write(skew: timedelta, writes: bool) -> None:
     secret = settled({}, START)
-    decision = decide(secret, POLICY, view(START + 20 * DAY, skew=skew), longest=timedelta(seconds=10))
+    decision = decide(
+        contents(secret), POLICY, view(START + 20 * DAY, skew=skew), longest=timedelta(seconds=10)
+    )
     assert (decision.write is not None) == writes
     assert decision.held_back != writes
     assert decision.serve is not None
@@ -333,11 +344,11 @@ def test_a_replica_whose_clock_is_wrong_serves_on_and_does_not_write(skew: timed
 def test_the_next_look_is_when_something_is_due_and_soon_during_a_rotation() -> None:
     longest = timedelta(days=1000)
     secret = settled({}, START)
-    assert next_look(secret, POLICY, now=START, longest=longest) == timedelta(days=20)
-    assert next_look(secret, POLICY, now=START, longest=timedelta(seconds=60)) == timedelta(seconds=60)
+    assert next_look(secret, now=START, longest=longest) == timedelta(days=20)
+    assert next_look(secret, now=START, longest=timedelta(seconds=60)) == timedelta(seconds=60)
     rotating = settled(secret, START + timedelta(days=60), live=trusted(secret))
-    assert next_look(rotating, POLICY, now=START, longest=longest) == POLICY.settle / 4
-    assert next_look({}, POLICY, now=START, longest=longest) == timedelta(seconds=0.2)
+    assert next_look(rotating, now=START, longest=longest) == POLICY.settle / 4
+    assert next_look({}, now=START, longest=longest) == timedelta(seconds=0.2)
 
 
 def _stranger(now: datetime) -> IssuedPair:
