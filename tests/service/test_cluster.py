@@ -17,7 +17,7 @@ from aiohttp import web
 
 from injector.kube.client import Connection
 from injector.kube.clock import ServerClock
-from injector.registration.bundle import authorities, verifies
+from injector.registration.bundle import readable, verifies
 from injector.registration.plan import COLLECTION, WebhookNames
 from injector.registration.self_signed import Policy, in_force
 from injector.service.cluster import Cluster, ClusterOptions
@@ -37,7 +37,7 @@ NAME = "sidecar-injector.istio.io"
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
 POLICY = Policy(
-    names=("injector.mesh.svc",), ca_life=15 * MINUTE, leaf_life=6 * MINUTE, grace=timedelta(seconds=30)
+    names=("injector.mesh.svc",), ca_life=8 * MINUTE, leaf_life=4 * MINUTE, grace=timedelta(seconds=20)
 )
 """Lives so short that all of them end in the minutes of a test."""
 
@@ -132,7 +132,7 @@ class Mesh:
     def accepts(self, pair: KeyPair | None) -> bool:
         """Return whether the API server accepts a pair, by the bundle and the clock that it has."""
         now = self.api.clock()
-        cas = b"".join(ca.pem for ca in authorities(self.live) if in_force(ca, now))
+        cas = b"".join(ca.pem for ca in readable(self.live) if in_force(ca, now))
         return pair is not None and pair.fault(now) is None and verifies(cas, pair.chain_pem)
 
     def right(self) -> bool:
@@ -196,12 +196,12 @@ def test_wrong_clocks_lose_no_review_and_all_is_right_a_minute_after_they_are(
             for replica, error in zip(running.replicas, errors, strict=True):
                 replica.error = error
             first = running.live
-            await running.spend(12 if somebody_is_right else 1)
+            await running.spend(7 if somebody_is_right else 1)
             assert (running.live != first) == somebody_is_right
             for replica in running.replicas:
                 replica.error = timedelta()
             await running.until(running.right)
-            await running.spend(6)
+            await running.spend(3)
 
     run(work())
 
@@ -219,7 +219,7 @@ def test_a_node_of_everybody_with_a_wrong_clock_is_mended_in_a_minute(
                 for replica in running.replicas:
                     replica.error = error
                 await running.until(running.right)
-            await running.spend(6)
+            await running.spend(3)
 
     run(work())
 
