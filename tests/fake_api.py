@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ import orjson
 from aiohttp import web
 
 from injector.kube.client import Connection, KubeClient
+from injector.kube.clock import ServerClock
 
 Handler = Callable[[web.Request], web.StreamResponse | None]
 
@@ -36,6 +39,7 @@ class FakeApi:
     silent: bool = False
     resets: bool = False
     poll: float = 0.02
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     url: str = ""
     _news: asyncio.Condition = field(default_factory=asyncio.Condition)
     _cuts: set[asyncio.Event] = field(default_factory=set)
@@ -87,7 +91,15 @@ class FakeApi:
             self._news.notify_all()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request."""
+        """Answer one request; as Go's server does, with the `Date` in whole seconds."""
+        response = await self._answer(request)
+        response.headers["Date"] = self._date()
+        return response
+
+    def _date(self) -> str:
+        return format_datetime(self.clock(), usegmt=True)
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if self.resets and request.transport is not None:
             request.transport.abort()
         method, path = request.method, request.path
@@ -124,7 +136,9 @@ class FakeApi:
         return _json({"metadata": {"resourceVersion": str(self.version)}, "items": items})
 
     async def _create(self, collection: str, body: dict[str, Any]) -> web.Response:
-        if body["metadata"]["name"] in self.objects.get(collection, {}):
+        metadata = body["metadata"]
+        metadata.setdefault("name", f"{metadata.get('generateName')}{self.version}")
+        if metadata["name"] in self.objects.get(collection, {}):
             return _status(409, "AlreadyExists")
         return _json(await self.put(collection, body), status=201)
 
@@ -159,6 +173,7 @@ class FakeApi:
         since = int(request.query["resourceVersion"])
         response = web.StreamResponse()
         response.content_type = "application/json"
+        response.headers["Date"] = self._date()
         await response.prepare(request)
         if since < self.oldest:
             gone = {"code": 410, "reason": "Expired", "message": "too old resource version"}
@@ -270,10 +285,12 @@ def kubeconfig(api: FakeApi, folder: Path) -> Path:
 
 
 @contextlib.asynccontextmanager
-async def connected(api: FakeApi, folder: Path) -> AsyncIterator[KubeClient]:
+async def connected(
+    api: FakeApi, folder: Path, clock: ServerClock | None = None
+) -> AsyncIterator[KubeClient]:
     """Return a client that found the fake through a kubeconfig file, as in life."""
     path = kubeconfig(api, folder)
-    async with await KubeClient.connect(Connection(kubeconfig=str(path))) as client:
+    async with await KubeClient.connect(Connection(kubeconfig=str(path)), clock) as client:
         yield client
 
 

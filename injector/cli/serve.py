@@ -85,6 +85,13 @@ Examples:
     show_default=True,
     help="How long old and new CA are both trusted before the next step of a rotation.",
 )
+@click.option(
+    *spelled("maxClockSkew"),
+    type=DURATION,
+    default="5m",
+    show_default=True,
+    help="How far our clock may be from the API server's before we leave the Secret to other replicas.",
+)
 @switch("watchCluster", default=True, text="Keep namespaces, nodes and ProxyConfigs in memory.")
 @click.option(
     *spelled("configMap"), default="", help="The ConfigMap that is mounted: told when it is refused."
@@ -157,6 +164,7 @@ def parts(flags: dict[str, Any], options: ServiceOptions) -> Parts | None:
         events=cluster,
         brings_pair=bool(flags["self_signed"]),
         holds_pair=cluster.holds_pair,
+        now=cluster.now,
     )
 
 
@@ -176,6 +184,7 @@ def _cluster_options(flags: dict[str, Any], options: ServiceOptions) -> Any:
         ca_life=timedelta(seconds=flags["ca_lifetime"]),
         leaf_life=timedelta(seconds=flags["cert_lifetime"]),
         grace=grace,
+        most_skew=timedelta(seconds=flags["max_clock_skew"]),
     )
     spec = WebhookSpec(
         configuration=flags["webhook_config_name"],

@@ -1,4 +1,4 @@
-"""A path and JSON in, JSON out, over one HTTP session to the API server. Knows no resource by name.
+"""A path and JSON in, JSON out, over one HTTP session to the API server.
 
 The one module that imports kubernetes-asyncio.
 """
@@ -15,6 +15,7 @@ import orjson
 
 from injector import __version__
 from injector.json_types import JSON, JSONObject
+from injector.kube.clock import ServerClock
 from injector.kube.errors import Unconfigured, Unreachable, api_error
 from injector.kube.lean import without
 
@@ -46,14 +47,18 @@ class Connection:
 
 
 class KubeClient:
-    """JSON requests with a time limit, and errors of ours: ``async with await KubeClient.connect(…)``."""
+    """JSON requests with a time limit, and errors of ours: ``async with await KubeClient.connect(…)``.
 
-    def __init__(self, api: ApiClient) -> None:
+    ``clock`` is told the `Date` of every answer that is no error: an error may come from a proxy in between.
+    """
+
+    def __init__(self, api: ApiClient, clock: ServerClock | None = None) -> None:
         self._api = api
+        self.clock = clock or ServerClock()
         api.user_agent = USER_AGENT
 
     @classmethod
-    async def connect(cls, connection: Connection) -> Self:
+    async def connect(cls, connection: Connection, clock: ServerClock | None = None) -> Self:
         """Read the configuration; Unconfigured says what was looked for. Sends nothing yet."""
         configuration = Configuration()
         # Clusters made before Python 3.13's strict checks have CAs without the key identifiers it wants.
@@ -71,7 +76,7 @@ class KubeClient:
         except (ConfigException, OSError) as error:
             where = connection.kubeconfig or "the service account of this pod"
             raise Unconfigured(f"cannot find the API server through {where}: {error}") from error
-        return cls(ApiClient(configuration))
+        return cls(ApiClient(configuration), clock)
 
     async def __aenter__(self) -> Self:
         """Return the client itself."""
@@ -151,6 +156,7 @@ class KubeClient:
         response: aiohttp.ClientResponse | None = None
         try:
             await self._api.update_params_for_auth(headers, query, ["BearerToken"])
+            sent = self.clock.monotonic()
             response = await self._api.rest_client.request(
                 method,
                 f"{self._api.configuration.host}{path}",
@@ -166,6 +172,7 @@ class KubeClient:
                     _json_or_text(await response.read()),
                     retry_after=_seconds(response.headers.get("Retry-After")),
                 )
+            self.clock.heard(response.headers.get("Date"), sent=sent, received=self.clock.monotonic())
             yield response
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
             raise Unreachable(f"{method} {path}: {error or type(error).__name__}") from error

@@ -1,7 +1,8 @@
-"""Keeps the Secret of a self-made CA as `self_signed.step` says, and tells what to serve. Knows no pod.
+"""Keeps the Secret of a self-made CA as `self_signed.decide` says, and tells what to serve.
 
 Several replicas do this at once: who writes second meets a Conflict, reads again, and finds nothing due. So
-they agree on one CA without electing anybody.
+they agree on one CA without electing anybody. Each look begins with reading the Secret: what is decided on is
+as new as the API server's time that came with it.
 """
 
 from __future__ import annotations
@@ -12,49 +13,45 @@ import binascii
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from typing import Final
 
+from injector.errors import InjectorError
 from injector.json_types import JSONObject
 from injector.kube.backoff import Backoff
 from injector.kube.client import KubeClient
 from injector.kube.errors import ApiError, Conflict, KubeError, NotFound
 from injector.kube.reflector import Collection, Reflector, Timing
-from injector.registration.reconciler import Trust
-from injector.registration.self_signed import Policy, Secret, next_look, step, trusted
+from injector.registration.bundle import TrustedSince
+from injector.registration.contents import Secret, contents
+from injector.registration.self_signed import Policy, Served, View, decide
 from injector.registration.waiting import wait_for
 
 logger = logging.getLogger(__name__)
 
-LONGEST_SLEEP = timedelta(seconds=60)
-"""The wall clock is looked at this often: timers stop while a machine sleeps, certificates do not."""
+LONGEST_SLEEP: Final = timedelta(seconds=10)
+"""Between two looks. After a clock was put right, here or at the API server, all has to be right within a
+minute: two looks, the bundle's way to API servers and back, and a few seconds for each replica to serve."""
 
 PART_OF = {"app.kubernetes.io/name": "sidecar-injector", "app.kubernetes.io/managed-by": "sidecar-injector"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Served:
-    """A key pair to serve (PEM) and what has to be trusted for it; ``repr`` never shows the key."""
-
-    certificate: bytes
-    key: bytes = field(repr=False)
-    ca_bundle: bytes
-
-    @property
-    def trust(self) -> Trust:
-        """What the registration needs of it."""
-        return Trust(ca_bundle=self.ca_bundle, leaf=self.certificate)
-
-
-def _no_error(_: KubeError | None) -> None:
+def _no_error(_work: str, _error: InjectorError | None) -> None:
     """Be the error callback of nobody."""
+
+
+def _not_told(_skew: timedelta) -> None:
+    """Be nobody who is told of a wrong clock."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class SelfSigned:
     """Makes and rotates CA and leaf in the Secret ``namespace/name`` while ``run`` runs.
 
-    ``serve`` is called with every key pair that is to be served, the first one included. ``live_bundle``
-    returns what the API server's configuration holds now.
+    ``serve`` is called with every key pair that is to be served, the first one included; an InjectorError of
+    it says that the pair cannot be. ``live_bundle`` returns what the API server's configuration holds now.
+    ``failed`` is told what went wrong with which work, and None when it goes well again; ``held_back`` that
+    the clock here is too wrong to write, and zero when it is right again.
     """
 
     client: KubeClient
@@ -63,14 +60,17 @@ class SelfSigned:
     policy: Policy
     serve: Callable[[Served], None]
     live_bundle: Callable[[], bytes]
-    failed: Callable[[KubeError | None], None] = _no_error
+    failed: Callable[[str, InjectorError | None], None] = _no_error
+    held_back: Callable[[timedelta], None] = _not_told
     timing: Timing = field(default_factory=Timing)
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
     longest_sleep: timedelta = LONGEST_SLEEP
     backoff: Backoff = field(default_factory=Backoff)
     writes: int = 0
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _served: Served | None = None
+    _refused: bytes = b""
+    _trusted: TrustedSince = field(default_factory=TrustedSince)
+    _waiting: bool = False
 
     def wake(self) -> None:
         """Look again soon: the live bundle has changed."""
@@ -80,61 +80,95 @@ class SelfSigned:
         """Watch the Secret and do what is due, for ever."""
         reflector = Reflector(
             client=self.client,
-            collection=Collection(path=self._collection, name=self.name),
+            collection=self._collection,
             changed=self.wake,
-            failed=self.failed,
+            failed=lambda error: self.failed("secret-watch", error),
             timing=self.timing,
         )
         async with asyncio.TaskGroup() as group:
             group.create_task(reflector.run())
-            await reflector.synced.wait()
             while True:
-                pause = await self._advance(reflector.objects.get(f"{self.namespace}/{self.name}"))
-                await wait_for(self._wake, pause)
                 self._wake.clear()
+                pause = await self._look()
+                await wait_for(self._wake, pause)
 
-    async def _advance(self, found: JSONObject | None) -> float:
+    async def _look(self) -> float:
         """Do the one thing that is due; return the seconds until the next look."""
-        secret = _decoded(found)
-        changed = step(secret, self.policy, now=self.now(), live_bundle=self.live_bundle())
-        if changed is None:
-            self._serve(secret)
-            self.backoff.reset()
-            pause = next_look(secret, self.policy, now=self.now(), longest=self.longest_sleep)
-            return pause.total_seconds()
         try:
-            await self._write(found, changed)
+            found = await self._read()
+        except KubeError as error:
+            return self._again("secret", error)
+        self.failed("secret", None)
+        decision = decide(contents(_decoded(found)), self.policy, self._view(), longest=self.longest_sleep)
+        self._say(held_back=decision.held_back)
+        if decision.serve is not None:
+            self._serve(decision.serve)
+        if decision.write is None:
+            self.failed("secret-write", None)
+            self.backoff.reset()
+            return decision.pause.total_seconds()
+        try:
+            await self._write(found, decision.write)
         except (Conflict, NotFound):
             # Another replica was first; the watch brings what it wrote.
             return self.backoff.next()
         except KubeError as error:
-            self.failed(error)
-            logger.warning("cannot write the Secret %s/%s: %s", self.namespace, self.name, error)
-            return self.backoff.next(at_least=error.retry_after if isinstance(error, ApiError) else 0.0)
+            return self._again("secret-write", error)
         return self.backoff.next()
+
+    async def _read(self) -> JSONObject | None:
+        """Return the Secret by a list of that one: who may watch it by name may list it."""
+        page = await self.client.get(self._collection.path, self._collection.parameters())
+        items: list[JSONObject] = page.get("items") or []
+        return items[0] if items else None
+
+    def _view(self) -> View:
+        now = self.timing.monotonic()
+        self._trusted.see(self.live_bundle(), now)
+        clock = self.client.clock
+        return View(now=clock.now(), skew=clock.skew(), live=self._trusted.ages(now), refused=self._refused)
+
+    def _again(self, work: str, error: KubeError) -> float:
+        self.failed(work, error)
+        return self.backoff.next(at_least=error.retry_after if isinstance(error, ApiError) else 0.0)
+
+    def _say(self, *, held_back: bool) -> None:
+        if held_back != self._waiting:
+            self._waiting = held_back
+            self.held_back(self.client.clock.skew() if held_back else timedelta())
 
     async def _write(self, found: JSONObject | None, changed: Secret) -> None:
         data = {key: base64.b64encode(value).decode() for key, value in sorted(changed.items())}
         if found is None:
-            await self.client.create(self._collection, self._new(data))
+            await self.client.create(self._collection.path, self._new(data))
         else:
-            await self.client.replace(f"{self._collection}/{self.name}", {**found, "data": data})
+            await self.client.replace(f"{self._collection.path}/{self.name}", {**found, "data": data})
         self.writes += 1
-        logger.info("certificates in the Secret %s/%s renewed", self.namespace, self.name)
+        fields = {"secret": f"{self.namespace}/{self.name}"}
+        logger.info("certificates in the Secret renewed", extra={"fields": fields})
 
-    def _serve(self, secret: Secret) -> None:
-        served = Served(certificate=secret["tls.crt"], key=secret["tls.key"], ca_bundle=trusted(secret))
-        if served != self._served:
-            self._served = served
+    def _serve(self, served: Served) -> None:
+        """Hand over what is new; a pair that cannot be loaded is not offered twice, and issued anew."""
+        if served == self._served:
+            return
+        self._served = served
+        try:
             self.serve(served)
+        except InjectorError as error:
+            self._refused = served.certificate
+            self.failed("certificate", error)
+            self.wake()
+        else:
+            self._refused = b""
+            self.failed("certificate", None)
 
     def _new(self, data: Mapping[str, str]) -> JSONObject:
         metadata = {"name": self.name, "namespace": self.namespace, "labels": dict(PART_OF)}
         return {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": metadata, "data": data}
 
     @property
-    def _collection(self) -> str:
-        return f"/api/v1/namespaces/{self.namespace}/secrets"
+    def _collection(self) -> Collection:
+        return Collection(path=f"/api/v1/namespaces/{self.namespace}/secrets", name=self.name)
 
 
 def _decoded(secret: JSONObject | None) -> Secret:
@@ -142,5 +176,5 @@ def _decoded(secret: JSONObject | None) -> Secret:
     data = (secret or {}).get("data") or {}
     try:
         return {key: base64.b64decode(value) for key, value in data.items()}
-    except (binascii.Error, ValueError, TypeError):
+    except (binascii.Error, ValueError, TypeError, AttributeError):
         return {}

@@ -1,4 +1,8 @@
-"""CA certificates in PEM to sets of them and back. Pure: knows no file, no clock, no cluster."""
+"""CA certificates in PEM to sets of them and back, and how long each has been trusted.
+
+Pure. How long something has been so is counted in seconds of a monotonic clock, which the caller reads: a
+clock on the wall that is set meanwhile must not end it.
+"""
 
 from __future__ import annotations
 
@@ -28,13 +32,23 @@ class Authority:
     not_before: datetime = field(compare=False)
     not_after: datetime = field(compare=False)
 
+    @classmethod
+    def of(cls, certificate: x509.Certificate) -> Authority:
+        """Return what is needed of a parsed certificate; ValueError when a field of it is malformed."""
+        return cls(
+            certificate.public_bytes(serialization.Encoding.DER),
+            certificate.subject.rfc4514_string(),
+            certificate.not_valid_before_utc,
+            certificate.not_valid_after_utc,
+        )
+
     @property
     def pem(self) -> bytes:
         """The certificate in PEM, in the one spelling in which bundles are written."""
         return x509.load_der_x509_certificate(self.der).public_bytes(serialization.Encoding.PEM)
 
     def signed(self, leaf: bytes) -> bool:
-        """Tell whether the first certificate of ``leaf`` (PEM) was issued by this CA."""
+        """Return whether the first certificate of ``leaf`` (PEM) was issued by this CA."""
         try:
             certificate = x509.load_pem_x509_certificate(leaf)
             certificate.verify_directly_issued_by(x509.load_der_x509_certificate(self.der))
@@ -48,16 +62,10 @@ def authorities(bundle: bytes) -> tuple[Authority, ...]:
     found: dict[bytes, Authority] = {}
     for number, block in enumerate(bundle.split(PEM_END)[:-1], start=1):
         try:
-            certificate = x509.load_pem_x509_certificate(block + PEM_END)
+            ca = Authority.of(x509.load_pem_x509_certificate(block + PEM_END))
         except ValueError as error:
             raise BundleError(f"certificate {number} of the CA bundle cannot be read: {error}") from error
-        der = certificate.public_bytes(serialization.Encoding.DER)
-        found[der] = Authority(
-            der,
-            certificate.subject.rfc4514_string(),
-            certificate.not_valid_before_utc,
-            certificate.not_valid_after_utc,
-        )
+        found[ca.der] = ca
     if not found:
         raise BundleError("the CA bundle holds no certificate")
     return tuple(found.values())
@@ -77,7 +85,7 @@ def join(cas: Iterable[Authority]) -> bytes:
 
 
 def verifies(bundle: bytes, leaf: bytes) -> bool:
-    """Tell whether a client that trusts ``bundle`` accepts ``leaf``: some CA of it is the leaf's issuer.
+    """Return whether a client that trusts ``bundle`` accepts ``leaf``: some CA of it is the leaf's issuer.
 
     A leaf whose chain carries intermediates is accepted through whichever certificate of the chain a CA of
     the bundle has signed.
@@ -86,17 +94,49 @@ def verifies(bundle: bytes, leaf: bytes) -> bool:
     return any(ca.signed(link) for ca in readable(bundle) for link in chain)
 
 
+@dataclass(slots=True, kw_only=True)
+class TrustedSince:
+    """Which CAs the live bundle holds, and since when it has held each."""
+
+    _since: dict[Authority, float] = field(default_factory=dict)
+    _seen: bytes = b""
+
+    def see(self, bundle: bytes, now: float) -> None:
+        """Take over the live bundle; a CA that left it begins anew when it comes back."""
+        if bundle == self._seen:
+            return
+        self._seen = bundle
+        self._since = {ca: self._since.get(ca, now) for ca in readable(bundle)}
+
+    def ages(self, now: float) -> dict[Authority, timedelta]:
+        """Return for how long each CA of the live bundle has been in it."""
+        return {ca: timedelta(seconds=now - since) for ca, since in self._since.items()}
+
+    def wait(self, new: bytes, old: bytes, *, settle: float, now: float) -> float | None:
+        """Return the seconds until the chain ``new`` may serve in place of ``old`` (both PEM).
+
+        That is ``settle`` seconds after a CA of ``new`` became live; None while none is.
+        """
+        signers = {ca: since for ca, since in self._since.items() if verifies(ca.pem, new)}
+        before = [ca for ca in self._since if verifies(ca.pem, old)]
+        if not before or any(ca in signers for ca in before):
+            # Nobody trusts the old one, or whoever does so trusts the new one as well.
+            return 0.0
+        return max(0.0, settle - (now - min(signers.values()))) if signers else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overlap:
-    """CAs that were ours before, and when each stopped being it: they stay in the bundle for ``grace``.
+    """CAs that were ours before, and when each stopped being it: they stay for ``grace`` seconds.
 
-    In that time every replica's leaf has been replaced, and every API server has heard of the new CA.
+    In that time every replica's leaf has been replaced, and every API server has heard of the new CA. Whether
+    a CA has expired is not asked: it does no harm for so long, and who asks may have a wrong clock.
     """
 
-    grace: timedelta
-    retired: Mapping[Authority, datetime] = field(default_factory=dict)
+    grace: float
+    retired: Mapping[Authority, float] = field(default_factory=dict)
 
-    def after(self, *, ours: Sequence[Authority], before: Iterable[Authority], now: datetime) -> Overlap:
+    def after(self, *, ours: Sequence[Authority], before: Iterable[Authority], now: float) -> Overlap:
         """Return the overlap once ``ours`` are the CAs, ``before`` having been trusted as ours until now.
 
         A CA that ran through its grace is remembered while it is still live, or it would begin again.
@@ -109,12 +149,12 @@ class Overlap:
         }
         return Overlap(grace=self.grace, retired={**dict.fromkeys(live, now), **kept})
 
-    def bundle(self, ours: Sequence[Authority], now: datetime) -> bytes:
-        """Return ours first, then the retired, newest first; expired ones are left out, ours never."""
-        old = [ca for ca, since in self.retired.items() if ca.not_after > now and now - since < self.grace]
+    def bundle(self, ours: Sequence[Authority], now: float) -> bytes:
+        """Return ours first, then the retired, newest first."""
+        old = [ca for ca, since in self.retired.items() if now - since < self.grace]
         return join([*ours, *sorted(old, key=lambda ca: (ca.not_before, ca.der), reverse=True)])
 
-    def next_end(self, now: datetime) -> timedelta | None:
-        """Return the time until the first retired CA leaves the bundle; None when there is none in it."""
+    def next_end(self, now: float) -> float | None:
+        """Return the seconds until the first retired CA leaves the bundle; None when there is none in it."""
         left = [self.grace - (now - since) for since in self.retired.values() if now - since < self.grace]
         return min(left, default=None)

@@ -1,4 +1,4 @@
-"""Names and a time to certificates in PEM: a CA and its leaf. Knows no file, no clock, no cluster."""
+"""Names and a time to certificates in PEM: a CA and its leaf. The caller brings the time."""
 
 from __future__ import annotations
 
@@ -33,7 +33,13 @@ def issue_ca(*, name: str, now: datetime, lifetime: timedelta) -> IssuedPair:
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     builder = (
-        _builder(subject=subject, issuer=subject, key=key, now=now, lifetime=lifetime)
+        _builder(
+            subject=subject,
+            issuer=subject,
+            key=key,
+            not_before=now - CLOCK_SKEW,
+            not_after=now + lifetime,
+        )
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_key_usage(signs_certificates=True), critical=True)
     )
@@ -43,7 +49,7 @@ def issue_ca(*, name: str, now: datetime, lifetime: timedelta) -> IssuedPair:
 def issue_leaf(ca: IssuedPair, *, names: Sequence[str], now: datetime, lifetime: timedelta) -> IssuedPair:
     """Return a server certificate for ``names`` (DNS names or IP addresses) signed by ``ca``.
 
-    It never outlives its CA: an API server that trusts the CA would refuse it from then on anyway.
+    It is valid within the dates of its CA only: outside them an API server refuses it anyway.
     """
     issuer = x509.load_pem_x509_certificate(ca.certificate)
     issuer_key = serialization.load_pem_private_key(ca.key, password=None)
@@ -51,11 +57,16 @@ def issue_leaf(ca: IssuedPair, *, names: Sequence[str], now: datetime, lifetime:
         msg = "the CA key is not an elliptic curve key; issue the CA anew"
         raise TypeError(msg)
     key = ec.generate_private_key(ec.SECP256R1())
-    lifetime = min(lifetime, issuer.not_valid_after_utc - now)
     # A common name holds 64 characters; verifiers read the alternative names only.
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:64])])
     builder = (
-        _builder(subject=subject, issuer=issuer.subject, key=key, now=now, lifetime=lifetime)
+        _builder(
+            subject=subject,
+            issuer=issuer.subject,
+            key=key,
+            not_before=max(now - CLOCK_SKEW, issuer.not_valid_before_utc),
+            not_after=min(now + lifetime, issuer.not_valid_after_utc),
+        )
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -78,8 +89,8 @@ def _builder(
     subject: x509.Name,
     issuer: x509.Name,
     key: ec.EllipticCurvePrivateKey,
-    now: datetime,
-    lifetime: timedelta,
+    not_before: datetime,
+    not_after: datetime,
 ) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
@@ -87,8 +98,8 @@ def _builder(
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - CLOCK_SKEW)
-        .not_valid_after(now + lifetime)
+        .not_valid_before(not_before)
+        .not_valid_after(not_after)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
 

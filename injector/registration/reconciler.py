@@ -1,4 +1,4 @@
-"""Keeps the caBundle of our entries equal to the CA that signed what we serve. Knows no pod and no file.
+"""Keeps the caBundle of our entries equal to the CA that signed what we serve.
 
 Level-based: woken by the watch, by a new CA and by a slow resync, it reads the state, plans and writes only a
 difference. What ends it: being cancelled. What each error does:
@@ -20,7 +20,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from injector.json_types import JSONObject
 from injector.kube.backoff import Backoff
@@ -101,7 +101,6 @@ class Reconciler:
     grace: timedelta = GRACE
     resync: float = RESYNC_SECONDS
     timing: Timing = field(default_factory=Timing)
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
     monotonic: Callable[[], float] = time.monotonic
     bucket: TokenBucket = field(default_factory=TokenBucket)
     backoff: Backoff = field(default_factory=Backoff)
@@ -174,7 +173,7 @@ class Reconciler:
 
     def _desired(self, configuration: JSONObject, trust: Trust) -> bytes:
         """Return the bundle that every entry of ours should have now."""
-        now = self.now()
+        now = self.monotonic()
         current = authorities(trust.ca_bundle)
         before = [
             ca
@@ -182,14 +181,14 @@ class Reconciler:
             if written_by_us(configuration, entry)
             for ca in readable(live_bundle(entry))
         ]
-        overlap = self._overlap or Overlap(grace=self.grace)
+        overlap = self._overlap or Overlap(grace=self.grace.total_seconds())
         self._overlap = overlap.after(ours=current, before=(*self._before, *before), now=now)
         self._before = current
         return self._overlap.bundle(current, now)
 
     def _until_overlap_ends(self) -> float:
-        end = self._overlap.next_end(self.now()) if self._overlap else None
-        return self.resync if end is None else min(self.resync, end.total_seconds() + 0.1)
+        end = self._overlap.next_end(self.monotonic()) if self._overlap else None
+        return self.resync if end is None else min(self.resync, end + 0.1)
 
     def _observe(self, configuration: JSONObject, trust: Trust, bundle: bytes) -> None:
         live = [live_bundle(entry) for entry in ours(configuration, self.names)]

@@ -1,152 +1,298 @@
-"""The Secret of a self-made CA as it is, and the time, to the Secret as it should be.
+"""The Secret of a self-made CA as it is, the API server's time and what is live, to what is to be done.
 
-Pure: knows no cluster and no clock. Keys of the Secret: ``ca.crt`` and ``ca.key`` (the CA in force),
+Pure: clock and cluster are the caller's. Keys of the Secret: ``ca.crt`` and ``ca.key`` (the CA in force),
 ``tls.crt`` and ``tls.key`` (the leaf under it), ``ca-next.crt`` and ``ca-next.key`` (made, trusted, not yet
-signing), ``ca-previous.crt`` (still trusted, signs no more) and ``promoted-at``. One change at a time:
+signing), ``ca-previous.crt`` (CAs that are still trusted and sign no more, newest first) and ``promoted-at``.
+One change at a time:
 
-1. no CA, or one that cannot be used: make CA and leaf
-2. the CA is past two thirds of its life: make the next one; the bundle holds both from now on
-3. the next one has been live in the bundle for the grace: it signs a new leaf and takes the CA's place
-4. the previous one has been trusted for the grace after that: forget it
-5. the leaf is past two thirds of its life, or lacks a name: issue it anew
+1. neither a CA that can sign nor a leaf that can be served: make both
+2. the leaf cannot be served, or is not valid now, or not within its CA's dates: issue it anew
+3. the next CA cannot sign or is not valid now: forget it
+4. the CA is past two thirds of its life, is not valid now or cannot sign: make the next one; the bundle
+   holds both from now on
+5. the next one has been live in the bundle for the grace: it signs a new leaf and takes the CA's place.
+   Where the CA is not valid, nothing can be lost by haste, and a short while has to do
+6. nothing that a previous CA signed can be valid any more: forget it
+7. the leaf is past two thirds of its life, or lacks a name: issue it anew
+
+So a CA leaves the bundle only after every leaf that it signed, and a CA signs what is served only after API
+servers trust it. What was issued by a wrong clock is found by its dates, in 2, 3 and 4.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Final, Protocol
 
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
+from injector.registration.bundle import Authority, join
+from injector.registration.contents import Contents, Issuer, Leaf, Secret, cas
+from injector.registration.issue import CLOCK_SKEW, issue_ca, issue_leaf
 
-from injector.registration.bundle import BundleError, authorities, join, readable
-from injector.registration.issue import CLOCK_SKEW, IssuedPair, issue_ca, issue_leaf
+YOUNG: Final = timedelta(minutes=1)
+"""A leaf younger than this is not issued anew for its name or its life: two replicas of different options,
+as in a rolling update, would do so in turn, as fast as they can write."""
 
-Secret = Mapping[str, bytes]
-"""The decoded ``data`` of the Secret."""
+ABSURD: Final = 10
+"""Times the policy's life: what lives longer was hardly made by a policy that was changed to ours since."""
+
+MOST_PREVIOUS: Final = 8
+"""CAs that are kept for their leaves. A policy needs two; more come from somebody who edits the Secret again
+and again, and caBundle must not grow with that."""
+
+PROMPT: Final = timedelta(seconds=0.2)
+"""The shortest time between two looks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """How long things live. ``names`` are those of the leaf, the Service's first."""
+    """How long things live. ``names`` are those of the leaf, the Service's first.
+
+    ``grace`` is how long a new CA is live before it signs, ``settle`` how long API servers take to hear of a
+    bundle. A replica whose clock is more than ``most_skew`` away from the API server's does not write.
+    """
 
     names: tuple[str, ...]
     ca_name: str = "sidecar-injector CA"
     ca_life: timedelta = timedelta(days=365)
     leaf_life: timedelta = timedelta(days=30)
     grace: timedelta = timedelta(minutes=5)
+    settle: timedelta = timedelta(seconds=15)
+    most_skew: timedelta = CLOCK_SKEW
+    """By default what certificates make up for: a clock that is off by less issues what is valid at once."""
 
 
-def step(secret: Secret, policy: Policy, *, now: datetime, live_bundle: bytes) -> Secret | None:
-    """Return the Secret after the one change that is due, or None when none is.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What a replica knows beside the Secret.
 
-    ``live_bundle`` is what the API server's configuration holds: a CA may sign only after it is trusted.
+    ``now`` is the API server's time, ``skew`` how far the local clock is ahead of it, ``live`` the CAs that
+    the API server's configuration holds and for how long they have been there. ``refused`` is a leaf (PEM)
+    that could not be loaded for serving.
     """
-    if not _usable(secret, now):
-        return _fresh(policy, now)
-    if (promoted := _promoted(secret, policy, now=now, live_bundle=live_bundle)) is not None:
-        return promoted
-    if "ca-next.crt" not in secret and _two_thirds_over(secret["ca.crt"], now):
-        following = issue_ca(name=policy.ca_name, now=now, lifetime=policy.ca_life)
-        return {**secret, "ca-next.crt": following.certificate, "ca-next.key": following.key}
-    if "ca-previous.crt" in secret and now - _moment(secret) >= policy.grace:
-        return {key: value for key, value in secret.items() if key not in ("ca-previous.crt", "promoted-at")}
-    if _leaf_is_due(secret, policy, now):
-        return {**secret, **_leaf(_pair(secret, "ca"), policy, now)}
+
+    now: datetime
+    skew: timedelta = timedelta()
+    live: Mapping[Authority, timedelta] = field(default_factory=dict)
+    refused: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """A key pair to serve (PEM) and what has to be trusted for it; ``repr`` never shows the key."""
+
+    certificate: bytes
+    key: bytes = field(repr=False)
+    ca_bundle: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What to write, what to serve, and how soon to look again.
+
+    ``held_back`` means that the local clock is too wrong to write anything.
+    """
+
+    write: Secret | None
+    serve: Served | None
+    held_back: bool
+    pause: timedelta
+
+
+def decide(found: Contents, policy: Policy, view: View, *, longest: timedelta) -> Decision:
+    """Return what a replica does about the Secret; ``longest`` bounds the time until the next look."""
+    held_back = abs(view.skew) > policy.most_skew
+    return Decision(
+        write=None if held_back else step(found, policy, view),
+        serve=servable(found),
+        held_back=held_back,
+        pause=longest if held_back else next_look(found, policy, now=view.now, longest=longest),
+    )
+
+
+def step(found: Contents, policy: Policy, view: View) -> Secret | None:
+    """Return the Secret after the one change that is due, or None when none is."""
+    signer = found.ca if found.ca and in_force(found.ca, view.now) else None
+    if signer is None and found.leaf is None:
+        return _fresh(policy, found, view.now)
+    if signer is not None and not _leaf_is_good(found.leaf, signer, view.now):
+        return {**found.data, **_issued(signer, policy, view.now)}
+    return _rotated(found, signer, policy, view) or _kept_up(found, signer, policy, view)
+
+
+def servable(found: Contents) -> Served | None:
+    """Return the pair that the Secret has to serve, None when it has none: its dates are not asked for."""
+    if found.leaf is None:
+        return None
+    return Served(certificate=found.data["tls.crt"], key=found.data["tls.key"], ca_bundle=join(found.trusted))
+
+
+def next_look(found: Contents, policy: Policy, *, now: datetime, longest: timedelta) -> timedelta:
+    """Return how long nothing will be due, ``longest`` at most: clocks jump, and suspended timers sleep."""
+    if "ca-next.crt" in found.data:
+        return min(longest, max(min(policy.grace, policy.settle) / 4, PROMPT))
+    if found.ca is None or found.leaf is None:
+        return min(longest, PROMPT)
+    due = min(_two_thirds(found.ca), _two_thirds(found.leaf))
+    return min(longest, max(due - now, PROMPT))
+
+
+def _rotated(found: Contents, signer: Issuer | None, policy: Policy, view: View) -> Secret | None:
+    """Return the Secret after the step of a rotation that is due."""
+    following = found.following if found.following and in_force(found.following, view.now) else None
+    if following is None and "ca-next.crt" in found.data:
+        return _without(found.data, "ca-next.crt", "ca-next.key")
+    if following is None and _ca_is_due(signer, policy, view.now):
+        made = issue_ca(name=policy.ca_name, now=view.now, lifetime=policy.ca_life)
+        return {**found.data, "ca-next.crt": made.certificate, "ca-next.key": made.key}
+    if following is not None and _may_be_promoted(following, signer, policy, view):
+        return _promoted(found.data, following, policy, view.now)
     return None
 
 
-def trusted(secret: Secret) -> bytes:
-    """Return the bundle that clients must trust: the CA in force, then the next and the previous one."""
-    keys = ("ca.crt", "ca-next.crt", "ca-previous.crt")
-    return join(dict.fromkeys(ca for key in keys if key in secret for ca in authorities(secret[key])))
-
-
-def next_look(secret: Secret, policy: Policy, *, now: datetime, longest: timedelta) -> timedelta:
-    """Return how long nothing will be due, ``longest`` at most: clocks jump, and suspended timers sleep."""
-    if "ca-next.crt" in secret or "ca-previous.crt" in secret:
-        return min(longest, max(policy.grace / 4, timedelta(seconds=0.2)))
-    due = min(_two_thirds(secret["ca.crt"]), _two_thirds(secret["tls.crt"]))
-    return min(longest, max(due - now, timedelta(seconds=0.2)))
-
-
-def _fresh(policy: Policy, now: datetime) -> Secret:
-    authority = issue_ca(name=policy.ca_name, now=now, lifetime=policy.ca_life)
-    return {"ca.crt": authority.certificate, "ca.key": authority.key, **_leaf(authority, policy, now)}
-
-
-def _promoted(secret: Secret, policy: Policy, *, now: datetime, live_bundle: bytes) -> Secret | None:
-    if "ca-next.crt" not in secret:
+def _kept_up(found: Contents, signer: Issuer | None, policy: Policy, view: View) -> Secret | None:
+    """Return the Secret without CAs that are needed no more, or with a new leaf where one is due."""
+    if signer is None:
         return None
-    following = authorities(secret["ca-next.crt"])[0]
+    if (kept := _still_needed(found.data, signer, policy, view)) is not None:
+        return kept
+    if found.leaf and _leaf_is_due(found.data, found.leaf, policy, view):
+        return {**found.data, **_issued(signer, policy, view.now)}
+    return None
+
+
+# --- the dates of a certificate
+
+
+class Dated(Protocol):
+    """A CA or a leaf."""
+
+    @property
+    def not_before(self) -> datetime:
+        """When it begins to be valid."""
+
+    @property
+    def not_after(self) -> datetime:
+        """When it ends."""
+
+
+def in_force(certificate: Dated, now: datetime) -> bool:
+    """Return whether a client whose clock says ``now`` takes the certificate (RFC 5280, 4.1.2.5)."""
+    return certificate.not_before <= now < certificate.not_after
+
+
+def _two_thirds(certificate: Dated) -> datetime:
+    start = certificate.not_before + CLOCK_SKEW
+    return start + (certificate.not_after - start) * 2 / 3
+
+
+def _is_absurd(certificate: Dated, life: timedelta) -> bool:
+    return certificate.not_after - certificate.not_before > life * ABSURD + CLOCK_SKEW
+
+
+# --- what is due
+
+
+def _leaf_is_good(leaf: Leaf | None, signer: Issuer, now: datetime) -> bool:
+    """Return whether the leaf is valid now and was issued by ``signer`` within its dates."""
+    return (
+        leaf is not None
+        and in_force(leaf, now)
+        and leaf.issuer == signer.authority
+        and leaf.not_before >= signer.not_before - CLOCK_SKEW
+        and leaf.not_after <= signer.not_after
+    )
+
+
+def _leaf_is_due(secret: Secret, leaf: Leaf, policy: Policy, view: View) -> bool:
+    if view.now >= _two_thirds(leaf):
+        return True
+    unfit = (
+        secret["tls.crt"] == view.refused
+        or not leaf.names.issuperset(policy.names)
+        or _is_absurd(leaf, policy.leaf_life)
+    )
+    return unfit and view.now - (leaf.not_before + CLOCK_SKEW) >= YOUNG
+
+
+def _ca_is_due(signer: Issuer | None, policy: Policy, now: datetime) -> bool:
+    return signer is None or now >= _two_thirds(signer) or _is_absurd(signer, policy.ca_life)
+
+
+def _may_be_promoted(following: Issuer, signer: Issuer | None, policy: Policy, view: View) -> bool:
+    live = view.live.get(following.authority)
+    if live is not None and live >= policy.grace:
+        return True
+    if signer is not None and signer.not_after - view.now >= policy.grace:
+        return False
+    # The CA has expired or is about to: neither the rest of the grace can be waited for, nor a configuration
+    # that nobody brings into sync.
     made = following.not_before + CLOCK_SKEW
-    # A CA about to expire cannot wait for a configuration that nobody brings into sync.
-    expiring = _certificate(secret["ca.crt"]).not_valid_after_utc - now < policy.grace
-    if not expiring and (now - made < policy.grace or following not in readable(live_bundle)):
-        return None
-    authority = _pair(secret, "ca-next")
+    return (live is not None and live >= policy.settle) or view.now - made >= policy.grace
+
+
+def _promoted(secret: Secret, following: Issuer, policy: Policy, now: datetime) -> Secret:
+    previous = (*cas(secret, "ca.crt"), *cas(secret, "ca-previous.crt"))
     return {
-        "ca.crt": authority.certificate,
-        "ca.key": authority.key,
-        "ca-previous.crt": secret["ca.crt"],
+        "ca.crt": following.pair.certificate,
+        "ca.key": following.pair.key,
         "promoted-at": now.isoformat().encode(),
-        **_leaf(authority, policy, now),
+        **_previous(previous),
+        **_issued(following, policy, now),
     }
 
 
-def _usable(secret: Secret, now: datetime) -> bool:
-    """Tell whether CA and leaf are there, readable, belong together and are in force."""
+def _still_needed(secret: Secret, signer: Issuer, policy: Policy, view: View) -> Secret | None:
+    """Return the Secret without the previous CAs of which no valid leaf can be left; None when all stay."""
+    previous = cas(secret, "ca-previous.crt")
+    if view.live.get(signer.authority, timedelta()) < policy.grace:
+        # Somebody may not have heard yet of what took their place.
+        return None
+    outlived = view.now - _moment(secret, signer) >= policy.leaf_life
+    kept = () if outlived else tuple(ca for ca in previous if view.now < ca.not_after)
+    if kept == previous and (kept or "ca-previous.crt" not in secret):
+        return None
+    rest = _without(secret, "ca-previous.crt", *(() if kept else ("promoted-at",)))
+    return {**rest, **_previous(kept)}
+
+
+def _moment(secret: Secret, signer: Issuer) -> datetime:
+    """Return when ``signer`` took the place of the CA before it."""
     try:
-        authority = authorities(secret["ca.crt"])[0]
-        for name in ("ca", "tls"):
-            key = serialization.load_pem_private_key(secret[f"{name}.key"], password=None)
-            if key.public_key() != _certificate(secret[f"{name}.crt"]).public_key():
-                return False
-        if "ca-next.crt" in secret:
-            authorities(secret["ca-next.crt"])
-            serialization.load_pem_private_key(secret["ca-next.key"], password=None)
-    except (KeyError, ValueError, TypeError, BundleError):
-        return False
-    in_force = authority.not_before <= now < authority.not_after
-    return in_force and authority.signed(secret["tls.crt"])
+        moment = datetime.fromisoformat(secret["promoted-at"].decode())
+    except (KeyError, ValueError):
+        moment = None
+    # Somebody has edited the Secret: a CA is promoted soon after it was made.
+    return moment if moment and moment.tzinfo else signer.not_before + CLOCK_SKEW
 
 
-def _leaf(authority: IssuedPair, policy: Policy, now: datetime) -> Secret:
-    leaf = issue_leaf(authority, names=policy.names, now=now, lifetime=policy.leaf_life)
+# --- what is made
+
+
+def _fresh(policy: Policy, found: Contents, now: datetime) -> Secret:
+    pair = issue_ca(name=policy.ca_name, now=now, lifetime=policy.ca_life)
+    leaf = issue_leaf(pair, names=policy.names, now=now, lifetime=policy.leaf_life)
+    # Replicas may serve what the Secret held before it was damaged.
+    before = {"promoted-at": now.isoformat().encode(), **_previous(found.trusted)} if found.trusted else {}
+    return {
+        "ca.crt": pair.certificate,
+        "ca.key": pair.key,
+        "tls.crt": leaf.certificate,
+        "tls.key": leaf.key,
+        **before,
+    }
+
+
+def _issued(issuer: Issuer, policy: Policy, now: datetime) -> Secret:
+    leaf = issue_leaf(issuer.pair, names=policy.names, now=now, lifetime=policy.leaf_life)
     return {"tls.crt": leaf.certificate, "tls.key": leaf.key}
 
 
-def _leaf_is_due(secret: Secret, policy: Policy, now: datetime) -> bool:
-    return _two_thirds_over(secret["tls.crt"], now) or not set(policy.names) <= set(_names(secret["tls.crt"]))
+def _previous(authorities: tuple[Authority, ...]) -> Secret:
+    kept = tuple(dict.fromkeys(authorities))[:MOST_PREVIOUS]
+    return {"ca-previous.crt": join(kept)} if kept else {}
 
 
-def _names(pem: bytes) -> Sequence[str]:
-    extension = _certificate(pem).extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    return [str(name.value) for name in extension.value]
-
-
-def _two_thirds(pem: bytes) -> datetime:
-    certificate = _certificate(pem)
-    start = certificate.not_valid_before_utc + CLOCK_SKEW
-    return start + (certificate.not_valid_after_utc - start) * 2 / 3
-
-
-def _two_thirds_over(pem: bytes, now: datetime) -> bool:
-    return now >= _two_thirds(pem)
-
-
-def _moment(secret: Secret) -> datetime:
-    try:
-        return datetime.fromisoformat(secret["promoted-at"].decode())
-    except (KeyError, ValueError):
-        # Somebody has edited the Secret: count the grace from the leaf that the promotion issued.
-        return _certificate(secret["tls.crt"]).not_valid_before_utc + CLOCK_SKEW
-
-
-def _certificate(pem: bytes) -> x509.Certificate:
-    return x509.load_pem_x509_certificate(pem)
-
-
-def _pair(secret: Secret, name: str) -> IssuedPair:
-    return IssuedPair(certificate=secret[f"{name}.crt"], key=secret[f"{name}.key"])
+def _without(secret: Secret, *keys: str) -> Secret:
+    return {key: value for key, value in secret.items() if key not in keys}

@@ -1,7 +1,7 @@
 """The cluster beside the reviews: registration, certificates of our own, watches, Events. One companion.
 
-Knows what to join to what; how each part works is known in ``registration`` and ``kube``. Reviews read what
-the watches keep and never wait; when the API server is away it is as old as the metrics say.
+Here its works are joined; each is in ``registration`` or ``kube``, and fails for itself: the others go on.
+Reviews read what the watches keep and never wait; while the API server is away it is as old as metrics say.
 """
 
 from __future__ import annotations
@@ -10,28 +10,31 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
+from injector.errors import InjectorError
 from injector.json_types import JSONObject
 from injector.kube.client import Connection, KubeClient
+from injector.kube.clock import ServerClock
 from injector.kube.cluster import ClusterState
 from injector.kube.errors import KubeError
-from injector.kube.lease import LeaseElector
-from injector.kube.reflector import Reflector
-from injector.registration.authority import SelfSigned, Served
+from injector.kube.lease import LeaseElector, LeaseTiming
+from injector.kube.reflector import Reflector, Timing
+from injector.registration.authority import SelfSigned
 from injector.registration.plan import COLLECTION, WebhookNames
 from injector.registration.reconciler import GRACE, Reconciler, RegistrationStatus, Trust
-from injector.registration.self_signed import Policy
+from injector.registration.self_signed import Policy, Served
 from injector.registration.webhook_configuration import (
     CONFIGURATION_MANAGER,
     WebhookSpec,
     webhook_configuration,
 )
-from injector.service.companions import Companion, Surroundings
+from injector.service.companions import COMPANION_SECONDS, Companion, Surroundings
 from injector.service.handover import SETTLE_SECONDS, Handover
+from injector.service.live import Live
 from injector.service.tls import load_pair
 
 EVENTS_KEPT: Final = 16
@@ -68,6 +71,15 @@ class ClusterOptions:
     config_map: str = ""
     grace: timedelta = GRACE
     settle: float = SETTLE_SECONDS
+    clock: ServerClock = field(default_factory=ServerClock)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """One of the cluster's works: ``begin`` is called anew after a crash, ``name`` is shown to people."""
+
+    name: str
+    begin: Callable[[], Coroutine[Any, Any, None]]
 
 
 class Cluster:
@@ -86,7 +98,14 @@ class Cluster:
         self._news = asyncio.Event()
         self._wake_keeper: Callable[[], None] = _nothing
         self._shown = False
-        self._handover = Handover(live=lambda: self._status.live, settle=options.settle)
+        self._clock = options.clock
+        self._timing = Timing(monotonic=options.clock.monotonic)
+        self._handover = Handover(
+            live=lambda: self._status.live,
+            settle=options.settle,
+            now=self.now,
+            monotonic=options.clock.monotonic,
+        )
 
     @property
     def companions(self) -> tuple[Companion, ...]:
@@ -95,8 +114,8 @@ class Cluster:
 
     @property
     def holds_pair(self) -> bool:
-        """Whether pairs come from files, and their CA is brought to API servers from here."""
-        return self._options.reconcile and self._options.self_signed is None
+        """Whether the CA of new pairs is brought to API servers from here, so that a pair waits for that."""
+        return self._options.reconcile
 
     @property
     def namespaces(self) -> Mapping[str, JSONObject]:
@@ -113,46 +132,71 @@ class Cluster:
         """ProxyConfig resources by ``namespace/name``, as the watch knows them."""
         return self._state.proxy_configs
 
+    def now(self) -> datetime:
+        """Return the API server's time, the local one before it has answered."""
+        return self._clock.now()
+
     def configuration_rejected(self, unit: str, reason: str) -> None:
         """Queue a Warning on the ConfigMap."""
         if self._options.config_map:
-            self._events.append(self._event("ConfigurationRejected", f"{unit}: {reason}"))
-            self._news.set()
+            self._warn("ConfigMap", self._options.config_map, "ConfigurationRejected", f"{unit}: {reason}")
 
     async def run(self, surroundings: Surroundings) -> None:
         """Do the cluster's work until cancelled."""
         if not self._shown:
             self._show(surroundings)
             self._shown = True
-        async with await KubeClient.connect(self._options.connection) as client, asyncio.TaskGroup() as group:
+        client = await KubeClient.connect(self._options.connection, self._clock)
+        async with client, asyncio.TaskGroup() as group:
             for work in self._works(client, surroundings):
-                group.create_task(work)
+                group.create_task(self._kept_running(work, surroundings))
+
+    async def _kept_running(self, work: Work, surroundings: Surroundings) -> None:
+        """Run one work until it ends by itself; after a crash it is started again, and the others go on."""
+        while True:
+            try:
+                await work.begin()
+            except Exception as error:  # noqa: BLE001 - the outermost frame of a task of its own
+                surroundings.log.crash(
+                    "a work of the cluster crashed and is started again", error, work=work.name
+                )
+                self._errors[work.name] = f"crashed ({type(error).__name__}) and is started again"
+            else:
+                return
+            await asyncio.sleep(COMPANION_SECONDS)
+            self._errors[work.name] = ""
 
     # --- the works
 
-    def _works(self, client: KubeClient, surroundings: Surroundings) -> Iterator[Coroutine[Any, Any, None]]:
+    def _works(self, client: KubeClient, surroundings: Surroundings) -> Iterator[Work]:
         options = self._options
-        if options.config_map:
-            yield self._post_events(client)
+        if options.config_map or options.self_signed is not None:
+            yield Work(name="events", begin=partial(self._post_events, client))
         if options.webhook is not None:
-            yield self._create_webhook(client, options.webhook, surroundings)
+            yield Work(
+                name="webhook",
+                begin=partial(self._create_webhook, client, options.webhook, surroundings),
+            )
         if options.watch:
-            self._watches = self._state.watches(client, failed=self._failed(surroundings))
-            for watch in self._watches.values():
-                yield watch.run()
+            failed = self._failed(surroundings)
+            self._watches = self._state.watches(client, failed=failed, timing=self._timing)
+            for name, watch in self._watches.items():
+                yield Work(name=name, begin=watch.run)
         if options.reconcile:
             yield from self._registration(client, surroundings)
         if options.self_signed is not None:
             keeper = self._keeper(client, options.self_signed, surroundings)
             self._wake_keeper = keeper.wake
-            yield keeper.run()
+            yield Work(name="certificates", begin=keeper.run)
 
-    def _registration(
-        self, client: KubeClient, surroundings: Surroundings
-    ) -> Iterator[Coroutine[Any, Any, None]]:
+    def _registration(self, client: KubeClient, surroundings: Surroundings) -> Iterator[Work]:
         options = self._options
         elector = LeaseElector(
-            client=client, namespace=options.namespace, name=options.lease, identity=options.identity
+            client=client,
+            namespace=options.namespace,
+            name=options.lease,
+            identity=options.identity,
+            timing=LeaseTiming(monotonic=self._clock.monotonic),
         )
         reconciler = Reconciler(
             client=client,
@@ -162,34 +206,33 @@ class Cluster:
             leading=lambda: elector.leading,
             changed=self._registered,
             grace=options.grace,
+            timing=self._timing,
+            monotonic=self._clock.monotonic,
         )
 
         async def lead() -> None:
             reconciler.wake()
             await asyncio.Event().wait()
 
-        yield reconciler.run()
-        yield elector.run(lead)
-        yield _after_each(surroundings.ca.updates(), reconciler.wake)
-        yield _after_each(surroundings.pair.updates(), reconciler.wake)
+        async def follow(live: Live[Any]) -> None:
+            await _after_each(live.updates(), reconciler.wake)
+
+        yield Work(name="registration", begin=reconciler.run)
+        yield Work(name="lease", begin=partial(elector.run, lead))
+        yield Work(name="new CA", begin=partial(follow, surroundings.ca))
+        yield Work(name="new certificate", begin=partial(follow, surroundings.pair))
 
     def _keeper(self, client: KubeClient, policy: Policy, surroundings: Surroundings) -> SelfSigned:
         options = self._options
 
         def serve(served: Served) -> None:
-            # Whoever looks at one sees the other of the same moment: nothing awaits in between.
+            # Whoever looks at one sees the other of the same moment: nothing awaits in between. The CAs come
+            # first: they are brought to API servers also while the pair cannot be loaded. Its dates are not
+            # asked for, since it serves where there is none better.
             self._served = served
             surroundings.ca.set(served.ca_bundle)
-            surroundings.pair.set(
-                load_pair(
-                    served.certificate,
-                    served.key,
-                    source=f"Secret {options.namespace}/{options.secret}",
-                    now=datetime.now(UTC),
-                )
-            )
+            surroundings.offered.set(load_pair(served.certificate, served.key, source=self._secret))
 
-        failed = self._failed(surroundings)
         return SelfSigned(
             client=client,
             namespace=options.namespace,
@@ -197,7 +240,9 @@ class Cluster:
             policy=policy,
             serve=serve,
             live_bundle=self._live_bundle,
-            failed=lambda error: failed("secret", error),
+            failed=self._failed(surroundings),
+            held_back=partial(self._held_back, surroundings),
+            timing=self._timing,
         )
 
     async def _create_webhook(
@@ -249,29 +294,67 @@ class Cluster:
             self._wake_keeper()
             self._handover.wake()
 
-    def _failed(self, surroundings: Surroundings) -> Callable[[str, KubeError | None], None]:
-        def failed(name: str, error: KubeError | None) -> None:
+    def _failed(self, surroundings: Surroundings) -> Callable[[str, InjectorError | None], None]:
+        def failed(name: str, error: InjectorError | None) -> None:
             text = "" if error is None else str(error)
             if text and text != self._errors.get(name):
-                surroundings.log.warning("the API server does not let us", work=name, reason=text)
+                refused = isinstance(error, KubeError)
+                what = (
+                    "the API server does not let us" if refused else "what the cluster holds cannot be used"
+                )
+                surroundings.log.warning(what, work=name, reason=text)
             self._errors[name] = text
 
         return failed
 
-    def _event(self, reason: str, message: str) -> JSONObject:
+    def _held_back(self, surroundings: Surroundings, skew: timedelta) -> None:
+        """Say that the clock here is too wrong to write the Secret; with no skew, that it is right again."""
+        if not skew:
+            surroundings.log.info("the clock agrees with the API server's again", secret=self._secret)
+            return
+        surroundings.log.warning(
+            "the clock is too wrong to renew certificates",
+            secret=self._secret,
+            seconds_ahead=round(skew.total_seconds()),
+        )
+        message = f"replica {self._options.identity}: {self._skew_sentence(skew)}"
+        self._warn("Secret", self._options.secret, "ClockSkew", message)
+
+    def _skew_sentence(self, skew: timedelta) -> str:
+        seconds = round(skew.total_seconds())
+        side = "ahead of" if seconds > 0 else "behind"
+        return (
+            f"the clock here is {abs(seconds)} s {side} the API server's: {self._secret} is left to other "
+            "replicas until the node's clock is set right"
+        )
+
+    def _clock_remarks(self) -> dict[str, str]:
+        policy, skew = self._options.self_signed, self._clock.skew()
+        wrong = policy is not None and abs(skew) > policy.most_skew
+        return {"clock": self._skew_sentence(skew)} if wrong else {}
+
+    @property
+    def _secret(self) -> str:
+        return f"Secret {self._options.namespace}/{self._options.secret}"
+
+    def _warn(self, kind: str, name: str, reason: str, message: str) -> None:
+        """Queue a Warning on an object of our namespace."""
+        self._events.append(self._event(kind, name, reason, message))
+        self._news.set()
+
+    def _event(self, kind: str, name: str, reason: str, message: str) -> JSONObject:
         options = self._options
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        about = {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "namespace": options.namespace,
-            "name": options.config_map,
-        }
+        now = self._clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
         return {
             "apiVersion": "v1",
             "kind": "Event",
-            "metadata": {"generateName": f"{options.config_map}.", "namespace": options.namespace},
-            "involvedObject": about,
+            "metadata": {"generateName": f"{name}.", "namespace": options.namespace},
+            "involvedObject": {
+                "apiVersion": "v1",
+                "kind": kind,
+                "namespace": options.namespace,
+                "name": name,
+            },
             "type": "Warning",
             "reason": reason,
             "message": message[:EVENT_CHARACTERS],
@@ -285,6 +368,11 @@ class Cluster:
 
     def _show(self, surroundings: Surroundings) -> None:
         metrics, readiness = surroundings.metrics, surroundings.readiness
+        metrics.gauges["clock_skew_seconds"] = (
+            "By how many seconds the clock here is ahead of the API server's; behind it is negative.",
+            lambda: self._clock.skew().total_seconds(),
+        )
+        readiness.remark(self._clock_remarks)
         if self._options.reconcile:
             readiness.require("registration", self._unregistered)
             metrics.gauges.update(

@@ -1,14 +1,15 @@
 """What runs beside the reviews, as the process sees it: protocols and what is handed to them.
 
-Knows neither the API server nor certificates' making: the reconciler, the watches on the cluster and the
-issuing of certificates come in from outside, and a review never waits for one of them.
+The reconciler, the watches on the cluster and the issuing of certificates come in from outside, and a review
+never waits for one of them.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final, Protocol
 
 from injector.service.generation import ClusterState, Generation
@@ -24,9 +25,9 @@ from injector.service.tls import KeyPair
 class Surroundings:
     """What a companion may read, set and add to.
 
-    A companion that issues certificates sets ``pair``; one that keeps the registration reads ``pair`` and
-    ``ca`` (the CA file's PEM), adds a condition to ``readiness``, and its figures to ``metrics``. One that
-    holds pairs back sets ``pair`` to what files have ``offered``.
+    A companion that issues certificates sets ``offered``; one that keeps the registration reads ``pair`` and
+    ``ca`` (the CA file's PEM), adds a condition to ``readiness``, and its figures to ``metrics``. Where one
+    holds pairs back, pairs are ``offered``, and it sets ``pair`` to what serves; else the two are the same.
     """
 
     options: ServiceOptions
@@ -57,6 +58,11 @@ class Events(Protocol):
         """Say that what is mounted cannot be used and the last good one serves; must not wait."""
 
 
+def local_now() -> datetime:
+    """Return the time by the clock on the wall here."""
+    return datetime.now(UTC)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """What is added to the bare service."""
@@ -67,7 +73,9 @@ class Parts:
     brings_pair: bool = False
     """Whether one of the companions brings the key pair, so that none need be on disk."""
     holds_pair: bool = False
-    """Whether one of them decides when a pair that files bring serves; the first one does so at once."""
+    """Whether one of them decides when a pair that is offered serves; the first one does so at once."""
+    now: Callable[[], datetime] = local_now
+    """The time by which certificates are judged: the API server's, where one of them knows it."""
 
 
 COMPANION_SECONDS: Final = 5.0

@@ -1,8 +1,8 @@
-"""The key pair that files bring, and the live caBundle, to the pair that serves. A companion of its own.
+"""The key pair that is offered, and the live caBundle, to the pair that serves. A companion of its own.
 
 Where one Secret brings a new leaf together with its new CA, a replica has the leaf before API servers have
 the CA: other replicas see the Secret a minute later, API servers the bundle seconds later. So the old pair
-serves until the new one is trusted. Knows no API server: it works also while none can be reached.
+serves until the new one is trusted. It works also while no API server can be reached.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ import time
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Final, Protocol
 
-from injector.registration.bundle import Authority, readable, verifies
+from injector.registration.bundle import TrustedSince
 from injector.registration.waiting import wait_for
-from injector.service.companions import Surroundings
-from injector.service.tls import KeyPair
+from injector.service.companions import Surroundings, local_now
 
 SETTLE_SECONDS: Final = 15.0
 """How long a CA must have been live before what it signed serves: an API server's watch of its own
@@ -31,24 +30,42 @@ LOOK_SECONDS: Final = 5.0
 """Between two looks while a pair waits; a certificate expires without an event."""
 
 
-@dataclass(slots=True, kw_only=True)
-class TrustedSince:
-    """Which CAs the live bundle holds, and since when it has held each."""
+class Chain(Protocol):
+    """What is asked of a key pair here."""
 
-    _since: dict[Authority, float] = field(default_factory=dict)
+    @property
+    def chain_pem(self) -> bytes:
+        """The certificate chain, PEM."""
 
-    def see(self, bundle: bytes, now: float) -> None:
-        """Take over the live bundle; a CA that left it begins anew when it comes back."""
-        self._since = {ca: self._since.get(ca, now) for ca in readable(bundle)}
+    @property
+    def not_before(self) -> datetime:
+        """When the leaf begins to be valid."""
 
-    def wait(self, new: KeyPair, old: KeyPair, *, settle: float, now: float) -> float | None:
-        """Return the seconds until ``new`` may serve in place of ``old``; None while nothing tells."""
-        signers = {ca: since for ca, since in self._since.items() if _trusts(ca, new)}
-        before = [ca for ca in self._since if _trusts(ca, old)]
-        if not before or any(ca in signers for ca in before):
-            # Nobody trusts the old one, or whoever does so trusts the new one as well.
-            return 0.0
-        return max(0.0, settle - (now - min(signers.values()))) if signers else None
+    @property
+    def not_after(self) -> datetime:
+        """When it ends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """When something is decided: the API server's time, and the seconds of a clock that nobody sets."""
+
+    now: datetime
+    monotonic: float
+
+
+def wait(
+    offered: Chain, serving: Chain | None, trusted: TrustedSince, *, settle: float, at: Moment
+) -> float | None:
+    """Return the seconds until ``offered`` may serve in place of ``serving``; None while nothing tells.
+
+    What API servers refuse for its dates is not waited behind, nor put in the place of what they accept.
+    """
+    if serving is None or not serving.not_before <= at.now < serving.not_after - EXPIRING:
+        return 0.0
+    if not offered.not_before <= at.now < offered.not_after:
+        return None
+    return trusted.wait(offered.chain_pem, serving.chain_pem, settle=settle, now=at.monotonic)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -57,6 +74,8 @@ class Handover:
 
     live: Callable[[], bytes]
     settle: float = SETTLE_SECONDS
+    now: Callable[[], datetime] = local_now
+    monotonic: Callable[[], float] = time.monotonic
     name: str = "handover"
     _trusted: TrustedSince = field(default_factory=TrustedSince)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -79,15 +98,13 @@ class Handover:
 
     def _look(self, surroundings: Surroundings) -> float | None:
         """Hand over if it may be; return the seconds until the next look, None to wait for news."""
-        now = time.monotonic()
-        self._trusted.see(self.live(), now)
+        at = Moment(now=self.now(), monotonic=self.monotonic())
+        self._trusted.see(self.live(), at.monotonic)
         offered, serving = surroundings.offered.value, surroundings.pair.value
         if offered is None or offered is serving:
             return None
-        wait: float | None = 0.0
-        if serving is not None and serving.remaining(datetime.now(UTC)) > EXPIRING:
-            wait = self._trusted.wait(offered, serving, settle=self.settle, now=now)
-        if wait == 0:
+        left = wait(offered, serving, self._trusted, settle=self.settle, at=at)
+        if left == 0:
             if self._waiting:
                 surroundings.log.info("the new certificate serves", expires=offered.not_after.isoformat())
             self._waiting = False
@@ -96,7 +113,7 @@ class Handover:
         if not self._waiting:
             surroundings.log.info("the new certificate waits until caBundle trusts it")
         self._waiting = True
-        return LOOK_SECONDS if wait is None else min(wait, LOOK_SECONDS)
+        return LOOK_SECONDS if left is None else min(left, LOOK_SECONDS)
 
     async def _after_offers(self, surroundings: Surroundings) -> None:
         async with aclosing(surroundings.offered.updates()) as offers:
@@ -105,14 +122,10 @@ class Handover:
 
     def _show(self, surroundings: Surroundings) -> None:
         surroundings.metrics.gauges["certificate_waits"] = (
-            "1 while a mounted certificate does not serve because caBundle does not trust it yet.",
+            "1 while a new certificate does not serve because caBundle does not trust it yet.",
             lambda: float(self._waiting),
         )
         surroundings.readiness.remark(self._remarks)
 
     def _remarks(self) -> dict[str, str]:
         return {"handover": "a new certificate waits until caBundle trusts it"} if self._waiting else {}
-
-
-def _trusts(ca: Authority, pair: KeyPair) -> bool:
-    return verifies(ca.pem, pair.chain_pem)

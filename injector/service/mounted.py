@@ -6,12 +6,13 @@ Knows what each is made of, and nothing of who uses it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import aclosing
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from injector.errors import ConfigError
-from injector.service.companions import Events
+from injector.service.companions import Events, local_now
 from injector.service.files import FileSet, folders
 from injector.service.generation import ClusterState, Generation, Load, next_generation, texts_of
 from injector.service.live import Live
@@ -37,6 +38,7 @@ class Mounted:
         metrics: Metrics,
         log: Log,
         holds_pair: bool = False,
+        now: Callable[[], datetime] = local_now,
     ) -> None:
         self.pair: Live[KeyPair | None] = Live(None)
         self.offered: Live[KeyPair | None] = Live(None) if holds_pair else self.pair
@@ -48,6 +50,7 @@ class Mounted:
         self._cluster = cluster
         self._metrics = metrics
         self._log = log
+        self._now = now
         rejected = events.configuration_rejected if events else _nobody
         self._reports = Reports(metrics=metrics, log=log, rejected=rejected)
         self.units = [*self._key_pair(), *self._ca_file(), self._configuration()]
@@ -104,7 +107,7 @@ class Mounted:
                 names=options.service_names,
                 clients=clients,
                 source=str(certificate),
-                now=datetime.now(UTC),
+                now=self._now(),
             )
 
         paths = (certificate, key, options.client_ca)

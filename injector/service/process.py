@@ -14,7 +14,6 @@ import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import aclosing
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -88,6 +87,7 @@ class Service:
             metrics=self.metrics,
             log=log,
             holds_pair=parts.holds_pair,
+            now=parts.now,
         )
         self._options = options
         self._parts = parts
@@ -294,9 +294,7 @@ class Service:
         pair = self.mounted.pair.value
         if pair is None:
             return "there is no key pair yet"
-        if pair.remaining(datetime.now(UTC)) <= timedelta():
-            return f"the certificate expired at {pair.not_after.isoformat()}"
-        return None
+        return pair.fault(self._parts.now())
 
     def _observe(self) -> None:
         """Show what is counted elsewhere."""

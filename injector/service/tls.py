@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -47,6 +47,14 @@ class KeyPair:
         """Return the time until the certificate expires; negative afterwards."""
         return self.not_after - now
 
+    def fault(self, now: datetime) -> str | None:
+        """Return why a client whose clock says ``now`` refuses the certificate; None when it is valid."""
+        if now > self.not_after:
+            return f"the certificate expired at {self.not_after.isoformat()}"
+        if now < self.not_before:
+            return f"the certificate is not valid before {self.not_before.isoformat()}"
+        return None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientVerification:
@@ -73,18 +81,17 @@ def load_pair(
 ) -> KeyPair:
     """Check a pair wholly and return it; ConfigError says what is wrong with which file.
 
-    It must parse, the key must fit, the chain must hold together, now must be within its dates, and the leaf
-    must carry one of ``names`` (if any are asked for) as a DNS name.
+    It must parse, the key must fit, the chain must hold together, ``now`` (where it is given) must be within
+    its dates, and the leaf must carry one of ``names`` (if any are asked for) as a DNS name.
     """
     chain = _parse_chain(chain_pem, source)
     leaf = chain[0]
     key = _parse_key(key_pem, source)
     if _public_bytes(key.public_key()) != _public_bytes(leaf.public_key()):
         raise ConfigError("the private key does not belong to the certificate", file=source)
-    _check_dates(leaf, now or datetime.now(UTC), source)
     _check_chain(chain, source)
     found = _check_use(leaf, tuple(names), source)
-    return KeyPair(
+    pair = KeyPair(
         context=_context(chain_pem, key_pem, clients, source),
         not_before=leaf.not_valid_before_utc,
         not_after=leaf.not_valid_after_utc,
@@ -94,6 +101,9 @@ def load_pair(
         chain_pem=chain_pem,
         clients=clients,
     )
+    if now is not None and (fault := pair.fault(now)) is not None:
+        raise ConfigError(fault, file=source)
+    return pair
 
 
 def outer_context(current: Callable[[], KeyPair], *, ask_clients: bool = False) -> ssl.SSLContext:
@@ -156,15 +166,6 @@ def _parse_key(pem: bytes, source: str) -> ec.EllipticCurvePrivateKey | rsa.RSAP
 
 def _public_bytes(key: Any) -> bytes:
     return bytes(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
-
-
-def _check_dates(leaf: x509.Certificate, now: datetime, source: str) -> None:
-    if now > leaf.not_valid_after_utc:
-        raise ConfigError(f"the certificate expired at {leaf.not_valid_after_utc.isoformat()}", file=source)
-    if now < leaf.not_valid_before_utc:
-        raise ConfigError(
-            f"the certificate is not valid before {leaf.not_valid_before_utc.isoformat()}", file=source
-        )
 
 
 def _check_chain(chain: list[x509.Certificate], source: str) -> None:

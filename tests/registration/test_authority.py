@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 
+from injector.errors import ConfigError, InjectorError
 from injector.kube.client import KubeClient
-from injector.registration.authority import SelfSigned, Served
+from injector.kube.reflector import Timing
+from injector.registration.authority import SelfSigned
 from injector.registration.bundle import verifies
-from injector.registration.self_signed import Policy
+from injector.registration.self_signed import Policy, Served
 from tests.fake_api import FakeApi, connected, refusal, until
 
 SECRETS = "/api/v1/namespaces/mesh/secrets"
@@ -28,16 +30,41 @@ class Replica:
     def __init__(self, client: KubeClient) -> None:
         self.served: list[Served] = []
         self.live = b""
-        self.clock = datetime.now(UTC)
+        self.errors: dict[str, str] = {}
+        self.told: list[timedelta] = []
+        self.seconds = 0.0
+        self.looks = 0
         self.keeper = SelfSigned(
             client=client,
             namespace="mesh",
             name="certs",
             policy=Policy(names=("injector.mesh.svc",)),
-            serve=self.served.append,
-            live_bundle=lambda: self.live,
-            now=lambda: self.clock,
+            serve=self.serve,
+            live_bundle=self.look,
+            failed=self.fail,
+            held_back=self.told.append,
+            timing=Timing(monotonic=lambda: self.seconds),
         )
+
+    def look(self) -> bytes:
+        self.looks += 1
+        return self.live
+
+    def serve(self, served: Served) -> None:
+        self.served.append(served)
+
+    def fail(self, work: str, error: InjectorError | None) -> None:
+        self.errors[work] = "" if error is None else str(error)
+
+
+class Clock:
+    """The clock on the wall at the API server and here, which the test sets."""
+
+    def __init__(self, api: FakeApi, client: KubeClient) -> None:
+        self.ahead = timedelta()
+        self.here = timedelta()
+        api.clock = lambda: datetime.now(UTC) + self.ahead
+        client.clock.local = lambda: datetime.now(UTC) + self.ahead + self.here
 
 
 @contextlib.asynccontextmanager
@@ -88,20 +115,84 @@ async def test_replicas_that_start_together_agree_on_one_ca(
 
 
 async def test_a_rotation_keeps_every_served_leaf_trusted(api: FakeApi, client: KubeClient) -> None:
-    replica = Replica(client)
+    replica, clock = Replica(client), Clock(api, client)
+
+    async def later(days: float) -> None:
+        """Let time pass once the replica has seen what is live."""
+        looks = replica.looks
+        replica.keeper.wake()
+        await until(lambda: replica.looks > looks)
+        clock.ahead += timedelta(days=days)
+        replica.seconds += timedelta(days=days).total_seconds()
+        replica.keeper.wake()
+
     async with running(replica):
         await until(lambda: bool(replica.served))
-        first = replica.served[-1]
-        for step in (timedelta(days=250), timedelta(minutes=6), timedelta(minutes=6)):
-            replica.live = replica.served[-1].ca_bundle
-            replica.clock += step
-            count = len(replica.served)
-            replica.keeper.wake()
-            await until(lambda c=count: len(replica.served) > c)  # type: ignore[misc]
-            # A client may know the bundle of one step ago.
-            assert verifies(replica.live, replica.served[-1].certificate)
+        first = replica.served[0]
+        await later(days=250)
+        await until(lambda: replica.served[-1].ca_bundle.count(b"BEGIN") == 2)
+        replica.live = replica.served[-1].ca_bundle
+        assert verifies(first.ca_bundle, replica.served[-1].certificate)
+        await later(days=1)
+        await until(lambda: not verifies(first.ca_bundle, replica.served[-1].certificate))
+        assert verifies(replica.live, replica.served[-1].certificate)
+        assert verifies(replica.served[-1].ca_bundle, first.certificate)
+        replica.live = replica.served[-1].ca_bundle
+        await later(days=31)
         await until(lambda: replica.served[-1].ca_bundle.count(b"BEGIN") == 1)
         assert not verifies(replica.served[-1].ca_bundle, first.certificate)
+
+
+async def test_a_replica_whose_clock_is_wrong_says_so_and_leaves_the_secret_to_others(
+    api: FakeApi, client: KubeClient
+) -> None:
+    replica, clock = Replica(client), Clock(api, client)
+    clock.here = timedelta(days=730)
+    async with running(replica):
+        await until(lambda: bool(replica.told))
+        assert abs(replica.told[0] - clock.here) < timedelta(minutes=1)
+        assert api.requests["POST"] == 0
+        clock.here = timedelta()
+        replica.keeper.wake()
+        await until(lambda: bool(replica.served))
+        assert replica.told[1:] == [timedelta()]
+
+
+async def test_a_replica_that_may_not_write_serves_what_is_there(api: FakeApi, client: KubeClient) -> None:
+    first, clock = Replica(client), Clock(api, client)
+    async with running(first):
+        await until(lambda: bool(first.served))
+    clock.ahead = timedelta(days=25)
+    api.refuse = lambda method, _: refusal(403) if method == "PUT" else None
+    second = Replica(client)
+    async with running(second):
+        await until(lambda: bool(second.served) and "Refused" in second.errors.get("secret-write", ""))
+        assert second.served == first.served
+        api.refuse = lambda _method, _path: None
+        await until(lambda: len(second.served) == 2)
+        await until(lambda: not second.errors["secret-write"])
+
+
+async def test_a_pair_that_cannot_be_loaded_is_issued_anew_and_ends_nothing(
+    api: FakeApi, client: KubeClient
+) -> None:
+    replica, clock = Replica(client), Clock(api, client)
+    refused: list[Served] = []
+
+    def serve(served: Served) -> None:
+        if not refused:
+            refused.append(served)
+            raise ConfigError("OpenSSL does not take the pair")
+        replica.served.append(served)
+
+    replica.keeper.serve = serve
+    async with running(replica):
+        await until(lambda: replica.errors.get("certificate") == "OpenSSL does not take the pair")
+        clock.ahead = timedelta(minutes=2)
+        replica.keeper.wake()
+        await until(lambda: bool(replica.served))
+        assert replica.served[0].certificate != refused[0].certificate
+        assert replica.errors["certificate"] == ""
 
 
 @pytest.mark.parametrize("code", [403, 409, 500])

@@ -61,7 +61,8 @@ def parts_of(cluster: dict[str, Any]) -> Parts:
     policy = None
     if "ca_life" in cluster:
         life = timedelta(seconds=cluster["ca_life"])
-        policy = Policy(names=(NAME,), ca_life=life, leaf_life=life, grace=grace)
+        settle = timedelta(seconds=cluster.get("settle", 0))
+        policy = Policy(names=(NAME,), ca_life=life, leaf_life=life, grace=grace, settle=settle)
     companion = Cluster(
         ClusterOptions(
             connection=Connection(kubeconfig=cluster["kubeconfig"]),
@@ -82,6 +83,7 @@ def parts_of(cluster: dict[str, Any]) -> Parts:
         events=companion,
         brings_pair=policy is not None,
         holds_pair=companion.holds_pair and cluster.get("holds", True),
+        now=companion.now,
     )
 
 

@@ -1,0 +1,164 @@
+"""What can be used of the Secret of a self-made CA, whoever wrote it: an older release or a person as well.
+
+Pure. Nothing raises: what cannot be read, does not fit or is far too large is as if it were not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+
+from injector.registration.bundle import Authority, readable
+from injector.registration.issue import IssuedPair
+
+Secret = Mapping[str, bytes]
+"""The decoded ``data`` of the Secret."""
+
+LONGEST_BUNDLE: Final = 65_536
+"""Bytes of certificates that are read: ours are 700 bytes each, and all of it is read on the event loop."""
+
+LONGEST_KEY: Final = 4096
+"""Bytes of a key that are read: ours have 250, RSA of 4,096 bits has 3,300, and larger ones take seconds."""
+
+CERTIFICATES: Final = ("ca.crt", "ca-next.crt", "ca-previous.crt")
+"""Keys whose certificates are trusted, in the order in which they are in the bundle."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issuer:
+    """A CA together with the key that signs for it."""
+
+    authority: Authority
+    pair: IssuedPair
+
+    @property
+    def not_before(self) -> datetime:
+        """When the CA begins to be valid."""
+        return self.authority.not_before
+
+    @property
+    def not_after(self) -> datetime:
+        """When it ends."""
+        return self.authority.not_after
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaf:
+    """A certificate that can be served: its key fits, and ``issuer`` is one of the Secret's CAs."""
+
+    not_before: datetime
+    not_after: datetime
+    names: frozenset[str]
+    issuer: Authority
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """``ca`` and ``following`` where they can sign, ``leaf`` where it can be served, and all CAs.
+
+    ``data`` is what the Secret holds as it is.
+    """
+
+    data: Secret
+    ca: Issuer | None
+    following: Issuer | None
+    leaf: Leaf | None
+    trusted: tuple[Authority, ...]
+
+
+def contents(secret: Secret) -> Contents:
+    """Return what ``secret`` holds."""
+    trusted = tuple(dict.fromkeys(ca for key in CERTIFICATES for ca in cas(secret, key)))
+    return Contents(
+        data=secret,
+        ca=_issuer(secret, "ca"),
+        following=_issuer(secret, "ca-next"),
+        leaf=_leaf(secret, trusted),
+        trusted=trusted,
+    )
+
+
+def cas(secret: Secret, key: str) -> tuple[Authority, ...]:
+    """Return the certificates at ``key``; none when one of them cannot be read."""
+    text = secret.get(key, b"")
+    return readable(text) if len(text) <= LONGEST_BUNDLE else ()
+
+
+def _issuer(secret: Secret, name: str) -> Issuer | None:
+    certificate, key = _certificate(secret.get(f"{name}.crt", b"")), _key(secret.get(f"{name}.key", b""))
+    if certificate is None or not isinstance(key, ec.EllipticCurvePrivateKey):
+        return None
+    try:
+        if not _may_sign(certificate) or key.public_key() != certificate.public_key():
+            return None
+        authority = Authority.of(certificate)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return None
+    return Issuer(
+        authority=authority,
+        pair=IssuedPair(certificate=secret[f"{name}.crt"], key=secret[f"{name}.key"]),
+    )
+
+
+def _leaf(secret: Secret, trusted: tuple[Authority, ...]) -> Leaf | None:
+    pem = secret.get("tls.crt", b"")
+    certificate, key = _certificate(pem), _key(secret.get("tls.key", b""))
+    if certificate is None or key is None:
+        return None
+    try:
+        issuer = next((ca for ca in trusted if ca.signed(pem)), None)
+        if issuer is None or key.public_key() != certificate.public_key():
+            return None
+        return Leaf(
+            not_before=certificate.not_valid_before_utc,
+            not_after=certificate.not_valid_after_utc,
+            names=frozenset(_names(certificate)),
+            issuer=issuer,
+        )
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return None
+
+
+def _certificate(pem: bytes) -> x509.Certificate | None:
+    """Return the one certificate of ``pem``."""
+    if len(pem) > LONGEST_BUNDLE:
+        return None
+    try:
+        (certificate,) = x509.load_pem_x509_certificates(pem)
+    except ValueError:
+        return None
+    return certificate
+
+
+def _key(pem: bytes) -> PrivateKeyTypes | None:
+    if len(pem) > LONGEST_KEY:
+        return None
+    try:
+        return serialization.load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return None
+
+
+def _may_sign(certificate: x509.Certificate) -> bool:
+    """Return whether a client takes it for a CA: Go's asks for basicConstraints (RFC 5280, 4.2.1.9)."""
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
+
+
+def _names(certificate: x509.Certificate) -> Iterator[str]:
+    try:
+        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        return
+    for name in extension.value:
+        yield str(name.value)

@@ -1,0 +1,304 @@
+"""The cluster's works together: three replicas at a fake API server, wrong clocks, bad Secrets, crashes."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import os
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from aiohttp import web
+
+from injector.kube.client import Connection
+from injector.kube.clock import ServerClock
+from injector.registration.bundle import readable, verifies
+from injector.registration.plan import COLLECTION, WebhookNames
+from injector.registration.self_signed import Policy, in_force
+from injector.service.cluster import Cluster, ClusterOptions
+from injector.service.companions import Surroundings, accompany
+from injector.service.health import Readiness, pages
+from injector.service.live import Live
+from injector.service.logs import Log
+from injector.service.metrics import Metrics
+from injector.service.options import ServiceOptions
+from injector.service.tls import KeyPair
+from tests.fake_api import FakeApi, fake_api, kubeconfig
+from tests.virtual_time import run
+
+SECRETS = "/api/v1/namespaces/mesh/secrets"
+EVENTS = "/api/v1/namespaces/mesh/events"
+NAME = "sidecar-injector.istio.io"
+MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
+POLICY = Policy(
+    names=("injector.mesh.svc",), ca_life=8 * MINUTE, leaf_life=4 * MINUTE, grace=timedelta(seconds=20)
+)
+"""Lives so short that all of them end in the minutes of a test."""
+
+
+def seconds() -> float:
+    return asyncio.get_running_loop().time()
+
+
+class Replica:
+    """One replica's companions and what they are given; ``error`` is how far its clock is ahead."""
+
+    def __init__(self, mesh: Mesh, number: int, **more: Any) -> None:
+        self.error = timedelta()
+        self.log = mesh.folder / f"log-{number}"
+        self._descriptor = os.open(self.log, os.O_CREAT | os.O_WRONLY)
+        pair: Live[KeyPair | None] = Live(None)
+        self.cluster = Cluster(
+            ClusterOptions(
+                **{
+                    "connection": Connection(kubeconfig=str(kubeconfig(mesh.api, mesh.folder))),
+                    "namespace": "mesh",
+                    "identity": f"replica-{number}",
+                    "configuration": "sidecars",
+                    "names": WebhookNames(name=NAME),
+                    "watch": False,
+                    "secret": "certs",
+                    "self_signed": POLICY,
+                    "grace": POLICY.grace,
+                    "clock": ServerClock(local=lambda: mesh.now() + self.error, monotonic=seconds),
+                    **more,
+                }
+            )
+        )
+        self.surroundings = Surroundings(
+            options=ServiceOptions(),
+            pair=pair,
+            offered=Live(None),
+            ca=Live(None),
+            generation=Live(None),
+            readiness=Readiness(),
+            metrics=Metrics(),
+            log=Log(descriptor=self._descriptor),
+        )
+        self.tasks = [
+            asyncio.create_task(accompany(companion, self.surroundings))
+            for companion in self.cluster.companions
+        ]
+
+    async def end(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        self.surroundings.log.close()
+        os.close(self._descriptor)
+
+    @property
+    def pair(self) -> KeyPair | None:
+        return self.surroundings.pair.value
+
+    @property
+    def skew(self) -> float:
+        return self.surroundings.metrics.gauges["clock_skew_seconds"][1]()
+
+    def page(self) -> str:
+        return pages(self.surroundings.readiness)["/readyz"]("verbose", "").body.decode()
+
+    def said(self) -> list[str]:
+        return [orjson.loads(line)["message"] for line in self.log.read_text().splitlines()]
+
+
+class Mesh:
+    """Replicas at one API server, on a clock that leaps."""
+
+    def __init__(self, api: FakeApi, folder: Path) -> None:
+        self.api = api
+        self.folder = folder
+        self.begin = datetime.now(UTC), seconds()
+        self.ahead = timedelta()
+        self.replicas: list[Replica] = []
+        api.clock = lambda: self.now() + self.ahead
+        api.poll = 60.0
+
+    def now(self) -> datetime:
+        begin, at = self.begin
+        return begin + timedelta(seconds=seconds() - at)
+
+    @property
+    def live(self) -> bytes:
+        (entry,) = self.api.objects[COLLECTION]["sidecars"]["webhooks"]
+        return base64.b64decode(entry["clientConfig"].get("caBundle", ""))
+
+    def accepts(self, pair: KeyPair | None) -> bool:
+        """Return whether the API server accepts a pair, by the bundle and the clock that it has."""
+        now = self.api.clock()
+        cas = b"".join(ca.pem for ca in readable(self.live) if in_force(ca, now))
+        return pair is not None and pair.fault(now) is None and verifies(cas, pair.chain_pem)
+
+    def right(self) -> bool:
+        """Return whether all replicas serve one leaf that the API server accepts."""
+        secret = self.api.objects.get(SECRETS, {}).get("certs")
+        leaves = {replica.pair.chain_pem for replica in self.replicas if replica.pair}
+        return (
+            secret is not None
+            and leaves == {base64.b64decode(secret["data"]["tls.crt"])}
+            and all(self.accepts(replica.pair) for replica in self.replicas)
+        )
+
+    async def until(self, condition: Callable[[], bool], *, within: float = 60.0) -> float:
+        """Wait for a condition; return the seconds of the clock that leaps."""
+        begin = seconds()
+        async with asyncio.timeout(within):
+            while not condition():
+                await asyncio.sleep(0.25)
+        return seconds() - begin
+
+    async def spend(self, minutes: float, *, check: bool = True) -> None:
+        """Let time pass, and look at every replica's leaf each second."""
+        end = seconds() + 60 * minutes
+        while seconds() < end:
+            await asyncio.sleep(1)
+            for replica in self.replicas if check else ():
+                assert self.accepts(replica.pair)
+
+
+@contextlib.asynccontextmanager
+async def mesh(folder: Path, *, count: int = 3, **more: Any) -> AsyncIterator[Mesh]:
+    async with fake_api() as api:
+        entry = {"name": NAME, "clientConfig": {"url": "https://x"}}
+        await api.put(COLLECTION, {"metadata": {"name": "sidecars"}, "webhooks": [entry]})
+        running = Mesh(api, folder)
+        running.replicas = [Replica(running, number, **more) for number in range(count)]
+        try:
+            await running.until(running.right)
+            yield running
+        finally:
+            for replica in running.replicas:
+                await replica.end()
+
+
+@pytest.mark.parametrize(
+    "errors",
+    [
+        pytest.param((-30 * MINUTE, 0 * DAY, 0 * DAY), id="30 minutes behind"),
+        pytest.param((730 * DAY, -730 * DAY, 0 * DAY), id="two years ahead and behind"),
+        pytest.param((21 * DAY, 21 * DAY, 21 * DAY), id="21 days ahead, all of them"),
+    ],
+)
+def test_wrong_clocks_lose_no_review_and_all_is_right_a_minute_after_they_are(
+    tmp_path: Path, errors: tuple[timedelta, ...]
+) -> None:
+    """For a minute nothing is renewed where all are wrong; where one is right, CA and leaf end meanwhile."""
+
+    async def work() -> None:
+        async with mesh(tmp_path) as running:
+            somebody_is_right = timedelta() in errors
+            for replica, error in zip(running.replicas, errors, strict=True):
+                replica.error = error
+            first = running.live
+            await running.spend(7 if somebody_is_right else 1)
+            assert (running.live != first) == somebody_is_right
+            for replica in running.replicas:
+                replica.error = timedelta()
+            await running.until(running.right)
+            await running.spend(3)
+
+    run(work())
+
+
+@pytest.mark.parametrize("ahead", [21 * DAY, -730 * DAY, 3650 * DAY])
+def test_a_node_of_everybody_with_a_wrong_clock_is_mended_in_a_minute(
+    tmp_path: Path, ahead: timedelta
+) -> None:
+    """API server and replicas agree on a wrong time: a CA from then must go when the time is right again."""
+
+    async def work() -> None:
+        async with mesh(tmp_path) as running:
+            for error in (ahead, timedelta()):
+                running.ahead = error
+                for replica in running.replicas:
+                    replica.error = error
+                await running.until(running.right)
+            await running.spend(3)
+
+    run(work())
+
+
+def test_a_wrong_clock_is_said_by_metric_page_event_and_log(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with mesh(tmp_path, count=1) as running:
+            (replica,) = running.replicas
+            assert abs(replica.skew) < 2
+            assert "clock" not in replica.page()
+            replica.error = -30 * MINUTE
+            await running.until(lambda: "the clock is too wrong to renew certificates" in replica.said())
+            assert abs(replica.skew + 1800) < 2
+            sentence = (
+                "s behind the API server's: Secret mesh/certs is left to other replicas until the node's clock "
+                "is set right"
+            )
+            assert sentence in replica.page()
+            await running.until(lambda: bool(running.api.objects.get(EVENTS)))
+            (posted,) = running.api.objects[EVENTS].values()
+            assert posted["reason"] == "ClockSkew"
+            assert posted["involvedObject"]["name"] == "certs"
+            assert sentence in posted["message"]
+            replica.error = timedelta()
+            await running.until(lambda: "the clock agrees with the API server's again" in replica.said())
+            assert "clock" not in replica.page()
+
+    run(work())
+
+
+BAD: dict[str, dict[str, str] | None] = {
+    "no data": {},
+    "nonsense": dict.fromkeys(("ca.crt", "ca.key", "tls.crt", "tls.key"), "bm9uc2Vuc2U="),
+    "not base64": {"tls.crt": "%%%"},
+    "no value": {"tls.key": None},  # type: ignore[dict-item]
+    "huge": {"ca.crt": base64.b64encode(b"-----BEGIN CERTIFICATE-----" * 30_000).decode()},
+}
+
+
+@pytest.mark.parametrize("data", BAD.values(), ids=BAD)
+def test_a_bad_secret_is_made_anew_and_hurts_nothing_else(tmp_path: Path, data: dict[str, str]) -> None:
+    """Some keys are spoilt, or all; what is served before the new CA is trusted is the old leaf."""
+
+    async def work() -> None:
+        async with mesh(tmp_path) as running:
+            secret = running.api.objects[SECRETS]["certs"]
+            await running.api.put(SECRETS, {**secret, "data": {**secret["data"], **data} if data else {}})
+            await running.api.put(
+                COLLECTION, {**running.api.objects[COLLECTION]["sidecars"], "metadata": {"name": "sidecars"}}
+            )
+            await running.spend(1)
+            await running.until(running.right)
+            for replica in running.replicas:
+                assert not [line for line in replica.said() if "crashed" in line]
+
+    run(work())
+
+
+def test_a_work_that_crashes_is_started_again_and_the_others_go_on(tmp_path: Path) -> None:
+    def strange(method: str, path: str) -> web.Response | None:
+        """Answer a list of namespaces with something that is none."""
+        if path.endswith("/namespaces"):
+            return web.json_response({"items": [{}], "metadata": {}})
+        return None
+
+    async def work() -> None:
+        async with mesh(tmp_path, count=1, watch=True) as running:
+            (replica,) = running.replicas
+            await running.api.put("/api/v1/namespaces", {"metadata": {"name": "shop"}})
+            running.api.refuse = strange
+            await running.api.cut_watches()
+            crashed = "a work of the cluster crashed and is started again"
+            await running.until(lambda: replica.said().count(crashed) >= 2)
+            assert "namespaces: crashed (KeyError) and is started again" in replica.page()
+            first = replica.pair
+            await running.until(lambda: replica.pair is not first, within=600)
+            assert running.accepts(replica.pair)
+            running.api.refuse = lambda _method, _path: None
+            await running.until(lambda: "shop" in replica.cluster.namespaces)
+            assert "crashed" not in replica.page()
+
+    run(work())
