@@ -115,8 +115,15 @@ class Cluster:
 
     def configuration_rejected(self, unit: str, reason: str) -> None:
         """Queue a Warning on the ConfigMap."""
+        self._tell("ConfigurationRejected", f"{unit}: {reason}")
+
+    def configuration_warning(self, unit: str, sentence: str) -> None:
+        """Queue a Warning on the ConfigMap, whose new content serves."""
+        self._tell("ConfigurationDeniesPods", f"{unit}: {sentence}")
+
+    def _tell(self, reason: str, message: str) -> None:
         if self._options.config_map:
-            self._events.append(self._event("ConfigurationRejected", f"{unit}: {reason}"))
+            self._events.append(self._event(reason, message))
             self._news.set()
 
     async def run(self, surroundings: Surroundings) -> None:

@@ -5,10 +5,12 @@ The only module of the service that knows how an injector is loaded.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from injector.errors import ConfigError
 from injector.injection.inject import Answer
 from injector.injection.injector import Injector
+from injector.json_types import JSONObject
 from injector.service.generation import Texts
 from injector.service.options import ServiceOptions
 
@@ -21,7 +23,8 @@ class InjectorReviewer:
     def __init__(self, injector: Injector, texts: Texts) -> None:
         self._injector = injector
         self._texts = texts
-        self._known = [*texts.proxy_configs.values()]
+        self._known: list[JSONObject] = []
+        self.refresh()
 
     def answer(self, body: bytes, path: str) -> Answer:
         """Answer one AdmissionReview; raises BadReview."""
@@ -35,9 +38,13 @@ class InjectorReviewer:
         now = [*self._texts.proxy_configs.values()]
         if len(now) != len(self._known) or any(a is not b for a, b in zip(now, self._known, strict=True)):
             self._known = now
-            self._injector = self._injector.with_cluster(
-                nodes=self._texts.nodes, namespaces=self._texts.namespaces, proxy_configs=now
-            )
+            self._injector = self._around(_readable(now, self._around))
+
+    def _around(self, proxy_configs: Iterable[JSONObject]) -> Injector:
+        """Return the injector with these resources; ConfigError where one cannot be read."""
+        return self._injector.with_cluster(
+            nodes=self._texts.nodes, namespaces=self._texts.namespaces, proxy_configs=proxy_configs
+        )
 
     def description(self) -> dict[str, str]:
         """Return the release whose behaviour serves."""
@@ -60,6 +67,18 @@ class InjectorReviewer:
         }
 
 
+def _readable(
+    resources: Iterable[JSONObject], read: Callable[[Iterable[JSONObject]], object]
+) -> Iterator[JSONObject]:
+    """Yield the resources that can be read: one of a tenant's that cannot must not keep the others out."""
+    for resource in resources:
+        try:
+            read([resource])
+        except ConfigError:
+            continue
+        yield resource
+
+
 def load_injector(texts: Texts, options: ServiceOptions) -> InjectorReviewer:
     """Compile the texts; ConfigError names file, line, path and reason."""
     injector = Injector.load(
@@ -71,7 +90,6 @@ def load_injector(texts: Texts, options: ServiceOptions) -> InjectorReviewer:
         env=options.environment,
         nodes=texts.nodes,
         namespaces=texts.namespaces,
-        proxy_configs=texts.proxy_configs.values(),
         untrusted_values=options.untrusted_values,
         files=texts.files,
     )

@@ -67,6 +67,7 @@ class FakeReviewer:
             outcome=outcome,
             reason="fake",
             uid=uid,
+            namespace=review["request"].get("namespace", ""),
             message="denied as asked" * denied,
         )
 
@@ -137,7 +138,7 @@ def a_pair(
     return {"tls.crt": chain, "tls.key": leaf.private_key_pem.bytes()}
 
 
-def a_review(uid: str = "u-1", *, size: int = 0, **annotations: str) -> bytes:
+def a_review(uid: str = "u-1", *, size: int = 0, namespace: str = "shop", **annotations: str) -> bytes:
     """Return the bytes of an AdmissionReview for a pod with annotations, padded to about ``size``."""
     if size:
         annotations["padding"] = "x" * size
@@ -147,7 +148,7 @@ def a_review(uid: str = "u-1", *, size: int = 0, **annotations: str) -> bytes:
         "metadata": {"generateName": "app-", "annotations": annotations},
         "spec": {"containers": [{"name": "app", "image": "app"}]},
     }
-    request = {"uid": uid, "namespace": "shop", "operation": "CREATE", "object": pod}
+    request = {"uid": uid, "namespace": namespace, "operation": "CREATE", "object": pod}
     return orjson.dumps({"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "request": request})
 
 

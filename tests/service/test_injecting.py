@@ -141,3 +141,20 @@ async def test_a_proxy_config_that_appears_counts_for_the_next_pods(start: Start
     decode = base64.b64decode
     assert b"ISTIO_META_FROM_PROXY_CONFIG" not in decode(before.json["response"]["patch"])
     assert b"ISTIO_META_FROM_PROXY_CONFIG" in decode(after.json["response"]["patch"])
+
+
+async def test_a_proxy_config_that_cannot_be_read_keeps_nothing_out(start: Start) -> None:
+    def resource(name: str, spec: Any) -> JSONObject:
+        return {"metadata": {"name": name, "namespace": "shop"}, "spec": spec}
+
+    cluster = Cluster(proxy_configs={"shop/a": resource("a", {"concurrency": "many"})})
+    service = await start(
+        load=load_injector, inject_config=None, inject_values=None, parts=Parts(cluster=cluster)
+    )
+    reviewer = service.service._reviewer()
+    injector = reviewer._injector
+    cluster.proxy_configs["shop/b"] = resource("b", {"image": 3})
+    cluster.proxy_configs["shop/c"] = resource("c", {"environmentVariables": {"ISTIO_META_GOOD": "yes"}})
+    await service.until(lambda: reviewer._injector is not injector)
+    answer = await service.post(a_review())
+    assert b"ISTIO_META_GOOD" in base64.b64decode(answer.json["response"]["patch"])
