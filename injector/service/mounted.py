@@ -5,6 +5,7 @@ Three units, each with a life of its own: the key pair, the CA file, and config 
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -50,6 +51,7 @@ class Mounted:
         self._cluster = cluster
         self._metrics = metrics
         self._log = log
+        self._refreshing = asyncio.Lock()
         self._losses = 0
         self._warn = events.configuration_warning if events else _nobody
         rejected = events.configuration_rejected if events else _nobody
@@ -89,8 +91,18 @@ class Mounted:
         )
         async with aclosing(watch.ticks()) as ticks:
             async for _ in ticks:
-                for unit in self.units:
-                    await unit.refresh()
+                await self.refresh()
+
+    async def refresh(self) -> None:
+        """Take what is mounted now.
+
+        A unit whose mount hangs does not hold up the reading of another's, and those that came in one Secret
+        are taken within one turn of the loop: nobody sees a new CA beside an old leaf.
+        """
+        async with self._refreshing:
+            found = await asyncio.gather(*(unit.read() for unit in self.units))
+            for unit, files in zip(self.units, found, strict=True):
+                await unit.take(files)
 
     def faults(self) -> dict[str, str]:
         """Return why the last good files serve instead of the mounted ones, by unit."""

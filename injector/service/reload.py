@@ -10,11 +10,14 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
 from injector.errors import ConfigError, InjectorError
-from injector.service.files import FileSet, read_files
+from injector.service import disk
+from injector.service.disk import Disk
+from injector.service.files import FileSet, folders, read_files
 from injector.service.live import Live
 from injector.service.logs import Log, shorten
 from injector.service.metrics import Metrics
@@ -74,6 +77,7 @@ class ReloadUnit(Generic[T]):
         self._reports = reports
         self._state = reports.metrics.reload(name)
         self._clock = clock
+        self._disk = Disk()
         self._wait = recipe.retry_seconds
         self._next_try = 0.0
         self._serving = ""
@@ -81,20 +85,35 @@ class ReloadUnit(Generic[T]):
 
     def start(self) -> None:
         """Read and make the first value; ConfigError when it cannot be had."""
-        files = read_files(self.paths)
+        try:
+            files = self._disk.run_here(partial(read_files, self.paths))
+        except TimeoutError:
+            raise self._hung() from None
         self._serve(self._recipe.make(files), files)
 
-    async def refresh(self) -> None:
-        """Read the files; where they changed, swap in what is made of them, or keep what serves."""
+    async def read(self) -> FileSet | ConfigError:
+        """Read the files beside the loop; return the fault where that cannot be done."""
         try:
-            files = read_files(self.paths)
+            return await self._disk.run(partial(read_files, self.paths))
+        except TimeoutError:
+            return self._hung()
         except ConfigError as error:
-            self._reject(error, content=f"unreadable: {error}")
-            return
-        if files.digest == self._serving:
+            return error
+
+    async def take(self, files: FileSet | ConfigError) -> None:
+        """Where the files changed, swap in what is made of them, or keep what serves."""
+        if isinstance(files, ConfigError):
+            self._reject(files, content=f"unreadable: {files}")
+        elif files.digest == self._serving:
             self._heal(files.digest)
         elif files.digest != self._seen or self._clock() >= self._next_try:
             await self._try(files)
+
+    def _hung(self) -> ConfigError:
+        return ConfigError(
+            f"not read within {disk.PATIENCE_SECONDS:g} s: the file system does not answer",
+            file=", ".join(map(str, folders(self.paths))),
+        )
 
     async def _try(self, files: FileSet) -> None:
         start = time.monotonic()

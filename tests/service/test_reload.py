@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +17,7 @@ import trustme
 
 from injector.errors import ConfigError
 from injector.injection.inject import Answer
+from injector.service import disk
 from injector.service.companions import Parts
 from injector.service.files import FileSet
 from injector.service.generation import Texts
@@ -103,9 +106,9 @@ async def test_going_back_to_what_serves_heals(start: Start) -> None:
 class Removes(FakeReviewer):
     """Knows no template ``custom`` from the second configuration on, and says who asked for it."""
 
-    def answer(self, body: bytes, path: str) -> Answer:
+    def answer(self, body: bytes, path: str, *more: Any) -> Answer:
         if b"custom" not in body or self.config == "first":
-            return super().answer(body, path)
+            return super().answer(body, path, *more)
         denied = FakeReviewer("denies").answer(body, path)
         quoted = f"a template of {orjson.loads(body)['request']['object']['metadata']['annotations']}"
         return replace(denied, reason="injection", message=quoted)
@@ -174,6 +177,91 @@ async def over_tls(service: Running) -> Any:
     return await client.request("GET", "/healthz/ready?verbose")
 
 
+# --- files that are no files, and mounts that hang
+
+
+async def test_a_fifo_in_the_place_of_a_file_is_refused_and_nobody_waits(start: Start) -> None:
+    service = await start()
+    mounted = (service.config.folder / "..data").resolve() / "config"
+    mounted.unlink()
+    os.mkfifo(mounted)
+    await service.until(lambda: "configuration" in service.service.mounted.faults())
+    fault = service.service.mounted.faults()["configuration"]
+    assert fault == f"{service.config.folder}/config: is a FIFO; only regular files are read"
+    assert await config_of(service) == "first"
+    service.config.swap({"config": "second", "values": "{}"})
+    await serves(service, "second")
+
+
+async def test_a_fifo_in_the_place_of_a_file_does_not_start(start: Start, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "config")
+    with pytest.raises(ConfigError) as caught:
+        await start(inject_config=tmp_path / "config")
+    assert str(caught.value) == f"{tmp_path}/config: is a FIFO; only regular files are read"
+
+
+class Hang:
+    """Makes whatever is opened in a folder hang, as a mount does whose server is gone."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.over = threading.Event()
+        opening = os.open
+
+        def hang(path: Any, *more: Any, **options: Any) -> int:
+            if str(path).startswith(str(folder)):
+                self.over.wait()
+            return opening(path, *more, **options)
+
+        monkeypatch.setattr(os, "open", hang)
+        monkeypatch.setattr(disk, "PATIENCE_SECONDS", 0.3)
+
+
+async def test_a_mount_that_hangs_holds_up_neither_reviews_nor_probes_nor_the_other_mounts(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = await start(recheck_seconds=0.05)
+    hang = Hang(service.config.folder, monkeypatch)
+    mounted = service.service.mounted
+    await service.until(lambda: "configuration" in mounted.faults())
+    folder = service.config.folder
+    assert mounted.faults()["configuration"] == (
+        f"{folder}: not read within 0.3 s: the file system does not answer"
+    )
+    assert await config_of(service) == "first"
+    assert (await service.get("/healthz/live")).status == 200
+    assert (await service.get("/healthz/ready")).status == 200
+    for number in range(2, 5):
+        service.pair.swap(a_pair(service.ca))
+        await service.until(lambda: service.service.metrics.reload("certificate").succeeded == number)  # noqa: B023
+    assert sum(thread.name == "disk" for thread in threading.enumerate()) <= 2
+    assert service.service.metrics.reload("configuration").failed == 1
+    hang.over.set()
+    await service.until(lambda: not mounted.faults())
+    service.config.swap({"config": "second", "values": "{}"})
+    await serves(service, "second")
+
+
+async def test_a_mount_that_hangs_does_not_start(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hangs").mkdir()
+    (tmp_path / "hangs" / "config").write_text("x")
+    hang = Hang(tmp_path / "hangs", monkeypatch)
+    with pytest.raises(
+        ConfigError, match=r"hangs, .*: not read within 0\.3 s: the file system does not answer"
+    ):
+        await start(inject_config=tmp_path / "hangs" / "config")
+    hang.over.set()
+
+
+async def test_a_health_file_that_hangs_holds_up_nothing(start: Start, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "healthy")
+    service = await start(health_check_file=tmp_path / "healthy", health_check_interval=0.05)
+    assert await config_of(service) == "first"
+    with (tmp_path / "healthy").open() as reader:
+        assert await asyncio.to_thread(reader.read, 2) == "ok"
+
+
 # --- one unit
 
 
@@ -214,7 +302,7 @@ class Unit:
         for second in range(1, seconds + 1):
             before = len(self.made)
             self.now += 1
-            await self.unit.refresh()
+            await self.unit.take(await self.unit.read())
             if len(self.made) > before:
                 tried.append(second)
         return tried

@@ -23,7 +23,7 @@ class Picky(FakeReviewer):
         self.word = word
         self.does = does
 
-    def answer(self, body: bytes, path: str) -> Answer:
+    def answer(self, body: bytes, path: str, *_: object) -> Answer:
         if self.word not in body:
             return super().answer(body, path)
         if self.does == "crashes":
@@ -48,7 +48,7 @@ def test_a_sample_that_is_injected_today_must_be_injected_tomorrow(name: str) ->
     review = dict(SAMPLES)[name]
 
     class DeniesOne(FakeReviewer):
-        def answer(self, body: bytes, path: str) -> Answer:
+        def answer(self, body: bytes, path: str, *_: object) -> Answer:
             return FakeReviewer("denies" if body == review.body else "new").answer(body, path)
 
     with pytest.raises(ConfigError, match=f"{name} is denied: denied as asked"):
@@ -119,7 +119,7 @@ def test_pods_that_are_not_injected_today_do_not_count() -> None:
 
 def test_a_loss_quotes_no_more_than_a_line_of_the_log_holds() -> None:
     class Talkative(FakeReviewer):
-        def answer(self, body: bytes, path: str) -> Answer:
+        def answer(self, body: bytes, path: str, *_: object) -> Answer:
             denied = FakeReviewer("denies").answer(body, path)
             long = Answer(body=denied.body, outcome="denied", reason="injection", message="x" * 100_000)
             return long if b"custom" in body else OLD.answer(body, path)
