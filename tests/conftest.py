@@ -10,6 +10,10 @@ from hypothesis import settings
 
 ROOT = Path(__file__).parent.parent
 
+PATIENCE = 120.0
+"""Seconds after which a wait for a condition has failed. None takes more than a few on an idle machine; beside
+others it may take many times as long, and nobody learns anything from a wait that was cut short."""
+
 # The suite draws the same examples in every run, however busy the machine is; ask for new ones with
 # `pytest --hypothesis-profile=search`.
 settings.register_profile("same", derandomize=True, deadline=None)

@@ -18,6 +18,7 @@ import orjson
 from aiohttp import web
 
 from injector.kube.client import Connection, KubeClient
+from tests.conftest import PATIENCE
 
 Handler = Callable[[web.Request], web.StreamResponse | None]
 
@@ -277,7 +278,7 @@ async def connected(api: FakeApi, folder: Path) -> AsyncIterator[KubeClient]:
         yield client
 
 
-async def until(condition: Callable[[], bool], *, seconds: float = 30.0) -> None:
+async def until(condition: Callable[[], bool], *, seconds: float = PATIENCE) -> None:
     """Wait for a condition that the event loop brings about; fail when it does not come."""
     async with asyncio.timeout(seconds):
         while not condition():

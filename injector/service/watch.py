@@ -113,16 +113,13 @@ class FolderWatch:
             force_polling=self._polling or None,
             poll_delay_ms=POLLING_MS,
         )
-        self._heard = time.monotonic()
-        self._armed = True
-        # The first word of the watch, within a second, ticks whatever it says: what changed before it was
-        # armed would go unseen otherwise.
-        first = True
         for changes in changes_of:
             self._heard = time.monotonic()
-            if changes or first:
+            # The first word of the watch, within a second, ticks whatever it says: what changed before it was
+            # armed would go unseen otherwise.
+            if changes or not self._armed:
                 tell()
-            first = False
+            self._armed = True
             if _identities(self._folders) != armed_for:
                 return
 

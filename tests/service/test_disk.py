@@ -9,6 +9,7 @@ import pytest
 
 from injector.service import disk
 from injector.service.disk import Disk
+from tests.conftest import PATIENCE
 
 
 def threads() -> int:
@@ -35,7 +36,7 @@ async def test_work_that_hangs_is_given_up_and_no_second_thread_is_begun(
         work.run_here(over.wait)
     assert threads() == before + 1
     over.set()
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while threads() > before:
             await asyncio.sleep(0.01)
     monkeypatch.setattr(disk, "PATIENCE_SECONDS", 60.0)

@@ -14,6 +14,7 @@ from watchfiles._rust_notify import WatchfilesRustInternalError
 
 from injector.service import watch as watching
 from injector.service.watch import FolderWatch
+from tests.conftest import PATIENCE
 from tests.service.kit import Mount
 
 
@@ -37,15 +38,14 @@ class Ticks:
                 self.count += 1
 
     async def armed(self) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while not self.watch.armed:
                 await asyncio.sleep(0.01)
-        await asyncio.sleep(0.1)
 
     async def more(self, than: int = -1) -> int:
         """Wait for a tick beyond ``than`` (by default beyond those so far)."""
         limit = self.count if than < 0 else than
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while self.count <= limit:
                 await asyncio.sleep(0.01)
         return self.count
@@ -157,7 +157,7 @@ async def test_a_watch_that_hangs_later_is_not_armed_any_more(
     ticks = Ticks(tmp_path, recheck=0.05)
     await ticks.armed()
     hangs.set()
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while ticks.watch.armed:
             await asyncio.sleep(0.01)
     await ticks.more()
