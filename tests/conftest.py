@@ -21,6 +21,14 @@ settings.register_profile("search", deadline=None, max_examples=1000)
 settings.load_profile("same")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse a soak that does not say what it speaks of: nobody would know when its figures are stale."""
+    for item in items:
+        marks = {mark.name for mark in item.iter_markers()}
+        if marks & {"soak", "control"} and "about" not in marks:
+            raise pytest.UsageError(f"{item.nodeid} needs the marker `about` with what it speaks of")
+
+
 def shared_folder() -> Path | None:
     """Return the folder of reference data, or None on a machine that does not have it."""
     folder = Path(os.environ.get("SHARED_DIR", ROOT.parent / "shared"))

@@ -25,6 +25,8 @@ from tests.fake_api import FakeApi, fake_api, kubeconfig, until
 from tests.service.kit import a_pair
 from tests.service.processes import Launch, Pressure, Process, load
 
+pytestmark = pytest.mark.about("injector/service", "injector/registration", "injector/kube")
+
 SECRETS = "/api/v1/namespaces/mesh/secrets"
 CONFIGURATION = {
     "metadata": {"name": "sidecars"},

@@ -27,6 +27,8 @@ from tests.conftest import PATIENCE
 from tests.service.kit import NAME, Answer, Start, a_pair, a_review, client_context
 from tests.service.processes import Launch, Pressure, Process, load, outcome_of
 
+pytestmark = pytest.mark.about("injector/service")
+
 
 def said(process: Process, message: str) -> int:
     return sum(line["message"] == message for line in process.lines())

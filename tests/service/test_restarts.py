@@ -15,6 +15,8 @@ import pytest
 
 from tests.service.processes import Launch, Pressure, Process, load
 
+pytestmark = pytest.mark.about("injector/service")
+
 CALLERS = 25
 
 
