@@ -260,7 +260,7 @@ async def test_rotations_of_a_ca_that_files_bring_lose_nothing(
     assert outcome["failed"] == 0, outcome
 
 
-@pytest.mark.soak
+@pytest.mark.control
 async def test_the_control_that_serves_files_at_once_loses_reviews(
     launch: Launch, apiserver_client: Path, tmp_path: Path, figures: dict[str, Any]
 ) -> None:

@@ -101,7 +101,7 @@ def test_the_control_that_does_not_announce_its_end_loses_reviews(
 ) -> None:
     """The same drain without `Connection: close`: the pool goes on using what is about to be closed."""
     drain = {"minimum": 0.5, "quiet": 0.3, "maximum": 1.0, "in_flight": 2}
-    rollout = Rollout(launch, apiserver_client, drain=drain, unannounced=True)
+    rollout = Rollout(launch, apiserver_client, drain=drain, mutations=["unannounced"])
     pressure = rollout.press(4)
     restarts = 0
     # The close and a review must cross on the wire: nearly always with so many busy connections, not always.
