@@ -20,14 +20,20 @@ class InjectorError(Exception):
 
 
 class ConfigError(InjectorError):
-    """Configuration that cannot be used; ``str()`` names file, line, path and reason."""
+    """Configuration that cannot be used; ``str()`` names file, line, path and reason.
 
-    def __init__(self, reason: str, *, file: str = "", line: int = 0, path: str = "") -> None:
+    ``detail`` may quote a pod, and is for the log alone: ``str()`` is shown on pages that anybody may read.
+    """
+
+    def __init__(
+        self, reason: str, *, file: str = "", line: int = 0, path: str = "", detail: str = ""
+    ) -> None:
         super().__init__(reason, file, line, path)
         self.reason = reason
         self.file = file
         self.line = line
         self.path = path
+        self.detail = detail
 
     def __str__(self) -> str:
         """Join what is known: ``file:line: path: reason``."""

@@ -1,4 +1,4 @@
-"""docs/soak.json in, the table of docs/soak.md and the same on the terminal out. Run by scripts/soak."""
+"""Make the table of docs/soak.md of docs/soak.json, and print it. Run by scripts/soak."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from typing import Any
 
 DOCS = Path(__file__).parent.parent / "docs"
 BEGIN, END = "<!-- figures -->\n", "<!-- end of figures -->\n"
+SHORT = 9
+"""Characters of a commit, as git shortens it in a repository of this size and larger ones."""
+
 SHOWN = ("aiohttp", "uvloop", "cryptography", "watchfiles", "kubernetes-asyncio")
 
 
@@ -19,8 +22,8 @@ def main() -> None:
     """Write the table between its marks, and print it."""
     entries = json.loads((DOCS / "soak.json").read_text())
     table = [
-        "| test | figures | took | measured (UTC) |",
-        "|---|---|---|---|",
+        "| test | figures | took | measured (UTC) | commit |",
+        "|---|---|---|---|---|",
         *(row(test, entry) for test, entry in entries.items()),
     ]
     text = "\n".join([*table, "", machine(), ""])
@@ -35,7 +38,10 @@ def row(test: str, entry: dict[str, Any]) -> str:
     name = test.removeprefix("test_").replace("_", " ")
     figures = "; ".join(f"{key}: {shown(value)}" for key, value in entry["figures"].items())
     verdict = "" if entry["passed"] else "**FAILED** "
-    return f"| {name} | {verdict}{figures} | {entry['seconds']} s | {entry['at']} |"
+    commit = entry.get("commit") or "not known"
+    head, _, dirty = commit.partition("-")
+    commit = f"{head[:SHORT]}, with changes" if dirty else head[:SHORT]
+    return f"| {name} | {verdict}{figures} | {entry['seconds']} s | {entry['at']} | {commit} |"
 
 
 def shown(value: Any) -> str:

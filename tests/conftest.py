@@ -10,11 +10,23 @@ from hypothesis import settings
 
 ROOT = Path(__file__).parent.parent
 
+PATIENCE = 120.0
+"""Seconds after which a wait for a condition has failed. None takes more than a few on an idle machine; beside
+others it may take many times as long, and nobody learns anything from a wait that was cut short."""
+
 # The suite draws the same examples in every run, however busy the machine is; ask for new ones with
 # `pytest --hypothesis-profile=search`.
 settings.register_profile("same", derandomize=True, deadline=None)
 settings.register_profile("search", deadline=None, max_examples=1000)
 settings.load_profile("same")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse a soak that does not say what it speaks of: nobody would know when its figures are stale."""
+    for item in items:
+        marks = {mark.name for mark in item.iter_markers()}
+        if marks & {"soak", "control"} and "about" not in marks:
+            raise pytest.UsageError(f"{item.nodeid} needs the marker `about` with what it speaks of")
 
 
 def shared_folder() -> Path | None:

@@ -1,6 +1,6 @@
 """A Kubernetes API server in memory with faults on demand: lists, watches, writes, applies caBundle.
 
-Its answers are held against the real one by tests/e2e/test_fake_api_agrees.py.
+Its answers are held against the real one's by tests/e2e/test_fake_api_agrees.py.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,6 +21,7 @@ from aiohttp import web
 
 from injector.kube.client import Connection, KubeClient
 from injector.kube.clock import ServerClock
+from tests.conftest import PATIENCE
 
 Handler = Callable[[web.Request], web.StreamResponse | None]
 
@@ -116,20 +117,19 @@ class FakeApi:
         if method == "GET" and path in self.objects and collection not in self.objects:
             return self._list(request, path)
         if name not in self.objects.get(collection, {}) and method in ("GET", "PUT", "PATCH", "DELETE"):
-            return (
-                self._list(request, path)
-                if method == "GET" and _is_collection(path)
-                else _status(404, "NotFound")
-            )
+            if method == "GET" and _is_collection(path):
+                return self._list(request, path)
+            # An apply to nothing makes the object, and what we apply is too little of one.
+            return _status(422, "Invalid") if method == "PATCH" else _status(404, "NotFound")
         if method == "GET":
             return _json(self.objects[collection][name])
         if method == "DELETE":
             await self.remove(collection, name)
-            return _json({})
+            return _json({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"})
         body = orjson.loads(await request.read())
         if method == "PUT":
             return await self._replace(collection, name, body)
-        return await self._apply(collection, name, body, request.query["fieldManager"])
+        return await self._apply(collection, name, body, request.query)
 
     def _list(self, request: web.BaseRequest, path: str) -> web.Response:
         items = [item for item in self.objects.get(path, {}).values() if _selected(item, request)]
@@ -144,15 +144,29 @@ class FakeApi:
 
     async def _replace(self, collection: str, name: str, body: dict[str, Any]) -> web.Response:
         sent = body["metadata"].get("resourceVersion")
+        if not sent and collection.endswith("/leases"):
+            return _status(422, "Invalid")
         if sent and sent != self.objects[collection][name]["metadata"]["resourceVersion"]:
             return _status(409, "Conflict")
-        return _json(await self.put(collection, body))
+        return _json(await self._changed(collection, body))
 
-    async def _apply(self, collection: str, name: str, body: dict[str, Any], manager: str) -> web.Response:
+    async def _changed(self, collection: str, item: dict[str, Any]) -> dict[str, Any]:
+        """Replace an object; a write that changes nothing makes no version and no event."""
+        old = self.objects[collection][item["metadata"]["name"]]
+        item = deepcopy(item)
+        item["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
+        return old if item == old else await self.put(collection, item)
+
+    async def _apply(
+        self, collection: str, name: str, body: dict[str, Any], query: Mapping[str, str]
+    ) -> web.Response:
         item = deepcopy(self.objects[collection][name])
         sent = body["metadata"].get("resourceVersion")
         if sent and sent != item["metadata"]["resourceVersion"]:
             return _status(409, "Conflict")
+        manager = query["fieldManager"]
+        if query.get("force") != "true" and (words := _conflict(item, body, manager)):
+            return _status(409, "Conflict", words)
         applied = {entry["name"]: entry for entry in body["webhooks"]}
         for entry in item["webhooks"]:
             if entry["name"] in applied:
@@ -167,7 +181,7 @@ class FakeApi:
                 },
             }
         ]
-        return _json(await self.put(collection, item))
+        return _json(await self._changed(collection, item))
 
     async def _watch(self, request: web.BaseRequest, collection: str) -> web.StreamResponse:
         since = int(request.query["resourceVersion"])
@@ -176,7 +190,7 @@ class FakeApi:
         response.headers["Date"] = self._date()
         await response.prepare(request)
         if since < self.oldest:
-            gone = {"code": 410, "reason": "Expired", "message": "too old resource version"}
+            gone = _failure(410, "Expired", "too old resource version")
             await response.write(orjson.dumps({"type": "ERROR", "object": gone}) + b"\n")
             return response
         cut = asyncio.Event()
@@ -241,8 +255,33 @@ def _json(body: Any, status: int = 200) -> web.Response:
     return web.Response(body=orjson.dumps(body), status=status, content_type="application/json")
 
 
-def _status(code: int, reason: str) -> web.Response:
-    return _json({"kind": "Status", "code": code, "reason": reason, "message": reason}, status=code)
+def _status(code: int, reason: str, message: str = "") -> web.Response:
+    return _json(_failure(code, reason, message or reason), status=code)
+
+
+def _failure(code: int, reason: str, message: str) -> dict[str, Any]:
+    return {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Failure",
+        "code": code,
+        "reason": reason,
+        "message": message,
+    }
+
+
+def _conflict(item: dict[str, Any], body: dict[str, Any], manager: str) -> str:
+    """Return the words for the one caBundle that another manager applied with another value."""
+    bundles = {entry["name"]: entry["clientConfig"].get("caBundle") for entry in item["webhooks"]}
+    for fields in item["metadata"].get("managedFields", ()):
+        for entry in body["webhooks"]:
+            name, bundle = entry["name"], entry["clientConfig"]["caBundle"]
+            owned = f'k:{{"name":"{name}"}}' in fields["fieldsV1"]["f:webhooks"]
+            if owned and fields["manager"] != manager and bundles[name] != bundle:
+                path = f'.webhooks[name="{name}"].clientConfig.caBundle'
+                return f'Apply failed with 1 conflict: conflict with "{fields["manager"]}": {path}'
+    return ""
 
 
 def refusal(code: int, *, retry_after: int | None = None, text: str | None = None) -> web.Response:
@@ -294,7 +333,7 @@ async def connected(
         yield client
 
 
-async def until(condition: Callable[[], bool], *, seconds: float = 30.0) -> None:
+async def until(condition: Callable[[], bool], *, seconds: float = PATIENCE) -> None:
     """Wait for a condition that the event loop brings about; fail when it does not come."""
     async with asyncio.timeout(seconds):
         while not condition():

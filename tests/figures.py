@@ -1,12 +1,14 @@
-"""What the long tests measured, kept: a test's figures become one entry of the JSON file $SOAK_FIGURES.
+"""Keep what the long tests measured: a test's figures become one entry of the JSON file $SOAK_FIGURES.
 
-`scripts/soak` names that file and makes docs/soak.md's table of it.
+`scripts/soak` names that file and makes docs/soak.md's table of it. An entry has the commit that it was measured
+at and the paths that it speaks of: the marker ``about`` of its test, and the test's own file.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import subprocess
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -14,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.conftest import ROOT
 
 
 @pytest.fixture
@@ -31,10 +35,35 @@ def figures(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
         {
             "passed": request.session.testsfailed == failed,
             "at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M"),
+            "commit": commit(ROOT),
+            "about": paths_of(request.node),
             "seconds": round(time.monotonic() - begin),
             "figures": found,
         },
     )
+
+
+def paths_of(item: pytest.Item) -> list[str]:
+    """Return what a test speaks of, as paths below the root."""
+    about = [path for mark in item.iter_markers("about") for path in mark.args]
+    return [*about, str(item.path.relative_to(ROOT))]
+
+
+def commit(root: Path) -> str:
+    """Return the commit of a working tree, ``-dirty`` where it is not that; empty outside of git."""
+    try:
+        head = _git(root, "rev-parse", "HEAD")
+        # The figures themselves change with each test.
+        changed = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ".", ":!docs")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return f"{head}-dirty" if changed else head
+
+
+def _git(root: Path, *arguments: str) -> str:
+    return subprocess.check_output(
+        ["git", "-C", root, *arguments], text=True, stderr=subprocess.DEVNULL
+    ).strip()
 
 
 def keep(path: Path, test: str, entry: dict[str, Any]) -> None:

@@ -50,7 +50,7 @@ def start_oracle(shared: Path, folder: Path) -> Ask:
 
     def ask(questions: Sequence[dict[str, Any]]) -> list[str]:
         lines = "\n".join(map(json.dumps, questions))
-        done = subprocess.run([binary], input=lines.encode(), stdout=subprocess.PIPE, check=True, timeout=120)
+        done = subprocess.run([binary], input=lines.encode(), stdout=subprocess.PIPE, check=True, timeout=600)
         return [line.decode() for line in done.stdout.splitlines()]  # a str would be split at U+2028 too
 
     return ask

@@ -138,8 +138,15 @@ class Cluster:
 
     def configuration_rejected(self, unit: str, reason: str) -> None:
         """Queue a Warning on the ConfigMap."""
+        self._tell("ConfigurationRejected", f"{unit}: {reason}")
+
+    def configuration_warning(self, unit: str, sentence: str) -> None:
+        """Queue a Warning on the ConfigMap, whose new content serves."""
+        self._tell("ConfigurationDeniesPods", f"{unit}: {sentence}")
+
+    def _tell(self, reason: str, message: str) -> None:
         if self._options.config_map:
-            self._warn("ConfigMap", self._options.config_map, "ConfigurationRejected", f"{unit}: {reason}")
+            self._warn("ConfigMap", self._options.config_map, reason, message)
 
     async def run(self, surroundings: Surroundings) -> None:
         """Do the cluster's work until cancelled."""

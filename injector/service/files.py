@@ -1,12 +1,16 @@
-"""Paths in, one consistent set of their contents out. Knows nothing of what the files mean.
+"""Read one consistent set of mounted files.
 
 A ConfigMap or Secret is mounted as symbolic links through ``..data``, which the kubelet swaps by one rename.
-All files of a mount are read from the folder that ``..data`` named once: no set mixes two generations.
+All files of a mount are read from the folder that ``..data`` named once: no set mixes two generations. Only
+regular files inside the folder that was named are read: a FIFO never ends, a device may act when it is
+opened, and a link that leads elsewhere shows what nobody has mounted.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +18,26 @@ from typing import Final
 
 from injector.errors import ConfigError
 
-LARGEST_FILE: Final = 8 << 20
-"""Bytes of one file, eight times what a ConfigMap or Secret can hold: a device must not fill the memory."""
+LARGEST_FILE: Final = 4 << 20
+"""Bytes of one file, four times what a ConfigMap or Secret can hold: a log that grows in the place of a
+configuration must not fill the memory."""
 
 ATTEMPTS: Final = 5
 """Reads of a mount that is swapped meanwhile; two swaps in a row take the kubelet seconds."""
 
 DATA: Final = "..data"
+
+KINDS: Final = {
+    stat.S_IFDIR: "a directory",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+}
+"""What may lie in the place of a regular file."""
+
+OPENING: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+"""Should another file have come into the place of the one looked at: no link is followed, nothing awaited."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +73,14 @@ def folders(paths: Iterable[Path | None]) -> tuple[Path, ...]:
 
 def _read_folder(folder: Path, paths: list[Path]) -> dict[Path, bytes]:
     data = folder / DATA
+    home = Path(os.path.realpath(folder))
     for _ in range(ATTEMPTS):
         generation = _target(data)
         try:
-            contents = {path: _read(_within(path, data, generation)) for path in paths}
+            contents = {path: _read(path, _within(path, data, generation), home) for path in paths}
         except FileNotFoundError as error:
             if _target(data) == generation:
-                raise ConfigError("does not exist", file=str(folder / Path(error.filename).name)) from error
+                raise ConfigError("does not exist", file=error.filename) from error
             continue
         if _target(data) == generation:
             return contents
@@ -84,17 +102,37 @@ def _within(path: Path, data: Path, generation: str | None) -> Path:
     return inside if inside.exists() or not path.exists() else path
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, place: Path, home: Path) -> bytes:
+    """Return the content of a regular file at ``place``, inside ``home``; ConfigError for anything else.
+
+    Errors call it ``path``, as the user does.
+    """
     try:
-        with path.open("rb") as file:
+        real = Path(os.path.realpath(place, strict=True))
+        _check_place(path, real, home)
+        _check_kind(path, real.stat())
+        with os.fdopen(os.open(real, OPENING), "rb") as file:
+            _check_kind(path, os.fstat(file.fileno()))
             content = file.read(LARGEST_FILE + 1)
-    except FileNotFoundError:
-        raise
+    except FileNotFoundError as error:
+        raise FileNotFoundError(error.errno, error.strerror, str(path)) from error
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", file=str(path)) from error
     if len(content) > LARGEST_FILE:
         raise ConfigError(f"is larger than {LARGEST_FILE >> 20} MiB", file=str(path))
     return content
+
+
+def _check_place(path: Path, real: Path, home: Path) -> None:
+    # A mount below another may be swapped between the two looks; then the second is right.
+    if not (real.is_relative_to(home) or real.is_relative_to(os.path.realpath(path.parent))):
+        raise ConfigError(f"is a link that leads out of its folder, to {real}", file=str(path))
+
+
+def _check_kind(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        kind = KINDS.get(stat.S_IFMT(status.st_mode), "something else")
+        raise ConfigError(f"is {kind}; only regular files are read", file=str(path))
 
 
 def _digest(contents: Mapping[Path, bytes]) -> str:

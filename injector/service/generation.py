@@ -1,7 +1,4 @@
-"""The mounted texts in, one generation of configuration that has proved itself out.
-
-Knows no clock and no watch, and nothing of what the texts mean.
-"""
+"""Make one generation of configuration, tried out, of the mounted texts."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from injector.json_types import JSONObject
 from injector.service.files import FileSet
 from injector.service.options import ServiceOptions
 from injector.service.reviews import Reviewer
-from injector.service.trial import Seen, try_out
+from injector.service.trial import Loss, Seen, try_out
 from injector.templates import built_in
 
 
@@ -54,11 +51,15 @@ class Texts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
-    """One whole configuration: every review is answered from exactly one."""
+    """One whole configuration: every review is answered from exactly one.
+
+    ``losses`` are pods seen lately that it would deny and the one before it injected.
+    """
 
     number: int
     digest: str
     reviewer: Reviewer
+    losses: tuple[Loss, ...] = ()
 
 
 class Load(Protocol):
@@ -108,7 +109,10 @@ def next_generation(
 ) -> Generation:
     """Compile the texts and try them out beside the current generation; ConfigError when they fail."""
     reviewer = load(texts, options)
-    try_out(reviewer, current.reviewer if current else None, seen())
+    losses = try_out(reviewer, current.reviewer if current else None, seen())
     return Generation(
-        number=current.number + 1 if current else 1, digest=files.digest[:12], reviewer=reviewer
+        number=current.number + 1 if current else 1,
+        digest=files.digest[:12],
+        reviewer=reviewer,
+        losses=losses,
     )

@@ -5,11 +5,14 @@ The only module of the service that knows how an injector is loaded.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from operator import is_
 
+from injector.errors import ConfigError
 from injector.injection.inject import Answer
 from injector.injection.injector import Injector
+from injector.json_types import JSONObject
 from injector.service.generation import ClusterState, Texts
 from injector.service.options import ServiceOptions
 
@@ -22,7 +25,8 @@ class InjectorReviewer:
     def __init__(self, injector: Injector, cluster: ClusterState | None) -> None:
         self._injector = injector
         self._cluster = cluster
-        self._known = [*cluster.proxy_configs.values()] if cluster else []
+        self._known: list[JSONObject] = []
+        self.refresh()
 
     def answer(self, body: bytes, path: str) -> Answer:
         """Answer one AdmissionReview; raises BadReview."""
@@ -42,8 +46,12 @@ class InjectorReviewer:
         if are_the_same and (cluster.nodes is None) is (self._injector.snapshot.nodes is None):
             return
         self._known = now
-        self._injector = self._injector.with_cluster(
-            nodes=cluster.nodes, namespaces=cluster.namespaces, proxy_configs=now
+        self._injector = self._around(cluster, _readable(now, partial(self._around, cluster)))
+
+    def _around(self, cluster: ClusterState, proxy_configs: Iterable[JSONObject]) -> Injector:
+        """Return the injector with these resources; ConfigError where one cannot be read."""
+        return self._injector.with_cluster(
+            nodes=cluster.nodes, namespaces=cluster.namespaces, proxy_configs=proxy_configs
         )
 
     def description(self) -> dict[str, str]:
@@ -69,6 +77,18 @@ class InjectorReviewer:
         }
 
 
+def _readable(
+    resources: Iterable[JSONObject], read: Callable[[Iterable[JSONObject]], object]
+) -> Iterator[JSONObject]:
+    """Yield the resources that can be read: one of a tenant's that cannot must not keep the others out."""
+    for resource in resources:
+        try:
+            read([resource])
+        except ConfigError:
+            continue
+        yield resource
+
+
 def load_injector(texts: Texts, options: ServiceOptions) -> InjectorReviewer:
     """Compile the texts; ConfigError names file, line, path and reason."""
     cluster = texts.cluster
@@ -81,7 +101,6 @@ def load_injector(texts: Texts, options: ServiceOptions) -> InjectorReviewer:
         env=options.environment,
         nodes=cluster.nodes if cluster else None,
         namespaces=cluster.namespaces if cluster else None,
-        proxy_configs=cluster.proxy_configs.values() if cluster else (),
         untrusted_values=options.untrusted_values,
         files=texts.files,
     )

@@ -1,28 +1,31 @@
-"""Options in, everything that is mounted out: checked at start, live afterwards.
+"""Keep everything that is mounted: checked at start, live afterwards.
 
 Three units, each with a life of its own: the key pair, the CA file, and config + values + mesh together.
-Knows what each is made of, and nothing of who uses it.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from injector.errors import ConfigError
 from injector.service.companions import Events, local_now
 from injector.service.files import FileSet, folders
 from injector.service.generation import ClusterState, Generation, Load, next_generation, texts_of
 from injector.service.live import Live
-from injector.service.logs import Log
+from injector.service.logs import Log, shorten
 from injector.service.metrics import Metrics
 from injector.service.options import ServiceOptions
-from injector.service.reload import ReloadUnit, Reports
+from injector.service.reload import Recipe, ReloadUnit, Reports
 from injector.service.tls import ClientVerification, KeyPair, load_pair, parse_ca
-from injector.service.trial import LastPods
+from injector.service.trial import LastPods, rules_of
 from injector.service.watch import FolderWatch
+
+RETRY_SECONDS: Final = 60.0
+"""Until a refused configuration is compiled and tried out again, which takes up to seconds of a thread."""
 
 
 class Mounted:
@@ -51,8 +54,15 @@ class Mounted:
         self._metrics = metrics
         self._log = log
         self._now = now
+        self._refreshing = asyncio.Lock()
+        self._losses = 0
+        self._warn = events.configuration_warning if events else _nobody
         rejected = events.configuration_rejected if events else _nobody
         self._reports = Reports(metrics=metrics, log=log, rejected=rejected)
+        metrics.counters["reload_losses"] = (
+            "Pods seen lately and injected that a configuration denies which was taken nevertheless.",
+            lambda: float(self._losses),
+        )
         self.units = [*self._key_pair(), *self._ca_file(), self._configuration()]
 
     def start(self) -> None:
@@ -84,8 +94,18 @@ class Mounted:
         )
         async with aclosing(watch.ticks()) as ticks:
             async for _ in ticks:
-                for unit in self.units:
-                    await unit.refresh()
+                await self.refresh()
+
+    async def refresh(self) -> None:
+        """Take what is mounted now.
+
+        A unit whose mount hangs does not hold up the reading of another's, and those that came in one Secret
+        are taken within one turn of the loop: nobody sees a new CA beside an old leaf.
+        """
+        async with self._refreshing:
+            found = await asyncio.gather(*(unit.read() for unit in self.units))
+            for unit, files in zip(self.units, found, strict=True):
+                await unit.take(files)
 
     def faults(self) -> dict[str, str]:
         """Return why the last good files serve instead of the mounted ones, by unit."""
@@ -111,7 +131,7 @@ class Mounted:
             )
 
         paths = (certificate, key, options.client_ca)
-        return [self._unit("certificate", paths, self.offered, make, retry_rejected=True)]
+        return [self._unit("certificate", paths, self.offered, Recipe(make=make))]
 
     def _ca_file(self) -> list[ReloadUnit[Any]]:
         path = self._options.ca_certificate
@@ -122,13 +142,13 @@ class Mounted:
             parse_ca(files.contents[path], source=str(path))
             return files.contents[path]
 
-        return [self._unit("ca", (path,), self.ca, make)]
+        return [self._unit("ca", (path,), self.ca, Recipe(make=make))]
 
     def _configuration(self) -> ReloadUnit[Any]:
         options = self._options
 
         def make(files: FileSet) -> Generation | None:
-            generation = next_generation(
+            return next_generation(
                 texts_of(files, options, self._cluster),
                 files,
                 options,
@@ -136,25 +156,36 @@ class Mounted:
                 current=self.generation.value,
                 seen=self.last_pods.reviews,
             )
-            for sentence in generation.reviewer.warnings():
-                self._reports.log.warning("part of the configuration is not used", what=sentence)
-            return generation
 
         paths = (options.inject_config, options.inject_values, options.mesh_config)
-        return self._unit("configuration", paths, self.generation, make, in_thread=True)
+        recipe = Recipe(make=make, in_thread=True, retry_seconds=RETRY_SECONDS, taken=self._report)
+        return self._unit("configuration", paths, self.generation, recipe)
 
-    def _unit(
-        self, name: str, paths: Any, live: Live[Any], make: Any, *, in_thread: bool = False, **more: bool
-    ) -> ReloadUnit[Any]:
-        return ReloadUnit(
-            name,
-            paths,
-            live=live,
-            make=make,
-            reports=self._reports,
-            in_thread=in_thread,
-            **more,
+    def _report(self, generation: Generation | None) -> None:
+        """Say what is wrong with a configuration that serves."""
+        assert generation is not None  # noqa: S101 - `make` never returns None
+        for sentence in generation.reviewer.warnings():
+            self._log.warning("part of the configuration is not used", what=sentence)
+        losses = generation.losses
+        if not losses:
+            return
+        self._losses += len(losses)
+        namespaces = sorted({loss.namespace for loss in losses})
+        self._log.warning(
+            "pods like some seen lately are denied from now on",
+            pods=len(losses),
+            namespaces=namespaces,
+            rules=rules_of(losses),
+            detail=shorten(losses[0].message),
         )
+        self._warn(
+            "configuration",
+            f"pods like {len(losses)} seen lately are denied from now on ({rules_of(losses)}), "
+            f"in {', '.join(namespaces)}",
+        )
+
+    def _unit(self, name: str, paths: Any, live: Live[Any], recipe: Recipe[Any]) -> ReloadUnit[Any]:
+        return ReloadUnit(name, paths, recipe, live=live, reports=self._reports)
 
 
 def client_verification(ca_pem: bytes, options: ServiceOptions) -> ClientVerification:

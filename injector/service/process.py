@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from injector.errors import ConfigError
 from injector.service.companions import Parts, Surroundings, accompany
+from injector.service.disk import Disk
 from injector.service.drain import until_quiet
 from injector.service.generation import Load
 from injector.service.health import Readiness, metrics_page, pages
@@ -215,15 +216,15 @@ class Service:
 
     async def _touch(self, path: Path) -> None:
         """Rewrite the health file: whoever looks at its age sees that the loop turns."""
+        disk = Disk()
         while True:
             try:
-                path.write_text("ok", encoding="utf-8")  # noqa: ASYNC240 - two bytes
+                await disk.run(lambda: path.write_text("ok", encoding="utf-8"))
             except OSError as error:
+                reason = error.strerror or "the file system does not answer"
                 if self._health_fault is None:
-                    self._log.error(
-                        "the health file cannot be written", file=str(path), reason=error.strerror
-                    )
-                self._health_fault = error.strerror
+                    self._log.error("the health file cannot be written", file=str(path), reason=reason)
+                self._health_fault = reason
             else:
                 self._health_fault = None
             await asyncio.sleep(self._options.health_check_interval)

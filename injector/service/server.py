@@ -82,7 +82,7 @@ class Edge:
         log: Log,
         pages: dict[str, Page],
         clients: Callable[[], ClientVerification | None] = lambda: None,
-        seen: Callable[[bytes, str], None] = lambda _body, _path: None,
+        seen: Callable[[bytes, str, str], None] = lambda _body, _path, _namespace: None,
         log_reviews: bool = True,
     ) -> None:
         self.limits = limits
@@ -302,7 +302,7 @@ class Edge:
         if self._log_reviews:
             self._log.review(_fields(answered, seconds))
         if answered.outcome == "injected":
-            self._seen(body, path)
+            self._seen(body, path, answered.namespace)
         return Reply(200, answered.body, JSON_TYPE)
 
     def _bad(self, error: BadReview) -> Reply:

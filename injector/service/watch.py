@@ -1,18 +1,23 @@
-"""Folders in, a tick whenever something may have changed in them out. Knows nothing of what the files mean.
+"""Tick whenever something may have changed in watched folders, and by the clock.
 
-The only module that knows watchfiles. A tick promises nothing and names nothing: what it wakes reads all
+The only module that uses watchfiles. A tick promises nothing and names nothing: what it wakes reads all
 of it again and compares contents, since reported paths cannot be relied on and some file systems report none.
+
+Everything that touches the folders happens in one thread, which may hang with a mount: the clock ticks on.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+import contextlib
+import threading
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
-from watchfiles import awatch
+from watchfiles import watch
 from watchfiles._rust_notify import WatchfilesRustInternalError
 
 DEBOUNCE_MS: Final = 200
@@ -22,7 +27,11 @@ POLLING_MS: Final = 1000
 """Where inotify cannot be had, watchfiles stats the folders once a second."""
 
 REARM_SECONDS: Final = 1.0
-"""How long a watch that could not be set up, or that fell down, waits before the next try."""
+"""How long a watch that could not be set up, or that fell down, waits before the next try; also how often one
+that hears nothing looks whether its folders are still the same."""
+
+SILENT_SECONDS: Final = 10 * REARM_SECONDS
+"""After which a thread that has not looked at its folders hangs with them."""
 
 
 class Complaint(Protocol):
@@ -33,7 +42,7 @@ class Complaint(Protocol):
 
 
 class FolderWatch:
-    """Watches folders without their subfolders; ``armed`` tells whether events come or only the clock."""
+    """Watches folders without their subfolders."""
 
     def __init__(
         self,
@@ -43,62 +52,93 @@ class FolderWatch:
         complain: Complaint,
         force_polling: bool = False,
     ) -> None:
-        self.armed = False
         self._folders = folders
         self._recheck = recheck_seconds
         self._complain = complain
         self._polling = force_polling
         self._said: set[str] = set()
+        self._armed = False
+        self._heard = 0.0
+
+    @property
+    def armed(self) -> bool:
+        """Whether changes are told by events, and not found by the clock alone."""
+        return self._armed and time.monotonic() - self._heard < SILENT_SECONDS
 
     async def ticks(self) -> AsyncGenerator[None, None]:
         """Yield on each event, each ``recheck_seconds``, and after a folder was replaced; for ever."""
-        while True:
+        news, over = asyncio.Event(), threading.Event()
+        on_loop = partial(_on_loop, asyncio.get_running_loop(), over)
+        arguments = (partial(on_loop, news.set), on_loop, over)
+        threading.Thread(target=self._run, args=arguments, name="folder-watch", daemon=True).start()
+        try:
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._recheck):
+                        await news.wait()
+                news.clear()
+                yield
+        finally:
+            over.set()
+
+    def _run(
+        self, tell: Callable[[], None], on_loop: Callable[[Callable[[], None]], None], over: threading.Event
+    ) -> None:
+        """Watch in a thread until it is over; ``tell`` makes a tick."""
+        while not over.is_set():
+            # Asked here first: watchfiles looks at the folders while it holds the interpreter, which must not
+            # be held by a mount that hangs.
             present = [folder for folder in self._folders if folder.is_dir()]
             try:
                 if present:
-                    async with aclosing(self._events(present)) as events:
-                        async for _ in events:
-                            yield
+                    self._follow(present, tell, over)
             except (OSError, WatchfilesRustInternalError) as error:
-                self._fell(error)
-            self.armed = False
-            yield
-            await asyncio.sleep(min(REARM_SECONDS, self._recheck))
+                self._fell(error, on_loop)
+            self._armed = False
+            tell()
+            over.wait(min(REARM_SECONDS, self._recheck))
 
-    async def _events(self, present: list[Path]) -> AsyncGenerator[None, None]:
-        """Yield until a folder came, went or was replaced: a watch stays on the folder that is gone."""
+    def _follow(self, present: list[Path], tell: Callable[[], None], over: threading.Event) -> None:
+        """Tell of events until a folder came, went or was replaced: a watch stays on one that is gone."""
         armed_for = _identities(self._folders)
-        changes_of = awatch(
+        changes_of = watch(
             *present,
             watch_filter=None,
             recursive=False,
             debounce=DEBOUNCE_MS,
-            rust_timeout=int(min(self._recheck, REARM_SECONDS) * 1000),
+            stop_event=over,
+            rust_timeout=int(REARM_SECONDS * 1000),
             yield_on_timeout=True,
+            raise_interrupt=False,
             force_polling=self._polling or None,
             poll_delay_ms=POLLING_MS,
         )
-        self.armed = True
-        loop = asyncio.get_running_loop()
-        # The first word of the watch, within a second, ticks whatever it says: what changed before it was
-        # armed would go unseen otherwise.
-        next_recheck = loop.time()
-        async with aclosing(changes_of):
-            async for changes in changes_of:
-                if changes or loop.time() >= next_recheck:
-                    next_recheck = loop.time() + self._recheck
-                    yield
-                if _identities(self._folders) != armed_for:
-                    return
+        for changes in changes_of:
+            self._heard = time.monotonic()
+            # The first word of the watch, within a second, ticks whatever it says: what changed before it was
+            # armed would go unseen otherwise.
+            if changes or not self._armed:
+                tell()
+            self._armed = True
+            if _identities(self._folders) != armed_for:
+                return
 
-    def _fell(self, error: Exception) -> None:
+    def _fell(self, error: Exception, on_loop: Callable[[Callable[[], None]], None]) -> None:
         reason = str(error)
         if not isinstance(error, FileNotFoundError):
             # No inotify instance left (128 a user by default), or none at all: ask the file system itself.
             self._polling = True
         if reason not in self._said:
             self._said.add(reason)
-            self._complain("folders cannot be watched by events, falling back to polling", reason=reason)
+            message = "folders cannot be watched by events, falling back to polling"
+            on_loop(partial(self._complain, message, reason=reason))
+
+
+def _on_loop(loop: asyncio.AbstractEventLoop, over: threading.Event, call: Callable[[], None]) -> None:
+    """Have something called on the loop, if that still turns."""
+    if not over.is_set():
+        with contextlib.suppress(RuntimeError):  # it was closed in between
+            loop.call_soon_threadsafe(call)
 
 
 def _identities(folders: Sequence[Path]) -> list[tuple[int, int] | None]:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import PATIENCE
+
 Result = subprocess.CompletedProcess[str]
 Run = Callable[..., Result]
 
@@ -26,7 +28,7 @@ def run(tmp_path: Path) -> Run:
             text=True,
             cwd=tmp_path,
             env={**os.environ, **environment},
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
 

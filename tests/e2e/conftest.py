@@ -23,11 +23,10 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.conftest import ROOT, shared_folder
+from tests.conftest import PATIENCE, ROOT, shared_folder
 
 NAMESPACE = "sidecar-injector"
 CONFIGURATION = "mutatingwebhookconfiguration/sidecar-injector"
-SECONDS = 30.0
 
 AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
@@ -164,7 +163,7 @@ class Replica:
     def page(self, path: str) -> tuple[int, str]:
         import http.client
 
-        connection = http.client.HTTPConnection("127.0.0.1", self.monitoring, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", self.monitoring, timeout=PATIENCE)
         try:
             connection.request("GET", path)
             response = connection.getresponse()
@@ -181,7 +180,7 @@ class Replica:
                 return float(line.split()[-1])
         raise AssertionError(f"there is no metric {name}")
 
-    def stop(self, *, seconds: float = 30) -> int:
+    def stop(self, *, seconds: float = PATIENCE) -> int:
         self.process.terminate()
         return self.process.wait(seconds)
 
@@ -300,7 +299,7 @@ def container_names(found: dict[str, Any]) -> list[str]:
     return [each["name"] for each in (*spec.get("initContainers", ()), *spec["containers"])]
 
 
-def until(condition: Callable[[], Any], state: Callable[[], str], *, seconds: float = SECONDS) -> Any:
+def until(condition: Callable[[], Any], state: Callable[[], str], *, seconds: float = PATIENCE) -> Any:
     """Return what the condition becomes; fail with the state when it does not."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

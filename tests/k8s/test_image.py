@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent.parent
 PREFIX = "/opt/sidecar-injector"
 
@@ -22,6 +24,7 @@ def instructions(stage: int) -> list[tuple[str, str]]:
     ]
 
 
+@pytest.mark.timeout(1800)  # it installs from the network and compiles: half a minute where nobody else works
 def test_the_build_stage_makes_a_program_that_runs_from_a_read_only_folder(tmp_path: Path) -> None:
     build, prefix = tmp_path / "build", tmp_path / "opt"
     build.mkdir()

@@ -11,6 +11,7 @@ import pytest
 from injector.kube.client import KubeClient
 from injector.kube.errors import Forbidden, KubeError, Unreachable
 from injector.kube.reflector import Collection, Reflector, Timing
+from tests.conftest import PATIENCE
 from tests.fake_api import FakeApi, refusal, until
 
 NAMESPACES = "/api/v1/namespaces"
@@ -36,7 +37,7 @@ async def running(
     )
     task = asyncio.create_task(reflector.run())
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             await reflector.synced.wait()
         yield reflector
     finally:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import random
-import time
 from typing import Any
 
 import jsonpatch
@@ -177,25 +176,23 @@ def test_a_shared_subtree_is_not_looked_into() -> None:
     ]
 
 
-ENVIRONMENT = [{"name": f"E{number}", "value": str(number)} for number in range(2000)]
-SHUFFLED = random.Random(1).sample(ENVIRONMENT, 2000)
+ENVIRONMENT = [{"name": f"E{number}", "value": str(number)} for number in range(100_000)]
+SHUFFLED = random.Random(1).sample(ENVIRONMENT, len(ENVIRONMENT))
 
 
 @pytest.mark.parametrize(
     ("after", "count"),
     [
         ([{"name": "X"}, *ENVIRONMENT], 1),
-        (ENVIRONMENT[::-1], 1999),
+        (ENVIRONMENT[::-1], 99_999),
         ([*ENVIRONMENT[:1000], {"name": "X"}, *ENVIRONMENT[1001:]], 2),
         (SHUFFLED, None),
         (copy.deepcopy(ENVIRONMENT), 0),
     ],
     ids=["one in front", "reversed", "one replaced", "shuffled", "equal, nothing shared"],
 )
-def test_two_thousand_variables_cost_no_square(after: list[Any], count: int | None) -> None:
-    began = time.process_time()
+def test_a_hundred_thousand_variables_cost_no_square(after: list[Any], count: int | None) -> None:
+    """It takes a second; a quadratic comparison would be stopped by the limit of all tests."""
     operations = diff(ENVIRONMENT, after)
-    # A quadratic comparison takes seconds; this takes some 10 ms, and machines differ.
-    assert time.process_time() - began < 1
     assert count is None or len(operations) == count
     assert apply(ENVIRONMENT, operations) == after

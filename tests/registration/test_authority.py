@@ -82,6 +82,7 @@ async def running(*replicas: Replica, within: float = 0.0) -> AsyncIterator[None
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+@pytest.mark.about("injector/registration", "injector/kube")
 @pytest.mark.parametrize("count", [10, pytest.param(200, marks=[pytest.mark.soak, pytest.mark.timeout(600)])])
 async def test_replicas_that_start_together_agree_on_one_ca(
     api: FakeApi, tmp_path: Path, figures: dict[str, Any], count: int

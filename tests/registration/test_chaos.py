@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from injector.kube.backoff import Backoff
 from injector.kube.client import KubeClient
 from injector.kube.lease import LeaseElector, LeaseTiming
 from injector.kube.reflector import Timing
@@ -28,6 +29,8 @@ from injector.registration.plan import COLLECTION, WebhookNames
 from injector.registration.reconciler import Reconciler, Trust
 from tests.fake_api import FakeApi, connected, fake_api, refusal
 from tests.virtual_time import run
+
+pytestmark = pytest.mark.about("injector/registration", "injector/kube")
 
 NAME = "sidecar-injector.istio.io"
 THEIRS = {
@@ -103,9 +106,12 @@ class Setting:
 
 @contextlib.asynccontextmanager
 async def replicas(
-    folder: Path, *, bucket: Callable[[], TokenBucket] = TokenBucket
+    folder: Path, *, bucket: Callable[[], TokenBucket] = TokenBucket, **mutations: Any
 ) -> AsyncIterator[Setting]:
-    """Run three replicas at a fake API server that holds the configuration, until it is right once."""
+    """Run three replicas at a fake API server that holds the configuration, until it is right once.
+
+    ``mutations`` are what a control has its reconcilers do without.
+    """
     async with fake_api() as api, contextlib.AsyncExitStack() as stack:
         api.poll = 60.0
         setting = Setting(api)
@@ -113,7 +119,7 @@ async def replicas(
         tasks = []
         for number in range(3):
             client = await stack.enter_async_context(connected(api, folder))
-            tasks += replica(setting, client, number, bucket())
+            tasks += replica(setting, client, number, bucket=bucket(), **mutations)
         try:
             await until(setting.right, seconds=30)
             yield setting
@@ -123,9 +129,7 @@ async def replicas(
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def replica(
-    setting: Setting, client: KubeClient, number: int, bucket: TokenBucket
-) -> list[asyncio.Task[None]]:
+def replica(setting: Setting, client: KubeClient, number: int, **options: Any) -> list[asyncio.Task[None]]:
     elector = LeaseElector(
         client=client,
         namespace="mesh",
@@ -139,9 +143,8 @@ def replica(
         names=WebhookNames(name=NAME),
         trust=lambda: OURS,
         leading=lambda: elector.leading,
-        timing=Timing(monotonic=clock),
         monotonic=clock,
-        bucket=bucket,
+        **{"timing": Timing(monotonic=clock), **options},
     )
     setting.reconcilers.append(reconciler)
 
@@ -280,6 +283,27 @@ def test_after_every_fault_all_is_right_within_five_seconds(
     assert everything[-1] < 5, (slowest, max(took[slowest]))
 
 
+NEVER = 10.0**6
+"""Virtual seconds, eleven days."""
+
+
+@pytest.mark.control
+def test_the_control_that_asks_once_stays_wrong(tmp_path: Path, figures: dict[str, Any]) -> None:
+    """What a refused write left as it was waits for somebody else's change."""
+
+    async def work() -> None:
+        async with replicas(tmp_path, backoff=Backoff(first=NEVER, cap=NEVER)) as setting:
+            await FAULTS["409 to writes"](setting.api)
+            await DAMAGE["emptied"](setting)
+            await asyncio.sleep(5)
+            clear(setting.api)
+            with pytest.raises(TimeoutError):
+                await setting.until_right(60)
+
+    run(work())
+    figures |= {"wrong after s": 60}
+
+
 @long(1, 20)
 def test_a_watch_over_a_dead_connection_is_replaced_within_six_minutes(
     tmp_path: Path, figures: dict[str, Any], count: int
@@ -298,6 +322,24 @@ def test_a_watch_over_a_dead_connection_is_replaced_within_six_minutes(
     run(work())
     figures |= {"half-open watches": count, "replicas": 3, "right after s, slowest": max(took)}
     assert max(took) <= 360
+
+
+@pytest.mark.control
+def test_the_control_that_waits_for_a_silent_watch_stays_wrong(
+    tmp_path: Path, figures: dict[str, Any]
+) -> None:
+    """A watch may last and be silent for ever, and nobody looks beside it."""
+    patient = Timing(watch=(int(NEVER), int(NEVER)), idle=NEVER, monotonic=clock)
+
+    async def work() -> None:
+        async with replicas(tmp_path, timing=patient, resync=NEVER) as setting:
+            setting.api.half_open()
+            await setting.put(configuration(""))
+            with pytest.raises(TimeoutError):
+                await setting.until_right(360)
+
+    run(work())
+    figures |= {"wrong after s": 360}
 
 
 @long(1, 10)
@@ -335,3 +377,24 @@ def test_a_rival_of_ten_minutes_meets_fifteen_writes_at_the_most(
     }
     assert max(writes) <= 15
     assert max(settled) <= 61
+
+
+@pytest.mark.control
+def test_the_control_without_a_bucket_writes_as_often_as_its_rival(
+    tmp_path: Path, figures: dict[str, Any]
+) -> None:
+    """Each write of the rival is answered by one of ours."""
+    writes = 0
+
+    async def work() -> None:
+        nonlocal writes
+        async with replicas(tmp_path, bucket=lambda: TokenBucket(capacity=10**6)) as setting:
+            before = setting.writes
+            for _ in range(60):
+                await setting.put(configuration(RIVAL))
+                await asyncio.sleep(1)
+            writes = setting.writes - before
+
+    run(work())
+    figures |= {"fight of s": 60, "our writes": writes}
+    assert writes > 15

@@ -2,7 +2,7 @@
 
 FOLDER holds ``certs`` and ``config``; the JSON object overrides options. Prints its two ports. Beside them:
 ``real`` serves the built-in template; ``cluster`` (kubeconfig, identity, grace and ca_life in seconds) makes it
-a replica with a CA of its own making, with ``settle`` in place of ``ca_life`` one whose files bring the CA; ``unannounced`` leaves `Connection: close` out of its drain, as a control.
+a replica with a CA of its own making, with ``settle`` in place of ``ca_life`` one whose files bring the CA; ``mutations`` are the faults of `mutations` that it shall have, for a control.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from injector.service.generation import Load
 from injector.service.injecting import load_injector
 from injector.service.options import Drain, Limits, ServiceOptions
 from injector.service.process import serve
-from injector.service.server import Edge
 from tests.service.kit import NAME, load_fake
+from tests.service.mutations import MUTATIONS
 
 
 def options_of(folder: Path, given: dict[str, Any]) -> ServiceOptions:
@@ -102,8 +102,8 @@ def main() -> int:
     if given.pop("real", False):
         load = load_injector
         given |= {"inject_config": None, "inject_values": None}
-    if given.pop("unannounced", False):
-        Edge.draining = property(lambda _: False, lambda _, draining: None)  # type: ignore[assignment]
+    for name in given.pop("mutations", ()):
+        MUTATIONS[name]()
     parts = None
     if (cluster := given.pop("cluster", None)) is not None:
         parts = parts_of(cluster)

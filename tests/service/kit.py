@@ -23,6 +23,7 @@ from injector.injection.inject import Answer as Answered
 from injector.service.generation import Texts
 from injector.service.options import Drain, ServiceOptions
 from injector.service.process import Service
+from tests.conftest import PATIENCE
 
 NAME = "sidecar-injector.istio-system.svc"
 
@@ -67,6 +68,7 @@ class FakeReviewer:
             outcome=outcome,
             reason="fake",
             uid=uid,
+            namespace=review["request"].get("namespace", ""),
             message="denied as asked" * denied,
         )
 
@@ -137,7 +139,7 @@ def a_pair(
     return {"tls.crt": chain, "tls.key": leaf.private_key_pem.bytes()}
 
 
-def a_review(uid: str = "u-1", *, size: int = 0, **annotations: str) -> bytes:
+def a_review(uid: str = "u-1", *, size: int = 0, namespace: str = "shop", **annotations: str) -> bytes:
     """Return the bytes of an AdmissionReview for a pod with annotations, padded to about ``size``."""
     if size:
         annotations["padding"] = "x" * size
@@ -147,7 +149,7 @@ def a_review(uid: str = "u-1", *, size: int = 0, **annotations: str) -> bytes:
         "metadata": {"generateName": "app-", "annotations": annotations},
         "spec": {"containers": [{"name": "app", "image": "app"}]},
     }
-    request = {"uid": uid, "namespace": "shop", "operation": "CREATE", "object": pod}
+    request = {"uid": uid, "namespace": namespace, "operation": "CREATE", "object": pod}
     return orjson.dumps({"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "request": request})
 
 
@@ -188,7 +190,7 @@ class Client:
         return await self.answer(head_only=method == "HEAD")
 
     async def answer(self, *, head_only: bool = False) -> Answer:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             head = (await self.reader.readuntil(b"\r\n\r\n")).decode()
             first, *lines = head.strip().split("\r\n")
             headers = {name: value for name, _, value in (line.partition(": ") for line in lines)}
@@ -198,7 +200,7 @@ class Client:
 
     async def closed(self) -> bool:
         """Wait until the server ends the connection; True when no more bytes came."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             try:
                 return await self.reader.read() == b""
             except ConnectionError:
@@ -263,7 +265,7 @@ class Running:
         finally:
             await client.close()
 
-    async def until(self, condition: Callable[[], bool], *, seconds: float = 30) -> None:
+    async def until(self, condition: Callable[[], bool], *, seconds: float = PATIENCE) -> None:
         """Wait for something that the service does by itself."""
         async with asyncio.timeout(seconds):
             while not condition():

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 import trustme
 
-from tests.conftest import ROOT
+from tests.conftest import PATIENCE, ROOT
 from tests.service.kit import NAME, Mount, a_pair, a_review
 
 Launch = Callable[..., "Process"]
@@ -58,7 +58,7 @@ class Process:
             self.popen = subprocess.Popen(command, cwd=ROOT, stderr=log, stdin=subprocess.DEVNULL)
 
     def wait_until_serving(self) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             for line in self.lines():
                 if line["message"] == "serving":
@@ -66,7 +66,7 @@ class Process:
                     return
             assert self.popen.poll() is None, self.text()
             time.sleep(0.02)
-        raise AssertionError(f"not serving after 20 s: {self.text()}")
+        raise AssertionError(f"not serving after {PATIENCE:g} s: {self.text()}")
 
     def text(self) -> str:
         return (self.folder / "log").read_text()
@@ -74,11 +74,11 @@ class Process:
     def lines(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.text().split("\n")[:-1]]
 
-    def end(self, *, seconds: float = 20) -> int:
+    def end(self, *, seconds: float = PATIENCE) -> int:
         return self.popen.wait(timeout=seconds)
 
     def status(self, path: str) -> int:
-        connection = HTTPConnection("127.0.0.1", self.ports[1], timeout=5)
+        connection = HTTPConnection("127.0.0.1", self.ports[1], timeout=PATIENCE)
         with contextlib.closing(connection):
             connection.request("GET", path)
             return connection.getresponse().status
@@ -91,7 +91,7 @@ class Process:
     def connect(self) -> ssl.SSLSocket:
         context = ssl.create_default_context(cafile=str(self.folder / "ca.crt"))
         return context.wrap_socket(
-            socket.create_connection(("127.0.0.1", self.ports[0]), timeout=10), server_hostname=NAME
+            socket.create_connection(("127.0.0.1", self.ports[0]), timeout=PATIENCE), server_hostname=NAME
         )
 
 

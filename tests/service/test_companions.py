@@ -60,13 +60,18 @@ async def test_a_companion_that_is_done_is_left_alone(start: Start) -> None:
 
 async def test_a_condition_of_a_companion_is_asked_for_readiness(start: Start) -> None:
     fault = ["the live caBundle does not verify our certificate"]
+    asked = asyncio.Event()
+
+    def condition() -> str | None:
+        asked.set()
+        return fault[0] if fault else None
 
     async def require(surroundings: Surroundings) -> None:
-        surroundings.readiness.require("ca-bundle", lambda: fault[0] if fault else None)
+        surroundings.readiness.require("ca-bundle", condition)
         await asyncio.Event().wait()
 
     starting = asyncio.create_task(start(parts=Parts(companions=[Told(require)])))
-    await asyncio.sleep(0.3)
+    await asked.wait()
     assert not starting.done()
     fault.clear()
     service = await starting

@@ -23,8 +23,12 @@ import trustme
 
 from injector.patch import apply
 from injector.service.injecting import load_injector
-from tests.service.kit import NAME, Answer, Start, a_pair, a_review, client_context
+from tests.conftest import PATIENCE
+from tests.service.kit import NAME, Answer, Running, Start, a_pair, a_review, client_context
+from tests.service.mutations import read_apart
 from tests.service.processes import Launch, Pressure, Process, load, outcome_of
+
+pytestmark = pytest.mark.about("injector/service")
 
 
 def said(process: Process, message: str) -> int:
@@ -36,7 +40,7 @@ def leaf_of(process: Process) -> bytes:
         return bytes(connection.getpeercert(binary_form=True) or b"")
 
 
-def until(condition: Callable[[], bool], words: str, *, seconds: float = 30) -> float:
+def until(condition: Callable[[], bool], words: str, *, seconds: float = PATIENCE) -> float:
     """Wait for what the process does by itself, and return how long that took."""
     begin = time.monotonic()
     while not condition():
@@ -80,9 +84,28 @@ def test_leaf_swaps_under_load_lose_nothing(
         "peak RSS MiB": process.peak_mib(),
     }
     assert outcome["failed"] == 0, outcome
-    assert outcome["ok"] >= (100_000 if count > 100 else count * 60)
+    assert outcome["ok"] >= (100_000 if count > 100 else count)
     assert count < 100 or max(took) < 2
     assert said(process, "new files serve") == count
+
+
+@pytest.mark.control
+def test_the_control_that_restarts_for_a_leaf_loses_reviews(
+    launch: Launch, apiserver_client: Path, figures: dict[str, Any]
+) -> None:
+    """A new leaf ends the connections, as it does where one begins to listen anew with it."""
+    process = launch(log_reviews=False, mutations=["restarts"])
+    pressure = Pressure(lambda: load(apiserver_client, process, 1, fresh=0.2, rate=0))
+    swaps = 0
+    # An end and a review must cross on the wire: nearly always with so many of them, not always.
+    while not pressure.failed and swaps < 50:
+        before = leaf_of(process)
+        process.pair.swap(a_pair(process.ca))
+        swaps += 1
+        until(lambda old=before: leaf_of(process) != old, "the new leaf is not served")  # type: ignore[misc]
+    outcome = pressure.end()
+    figures |= {"swaps": swaps, "failed": outcome["failed"], "of": outcome["ok"] + outcome["failed"]}
+    assert outcome["failed"] > 0, outcome
 
 
 def bad_pairs(ca: trustme.CA) -> list[dict[str, bytes]]:
@@ -134,6 +157,22 @@ def test_bad_pairs_under_load_lose_nothing(
     assert count == 1 or recovered < 2
 
 
+@pytest.mark.control
+def test_the_control_that_takes_any_pair_loses_reviews(
+    launch: Launch, apiserver_client: Path, figures: dict[str, Any]
+) -> None:
+    """An expired pair, one that is not valid yet and another Service's are served like a good one."""
+    process = launch(log_reviews=False, mutations=["any pair"])
+    failed = {}
+    for number, kind in ((3, "expired"), (4, "not valid yet"), (5, "of another Service")):
+        process.pair.swap(bad_pairs(process.ca)[number])
+        until(lambda: said(process, "new files serve") == len(failed) + 1, "the pair is not taken")
+        outcome = outcome_of(load(apiserver_client, process, 1, fresh=0.2))
+        failed[kind] = outcome["failed"]
+    figures |= failed
+    assert all(failed.values()), failed
+
+
 def configuration(number: int) -> dict[str, str]:
     """Return two files that both carry ``number``; of a broken tenth either may be the broken one."""
     template = f"""\
@@ -170,27 +209,41 @@ def generations(answer: Answer) -> tuple[int, int, str]:
     return int(annotations["config"]), int(annotations["values"]), image
 
 
+class Callers:
+    """Four callers who look at every answer: which generation it is of, and whether it is of one alone."""
+
+    def __init__(self, service: Running) -> None:
+        self.service = service
+        self.context = client_context(service.ca)
+        self.seen: list[list[int]] = [[] for _ in range(4)]
+        self.mixed: list[Any] = []
+        self.over = asyncio.Event()
+        self.tasks = [asyncio.create_task(self._ask(numbers)) for numbers in self.seen]
+
+    async def _ask(self, numbers: list[int]) -> None:
+        client = await self.service.connect(context=self.context)
+        while not self.over.is_set():
+            config, values, image = generations(await client.request(body=a_review()))
+            numbers.append(config)
+            if (values, image) != (config, f"proxy:{config}-{config}"):
+                self.mixed.append((config, values, image))
+            await asyncio.sleep(0.005)
+
+    def have_met(self, number: int) -> bool:
+        return any(numbers[-1:] == [number] for numbers in self.seen)
+
+    async def end(self) -> None:
+        self.over.set()
+        await asyncio.gather(*self.tasks)
+
+
 @forms(15, 1000)
 async def test_every_answer_is_of_one_whole_generation(
     start: Start, apiserver_client: Path, figures: dict[str, Any], count: int
 ) -> None:
-    """The real injector's, of a config and values that belong together; four callers look at every answer."""
+    """The real injector's, of a config and values that belong together."""
     service = await start(load=load_injector, first=configuration(0), log_reviews=False)
-    context = client_context(service.ca)
-    seen: list[list[int]] = [[] for _ in range(4)]
-    mixed: list[Any] = []
-    over = asyncio.Event()
-
-    async def ask(numbers: list[int]) -> None:
-        client = await service.connect(context=context)
-        while not over.is_set():
-            config, values, image = generations(await client.request(body=a_review()))
-            numbers.append(config)
-            if (values, image) != (config, f"proxy:{config}-{config}"):
-                mixed.append((config, values, image))
-            await asyncio.sleep(0.005)
-
-    asking = [asyncio.create_task(ask(numbers)) for numbers in seen]
+    callers = Callers(service)
     pace = 0.4 if count > 100 else 0.3
     seconds = 30 if count > 100 else 1
     pressure = Pressure(lambda: load(apiserver_client, service, seconds, rate=100))
@@ -200,26 +253,45 @@ async def test_every_answer_is_of_one_whole_generation(
         done = state.succeeded + state.failed
         service.config.swap(configuration(number))
         await service.until(lambda: state.succeeded + state.failed > done)  # noqa: B023
+        if number % 10 != 9:
+            await service.until(lambda: callers.have_met(number))  # noqa: B023
         await asyncio.sleep(max(0.0, begin + number * pace - time.monotonic()))
-    over.set()
-    await asyncio.gather(*asking)
+    await callers.end()
     outcome = await asyncio.to_thread(pressure.end)
     broken = sum(number % 10 == 9 for number in range(1, count + 1))
-    served = {config for numbers in seen for config in numbers}
+    served = {config for numbers in callers.seen for config in numbers}
     figures |= {
         "swaps": count,
         "of them broken": state.failed,
-        "answers looked at": sum(map(len, seen)),
+        "answers looked at": sum(map(len, callers.seen)),
         "generations seen": len(served),
-        "mixed": len(mixed),
+        "mixed": len(callers.mixed),
         "reviews beside": outcome["ok"],
         "failed": outcome["failed"],
     }
-    assert not mixed
-    assert all(numbers == sorted(numbers) for numbers in seen), "a caller met an older one after a newer one"
+    assert not callers.mixed
+    assert all(numbers == sorted(numbers) for numbers in callers.seen), "a caller met an older one later"
     assert not [number for number in served if number % 10 == 9]
     assert len(served) >= (count - broken) * 0.9
     assert (state.failed, outcome["failed"]) == (broken, 0)
+
+
+@pytest.mark.control
+async def test_the_control_that_reads_files_apart_mixes_generations(
+    start: Start, monkeypatch: pytest.MonkeyPatch, figures: dict[str, Any]
+) -> None:
+    """The template is read at one time and the values at another, each through the mount as it is then."""
+    monkeypatch.setattr("injector.service.reload.read_files", read_apart)
+    service = await start(load=load_injector, first=configuration(0), log_reviews=False)
+    callers = Callers(service)
+    swaps = 0
+    while not callers.mixed and swaps < 100:
+        swaps += 1
+        service.config.swap(configuration(10 * swaps))
+        await asyncio.sleep(0.3)
+    await callers.end()
+    figures |= {"swaps until one is mixed": swaps, "mixed": len(callers.mixed)}
+    assert callers.mixed
 
 
 KINDS = ("no handshake", "silent after it", "dripping head", "stalled body")
@@ -235,27 +307,36 @@ class SlowClients:
         self.longest: dict[str, float] = dict.fromkeys(KINDS, 0.0)
         self.ended: Counter[str] = Counter()
         self.open = 0
+        self.came: set[int] = set()
         self.context = ssl.create_default_context(cafile=str(process.folder / "ca.crt"))
         self.over = asyncio.Event()
 
     async def attack(self) -> None:
-        """Keep all of them open until it is over, then see the last ones end."""
+        """Keep all of them open until it is over."""
         await asyncio.gather(*(self._socket(KINDS[number % 4], number) for number in range(self.count)))
+
+    async def last(self) -> None:
+        """Come no more, and see the last ones end."""
+        self.over.set()
+        async with asyncio.timeout(PATIENCE):
+            while self.open:
+                await asyncio.sleep(0.05)
 
     async def _socket(self, kind: str, number: int) -> None:
         # They come one after the other, a thousand within two seconds.
         await asyncio.sleep(number / 500)
         while not self.over.is_set():
             with contextlib.suppress(OSError):
-                await self._once(kind)
+                await self._once(kind, number)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1):
                     await self.over.wait()
 
-    async def _once(self, kind: str) -> None:
+    async def _once(self, kind: str, number: int) -> None:
         secured = {} if kind == "no handshake" else {"ssl": self.context, "server_hostname": NAME}
         reader, writer = await asyncio.open_connection("127.0.0.1", self.process.ports[0], **secured)
         self.open += 1
+        self.came.add(number)
         begin = time.monotonic()
         dripping = None
         if kind == "dripping head":
@@ -263,7 +344,7 @@ class SlowClients:
         elif kind == "stalled body":
             writer.write(HEAD + b"Content-Length: 100000\r\n\r\n{")
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE):
                 with contextlib.suppress(ConnectionError, ssl.SSLError):
                     await reader.read()
         finally:
@@ -286,13 +367,10 @@ async def attacked(process: Process, count: int) -> AsyncIterator[SlowClients]:
     clients = SlowClients(process, count)
     attack = asyncio.create_task(clients.attack())
     try:
-        async with asyncio.timeout(20):
-            while clients.open < count * 0.99:
+        async with asyncio.timeout(PATIENCE):
+            while len(clients.came) < count:
                 await asyncio.sleep(0.05)
         yield clients
-        clients.over.set()
-        async with asyncio.timeout(20):
-            await attack
     finally:
         attack.cancel()
         await asyncio.gather(attack, return_exceptions=True)
@@ -303,7 +381,7 @@ async def test_slow_clients_are_ended_and_not_felt(
     launch: Launch, apiserver_client: Path, figures: dict[str, Any], count: int
 ) -> None:
     """The sockets are slow in four ways, a quarter each; in the long form the limits are the product's own."""
-    short = dict.fromkeys(("handshake_seconds", "head_seconds", "body_seconds"), 1.5)
+    short = dict.fromkeys(("handshake_seconds", "head_seconds", "body_seconds"), 3.0)
     limits = {} if count == 1000 else {"limits": short}
     process = await asyncio.to_thread(launch, log_reviews=False, **limits)
     seconds = 30 if count == 1000 else 2
@@ -317,6 +395,10 @@ async def test_slow_clients_are_ended_and_not_felt(
         while_held = await honest(2.5 if count == 1000 else 0.5)
         ended = sum(slow.ended.values()) - ended
         outcome = await honest(seconds)
+        async with asyncio.timeout(PATIENCE):
+            while not all(slow.ended[kind] for kind in KINDS):
+                await asyncio.sleep(0.05)
+        await slow.last()
     figures |= {
         "sockets": count,
         "open at once": held,
@@ -331,12 +413,27 @@ async def test_slow_clients_are_ended_and_not_felt(
         "peak RSS MiB": process.peak_mib(),
     }
     assert (while_held["failed"], outcome["failed"]) == (0, 0), outcome
-    assert max(slow.longest.values()) < 10, slow.longest
     assert process.peak_mib() < 256
-    if count == 1000:  # what others feel is a timed claim, of the long form alone
+    if count == 1000:  # times are claims of the long form alone
+        assert held >= count * 0.99
+        assert max(slow.longest.values()) < 10, slow.longest
         # A handshake of a newcomer is up to two milliseconds of the loop; under a few a ratio says nothing.
         assert while_held["p99"] < max(2 * baseline["p99"], 5), (baseline, while_held)
         assert outcome["p99"] < 250, outcome
+
+
+@pytest.mark.control
+async def test_the_control_that_evicts_nobody_keeps_slow_clients(
+    launch: Launch, apiserver_client: Path, figures: dict[str, Any]
+) -> None:
+    """With no limit that they reach, not one of them is ended in the time in which all were."""
+    patient = dict.fromkeys(("handshake_seconds", "head_seconds", "body_seconds"), 10 * PATIENCE)
+    process = await asyncio.to_thread(launch, log_reviews=False, limits=patient)
+    async with attacked(process, 120) as slow:
+        await asyncio.to_thread(lambda: outcome_of(load(apiserver_client, process, 5, rate=200)))
+        held, ended = slow.open, sum(slow.ended.values())
+    figures |= {"sockets": 120, "open after s": 5, "open": held, "ended": ended}
+    assert (held, ended) == (120, 0)
 
 
 def test_a_burst_of_new_connections_is_answered(launch: Launch, apiserver_client: Path) -> None:
@@ -372,6 +469,17 @@ def test_overload_is_refused_for_a_second_and_is_over_at_once(
     assert outcome["retries"] > 0
     assert after["failed"] == 0, after
     assert count == 2 or after["p50"] < 1000, after
+
+
+@pytest.mark.control
+def test_the_control_that_lets_everybody_wait_tells_nobody_to_come_again(
+    launch: Launch, apiserver_client: Path, figures: dict[str, Any]
+) -> None:
+    """The same hundred callers where all of them may wait."""
+    process = launch(limits={"waiting": 100_000}, log_reviews=False)
+    outcome = outcome_of(load(apiserver_client, process, 2, rate=0, connections=100))
+    figures |= {"reviews": outcome["ok"], "told to come again": outcome["retries"]}
+    assert outcome["retries"] == 0
 
 
 def test_ten_times_the_callers_of_one_api_server_are_all_answered(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -77,17 +79,101 @@ def test_a_file_missing_from_a_mount_is_named_as_the_user_knows_it(tmp_path: Pat
     assert str(caught.value) == f"{mount.folder}/values: does not exist"
 
 
-def test_a_folder_in_place_of_a_file_is_named(tmp_path: Path) -> None:
-    (tmp_path / "config").mkdir()
-    with pytest.raises(ConfigError, match="config: cannot be read: Is a directory"):
+def a_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(str(path))
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        (Path.mkdir, "a directory"),
+        (os.mkfifo, "a FIFO"),
+        (a_socket, "a socket"),
+    ],
+)
+@pytest.mark.parametrize("mounted", [False, True], ids=["plain", "mounted"])
+def test_only_regular_files_are_read(
+    tmp_path: Path, make: Callable[[Path], object], kind: str, mounted: bool
+) -> None:
+    folder = tmp_path
+    if mounted:
+        mount = Mount(tmp_path / "m")
+        mount.swap({"other": "x"})
+        folder = (mount.folder / "..data").resolve()
+        (mount.folder / "config").symlink_to("..data/config")
+    make(folder / "config")
+    path = (mount.folder if mounted else folder) / "config"
+    with pytest.raises(ConfigError) as caught:
+        read_files([path])
+    assert str(caught.value) == f"{path}: is {kind}; only regular files are read"
+
+
+def test_a_device_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "open", lambda *_: pytest.fail("opened"))
+    with pytest.raises(ConfigError, match="is a device; only regular files are read"):
+        read_files([Path("/dev/zero")])
+
+
+def test_a_fifo_that_comes_between_the_look_and_the_opening_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, fifo = tmp_path / "config", tmp_path / "fifo"
+    path.write_text("x")
+    os.mkfifo(fifo)
+    opening = os.open
+
+    def swapped(name: Path, flags: int) -> int:
+        fifo.replace(path)
+        return opening(name, flags)
+
+    monkeypatch.setattr(os, "open", swapped)
+    with pytest.raises(ConfigError, match="config: is a FIFO"):
+        read_files([path])
+
+
+def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
+    outside, folder = tmp_path / "outside", tmp_path / "m"
+    folder.mkdir()
+    outside.write_text("secret")
+    (folder / "config").symlink_to(outside)
+    with pytest.raises(ConfigError) as caught:
+        read_files([folder / "config"])
+    assert str(caught.value) == f"{folder}/config: is a link that leads out of its folder, to {outside}"
+
+
+def test_a_link_within_the_folder_is_followed_and_so_is_one_to_the_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "m"
+    folder.mkdir()
+    (folder / "real").write_text("x")
+    (folder / "config").symlink_to("real")
+    (tmp_path / "link").symlink_to(folder)
+    path = tmp_path / "link" / "config"
+    assert read_files([path]).text(path) == "x"
+
+
+def test_links_in_a_circle_are_named(tmp_path: Path) -> None:
+    (tmp_path / "config").symlink_to("config")
+    with pytest.raises(ConfigError, match="config: cannot be read: Too many levels of symbolic links"):
         read_files([tmp_path / "config"])
+
+
+def test_a_file_in_a_folder_of_a_mount_is_read(tmp_path: Path) -> None:
+    mount = Mount(tmp_path / "m")
+    mount.swap({"other": "x"})
+    inside = (mount.folder / "..data").resolve() / "folder"
+    inside.mkdir()
+    (inside / "config").write_text("nested")
+    (mount.folder / "folder").symlink_to("..data/folder")
+    path = mount.folder / "folder" / "config"
+    assert read_files([path]).text(path) == "nested"
 
 
 def test_a_file_too_large_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "config"
     with path.open("wb") as file:
         os.ftruncate(file.fileno(), LARGEST_FILE + 1)
-    with pytest.raises(ConfigError, match="is larger than 8 MiB"):
+    with pytest.raises(ConfigError, match="is larger than 4 MiB"):
         read_files([path])
 
 

@@ -176,3 +176,20 @@ async def test_nodes_count_once_the_cluster_has_told_them(start: Start) -> None:
         any(container["name"] == "istio-proxy" for container in pod["spec"].get("initContainers", []))
         for pod in (before, after)
     ] == [False, True]
+
+
+async def test_a_proxy_config_that_cannot_be_read_keeps_nothing_out(start: Start) -> None:
+    def resource(name: str, spec: Any) -> JSONObject:
+        return {"metadata": {"name": name, "namespace": "shop"}, "spec": spec}
+
+    cluster = Cluster(proxy_configs={"shop/a": resource("a", {"concurrency": "many"})})
+    service = await start(
+        load=load_injector, inject_config=None, inject_values=None, parts=Parts(cluster=cluster)
+    )
+    reviewer = service.service._reviewer()
+    injector = reviewer._injector
+    cluster.proxy_configs["shop/b"] = resource("b", {"image": 3})
+    cluster.proxy_configs["shop/c"] = resource("c", {"environmentVariables": {"ISTIO_META_GOOD": "yes"}})
+    await service.until(lambda: reviewer._injector is not injector)
+    answer = await service.post(a_review())
+    assert b"ISTIO_META_GOOD" in base64.b64decode(answer.json["response"]["patch"])

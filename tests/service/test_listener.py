@@ -16,6 +16,7 @@ from injector.service.listener import Listener
 from injector.service.logs import Log
 from injector.service.metrics import Metrics
 from injector.service.options import Limits
+from tests.conftest import PATIENCE
 
 
 class Echo(asyncio.Protocol):
@@ -53,7 +54,7 @@ def a_listener(log: Log) -> Listener:
 async def echoes(host: str, port: int) -> bool:
     reader, writer = await asyncio.open_connection(host, port)
     writer.write(b"x")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         echoed = await reader.readexactly(1) == b"x"
     writer.close()
     return echoed

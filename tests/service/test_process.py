@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import PATIENCE
 from tests.service.kit import NAME, a_review
 from tests.service.processes import Launch
 
@@ -46,7 +47,7 @@ def test_sigterm_drains_closes_and_exits_with_zero(launch: Launch) -> None:
     with process.connect() as connection:
         assert b"Connection: close" not in post(connection, "before")
         process.popen.send_signal(signal.SIGTERM)
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + PATIENCE
         while process.status("/healthz/ready") != 503:
             assert time.monotonic() < deadline
         assert process.status("/healthz/live") == 200
@@ -59,14 +60,12 @@ def test_sigterm_drains_closes_and_exits_with_zero(launch: Launch) -> None:
 
 
 def test_a_second_sigterm_stops_at_once(launch: Launch) -> None:
-    process = launch(drain={**QUICK, "minimum": 60, "maximum": 60})
+    process = launch(drain={**QUICK, "minimum": 10 * PATIENCE, "maximum": 10 * PATIENCE})
     process.popen.send_signal(signal.SIGTERM)
     while "stopping" not in process.text():
         time.sleep(0.01)
-    begin = time.monotonic()
     process.popen.send_signal(signal.SIGTERM)
     assert process.end() == 0
-    assert time.monotonic() - begin < 5
 
 
 def test_ctrl_c_stops_at_once(launch: Launch) -> None:
@@ -77,14 +76,13 @@ def test_ctrl_c_stops_at_once(launch: Launch) -> None:
 
 @pytest.mark.parametrize("uvloop", [True, False])
 def test_silent_connections_do_not_hold_up_the_end(launch: Launch, uvloop: bool) -> None:
-    process = launch(uvloop=uvloop)
+    patient = {"handshake_seconds": 10 * PATIENCE, "head_seconds": 10 * PATIENCE}
+    process = launch(uvloop=uvloop, limits=patient)
     silent = [socket.create_connection(("127.0.0.1", port)) for port in process.ports for _ in range(5)]
     half = process.connect()
     half.sendall(b"POST /inject HTTP/1.1\r\n")
-    begin = time.monotonic()
     process.popen.send_signal(signal.SIGINT)
     assert process.end() == 0
-    assert time.monotonic() - begin < 4
     for connection in (*silent, half):
         connection.close()
 
@@ -118,7 +116,7 @@ def test_faults_of_the_options_are_told_together(launch: Launch) -> None:
 def test_the_health_file_is_rewritten(launch: Launch, tmp_path: Path) -> None:
     path = tmp_path / "healthy"
     launch(health_check_file=str(path), health_check_interval=0.05)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE
     while not path.exists() or path.read_text() != "ok":
         assert time.monotonic() < deadline
     before = path.stat().st_mtime_ns

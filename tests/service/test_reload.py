@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import shutil
+import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
+import orjson
 import pytest
 import trustme
 
 from injector.errors import ConfigError
+from injector.injection.inject import Answer
+from injector.service import disk
 from injector.service.companions import Parts
-from tests.service.kit import NAME, Running, Start, a_pair, a_review
+from injector.service.files import FileSet
+from injector.service.generation import Texts
+from injector.service.live import Live
+from injector.service.logs import Log
+from injector.service.metrics import Metrics
+from injector.service.options import ServiceOptions
+from injector.service.reload import Recipe, ReloadUnit, Reports
+from tests.service.kit import NAME, FakeReviewer, Running, Start, a_pair, a_review
 
 
 async def config_of(service: Running) -> str:
@@ -46,13 +62,8 @@ async def test_an_edited_configuration_serves_the_next_pod(start: Start) -> None
     ],
 )
 async def test_a_bad_configuration_leaves_the_last_good_one(start: Start, text: str, reason: str) -> None:
-    told: list[tuple[str, str]] = []
-
-    class Told:
-        def configuration_rejected(self, unit: str, reason: str) -> None:
-            told.append((unit, reason))
-
-    service = await start(parts=Parts(events=Told()))
+    told = Told()
+    service = await start(parts=Parts(events=told))
     service.config.swap({"config": text, "values": "{}"})
     state = service.service.metrics.reload("configuration")
     await service.until(lambda: state.failed == 1)
@@ -60,8 +71,8 @@ async def test_a_bad_configuration_leaves_the_last_good_one(start: Start, text: 
     assert not state.healthy
     ready = await service.get("/healthz/ready?verbose")
     assert ready.status == 200
-    assert f"[~]configuration: {told[0][1]}" in ready.body.decode()
-    assert reason in told[0][1]
+    assert f"[~]{told.rejected[0]}" in ready.body.decode()
+    assert reason in told.rejected[0]
 
     service.config.swap({"config": "third", "values": "{}"})
     await serves(service, "third")
@@ -92,10 +103,241 @@ async def test_going_back_to_what_serves_heals(start: Start) -> None:
     assert (state.succeeded, state.failed) == (1, 1)
 
 
-async def test_a_pod_seen_lately_that_would_be_denied_keeps_the_old_configuration(start: Start) -> None:
+class Removes(FakeReviewer):
+    """Knows no template ``custom`` from the second configuration on, and says who asked for it."""
+
+    def answer(self, body: bytes, path: str, *more: Any) -> Answer:
+        if b"custom" not in body or self.config == "first":
+            return super().answer(body, path, *more)
+        denied = FakeReviewer("denies").answer(body, path)
+        quoted = f"a template of {orjson.loads(body)['request']['object']['metadata']['annotations']}"
+        return replace(denied, reason="injection", message=quoted)
+
+
+def load_removing(texts: Texts, _options: ServiceOptions) -> Removes:
+    return Removes(texts.config, texts.values)
+
+
+class Told:
+    """The Events of a cluster, kept."""
+
+    def __init__(self) -> None:
+        self.rejected: list[str] = []
+        self.warned: list[str] = []
+
+    def configuration_rejected(self, unit: str, reason: str) -> None:
+        self.rejected.append(f"{unit}: {reason}")
+
+    def configuration_warning(self, unit: str, sentence: str) -> None:
+        self.warned.append(f"{unit}: {sentence}")
+
+
+async def test_a_pod_of_one_tenant_warns_and_does_not_keep_a_configuration_out(start: Start) -> None:
+    told = Told()
+    service = await start(load=load_removing, parts=Parts(events=told))
+    await service.post(a_review(custom="of a tenant"))
+    service.config.swap({"config": "second", "values": "{}"})
+    await serves(service, "second")
+    sentence = "pods like 1 seen lately are denied from now on (injection), in shop"
+    assert (told.rejected, told.warned) == ([], [f"configuration: {sentence}"])
+    await service.until(lambda: any(line.get("pods") == 1 for line in service.lines()))
+    (line,) = [line for line in service.lines() if "pods" in line]
+    assert (line["level"], line["namespaces"], line["rules"]) == ("warning", ["shop"], "injection")
+    assert "of a tenant" in line["detail"]
+    assert b"sidecar_injector_reload_losses_total 1.0" in (await service.get("/metrics")).body
+    assert (await service.get("/healthz/ready?verbose")).status == 200
+
+
+async def test_pods_of_several_tenants_keep_a_configuration_out_until_they_are_gone(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("injector.service.mounted.RETRY_SECONDS", 0.05)
+    told = Told()
+    service = await start(load=load_removing, parts=Parts(events=told), recheck_seconds=0.05)
+    for namespace in ("shop", "bank"):
+        await service.post(a_review(namespace=namespace, custom="of a tenant"))
+    service.config.swap({"config": "second", "values": "{}"})
+    state = service.service.metrics.reload("configuration")
+    await service.until(lambda: state.failed == 1)
+    await service.until(lambda: bool(rejections(service, "configuration")))
+    (line,) = [line for line in service.lines() if line["message"].startswith("new files are rejected")]
+    assert "of a tenant" in line["detail"]
+    for page in (await service.get("/healthz/ready?verbose"), await over_tls(service)):
+        assert "[~]configuration: all 2 pods seen lately, of 2 namespaces" in page.body.decode()
+        assert b"of a tenant" not in page.body
+    assert "of a tenant" not in "".join(told.rejected)
+    # A pod that the new configuration injects, and its next try of itself takes it.
+    await service.post(a_review(namespace="mint"))
+    await serves(service, "second")
+    assert (state.failed, state.healthy, len(told.rejected)) == (1, True, 1)
+
+
+async def over_tls(service: Running) -> Any:
+    client = await service.connect()
+    return await client.request("GET", "/healthz/ready?verbose")
+
+
+# --- files that are no files, and mounts that hang
+
+
+async def test_a_fifo_in_the_place_of_a_file_is_refused_and_nobody_waits(start: Start) -> None:
     service = await start()
-    await service.post(a_review(size=10))
-    assert len(service.service.mounted.last_pods.reviews()) == 1
+    mounted = (service.config.folder / "..data").resolve() / "config"
+    mounted.unlink()
+    os.mkfifo(mounted)
+    await service.until(lambda: "configuration" in service.service.mounted.faults())
+    fault = service.service.mounted.faults()["configuration"]
+    assert fault == f"{service.config.folder}/config: is a FIFO; only regular files are read"
+    assert await config_of(service) == "first"
+    service.config.swap({"config": "second", "values": "{}"})
+    await serves(service, "second")
+
+
+async def test_a_fifo_in_the_place_of_a_file_does_not_start(start: Start, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "config")
+    with pytest.raises(ConfigError) as caught:
+        await start(inject_config=tmp_path / "config")
+    assert str(caught.value) == f"{tmp_path}/config: is a FIFO; only regular files are read"
+
+
+class Hang:
+    """Makes whatever is opened in a folder hang, as a mount does whose server is gone."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.over = threading.Event()
+        opening = os.open
+
+        def hang(path: Any, *more: Any, **options: Any) -> int:
+            if str(path).startswith(str(folder)):
+                self.over.wait()
+            return opening(path, *more, **options)
+
+        monkeypatch.setattr(os, "open", hang)
+        monkeypatch.setattr(disk, "PATIENCE_SECONDS", 0.3)
+
+
+async def test_a_mount_that_hangs_holds_up_neither_reviews_nor_probes_nor_the_other_mounts(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = await start(recheck_seconds=0.05)
+    hang = Hang(service.config.folder, monkeypatch)
+    mounted = service.service.mounted
+    await service.until(lambda: "configuration" in mounted.faults())
+    folder = service.config.folder
+    assert mounted.faults()["configuration"] == (
+        f"{folder}: not read within 0.3 s: the file system does not answer"
+    )
+    assert await config_of(service) == "first"
+    assert (await service.get("/healthz/live")).status == 200
+    assert (await service.get("/healthz/ready")).status == 200
+    for number in range(2, 5):
+        service.pair.swap(a_pair(service.ca))
+        await service.until(lambda: service.service.metrics.reload("certificate").succeeded == number)  # noqa: B023
+    assert sum(thread.name == "disk" for thread in threading.enumerate()) <= 2
+    assert service.service.metrics.reload("configuration").failed == 1
+    hang.over.set()
+    await service.until(lambda: not mounted.faults())
+    service.config.swap({"config": "second", "values": "{}"})
+    await serves(service, "second")
+
+
+async def test_a_mount_that_hangs_does_not_start(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hangs").mkdir()
+    (tmp_path / "hangs" / "config").write_text("x")
+    hang = Hang(tmp_path / "hangs", monkeypatch)
+    with pytest.raises(
+        ConfigError, match=r"hangs, .*: not read within 0\.3 s: the file system does not answer"
+    ):
+        await start(inject_config=tmp_path / "hangs" / "config")
+    hang.over.set()
+
+
+async def test_a_health_file_that_hangs_holds_up_nothing(start: Start, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "healthy")
+    service = await start(health_check_file=tmp_path / "healthy", health_check_interval=0.05)
+    assert await config_of(service) == "first"
+    with (tmp_path / "healthy").open() as reader:
+        assert await asyncio.to_thread(reader.read, 2) == "ok"
+
+
+# --- one unit
+
+
+class Unit:
+    """A unit on a clock of its own; ``fault`` is what making its value meets."""
+
+    def __init__(self, folder: Path, *, retry_seconds: float = 0.0) -> None:
+        self.path = folder / "file"
+        self.path.write_text("first")
+        self.now = 0.0
+        self.fault: Exception | None = None
+        self.made: list[str] = []
+        self.told: list[str] = []
+        self.log_file = folder / "log"
+        self.log = Log(descriptor=os.open(self.log_file, os.O_CREAT | os.O_WRONLY))
+        self.metrics = Metrics()
+        self.unit: ReloadUnit[str] = ReloadUnit(
+            "unit",
+            [self.path],
+            Recipe(make=self._make, retry_seconds=retry_seconds),
+            live=Live(""),
+            reports=Reports(
+                metrics=self.metrics, log=self.log, rejected=lambda _, reason: self.told.append(reason)
+            ),
+            clock=lambda: self.now,
+        )
+        self.unit.start()
+
+    def _make(self, files: FileSet) -> str:
+        self.made.append(files.text(self.path) or "")
+        if self.fault is not None:
+            raise self.fault
+        return self.made[-1]
+
+    async def tries_in(self, seconds: int) -> list[int]:
+        """Refresh each second and return at which seconds a value was tried to be made."""
+        tried = []
+        for second in range(1, seconds + 1):
+            before = len(self.made)
+            self.now += 1
+            await self.unit.take(await self.unit.read())
+            if len(self.made) > before:
+                tried.append(second)
+        return tried
+
+    def logged(self) -> list[str]:
+        self.log.close()
+        return [orjson.loads(line)["message"] for line in self.log_file.read_bytes().splitlines()]
+
+
+async def test_a_refused_content_is_tried_again_ever_more_seldom(tmp_path: Path) -> None:
+    unit = Unit(tmp_path, retry_seconds=60)
+    unit.path.write_text("second")
+    unit.fault = ConfigError("bad")
+    assert await unit.tries_in(2200) == [1, 61, 181, 421, 901, 1501, 2101]
+    state = unit.metrics.reload("unit")
+    assert (state.failed, state.healthy, unit.told) == (1, False, ["bad"])
+    unit.path.write_text("third")
+    assert await unit.tries_in(61) == [1, 61]
+    unit.fault = None
+    assert await unit.tries_in(600) == [120]
+    assert (state.failed, state.succeeded, state.healthy, unit.unit.fault) == (2, 2, True, None)
+    assert unit.logged() == ["new files are rejected, the last good ones serve"] * 2 + ["new files serve"]
+
+
+async def test_a_content_refused_for_another_reason_is_said_and_not_counted_again(tmp_path: Path) -> None:
+    unit = Unit(tmp_path, retry_seconds=1)
+    unit.path.write_text("second")
+    unit.fault = RuntimeError("a bug")
+    assert await unit.tries_in(4) == [1, 2, 4]
+    unit.fault = ConfigError("bad", detail="said by a pod")
+    assert await unit.tries_in(4) == [4]
+    assert unit.unit.fault == "bad"
+    assert (unit.metrics.reload("unit").failed, unit.told) == (1, ["internal error: RuntimeError"])
+    rejected = "new files are rejected, the last good ones serve"
+    assert unit.logged() == ["new files crashed the loader", rejected, rejected]
 
 
 async def test_a_vanished_mount_is_survived_and_taken_up_again(start: Start) -> None:

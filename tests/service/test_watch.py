@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import threading
+from collections.abc import Sequence
 from contextlib import aclosing
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from watchfiles._rust_notify import WatchfilesRustInternalError
 
 from injector.service import watch as watching
 from injector.service.watch import FolderWatch
+from tests.conftest import PATIENCE
 from tests.service.kit import Mount
 
 
@@ -35,15 +38,14 @@ class Ticks:
                 self.count += 1
 
     async def armed(self) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while not self.watch.armed:
                 await asyncio.sleep(0.01)
-        await asyncio.sleep(0.1)
 
     async def more(self, than: int = -1) -> int:
         """Wait for a tick beyond ``than`` (by default beyond those so far)."""
         limit = self.count if than < 0 else than
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while self.count <= limit:
                 await asyncio.sleep(0.01)
         return self.count
@@ -106,14 +108,14 @@ async def test_the_clock_ticks_where_nothing_changes(tmp_path: Path) -> None:
 async def test_without_inotify_it_polls_and_says_so_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = watching.awatch
+    real = watching.watch
 
-    def awatch(*paths: Path, force_polling: bool | None, **more: object) -> object:
+    def watch(*paths: Path, force_polling: bool | None, **more: object) -> object:
         if not force_polling:
             raise WatchfilesRustInternalError("Too many open files")
         return real(*paths, force_polling=force_polling, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(watching, "awatch", awatch)
+    monkeypatch.setattr(watching, "watch", watch)
     ticks = Ticks(tmp_path)
     await ticks.armed()
     before = ticks.count
@@ -121,3 +123,44 @@ async def test_without_inotify_it_polls_and_says_so_once(
     await ticks.more(before)
     await ticks.stop()
     assert ticks.complaints == ["Too many open files"]
+
+
+async def test_the_clock_ticks_beside_a_folder_that_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over, real = threading.Event(), Path.is_dir
+
+    def is_dir(path: Path) -> bool:
+        return over.wait() if path == tmp_path else real(path)
+
+    monkeypatch.setattr(Path, "is_dir", is_dir)
+    ticks = Ticks(tmp_path, recheck=0.05)
+    await ticks.more(3)
+    assert not ticks.watch.armed
+    over.set()
+    await ticks.armed()
+    await ticks.stop()
+
+
+async def test_a_watch_that_hangs_later_is_not_armed_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over, hangs, real = threading.Event(), threading.Event(), watching._identities
+
+    def identities(folders: Sequence[Path]) -> list[tuple[int, int] | None]:
+        if hangs.is_set():
+            over.wait()
+        return real(folders)
+
+    monkeypatch.setattr(watching, "SILENT_SECONDS", 2.0)
+    monkeypatch.setattr(watching, "_identities", identities)
+    ticks = Ticks(tmp_path, recheck=0.05)
+    await ticks.armed()
+    hangs.set()
+    async with asyncio.timeout(PATIENCE):
+        while ticks.watch.armed:
+            await asyncio.sleep(0.01)
+    await ticks.more()
+    over.set()
+    await ticks.armed()
+    await ticks.stop()
