@@ -23,6 +23,8 @@ from injector.registration.contents import Contents, contents
 from injector.registration.self_signed import Policy, Served, View, decide, in_force, step
 from injector.service.handover import SETTLE_SECONDS, Moment, wait
 
+pytestmark = pytest.mark.about("injector/registration")
+
 START = datetime(2026, 1, 1, tzinfo=UTC)
 POLICY = Policy(names=("injector.mesh.svc",))
 LONGEST = timedelta(seconds=10)
