@@ -6,6 +6,7 @@ Knows what each is made of, and nothing of who uses it.
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
@@ -48,6 +49,7 @@ class Mounted:
         self._cluster = cluster
         self._metrics = metrics
         self._log = log
+        self._refreshing = asyncio.Lock()
         rejected = events.configuration_rejected if events else _nobody
         self._reports = Reports(metrics=metrics, log=log, rejected=rejected)
         self.units = [*self._key_pair(), *self._ca_file(), self._configuration()]
@@ -81,8 +83,13 @@ class Mounted:
         )
         async with aclosing(watch.ticks()) as ticks:
             async for _ in ticks:
-                for unit in self.units:
-                    await unit.refresh()
+                await self.refresh()
+
+    async def refresh(self) -> None:
+        """Read everything that is mounted again, now."""
+        async with self._refreshing:
+            for unit in self.units:
+                await unit.refresh()
 
     def faults(self) -> dict[str, str]:
         """Return why the last good files serve instead of the mounted ones, by unit."""

@@ -1,7 +1,7 @@
 """Options in, an exit code out: start, serve, reload, drain, stop.
 
-Knows the order of things and none of their insides. Nothing is started before every file was read and found
-good; afterwards nothing but a signal ends the process.
+Nothing is started before every file was read and found good; afterwards nothing but a signal ends the
+process.
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from injector.errors import ConfigError
 from injector.service.companions import Parts, Surroundings, accompany
-from injector.service.drain import until_quiet
+from injector.service.drain import Leaving, until_quiet
 from injector.service.generation import Load
 from injector.service.health import Readiness, metrics_page, pages
 from injector.service.injecting import load_injector
@@ -61,6 +60,8 @@ def serve(options: ServiceOptions, parts: Parts | None = None, *, load: Load = l
 async def run(options: ServiceOptions, parts: Parts | None = None, *, load: Load = load_injector) -> int:
     """Start, serve until SIGTERM or SIGINT, drain, stop; ConfigError when it cannot start."""
     options.check()
+    # Until there is something to reload a SIGHUP is nothing; it must never end the process.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     sys.setswitchinterval(SWITCH_SECONDS)
     log = Log(level=options.log_level)
     try:
@@ -93,8 +94,8 @@ class Service:
         self._parts = parts
         self._log = log
         self._started = time.monotonic()
-        self._stop = asyncio.Event()
-        self._at_once = asyncio.Event()
+        self._leaving = Leaving(times=options.drain)
+        self._reread = asyncio.Event()
         self._accepting = False
         self._lag = 0.0
         self._health_fault: str | None = None
@@ -129,16 +130,16 @@ class Service:
         async with asyncio.TaskGroup() as group:
             accepting = group.create_task(self._accept_reviews())
             others = [group.create_task(work) for work in self._works()]
-            await self._stop.wait()
+            await self._leaving.stop.wait()
             await self._leave(accepting)
             for task in others:
                 task.cancel()
 
     def stop(self, *, at_once: bool = False) -> None:
         """Begin to stop, or stop at once when that was asked before."""
-        if at_once or self._stop.is_set():
-            self._at_once.set()
-        self._stop.set()
+        if at_once or self._leaving.stop.is_set():
+            self._leaving.end()
+        self._leaving.begin()
 
     async def _accept_reviews(self) -> None:
         async with aclosing(self.mounted.pair.updates()) as pairs:
@@ -176,6 +177,7 @@ class Service:
         yield self._monitor.run()
         yield self.mounted.watch()
         yield self._sweep()
+        yield self._reread_when_told()
         path = self._options.health_check_file
         if path is not None:
             yield self._touch(path)
@@ -194,14 +196,24 @@ class Service:
 
     async def _leave(self, accepting: asyncio.Task[None]) -> None:
         """Drain, close the door, finish what is inside."""
-        times = self._options.drain
-        self._log.info("stopping", at_once=self._at_once.is_set())
-        await until_quiet(self._edge, times, self._at_once)
+        times, leaving = self._options.drain, self._leaving
+        self._log.info("stopping", at_once=leaving.now.is_set())
+        await until_quiet(self._edge, times, leaving.hurry)
         accepting.cancel()
         await asyncio.wait([accepting])
-        await self._edge.shutdown(0 if self._at_once.is_set() else times.in_flight)
+        await self._finish(times.in_flight)
         await self._monitoring.shutdown(0)
         self._log.info("stopped", reviews=self.metrics.outcomes.total())
+
+    async def _finish(self, seconds: float) -> None:
+        """Wait for the answers in flight, until a signal says not to."""
+        finishing = asyncio.ensure_future(self._edge.shutdown(seconds))
+        told = asyncio.ensure_future(self._leaving.now.wait())
+        await asyncio.wait([finishing, told], return_when=asyncio.FIRST_COMPLETED)
+        for waiting in (finishing, told):
+            waiting.cancel()
+        await asyncio.wait([finishing, told])
+        await self._edge.shutdown(0)
 
     async def _sweep(self) -> None:
         """End slow connections, and measure by how much the loop was late."""
@@ -228,11 +240,27 @@ class Service:
                 self._health_fault = None
             await asyncio.sleep(self._options.health_check_interval)
 
+    async def _reread_when_told(self) -> None:
+        """Read the mounted files again after each SIGHUP."""
+        while True:
+            await self._reread.wait()
+            self._reread.clear()
+            await self.mounted.refresh()
+
     def _listen_to_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, self.stop)
-        # Ctrl-C is somebody at a terminal, not a cluster that still sends reviews.
-        loop.add_signal_handler(signal.SIGINT, partial(self.stop, at_once=True))
+        def reload() -> str:
+            self._reread.set()
+            return "the mounted files are read again"
+
+        for number, act in (
+            (signal.SIGTERM, self._leaving.terminate),
+            (signal.SIGINT, self._leaving.interrupt),
+            (signal.SIGHUP, reload),
+        ):
+            asyncio.get_running_loop().add_signal_handler(number, self._hear, number, act)
+
+    def _hear(self, number: signal.Signals, act: Callable[[], str]) -> None:
+        self._log.info("a signal came", signal=number.name, leads_to=act())
 
     # --- what the parts ask each other
 
@@ -287,7 +315,7 @@ class Service:
         require("configuration", lambda: None if self.mounted.generation.value else "none is loaded yet")
         require("certificate", self._certificate_fault)
         require("serving", lambda: None if self._accepting else "reviews are not accepted yet")
-        require("stopping", lambda: "the process is stopping" if self._stop.is_set() else None)
+        require("stopping", lambda: "the process is stopping" if self._leaving.stop.is_set() else None)
         self.readiness.remark(self.mounted.faults)
 
     def _certificate_fault(self) -> str | None:

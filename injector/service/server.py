@@ -39,6 +39,9 @@ one thread, or several large ones would take turns with the loop at once."""
 EVICTED_AT_ONCE: Final = 16
 """Slow connections closed in one turn of the loop: four hundred that came together held it for 30 ms."""
 
+AT_ONCE_SECONDS: Final = 0.05
+"""What an end without waiting waits: aiohttp takes 0 for no limit at all."""
+
 PATIENT_SECONDS: Final = 1.0
 """A caller who waits at least this long for a review that came whole is not gone before it is begun."""
 
@@ -116,7 +119,7 @@ class Edge:
     async def shutdown(self, seconds: float) -> None:
         """Close idle connections, wait ``seconds`` for answers in flight, then close the rest."""
         self._server.pre_shutdown()
-        await self._server.shutdown(seconds)
+        await self._server.shutdown(max(seconds, AT_ONCE_SECONDS))
 
     def answer_at_once(self, connection: Connection, whole: Whole, data: bytes) -> bool:
         """Answer a whole request with a known head; False leaves it to the parser, which knows all others."""
