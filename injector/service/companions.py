@@ -68,6 +68,8 @@ class Parts:
     """Whether one of the companions brings the key pair, so that none need be on disk."""
     holds_pair: bool = False
     """Whether one of them decides when a pair that files bring serves; the first one does so at once."""
+    remarks: Sequence[str] = ()
+    """What an operator should read in the log once: one sentence each."""
 
 
 COMPANION_SECONDS: Final = 5.0

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from injector.errors import DeadlineError
 from injector.injection.inject import Answer
 from injector.injection.injector import Injector
 from injector.service.generation import Texts
 from injector.service.options import ServiceOptions
+from injector.service.reviews import Late
 
 
 class InjectorReviewer:
@@ -23,8 +25,10 @@ class InjectorReviewer:
         self._texts = texts
         self._known = [*texts.proxy_configs.values()]
 
-    def answer(self, body: bytes, path: str) -> Answer:
-        """Answer one AdmissionReview; raises BadReview."""
+    def answer(self, body: bytes, path: str, late: Late | None = None) -> Answer:
+        """Answer one AdmissionReview; raises BadReview, and DeadlineError where it is ``late``."""
+        if late is not None and late():
+            raise DeadlineError
         return self._injector.answer(body, path)
 
     def refresh(self) -> None:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +27,14 @@ from injector.service.health import Readiness, metrics_page, pages
 from injector.service.injecting import load_injector
 from injector.service.listener import Listener
 from injector.service.logs import Log
+from injector.service.memory import (
+    MIB,
+    InFlight,
+    container_limit,
+    in_flight_limit,
+    resident,
+    return_freed_memory,
+)
 from injector.service.metrics import Metrics
 from injector.service.mounted import Mounted
 from injector.service.options import Limits, ServiceOptions
@@ -96,17 +105,23 @@ class Service:
         self._started = time.monotonic()
         self._leaving = Leaving(times=options.drain)
         self._reread = asyncio.Event()
+        self._memory = InFlight()
+        self._memory.beside.append(lambda: log.pending)
+        self._trusted_peers = [ip_network(peer, strict=False) for peer in options.trusted_peers]
         self._accepting = False
         self._lag = 0.0
         self._health_fault: str | None = None
         self._monitoring = self._monitoring_edge()
         self._edge = self._review_edge()
+        self._memory.relieve = self._edge.connections.relieve
         self._monitor = self._listener(self._monitoring, None, MONITORING)
         self._require()
         self._observe()
 
     def start(self) -> None:
         """Read and check everything that is mounted; ConfigError names every fault."""
+        for remark in self._parts.remarks:
+            self._log.info(remark)
         if self._options.tls_certificate is None and not self._parts.brings_pair:
             raise ConfigError("a certificate and its key are needed (--tlsCertFile, --tlsKeyFile)")
         self.mounted.start()
@@ -155,14 +170,21 @@ class Service:
         gc.collect()
         gc.freeze()
         gc.set_threshold(YOUNG_OBJECTS, *gc.get_threshold()[1:])
+        self._limit_memory()
         review, monitoring = self.ports
         self._log.info(
             "serving",
             port=review,
             monitoring_port=monitoring,
             seconds=round(time.monotonic() - self._started, 3),
+            in_flight_mib=self._memory.limit // MIB,
             **self._description(),
         )
+
+    def _limit_memory(self) -> None:
+        """Say how much may be in flight: what was asked for, or what the container leaves beside us."""
+        asked = self._options.limits.in_flight_bytes
+        self._memory.set_limit(in_flight_limit(container_limit(), resident()) if asked is None else asked)
 
     def _description(self) -> dict[str, Any]:
         pair, generation = self.mounted.pair.value, self.mounted.generation.value
@@ -221,9 +243,11 @@ class Service:
             due = time.monotonic() + SWEEP_SECONDS
             await asyncio.sleep(SWEEP_SECONDS)
             self._lag = max(0.0, time.monotonic() - due)
-            await self._edge.evict_slow()
-            await self._monitoring.evict_slow()
+            await self._edge.connections.evict_slow()
+            await self._monitoring.connections.evict_slow()
             self._reviewer().refresh()
+            if self._memory.has_emptied():
+                await asyncio.to_thread(return_freed_memory)
 
     async def _touch(self, path: Path) -> None:
         """Rewrite the health file: whoever looks at its age sees that the loop turns."""
@@ -288,6 +312,14 @@ class Service:
             clients=self._clients,
             seen=self.mounted.last_pods.see,
             log_reviews=self._options.log_reviews,
+            memory=self._memory,
+            trusted=self._trusts,
+        )
+
+    def _trusts(self, peer: str) -> bool:
+        """Return whether a peer's connections are not closed to make room for others'."""
+        return bool(self._trusted_peers and peer) and any(
+            ip_address(peer) in network for network in self._trusted_peers
         )
 
     def _monitoring_edge(self) -> Edge:
@@ -297,6 +329,7 @@ class Service:
             metrics=self.metrics,
             log=self._log,
             pages={**pages(self.readiness), "/metrics": metrics_page(self.metrics)},
+            memory=self._memory,
         )
 
     def _listener(self, edge: Edge, context: ssl.SSLContext | None, limits: Limits) -> Listener:
@@ -307,6 +340,7 @@ class Service:
             metrics=self.metrics,
             log=self._log,
             open_connections=lambda: len(edge.connections),
+            make_room=edge.connections.make_room,
         )
 
     def _require(self) -> None:
@@ -329,12 +363,27 @@ class Service:
     def _observe(self) -> None:
         """Show what is counted elsewhere."""
         gauge, counter = self.metrics.gauges, self.metrics.counters
-        edge, mounted = self._edge, self.mounted
+        edge, mounted, memory = self._edge, self.mounted, self._memory
         gauge["reviews_waiting"] = (
             "Reviews whose first byte came and which are not answered.",
             lambda: edge.waiting,
         )
-        gauge["body_buffered_bytes"] = ("Bytes of bodies that are still coming in.", lambda: edge.buffered)
+        gauge["in_flight_bytes"] = (
+            "Bytes of bodies, their parsed forms, answers not taken, connections and log lines.",
+            lambda: memory.used,
+        )
+        gauge["in_flight_limit_bytes"] = (
+            "Bytes in flight above which callers are told to come again.",
+            lambda: memory.limit,
+        )
+        gauge["body_buffered_bytes"] = (
+            "Bytes of bodies that come in or wait for their turn, and of their parsed forms.",
+            lambda: memory.bodies,
+        )
+        gauge["log_pending_bytes"] = (
+            "Bytes of log lines that stderr has not taken.",
+            lambda: self._log.pending,
+        )
         gauge["connections"] = ("Open connections of the webhook's port.", lambda: len(edge.connections))
         gauge["ready"] = ("1 while ready.", lambda: float(not self.readiness.missing()))
         gauge["loop_lag_seconds"] = (

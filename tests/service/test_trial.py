@@ -16,7 +16,7 @@ def test_a_configuration_that_denies_every_sample_does_not_start() -> None:
 
 def test_a_pod_that_is_injected_today_must_be_injected_tomorrow() -> None:
     class Picky(FakeReviewer):
-        def answer(self, body: bytes, path: str):  # type: ignore[no-untyped-def]
+        def answer(self, body: bytes, path: str, late: object = None):  # type: ignore[no-untyped-def]
             return FakeReviewer("denies" if b"padding" in body else "x").answer(body, path)
 
     seen = Seen(a_review(size=5), "/inject")
