@@ -27,9 +27,10 @@ socket buffers, libraries loaded late, and free memory in pieces that are too sm
 CACHE_BYTES: Final = 32 * MIB
 """What all caches of the answering side may hold together."""
 
-WORKING_BYTES: Final = 16 * MIB
-"""What one review on the loop works with. At most 320 KiB are parsed there, of which the worst make 34 times
-as much (measured: `[{"a":{"a":1}},…]`), which is 11 MiB; the rest is for the log, metrics and reloads."""
+WORKING_BYTES: Final = 32 * MIB
+"""What the process works with: 11 MiB for one review on the loop (at most 320 KiB are parsed there, of which
+the worst, `[{"a":{"a":1}},…]`, makes 34 times as much), 16 MiB that were freed and are not returned yet
+(`WORTH_RETURNING`), and the rest for metrics and reloads."""
 
 LEAST_BYTES: Final = 16 * MIB
 """In flight however small the container is: below, no large review would ever be answered."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 
 import orjson
 import pytest
 
 from injector.service.beside import REMEMBERED_SECONDS
+from injector.service.memory import in_flight_limit
 from injector.service.options import Limits
-from tests.service.kit import Client, GatedReviewer, Running, Start, a_review
+from tests.service.kit import NAME, Client, GatedReviewer, Running, Start, a_review, client_context
+from tests.service.processes import Launch
 
 LARGE = 400_000
 
@@ -199,3 +202,40 @@ async def test_what_is_in_flight_is_shown(start: Start) -> None:
     for name in ("in_flight_bytes", "body_buffered_bytes", "log_pending_bytes"):
         assert f"\nsidecar_injector_{name} " in text
     assert any(line.get("in_flight_mib") == 64 for line in service.lines())
+
+
+def a_large_update(megabytes: float) -> bytes:
+    """Return an update of a pod with so many environment variables that old and new are this large."""
+    review = orjson.loads(a_review("update"))
+    pod = review["request"]["object"]
+    count = int(megabytes * (1 << 20) / 2 / 50)
+    pod["spec"]["containers"][0]["env"] = [
+        {"name": f"NAME_{at:06d}", "value": f"value-{at:012d}"} for at in range(count)
+    ]
+    review["request"]["oldObject"] = pod
+    return orjson.dumps(review)
+
+
+async def test_thirty_large_updates_at_once_fit_in_the_memory_of_the_manifest(launch: Launch) -> None:
+    """What fits is answered, the rest is told to come again, and a small review beside them is answered."""
+    manifest = 256 << 20
+    limit = in_flight_limit(manifest, 70 << 20)
+    patient = dict.fromkeys(("head_seconds", "body_seconds", "review_seconds"), 100)
+    process = await asyncio.to_thread(launch, real=True, limits={"in_flight_bytes": limit, **patient})
+    body = a_large_update(6.6)
+    context = client_context(process.ca)
+
+    async def post(body: bytes) -> int:
+        address = ("127.0.0.1", process.ports[0])
+        streams = await asyncio.open_connection(*address, ssl=context, server_hostname=NAME, limit=1 << 24)
+        client = Client(*streams)
+        try:
+            return (await client.request(target="/inject", body=body)).status
+        finally:
+            await client.close()
+
+    posting = [asyncio.create_task(post(body)) for _ in range(30)]
+    assert await post(a_review("small")) == 200
+    statuses = Counter(await asyncio.gather(*posting))
+    assert set(statuses) == {200, 503}, statuses
+    assert process.peak_mib() < 0.8 * (manifest >> 20)
