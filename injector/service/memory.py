@@ -167,7 +167,8 @@ class InFlight:
         self._most = max(self._most, self.held)
 
     def has_emptied(self) -> bool:
-        """Return whether much less is in flight than at the most since this was last so."""
+        """Return whether much less is in flight than at the most since this was last so; ask now and then."""
+        self.note()
         if self._most - self.held < WORTH_RETURNING:
             return False
         self._most = self.held

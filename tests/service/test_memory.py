@@ -225,6 +225,14 @@ def test_a_library_without_the_setting_is_left_alone(monkeypatch: pytest.MonkeyP
     memory.return_freed_memory()
 
 
+def test_what_others_held_is_returned_too() -> None:
+    in_flight = InFlight()
+    in_flight.held = 20 * MIB
+    assert not in_flight.has_emptied()
+    in_flight.held = 0
+    assert in_flight.has_emptied()
+
+
 def test_what_was_left_by_much_is_returned_once() -> None:
     in_flight = InFlight()
     with Held(in_flight) as held:
