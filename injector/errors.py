@@ -8,6 +8,7 @@ InjectorError
 │   └── TemplateExecError     found while rendering, so for one pod
 ├── PatchError           a JSON patch or strategic merge that does not apply: path, reason
 ├── TypedError           JSON that does not fit its Go type: path, reason
+├── DeadlineError        the caller of a review does not wait any more: answered with 503
 ├── BadReview            the call itself was wrong: HTTP status and a sentence
 └── InjectionError       the pod cannot be injected: answered with 200, allowed false
 """
@@ -95,6 +96,10 @@ class PatchError(InjectorError):
 
 class TypedError(InjectorError):
     """JSON that does not fit the Go type it is decoded into; ``str()`` is encoding/json's wording."""
+
+
+class DeadlineError(InjectorError):
+    """The caller of a review does not wait for it any more."""
 
 
 class BadReview(InjectorError):  # noqa: N818 - the library's fixed name

@@ -1,8 +1,7 @@
-"""``sidecar-injector serve``: flags and the environment to the options of the process. Knows no HTTP."""
+"""``sidecar-injector serve``: flags and the environment to the options of the process."""
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 from datetime import timedelta
@@ -11,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from injector.cli.durations import DURATION
+from injector.cli.durations import DURATION, SIZE
 from injector.cli.options import FILE, environment, release_options, spelled, switch
-from injector.service.options import ServiceOptions
+from injector.service.options import Limits, ServiceOptions
 
 if TYPE_CHECKING:
     from injector.service.companions import Parts
@@ -55,10 +54,25 @@ Examples:
 @click.option(*spelled("serviceName"), default="", help="Our Service: the certificate must carry its name.")
 @click.option("-n", "--namespace", default="", help="Our namespace; told from the service account.")
 @click.option(
-    *spelled("clientCaFile"), type=FILE, help="Only clients with a certificate of this CA may call."
+    *spelled("clientCaFile"),
+    type=FILE,
+    help="Only clients with a certificate of this CA may connect; probe the monitoring port then.",
 )
 @click.option(
     *spelled("clientName", argument="client_names"), multiple=True, help="Names their certificates may have."
+)
+@click.option(
+    *spelled("trustedPeers"),
+    multiple=True,
+    metavar="CIDR",
+    help="Addresses of API servers: near the cap their connections are not closed for others.",
+)
+@click.option(
+    *spelled("inFlightMemory"),
+    type=SIZE,
+    default=None,
+    help="Bytes of bodies, answers, connections and log lines at once, 64Mi; past it callers get 503. "
+    "Derived from the container's memory limit when not given.",
 )
 @click.option("-c", "--kubeconfig", default=None, help="Outside a cluster: how to reach the API server.")
 @click.option("--context", default=None, help="The kubeconfig's context.")
@@ -106,6 +120,10 @@ def command(**flags: Any) -> None:
 
     Mounted files are watched: a change takes effect without a restart, and one that cannot be used leaves
     the last good one in place. Logs are lines of JSON on stderr.
+
+    SIGTERM drains: reviews are answered until none come. A second one is not heard in the drain's first ten
+    seconds; after them it ends the process at once. SIGINT (Ctrl-C) finishes what is in flight, a second one
+    does not wait for that. SIGHUP reads the mounted files again.
     """
     from injector.service.process import serve  # noqa: PLC0415 - half a second that --help need not cost
 
@@ -130,6 +148,8 @@ def service_options(flags: dict[str, Any]) -> ServiceOptions:
         service_names=_service_names(flags),
         client_ca=flags["client_ca_file"],
         client_names=flags["client_names"],
+        trusted_peers=flags["trusted_peers"],
+        limits=Limits(in_flight_bytes=flags["in_flight_memory"]),
         address=flags["address"],
         port=flags["port"],
         monitoring_address=flags["monitoring_address"],
@@ -142,20 +162,20 @@ def service_options(flags: dict[str, Any]) -> ServiceOptions:
     )
 
 
-def parts(flags: dict[str, Any], options: ServiceOptions) -> Parts | None:
-    """Return what the cluster adds to the bare service; None where there is no cluster or no work in it."""
+def parts(flags: dict[str, Any], options: ServiceOptions) -> Parts:
+    """Return what the cluster adds to the bare service, which is nothing where there is no work in one."""
+    from injector.service.companions import Parts  # noqa: PLC0415 - as the process
+
     work = flags["reconcile_webhook_config"] or flags["watch_cluster"] or flags["self_signed"]
     reachable = flags["kubeconfig"] or flags["context"] or os.environ.get("KUBERNETES_SERVICE_HOST")
     if flags["self_signed"] and not reachable:
         raise click.UsageError("--self-signed keeps its CA in a Secret: outside a cluster give --kubeconfig")
     if not work or not reachable:
-        if flags["reconcile_webhook_config"] and not reachable:
-            logging.getLogger(__name__).info("not in a cluster: the registration is not kept")
-        return None
+        left_out = flags["reconcile_webhook_config"] and not reachable
+        return Parts(remarks=("not in a cluster: the registration is not kept",) if left_out else ())
 
-    # The Kubernetes client costs a third of a second and 40 MiB: only who works in a cluster pays for it.
+    # The Kubernetes client costs a third of a second and 10 MiB: only who works in a cluster pays for it.
     from injector.service.cluster import Cluster  # noqa: PLC0415
-    from injector.service.companions import Parts  # noqa: PLC0415
 
     cluster = Cluster(_cluster_options(flags, options))
     return Parts(

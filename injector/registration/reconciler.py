@@ -168,7 +168,7 @@ class Reconciler:
         self._settled = _version(body)
         self._written = bundle
         self._update(writes=self.status.writes + 1, last_error="")
-        logger.info("caBundle of %s written for %s", self.name, self.names.name)
+        logger.info("caBundle written", extra={"fields": {**self._subject(), "writes": self.status.writes}})
         return self._until_overlap_ends()
 
     def _desired(self, configuration: JSONObject, trust: Trust) -> bytes:
@@ -202,9 +202,8 @@ class Reconciler:
 
     def _fight(self, wait: float) -> None:
         if not self.status.fighting:
-            logger.warning(
-                "somebody else keeps writing caBundle of %s; ours is written again in %.0f s", self.name, wait
-            )
+            fields = {**self._subject(), "again_in_seconds": round(wait)}
+            logger.warning("somebody else keeps writing caBundle", extra={"fields": fields})
         self._update(fighting=True)
 
     def _report(self, error: KubeError | None) -> None:
@@ -212,8 +211,13 @@ class Reconciler:
             self._update(last_error="")
             return
         if str(error) != self.status.last_error:
-            logger.warning("cannot keep %s: %s", self.name, error)
+            fields = {**self._subject(), "reason": str(error)}
+            logger.warning("the registration cannot be kept right", extra={"fields": fields})
         self._update(failures=self.status.failures + 1, last_error=str(error))
+
+    def _subject(self) -> dict[str, str]:
+        """Return what a line of the log is about."""
+        return {"configuration": self.name, "webhook": self.names.name}
 
     def _update(self, **changes: object) -> None:
         status = replace(self.status, **changes)  # type: ignore[arg-type]

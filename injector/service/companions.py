@@ -79,6 +79,8 @@ class Parts:
     """Whether one of them decides when a pair that is offered serves; the first one does so at once."""
     now: Callable[[], datetime] = local_now
     """The time by which certificates are judged: the API server's, where one of them knows it."""
+    remarks: Sequence[str] = ()
+    """What an operator should read in the log once: one sentence each."""
 
 
 COMPANION_SECONDS: Final = 5.0

@@ -64,6 +64,16 @@ def too_large(limit: int) -> Reply:
     return Reply(413, b"the body is larger than %d bytes\n" % limit, close=True)
 
 
+def too_many(limit: int) -> Reply:
+    """Return a 413 for a body of too many JSON values."""
+    return Reply(413, b"the body has more than %d JSON values\n" % limit)
+
+
+def too_dear(cost: int, limit: int) -> Reply:
+    """Return a 413 for a body that takes more memory to parse than there is for all."""
+    return Reply(413, b"parsing the body takes %d bytes of memory, and there are %d\n" % (cost, limit))
+
+
 @lru_cache(maxsize=256)
 def target(raw: str) -> Target:
     """Split a request target; an API server asks for a handful of different ones."""

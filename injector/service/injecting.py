@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from operator import is_
 
-from injector.errors import ConfigError
+from injector.errors import ConfigError, DeadlineError
 from injector.injection.inject import Answer
 from injector.injection.injector import Injector
 from injector.json_types import JSONObject
 from injector.service.generation import ClusterState, Texts
 from injector.service.options import ServiceOptions
+from injector.service.reviews import Late
 
 
 class InjectorReviewer:
@@ -28,8 +29,10 @@ class InjectorReviewer:
         self._known: list[JSONObject] = []
         self.refresh()
 
-    def answer(self, body: bytes, path: str) -> Answer:
-        """Answer one AdmissionReview; raises BadReview."""
+    def answer(self, body: bytes, path: str, late: Late | None = None) -> Answer:
+        """Answer one AdmissionReview; raises BadReview, and DeadlineError where it is ``late``."""
+        if late is not None and late():
+            raise DeadlineError
         return self._injector.answer(body, path)
 
     def refresh(self) -> None:

@@ -1,7 +1,7 @@
 """An address in, connections of a protocol out, within limits that hold from the first packet on.
 
-Knows TLS handshakes and nothing of HTTP. It accepts by itself because a server of asyncio's own counts a
-connection only once its handshake is over, and silent ones cost memory before that.
+It accepts by itself because a server of asyncio's own counts a connection only once its handshake is over,
+and silent ones cost memory before that.
 """
 
 from __future__ import annotations
@@ -10,16 +10,22 @@ import asyncio
 import errno
 import socket
 import ssl
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, Protocol, cast
 
 from injector.errors import ConfigError
+from injector.service.connection import peer_of
 from injector.service.logs import Log
 from injector.service.metrics import Metrics
 from injector.service.options import Limits
 
 DESCRIPTORS_SECONDS: Final = 0.1
 """Pause after the process or the system ran out of file descriptors; a busy loop would not free one."""
+
+HONEST_HANDSHAKE_SECONDS: Final = 1.0
+"""An honest handshake takes milliseconds, and two packets lost one second."""
 
 
 class Connecting(Protocol):
@@ -28,6 +34,30 @@ class Connecting(Protocol):
     @property
     def connected(self) -> bool:
         """Return whether `connection_made` was called, and `connection_lost` was not."""
+
+
+class MakeRoom(Protocol):
+    """Closes connections so that one of ``newcomer``, an IP address, can be opened; returns whether it did.
+
+    Without ``opening`` it closes what is not needed. With it, the number of handshakes that the newcomer has
+    under way, it closes what another peer has more of.
+    """
+
+    def __call__(self, newcomer: str, opening: int | None = None) -> bool:
+        """Make room."""
+
+
+def _no_room(newcomer: str, opening: int | None = None) -> bool:  # noqa: ARG001 - as the protocol has it
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    """A handshake under way: since when, of whom, and for which protocol."""
+
+    protocol: Connecting
+    begun: float
+    peer: str
 
 
 class Listener:
@@ -42,6 +72,7 @@ class Listener:
         metrics: Metrics,
         log: Log,
         open_connections: Callable[[], int],
+        make_room: MakeRoom = _no_room,
     ) -> None:
         self._protocol = protocol
         self._context = context
@@ -49,8 +80,9 @@ class Listener:
         self._metrics = metrics
         self._log = log
         self._open_connections = open_connections
+        self._make_room = make_room
         self._socket: socket.socket | None = None
-        self._opening: dict[asyncio.Task[None], Connecting] = {}
+        self._opening: dict[asyncio.Task[None], _Opening] = {}
         self._starved = False
 
     def bind(self, address: str, port: int) -> int:
@@ -76,16 +108,17 @@ class Listener:
         loop = asyncio.get_running_loop()
         while True:
             try:
-                client, _ = await loop.sock_accept(listening)
+                client, address = await loop.sock_accept(listening)
             except OSError as error:
                 await self._refused_by_system(error)
                 continue
             self._starved = False
             self._metrics.connections_total += 1
-            if self._has_room():
+            peer = peer_of(address)
+            if self._has_room(peer):
                 protocol = self._protocol()
                 task = loop.create_task(self._open(client, protocol))
-                self._opening[task] = protocol
+                self._opening[task] = _Opening(protocol, time.monotonic(), peer)
                 task.add_done_callback(self._opened)
             else:
                 self._metrics.connections_refused += 1
@@ -97,18 +130,26 @@ class Listener:
         if listening is not None:
             listening.close()
 
-    def _has_room(self) -> bool:
-        """Make room by ending the oldest handshake: an honest one takes milliseconds, so it is not."""
+    def _has_room(self, newcomer: str) -> bool:
+        """Return whether one more may come, at the cost of whoever is needed least where the house is full.
+
+        Strangers that are idle go before a handshake that has only begun, which may be a caller's; one that
+        takes longer than an honest one goes before the connections of callers.
+        """
         limit, open_now = self._limits.connections, self._open_connections()
         if len(self._opening) + open_now < limit:
             return True
         # A handshake that has just ended is still listed, and counts as open already.
-        pending = [task for task, protocol in self._opening.items() if not protocol.connected]
-        if len(pending) + open_now < limit:
+        pending = [each for each in self._opening.items() if not each[1].protocol.connected]
+        if len(pending) + open_now < limit or self._make_room(newcomer):
+            return True
+        overdue = bool(pending) and time.monotonic() - pending[0][1].begun > HONEST_HANDSHAKE_SECONDS
+        theirs = sum(opening.peer == newcomer for _, opening in pending)
+        if not overdue and self._make_room(newcomer, theirs):
             return True
         if not pending:
             return False
-        oldest = pending[0]
+        oldest = pending[0][0]
         del self._opening[oldest]
         oldest.cancel()
         self._metrics.connections_evicted["handshake"] += 1

@@ -1,4 +1,4 @@
-"""Fields in, lines of JSON on stderr out. Knows no pod: callers pass the few fields that may be seen.
+"""Fields in, lines of JSON on stderr out: callers pass the few fields that may be seen.
 
 A line costs a review a few microseconds: it is encoded at once, queued, and written by a thread, so that
 a log collector that stops reading cannot stop reviews.
@@ -11,7 +11,6 @@ import os
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -24,8 +23,14 @@ LONGEST_TEXT: Final = 1024
 BATCH_SECONDS: Final = 0.02
 """How long lines wait for company: one write for all reviews of 20 ms."""
 
-PENDING_LINES: Final = 50_000
-"""Lines kept for a slow reader of stderr (about 15 MiB); newer ones are dropped and counted."""
+LONGEST_NAME: Final = 256
+"""Characters of a name from outside: Kubernetes allows 253, and what is longer is a caller's to invent."""
+
+PENDING_BYTES: Final = 4 << 20
+"""Bytes of lines kept for a slow reader of stderr, some 15,000; newer ones are dropped and counted."""
+
+OURS: Final = "injector"
+"""The logger above all of ours; its records show from the level that the log has, with their fields."""
 
 LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
@@ -35,19 +40,23 @@ class LineWriter:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._pending: deque[bytes] = deque()
+        self._pending: list[bytes] = []
+        self._lock = threading.Lock()
         self._wake = threading.Event()
         self._closing = threading.Event()
+        self.size = 0
         self.dropped = 0
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
         self._thread.start()
 
     def write(self, line: bytes) -> None:
         """Queue one line, which ends in a newline."""
-        if len(self._pending) >= PENDING_LINES:
-            self.dropped += 1
-            return
-        self._pending.append(line)
+        with self._lock:
+            if self.size + len(line) > PENDING_BYTES:
+                self.dropped += 1
+                return
+            self.size += len(line)
+            self._pending.append(line)
         if not self._wake.is_set():
             self._wake.set()
 
@@ -67,10 +76,15 @@ class LineWriter:
         self._drain()
 
     def _drain(self) -> None:
-        pending = self._pending
-        batch = [pending.popleft() for _ in range(len(pending))]
-        if batch and not self._write_all(b"".join(batch)):
-            self.dropped += len(batch)
+        with self._lock:
+            batch, self._pending = self._pending, []
+        if not batch:
+            return
+        written = self._write_all(b"".join(batch))
+        with self._lock:
+            self.size -= sum(map(len, batch))
+            if not written:
+                self.dropped += len(batch)
 
     def _write_all(self, data: bytes) -> bool:
         view = memoryview(data)
@@ -92,8 +106,14 @@ class Log:
         self._threshold = LEVELS[level]
         self._second = -1
         self._second_text = ""
-        self._handler = _LibraryHandler(self)
+        self._handler = _LoggingHandler(self)
         logging.getLogger().addHandler(self._handler)
+        logging.getLogger(OURS).setLevel(self._threshold)
+
+    @property
+    def pending(self) -> int:
+        """Bytes of lines that are not written yet."""
+        return self._writer.size
 
     @property
     def dropped(self) -> int:
@@ -103,6 +123,7 @@ class Log:
     def close(self) -> None:
         """Write what is pending and let go of the root logger."""
         logging.getLogger().removeHandler(self._handler)
+        logging.getLogger(OURS).setLevel(logging.NOTSET)
         self._writer.close()
 
     def review(self, fields: Mapping[str, Any]) -> None:
@@ -111,27 +132,31 @@ class Log:
 
     def debug(self, message: str, **fields: Any) -> None:
         """Log what only a developer wants to know."""
-        self._event("debug", message, fields)
+        self.event("debug", message, fields)
 
     def info(self, message: str, **fields: Any) -> None:
         """Log what an operator may want to know: a constant sentence and its fields."""
-        self._event("info", message, fields)
+        self.event("info", message, fields)
 
     def warning(self, message: str, **fields: Any) -> None:
         """Log what an operator should look at."""
-        self._event("warning", message, fields)
+        self.event("warning", message, fields)
 
     def error(self, message: str, **fields: Any) -> None:
         """Log what an operator has to act on."""
-        self._event("error", message, fields)
+        self.event("error", message, fields)
 
     def crash(self, message: str, cause: BaseException, **fields: Any) -> None:
         """Log a fault of ours: where it arose, not its text, which may quote a pod."""
-        self._event("error", message, {**fields, "trace": trace(cause)})
+        self.event("error", message, {**fields, "trace": trace(cause)})
 
-    def _event(self, level: str, message: str, fields: Mapping[str, Any]) -> None:
+    def event(self, level: str, message: str, fields: Mapping[str, Any]) -> None:
+        """Log at a level of `LEVELS`; texts are cut to what a line may hold."""
         if LEVELS[level] >= self._threshold:
-            self._write(level, {"message": message, **fields})
+            shown = {
+                key: shorten(value) if isinstance(value, str) else value for key, value in fields.items()
+            }
+            self._write(level, {"message": message, **shown})
 
     def _write(self, level: str, fields: Mapping[str, Any]) -> None:
         line = {"time": self._stamp(), "level": level, **fields}
@@ -148,22 +173,37 @@ class Log:
         return f"{self._second_text}.{int((now - second) * 1e6):06d}Z"
 
 
-class _LibraryHandler(logging.Handler):
-    """Brings the warnings of aiohttp, asyncio and others into our lines."""
+class _LoggingHandler(logging.Handler):
+    """Brings what is said through `logging` into our lines: all of ours, of aiohttp and others the warnings.
+
+    A record of ours may have fields: ``extra={"fields": {…}}``.
+    """
 
     def __init__(self, log: Log) -> None:
-        super().__init__(logging.WARNING)
+        super().__init__()
         self._log = log
 
     def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno < logging.WARNING and not f"{record.name}.".startswith(f"{OURS}."):
+            return
+        fields = {"logger": record.name, **getattr(record, "fields", {})}
         cause = record.exc_info[1] if record.exc_info else None
-        message = shorten(record.getMessage())
         if cause is not None:
-            self._log.crash(message, cause, logger=record.name)
-        elif record.levelno >= logging.ERROR:
-            self._log.error(message, logger=record.name)
+            self._log.crash(shorten(record.getMessage()), cause, **fields)
         else:
-            self._log.warning(message, logger=record.name)
+            self._log.event(_level(record.levelno), shorten(record.getMessage()), fields)
+
+
+def _level(number: int) -> str:
+    """Return the name of the highest of our levels that is not above the number."""
+    return max(
+        (level for level in LEVELS if LEVELS[level] <= number), key=LEVELS.__getitem__, default="debug"
+    )
+
+
+def cut(name: str) -> str:
+    """Cut a name that came from outside to what a line may hold."""
+    return name if len(name) <= LONGEST_NAME else name[:LONGEST_NAME] + "…"
 
 
 def shorten(text: str) -> str:

@@ -226,7 +226,10 @@ class _Families(Collector):
             value=metrics.connections_refused,
         )
         yield _labelled(
-            "connections_evicted", "Connections closed for being slow.", "reason", metrics.connections_evicted
+            "connections_evicted",
+            "Connections closed: slow ones, and some for others.",
+            "reason",
+            metrics.connections_evicted,
         )
         yield _labelled(
             "handshakes_failed", "TLS handshakes that failed, by reason.", "reason", metrics.handshakes_failed

@@ -1,9 +1,10 @@
-"""What `serve` was told, as one frozen value, checked as a whole. Knows no argv and reads no file."""
+"""What `serve` was told, as one frozen value, checked as a whole."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 
@@ -20,10 +21,14 @@ class Limits:
     takes in a write) and the rest. The keep-alive must outlive the API server's pool, which drops an idle
     connection after 90 s and does not repeat a POST that meets our close. A body that stalls is answered
     after ``body_seconds``, and its connection ends up to ``shutdown_seconds`` later: ten seconds in all.
+    ``in_flight_bytes`` is for everything that came in and has not gone out; None derives it from the
+    container's memory limit (see `memory`). ``json_values`` bounds the time for which parsing one body holds
+    everything else: a million take 70 ms, and the largest pod that an API server takes has 700,000.
     """
 
     body_bytes: int = 8 * MIB
-    buffered_bytes: int = 64 * MIB
+    json_values: int = 1_000_000
+    in_flight_bytes: int | None = None
     connections: int = 1024
     waiting: int = 768
     handshake_seconds: float = 5.0
@@ -59,7 +64,8 @@ class ServiceOptions:
     without ``tls_certificate`` a companion has to bring the key pair. ``service_names`` are the DNS names
     of which the certificate must carry one, as the API server asks for ``<service>.<namespace>.svc``;
     empty: not checked. ``client_names`` are the subject or DNS names that a client certificate may have;
-    empty with a ``client_ca``: any that the CA signed.
+    empty with a ``client_ca``: any that the CA signed. ``trusted_peers`` are networks (``10.0.0.0/24``) whose
+    connections are never closed to make room for others'.
     """
 
     inject_config: Path | None = None
@@ -76,6 +82,7 @@ class ServiceOptions:
     service_names: tuple[str, ...] = ()
     client_ca: Path | None = None
     client_names: tuple[str, ...] = ()
+    trusted_peers: tuple[str, ...] = ()
 
     address: str = ""
     port: int = 443
@@ -100,13 +107,9 @@ class ServiceOptions:
             raise ConfigError("; ".join(faults))
 
     def _faults(self) -> Iterator[str]:
+        yield from self._address_faults()
         if (self.tls_certificate is None) != (self.tls_key is None):
             yield "the certificate file and the key file must be given together"
-        for name, port in (("port", self.port), ("monitoring port", self.monitoring_port)):
-            if not 0 <= port <= 65535:
-                yield f"{name} {port} is not between 0 and 65535"
-        if self.port and self.port == self.monitoring_port and self.address == self.monitoring_address:
-            yield f"the webhook and the monitoring port are both {self.port}"
         if (self.health_check_file is None) != (self.health_check_interval <= 0):
             yield "the health check needs both its file and its interval"
         if self.client_names and self.client_ca is None:
@@ -115,5 +118,25 @@ class ServiceOptions:
             yield "the time between two looks at the files must be more than 0 seconds"
         for group in (self.limits, self.drain):
             yield from (
-                f"{item.name} must not be negative" for item in fields(group) if getattr(group, item.name) < 0
+                f"{item.name} must not be negative"
+                for item in fields(group)
+                if (getattr(group, item.name) or 0) < 0
             )
+
+    def _address_faults(self) -> Iterator[str]:
+        for name, port in (("port", self.port), ("monitoring port", self.monitoring_port)):
+            if not 0 <= port <= 65535:
+                yield f"{name} {port} is not between 0 and 65535"
+        if self.port and self.port == self.monitoring_port and self.address == self.monitoring_address:
+            yield f"the webhook and the monitoring port are both {self.port}"
+        for peer in self.trusted_peers:
+            if not _is_network(peer):
+                yield f"trusted peer {peer!r} is not an IP address or a network like 10.0.0.0/24"
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True

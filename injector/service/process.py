@@ -1,7 +1,7 @@
 """Options in, an exit code out: start, serve, reload, drain, stop.
 
-Knows the order of things and none of their insides. Nothing is started before every file was read and found
-good; afterwards nothing but a signal ends the process.
+Nothing is started before every file was read and found good; afterwards nothing but a signal ends the
+process.
 """
 
 from __future__ import annotations
@@ -14,19 +14,27 @@ import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import aclosing
-from functools import partial
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, Final
 
 from injector.errors import ConfigError
 from injector.service.companions import Parts, Surroundings, accompany
 from injector.service.disk import Disk
-from injector.service.drain import until_quiet
+from injector.service.drain import Leaving, until_quiet
 from injector.service.generation import Load
 from injector.service.health import Readiness, metrics_page, pages
 from injector.service.injecting import load_injector
 from injector.service.listener import Listener
 from injector.service.logs import Log
+from injector.service.memory import (
+    MIB,
+    InFlight,
+    container_limit,
+    in_flight_limit,
+    resident,
+    return_freed_memory,
+)
 from injector.service.metrics import Metrics
 from injector.service.mounted import Mounted
 from injector.service.options import Limits, ServiceOptions
@@ -61,6 +69,8 @@ def serve(options: ServiceOptions, parts: Parts | None = None, *, load: Load = l
 async def run(options: ServiceOptions, parts: Parts | None = None, *, load: Load = load_injector) -> int:
     """Start, serve until SIGTERM or SIGINT, drain, stop; ConfigError when it cannot start."""
     options.check()
+    # Until there is something to reload a SIGHUP is nothing; it must never end the process.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     sys.setswitchinterval(SWITCH_SECONDS)
     log = Log(level=options.log_level)
     try:
@@ -94,19 +104,25 @@ class Service:
         self._parts = parts
         self._log = log
         self._started = time.monotonic()
-        self._stop = asyncio.Event()
-        self._at_once = asyncio.Event()
+        self._leaving = Leaving(times=options.drain)
+        self._reread = asyncio.Event()
+        self._memory = InFlight()
+        self._memory.beside.append(lambda: log.pending)
+        self._trusted_peers = [ip_network(peer, strict=False) for peer in options.trusted_peers]
         self._accepting = False
         self._lag = 0.0
         self._health_fault: str | None = None
         self._monitoring = self._monitoring_edge()
         self._edge = self._review_edge()
+        self._memory.relieve = self._edge.connections.relieve
         self._monitor = self._listener(self._monitoring, None, MONITORING)
         self._require()
         self._observe()
 
     def start(self) -> None:
         """Read and check everything that is mounted; ConfigError names every fault."""
+        for remark in self._parts.remarks:
+            self._log.info(remark)
         if self._options.tls_certificate is None and not self._parts.brings_pair:
             raise ConfigError("a certificate and its key are needed (--tlsCertFile, --tlsKeyFile)")
         self.mounted.start()
@@ -130,16 +146,16 @@ class Service:
         async with asyncio.TaskGroup() as group:
             accepting = group.create_task(self._accept_reviews())
             others = [group.create_task(work) for work in self._works()]
-            await self._stop.wait()
+            await self._leaving.stop.wait()
             await self._leave(accepting)
             for task in others:
                 task.cancel()
 
     def stop(self, *, at_once: bool = False) -> None:
         """Begin to stop, or stop at once when that was asked before."""
-        if at_once or self._stop.is_set():
-            self._at_once.set()
-        self._stop.set()
+        if at_once or self._leaving.stop.is_set():
+            self._leaving.end()
+        self._leaving.begin()
 
     async def _accept_reviews(self) -> None:
         async with aclosing(self.mounted.pair.updates()) as pairs:
@@ -155,14 +171,21 @@ class Service:
         gc.collect()
         gc.freeze()
         gc.set_threshold(YOUNG_OBJECTS, *gc.get_threshold()[1:])
+        self._limit_memory()
         review, monitoring = self.ports
         self._log.info(
             "serving",
             port=review,
             monitoring_port=monitoring,
             seconds=round(time.monotonic() - self._started, 3),
+            in_flight_mib=self._memory.limit // MIB,
             **self._description(),
         )
+
+    def _limit_memory(self) -> None:
+        """Say how much may be in flight: what was asked for, or what the container leaves beside us."""
+        asked = self._options.limits.in_flight_bytes
+        self._memory.set_limit(in_flight_limit(container_limit(), resident()) if asked is None else asked)
 
     def _description(self) -> dict[str, Any]:
         pair, generation = self.mounted.pair.value, self.mounted.generation.value
@@ -177,6 +200,7 @@ class Service:
         yield self._monitor.run()
         yield self.mounted.watch()
         yield self._sweep()
+        yield self._reread_when_told()
         path = self._options.health_check_file
         if path is not None:
             yield self._touch(path)
@@ -195,14 +219,24 @@ class Service:
 
     async def _leave(self, accepting: asyncio.Task[None]) -> None:
         """Drain, close the door, finish what is inside."""
-        times = self._options.drain
-        self._log.info("stopping", at_once=self._at_once.is_set())
-        await until_quiet(self._edge, times, self._at_once)
+        times, leaving = self._options.drain, self._leaving
+        self._log.info("stopping", at_once=leaving.now.is_set())
+        await until_quiet(self._edge, times, leaving.hurry)
         accepting.cancel()
         await asyncio.wait([accepting])
-        await self._edge.shutdown(0 if self._at_once.is_set() else times.in_flight)
+        await self._finish(times.in_flight)
         await self._monitoring.shutdown(0)
         self._log.info("stopped", reviews=self.metrics.outcomes.total())
+
+    async def _finish(self, seconds: float) -> None:
+        """Wait for the answers in flight, until a signal says not to."""
+        finishing = asyncio.ensure_future(self._edge.shutdown(seconds))
+        told = asyncio.ensure_future(self._leaving.now.wait())
+        await asyncio.wait([finishing, told], return_when=asyncio.FIRST_COMPLETED)
+        for waiting in (finishing, told):
+            waiting.cancel()
+        await asyncio.wait([finishing, told])
+        await self._edge.shutdown(0)
 
     async def _sweep(self) -> None:
         """End slow connections, and measure by how much the loop was late."""
@@ -210,9 +244,11 @@ class Service:
             due = time.monotonic() + SWEEP_SECONDS
             await asyncio.sleep(SWEEP_SECONDS)
             self._lag = max(0.0, time.monotonic() - due)
-            await self._edge.evict_slow()
-            await self._monitoring.evict_slow()
+            await self._edge.connections.evict_slow()
+            await self._monitoring.connections.evict_slow()
             self._reviewer().refresh()
+            if self._memory.has_emptied():
+                await asyncio.to_thread(return_freed_memory)
 
     async def _touch(self, path: Path) -> None:
         """Rewrite the health file: whoever looks at its age sees that the loop turns."""
@@ -229,11 +265,27 @@ class Service:
                 self._health_fault = None
             await asyncio.sleep(self._options.health_check_interval)
 
+    async def _reread_when_told(self) -> None:
+        """Read the mounted files again after each SIGHUP."""
+        while True:
+            await self._reread.wait()
+            self._reread.clear()
+            await self.mounted.refresh()
+
     def _listen_to_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, self.stop)
-        # Ctrl-C is somebody at a terminal, not a cluster that still sends reviews.
-        loop.add_signal_handler(signal.SIGINT, partial(self.stop, at_once=True))
+        def reload() -> str:
+            self._reread.set()
+            return "the mounted files are read again"
+
+        for number, act in (
+            (signal.SIGTERM, self._leaving.terminate),
+            (signal.SIGINT, self._leaving.interrupt),
+            (signal.SIGHUP, reload),
+        ):
+            asyncio.get_running_loop().add_signal_handler(number, self._hear, number, act)
+
+    def _hear(self, number: signal.Signals, act: Callable[[], str]) -> None:
+        self._log.info("a signal came", signal=number.name, leads_to=act())
 
     # --- what the parts ask each other
 
@@ -261,6 +313,14 @@ class Service:
             clients=self._clients,
             seen=self.mounted.last_pods.see,
             log_reviews=self._options.log_reviews,
+            memory=self._memory,
+            trusted=self._trusts,
+        )
+
+    def _trusts(self, peer: str) -> bool:
+        """Return whether a peer's connections are not closed to make room for others'."""
+        return bool(self._trusted_peers and peer) and any(
+            ip_address(peer) in network for network in self._trusted_peers
         )
 
     def _monitoring_edge(self) -> Edge:
@@ -270,6 +330,7 @@ class Service:
             metrics=self.metrics,
             log=self._log,
             pages={**pages(self.readiness), "/metrics": metrics_page(self.metrics)},
+            memory=self._memory,
         )
 
     def _listener(self, edge: Edge, context: ssl.SSLContext | None, limits: Limits) -> Listener:
@@ -280,6 +341,7 @@ class Service:
             metrics=self.metrics,
             log=self._log,
             open_connections=lambda: len(edge.connections),
+            make_room=edge.connections.make_room,
         )
 
     def _require(self) -> None:
@@ -288,7 +350,7 @@ class Service:
         require("configuration", lambda: None if self.mounted.generation.value else "none is loaded yet")
         require("certificate", self._certificate_fault)
         require("serving", lambda: None if self._accepting else "reviews are not accepted yet")
-        require("stopping", lambda: "the process is stopping" if self._stop.is_set() else None)
+        require("stopping", lambda: "the process is stopping" if self._leaving.stop.is_set() else None)
         self.readiness.remark(self.mounted.faults)
 
     def _certificate_fault(self) -> str | None:
@@ -300,12 +362,27 @@ class Service:
     def _observe(self) -> None:
         """Show what is counted elsewhere."""
         gauge, counter = self.metrics.gauges, self.metrics.counters
-        edge, mounted = self._edge, self.mounted
+        edge, mounted, memory = self._edge, self.mounted, self._memory
         gauge["reviews_waiting"] = (
             "Reviews whose first byte came and which are not answered.",
             lambda: edge.waiting,
         )
-        gauge["body_buffered_bytes"] = ("Bytes of bodies that are still coming in.", lambda: edge.buffered)
+        gauge["in_flight_bytes"] = (
+            "Bytes of bodies, their parsed forms, answers not taken, connections and log lines.",
+            lambda: memory.used,
+        )
+        gauge["in_flight_limit_bytes"] = (
+            "Bytes in flight above which callers are told to come again.",
+            lambda: memory.limit,
+        )
+        gauge["body_buffered_bytes"] = (
+            "Bytes of bodies that come in or wait for their turn, and of their parsed forms.",
+            lambda: memory.bodies,
+        )
+        gauge["log_pending_bytes"] = (
+            "Bytes of log lines that stderr has not taken.",
+            lambda: self._log.pending,
+        )
         gauge["connections"] = ("Open connections of the webhook's port.", lambda: len(edge.connections))
         gauge["ready"] = ("1 while ready.", lambda: float(not self.readiness.missing()))
         gauge["loop_lag_seconds"] = (

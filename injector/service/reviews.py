@@ -1,23 +1,29 @@
-"""What the service asks of whoever answers reviews. Knows no HTTP.
+"""What the service asks of whoever answers reviews.
 
 Of an `Answer`, the body goes to the API server; the rest is for one log line and a few counters.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import orjson
 
 from injector.injection.inject import Answer
 
+Late = Callable[[], bool]
+"""Returns whether the caller does not wait any more."""
+
 
 class Reviewer(Protocol):
     """Answers reviews from one snapshot of configuration."""
 
-    def answer(self, body: bytes, path: str) -> Answer:
-        """Answer one AdmissionReview; never waits. BadReview where the call itself is wrong."""
+    def answer(self, body: bytes, path: str, late: Late | None = None) -> Answer:
+        """Answer one AdmissionReview; never waits.
+
+        BadReview where the call itself is wrong, DeadlineError once ``late`` says so.
+        """
 
     def refresh(self) -> None:
         """Take over what the cluster tells meanwhile; called once a second."""

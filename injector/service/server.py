@@ -1,8 +1,8 @@
-"""HTTP requests in, answered reviews out; with `connection` all that knows aiohttp.
+"""HTTP requests in, answered reviews out; with `connection` all that uses aiohttp.
 
-Knows how a call may be wrong and what it may cost, and nothing of pods. aiohttp's low-level server parses;
-the answer is written in one piece, since a response object costs a third of what HTTP costs in all. A review
-whose head was met before goes past the parser (see `framing`).
+aiohttp's low-level server parses; the answer is written as bytes, since a response object costs a third of
+what HTTP costs in all. A review whose head was met before goes past the parser (see `framing`). What a call
+may cost the others is bounded here: memory in flight, time on the loop, and connections.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from aiohttp import HttpVersion11, web
-from aiohttp.http import StreamWriter
 
-from injector.errors import BadReview
+from injector.errors import BadReview, DeadlineError
 from injector.injection.inject import Answer
+from injector.service.beside import DEAR_SECONDS, Beside, DearNamespaces, namespace_of
 from injector.service.connection import Connection, Server
+from injector.service.connections import Connections
 from injector.service.framing import KnownHeads, Whole
 from injector.service.http import (
     JSON_TYPE,
@@ -29,25 +29,46 @@ from injector.service.http import (
     head,
     redirect,
     target,
+    too_dear,
     too_large,
+    too_many,
     unavailable,
 )
-from injector.service.logs import Log
+from injector.service.logs import Log, cut
+from injector.service.memory import (
+    TIGHT,
+    WAITING_SHARE,
+    Held,
+    InFlight,
+    count_values,
+    parsed_bytes,
+    without_old_object,
+)
 from injector.service.metrics import Metrics
 from injector.service.options import Limits
-from injector.service.reviews import Reviewer, crashed
+from injector.service.reviews import Late, Reviewer, crashed
 from injector.service.tls import ClientVerification
 
 LONGEST_ERROR: Final = 256
 """Characters of a denial in the log: it may quote an annotation, and its whole text is in the answer."""
 
-LARGE_BODY: Final = 1 << 20
-"""Bytes above which a review is answered by a thread. Measured with one 3 MiB pod after the other on one
-connection: the others' p99 is 18 to 21 ms (31 to 34 on the loop), the large ones take 32 ms (26 there). It is
-one thread, or several large ones would take turns with the loop at once."""
+LARGE_BODY: Final = 320 << 10
+"""Bytes above which a review is answered by a thread: a pod may have 256 KiB of annotations, and an ordinary
+one of this size takes 4 ms. Measured with one 3 MiB pod after the other on one connection: the others' p99 is
+18 to 21 ms (31 to 34 on the loop), the large ones take 32 ms (26 there)."""
 
-EVICTED_AT_ONCE: Final = 16
-"""Slow connections closed in one turn of the loop: four hundred that came together held it for 30 ms."""
+SMALL_BODY: Final = 64 << 10
+"""Bytes up to which a body is small: three times an ordinary pod with three containers."""
+
+ASKED_AHEAD: Final = 4
+"""How many times what has come of a body room is asked for. Of thirty that come at once half are refused at
+each doubling, until those that are left fit."""
+
+READ_AHEAD: Final = 256 << 10
+"""Bytes that the TLS layer takes from a client whose request waits, before it stops reading."""
+
+AT_ONCE_SECONDS: Final = 0.05
+"""What an end without waiting waits: aiohttp takes 0 for no limit at all."""
 
 PATIENT_SECONDS: Final = 1.0
 """A caller who waits at least this long for a review that came whole is not gone before it is begun."""
@@ -73,7 +94,7 @@ _CLOSE: Final = _Done(keep_alive=False)
 class Edge:
     """The HTTPS side of the service: `protocol` makes a connection, `handle` answers a request."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is one thing that a call may need
         self,
         *,
         reviewer: Callable[[], Reviewer] | None,
@@ -81,15 +102,17 @@ class Edge:
         metrics: Metrics,
         log: Log,
         pages: dict[str, Page],
+        memory: InFlight | None = None,
+        trusted: Callable[[str], bool] = lambda _peer: False,
         clients: Callable[[], ClientVerification | None] = lambda: None,
         seen: Callable[[bytes, str, str], None] = lambda _body, _path, _namespace: None,
         log_reviews: bool = True,
     ) -> None:
         self.limits = limits
         self.metrics = metrics
-        self.connections: set[Connection] = set()
+        self.memory = memory or InFlight()
+        self.connections = Connections(self, trusted)
         self.waiting = 0
-        self.buffered = 0
         self.draining = False
         self.last_review = time.monotonic()
         self._reviewer = reviewer
@@ -98,10 +121,10 @@ class Edge:
         self._pages = pages
         self._clients = clients
         self._seen = seen
-        self._beside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="large-review")
+        self._beside = Beside()
+        self._dear = DearNamespaces()
         self._heads = KnownHeads()
         self._this_turn = 0
-        self._flushing: set[asyncio.Task[_Done]] = set()
         self._crashes: set[tuple[str, int]] = set()
         self._server = Server(self)
 
@@ -109,24 +132,10 @@ class Edge:
         """Make the protocol of one connection."""
         return self._server()
 
-    async def evict_slow(self) -> None:
-        """Close the connections that are late with what they have to send, or idle; called once a second."""
-        ended = 0
-        for connection in list(self.connections):
-            now = time.monotonic()
-            lateness = connection.slow(now)
-            if lateness is not None:
-                self.metrics.connections_evicted[lateness] += 1
-            if lateness is not None or connection.idle(now):
-                connection.force_close()
-                ended += 1
-                if ended % EVICTED_AT_ONCE == 0:
-                    await asyncio.sleep(0)
-
     async def shutdown(self, seconds: float) -> None:
         """Close idle connections, wait ``seconds`` for answers in flight, then close the rest."""
         self._server.pre_shutdown()
-        await self._server.shutdown(seconds)
+        await self._server.shutdown(max(seconds, AT_ONCE_SECONDS))
 
     def answer_at_once(self, connection: Connection, whole: Whole, data: bytes) -> bool:
         """Answer a whole request with a known head; False leaves it to the parser, which knows all others."""
@@ -139,19 +148,34 @@ class Edge:
             or transport is None
             or not 0 < size <= min(LARGE_BODY, self.limits.body_bytes)
             or self.waiting + self._this_turn >= self.limits.waiting
+            or (self.memory.held > self.memory.tight and not self._can_hold(connection, size))
             or self.draining
             or connection.writing_paused
+            or connection.flushing is not None
             or self._clients() is not None
+            or (self._dear and self._dear.has(namespace_of(data, whole.start)))
         ):
             return False
         self._count_turn()
         reply = self._answer(reviewer(), data[whole.start :], path)
         connection.served += 1
+        if reply.status == 200:
+            connection.reviewed = True
         connection.rested = self.last_review
         connection.framing.ended()
-        transport.write(head(reply, keep=True) + reply.body)
-        self._watch_writing(connection, transport)
+        connection.send(head(reply, keep=True) + reply.body, self.last_review)
         return True
+
+    def _can_hold(self, connection: Connection, size: int) -> bool:
+        """Return whether a request with a body of ``size`` may come in.
+
+        Once memory is tight only small ones may, of clients that have taken their answers: whoever fills it
+        with large bodies and with answers that it does not take keeps nobody else out.
+        """
+        memory = self.memory
+        if memory.has_room(share=TIGHT):
+            return True
+        return size <= SMALL_BODY and connection.has_taken_all() and memory.has_room()
 
     def _count_turn(self) -> None:
         """Count what is answered at once in a turn of the loop; beyond the limit it waits as all others."""
@@ -162,13 +186,6 @@ class Edge:
     def _end_turn(self) -> None:
         self._this_turn = 0
 
-    def _watch_writing(self, connection: Connection, transport: asyncio.Transport) -> None:
-        """See to it that an answer which the client does not take ends the connection."""
-        if connection.writing_paused:
-            flushing = asyncio.get_running_loop().create_task(self._flush(connection, transport, keep=True))
-            self._flushing.add(flushing)
-            flushing.add_done_callback(self._flushing.discard)
-
     async def handle(self, request: web.BaseRequest) -> _Done:
         """Answer one request; the outermost frame of the request, where every fault ends."""
         connection = cast("Connection", request.protocol)
@@ -176,7 +193,8 @@ class Edge:
         connection.served += 1
         try:
             try:
-                reply = await self._reply(request, connection)
+                with Held(self.memory) as held:
+                    reply = await self._reply(request, connection, held)
             except Refusal as refusal:
                 self.metrics.refused[refusal.reason] += 1
                 reply = refusal.reply
@@ -184,9 +202,10 @@ class Edge:
                 return _CLOSE
             return await self._send(request, connection, reply)
         finally:
+            connection.left = request.content
             connection.rest()
 
-    async def _reply(self, request: web.BaseRequest, connection: Connection) -> Reply:
+    async def _reply(self, request: web.BaseRequest, connection: Connection, held: Held) -> Reply:
         asked = target(request.raw_path)
         if asked.location and request.method != "CONNECT":
             return redirect(asked.location, request.method)
@@ -199,15 +218,21 @@ class Edge:
             deadline = arrived + (patience if asked.timeout is None else min(asked.timeout, patience))
             content = request.content
             # The whole of an ordinary review comes with its head: no clock, no wait.
-            body = content.read_nowait() if content.is_eof() else await self._read(request, deadline)
+            if content.is_eof():
+                body = content.read_nowait()
+            else:
+                body = await self._read(request, connection, deadline, held)
             self._check_body(request, body)
             if time.monotonic() > deadline:
-                raise Refusal("deadline", unavailable("the API server does not wait for this any more"))
+                raise _too_late()
             whole = connection.framing.whole
             if whole is not None and deadline - arrived >= PATIENT_SECONDS and _is_plain(request):
                 self._heads.learn(whole.head, path)
                 connection.plain = True
-            return await self._review(reviewer(), body, path)
+            reply = await self._review(connection, body, path, deadline, held)
+            if reply.status == 200:
+                connection.reviewed = True
+            return reply
         page = self._pages.get(path)
         if page is None:
             return Reply(404, b"404 page not found\n")
@@ -230,34 +255,43 @@ class Edge:
             raise Refusal("body_too_large", too_large(self.limits.body_bytes))
         if self.waiting > self.limits.waiting:
             raise Refusal("overload", unavailable("too many reviews at once"))
+        if not self._can_hold(connection, self.limits.body_bytes if length is None else length):
+            raise Refusal("overload", unavailable("too much memory is in use"))
         clients = self._clients()
         if clients is not None and not clients.admits(_peer_certificate(connection)):
             raise Refusal("forbidden", Reply(403, b"a client certificate of the API server is needed\n"))
 
-    async def _read(self, request: web.BaseRequest, deadline: float) -> bytes:
+    async def _read(
+        self, request: web.BaseRequest, connection: Connection, deadline: float, held: Held
+    ) -> bytes:
         """Read a body that comes in pieces, within its time and the memory for all of them."""
         content = request.content
+        expected = request.content_length
         pieces: list[bytes] = []
         size = 0
         seconds = min(deadline - time.monotonic(), self.limits.body_seconds)
         if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
             request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        connection.reading = True
         try:
             async with asyncio.timeout(seconds):
                 while piece := await content.readany():
                     size += len(piece)
-                    self.buffered += len(piece)
                     if size > self.limits.body_bytes:
                         raise Refusal("body_too_large", too_large(self.limits.body_bytes))
-                    if self.buffered > self.limits.buffered_bytes:
-                        raise Refusal("overload", unavailable("too many large reviews at once"))
+                    # Room is asked for ahead, or of many that come at once none would come to its end; and
+                    # not all of it, or whoever announces a body and does not send it would keep others out.
+                    wanted = size if expected is None else min(expected, ASKED_AHEAD * size)
+                    more = wanted - held.size
+                    if more > 0 and not held.take(more, _share(expected or size)):
+                        raise Refusal("overload", unavailable("too much memory is in use"))
                     pieces.append(piece)
         except TimeoutError:
             raise Refusal("body_timeout", Reply(408, b"the body came too slowly\n", close=True)) from None
         except web.RequestPayloadError as error:
             raise Refusal("bad_request", Reply(400, b"the body is cut short\n", close=True)) from error
         finally:
-            self.buffered -= size
+            connection.reading = False
         return b"".join(pieces)
 
     def _check_body(self, request: web.BaseRequest, body: bytes) -> None:
@@ -269,32 +303,92 @@ class Edge:
         if request.headers.get("Content-Type") != JSON_TYPE:
             raise Refusal("content_type", Reply(415, b"invalid Content-Type, want `application/json`\n"))
 
-    async def _review(self, reviewer: Reviewer, body: bytes, path: str) -> Reply:
-        """Answer one review from one snapshot; all but the largest within this turn of the loop."""
-        if len(body) <= LARGE_BODY:
-            return self._answer(reviewer, body, path)
-        loop = asyncio.get_running_loop()
+    async def _review(
+        self, connection: Connection, body: bytes, path: str, deadline: float, held: Held
+    ) -> Reply:
+        """Answer one review, within this turn of the loop where that does not hold it."""
+        assert self._reviewer is not None  # noqa: S101 - who asked for a review has seen one
+
+        def late() -> bool:
+            return time.monotonic() > deadline
+
+        if len(body) <= LARGE_BODY and not (self._dear and self._dear.has(namespace_of(body))):
+            return self._answer(self._reviewer(), body, path, late)
+        if not held.take(READ_AHEAD if held.size else READ_AHEAD + len(body), TIGHT):
+            raise Refusal("overload", unavailable("too much memory is in use"))
+        if connection.transport is None:
+            raise ConnectionError
+        # Nothing more is taken from whoever waits: what it sends ahead would not be counted.
+        connection.hold_reading()
+        try:
+            async with asyncio.timeout(deadline - time.monotonic()):
+                await self._beside.wait(namespace_of(body))
+        except TimeoutError:
+            raise _too_late() from None
+        finally:
+            connection.go_on_reading()
+        try:
+            return await self._answer_beside(connection, body, path, late, held)
+        finally:
+            self._beside.pass_on()
+
+    async def _answer_beside(
+        self, connection: Connection, body: bytes, path: str, late: Late, held: Held
+    ) -> Reply:
+        """Answer one review in the thread, now that it is its turn."""
+        if connection.transport is None:
+            raise ConnectionError
+        if late() or self._reviewer is None:
+            raise _too_late()
+        body = self._weigh(body, held)
+        reviewer = self._reviewer()
         start = time.perf_counter()
         self.last_review = time.monotonic()
         try:
-            answered = await loop.run_in_executor(self._beside, reviewer.answer, body, path)
-        except BadReview as error:
-            return self._bad(error)
+            answered, worked = await self._beside.run(reviewer.answer, body, path, late)
         except Exception as error:  # noqa: BLE001 - a fault of ours ends this review and not the process
-            return self._crash(body, error)
+            return self._failed(body, error)
+        if len(body) <= LARGE_BODY:
+            judge = self._dear.took_long if worked > DEAR_SECONDS else self._dear.was_cheap
+            judge(namespace_of(body))
         return self._answered(answered, body, path, time.perf_counter() - start)
 
-    def _answer(self, reviewer: Reviewer, body: bytes, path: str) -> Reply:
+    def _weigh(self, body: bytes, held: Held) -> bytes:
+        """Return what of a body is to be read, its parsed form counted; Refusal where that is too much."""
+        lean = without_old_object(body)
+        values = count_values(lean)
+        if values > self.limits.json_values:
+            raise Refusal("body_too_large", too_many(self.limits.json_values))
+        cost = parsed_bytes(lean, values) + (len(lean) if lean is not body else 0)
+        if cost > self.memory.limit:
+            raise Refusal("body_too_large", too_dear(cost, self.memory.limit))
+        if not held.take(cost):
+            raise Refusal("overload", unavailable("too much memory is in use"))
+        return lean
+
+    def _answer(self, reviewer: Reviewer, body: bytes, path: str, late: Late | None = None) -> Reply:
         """Answer one review here and now."""
         start = time.perf_counter()
         self.last_review = time.monotonic()
         try:
-            answered = reviewer.answer(body, path)
-        except BadReview as error:
-            return self._bad(error)
+            answered = reviewer.answer(body, path, late)
         except Exception as error:  # noqa: BLE001 - a fault of ours ends this review and not the process
-            return self._crash(body, error)
-        return self._answered(answered, body, path, time.perf_counter() - start)
+            return self._failed(body, error)
+        seconds = time.perf_counter() - start
+        if seconds > DEAR_SECONDS:
+            self._dear.took_long(namespace_of(body))
+        return self._answered(answered, body, path, seconds)
+
+    def _failed(self, body: bytes, error: Exception) -> Reply:
+        """Return what a review without an answer gets."""
+        if isinstance(error, BadReview):
+            self.metrics.refused["bad_request"] += 1
+            return Reply(error.status, error.message.encode() + b"\n")
+        if isinstance(error, DeadlineError):
+            late = _too_late()
+            self.metrics.refused[late.reason] += 1
+            return late.reply
+        return self._crash(body, error)
 
     def _answered(self, answered: Answer, body: bytes, path: str, seconds: float) -> Reply:
         """Count and log an answer."""
@@ -305,10 +399,6 @@ class Edge:
             self._seen(body, path, answered.namespace)
         return Reply(200, answered.body, JSON_TYPE)
 
-    def _bad(self, error: BadReview) -> Reply:
-        self.metrics.refused["bad_request"] += 1
-        return Reply(error.status, error.message.encode() + b"\n")
-
     def _crash(self, body: bytes, error: Exception) -> Reply:
         self.metrics.refused["crash"] += 1
         place = _place(error)
@@ -318,30 +408,32 @@ class Edge:
         return Reply(500, crashed(body), JSON_TYPE)
 
     async def _send(self, request: web.BaseRequest, connection: Connection, reply: Reply) -> _Done:
-        transport = connection.transport
-        if transport is None:
+        if connection.flushing is not None:
+            await connection.flushing
+        if connection.transport is None:
             return _CLOSE
         keep = not (reply.close or self.draining) and request.keep_alive and request.version == HttpVersion11
         top = head(reply, keep=keep)
-        transport.write(top if request.method == "HEAD" else top + reply.body)
-        if connection.writing_paused:
-            return await self._flush(connection, transport, keep=keep)
-        return _KEEP if keep else _CLOSE
-
-    async def _flush(self, connection: Connection, transport: asyncio.Transport, *, keep: bool) -> _Done:
-        """Wait until the client has taken its answer, which may not take for ever."""
-        try:
-            async with asyncio.timeout(self.limits.write_seconds):
-                await StreamWriter(connection, asyncio.get_running_loop()).drain()
-        except (TimeoutError, ConnectionError):
-            self.metrics.connections_evicted["answer"] += 1
-            transport.abort()
+        whole = top if request.method == "HEAD" else top + reply.body
+        flushing = connection.send(whole, time.monotonic())
+        if flushing is not None and not await flushing:
             return _CLOSE
         return _KEEP if keep else _CLOSE
 
 
+def _share(size: int) -> float:
+    """Return the share of the memory in flight that a body of so many bytes may help to fill."""
+    if size > LARGE_BODY:
+        return WAITING_SHARE
+    return TIGHT if size > SMALL_BODY else 1.0
+
+
+def _too_late() -> Refusal:
+    return Refusal("deadline", unavailable("the API server does not wait for this any more"))
+
+
 def _is_plain(request: web.BaseRequest) -> bool:
-    """Tell whether nothing in a head asks for more than an answer on a connection that is kept."""
+    """Return whether nothing in a head asks for more than an answer on a connection that is kept."""
     headers = request.headers
     return (
         request.method == "POST"
@@ -357,9 +449,9 @@ def _fields(answered: Answer, seconds: float) -> dict[str, Any]:
         "message": "review answered",
         "outcome": answered.outcome,
         "reason": answered.reason,
-        "namespace": answered.namespace,
-        "name": answered.name,
-        "uid": answered.uid,
+        "namespace": cut(answered.namespace),
+        "name": cut(answered.name),
+        "uid": cut(answered.uid),
         "ms": round(seconds * 1000, 3),
     }
     if answered.message and answered.reason != "undecodable":  # that one quotes the whole body

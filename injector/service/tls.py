@@ -1,4 +1,4 @@
-"""PEM texts in, a checked key pair and its SSL context out. Knows no files and no sockets.
+"""PEM texts in, a checked key pair and its SSL context out.
 
 A pair is checked in full before it serves, and gets a fresh context: loading into a context that serves keeps
 an old EC certificate beside a new RSA one, and breaks the context when the pair does not fit.
@@ -64,7 +64,7 @@ class ClientVerification:
     names: frozenset[str] = frozenset()
 
     def admits(self, certificate: dict[str, Any] | None) -> bool:
-        """Tell whether the peer's certificate, as `ssl.SSLSocket.getpeercert` shows it, is one of them."""
+        """Return whether the peer's certificate, as `ssl.SSLSocket.getpeercert` shows it, is one of them."""
         if not certificate:
             return False
         return not self.names or not self.names.isdisjoint(_names_of_peer(certificate))
@@ -109,8 +109,8 @@ def load_pair(
 def outer_context(current: Callable[[], KeyPair], *, ask_clients: bool = False) -> ssl.SSLContext:
     """Return the context to listen with: each handshake swaps in the context of the ``current`` pair.
 
-    Whether clients are asked for a certificate is the outer context's to say; which CA they are held to, the
-    inner one's.
+    Whether clients must have a certificate is the outer context's to say; which CA they are held to, the
+    inner one's. Whoever has none costs a handshake and no connection.
     """
 
     def swap(connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
@@ -118,7 +118,7 @@ def outer_context(current: Callable[[], KeyPair], *, ask_clients: bool = False) 
 
     context = _bare_context()
     if ask_clients:
-        context.verify_mode = ssl.CERT_OPTIONAL
+        context.verify_mode = ssl.CERT_REQUIRED
     # Called for every ClientHello, also for one without a name (a probe by IP address).
     context.sni_callback = swap
     return context
@@ -130,7 +130,7 @@ def parse_ca(pem: bytes, *, source: str = "") -> tuple[x509.Certificate, ...]:
 
 
 def verifies(bundle: Iterable[x509.Certificate], pair: KeyPair) -> bool:
-    """Tell whether a client that trusts ``bundle`` accepts the pair's chain (signatures and dates alone)."""
+    """Return whether a client that trusts ``bundle`` accepts the pair's chain, by signatures alone."""
     chain = x509.load_pem_x509_certificates(pair.chain_pem)
     return any(_issued(authority, certificate) for authority in bundle for certificate in chain)
 
@@ -228,7 +228,7 @@ def _context(
 ) -> ssl.SSLContext:
     context = _bare_context()
     if clients is not None:
-        context.verify_mode = ssl.CERT_OPTIONAL  # a probe has none; where a review is posted, it is asked for
+        context.verify_mode = ssl.CERT_REQUIRED
         context.load_verify_locations(cadata=clients.ca_pem)
     try:
         with _readable_path(key_pem.rstrip() + b"\n" + chain_pem) as path:

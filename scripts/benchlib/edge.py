@@ -29,7 +29,7 @@ class Parsing:
         response = {"allowed": True, "patchType": "JSONPatch", "patch": NOTHING}
         self._fixed = orjson.dumps({"response": response, "padding": "x" * FLOOR_BYTES})
 
-    def answer(self, body: bytes, path: str) -> Answer:  # noqa: ARG002 - the service's signature
+    def answer(self, body: bytes, path: str, late: object = None) -> Answer:  # noqa: ARG002 - the service's
         """Read the few fields that the log line needs, and no more."""
         request: dict[str, Any] = orjson.loads(body)["request"]
         return Answer(

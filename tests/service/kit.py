@@ -9,6 +9,8 @@ import json
 import shutil
 import ssl
 import subprocess
+import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,11 +20,12 @@ from typing import Any
 import orjson
 import trustme
 
-from injector.errors import BadReview, ConfigError
+from injector.errors import BadReview, ConfigError, DeadlineError
 from injector.injection.inject import Answer as Answered
 from injector.service.generation import Texts
 from injector.service.options import Drain, ServiceOptions
 from injector.service.process import Service
+from injector.service.reviews import Late
 from tests.conftest import PATIENCE
 
 NAME = "sidecar-injector.istio-system.svc"
@@ -35,7 +38,7 @@ class FakeReviewer:
         self.config = config
         self.values = values
 
-    def answer(self, body: bytes, path: str) -> Answered:
+    def answer(self, body: bytes, path: str, late: Late | None = None) -> Answered:
         try:
             review = orjson.loads(body)
             uid, pod = review["request"]["uid"], review["request"]["object"]
@@ -91,6 +94,37 @@ def load_fake(texts: Texts, options: ServiceOptions) -> FakeReviewer:
     if texts.config.startswith("crashes"):
         raise RuntimeError("a bug in the loader")
     return FakeReviewer(texts.config, texts.values)
+
+
+class GatedReviewer(FakeReviewer):
+    """Waits where a pod says so: ``slow`` until the gate is open, ``patient`` until the caller is gone.
+
+    ``threads`` has the name of the thread that answered, by uid.
+    """
+
+    def __init__(self, config: str = "gated") -> None:
+        super().__init__(config)
+        self.gate = threading.Event()
+        self.entered = threading.Event()
+        self.threads: dict[str, str] = {}
+
+    def answer(self, body: bytes, path: str, late: Late | None = None) -> Answered:
+        annotations = orjson.loads(body)["request"]["object"]["metadata"]["annotations"]
+        if "slow" in annotations:
+            self.entered.set()
+            assert self.gate.wait(60)
+        if "patient" in annotations:
+            assert late is not None
+            while not late():
+                self.gate.wait(0.01)
+            raise DeadlineError
+        if "dear" in annotations:
+            begin = time.thread_time()
+            while time.thread_time() - begin < float(annotations["dear"]):
+                pass
+        answered = super().answer(body, path)
+        self.threads[answered.uid] = threading.current_thread().name
+        return answered
 
 
 class Mount:
@@ -237,12 +271,15 @@ class Running:
     def port(self) -> int:
         return self.service.ports[0]
 
-    async def connect(self, *, context: ssl.SSLContext | None = None, name: str = NAME) -> Client:
+    async def connect(
+        self, *, context: ssl.SSLContext | None = None, name: str = NAME, peer: str = "127.0.0.1"
+    ) -> Client:
         reader, writer = await asyncio.open_connection(
             "127.0.0.1",
             self.port,
             ssl=context or client_context(self.ca),
             server_hostname=name,
+            local_addr=(peer, 0),
             limit=1 << 24,
         )
         client = Client(reader, writer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import socket
 import ssl
 import statistics
@@ -82,6 +83,19 @@ class Process:
         with contextlib.closing(connection):
             connection.request("GET", path)
             return connection.getresponse().status
+
+    def page(self, path: str) -> str:
+        """Return a page of the monitoring port."""
+        connection = HTTPConnection("127.0.0.1", self.ports[1], timeout=20)
+        with contextlib.closing(connection):
+            connection.request("GET", path)
+            return connection.getresponse().read().decode()
+
+    def ignored(self) -> set[str]:
+        """Return the names of the signals that the process ignores or handles."""
+        status = Path(f"/proc/{self.popen.pid}/status").read_text()
+        masks = [int(status.partition(f"{name}:")[2].split()[0], 16) for name in ("SigIgn", "SigCgt")]
+        return {each.name for each in signal.Signals if (masks[0] | masks[1]) >> (each - 1) & 1}
 
     def peak_mib(self) -> float:
         """Return the most memory that the process ever had."""

@@ -135,10 +135,10 @@ async def test_an_idle_connection_is_closed_after_its_time_and_not_before(start:
         await client.request(body=a_review())
     edge = service.service._edge
     (connection,) = edge.connections
-    await edge.evict_slow()
+    await edge.connections.evict_slow()
     assert connection.connected
     connection.rested -= 61
-    await edge.evict_slow()
+    await edge.connections.evict_slow()
     assert await client.closed()
     assert not service.service.metrics.connections_evicted
 
@@ -156,4 +156,3 @@ async def test_a_client_that_does_not_take_its_answers_is_cut_off(start: Start) 
             lambda: metrics.outcomes.total() > before or metrics.connections_evicted["answer"] > 0  # noqa: B023
         )
     await service.until(lambda: not service.service._edge.connections)
-    assert not service.service._edge._flushing

@@ -6,7 +6,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 
-from injector.service.drain import until_quiet
+from injector.service.drain import Leaving, until_quiet
 from injector.service.options import Drain
 from tests.conftest import PATIENCE
 
@@ -50,7 +50,22 @@ async def test_a_last_review_is_followed_by_quiet() -> None:
     assert await took(edge, Drain(minimum=0.3, quiet=0.3, maximum=10 * PATIENCE)) >= 0.5
 
 
-async def test_a_second_signal_ends_the_wait() -> None:
+async def test_a_hurry_ends_the_wait() -> None:
     at_once = asyncio.Event()
     asyncio.get_running_loop().call_later(0.1, at_once.set)
     await took(Edge(), Drain(minimum=10 * PATIENCE, maximum=10 * PATIENCE), at_once)
+
+
+def test_a_sigterm_after_a_sigint_ends_it_whatever_the_minimum_is() -> None:
+    leaving = Leaving(times=Drain(minimum=600))
+    assert leaving.interrupt() == "short drain"
+    assert not leaving.now.is_set()
+    assert leaving.terminate() == "the end"
+    assert leaving.now.is_set()
+
+
+def test_a_sigint_after_a_sigterm_shortens_the_drain_and_the_next_ends_it() -> None:
+    leaving = Leaving(times=Drain(minimum=600))
+    assert [leaving.terminate(), leaving.terminate()] == ["drain", "nothing, the drain has just begun"]
+    assert not leaving.hurry.is_set()
+    assert [leaving.interrupt(), leaving.interrupt()] == ["short drain", "the end"]

@@ -98,6 +98,51 @@ def test_whatever_is_passed_the_line_is_json(path: Path) -> None:
     assert line["text"] == '"\n\u2028'
 
 
+def test_what_is_written_is_no_longer_counted(path: Path) -> None:
+    log = opened(path)
+    log.info("x")
+    log.close()
+    assert log.pending == 0
+
+
+def test_the_text_of_a_field_is_cut(path: Path) -> None:
+    log = opened(path)
+    log.info("x", reason="r" * 5000, count=5)
+    log.close()
+    (line,) = lines(path)
+    assert (line["reason"], line["count"]) == ("r" * 1024 + "…", 5)
+
+
+def test_what_rooms_of_ours_say_has_its_fields_and_follows_the_level(path: Path) -> None:
+    log = opened(path)
+    said = logging.getLogger("injector.registration.reconciler")
+    said.debug("not asked for")
+    said.info("caBundle written", extra={"fields": {"configuration": "sidecars"}})
+    logging.getLogger("kubernetes").info("not ours")
+    logging.getLogger("injector2").info("not ours either")
+    log.close()
+    (line,) = lines(path)
+    del line["time"]
+    assert line == {
+        "level": "info",
+        "message": "caBundle written",
+        "logger": "injector.registration.reconciler",
+        "configuration": "sidecars",
+    }
+    said.info("nobody listens any more")
+
+
+@pytest.mark.parametrize("level", ["debug", "warning"])
+def test_what_rooms_of_ours_say_is_left_out_below_the_level(path: Path, level: str) -> None:
+    log = opened(path, level)
+    said = logging.getLogger("injector.registration.reconciler")
+    for say in (said.debug, said.info, said.warning, said.critical):
+        say("x")
+    log.close()
+    shown = ["debug", "info", "warning", "error"] if level == "debug" else ["warning", "error"]
+    assert [line["level"] for line in lines(path)] == shown
+
+
 def test_lines_of_many_threads_come_whole(path: Path) -> None:
     log = opened(path)
     threads = [threading.Thread(target=lambda: [log.info("x", n=n) for n in range(500)]) for _ in range(4)]
@@ -129,11 +174,12 @@ def test_lines_that_come_while_the_last_batch_is_written_are_not_lost(
 
 
 def test_a_reader_that_stopped_costs_lines_and_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logs, "PENDING_LINES", 100)
+    monkeypatch.setattr(logs, "PENDING_BYTES", 200_000)
     reading, writing = os.pipe()
     writer = LineWriter(writing)
     for _ in range(400):
         writer.write(b"x" * 2000 + b"\n")
+        assert writer.size <= 200_000
     assert writer.dropped
     os.close(reading)  # the write that waits ends, and so does the thread
     writer.close()

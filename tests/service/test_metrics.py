@@ -123,3 +123,22 @@ async def test_promtool_finds_no_fault_in_a_replica_that_works(start: Start, tmp
         re.findall(r"^sidecar_injector_(\w+)", text, re.MULTILINE)
     )
     promtool(text)
+
+
+async def test_what_the_registration_does_is_in_the_log_with_its_fields(start: Start, tmp_path: Path) -> None:
+    async with fake_api() as api:
+        entry = {"name": "sidecar-injector.istio.io", "clientConfig": {"url": "https://x"}}
+        await api.put(COLLECTION, {"metadata": {"name": "sidecars"}, "webhooks": [entry]})
+        cluster = {"kubeconfig": str(kubeconfig(api, tmp_path)), "identity": "a"}
+        parts = parts_of({**cluster, "ca_life": 3600, "grace": 60})
+        service = await start(parts=parts, tls_certificate=None, tls_key=None)
+        await service.until(lambda: any(line["message"] == "caBundle written" for line in service.lines()))
+    (line,) = [line for line in service.lines() if line["message"] == "caBundle written"]
+    assert (line["level"], line["configuration"], line["webhook"], line["writes"]) == (
+        "info",
+        "sidecars",
+        "sidecar-injector.istio.io",
+        1,
+    )
+    assert [line for line in service.lines() if "renewed" in line["message"]]
+    assert "-----BEGIN" not in service.log.read_text()

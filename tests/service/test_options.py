@@ -16,6 +16,7 @@ def test_the_defaults_are_these() -> None:
     assert (options.port, options.monitoring_port) == (443, 15014)
     limits = Limits()
     assert limits.body_bytes == 8 << 20
+    assert limits.in_flight_bytes is None
     assert limits.keepalive_seconds >= 120
     assert max(limits.handshake_seconds, limits.head_seconds, limits.body_seconds) <= 10
     assert options.drain == Drain(minimum=10, quiet=3, maximum=60, in_flight=10)
@@ -29,6 +30,8 @@ FAULTS = {
     "client names are checked only together with a client CA": {"client_names": ("x",)},
     "more than 0 seconds": {"recheck_seconds": 0.0},
     "quiet must not be negative": {"drain": Drain(quiet=-1)},
+    "in_flight_bytes must not be negative": {"limits": Limits(in_flight_bytes=-1)},
+    "trusted peer '10.0.0.0/33' is not an IP address": {"trusted_peers": ("10.0.0.1", "10.0.0.0/33")},
     "connections must not be negative": {"limits": Limits(connections=-1)},
 }
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import PATIENCE
 from tests.service.kit import NAME, a_review
-from tests.service.processes import Launch
+from tests.service.processes import Launch, Process
 
 
 def post(connection: ssl.SSLSocket, uid: str) -> bytes:
@@ -59,19 +59,84 @@ def test_sigterm_drains_closes_and_exits_with_zero(launch: Launch) -> None:
     assert [line["message"] for line in process.lines()][-1] == "stopped"
 
 
-def test_a_second_sigterm_stops_at_once(launch: Launch) -> None:
-    process = launch(drain={**QUICK, "minimum": 10 * PATIENCE, "maximum": 10 * PATIENCE})
-    process.popen.send_signal(signal.SIGTERM)
-    while "stopping" not in process.text():
+def heard(process: Process, count: int) -> list[tuple[str, str]]:
+    """Wait until the process has said what so many signals lead to; return it."""
+    deadline = time.monotonic() + 60
+    while True:
+        lines = [line for line in process.lines() if line["message"] == "a signal came"]
+        if len(lines) >= count:
+            return [(line["signal"], line["leads_to"]) for line in lines]
+        assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_a_second_sigterm_in_the_minimum_of_the_drain_is_not_heard(launch: Launch) -> None:
+    process = launch(drain={**QUICK, "minimum": 600, "maximum": 600})
+    for number in (1, 2, 3):
+        process.popen.send_signal(signal.SIGTERM)
+        heard(process, number)
+    with process.connect() as connection:
+        assert b"Connection: close" in post(connection, "still")
+    process.popen.send_signal(signal.SIGINT)
+    assert process.end() == 0
+    ignored = ("SIGTERM", "nothing, the drain has just begun")
+    assert heard(process, 4) == [("SIGTERM", "drain"), ignored, ignored, ("SIGINT", "short drain")]
+
+
+def test_a_second_sigterm_after_the_minimum_of_the_drain_ends_it(launch: Launch) -> None:
+    process = launch(drain={**QUICK, "minimum": 0.1, "quiet": 600, "maximum": 600})
     process.popen.send_signal(signal.SIGTERM)
+    sent = 1
+    while heard(process, sent)[-1] != ("SIGTERM", "the end"):
+        process.popen.send_signal(signal.SIGTERM)
+        sent += 1
     assert process.end() == 0
 
 
-def test_ctrl_c_stops_at_once(launch: Launch) -> None:
+def test_ctrl_c_finishes_what_is_in_flight_and_a_second_one_does_not(launch: Launch) -> None:
+    process = launch(drain={**QUICK, "minimum": 600, "in_flight": 600}, limits={"body_seconds": 600})
+    with process.connect() as connection:
+        connection.sendall(
+            b"POST /inject HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 1000\r\n\r\n{"
+        )
+        while "sidecar_injector_reviews_waiting 1.0" not in process.page("/metrics"):
+            time.sleep(0.01)
+        process.popen.send_signal(signal.SIGINT)
+        heard(process, 1)
+        assert process.status("/healthz/ready") == 503
+        process.popen.send_signal(signal.SIGINT)
+        assert process.end() == 0
+    assert heard(process, 2) == [("SIGINT", "short drain"), ("SIGINT", "the end")]
+
+
+def test_ctrl_c_with_nothing_in_flight_ends_the_process(launch: Launch) -> None:
     process = launch()
     process.popen.send_signal(signal.SIGINT)
     assert process.end() == 0
+
+
+def test_sighup_reads_the_mounted_files_again_and_ends_nothing(launch: Launch) -> None:
+    process = launch(drain=QUICK)
+    process.config.swap({"config": "second", "values": "{}"})
+    process.popen.send_signal(signal.SIGHUP)
+    assert heard(process, 1) == [("SIGHUP", "the mounted files are read again")]
+    while "new files serve" not in process.text():
+        time.sleep(0.01)
+    with process.connect() as connection:
+        assert b"200 OK" in post(connection, "after")
+    process.popen.send_signal(signal.SIGTERM)
+    assert process.end() == 0
+
+
+def test_sighup_during_the_start_does_not_end_it(launch: Launch) -> None:
+    process = launch(wait=False)
+    while process.popen.poll() is None and "serving" not in process.text():
+        if "SIGHUP" in process.ignored():
+            process.popen.send_signal(signal.SIGHUP)
+        time.sleep(0.005)
+    process.wait_until_serving()
+    assert process.status("/healthz/ready") == 200
 
 
 @pytest.mark.parametrize("uvloop", [True, False])

@@ -156,7 +156,7 @@ async def test_a_chunked_body_over_the_cap_is_refused_while_it_is_read(start: St
     for _ in range(20):
         client.writer.write(b"10000\r\n" + b"x" * 65536 + b"\r\n")
     assert (await client.answer()).status == 413
-    assert service.service._edge.buffered == 0
+    assert service.service._edge.memory.bodies == 0
 
 
 async def test_a_review_of_three_mebibytes_is_answered_as_a_small_one_is(start: Start) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ssl
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import trustme
 
 from injector.errors import ConfigError
 from injector.service.tls import ClientVerification, KeyPair, load_pair, parse_ca, verifies
-from tests.service.kit import NAME, Start, a_pair, a_review, client_context
+from tests.service.kit import NAME, Running, Start, a_pair, a_review, client_context
 
 
 def load(files: dict[str, bytes], **more: object) -> KeyPair:
@@ -113,25 +114,54 @@ def test_a_verification_admits_names_of_subject_and_of_san() -> None:
     assert ClientVerification(ca_pem="").admits({"subject": ((("commonName", "anybody"),),)})
 
 
-@pytest.mark.parametrize("uvloop", [True, False])
-async def test_clients_are_asked_for_a_certificate_where_reviews_are_posted(
-    start: Start, ca: trustme.CA, tmp_path: object, uvloop: bool
+async def refused(service: Running, context: ssl.SSLContext) -> bool:
+    """Return whether the service ends the connection instead of answering."""
+    try:
+        client = await service.connect(context=context)
+        await client.request(body=a_review())
+    except (ssl.SSLError, ConnectionError, EOFError):
+        return True
+    return False
+
+
+async def test_without_a_client_certificate_there_is_no_handshake(
+    start: Start, ca: trustme.CA, tmp_path: Path
 ) -> None:
     clients = trustme.CA()
-    file = tmp_path / "clients.crt"  # type: ignore[operator]
+    file = tmp_path / "clients.crt"
     file.write_bytes(clients.cert_pem.bytes())
     service = await start(client_ca=file, client_names=("apiserver",))
+    metrics = service.service.metrics
 
-    assert (await service.post(a_review())).status == 403
-    assert (await service.post(b"", method="GET", target="/healthz")).status == 200
+    assert await refused(service, client_context(ca))
+    stranger = client_context(ca)
+    trustme.CA().issue_cert("apiserver").configure_cert(stranger)
+    assert await refused(service, stranger)
+    await service.until(lambda: metrics.handshakes_failed["certificate"] == 2)
+    assert not service.service._edge.connections
+    assert metrics.refused["forbidden"] == 0
+    assert (await service.get("/healthz/ready")).status == 200
+
     for name, status in (("apiserver", 200), ("somebody", 403)):
         context = client_context(ca)
         clients.issue_cert(common_name=name).configure_cert(context)
         client = await service.connect(context=context)
         assert (await client.request(body=a_review())).status == status
+        assert (await client.request("GET", "/healthz")).status == 200
+    assert metrics.refused["forbidden"] == 1
 
+
+async def test_a_new_client_ca_counts_from_the_next_handshake(
+    start: Start, ca: trustme.CA, tmp_path: Path
+) -> None:
+    old, new = trustme.CA(), trustme.CA()
+    file = tmp_path / "clients.crt"
+    file.write_bytes(old.cert_pem.bytes())
+    service = await start(client_ca=file)
     context = client_context(ca)
-    trustme.CA().issue_cert("apiserver").configure_cert(context)
-    with pytest.raises((ssl.SSLError, ConnectionError, EOFError)):
-        await (await service.connect(context=context)).request(body=a_review())
-    assert service.service.metrics.refused["forbidden"] == 2
+    new.issue_cert("apiserver").configure_cert(context)
+    assert await refused(service, context)
+    before = service.service.mounted.pair.value
+    file.write_bytes(new.cert_pem.bytes())
+    await service.until(lambda: service.service.mounted.pair.value is not before)
+    assert not await refused(service, context)

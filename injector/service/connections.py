@@ -1,0 +1,130 @@
+"""The open connections of one port, and which are closed when: the slow, the idle, the least needed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Final
+
+from injector.service.room import dispensable, first_of, of_the_fullest, settled
+
+if TYPE_CHECKING:  # each of the two has the other
+    from injector.service.connection import Connection
+    from injector.service.server import Edge
+
+EVICTED_AT_ONCE: Final = 16
+"""Connections closed in one turn of the loop: four hundred that came together held it for 30 ms."""
+
+RELIEF_SECONDS: Final = 0.05
+"""Least time between two looks at all connections for memory that can be had: one takes up to 2 ms."""
+
+PRESSED_SECONDS: Final = 0.5
+"""How long an answer may wait for its client while memory is tight: a megabyte at 16 Mbit/s."""
+
+CROWDED: Final = 0.5
+"""Share of the memory in flight above which connections that nobody misses are closed for what is refused."""
+
+
+class Connections:
+    """The connections of an edge; ``trusted`` tells whose are never closed to make room for others'."""
+
+    def __init__(self, edge: Edge, trusted: Callable[[str], bool]) -> None:
+        self._edge = edge
+        self._trusted = trusted
+        self._open: set[Connection] = set()
+        self._relieved = 0.0
+
+    def __len__(self) -> int:
+        """Return how many are open."""
+        return len(self._open)
+
+    def __iter__(self) -> Iterator[Connection]:
+        """Go over those that are open."""
+        return iter(self._open)
+
+    def __contains__(self, connection: object) -> bool:
+        """Return whether it is open."""
+        return connection in self._open
+
+    def add(self, connection: Connection) -> None:
+        """Count one more."""
+        self._open.add(connection)
+
+    def discard(self, connection: Connection) -> None:
+        """Forget one that is closed."""
+        self._open.discard(connection)
+
+    def evict(self, connection: Connection, reason: str) -> None:
+        """Close one, for one of the reasons that the metric has."""
+        self._edge.metrics.connections_evicted[reason] += 1
+        self._open.discard(connection)
+        connection.abort()
+
+    async def evict_slow(self) -> None:
+        """Close those that are late with what they have to send or to take, or idle; called once a second."""
+        ended = 0
+        for connection in list(self._open):
+            now = time.monotonic()
+            lateness = connection.slow(now) or self._unread(connection, now)
+            if lateness is not None:
+                self.evict(connection, lateness)
+            elif connection.idle(now):
+                connection.force_close()
+            else:
+                continue
+            ended += 1
+            if ended % EVICTED_AT_ONCE == 0:
+                await asyncio.sleep(0)
+
+    def _unread(self, connection: Connection, now: float) -> str | None:
+        """Name it when a client has not taken its answers in time; count them no more where it has."""
+        if not connection.unread:
+            return None
+        if connection.has_taken_all():
+            connection.read_all()
+            return None
+        # What is being written in pieces has its own deadline.
+        late = connection.flushing is None and now - connection.wrote > self._edge.limits.write_seconds
+        return "answer" if late else None
+
+    def make_room(self, newcomer: str, opening: int | None = None) -> bool:
+        """Close connections so that one of ``newcomer`` can be opened; return whether any was.
+
+        They are those that nobody misses. With ``opening``, the number of handshakes that the newcomer has
+        under way, they are those of the peer that has the most, if that has more.
+        """
+        now, trusted = time.monotonic(), self._trusted
+        if opening is None:
+            going = dispensable(self._open, now=now, trusted=trusted)
+        else:
+            going = of_the_fullest(self._open, newcomer, opening=opening, now=now, trusted=trusted)
+        going = first_of(going, EVICTED_AT_ONCE, now=now)
+        for connection in going:
+            self.evict(connection, "room")
+        return bool(going)
+
+    def relieve(self) -> None:
+        """Have memory back for what would be refused.
+
+        First what was taken meanwhile is counted no more. Then connections are closed: those that nobody
+        misses, and those that do not take their answers, which have less patience now.
+        """
+        now = time.monotonic()
+        if now - self._relieved < RELIEF_SECONDS:
+            return
+        self._relieved = now
+        unread = [connection for connection in self._open if connection.unread]
+        for connection in unread:
+            if connection.has_taken_all():
+                connection.read_all()
+        memory = self._edge.memory
+        if memory.used <= memory.limit * CROWDED:
+            return
+        # One that has asked nothing yet may be a caller's, and is closed soon if it is not.
+        going = [each for each in dispensable(self._open, now=now, trusted=self._trusted) if each.served]
+        for connection in settled(going, now=now)[:EVICTED_AT_ONCE]:
+            self.evict(connection, "memory")
+        for connection in unread:
+            if connection.unread and now - connection.wrote > PRESSED_SECONDS and memory.used > memory.tight:
+                self.evict(connection, "answer")

@@ -1,0 +1,70 @@
+"""What `serve` takes on its command line and says at its start."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+
+
+def lines_until_serving(path: Path, popen: subprocess.Popen[bytes]) -> list[dict[str, object]]:
+    deadline = time.monotonic() + 60
+    while True:
+        lines = [json.loads(line) for line in path.read_text().split("\n")[:-1]]
+        if any(line["message"] == "serving" for line in lines):
+            return lines
+        assert popen.poll() is None, path.read_text()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_it_says_what_may_be_in_flight_and_what_is_left_out(run: Run, tmp_path: Path) -> None:
+    assert run("certs").returncode == 0
+    log = tmp_path / "log"
+    arguments = (
+        *("serve", "--address", "127.0.0.1", "--port", "0"),
+        *("--monitoringAddress", "127.0.0.1", "--monitoringPort", "0"),
+        *("--tlsCertFile", "certs/tls.crt", "--tlsKeyFile", "certs/tls.key"),
+        *("--inFlightMemory", "48Mi", "--trustedPeers", "10.0.0.0/8", "--trustedPeers", "fd00::1"),
+    )
+    outside = {name: value for name, value in os.environ.items() if name != "KUBERNETES_SERVICE_HOST"}
+    with log.open("wb") as stderr:
+        popen = subprocess.Popen(
+            [sys.executable, "-m", "injector", *arguments], cwd=tmp_path, stderr=stderr, env=outside
+        )
+    try:
+        lines = lines_until_serving(log, popen)
+        popen.send_signal(signal.SIGINT)
+        assert popen.wait(timeout=60) == 0
+    finally:
+        popen.kill()
+        popen.wait()
+    assert [line["in_flight_mib"] for line in lines if line["message"] == "serving"] == [48]
+    assert [line["level"] for line in lines if line["message"].startswith("not in a cluster")] == ["info"]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--inFlightMemory", "64MB", "'64MB' is not a size; write 64Mi, 100M"),
+        ("--trustedPeers", "10.0.0.0/33", "trusted peer '10.0.0.0/33' is not an IP address or a network"),
+    ],
+)
+def test_a_value_that_cannot_be_is_named(run: Run, option: str, value: str, words: str) -> None:
+    result = run("serve", "--tlsCertFile", "x", "--tlsKeyFile", "y", option, value)
+    assert result.returncode
+    assert words in result.stderr
+
+
+def test_the_help_says_what_signals_do(run: Run) -> None:
+    words = " ".join(run("serve", "--help").stdout.split())
+    assert "SIGHUP reads the mounted files again." in words
+    assert "--inFlightMemory" in words

@@ -1,0 +1,241 @@
+"""Large, dear and late reviews: what is in flight is bounded, and nobody else waits for them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import orjson
+import pytest
+
+from injector.service.beside import REMEMBERED_SECONDS
+from injector.service.memory import in_flight_limit
+from injector.service.options import Limits
+from tests.service.kit import NAME, Client, GatedReviewer, Running, Start, a_review, client_context
+from tests.service.processes import Launch
+
+LARGE = 400_000
+
+
+@pytest.fixture
+def gated() -> GatedReviewer:
+    return GatedReviewer()
+
+
+async def begin(service: Running, gated: GatedReviewer) -> asyncio.Task[object]:
+    """Have a large review answered that does not end before the gate is open."""
+    task: asyncio.Task[object] = asyncio.create_task(service.post(a_review("first", size=LARGE, slow="x")))
+    assert await asyncio.to_thread(gated.entered.wait, 60)
+    return task
+
+
+async def test_a_large_review_under_way_holds_up_nobody(start: Start, gated: GatedReviewer) -> None:
+    service = await start(load=lambda *_: gated)
+    first = await begin(service, gated)
+    client = await service.connect()
+    for number in range(20):
+        assert (await client.request(body=a_review(f"u-{number}"))).status == 200
+    for page in ("/healthz/live", "/healthz/ready"):
+        assert (await service.get(page)).status == 200
+    assert not first.done()
+    gated.gate.set()
+    answer = await first
+    assert answer.json["response"]["uid"] == "first"  # type: ignore[attr-defined]
+    assert gated.threads["first"].startswith("large-review")
+    assert gated.threads["u-19"] == "MainThread"
+
+
+async def test_one_that_waits_for_its_turn_is_answered_by_its_deadline(
+    start: Start, gated: GatedReviewer
+) -> None:
+    service = await start(load=lambda *_: gated)
+    first = await begin(service, gated)
+    answer = await service.post(a_review(size=LARGE), target="/inject?timeout=1s")
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+    assert service.service.metrics.refused["deadline"] == 1
+    gated.gate.set()
+    await first
+    assert (await service.post(a_review("after", size=LARGE))).status == 200
+    assert service.service._edge.memory.bodies == 0
+
+
+async def test_a_review_that_takes_until_its_deadline_is_given_up(start: Start, gated: GatedReviewer) -> None:
+    service = await start(load=lambda *_: gated)
+    for size in (LARGE, 0):
+        answer = await service.post(a_review(size=size, patient="x"), target="/inject?timeout=200ms")
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+    assert service.service.metrics.refused["deadline"] == 2
+    assert not service.service.metrics.outcomes
+
+
+async def test_a_namespace_that_waits_with_many_lets_others_before_it(
+    start: Start, gated: GatedReviewer
+) -> None:
+    service = await start(load=lambda *_: gated)
+    first = await begin(service, gated)
+    many = [
+        asyncio.create_task(service.post(a_review(f"many-{at}", size=LARGE, namespace="many")))
+        for at in range(5)
+    ]
+    edge = service.service._edge
+    await service.until(lambda: sum(map(len, edge._beside._waiting.values())) == 5)
+    other = asyncio.create_task(service.post(a_review("other", size=LARGE, namespace="other")))
+    await service.until(lambda: sum(map(len, edge._beside._waiting.values())) == 6)
+    gated.gate.set()
+    await asyncio.gather(first, other, *many)
+    order = list(gated.threads)
+    before = order[order.index("first") + 1 : order.index("other")]
+    assert len(before) <= 1, order
+
+
+async def test_a_caller_that_is_gone_has_no_turn(start: Start, gated: GatedReviewer) -> None:
+    service = await start(load=lambda *_: gated)
+    first = await begin(service, gated)
+    client = await service.connect()
+    edge = service.service._edge
+    gone = asyncio.create_task(client.request(body=a_review("gone", size=LARGE)))
+    await service.until(lambda: bool(edge._beside._waiting))
+    client.writer.transport.abort()
+    with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+        await gone
+    gated.gate.set()
+    await first
+    await service.until(lambda: not edge.connections and edge.memory.held == 0)
+    assert edge.waiting == 0
+
+
+async def test_reviews_of_a_dear_namespace_leave_the_loop(start: Start, gated: GatedReviewer) -> None:
+    service = await start(load=lambda *_: gated)
+    client = await service.connect()
+    for number in range(3):
+        body = a_review(f"dear-{number}", namespace="dear", dear="0.3")
+        assert (await client.request(body=body)).status == 200
+    await client.request(body=a_review("cheap", namespace="dear"))
+    await client.request(body=a_review("other", namespace="shop"))
+    assert [gated.threads[f"dear-{at}"] for at in range(2)] == ["MainThread", "MainThread"]
+    for uid in ("dear-2", "cheap"):
+        assert gated.threads[uid].startswith("large-review"), uid
+    assert gated.threads["other"] == "MainThread"
+    dear = service.service._edge._dear
+    dear._records[b"dear"].last -= REMEMBERED_SECONDS + 1
+    await client.request(body=a_review("later", namespace="dear"))
+    assert gated.threads["later"] == "MainThread"
+
+
+async def test_large_bodies_past_the_memory_in_flight_are_told_to_come_again(
+    start: Start, gated: GatedReviewer
+) -> None:
+    """Half of ten MiB is for bodies: the others' come to its end, and small reviews go on."""
+    service = await start(load=lambda *_: gated, limits=Limits(in_flight_bytes=10 << 20))
+    first = await begin(service, gated)
+    edge = service.service._edge
+    posting = [asyncio.create_task(service.post(a_review(f"{at}", size=1_000_000))) for at in range(12)]
+    await service.until(lambda: service.service.metrics.refused["overload"] >= 8)
+    assert edge.memory.bodies < 10 << 20
+    assert (await service.post(a_review("small"))).status == 200
+    gated.gate.set()
+    await first
+    answers = await asyncio.gather(*posting)
+    assert {answer.status for answer in answers} == {200, 503}
+    assert all(answer.headers["Retry-After"] == "1" for answer in answers if answer.status == 503)
+    assert edge.memory.bodies == 0
+
+
+async def test_a_body_with_too_many_values_is_not_parsed(start: Start) -> None:
+    service = await start(limits=Limits(json_values=10_000))
+    body = a_review(size=LARGE)
+    assert (await service.post(body)).status == 200
+    answer = await service.post(body.replace(b"xxxx", b"x,x,"))
+    assert (answer.status, answer.body) == (413, b"the body has more than 10000 JSON values\n")
+
+
+async def test_a_body_that_no_memory_is_enough_for_is_not_asked_for_again(start: Start) -> None:
+    service = await start(limits=Limits(in_flight_bytes=8 << 20))
+    body = a_review(size=LARGE).replace(b"xxxx", b"x,x,")
+    answer = await service.post(body)
+    assert answer.status == 413
+    assert answer.body.startswith(b"parsing the body takes ")
+    assert service.service._edge.memory.bodies == 0
+
+
+async def test_the_old_object_of_a_large_update_does_not_reach_the_review(start: Start) -> None:
+    review = orjson.loads(a_review("update"))
+    pod = review["request"]["object"]
+    review["request"]["oldObject"] = {**pod, "spec": {"padding": "x" * LARGE}}
+    got: list[bytes] = []
+
+    class Keeping(GatedReviewer):
+        def answer(self, body, path, late=None):  # type: ignore[no-untyped-def]
+            got.append(body)
+            return super().answer(body, path, late)
+
+    service = await start(load=lambda *_: Keeping())
+    assert (await service.post(orjson.dumps(review))).json["response"]["uid"] == "update"
+    assert len(got[0]) < 1000
+
+
+async def refused_in_the_middle(service: Running) -> Client:
+    client = await service.connect()
+    client.writer.write(
+        b"POST /inject HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        b"Content-Length: 2000000\r\n\r\n" + b"x" * 1_000_000
+    )
+    assert (await client.answer()).status == 503
+    client.writer.write(b"x" * 1_000_000)
+    return client
+
+
+async def test_the_rest_of_a_refused_body_is_not_taken_for_a_request(start: Start) -> None:
+    service = await start(limits=Limits(in_flight_bytes=1 << 20, head_seconds=1))
+    client = await refused_in_the_middle(service)
+    assert service.service._edge.waiting == 0
+    assert (await client.request(body=a_review("next"))).json["response"]["uid"] == "next"
+    await asyncio.sleep(0)
+    assert service.service._edge.waiting == 0
+
+
+async def test_what_is_in_flight_is_shown(start: Start) -> None:
+    service = await start(limits=Limits(in_flight_bytes=64 << 20))
+    await service.connect()
+    text = (await service.get("/metrics")).body.decode()
+    assert "sidecar_injector_in_flight_limit_bytes 6.7108864e+07" in text
+    for name in ("in_flight_bytes", "body_buffered_bytes", "log_pending_bytes"):
+        assert f"\nsidecar_injector_{name} " in text
+    assert any(line.get("in_flight_mib") == 64 for line in service.lines())
+
+
+def a_large_update(megabytes: float) -> bytes:
+    """Return an update of a pod with so many environment variables that old and new are this large."""
+    review = orjson.loads(a_review("update"))
+    pod = review["request"]["object"]
+    count = int(megabytes * (1 << 20) / 2 / 50)
+    pod["spec"]["containers"][0]["env"] = [
+        {"name": f"NAME_{at:06d}", "value": f"value-{at:012d}"} for at in range(count)
+    ]
+    review["request"]["oldObject"] = pod
+    return orjson.dumps(review)
+
+
+async def test_thirty_large_updates_at_once_fit_in_the_memory_of_the_manifest(launch: Launch) -> None:
+    """What fits is answered, the rest is told to come again, and a small review beside them is answered."""
+    manifest = 256 << 20
+    limit = in_flight_limit(manifest, 70 << 20)
+    patient = dict.fromkeys(("head_seconds", "body_seconds", "review_seconds"), 100)
+    process = await asyncio.to_thread(launch, real=True, limits={"in_flight_bytes": limit, **patient})
+    body = a_large_update(6.6)
+    context = client_context(process.ca)
+
+    async def post(body: bytes) -> int:
+        address = ("127.0.0.1", process.ports[0])
+        streams = await asyncio.open_connection(*address, ssl=context, server_hostname=NAME, limit=1 << 24)
+        client = Client(*streams)
+        try:
+            return (await client.request(target="/inject", body=body)).status
+        finally:
+            await client.close()
+
+    posting = [asyncio.create_task(post(body)) for _ in range(30)]
+    assert await post(a_review("small")) == 200
+    statuses = Counter(await asyncio.gather(*posting))
+    assert set(statuses) == {200, 503}, statuses
+    assert process.peak_mib() < 0.8 * (manifest >> 20)
