@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Final
 
+from injector.digits import to_int
 from injector.errors import InjectionError
 from injector.gotemplate.quoting import quote
 from injector.injection.cidr import classic_fault, prefix_fault
@@ -77,7 +78,7 @@ def _number_fault(text: str, bits: int) -> str:
     """Return what strconv.ParseUint(text, 10, bits) says."""
     if not text.isascii() or not text.isdigit():
         reason = "invalid syntax"
-    elif int(text) >= 1 << bits:
+    elif to_int(text) >= 1 << bits:
         reason = "value out of range"
     else:
         return ""

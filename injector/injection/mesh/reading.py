@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from injector.digits import to_int
 from injector.injection.mesh.descriptors import (
     DurationType,
     EnumType,
@@ -183,7 +184,7 @@ def _integer(value: JSON, go_type: str, limits: tuple[int, int]) -> int:
     text = _number_text(value, go_type)
     if text is None:
         return 0
-    if not _INTEGER.fullmatch(text) or not limits[0] <= int(text) <= limits[1]:
+    if not _INTEGER.fullmatch(text) or not limits[0] <= to_int(text) <= limits[1]:
         raise MessageError(f"json: cannot unmarshal number {text} into Go value of type {go_type}")
     return int(text)
 
