@@ -89,3 +89,10 @@ def test_the_workload_of_1_8_has_no_owners_itself() -> None:
     pod = a_pod(ownerReferences=[], managedFields=[])
     assert "ownerReferences" not in find_workload(pod, "shop", behaviour_of("1.8")).metadata
     assert "ownerReferences" in find_workload(pod, "shop", behaviour_of("1.7")).metadata
+
+
+def test_an_owner_that_is_null_is_one_without_a_controller() -> None:
+    pod = {"metadata": {"name": "web", "generateName": "web-", "ownerReferences": [None]}}
+    assert find_workload(pod, "shop", behaviour_of("1.31")).kind == "Pod"
+    with pytest.raises(BadReview, match="an owner without `controller` crashes this Istio"):
+        find_workload(pod, "shop", behaviour_of("1.5"))
