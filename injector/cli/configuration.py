@@ -1,4 +1,4 @@
-"""Files and flags that say how to inject, to an Injector. Knows no workload."""
+"""Files and flags that say how to inject, to an Injector."""
 
 from __future__ import annotations
 
@@ -66,6 +66,7 @@ def load_injector(flags: Mapping[str, Any]) -> Injector:
         namespaces=dict(_namespaces(flags["namespace_file"])),
         proxy_configs=[*_objects(flags["proxy_config_file"], "ProxyConfig")],
         untrusted_values=flags["untrusted_values"],
+        limits=flags["review_limits"],
     )
 
 

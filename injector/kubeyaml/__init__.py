@@ -3,6 +3,7 @@
 Knows nothing of templates or pods.
 """
 
+from injector.kubeyaml.counting import count_nodes, count_values
 from injector.kubeyaml.documents import Document, documents
 from injector.kubeyaml.gojson import EncodingError, go_json
 from injector.kubeyaml.json_fault import json_fault
@@ -20,6 +21,8 @@ __all__ = [
     "Skeleton",
     "SkeletonCache",
     "Untrusted",
+    "count_nodes",
+    "count_values",
     "documents",
     "dump",
     "go_float_json",

@@ -5,7 +5,7 @@ The only module of the service that knows how an injector is loaded.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from injector.injection.inject import Answer
 from injector.injection.injector import Injector
@@ -23,9 +23,9 @@ class InjectorReviewer:
         self._texts = texts
         self._known = [*texts.proxy_configs.values()]
 
-    def answer(self, body: bytes, path: str) -> Answer:
-        """Answer one AdmissionReview; raises BadReview."""
-        return self._injector.answer(body, path)
+    def answer(self, body: bytes, path: str, late: Callable[[], bool] | None = None) -> Answer:
+        """Answer one AdmissionReview; raises BadReview, and DeadlineError once ``late`` returns True."""
+        return self._injector.answer(body, path, late=late)
 
     def refresh(self) -> None:
         """Take over ProxyConfig resources that changed; namespaces and nodes are read at each review anyway.
@@ -73,6 +73,7 @@ def load_injector(texts: Texts, options: ServiceOptions) -> InjectorReviewer:
         namespaces=texts.namespaces,
         proxy_configs=texts.proxy_configs.values(),
         untrusted_values=options.untrusted_values,
+        limits=options.review_limits,
         files=texts.files,
     )
     return InjectorReviewer(injector, texts)

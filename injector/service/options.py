@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal
 
+from injector.budget import DEFAULT_LIMITS, ReviewLimits
 from injector.errors import ConfigError
 
 MIB = 1 << 20
@@ -69,6 +70,7 @@ class ServiceOptions:
     revision: str = "default"
     environment: Mapping[str, str] = field(default_factory=dict)
     untrusted_values: Literal["scalar", "text"] = "scalar"
+    review_limits: ReviewLimits = DEFAULT_LIMITS
 
     tls_certificate: Path | None = None
     tls_key: Path | None = None

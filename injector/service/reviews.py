@@ -5,7 +5,7 @@ Of an `Answer`, the body goes to the API server; the rest is for one log line an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import orjson
@@ -16,8 +16,11 @@ from injector.injection.inject import Answer
 class Reviewer(Protocol):
     """Answers reviews from one snapshot of configuration."""
 
-    def answer(self, body: bytes, path: str) -> Answer:
-        """Answer one AdmissionReview; never waits. BadReview where the call itself is wrong."""
+    def answer(self, body: bytes, path: str, late: Callable[[], bool] | None = None) -> Answer:
+        """Answer one AdmissionReview; never waits.
+
+        Raises BadReview where the call itself is wrong, DeadlineError once ``late`` returns True.
+        """
 
     def refresh(self) -> None:
         """Take over what the cluster tells meanwhile; called once a second."""

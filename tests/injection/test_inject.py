@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from injector.budget import Budget
 from injector.errors import BadReview, InjectionError
 from injector.injection.inject import Answer, read_pod
 from injector.patch import apply
@@ -110,7 +111,7 @@ def test_fields_that_kubernetes_does_not_know_survive() -> None:
 
 def test_keys_in_another_case_are_understood_and_put_right() -> None:
     pod = {"Metadata": {"Name": "x"}, "Spec": {"Containers": [{"NAME": "app"}]}}
-    assert read_pod(pod)["spec"]["containers"][0]["name"] == "app"
+    assert read_pod(pod, Budget())["spec"]["containers"][0]["name"] == "app"
     operations = answered(legacy().review(a_review(pod)))["response"]["patch"]
     patched = apply(pod, operations)
     assert {"Metadata", "Spec"}.isdisjoint(patched)
@@ -119,7 +120,7 @@ def test_keys_in_another_case_are_understood_and_put_right() -> None:
 
 def test_a_pod_in_kubernetes_spelling_is_read_as_it_was_received() -> None:
     pod = a_pod(annotations=None, spec={"volumes": [None], "unknown": 1})
-    assert read_pod(pod) is pod
+    assert read_pod(pod, Budget()) is pod
 
 
 def test_nothing_that_was_given_is_changed() -> None:

@@ -34,7 +34,7 @@ class FakeReviewer:
         self.config = config
         self.values = values
 
-    def answer(self, body: bytes, path: str) -> Answered:
+    def answer(self, body: bytes, path: str, late: Callable[[], bool] | None = None) -> Answered:
         try:
             review = orjson.loads(body)
             uid, pod = review["request"]["uid"], review["request"]["object"]
