@@ -1,4 +1,4 @@
-"""Every exception of ours. Knows no other module of the project.
+"""Every exception of ours.
 
 InjectorError
 ├── ConfigError          configuration that cannot be used: file, line, path, reason
@@ -10,7 +10,9 @@ InjectorError
 ├── TypedError           JSON that does not fit its Go type: path, reason
 ├── DeadlineError        the caller of a review does not wait any more: answered with 503
 ├── BadReview            the call itself was wrong: HTTP status and a sentence
+├── DeadlineError        nobody waits for the answer any more: HTTP 503, to be asked again
 └── InjectionError       the pod cannot be injected: answered with 200, allowed false
+    └── LimitError       it would cost more than one review may: the limit's name
 """
 
 from __future__ import annotations
@@ -98,10 +100,6 @@ class TypedError(InjectorError):
     """JSON that does not fit the Go type it is decoded into; ``str()`` is encoding/json's wording."""
 
 
-class DeadlineError(InjectorError):
-    """The caller of a review does not wait for it any more."""
-
-
 class BadReview(InjectorError):  # noqa: N818 - the library's fixed name
     """The call was wrong, not the pod: answered with ``status`` (4xx) and ``message`` as plain text."""
 
@@ -117,3 +115,20 @@ class BadReview(InjectorError):  # noqa: N818 - the library's fixed name
 
 class InjectionError(InjectorError):
     """The pod cannot be injected: answered with 200, ``allowed: false`` and this sentence."""
+
+
+class LimitError(InjectionError):
+    """The pod needs more than the limit ``name`` lets one review have; ``str()`` says what of it does."""
+
+    def __init__(self, sentence: str, *, name: str) -> None:
+        super().__init__(sentence, name)
+        self.sentence = sentence
+        self.name = name
+
+    def __str__(self) -> str:
+        """Return the sentence, which no other is put before."""
+        return self.sentence
+
+
+class DeadlineError(InjectorError):
+    """The deadline passed while the review was answered: it says nothing about the pod, so 503 and again."""

@@ -1,13 +1,37 @@
-"""The shapes of JSON that pass between rooms. Knows nothing but typing."""
+"""The shapes of JSON that pass between rooms."""
 
 from __future__ import annotations
 
-from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
+from typing import Any, Literal, NotRequired, Self, TypeAlias, TypedDict
 
 JSON: TypeAlias = Any
 """None, bool, int, float, str, list[JSON] or dict[str, JSON], as orjson reads it."""
 
 JSONObject: TypeAlias = dict[str, Any]
+
+
+class Number(float):
+    """A number of JSON that keeps its text: an int of 64 bits or a float would not be the same number."""
+
+    __slots__ = ("text",)
+    text: str
+
+    def __new__(cls, text: str) -> Self:
+        """Take the text, which may stand for more than a float can hold."""
+        self = super().__new__(cls, text)
+        self.text = text
+        return self
+
+    def __str__(self) -> str:
+        """Return the text."""
+        return self.text
+
+    __repr__ = __str__
+
+    def __format__(self, _spec: str) -> str:
+        """Return the text."""
+        return self.text
+
 
 Pod: TypeAlias = JSONObject
 """A Pod as the API server sends it. Never mutated: a change is a new dict that shares what stays."""

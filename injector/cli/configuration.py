@@ -67,6 +67,7 @@ def load_injector(flags: Mapping[str, Any]) -> Injector:
         namespaces=dict(_namespaces(flags["namespace_file"])),
         proxy_configs=[*_objects(flags["proxy_config_file"], "ProxyConfig")],
         untrusted_values=flags["untrusted_values"],
+        limits=flags["review_limits"],
     )
 
 

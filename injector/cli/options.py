@@ -1,4 +1,4 @@
-"""Options that several commands share, in both spellings. Knows no command and reads no file.
+"""Options that several commands share, in both spellings.
 
 Istio's tools spell options ``--injectConfigFile``; most others write ``--inject-config-file``. Both work.
 """
@@ -13,6 +13,8 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from injector.budget import LIMIT_NAMES, ReviewLimits
+from injector.errors import ConfigError
 from injector.injection.releases import RELEASES
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -91,10 +93,36 @@ def release_options(command: Command) -> Command:
                 show_default=True,
                 help="Whether a pod's value can only ever be one scalar, or is parsed as text as Istio does.",
             ),
+            click.option(
+                *spelled("reviewLimit", argument="review_limits"),
+                multiple=True,
+                metavar="NAME=NUMBER",
+                callback=_checked_limits,
+                help="What one pod may use at most, e.g. templates=100; repeatable. "
+                f"Names: {', '.join(LIMIT_NAMES)}.",
+            ),
         )
     ):
         command = option(command)
     return command
+
+
+def _checked_limits(
+    _context: click.Context, option: click.Parameter, settings: Sequence[str]
+) -> ReviewLimits:
+    """Return the limits, the defaults where none is given; of one given twice the last counts."""
+    given: dict[str, int] = {}
+    for setting in settings:
+        name, _, number = setting.partition("=")
+        if name not in LIMIT_NAMES:
+            raise click.BadParameter(f"{name!r} is none of {', '.join(LIMIT_NAMES)}", param=option)
+        if not re.fullmatch("[0-9]{1,18}", number):
+            raise click.BadParameter(f"{setting!r}: write {name}=NUMBER", param=option)
+        given[name] = int(number)
+    try:
+        return ReviewLimits(**given)
+    except ConfigError as error:
+        raise click.BadParameter(error.reason, param=option) from error
 
 
 def _checked_release(_: click.Context, option: click.Parameter, value: str | None) -> str | None:

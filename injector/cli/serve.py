@@ -142,6 +142,7 @@ def service_options(flags: dict[str, Any]) -> ServiceOptions:
         revision=flags["revision"],
         environment=environment(flags["settings"]),
         untrusted_values=flags["untrusted_values"],
+        review_limits=flags["review_limits"],
         tls_certificate=None if flags["self_signed"] else files["tls_cert_file"],
         tls_key=None if flags["self_signed"] else files["tls_key_file"],
         ca_certificate=None if flags["self_signed"] else files["ca_cert_file"],

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 
+from injector.digits import to_int
 from injector.gotemplate.nodes import Number
 from injector.gotemplate.quoting import quote, unquote_rune
 
@@ -70,7 +71,8 @@ def _integer(text: str) -> int | None:
     if match is None:
         return None
     base = next(name for name in _BASES if match[name] is not None)
-    value = int(match[base].replace("_", ""), _BASES[base])
+    digits = match[base].replace("_", "")
+    value = to_int(digits) if base == "dec" else int(digits, _BASES[base])
     return -value if match["sign"] == "-" else value
 
 

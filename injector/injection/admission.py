@@ -1,7 +1,4 @@
-"""AdmissionReview bytes in and out: decode for Istio's injector of a release, encode its answer.
-
-Knows no HTTP but the status of a BadReview, and nothing of how a pod is injected.
-"""
+"""AdmissionReview bytes in and out: decode for Istio's injector of a release, encode its answer."""
 
 from __future__ import annotations
 
@@ -9,14 +6,17 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Never
 
+import msgspec
 import orjson
 
+from injector.budget import Budget
+from injector.digits import to_int
 from injector.errors import BadReview, InjectionError, YAMLError
 from injector.injection.releases import Behaviour
-from injector.json_types import JSON, JSONObject, Operation
-from injector.kubeyaml import load
+from injector.json_types import JSON, JSONObject, Number, Operation
+from injector.kubeyaml import count_nodes, count_values, load
 from injector.patch import in_key_order
 
 GROUP: Final = "admission.k8s.io"
@@ -34,6 +34,7 @@ _GO_KINDS: Final = {
     str: "string",
     int: "number",
     float: "number",
+    Number: "number",
     list: "array",
     dict: "object",
 }
@@ -77,25 +78,60 @@ def accept(body: bytes, content_type: str | None) -> None:
         raise BadReview(415, "invalid Content-Type, want `application/json`")
 
 
-def decode(body: bytes, behaviour: Behaviour) -> Review:
+def decode(body: bytes, behaviour: Behaviour, budget: Budget) -> Review:
     """Read one AdmissionReview.
 
     Raises BadReview where Istio's handler would crash or refuse the POST, UndecodableReviewError where
-    it answers that it could not read the body.
+    it answers that it could not read the body, LimitError for one of too many values.
     """
     if not body:
         raise BadReview(400, "no body found")
-    review = _parse(body)
+    budget.charge("values", count_values(body, budget.limits.values), "the review has too many JSON values")
+    review = _parse(body, budget)
+    budget.check_deadline()
+    return _decoded(review, body, behaviour)
+
+
+def _decoded(review: JSON, body: bytes, behaviour: Behaviour) -> Review:
     if isinstance(review, dict) or review is None:
         api_version, kind = _identify(review or {}, body, behaviour)
         return _request(review or {}, api_version, kind)
     raise UndecodableReviewError(_not_identified(_mismatch(review, _TYPE_META)))
 
 
+def decode_head(body: bytes) -> Review:
+    """Return what a review has to be answered by, its object left unread: it is too large to be read."""
+    try:
+        head = msgspec.json.decode(body, type=_Head)
+    except msgspec.MsgspecError:
+        return Review(uid="", namespace="", name="", object=None)
+    request = head.request
+    return Review(
+        uid=request.uid,
+        namespace=request.namespace,
+        name=request.name,
+        object=None,
+        api_version=head.api_version,
+        kind=head.kind,
+    )
+
+
+class _HeadOfRequest(msgspec.Struct):
+    uid: str = ""
+    namespace: str = ""
+    name: str = ""
+
+
+class _Head(msgspec.Struct, rename={"api_version": "apiVersion"}):
+    request: _HeadOfRequest
+    api_version: str = ""
+    kind: str = ""
+
+
 # ---- from bytes to JSON
 
 
-def _parse(body: bytes) -> JSON:
+def _parse(body: bytes, budget: Budget) -> JSON:
     """Return the JSON of a body: it is JSON where it opens with a brace, else YAML, as in Kubernetes."""
     try:
         return orjson.loads(body)
@@ -103,14 +139,48 @@ def _parse(body: bytes) -> JSON:
         pass
     text = body.decode("utf-8", "replace")
     if not body.lstrip(_SPACE).startswith(b"{"):
-        return _parse_yaml(text)
+        return _parse_yaml(text, budget)
+    values = count_values(body, budget.limits.irregular_values)
+    budget.hold("irregular_values", values, "the review is not plain JSON, and has too many values for that")
     try:
-        return _without_surrogates(json.loads(text))
+        return _without_surrogates(_exactly(text))
     except json.JSONDecodeError as error:
         raise UndecodableReviewError(_not_identified(_syntax(error))) from error
+    except _ConstantError as error:
+        raise UndecodableReviewError(_not_identified(str(error))) from error
 
 
-def _parse_yaml(text: str) -> JSON:
+class _ConstantError(ValueError):
+    """A word that Python takes for a number and JSON does not; ``str()`` is encoding/json's sentence."""
+
+
+def _exactly(text: str) -> JSON:
+    """Return the JSON of a text that orjson does not read, or not to the letter: numbers keep their text."""
+    return json.loads(text, parse_int=_integer, parse_float=Number, parse_constant=_refuse)
+
+
+def _integer(text: str) -> JSON:
+    number = to_int(text)
+    return number if -(2**63) <= number < 2**64 else Number(text)
+
+
+def _refuse(word: str) -> Never:
+    where = "in numeric literal" if word.startswith("-") else "looking for beginning of value"
+    raise _ConstantError(f"invalid character '{word.lstrip('-')[0]}' {where}")
+
+
+def object_as_written(body: bytes) -> JSON:
+    """Return the object of a review with its numbers as they are written, for an error's words."""
+    try:
+        return _without_surrogates(_exactly(body.decode("utf-8", "replace")))["request"]["object"]
+    except (ValueError, LookupError, TypeError):  # it is YAML
+        return None
+
+
+def _parse_yaml(text: str, budget: Budget) -> JSON:
+    budget.hold(
+        "nodes", count_nodes(text, budget.limits.nodes), "the review, which is YAML, has too many nodes"
+    )
     try:
         return in_key_order(load(text))
     except YAMLError as error:
@@ -230,7 +300,14 @@ def _string(request: JSONObject, key: str) -> str:
 
 def encode_operations(operations: Sequence[Operation]) -> bytes:
     """Return a JSON patch as text."""
-    return orjson.dumps(operations)
+    return orjson.dumps(operations, default=_written)
+
+
+def _written(value: object) -> orjson.Fragment:
+    """Return the text of what orjson does not know: a number of the pod that was kept as it is."""
+    if isinstance(value, Number):
+        return orjson.Fragment(value.text)
+    raise TypeError
 
 
 def encode_patch(review: Review, patch: bytes, behaviour: Behaviour) -> bytes:

@@ -12,6 +12,7 @@ from functools import cache, partial
 from operator import itemgetter
 from typing import Final
 
+from injector.digits import to_int
 from injector.errors import InjectionError
 from injector.gotemplate.quoting import quote
 from injector.injection.cidr import classic_fault, prefix_fault
@@ -80,7 +81,7 @@ def _number_fault(text: str, bits: int) -> str:
     """Return what strconv.ParseUint(text, 10, bits) says."""
     if not text.isascii() or not text.isdigit():
         reason = "invalid syntax"
-    elif int(text) >= 1 << bits:
+    elif to_int(text) >= 1 << bits:
         reason = "value out of range"
     else:
         return ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from injector.digits import to_int
 from injector.gotemplate.quoting import quote
 
 _DIGITS: Final = re.compile("[0-9]+")
@@ -31,7 +32,7 @@ def classic_fault(text: str) -> str:
         width = _width(address)
     except _AddressError:
         width = 0
-    if not slash or "%" in address or not _DIGITS.fullmatch(bits) or int(bits) > width:
+    if not slash or "%" in address or not _DIGITS.fullmatch(bits) or to_int(bits) > width:
         return f"invalid CIDR address: {text}"
     return "" if width else f"invalid CIDR address: {text}"
 
@@ -55,7 +56,7 @@ def _prefix_reason(text: str) -> str:
         return "IPv6 zones cannot be present in a prefix"
     if not _DIGITS.fullmatch(bits) or (len(bits) > 1 and bits[0] == "0"):
         return f"bad bits after slash: {quote(bits)}"
-    return "prefix length out of range" if int(bits) > width else ""
+    return "prefix length out of range" if to_int(bits) > width else ""
 
 
 def _width(address: str) -> int:

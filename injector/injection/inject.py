@@ -1,4 +1,4 @@
-"""One review in, its answer out; and the same for one pod. Knows no HTTP, no clock and no log.
+"""One review in, its answer out; and the same for one pod.
 
 Read ``answer_review``: decode → what a replica got, or decide → inject → diff → encode.
 """
@@ -9,16 +9,20 @@ import base64
 from dataclasses import dataclass
 from typing import Literal
 
-from injector.errors import InjectionError, TypedError
+from injector.budget import Budget
+from injector.errors import InjectionError, LimitError, TypedError
 from injector.injection.admission import (
     Review,
     UndecodableReviewError,
     decode,
+    decode_head,
     encode_allowed,
     encode_denied,
     encode_operations,
     encode_patch,
+    object_as_written,
 )
+from injector.injection.cost import charge_irregular, charge_pod
 from injector.injection.legacy.inject import inject_legacy
 from injector.injection.openshift import OPENSHIFT, PLATFORM
 from injector.injection.overlay.native import detect_native
@@ -42,7 +46,7 @@ class Answer:
     """One answered review.
 
     ``body`` is the AdmissionReview to send. ``reason`` comes from a fixed set: the rule that decided,
-    ``undecodable``, ``object`` or ``injection``. ``message`` is the sentence of a refusal, or the
+    ``undecodable``, ``object``, ``injection`` or ``limit``. ``message`` is the sentence of a refusal, or the
     decision's.
     """
 
@@ -55,25 +59,32 @@ class Answer:
     name: str = ""
 
 
-def answer_review(body: bytes, path: str, snapshot: Snapshot) -> Answer:
-    """Answer one AdmissionReview; raises BadReview where the call itself is wrong."""
+def answer_review(body: bytes, path: str, snapshot: Snapshot, budget: Budget) -> Answer:
+    """Answer one AdmissionReview.
+
+    Raises BadReview where the call itself is wrong, DeadlineError where nobody waits for the answer.
+    """
     behaviour = snapshot.behaviour
     try:
-        review = decode(body, behaviour)
+        review = decode(body, behaviour, budget)
+    except LimitError as error:
+        return _denied(decode_head(body), "injection", error, behaviour)
     except UndecodableReviewError as error:
         answer = encode_denied(None, str(error), behaviour)
         return Answer(body=answer, outcome="denied", reason="undecodable", message=str(error))
     try:
-        pod = read_pod(review.object, behaviour)
+        pod = read_pod(review.object, behaviour, budget)
     except InjectionError as error:
-        return _denied(review, "object", error, behaviour)
+        return _denied(review, "object", _as_written(error, body, behaviour), behaviour)
     key = _key_of(review, pod, path, snapshot) if len(body) <= LARGEST_BODY else None
     if key is not None and (known := snapshot.replicas.get(key)) is not None:
         return _injected(review, known, behaviour)
-    return _answer_anew(review, pod, path, snapshot, key)
+    return _answer_anew(review, pod, path, snapshot, key, budget)
 
 
-def _answer_anew(review: Review, pod: Pod, path: str, snapshot: Snapshot, key: Key | None) -> Answer:
+def _answer_anew(
+    review: Review, pod: Pod, path: str, snapshot: Snapshot, key: Key | None, budget: Budget
+) -> Answer:
     """Answer for a pod no replica of which is known, and remember it for those that may come."""
     behaviour = snapshot.behaviour
     namespace = namespace_of(pod, review.namespace, behaviour)
@@ -82,19 +93,29 @@ def _answer_anew(review: Review, pod: Pod, path: str, snapshot: Snapshot, key: K
         allowed = encode_allowed(review, behaviour)
         return _answer(review, allowed, "skipped", decision.rule, decision.reason)
     try:
-        request = request_for(pod, namespace, review.namespace, path, snapshot)
+        request = request_for(pod, namespace, review.namespace, path, snapshot, budget)
         injected = inject(request, snapshot)
+        text = _patch(review.object, injected.pod, budget)
     except InjectionError as error:
         return _denied(review, "injection", error, behaviour)
-    text = encode_operations(diff(review.object, injected.pod))
     made = CommonAnswer(base64.b64encode(text), decision.rule, decision.reason)
     if key is not None and snapshot.replicas.meet(key) and _is_common(request, injected, text, key):
         snapshot.replicas.keep(key, made)
     return _injected(review, made, behaviour)
 
 
+def _patch(received: JSON, injected: Pod, budget: Budget) -> bytes:
+    """Return the JSON patch that makes the injected pod of what was received."""
+    operations = diff(received, injected)
+    budget.charge("operations", len(operations), "the patch has {} operations")
+    text = encode_operations(operations)
+    budget.charge("patch", len(text), "the patch has {} bytes")
+    return text
+
+
 def inject(request: InjectionRequest, snapshot: Snapshot) -> Injected:
     """Inject, whatever was decided; raises InjectionError where the pod cannot be injected."""
+    charge_pod(request.pod, request.budget)
     if snapshot.behaviour.overlays:
         return inject_overlay(request, snapshot)
     return Injected(inject_legacy(request, snapshot))
@@ -103,19 +124,20 @@ def inject(request: InjectionRequest, snapshot: Snapshot) -> Injected:
 def inject_one(pod: Pod, namespace: str, snapshot: Snapshot) -> tuple[Pod, Decision]:
     """Return the pod as the webhook would leave it, and why; raises InjectionError."""
     behaviour = snapshot.behaviour
-    received = read_pod(pod, behaviour)
+    budget = Budget(snapshot.limits)
+    received = read_pod(pod, behaviour, budget)
     effective = namespace_of(received, namespace, behaviour)
     decision = decide(received, effective, snapshot.config, behaviour)
     if not decision.inject:
         return pod, decision
-    request = request_for(received, effective, namespace, "/inject", snapshot)
+    request = request_for(received, effective, namespace, "/inject", snapshot, budget)
     return inject(request, snapshot).pod, decision
 
 
 # ---- what was received
 
 
-def read_pod(received: JSON, behaviour: Behaviour) -> Pod:
+def read_pod(received: JSON, behaviour: Behaviour, budget: Budget) -> Pod:
     """Return the object of a review as a pod; raises InjectionError in encoding/json's words.
 
     It is returned as received; only where its keys are spelt in another case than Kubernetes spells them,
@@ -126,6 +148,7 @@ def read_pod(received: JSON, behaviour: Behaviour) -> Pod:
     declared = go_type("core/v1.Pod", behaviour.kubernetes)
     if isinstance(received, dict) and fits(received, declared):
         return received
+    charge_irregular(received, budget)
     try:
         typed: Pod = normalise(received, declared, keep_unknown=True)
     except TypedError as error:
@@ -148,13 +171,26 @@ def _is_spelled_right(value: JSON, declared: GoType) -> bool:
     )
 
 
+def _as_written(error: InjectionError, body: bytes, behaviour: Behaviour) -> InjectionError:
+    """Return an error about a pod with its numbers as they stand in the body: ``1e3``, not ``1000.0``."""
+    if "number" not in str(error) or isinstance(error, LimitError):
+        return error
+    try:
+        read_pod(object_as_written(body), behaviour, Budget())
+    except InjectionError as exact:
+        return exact
+    return error
+
+
 def namespace_of(pod: Pod, requested: str, behaviour: Behaviour) -> str:
     """Return the pod's own namespace, else (from 1.1) the one of the request."""
     metadata: JSONObject = pod.get("metadata") or {}
     return metadata.get("namespace") or (requested if behaviour.namespace_from_request else "")
 
 
-def request_for(pod: Pod, namespace: str, requested: str, path: str, snapshot: Snapshot) -> InjectionRequest:
+def request_for(
+    pod: Pod, namespace: str, requested: str, path: str, snapshot: Snapshot, budget: Budget
+) -> InjectionRequest:
     """Return what is asked about a pod that came to ``path`` of the webhook."""
     behaviour = snapshot.behaviour
     shown = requested if behaviour.deployment_namespace_from_request else namespace
@@ -163,6 +199,7 @@ def request_for(pod: Pod, namespace: str, requested: str, path: str, snapshot: S
         namespace=namespace,
         workload=find_workload(pod, shown, behaviour),
         url_environment=environment_of(path, pod, snapshot),
+        budget=budget,
     )
 
 
@@ -212,4 +249,6 @@ def _answer(review: Review, body: bytes, outcome: Outcome, reason: str, message:
 
 
 def _denied(review: Review, reason: str, error: InjectionError, behaviour: Behaviour) -> Answer:
+    if isinstance(error, LimitError):
+        reason = "limit"
     return _answer(review, encode_denied(review, str(error), behaviour), "denied", reason, str(error))

@@ -5,9 +5,10 @@ Knows no file, no HTTP and no cluster; what a cluster would tell is handed in.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from injector.budget import DEFAULT_LIMITS, Budget, ReviewLimits
 from injector.errors import BadReview
 from injector.injection.inject import Answer, answer_review, inject_one
 from injector.injection.loading import Sources, Surroundings, load_snapshot
@@ -39,6 +40,7 @@ class Injector:
         proxy_configs: Iterable[JSONObject] = (),
         untrusted_values: UntrustedValues = "scalar",
         files: tuple[str, str, str] = ("config", "values", "mesh"),
+        limits: ReviewLimits = DEFAULT_LIMITS,
     ) -> Injector:
         """Load the texts of the keys config, values and mesh of Istio's ConfigMaps.
 
@@ -47,7 +49,7 @@ class Injector:
         ``env`` is istiod's environment: the features that it switches, and what the template function
         ``env`` reads. ``nodes`` maps a node's name to its kubelet's version (None: nothing is known of
         the cluster), ``namespaces`` a namespace's name to its object. ``files`` are the texts' names in
-        errors. Raises ConfigError.
+        errors, ``limits`` what one review may use. Raises ConfigError.
         """
         sources = Sources(
             config=config,
@@ -65,6 +67,7 @@ class Injector:
             namespaces=namespaces or {},
             proxy_configs=proxy_configs,
             untrusted_values=untrusted_values,
+            limits=limits,
         )
         return cls(load_snapshot(sources, around))
 
@@ -107,10 +110,14 @@ class Injector:
         """
         return self.answer(body, path).body
 
-    def answer(self, body: bytes, path: str = "/inject") -> Answer:
-        """Return the answer with what is to be said about it in a log and in metrics. Raises BadReview."""
+    def answer(self, body: bytes, path: str = "/inject", *, late: Callable[[], bool] | None = None) -> Answer:
+        """Return the answer with what is to be said about it in a log and in metrics.
+
+        ``late`` is asked on the way whether the caller has stopped waiting: once it says so, DeadlineError is
+        raised. Raises BadReview where the call itself is wrong.
+        """
         try:
-            return answer_review(body, path, self.snapshot)
+            return answer_review(body, path, self.snapshot, Budget(self.snapshot.limits, late))
         except RecursionError as error:
             raise BadReview(400, "the review is nested too deeply") from error
 

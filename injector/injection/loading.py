@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from injector.budget import DEFAULT_LIMITS, ReviewLimits
 from injector.errors import ConfigError, TemplateError
 from injector.gotemplate import parse
 from injector.gotemplate.builtins import BUILTINS
@@ -45,6 +46,7 @@ class Surroundings:
     namespaces: Mapping[str, JSONObject] = field(default_factory=dict)
     proxy_configs: Iterable[JSONObject] = ()
     untrusted_values: UntrustedValues = "scalar"
+    limits: ReviewLimits = DEFAULT_LIMITS
 
 
 def load_snapshot(sources: Sources, around: Surroundings, *, mesh: Mesh | str | None = "text") -> Snapshot:
@@ -77,6 +79,7 @@ def load_snapshot(sources: Sources, around: Surroundings, *, mesh: Mesh | str | 
         nodes=around.nodes,
         namespaces=around.namespaces,
         untrusted_values=around.untrusted_values,
+        limits=around.limits,
     )
     return _with_templates(snapshot, sources, faults)
 

@@ -48,12 +48,12 @@ def without_deployment_config(labels: dict[str, str]) -> dict[str, str]:
 
 
 def _controller(metadata: JSONObject, behaviour: Behaviour) -> JSONObject | None:
-    owner: JSONObject
-    for owner in metadata.get("ownerReferences") or ():
-        controller = owner.get("controller")
+    references: list[JSONObject | None] = metadata.get("ownerReferences") or []
+    for owner in references:
+        controller = owner.get("controller") if owner else None
         if controller is None and behaviour.owner_needs_controller:
             raise BadReview(400, "metadata.ownerReferences: an owner without `controller` crashes this Istio")
-        if controller:
+        if owner and controller:
             return owner
     return None
 

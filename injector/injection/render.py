@@ -1,4 +1,4 @@
-"""A request and a compiled template in, the JSON that the template makes out. Knows nothing of merging.
+"""A request and a compiled template in, the JSON that the template makes out.
 
 Templates are compiled once, for what is known by then; most pods have the mesh's own ProxyConfig, so
 each is compiled for that as well, and once more without it when the first other pod comes.
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+from injector.budget import Budget
 from injector.errors import InjectionError
 from injector.gotemplate import Function, Template, compile_template, parse
 from injector.gotemplate.builtins import BUILTINS
@@ -21,7 +22,8 @@ from injector.injection.mesh.message import Message, MessageError
 from injector.injection.request import InjectionRequest
 from injector.injection.snapshot import Snapshot
 from injector.json_types import JSON, JSONObject, Pod
-from injector.kubeyaml import Filled
+from injector.kubeyaml import Filled, count_nodes
+from injector.rendering import Rendering
 
 _NAME = "inject"
 """What Istio calls every template; it stands in error messages."""
@@ -105,20 +107,44 @@ def template_data(
 ) -> TemplateData:
     """Return what templates see of ``pod``, which from 1.9 is the one without earlier injections.
 
-    Raises InjectionError for an annotation that is no ProxyConfig.
+    Raises InjectionError for an annotation that is no ProxyConfig, or one of too many nodes.
     """
+    _charge_annotation(request)
     proxy_config = proxy_config_of(request, snapshot)
     fields = dot_of(request, snapshot, pod, proxy_config, native=native)
     return TemplateData(fields=fields, proxy_config=proxy_config)
 
 
-def render_template(template: InjectionTemplate, data: TemplateData, snapshot: Snapshot) -> Filled:
+def render_template(
+    template: InjectionTemplate, data: TemplateData, snapshot: Snapshot, budget: Budget
+) -> Filled:
     """Return the JSON of the YAML that the template makes of the data.
 
-    Raises TemplateExecError where the template fails on it, YAMLError where it makes no YAML.
+    Raises TemplateExecError where the template fails on it, YAMLError where it makes no YAML,
+    LimitError where it makes too much.
     """
     rendering = template.for_config(data.proxy_config).render(data.fields)
+    _charge_rendering(rendering, budget)
     return snapshot.skeletons.filled(rendering, snapshot.untrusted_values)
+
+
+def _charge_annotation(request: InjectionRequest) -> None:
+    annotations = (request.pod.get("metadata") or {}).get("annotations") or {}
+    text = annotations.get(ANNOTATION)
+    if text:
+        nodes = count_nodes(text, request.budget.limits.annotation_nodes)
+        request.budget.charge("annotation_nodes", nodes, f"annotation {ANNOTATION} has too many YAML nodes")
+
+
+def _charge_rendering(rendering: Rendering, budget: Budget) -> None:
+    """Charge what a template has made, before it is parsed."""
+    strings, values = rendering.strings, rendering.values
+    size = sum(map(len, strings)) + sum(map(len, values))
+    budget.charge("rendered", size, "the templates make {} characters of the pod")
+    budget.hold("inserted", len(values), "a template inserts {} values of the pod")
+    if size > 2 * budget.limits.nodes:  # a node takes two characters, or it is one of many brackets
+        nodes = count_nodes(rendering.text, budget.limits.nodes)
+        budget.hold("nodes", nodes, "a template makes too many YAML nodes of the pod")
 
 
 def has_read_names(data: TemplateData) -> bool:

@@ -1,10 +1,11 @@
-"""What is asked about one pod, told apart from how the question came. Knows no HTTP and no configuration."""
+"""What is asked about one pod, told apart from how the question came."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from injector.budget import Budget
 from injector.json_types import JSONObject, Pod
 
 
@@ -28,7 +29,8 @@ class InjectionRequest:
     ``pod`` is the JSON as received; it is never mutated. ``namespace`` is the pod's own, else the
     one of the review or the command line. ``url_environment`` holds what the webhook's URL sets,
     names as environment variables, in the order of the URL (sorted where the release sorts).
-    ``by_hand`` is a kube-inject, which differs from the webhook in ways that the release says.
+    ``by_hand`` is a kube-inject, which differs from the webhook in ways that the release says. ``budget`` is
+    what the pod may still cost.
     """
 
     pod: Pod
@@ -36,3 +38,4 @@ class InjectionRequest:
     workload: Workload
     url_environment: Mapping[str, str] = field(default_factory=dict)
     by_hand: bool = False
+    budget: Budget = field(default_factory=Budget, compare=False)

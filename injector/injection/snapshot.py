@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from injector.budget import DEFAULT_LIMITS, ReviewLimits
 from injector.injection.mesh.effective import ProxyConfigs
 from injector.injection.mesh.loading import Mesh
 from injector.injection.releases import Behaviour
@@ -51,7 +52,7 @@ class Snapshot:
     they are rendered is ``render.render_template``. ``skeletons`` and ``replicas`` are caches: they
     change no answer. ``release_reason``: what says that the behaviour is that of this release; "" where it
     was asked for. ``mesh`` and ``proxy_configs`` are None where there is no mesh configuration at all,
-    which only tests of Istio's own know.
+    which only tests of Istio's own know. ``limits`` is what one review may use.
     """
 
     behaviour: Behaviour
@@ -67,5 +68,6 @@ class Snapshot:
     nodes: Mapping[str, str] | None = None
     namespaces: Mapping[str, JSONObject] = field(default_factory=dict)
     untrusted_values: UntrustedValues = "scalar"
+    limits: ReviewLimits = DEFAULT_LIMITS
     # What it holds is true of this very snapshot: `replace` starts another.
     replicas: ReplicaCache = field(default_factory=ReplicaCache, init=False, compare=False, repr=False)

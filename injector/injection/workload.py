@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from injector.budget import Budget
 from injector.errors import InjectionError, TypedError
+from injector.injection.cost import charge_pod
 from injector.injection.inject import inject
 from injector.injection.kinds import PodPlace, get_at, is_list, place_of, put_at
 from injector.injection.legacy.inject import inject_legacy_by_hand
@@ -167,11 +169,13 @@ def _inject_place(given: JSONObject, place: PodPlace, snapshot: Snapshot, namesp
         namespace=own_namespace,
         workload=_workload(document, pod, namespace, snapshot.behaviour),
         by_hand=True,
+        budget=Budget(snapshot.limits),
     )
     types = go_type("core/v1.Pod", snapshot.behaviour.kubernetes)
     if snapshot.behaviour.kube_inject_decides:
         injected = inject(request, snapshot).pod
     else:
+        charge_pod(pod, request.budget)
         injected = inject_legacy_by_hand(request, snapshot)
     return WorkloadOutcome(
         document=_with_pod(document, place, injected),

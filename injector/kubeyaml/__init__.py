@@ -1,5 +1,6 @@
 """YAML and JSON text in and out, byte for byte as Kubernetes' Go libraries."""
 
+from injector.kubeyaml.counting import count_nodes, count_values
 from injector.kubeyaml.documents import Document, documents
 from injector.kubeyaml.gojson import EncodingError, go_json
 from injector.kubeyaml.json_fault import json_fault
@@ -18,6 +19,8 @@ __all__ = [
     "Skeleton",
     "SkeletonCache",
     "Untrusted",
+    "count_nodes",
+    "count_values",
     "documents",
     "dump",
     "go_float_json",

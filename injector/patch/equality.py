@@ -1,4 +1,4 @@
-"""Two JSON values to whether they are the same. Knows no patch.
+"""Two JSON values to whether they are the same.
 
 Python holds True, 1 and 1.0 for equal; JSON text does not, and neither does a typed Go field.
 """
@@ -6,6 +6,8 @@ Python holds True, 1 and 1.0 for equal; JSON text does not, and neither does a t
 from __future__ import annotations
 
 from collections.abc import Hashable
+
+import orjson
 
 from injector.json_types import JSON
 
@@ -39,9 +41,16 @@ def equal(left: JSON, right: JSON) -> bool:
 
 def identity(value: JSON) -> Hashable:
     """Return something hashable that is equal for two values exactly when they are the same."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:  # a number beyond 64 bits, or text that is not Unicode
+        return _identity(value)
+
+
+def _identity(value: JSON) -> Hashable:
     kind = type(value)
     if kind is dict:
-        return (kind, frozenset((key, identity(item)) for key, item in value.items()))
+        return (kind, frozenset((key, _identity(item)) for key, item in value.items()))
     if kind is list:
-        return (kind, tuple(map(identity, value)))
+        return (kind, tuple(map(_identity, value)))
     return (kind, repr(value)) if kind is float else (kind, value)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from typing import TypeAlias
 
 from injector.json_types import JSON, JSONObject
@@ -178,19 +179,35 @@ def _merge_scalars(original: list[JSON], patch: list[JSON]) -> tuple[list[JSON],
     the last element there, is seen in the original too, which decides the order later.
     """
     both = original + patch
-    total = len(both)
-    place = 0
-    while place < total - 1:
-        at = place + 1
-        while at < total:
-            if scalar_identity(both[place]) == scalar_identity(both[at]):
-                total -= 1
-                both[at] = both[total]
-            else:
-                at += 1
-        place += 1
+    total = _drop_duplicates(both)
     in_place = len(original) + len(patch) <= _capacity(len(original))
     return both[:total], both[: len(original)] if in_place else original
+
+
+def _drop_duplicates(elements: list[JSON]) -> int:
+    """Move the last element to where each duplicate is, from the front, and return how many count then.
+
+    That is Go's loop within a loop; where an element's duplicates are is remembered, so that it is none here.
+    """
+    names = list(map(scalar_identity, elements))
+    total = len(names)
+    if len(set(names)) == total:
+        return total
+    places: dict[Hashable, list[int]] = {}
+    for place, name in enumerate(names):
+        places.setdefault(name, []).append(place)  # ascending, so a heap
+    place = 0
+    while place < total:
+        waiting = places[names[place]]
+        while waiting:
+            at = heappop(waiting)
+            if not place < at < total or names[at] != names[place]:
+                continue
+            total -= 1
+            names[at], elements[at] = names[total], elements[total]
+            heappush(places[names[at]], at)
+        place += 1
+    return total
 
 
 def _capacity(length: int) -> int:

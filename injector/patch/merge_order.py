@@ -70,12 +70,18 @@ def arranged(
     """Return the elements ``named`` by the patch and the ``others`` as one list in its final order."""
     left = _sorted(others, original_order, identify)
     right = _sorted(named, patch_order, identify)
+    heres, theres = ([original_order.get(identify(element)) for element in side] for side in (left, right))
     result: list[JSON] = []
-    while left and right:
-        here, there = original_order.get(identify(left[0])), original_order.get(identify(right[0]))
-        goes_first = here is not None and there is not None and here < there
-        result.append((left if goes_first else right).pop(0))
-    return result + left + right
+    at = to = 0
+    while at < len(left) and to < len(right):
+        here, there = heres[at], theres[to]
+        if here is not None and there is not None and here < there:
+            result.append(left[at])
+            at += 1
+        else:
+            result.append(right[to])
+            to += 1
+    return result + left[at:] + right[to:]
 
 
 def _sorted(elements: Sequence[JSON], order: dict[Hashable, int], identify: Identify) -> list[JSON]:

@@ -6,10 +6,10 @@ Knows apimachinery's resource.Quantity only. Numbers are an ``amount`` times ten
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
+from injector.digits import to_int
 from injector.errors import TypedError
 
 _Format: TypeAlias = Literal["decimal", "exponent", "binary"]
@@ -31,10 +31,10 @@ _MOST: Final = 2**63 - 1
 _FAST_DIGITS: Final = 18  # that many decimal digits fit an int64 whatever they are
 _NO_MORE: Final = 18  # a number with a larger exponent of ten is no int64
 _LARGEST_EXPONENT: Final = 2**31
+_LONGEST: Final = 1000  # characters: Go reads any number, in time that grows with the square of its digits
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Parsed:
+class _Parsed(NamedTuple):
     """The parts of a quantity's text."""
 
     has_digits: bool
@@ -83,6 +83,8 @@ def milli_value(text: str) -> int:
 
 
 def _parse(text: str) -> _Parsed:
+    if len(text) > _LONGEST:
+        raise TypedError(f"a quantity of {len(text):,} characters is longer than {_LONGEST:,}")
     match = _SHAPE.fullmatch(text)
     if match is None or not text:
         raise TypedError(_BAD_SHAPE)
@@ -103,7 +105,7 @@ def _interpreted(suffix: str) -> tuple[_Format, int]:
         return "decimal", _DECIMAL_SUFFIXES[suffix]
     if suffix in _BINARY_SUFFIXES:
         return "binary", _BINARY_SUFFIXES[suffix]
-    if re.fullmatch(r"[eE][-+]?[0-9]+", suffix, re.ASCII) and abs(int(suffix[1:])) < _LARGEST_EXPONENT:
+    if re.fullmatch(r"[eE][-+]?[0-9]+", suffix, re.ASCII) and abs(to_int(suffix[1:])) < _LARGEST_EXPONENT:
         return "exponent", int(suffix[1:])
     raise TypedError(_BAD_SUFFIX)
 

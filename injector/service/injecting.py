@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from operator import is_
 
-from injector.errors import ConfigError, DeadlineError
+from injector.errors import ConfigError
 from injector.injection.inject import Answer
 from injector.injection.injector import Injector
 from injector.json_types import JSONObject
@@ -30,10 +30,8 @@ class InjectorReviewer:
         self.refresh()
 
     def answer(self, body: bytes, path: str, late: Late | None = None) -> Answer:
-        """Answer one AdmissionReview; raises BadReview, and DeadlineError where it is ``late``."""
-        if late is not None and late():
-            raise DeadlineError
-        return self._injector.answer(body, path)
+        """Answer one AdmissionReview; raises BadReview, and DeadlineError once ``late`` returns True."""
+        return self._injector.answer(body, path, late=late)
 
     def refresh(self) -> None:
         """Take over ProxyConfig resources that changed, and nodes once they are known.
@@ -105,6 +103,7 @@ def load_injector(texts: Texts, options: ServiceOptions) -> InjectorReviewer:
         nodes=cluster.nodes if cluster else None,
         namespaces=cluster.namespaces if cluster else None,
         untrusted_values=options.untrusted_values,
+        limits=options.review_limits,
         files=texts.files,
     )
     return InjectorReviewer(injector, cluster)

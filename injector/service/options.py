@@ -8,6 +8,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 
+from injector.budget import DEFAULT_LIMITS, ReviewLimits
 from injector.errors import ConfigError
 
 MIB = 1 << 20
@@ -75,6 +76,7 @@ class ServiceOptions:
     revision: str = "default"
     environment: Mapping[str, str] = field(default_factory=dict)
     untrusted_values: Literal["scalar", "text"] = "scalar"
+    review_limits: ReviewLimits = DEFAULT_LIMITS
 
     tls_certificate: Path | None = None
     tls_key: Path | None = None

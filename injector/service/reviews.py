@@ -22,7 +22,7 @@ class Reviewer(Protocol):
     def answer(self, body: bytes, path: str, late: Late | None = None) -> Answer:
         """Answer one AdmissionReview; never waits.
 
-        BadReview where the call itself is wrong, DeadlineError once ``late`` says so.
+        Raises BadReview where the call itself is wrong, DeadlineError once ``late`` returns True.
         """
 
     def refresh(self) -> None:

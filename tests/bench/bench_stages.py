@@ -15,7 +15,7 @@ import sys
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -28,6 +28,7 @@ sys.path.append(str(ROOT / "scripts"))
 
 from benchlib import configurations, reviews
 
+from injector.budget import Budget
 from injector.injection.admission import decode, encode_operations, encode_patch
 from injector.injection.inject import inject, read_pod, request_for
 from injector.injection.policy import decide
@@ -80,9 +81,10 @@ def snapshot() -> Snapshot:
 def way(request: pytest.FixtureRequest, snapshot: Snapshot) -> Way:
     review = reviews.load([request.param], configurations.reviews_folder())[request.param]
     _, body = next(review.bodies())
-    read = decode(body, snapshot.behaviour)
-    pod = read_pod(read.object, snapshot.behaviour)
-    asked = request_for(pod, read.namespace, read.namespace, "/inject", snapshot)
+    budget = Budget()
+    read = decode(body, snapshot.behaviour, budget)
+    pod = read_pod(read.object, snapshot.behaviour, budget)
+    asked = request_for(pod, read.namespace, read.namespace, "/inject", snapshot, budget)
     rendering = rendered(asked, snapshot)
     for _ in range(3):  # a text gets its skeleton when it is met again
         overlay = snapshot.skeletons.fill(rendering)
@@ -113,15 +115,15 @@ def stages(way: Way) -> dict[str, Work]:
     operations = diff(way.review.object, way.injected)
     namespace = way.review.namespace
     return {
-        "decode": partial(decode, way.body, behaviour),
-        "read_pod": partial(read_pod, way.review.object, way.snapshot.behaviour),
+        "decode": lambda: decode(way.body, behaviour, Budget()),
+        "read_pod": lambda: read_pod(way.review.object, behaviour, Budget()),
         "decide": partial(decide, way.pod, namespace, snapshot.config, behaviour),
         "template_data": partial(template_data, way.request, snapshot, way.pod),
         "render": partial(compiled.render, data.fields),
         "skeleton_fill": partial(snapshot.skeletons.fill, way.rendering),
         "merge": partial(strategic_merge, way.pod, way.overlay),
         "typing": partial(normalise, way.injected, POD),
-        "inject": partial(inject, way.request, snapshot),
+        "inject": lambda: inject(replace(way.request, budget=Budget()), snapshot),
         "diff": partial(diff, way.review.object, way.injected),
         "encode": lambda: encode_patch(way.review, b64encode(encode_operations(operations)), behaviour),
     }

@@ -267,3 +267,29 @@ def test_a_release_that_is_older_than_the_built_in_configuration_is_told_at_once
     assert result.returncode == 1
     assert "built-in config: is for Istio 1.27 and newer: give that of 1.24" in result.stderr
     assert run("inject", "-f", "app.yaml", "--release", "1.24", "--template", "log-shipper").returncode == 0
+
+
+def test_a_workload_beyond_a_limit_is_named_with_its_file(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "app.yaml").write_text(f"{SERVICE}---\n{DEPLOYMENT}")
+    result = run("inject", "-f", "app.yaml", "--reviewLimit", "entries=2", "--review-limit", "templates=9")
+    assert (result.returncode, result.stdout) == (1, "")
+    sentence = "the pod has 3 entries in its lists and maps, 1 of them in metadata.labels; at most 2"
+    assert f"app.yaml:8: Deployment web: {sentence}" in result.stderr
+    assert run("inject", "-f", "app.yaml", "--reviewLimit", "entries=3").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("setting", "complaint"),
+    [
+        ("entrys=2", "'entrys' is none of values, "),
+        ("entries", "'entries': write entries=NUMBER"),
+        ("entries=-2", "'entries=-2': write entries=NUMBER"),
+        ("entries=two", "'entries=two': write entries=NUMBER"),
+        ("entries=0", "limit entries must be at least 1"),
+    ],
+)
+@pytest.mark.parametrize("command", ["inject", "serve"])
+def test_a_limit_that_makes_no_sense_is_refused(run: Run, command: str, setting: str, complaint: str) -> None:
+    result = run(command, "--reviewLimit", setting)
+    assert result.returncode == 2
+    assert complaint in " ".join(result.stderr.split())

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
+from injector.budget import Budget
 from injector.errors import BadReview
+from injector.injection import admission
 from injector.injection.admission import (
     Review,
     UndecodableReviewError,
     accept,
-    decode,
     encode_allowed,
     encode_denied,
     encode_operations,
@@ -21,6 +22,10 @@ from injector.injection.releases import behaviour_of
 from tests.injection.builders import a_review, answered
 
 NEW, OLD, OLDEST = behaviour_of("1.31"), behaviour_of("1.4"), behaviour_of("1.0")
+
+
+def decode(body: bytes, behaviour: Any) -> Review:
+    return admission.decode(body, behaviour, Budget())
 
 
 def refused(body: bytes, behaviour: Any = NEW) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from injector.budget import Budget
 from injector.errors import BadReview, InjectionError
 from injector.injection.inject import Answer, read_pod
 from injector.injection.releases import behaviour_of
@@ -111,7 +112,7 @@ def test_fields_that_kubernetes_does_not_know_survive() -> None:
 
 def test_keys_in_another_case_are_understood_and_put_right() -> None:
     pod = {"Metadata": {"Name": "x"}, "Spec": {"Containers": [{"NAME": "app"}]}}
-    assert read_pod(pod, behaviour_of("1.31"))["spec"]["containers"][0]["name"] == "app"
+    assert read_pod(pod, behaviour_of("1.31"), Budget())["spec"]["containers"][0]["name"] == "app"
     operations = answered(legacy().review(a_review(pod)))["response"]["patch"]
     patched = apply(pod, operations)
     assert {"Metadata", "Spec"}.isdisjoint(patched)
@@ -135,7 +136,7 @@ def test_a_list_that_is_given_in_two_spellings_is_read_as_go_reads_it() -> None:
 
 def test_a_pod_in_kubernetes_spelling_is_read_as_it_was_received() -> None:
     pod = a_pod(annotations=None, spec={"volumes": [None], "unknown": 1})
-    assert read_pod(pod, behaviour_of("1.31")) is pod
+    assert read_pod(pod, behaviour_of("1.31"), Budget()) is pod
 
 
 def test_nothing_that_was_given_is_changed() -> None:

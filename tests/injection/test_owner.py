@@ -101,3 +101,10 @@ def test_the_workload_has_no_owners_itself_from_1_11() -> None:
     pod = a_pod(ownerReferences=[], managedFields=[])
     assert "ownerReferences" not in find_workload(pod, "shop", behaviour_of("1.11")).metadata
     assert "ownerReferences" in find_workload(pod, "shop", behaviour_of("1.10")).metadata
+
+
+def test_an_owner_that_is_null_is_one_without_a_controller() -> None:
+    pod = {"metadata": {"name": "web", "generateName": "web-", "ownerReferences": [None]}}
+    assert find_workload(pod, "shop", behaviour_of("1.31")).kind == "Pod"
+    with pytest.raises(BadReview, match="an owner without `controller` crashes this Istio"):
+        find_workload(pod, "shop", behaviour_of("1.5"))

@@ -102,3 +102,13 @@ def test_quantities_are_those_of_kubernetes(ask_go: Ask, seed: int) -> None:
         given = json.loads(line)
         expected = {"object": given["object"]["spec"]["overhead"]} if "object" in given else given
         assert answer(text) == expected, text
+
+
+def test_a_quantity_of_more_than_a_thousand_characters_is_refused() -> None:
+    assert canonical_quantity("9" * 1000) == "9" * 1000
+    fault = "a quantity of 5,000 characters is longer than 1,000"
+    assert quantity_fault("9" * 5000) == fault
+    with pytest.raises(TypedError, match=f"^{fault}$"):
+        canonical_quantity("9" * 5000)
+    with pytest.raises(TypedError, match=f"^{fault}$"):
+        milli_value("9" * 5000)

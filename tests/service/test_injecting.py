@@ -11,11 +11,14 @@ from typing import Any
 import orjson
 import pytest
 
-from injector.errors import ConfigError
+from injector.budget import ReviewLimits
+from injector.errors import ConfigError, DeadlineError
+from injector.injection.injector import Injector
 from injector.json_types import JSONObject
 from injector.patch import apply
 from injector.service.companions import Parts
-from injector.service.injecting import load_injector
+from injector.service.generation import Texts
+from injector.service.injecting import InjectorReviewer, load_injector
 from injector.templates import built_in
 from tests.service.kit import Answer, Start, a_review
 
@@ -193,3 +196,21 @@ async def test_a_proxy_config_that_cannot_be_read_keeps_nothing_out(start: Start
     await service.until(lambda: reviewer._injector is not injector)
     answer = await service.post(a_review())
     assert b"ISTIO_META_GOOD" in base64.b64decode(answer.json["response"]["patch"])
+
+
+async def test_the_service_denies_what_exceeds_its_limits(start: Start) -> None:
+    limits = ReviewLimits(annotations=2000)
+    service = await start(load=load_injector, inject_config=None, inject_values=None, review_limits=limits)
+    response = (await service.post(a_review(size=3000))).json["response"]
+    assert not response["allowed"]
+    assert response["status"]["message"] == "the pod's annotations have 3,007 bytes; at most 2,000"
+    assert (await service.post(a_review())).json["response"]["allowed"]
+
+
+def test_the_reviewer_hands_its_deadline_on() -> None:
+    template = built_in("istio")
+    texts = Texts(config=template.config, values=template.values, mesh="")
+    reviewer = InjectorReviewer(Injector.load(texts.config, texts.values), None)
+    assert reviewer.answer(a_review(), "/inject", lambda: False).outcome == "injected"
+    with pytest.raises(DeadlineError):
+        reviewer.answer(a_review(), "/inject", lambda: True)

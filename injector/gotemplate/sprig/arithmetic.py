@@ -9,6 +9,7 @@ from functools import reduce
 from types import MappingProxyType
 from typing import Final
 
+from injector.digits import to_int as read_digits
 from injector.gotemplate import fmt
 from injector.gotemplate.errors import FunctionError
 from injector.gotemplate.functions import Function
@@ -62,7 +63,7 @@ def atoi(text: str) -> int:
     digits = text[1:] if text[:1] in ("+", "-") else text
     if not (digits.isascii() and digits.isdigit()):
         return 0
-    return max(SMALLEST, min(LARGEST, int(text)))
+    return max(SMALLEST, min(LARGEST, read_digits(text)))
 
 
 def to_decimal(value: Value) -> Int64:

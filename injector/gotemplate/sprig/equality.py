@@ -1,6 +1,8 @@
-"""Two Go values, to whether reflect.DeepEqual holds. Knows no function of sprig."""
+"""Two Go values, to whether reflect.DeepEqual holds."""
 
 from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
 
 from injector.gotemplate import types
 from injector.gotemplate.values import (
@@ -45,3 +47,43 @@ def _equal_maps(left: dict[Value, Value], right: dict[Value, Value]) -> bool:
 
 def _fields(value: Struct) -> list[Value]:
     return [field for _, field in value.items()]
+
+
+class Collected:
+    """Values that were met, told apart by `deep_equal`, in time that does not grow with their number.
+
+    Scalars are found by type and value, and containers looked for among those of the same outline only.
+    """
+
+    __slots__ = ("_buckets",)
+
+    def __init__(self, values: Iterable[Value] = ()) -> None:
+        self._buckets: dict[Hashable, list[Value]] = {}
+        for value in values:
+            self.add(value)
+
+    def __contains__(self, value: Value) -> bool:
+        return any(deep_equal(value, known) for known in self._buckets.get(_outline(value), ()))
+
+    def add(self, value: Value) -> bool:
+        """Take a value; return whether none that is equal to it had been taken."""
+        bucket = self._buckets.setdefault(_outline(value), [])
+        if any(deep_equal(value, known) for known in bucket):
+            return False
+        bucket.append(value)
+        return True
+
+
+def _outline(value: Value) -> Hashable:
+    """Return something hashable that is equal for values that are deeply equal, and seldom for others."""
+    if value is None or value is MISSING or isinstance(value, NilPointer):
+        return type(value).__name__
+    if isinstance(value, Pointer):
+        return Pointer, _outline(value.value)
+    if isinstance(value, dict):
+        return dict, frozenset((key, _outline(item)) for key, item in value.items())
+    if isinstance(value, list):
+        return list, tuple(map(_outline, value))
+    if isinstance(value, Struct):
+        return Struct, tuple((name, _outline(field)) for name, field in value.items())
+    return value if isinstance(value, Hashable) else type(value).__name__

@@ -1,4 +1,4 @@
-"""sprig's list functions: a new list for every answer. Knows no other function of sprig."""
+"""sprig's list functions: a new list for every answer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 from injector.gotemplate import types
 from injector.gotemplate.errors import FunctionError
 from injector.gotemplate.functions import Function
-from injector.gotemplate.sprig.equality import deep_equal
+from injector.gotemplate.sprig.equality import Collected, deep_equal
 from injector.gotemplate.sprig.numbers import to_int
 from injector.gotemplate.sprig.signature import CHUNKS, go
 from injector.gotemplate.sprig.texts import check_length, kind_name
@@ -96,21 +96,15 @@ def compact(value: Value) -> list[Value]:
 
 def uniq(value: Value) -> list[Value]:
     """Return every element once, where it comes first."""
-    kept: list[Value] = []
-    for element in elements(value, "Cannot find uniq on type {}"):
-        if not _contains(kept, element):
-            kept.append(element)
-    return kept
+    known = Collected()
+    return [element for element in elements(value, "Cannot find uniq on type {}") if known.add(element)]
 
 
 def without(value: Value, *omitted: Value) -> list[Value]:
     """Return the elements that are equal to none of the others given."""
     items = elements(value, "Cannot find without on type {}")
-    return [element for element in items if not _contains(omitted, element)]
-
-
-def _contains(items: list[Value] | tuple[Value, ...], wanted: Value) -> bool:
-    return any(deep_equal(wanted, element) for element in items)
+    unwanted = Collected(omitted)
+    return [element for element in items if element not in unwanted]
 
 
 def has(wanted: Value, value: Value) -> bool:

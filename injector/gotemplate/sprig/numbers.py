@@ -9,6 +9,7 @@ import math
 import re
 from typing import Final
 
+from injector.digits import to_int as read_digits
 from injector.gotemplate.values import NamedInt, Pointer, Value
 
 SMALLEST: Final = -(2**63)
@@ -58,7 +59,8 @@ def _from_text(text: str) -> int:
     if match is None:
         return 0
     base = next(name for name in _BASES if match[name] is not None)
-    number = int(match[base], _BASES[base])
+    digits = match[base].replace("_", "")
+    number = read_digits(digits) if base == "dec" else int(digits, _BASES[base])
     number = -number if match["sign"] == "-" else number
     return number if SMALLEST <= number <= LARGEST else 0
 

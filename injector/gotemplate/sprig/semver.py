@@ -10,6 +10,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
+from injector.digits import to_int
 from injector.gotemplate import types
 from injector.gotemplate.errors import FunctionError
 from injector.gotemplate.functions import Function
@@ -73,7 +74,7 @@ def parse_version(text: str) -> Version:
 
 
 def _segment(digits: str) -> int:
-    number = int(digits)
+    number = to_int(digits)
     if number > _LARGEST:
         reason = f"strconv.ParseUint: parsing {quote(digits)}: value out of range"
         raise FunctionError(f"Error parsing version segment: {reason}")
@@ -96,14 +97,14 @@ def _compare_parts(left: str, right: str) -> int:
     if not left or not right:
         return 1 if left else -1
     if _is_number(left) and _is_number(right):
-        return 1 if int(left) > int(right) else -1
+        return 1 if to_int(left) > to_int(right) else -1
     if _is_number(left) or _is_number(right):
         return -1 if _is_number(left) else 1
     return 1 if left > right else -1
 
 
 def _is_number(part: str) -> bool:
-    return part.isdigit() and int(part) <= _LARGEST
+    return part.isdigit() and to_int(part) <= _LARGEST
 
 
 # Constraints.

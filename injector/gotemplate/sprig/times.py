@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from injector.digits import fraction_of, to_int
 from injector.gotemplate.functions import Function
 from injector.gotemplate.sprig.numbers import LARGEST, SMALLEST, wrap
 from injector.gotemplate.sprig.signature import go
@@ -44,7 +45,7 @@ def _seconds(value: Value) -> int:
         return int(value)
     if type(value) is not str or not re.fullmatch(r"[+-]?[0-9]+", value, re.ASCII):
         return 0
-    return max(SMALLEST, min(LARGEST, int(value)))
+    return max(SMALLEST, min(LARGEST, to_int(value)))
 
 
 def duration_text(nanoseconds: int) -> str:
@@ -87,22 +88,19 @@ def _nanoseconds(value: Value) -> int:
 
 def parsed_duration(text: str) -> int:
     """Return the nanoseconds of ``1h2m3.5s``, 0 for what is no duration."""
-    rest = text[1:] if text[:1] in ("+", "-") else text
+    at = 1 if text[:1] in ("+", "-") else 0
     negative = text.startswith("-")
     total = 0
-    while rest and rest != "0":
-        match = _PIECE.match(rest)
+    if text[at:] == "0":
+        return 0
+    while at < len(text):
+        match = _PIECE.match(text, at)
         if match is None or match[3] not in _UNITS or not (match[1] or match[2]):
             return 0
-        total += _piece(int(match[1] or 0), match[2] or "", _UNITS[match[3]])
-        rest = rest[match.end() :]
-        if rest == "0":
-            return 0
+        unit = _UNITS[match[3]]
+        total += to_int(match[1] or "0") * unit + fraction_of(match[2] or "", unit)
+        at = match.end()
     return 0 if total > LARGEST + negative else -total if negative else total
-
-
-def _piece(whole: int, fraction: str, scale: int) -> int:
-    return whole * scale + (int(fraction) * scale // 10 ** len(fraction) if fraction else 0)
 
 
 FUNCTIONS: Final[Mapping[str, Function]] = MappingProxyType(

@@ -1,4 +1,4 @@
-"""One pod in, the injected pod out: the way of a pod through Istio 1.0 to 1.8. Knows no HTTP and no clock.
+"""One pod in, the injected pod out: the way of a pod through Istio 1.0 to 1.8.
 
 The template makes a SidecarInjectionSpec; code appends it to the pod. The webhook and kube-inject do
 that in two ways up to 1.7, and in one from 1.8 on.
@@ -126,7 +126,7 @@ def _render(request: InjectionRequest, snapshot: Snapshot) -> _Rendered:
     validate(annotations_of(request.pod), behaviour)
     data = template_data(request, snapshot, seen_pod(request, snapshot))
     try:
-        rendered = render_template(snapshot.templates["sidecar"], data, snapshot).value
+        rendered = render_template(snapshot.templates["sidecar"], data, snapshot, request.budget).value
     except TemplateError as error:
         raise InjectionError(str(error)) from error
     except YAMLError as error:

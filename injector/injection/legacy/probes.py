@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from injector.digits import to_int
 from injector.injection.annotations import parse_bool
 from injector.injection.legacy.sidecar import PROXY, name_of, with_env
 from injector.injection.legacy.spec import SidecarInjectionSpec
@@ -45,7 +46,7 @@ def agent_port(
     text = annotations.get(STATUS_PORT)
     if text is None:
         return mesh_port
-    return int(text) if _NUMBER.fullmatch(text) else 0
+    return to_int(text) if _NUMBER.fullmatch(text) else 0
 
 
 def _port_argument(args: list[str]) -> int | None:
@@ -53,7 +54,7 @@ def _port_argument(args: list[str]) -> int | None:
         if match := _ARGUMENT.fullmatch(argument.strip()):
             following = args[position + 1] if position + 1 < len(args) else ""
             port = match["port"] or following
-            return int(port) if _NUMBER.fullmatch(port) else None
+            return to_int(port) if _NUMBER.fullmatch(port) else None
     return None
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
+from injector.digits import to_int
 from injector.injection.legacy.spec import SidecarInjectionSpec
 from injector.json_types import JSONObject
 from injector.patch.quantity import milli_value
@@ -94,7 +95,7 @@ def _configured_threads(args: list[str]) -> int:
 
 
 def _number(text: str) -> int:
-    return int(text) if re.fullmatch(r"[+-]?[0-9]+", text) else 0
+    return to_int(text) if re.fullmatch(r"[+-]?[0-9]+", text) else 0
 
 
 # ---- service account

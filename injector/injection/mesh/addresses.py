@@ -9,6 +9,7 @@ import ipaddress
 import re
 from typing import Final
 
+from injector.digits import to_int
 from injector.gotemplate.quoting import quote
 
 _LABEL: Final = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?")
@@ -27,7 +28,7 @@ def address_fault(address: str) -> str:
     number = _INTEGER.fullmatch(port)
     if number is None:
         return f"port ({port}) is not a number: strconv.Atoi: parsing {quote(port)}: invalid syntax"
-    if not -(1 << 63) <= int(port) < 1 << 63:
+    if not -(1 << 63) <= to_int(port) < 1 << 63:
         return f"port ({port}) is not a number: strconv.Atoi: parsing {quote(port)}: value out of range"
     fault = port_fault(int(port))
     if fault:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from injector.digits import fraction_of, to_int
+
 NANOSECOND: Final = 1
 MICROSECOND: Final = 1_000
 MILLISECOND: Final = 1_000_000
@@ -40,8 +42,9 @@ def parse_duration(text: str) -> int:
     if not rest:
         raise _invalid(text)
     total = 0
-    while rest:
-        nanoseconds, rest = _piece(rest, text)
+    at = len(text) - len(rest)
+    while at < len(text):
+        nanoseconds, at = _piece(at, text)
         total += nanoseconds
         if total > _MOST:
             raise _invalid(text)
@@ -50,22 +53,22 @@ def parse_duration(text: str) -> int:
     return -total if negative else total
 
 
-def _piece(rest: str, text: str) -> tuple[int, str]:
-    match = _PIECE.match(rest)
+def _piece(at: int, text: str) -> tuple[int, int]:
+    """Return the nanoseconds of a number and its unit, and where the next one is."""
+    match = _PIECE.match(text, at)
     assert match is not None  # noqa: S101 - the pattern matches the empty string
     whole, fraction, unit = match[1], match[2], match[3]
     if not whole and not (fraction and len(fraction) > 1):
         raise _invalid(text)
-    if int(whole or 0) > _MOST:
+    if to_int(whole or "0") > _MOST:
         raise _invalid(text)
     if not unit:
         raise DurationError(f"time: missing unit in duration {_quote(text)}")
     scale = _UNITS.get(unit)
     if scale is None:
         raise DurationError(f"time: unknown unit {_quote(unit)} in duration {_quote(text)}")
-    digits = (fraction or ".")[1:]
-    part = int(digits) * scale // 10 ** len(digits) if digits else 0
-    return int(whole or 0) * scale + part, rest[match.end() :]
+    part = fraction_of((fraction or ".")[1:], scale)
+    return to_int(whole or "0") * scale + part, match.end()
 
 
 def format_duration(nanoseconds: int) -> str:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from injector.digits import to_int
 from injector.injection.mesh.descriptors import (
     DurationType,
     EnumType,
@@ -187,7 +188,7 @@ def _integer(value: JSON, go_type: str, limits: tuple[int, int]) -> int:
     if text is None:
         return 0
     is_negative_zero = text == "-0" and limits[0] == 0  # which Go's ParseUint does not take
-    if not _INTEGER.fullmatch(text) or is_negative_zero or not limits[0] <= int(text) <= limits[1]:
+    if not _INTEGER.fullmatch(text) or is_negative_zero or not limits[0] <= to_int(text) <= limits[1]:
         raise MessageError(f"json: cannot unmarshal number {text} into Go value of type {go_type}")
     return int(text)
 

@@ -1,9 +1,11 @@
-"""Texts as Go's strconv reads them. Knows no pod."""
+"""Texts as Go's strconv reads them."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
+
+from injector.digits import to_int
 
 _TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
@@ -22,7 +24,7 @@ def parse_int(text: str) -> int | None:
     """Return what strconv.Atoi reads on 64 bits, None where it fails."""
     if not _DECIMAL.fullmatch(text):
         return None
-    number = int(text)
+    number = to_int(text)
     return number if -_LARGEST - 1 <= number <= _LARGEST else None
 
 

@@ -1,4 +1,4 @@
-"""A pod and an overlay in, the merged pod as Go's types have it out. Knows no template.
+"""A pod and an overlay in, the merged pod as Go's types have it out.
 
 Istio decodes the result of every merge into its Pod type and encodes it again: what does not fit the
 types is an error there, and what the types do not know is gone.
@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from typing import Final
 from weakref import WeakKeyDictionary
 
+from injector.budget import Budget
 from injector.errors import InjectionError, PatchError, TypedError
+from injector.injection.cost import charge_irregular
 from injector.json_types import JSON, Pod
 from injector.kubeyaml import Filled, Skeleton
 from injector.patch import (
@@ -75,10 +77,15 @@ class PodTypes:
         """Whether Go writes a creationTimestamp that is not set as null: up to Kubernetes 0.33."""
         return not self.pod.by_name["metadata"].type.by_name["creationTimestamp"].is_left_out
 
-    def typed(self, received: JSON) -> Pod:
-        """Return a pod as the types have it; raises InjectionError in encoding/json's words."""
+    def typed(self, received: JSON, budget: Budget | None = None) -> Pod:
+        """Return a pod as the types have it; raises InjectionError in encoding/json's words.
+
+        One that is not as they have it yet is charged to the ``budget``.
+        """
         if isinstance(received, dict) and is_canonical(received, self.pod):
             return received
+        if budget is not None:
+            charge_irregular(received, budget)
         try:
             pod: Pod = normalise(received, self.pod)
         except TypedError as error:

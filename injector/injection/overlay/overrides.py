@@ -1,17 +1,18 @@
 """The owner's own containers in, the pod with them applied over what the templates brought out.
 
 An owner who names a container like an injected one customises it: what the owner wrote wins. It is
-kept in an annotation, so that a second injection still knows it. Knows no template text.
+kept in an annotation, so that a second injection still knows it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
 
+from injector.budget import Budget
 from injector.errors import BadReview, InjectionError
 from injector.injection.overlay.containers import (
     KINDS,
@@ -49,13 +50,21 @@ class OverrideRules:
     types: PodTypes = field(default_factory=PodTypes)
 
 
-def overrides_of(annotations: Mapping[str, str], types: PodTypes) -> Overrides:
-    """Return the containers kept by an earlier injection; raises InjectionError in Go's words."""
+def overrides_of(annotations: Mapping[str, str], types: PodTypes, budget: Budget) -> Overrides:
+    """Return the containers kept by an earlier injection.
+
+    Raises InjectionError in Go's words, LimitError where together with the pod's they are too many.
+    """
     text = annotations.get(OVERRIDES)
-    return {} if text is None else decode_containers(text, types)
+    if text is None:
+        return {}
+    kept = decode_containers(text, types)
+    count = sum(map(len, kept.values()))
+    budget.charge("containers", count, f"the pod with its annotation {OVERRIDES} has {{}} containers")
+    return kept
 
 
-def injected_before(annotations: Mapping[str, str]) -> Mapping[Kind, Sequence[str]]:
+def injected_before(annotations: Mapping[str, str]) -> Mapping[Kind, Collection[str]]:
     """Return the names that the status annotation lists; what cannot be read lists none.
 
     A list that is none, or a name that is no string, crashes Istio: raises BadReview.
@@ -69,15 +78,17 @@ def injected_before(annotations: Mapping[str, str]) -> Mapping[Kind, Sequence[st
     return {kind: _names(kind, status.get(kind)) for kind in reversed(KINDS)}
 
 
-def _names(kind: Kind, names: Any) -> Sequence[str]:
+def _names(kind: Kind, names: Any) -> Collection[str]:
     if names is None:
         return ()
     if not isinstance(names, list) or any(not isinstance(name, str) for name in names):
         raise BadReview(400, f"annotation {STATUS} lists no names under {kind}: correct or remove it")
-    return names
+    return frozenset(names)
 
 
-def reapply(pod: Pod, original: Pod, template_pod: Pod, kept: Overrides, rules: OverrideRules) -> Pod:
+def reapply(
+    pod: Pod, original: Pod, template_pod: Pod, kept: Overrides, rules: OverrideRules, budget: Budget
+) -> Pod:
     """Return ``pod`` with the owner's containers over those of ``template_pod`` that have their names.
 
     ``original`` is the pod before injection; ``kept`` what its annotation holds, which counts before
@@ -96,7 +107,20 @@ def reapply(pod: Pod, original: Pod, template_pod: Pod, kept: Overrides, rules: 
                 pod = _applied(pod, kind, own, rules)
     if STATUS in annotations or not found:
         return pod
+    # The text is longer than this, and can be six times as long: it is not even made where it cannot be kept.
+    budget.charge(
+        "annotations",
+        _least_size(found),
+        f"the pod's annotations have {{}} bytes with {OVERRIDES}, which is added",
+    )
     return with_annotations(pod, {**annotations_of(pod), OVERRIDES: containers_json(found, rules.types)})
+
+
+def _least_size(found: Mapping[Kind, list[JSONObject]]) -> int:
+    try:
+        return len(orjson.dumps(found))
+    except orjson.JSONEncodeError:  # a lone surrogate, which only a caller of the library can bring
+        return 0
 
 
 def _own(original: Pod, kept: Overrides, kind: Kind, name: str, rules: OverrideRules) -> JSONObject | None:

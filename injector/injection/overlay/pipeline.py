@@ -1,6 +1,6 @@
 """One pod in, the injected pod out: the way of a pod through Istio 1.9 and newer.
 
-Knows no HTTP and no clock. Every step is a function pod -> pod in a module of its own; what a release
+Every step is a function pod -> pod in a module of its own; what a release
 does differently is in their rules. The steps work on the pod as Go's types have it; at the end the
 difference is carried over to the pod as it was received, so that nothing else of it changes.
 """
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from injector.errors import InjectionError, TemplateError, YAMLError
+from injector.errors import InjectionError, LimitError, TemplateError, YAMLError
 from injector.injection.annotations import validate
 from injector.injection.mesh.annotation import ANNOTATION as PROXY_CONFIG
 from injector.injection.overlay.containers import KINDS, annotations_of, labels_of, metadata_of, with_labels
@@ -45,6 +45,9 @@ from injector.json_types import JSON, Pod
 TPROXY_MODE: Final = 1
 """ProxyConfig.InboundInterceptionMode.TPROXY of Istio's API."""
 
+_LINE: Final = 32
+"""Characters of a line of YAML, as the templates of Istio's charts have them on average."""
+
 UNREADABLE: Final = Overlay("")
 """Stands for an overlay whose YAML cannot be read: like any that is no mapping, merging refuses it."""
 
@@ -61,7 +64,7 @@ class _Saying:
         pass
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, (InjectionError, TemplateError)):
+        if isinstance(error, (InjectionError, TemplateError)) and not isinstance(error, LimitError):
             raise InjectionError(f"{self._what}: {error}") from error
 
 
@@ -100,11 +103,13 @@ def inject_overlay(request: InjectionRequest, snapshot: Snapshot) -> Injected:
     original, types = injection.original, injection.settings.rules.types
     with _RUNNING:
         validate(annotations_of(original), snapshot.behaviour)
-        kept = overrides_of(annotations_of(original), types)
+        kept = overrides_of(annotations_of(original), types, request.budget)
         data = _template_data(injection, kept)
         merged, template_pod, overlays = _run_templates(injection, data)
     with _REAPPLYING:
-        merged = reapply(merged, original, template_pod, kept, injection.settings.rules.overrides)
+        merged = reapply(
+            merged, original, template_pod, kept, injection.settings.rules.overrides, request.budget
+        )
         merged = _adjust_users(merged, injection)
     with _PROCESSING:
         final = _post_process(merged, template_pod, injection)
@@ -145,7 +150,7 @@ def _original(request: InjectionRequest, snapshot: Snapshot, settings: Settings)
     types = settings.rules.types
     if types.prints_unset_times:
         metadata.setdefault("creationTimestamp", None)
-    pod = types.typed(request.pod | {"metadata": metadata})
+    pod = types.typed(request.pod | {"metadata": metadata}, request.budget)
     if request.namespace and not request.by_hand and "namespace" not in metadata_of(pod):
         pod = pod | {"metadata": metadata_of(pod) | {"namespace": request.namespace}}
     if snapshot.behaviour.loses_deployment_config_label and request.workload.kind == "DeploymentConfig":
@@ -173,9 +178,15 @@ def _run_templates(injection: Injection, data: TemplateData) -> tuple[Pod, Pod, 
     merged: Pod = original
     template_pod: Pod | None = None
     overlays: list[JSON] = []
-    for name in select_templates(annotations_of(original), snapshot.config):
-        template = template_of(name, snapshot.templates)
-        overlay = _overlay(template, data, snapshot, types)
+    budget = injection.request.budget
+    entries = budget.spent.get("entries", 0)
+    made: dict[str, tuple[Overlay, int]] = {}
+    for name in select_templates(annotations_of(original), snapshot.config, budget):
+        # Merging an overlay again may change a list without a merge key: it is done as often as Istio does.
+        if name not in made:
+            made[name] = _overlay(name, data, injection)
+        overlay, lines = made[name]
+        budget.charge("merged", entries + lines, "{} entries of the pod and lines of templates are merged")
         overlays.append(overlay.value)
         if not snapshot.behaviour.template_pod_first:
             merged = _merged_with_owner(merged, overlay, types)
@@ -186,14 +197,22 @@ def _run_templates(injection: Injection, data: TemplateData) -> tuple[Pod, Pod, 
     return merged, types.typed({}) if template_pod is None else template_pod, tuple(overlays)
 
 
-def _overlay(template: InjectionTemplate, data: TemplateData, snapshot: Snapshot, types: PodTypes) -> Overlay:
-    """Return the template's overlay; from 1.14 Istio does not say what is wrong with its YAML."""
+def _overlay(name: str, data: TemplateData, injection: Injection) -> tuple[Overlay, int]:
+    """Return the overlay of a template and about how many lines it has.
+
+    From 1.14 Istio does not say what is wrong with its YAML.
+    """
+    snapshot, budget = injection.snapshot, injection.request.budget
+    before = budget.spent.get("rendered", 0)
+    template: InjectionTemplate = template_of(name, snapshot.templates)
     try:
-        return types.overlay(render_template(template, data, snapshot))
+        filled = render_template(template, data, snapshot, budget)
     except YAMLError as error:
         if snapshot.behaviour.overlays_are_yaml:
-            return UNREADABLE
+            return UNREADABLE, 0
         raise InjectionError(f"yaml to json: {error.reason}") from error
+    lines = (budget.spent["rendered"] - before) // _LINE
+    return injection.settings.rules.types.overlay(filled), lines
 
 
 def _added(template_pod: Pod | None, overlay: Overlay, types: PodTypes) -> Pod:
@@ -234,7 +253,11 @@ def _post_process(pod: Pod, template_pod: Pod, injection: Injection) -> Pod:
     if rules.metrics.targets:
         pod = announce_secure_port(pod, rules.metrics)
     pod = rewrite_probes(
-        pod, rules.probes, by_default=settings.rewrites_probes, mesh_port=settings.agent_port
+        pod,
+        rules.probes,
+        by_default=settings.rewrites_probes,
+        mesh_port=settings.agent_port,
+        budget=injection.request.budget,
     )
     revision = injection.snapshot.revision if behaviour.status_revision else None
     pod = mark(

@@ -1,4 +1,4 @@
-"""The probes of a pod's containers in, ISTIO_KUBE_APP_PROBERS out. Knows no release.
+"""The probes of a pod's containers in, ISTIO_KUBE_APP_PROBERS out.
 
 The variable is a JSON object: the agent's path -> the application's own probe, with every named
 port as its number.
@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from injector.budget import Budget
 from injector.errors import TypedError
 from injector.injection.overlay.containers import Place, append_env, env_var
 from injector.json_types import JSONObject
@@ -83,7 +84,7 @@ def _text(probers: dict[str, Any]) -> str:
     return go_json({path: probers[path] for path in sorted(probers)}, sort_keys=False)
 
 
-def merge_probers(proxy: JSONObject, text: str, *, adds_missing: bool) -> JSONObject:
+def merge_probers(proxy: JSONObject, text: str, *, adds_missing: bool, budget: Budget) -> JSONObject:
     """Return a proxy that was injected before with the new probers added to the earlier ones, which win.
 
     Where it has none, ``adds_missing`` decides; where they cannot be read, they stay.
@@ -92,14 +93,14 @@ def merge_probers(proxy: JSONObject, text: str, *, adds_missing: bool) -> JSONOb
     index = next((i for i, variable in enumerate(env) if variable.get("name") == PROBERS), None)
     if index is None:
         return append_env(proxy, PROBERS, text) if adds_missing else proxy
-    earlier = _read(env[index].get("value", ""))
+    earlier = _read(env[index].get("value", ""), budget)
     if earlier is None:
         return proxy
-    env[index] = env_var(PROBERS, _text((_read(text) or {}) | earlier))
+    env[index] = env_var(PROBERS, _text((_read(text, budget) or {}) | earlier))
     return proxy | {"env": env}
 
 
-def _read(text: str) -> dict[str, Any] | None:
+def _read(text: str, budget: Budget) -> dict[str, Any] | None:
     """Return the probers of an earlier injection as Go would decode them, None when it cannot."""
     try:
         value = orjson.loads(text)
@@ -107,6 +108,7 @@ def _read(text: str) -> dict[str, Any] | None:
             return {}
         if not isinstance(value, dict):
             return None
+        budget.charge("entries", len(value), f"the pod with its variable {PROBERS} has {{}} entries")
         return {path: _read_prober(prober) for path, prober in value.items()}
     except (orjson.JSONDecodeError, TypedError):
         return None

@@ -1,4 +1,4 @@
-"""A pod in, the pod with its probes led through the proxy's agent out. Knows no mesh configuration.
+"""A pod in, the pod with its probes led through the proxy's agent out.
 
 The kubelet cannot pass the proxy's mTLS, so it asks the agent at the status port, and the agent asks
 the application. What the agent has to ask is told in the environment: see ``probers``.
@@ -10,17 +10,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from injector.budget import Budget
 from injector.injection.overlay.containers import (
+    KINDS,
     PROXY,
     Kind,
     Place,
     annotations_of,
     append_env,
     container_at,
+    containers_of,
     name_of,
     place_of,
     places,
     with_container,
+    with_containers,
 )
 from injector.injection.overlay.gotext import int32, parse_bool, parse_int
 from injector.injection.overlay.probers import PROBERS, Handled, merge_probers, probers_text
@@ -84,7 +88,7 @@ def rules_of(behaviour: Behaviour, *, tcp_feature: bool) -> ProbeRules:
     )
 
 
-def rewrite_probes(pod: Pod, rules: ProbeRules, *, by_default: bool, mesh_port: int) -> Pod:
+def rewrite_probes(pod: Pod, rules: ProbeRules, *, by_default: bool, mesh_port: int, budget: Budget) -> Pod:
     """Return the pod whose probes ask the agent and whose proxy knows what to ask the application.
 
     ``by_default`` is the values' rewriteAppHTTPProbe, which the pod's annotation overrides.
@@ -98,7 +102,7 @@ def rewrite_probes(pod: Pod, rules: ProbeRules, *, by_default: bool, mesh_port: 
         merges = rules.merges and STATUS in annotations_of(pod)
         container = container_at(pod, proxy)
         if merges:
-            container = merge_probers(container, text, adds_missing=rules.adds_missing)
+            container = merge_probers(container, text, adds_missing=rules.adds_missing, budget=budget)
         else:
             container = append_env(container, PROBERS, text)
         pod = with_container(pod, proxy, container)
@@ -143,8 +147,11 @@ def _rewritten(pod: Pod, handled: list[Handled], port: int) -> Pod:
             container["lifecycle"] = container["lifecycle"] | {each.key: probe}
         else:
             container[each.key] = probe
-    for place, container in changed.items():
-        pod = with_container(pod, place, container)
+    for kind in KINDS:
+        if any(place.kind == kind for place in changed):
+            containers = enumerate(containers_of(pod, kind))
+            rewritten = [changed.get(Place(kind, index), container) for index, container in containers]
+            pod = with_containers(pod, kind, rewritten)
     return pod
 
 

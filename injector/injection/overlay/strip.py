@@ -1,4 +1,4 @@
-"""A pod in, the pod as its owner wrote it out: what templates get to see. Knows no template.
+"""A pod in, the pod as its owner wrote it out: what templates get to see.
 
 A pod that was injected before says so in its status annotation. Templates must not see what they
 brought themselves, or a second injection would differ from the first.
@@ -17,11 +17,9 @@ from injector.injection.overlay.containers import (
     Kind,
     annotations_of,
     containers_of,
-    find,
     name_of,
     with_annotations,
     with_containers,
-    without,
 )
 from injector.injection.overlay.metrics import MetricsRules
 from injector.injection.overlay.scrape import PORT
@@ -71,9 +69,8 @@ def strip(pod: Pod, metrics: MetricsRules, *, agent_port: int) -> Pod:
     if status is None:
         return pod
     for kind in KINDS:
-        containers = containers_of(pod, kind)
-        for name in status.get(kind, ()):
-            containers = without(containers, name)
+        names = frozenset(status.get(kind, ()))
+        containers = [each for each in containers_of(pod, kind) if name_of(each) not in names]
         if len(containers) != len(containers_of(pod, kind)):
             pod = with_containers(pod, kind, containers)
     annotations = {name: text for name, text in annotations_of(pod).items() if name != STATUS}
@@ -89,8 +86,10 @@ def reinsert(pod: Pod, overrides: Mapping[Kind, Sequence[JSONObject]]) -> Pod:
     """
     for kind in KINDS:
         containers = list(containers_of(pod, kind))
+        names = set(map(name_of, containers))
         for override in overrides.get(kind, ()):
-            if find(containers, name_of(override)) is None:
+            if name_of(override) not in names:
+                names.add(name_of(override))
                 containers.append(override)
         if len(containers) != len(containers_of(pod, kind)):
             pod = with_containers(pod, kind, containers)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from injector.gotemplate import (
     FunctionError,
@@ -15,10 +19,10 @@ from injector.gotemplate import (
     types,
 )
 from injector.gotemplate.sprig import functions
-from injector.gotemplate.sprig.equality import deep_equal
+from injector.gotemplate.sprig.equality import Collected, deep_equal
 from injector.gotemplate.sprig.times import duration_text
 from injector.gotemplate.types import Field, StructType
-from injector.gotemplate.values import NamedInt, NamedString, StringMap, UInt8
+from injector.gotemplate.values import MISSING, Int64, NamedInt, NamedString, StringMap, UInt8
 from injector.injection.functions.encoding import GoJSON
 
 SPRIG = functions(GoJSON())
@@ -98,3 +102,20 @@ def test_durations_are_printed_in_the_unit_that_fits():
 def test_an_address_that_is_none_is_refused():
     with pytest.raises(FunctionError, match='invalid host: "::g" is no IP address'):
         call("urlParse", "http://[::g]/")
+
+
+goish = st.recursive(
+    st.sampled_from((None, True, 1, 1.0, 0.0, -0.0, math.nan, "1", "", Int64(1), Int64(0), MISSING)),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("ab"), inner, max_size=2),
+    max_leaves=6,
+)
+
+
+@given(st.lists(goish, max_size=12))
+def test_collected_values_are_told_apart_by_deep_equality(values) -> None:
+    collected, kept = Collected(), []
+    for value in values:
+        is_new = not any(deep_equal(value, known) for known in kept)
+        assert (value in collected) is not is_new
+        assert collected.add(value) is is_new
+        kept += [value] if is_new else []

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from injector.budget import Budget
 from injector.errors import BadReview, InjectionError
 from injector.injection.overlay.merge import PodTypes
 from injector.injection.overlay.overrides import OverrideRules, injected_before, overrides_of, reapply
@@ -35,7 +36,7 @@ def reapplied(original, template=TEMPLATE, rules=NEWEST, kept=None, final=None):
     final = final or a_pod(
         a_container(), injected_proxy(), annotations=original["metadata"].get("annotations")
     )
-    return reapply(final, original, template, kept or {}, rules)
+    return reapply(final, original, template, kept or {}, rules, Budget())
 
 
 def test_what_the_owner_wrote_wins_over_what_the_template_brought():
@@ -59,7 +60,7 @@ def test_the_owners_container_is_kept_in_an_annotation_without_auto():
 
 def test_a_pod_without_containers_of_these_names_is_the_same_object():
     final = a_pod(a_container(), injected_proxy())
-    assert reapply(final, a_pod(), TEMPLATE, {}, NEWEST) is final
+    assert reapply(final, a_pod(), TEMPLATE, {}, NEWEST, Budget()) is final
 
 
 def test_a_second_injection_takes_what_was_kept_and_writes_no_annotation():
@@ -113,9 +114,12 @@ def test_a_container_that_cannot_be_merged_is_named():
 
 
 def test_what_was_kept_is_read_from_the_annotation():
-    assert overrides_of({}, PodTypes()) == {}
+    assert overrides_of({}, PodTypes(), Budget()) == {}
     assert (
-        overrides_of({OVERRIDES: '{"containers":[{"name":"a"}]}'}, PodTypes())["containers"][0]["name"] == "a"
+        overrides_of({OVERRIDES: '{"containers":[{"name":"a"}]}'}, PodTypes(), Budget())["containers"][0][
+            "name"
+        ]
+        == "a"
     )
 
 

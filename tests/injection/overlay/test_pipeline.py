@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from injector.budget import Budget
 from injector.errors import BadReview, InjectionError
 from injector.injection.inject import request_for
 from injector.injection.loading import Sources, Surroundings, load_snapshot
@@ -48,7 +49,7 @@ def a_snapshot(release: str = "1.31", mesh: str = "", values: Any = None, **arou
 
 def inject(pod, snapshot=None, *, path="/inject", namespace="shop", **around):
     snapshot = snapshot or a_snapshot(**around)
-    return inject_overlay(request_for(pod, namespace, namespace, path, snapshot), snapshot).pod
+    return inject_overlay(request_for(pod, namespace, namespace, path, snapshot, Budget()), snapshot).pod
 
 
 def status_of(pod) -> Any:

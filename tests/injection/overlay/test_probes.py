@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from injector.budget import Budget
 from injector.injection.overlay.probes import rewrite_probes, rules_of
 from injector.injection.releases import behaviour_of
 from tests.injection.overlay.builders import a_container, a_pod, env_of, the_proxy
@@ -19,7 +20,7 @@ def through_agent(word, port=15020, kind="app-health", **rest):
 
 def rewritten(pod, release="1.31", *, by_default=True, tcp_feature=True):
     rules = rules_of(behaviour_of(release), tcp_feature=tcp_feature)
-    return rewrite_probes(pod, rules, by_default=by_default, mesh_port=15020)
+    return rewrite_probes(pod, rules, by_default=by_default, mesh_port=15020, budget=Budget())
 
 
 def with_app(**fields):

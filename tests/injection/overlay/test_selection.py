@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from injector.budget import Budget
 from injector.errors import InjectionError
 from injector.injection.overlay.selection import select_templates, template_of
 from injector.injection.snapshot import InjectConfig
@@ -29,7 +30,7 @@ CONFIG = InjectConfig(
 )
 def test_templates_are_those_of_the_annotation_with_aliases_resolved_once(annotation, templates):
     annotations = {} if annotation is None else {"inject.istio.io/templates": annotation}
-    assert select_templates(annotations, CONFIG) == templates
+    assert select_templates(annotations, CONFIG, Budget()) == templates
 
 
 def test_an_unknown_template_is_named_together_with_those_that_exist():

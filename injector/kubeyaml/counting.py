@@ -1,0 +1,79 @@
+"""How many nodes a YAML text has, or values a JSON text, without building any of them."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from typing import Final
+
+from yaml._yaml import CParser
+from yaml.error import YAMLError as LibYAMLError
+from yaml.events import AliasEvent, MappingStartEvent, ScalarEvent, SequenceStartEvent, StreamEndEvent
+
+_NODES: Final = frozenset({AliasEvent, MappingStartEvent, ScalarEvent, SequenceStartEvent})
+_MARKS: Final = (",", ":", "-", "?", "[", "{", "\n", "\r", "\x85", "\u2028", "\u2029")
+"""One of these stands before every node of YAML but the first: an indicator or the end of a line."""
+
+_WINDOWS: Final = 64
+_WINDOW: Final = 256
+"""A sample of 16 KiB: it is read in 20 microseconds, where all of 3 MiB would cost a tenth of the review."""
+
+_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+
+
+def count_nodes(text: str, most: int) -> int:
+    """Return how many nodes ``text`` has where that is more than ``most``, else some number up to ``most``.
+
+    Looks no further than it has to: first at the length, then for what must stand before a node, then at
+    the parser's events. What is not YAML has the nodes before its fault, at most.
+    """
+    if len(text) <= most or _bound(text) <= most:
+        return 0
+    next_event = CParser(text).get_event
+    count = 0
+    try:
+        while count <= most and (kind := next_event().__class__) is not StreamEndEvent:
+            count += kind in _NODES
+    except LibYAMLError:
+        pass  # who reads the text will say what is wrong with it
+    return count
+
+
+def _bound(text: str) -> int:
+    """Return a number of nodes that ``text`` cannot exceed: a mark opens at most a mapping and its key."""
+    return 2 + 2 * sum(map(text.count, _MARKS))
+
+
+def count_values(text: bytes, most: int) -> int:
+    """Return how many values a JSON text has where they are more than ``most``, else a number up to ``most``.
+
+    Each value but the first stands behind a comma or opens a container. The text need not be valid. One that
+    is made of long strings is not counted.
+    """
+    if len(text) <= 2 * most:  # a value takes two characters, one of them a comma or a bracket
+        return 0
+    if not _looks_dense(text, most):
+        return 0
+    if (bound := _separators(text)) <= most:
+        return bound
+    # Commas and brackets in strings are no separators. Of members, two strings make one value.
+    outside, strings = _STRING.subn(b"0", text, 2 * most + 1)
+    if strings > 2 * most:
+        return most + 1
+    return _separators(outside) - outside.count(b"[]") - outside.count(b"{}")
+
+
+def _looks_dense(text: bytes, most: int) -> bool:
+    """Return whether a sample has a quarter of the separators that ``most`` values in all would give it.
+
+    Where the sample is taken follows from the head of the text, in which an API server's review has its uid:
+    so whoever makes the rest cannot write around it.
+    """
+    step = max(len(text) // _WINDOWS, 1)
+    phase = zlib.crc32(text[:1024]) % step
+    sample = b"".join([text[at : at + _WINDOW] for at in range(phase, len(text), step)])
+    return 4 * _separators(sample) * len(text) > most * len(sample)
+
+
+def _separators(text: bytes) -> int:
+    return 1 + text.count(b",") + text.count(b"[") + text.count(b"{")
