@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 import pytest
 from hypothesis import settings
@@ -20,12 +22,30 @@ settings.register_profile("same", derandomize=True, deadline=None)
 settings.register_profile("search", deadline=None, max_examples=1000)
 settings.load_profile("same")
 
+DOORS: Final[Mapping[str, frozenset[str]]] = {
+    "go": frozenset({"ask_go", "apiserver_client"}),
+    "load": frozenset({"apiserver_client"}),
+    "conformance": frozenset({"shared"}),
+    "socket": frozenset({"start", "launch", "api", "client", "run", "unused_tcp_port"}),
+}
+"""What a test needs, by the fixtures that bring it: `scripts/check` leaves all of these out."""
+
+RECORDED: Final = ("conformance", "golden", "rendered_corpus")
+"""Parts of the paths of tests that read recorded answers when they are collected."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse a soak that does not say what it speaks of: nobody would know when its figures are stale."""
+    """Give each test the marks of what it needs; refuse a soak that does not say what it speaks of."""
     for item in items:
+        needed = set(getattr(item, "fixturenames", ()))
+        for mark, fixtures in DOORS.items():
+            if needed & fixtures:
+                item.add_marker(mark)
+        if any(part in str(item.path.relative_to(ROOT)) for part in RECORDED):
+            item.add_marker("conformance")
         marks = {mark.name for mark in item.iter_markers()}
         if marks & {"soak", "control"} and "about" not in marks:
+            # Nobody would know when its figures are stale.
             raise pytest.UsageError(f"{item.nodeid} needs the marker `about` with what it speaks of")
 
 

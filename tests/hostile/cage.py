@@ -1,0 +1,53 @@
+"""A memory cgroup for one process: the kernel kills what outgrows it, as it does with a container."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path("/sys/fs/cgroup")
+
+
+class Cage:
+    """A cgroup of v1 or v2 with a memory limit; `join` is a shell command that enters it."""
+
+    def __init__(self, folder: Path, limit: int, *, unified: bool) -> None:
+        self._folder = folder
+        self._unified = unified
+        folder.mkdir()
+        (folder / ("memory.max" if unified else "memory.limit_in_bytes")).write_text(str(limit))
+
+    @property
+    def join(self) -> str:
+        """What a shell does before it becomes the process that is caged."""
+        return f"echo $$ > {self._folder}/cgroup.procs"
+
+    @property
+    def kills(self) -> int:
+        """How many processes were killed in it for want of memory."""
+        events = self._folder / ("memory.events" if self._unified else "memory.oom_control")
+        counts = dict(line.split() for line in events.read_text().splitlines())
+        return int(counts.get("oom_kill", 0))
+
+    def remove(self) -> None:
+        """Remove it; whatever ran in it has ended."""
+        with contextlib.suppress(OSError):  # a process that is being reaped: the next boot removes it
+            self._folder.rmdir()
+
+
+@contextlib.contextmanager
+def caged(limit: int) -> Iterator[Cage | None]:
+    """Make a cage; None where this user or system cannot have one."""
+    unified = (ROOT / "cgroup.controllers").exists()
+    parent = ROOT if unified else ROOT / "memory"
+    try:
+        cage = Cage(parent / f"sidecar-injector-{os.getpid()}", limit, unified=unified)
+    except OSError:
+        yield None
+        return
+    try:
+        yield cage
+    finally:
+        cage.remove()
