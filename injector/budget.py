@@ -75,8 +75,8 @@ class ReviewLimits:
     rendered: int = _MIB
     """Characters that the templates make. A sidecar has 20,000, and the annotations of a pod go in twice."""
 
-    inserted: int = 1024
-    """Values of the pod that one template puts into its text: a sidecar's has about 40. The place of each is
+    inserted: int = 1400
+    """Values of the pod that one template puts into its text: a sidecar's has up to 64. The place of each is
     compiled, for 50 microseconds."""
 
     nodes: int = 16_384

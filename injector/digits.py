@@ -13,7 +13,7 @@ _LARGEST: Final = 2**63
 
 
 def to_int(text: str) -> int:
-    """Return the integer that ``text``, digits with or without a sign, says.
+    """Return the integer that ``text``, digits with or without a sign, says; no digits say 0.
 
     One of more than 40 digits is cut to these: it fits no integer of Go before and after.
     """

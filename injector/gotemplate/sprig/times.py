@@ -98,7 +98,7 @@ def parsed_duration(text: str) -> int:
         if match is None or match[3] not in _UNITS or not (match[1] or match[2]):
             return 0
         unit = _UNITS[match[3]]
-        total += to_int(match[1] or "0") * unit + fraction_of(match[2] or "", unit)
+        total += to_int(match[1]) * unit + fraction_of(match[2] or "", unit)
         at = match.end()
     return 0 if total > LARGEST + negative else -total if negative else total
 

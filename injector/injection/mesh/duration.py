@@ -60,15 +60,16 @@ def _piece(at: int, text: str) -> tuple[int, int]:
     whole, fraction, unit = match[1], match[2], match[3]
     if not whole and not (fraction and len(fraction) > 1):
         raise _invalid(text)
-    if to_int(whole or "0") > _MOST:
+    number = to_int(whole)
+    if number > _MOST:
         raise _invalid(text)
     if not unit:
         raise DurationError(f"time: missing unit in duration {_quote(text)}")
     scale = _UNITS.get(unit)
     if scale is None:
         raise DurationError(f"time: unknown unit {_quote(unit)} in duration {_quote(text)}")
-    part = fraction_of((fraction or ".")[1:], scale)
-    return to_int(whole or "0") * scale + part, match.end()
+    part = fraction_of(fraction[1:], scale) if fraction else 0
+    return number * scale + part, match.end()
 
 
 def format_duration(nanoseconds: int) -> str:
