@@ -1,0 +1,201 @@
+"""What a hostile review may cost: denied with a sentence or answered, never a crash, and within bounds.
+
+The short form counts; the long one (`scripts/soak -k dearest`) lets hypothesis look for the dearest pods.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import random
+import time
+import tracemalloc
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from hypothesis import HealthCheck, given, settings, target
+from hypothesis import strategies as st
+
+from injector import Injector
+from injector.errors import BadReview
+from injector.injection.inject import Answer
+from injector.templates import built_in
+from tests.conftest import conformance_folder
+from tests.hostile.corpus import Attack, a_pod, attacks, review
+from tests.hostile.tenant import NAMES, PIECES, fuzzed
+
+pytestmark = pytest.mark.about(
+    "injector/injection", "injector/gotemplate", "injector/kubeyaml", "injector/patch"
+)
+
+REFERENCE_SECONDS: Final = 0.001
+"""CPU of a small review on the machine that the limits were made for; others are measured by it."""
+
+MOST_SECONDS: Final = 0.25
+"""CPU of the dearest review of 3 MiB, on that machine."""
+
+FINDING_SECONDS: Final = 0.05
+FINDING_BYTES: Final = 16 << 20
+"""What a pod of less than 256 KiB must not cost."""
+
+FUZZED: Final = 400
+
+
+def an_injector() -> Injector:
+    """Return an injector with Istio's own configuration, or the built-in one where that is missing."""
+    folder = conformance_folder()
+    if folder is None or not (istio := folder / "1.31").is_dir():
+        template = built_in()
+        return Injector.load(template.config, template.values)
+    return Injector.load(
+        (istio / "configs/default.yaml").read_text(),
+        (istio / "values/default.json").read_text(),
+        (istio / "mesh/default.yaml").read_text(),
+        release="1.31",
+    )
+
+
+@pytest.fixture(scope="module")
+def injector() -> Injector:
+    return an_injector()
+
+
+def answered(injector: Injector, body: bytes) -> Answer | BadReview:
+    """Return what a review is answered with; any other exception is the fault that is looked for."""
+    try:
+        return injector.answer(body)
+    except BadReview as error:
+        return error
+
+
+def seconds(injector: Injector, body: bytes) -> float:
+    """Return the CPU time of one answer."""
+    begin = time.thread_time()
+    answered(injector, body)
+    return time.thread_time() - begin
+
+
+def scale(injector: Injector) -> float:
+    """Return how much slower this machine is than the one that the limits were made for."""
+    bodies = [review(a_pod(number), number) for number in range(40)]
+    for body in bodies:
+        answered(injector, body)
+    return min(seconds(injector, body) for body in bodies) / REFERENCE_SECONDS
+
+
+@pytest.mark.parametrize("attack", attacks(), ids=lambda attack: attack.name)
+def test_an_attack_is_answered_with_one_sentence(injector: Injector, attack: Attack) -> None:
+    first, again = (answered(injector, attack.body(7)) for _ in range(2))
+    if isinstance(first, BadReview):
+        assert isinstance(again, BadReview)
+        assert first.message
+        return
+    assert isinstance(again, Answer)
+    assert (first.outcome, first.message, first.body) == (again.outcome, again.message, again.body)
+    assert first.outcome in ("injected", "denied", "skipped")
+    assert first.message
+
+
+def test_fuzzed_pods_are_answered_the_same_warm_and_cold(injector: Injector) -> None:
+    draw = random.Random(1)
+    bodies = [fuzzed(draw, number) for number in range(FUZZED)]
+    warm = [answered(injector, body) for body in bodies + bodies][FUZZED:]
+    cold = an_injector()
+    for body, before in zip(bodies, warm, strict=True):
+        after = answered(cold, body)
+        assert isinstance(before, Answer) == isinstance(after, Answer)
+        if isinstance(before, Answer) and isinstance(after, Answer):
+            assert before.body == after.body
+
+
+def test_attacks_leave_nothing_behind_but_what_the_caches_may_hold(injector: Injector) -> None:
+    """Each kind of attack three times, no two alike: what is still there afterwards is what caches keep."""
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for number in range(3):
+            for attack in attacks():
+                answered(injector, attack.body(1000 + number))
+        gc.collect()
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 48 << 20
+
+
+# ---- the long form: hypothesis, guided by cost
+
+pieces = st.sampled_from(PIECES)
+texts = st.lists(pieces, min_size=1, max_size=12).map("".join)
+repeated = st.tuples(texts, st.sampled_from(["", ",", "\n", '","', "}, {"]), st.integers(1, 2000)).map(
+    lambda drawn: drawn[1].join([drawn[0]] * drawn[2])[:60_000]
+)
+annotations = st.dictionaries(st.sampled_from(NAMES), texts | repeated, max_size=4)
+counts = st.integers(0, 400)
+
+
+@st.composite
+def pods(draw: st.DrawFn) -> dict[str, Any]:
+    containers = [{"name": f"c{index}-{draw(texts)}"[:200]} for index in range(draw(st.integers(1, 3)))]
+    containers += [{"name": f"n{index}", "image": "i"} for index in range(draw(counts))]
+    own = {
+        "name": "istio-proxy",
+        "env": [{"name": f"E{index}", "value": "v"} for index in range(draw(counts))],
+    }
+    volumes = [{"name": f"v{index}", "emptyDir": {}} for index in range(draw(counts))]
+    return a_pod(
+        draw(st.integers(0, 10**6)),
+        draw(annotations),
+        draw(st.dictionaries(texts, texts, max_size=3)),
+        containers=[*containers, own] if draw(st.booleans()) else containers,
+        volumes=volumes,
+    )
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+def test_the_dearest_pods_stay_within_their_bounds(
+    injector: Injector, figures: dict[str, Any], tmp_path: Path
+) -> None:
+    factor = scale(injector)
+    dearest: list[tuple[float, int, bytes]] = []
+
+    @settings(max_examples=20_000, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @given(pods())
+    def look(pod: dict[str, Any]) -> None:
+        body = review(pod, 1)
+        cost = min(seconds(injector, body) for _ in range(2)) / factor
+        target(cost, label="CPU")
+        dearest.append((cost, len(body), body))
+        dearest.sort(reverse=True)
+        del dearest[20:]
+
+    look()
+    attacked = {
+        attack.name: min(seconds(injector, attack.body(number)) for number in (7, 8)) / factor
+        for attack in attacks()
+    }
+    peaks = [_peak(injector, body) for _, _, body in dearest[:5]]
+    (tmp_path / "dearest.json").write_text(json.dumps([body.decode() for _, _, body in dearest]))
+    name, worst = max(attacked.items(), key=lambda item: item[1])
+    figures |= {
+        "pods tried": 20_000,
+        "this machine, by the reference": round(factor, 2),
+        "the dearest pod found, CPU ms": 1000 * dearest[0][0],
+        "its peak, MiB": max(peaks) / (1 << 20),
+        "the dearest attack": name,
+        "its CPU ms": 1000 * worst,
+    }
+    assert dearest[0][0] <= FINDING_SECONDS, dearest[0]
+    assert max(peaks) <= FINDING_BYTES
+    assert worst <= MOST_SECONDS, attacked
+
+
+def _peak(injector: Injector, body: bytes) -> int:
+    tracemalloc.start()
+    try:
+        answered(injector, body)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
