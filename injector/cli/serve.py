@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from injector.cli.durations import DURATION
+from injector.cli.durations import DURATION, SIZE
 from injector.cli.options import FILE, environment, release_options, spelled, switch
+from injector.injection.caches import CACHE_BYTES
 from injector.service.options import ServiceOptions
 
 if TYPE_CHECKING:
@@ -59,6 +60,13 @@ Examples:
 )
 @click.option(
     *spelled("clientName", argument="client_names"), multiple=True, help="Names their certificates may have."
+)
+@click.option(
+    *spelled("cacheMemory"),
+    type=SIZE,
+    default=CACHE_BYTES,
+    show_default="32Mi",
+    help="Bytes that all caches of one configuration may hold, at least 8Mi.",
 )
 @click.option("-c", "--kubeconfig", default=None, help="Outside a cluster: how to reach the API server.")
 @click.option("--context", default=None, help="The kubeconfig's context.")
@@ -117,6 +125,7 @@ def service_options(flags: dict[str, Any]) -> ServiceOptions:
         revision=flags["revision"],
         environment=environment(flags["settings"]),
         untrusted_values=flags["untrusted_values"],
+        cache_bytes=flags["cache_memory"],
         tls_certificate=None if flags["self_signed"] else files["tls_cert_file"],
         tls_key=None if flags["self_signed"] else files["tls_key_file"],
         ca_certificate=None if flags["self_signed"] else files["ca_cert_file"],

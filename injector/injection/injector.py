@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from injector.errors import BadReview
+from injector.injection.caches import CACHE_BYTES
 from injector.injection.inject import Answer, answer_review, inject_one
 from injector.injection.loading import Sources, Surroundings, load_snapshot
 from injector.injection.mesh.effective import ProxyConfigs
@@ -38,6 +39,7 @@ class Injector:
         namespaces: Mapping[str, JSONObject] | None = None,
         proxy_configs: Iterable[JSONObject] = (),
         untrusted_values: UntrustedValues = "scalar",
+        cache_bytes: int = CACHE_BYTES,
         files: tuple[str, str, str] = ("config", "values", "mesh"),
     ) -> Injector:
         """Load the texts of the keys config, values and mesh of Istio's ConfigMaps.
@@ -45,7 +47,8 @@ class Injector:
         ``release`` is Istio's, "1.0" to "1.31"; without it, it is told from the configuration.
         ``env`` is istiod's environment: the features that it switches, and what the template function
         ``env`` reads. ``nodes`` maps a node's name to its kubelet's version, ``namespaces`` a
-        namespace's name to its object. ``files`` are the texts' names in errors. Raises ConfigError.
+        namespace's name to its object. ``cache_bytes`` is for all caches together, which change no answer.
+        ``files`` are the texts' names in errors. Raises ConfigError.
         """
         sources = Sources(
             config=config,
@@ -63,6 +66,7 @@ class Injector:
             namespaces=namespaces or {},
             proxy_configs=proxy_configs,
             untrusted_values=untrusted_values,
+            cache_bytes=cache_bytes,
         )
         return cls(load_snapshot(sources, around))
 
@@ -88,8 +92,8 @@ class Injector:
         proxy_configs: Iterable[JSONObject] = (),
     ) -> Injector:
         """Return the same injector in a cluster that says something else; nothing is compiled again."""
-        mesh = self.snapshot.mesh
-        configs = ProxyConfigs(mesh, proxy_configs) if mesh else None
+        mesh, before = self.snapshot.mesh, self.snapshot.proxy_configs
+        configs = ProxyConfigs(mesh, proxy_configs, before.memo) if mesh and before else None
         return Injector(replace(self.snapshot, nodes=nodes, namespaces=namespaces, proxy_configs=configs))
 
     def review(self, body: bytes, path: str = "/inject") -> bytes:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from injector.errors import ConfigError, TemplateError
 from injector.gotemplate import parse
 from injector.gotemplate.builtins import BUILTINS
+from injector.injection.caches import CACHE_BYTES, memo_of
 from injector.injection.config import (
     Faults,
     line_of_template,
@@ -23,7 +24,7 @@ from injector.injection.mesh.effective import ProxyConfigs
 from injector.injection.mesh.loading import Mesh, load_mesh
 from injector.injection.releases import Behaviour, behaviour_of
 from injector.injection.render import InjectionTemplate
-from injector.injection.snapshot import InjectConfig, Snapshot, UntrustedValues
+from injector.injection.snapshot import InjectConfig, Snapshot, UntrustedValues, skeleton_cache
 from injector.json_types import JSONObject
 
 
@@ -50,6 +51,7 @@ class Surroundings:
     namespaces: Mapping[str, JSONObject] = field(default_factory=dict)
     proxy_configs: Iterable[JSONObject] = ()
     untrusted_values: UntrustedValues = "scalar"
+    cache_bytes: int = CACHE_BYTES
 
 
 def load_snapshot(sources: Sources, around: Surroundings, *, mesh: Mesh | str | None = "text") -> Snapshot:
@@ -71,7 +73,9 @@ def load_snapshot(sources: Sources, around: Surroundings, *, mesh: Mesh | str | 
         config=config,
         values=values,
         mesh=read_mesh,
-        proxy_configs=_proxy_configs(read_mesh, around.proxy_configs, faults),
+        proxy_configs=_proxy_configs(read_mesh, around, faults),
+        cache_bytes=around.cache_bytes,
+        skeletons=skeleton_cache(around.cache_bytes),
         templates={},
         revision=around.revision,
         env=around.env,
@@ -99,11 +103,11 @@ def _mesh(sources: Sources, behaviour: Behaviour, faults: Faults) -> Mesh | None
         return None
 
 
-def _proxy_configs(mesh: Mesh | None, resources: Iterable[JSONObject], faults: Faults) -> ProxyConfigs | None:
+def _proxy_configs(mesh: Mesh | None, around: Surroundings, faults: Faults) -> ProxyConfigs | None:
     if mesh is None:
         return None
     try:
-        return ProxyConfigs(mesh, resources)
+        return ProxyConfigs(mesh, around.proxy_configs, memo_of("proxy_configs", around.cache_bytes))
     except ConfigError as error:
         faults.found.append(error)
         return None

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from sys import getsizeof
 from typing import Final, Literal, TypeAlias
 
 from injector.errors import TypedError
+from injector.memo import Memo, process_wide
 
 _Format: TypeAlias = Literal["decimal", "exponent", "binary"]
 
@@ -33,6 +34,9 @@ _NO_MORE: Final = 18  # a number with a larger exponent of ten is no int64
 _LARGEST_EXPONENT: Final = 2**31
 
 
+_WRITTEN: Final[Memo[str, str]] = process_wide("quantities")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Parsed:
     """The parts of a quantity's text."""
@@ -46,9 +50,16 @@ class _Parsed:
     """Of two for the binary form, else of ten."""
 
 
-@lru_cache(maxsize=4096)
 def canonical_quantity(text: str) -> str:
     """Return ``text`` as resource.Quantity writes what it has read; TypedError in its words."""
+    known = _WRITTEN.get(text)
+    if known is None:
+        known = _written(text)
+        _WRITTEN.put(text, known, getsizeof(text) + getsizeof(known))
+    return known
+
+
+def _written(text: str) -> str:
     stripped = text.strip()
     if stripped == "0":
         return stripped

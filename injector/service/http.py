@@ -10,6 +10,8 @@ from http import HTTPStatus
 from typing import Final, NamedTuple
 from urllib.parse import parse_qs, unquote
 
+from injector.memo import remembered
+
 JSON_TYPE: Final = "application/json"
 TEXT_TYPE: Final = "text/plain; charset=utf-8"
 
@@ -55,7 +57,7 @@ def too_large(limit: int) -> Reply:
     return Reply(413, b"the body is larger than %d bytes\n" % limit, close=True)
 
 
-@lru_cache(maxsize=256)
+@remembered("targets")
 def target(raw: str) -> Target:
     """Split a request target; an API server asks for a handful of different ones."""
     path, _, query = raw.partition("?")

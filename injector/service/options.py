@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from injector.errors import ConfigError
+from injector.injection.caches import CACHE_BYTES, SMALLEST
 
 MIB = 1 << 20
 
@@ -59,7 +60,7 @@ class ServiceOptions:
     without ``tls_certificate`` a companion has to bring the key pair. ``service_names`` are the DNS names
     of which the certificate must carry one, as the API server asks for ``<service>.<namespace>.svc``;
     empty: not checked. ``client_names`` are the subject or DNS names that a client certificate may have;
-    empty with a ``client_ca``: any that the CA signed.
+    empty with a ``client_ca``: any that the CA signed. ``cache_bytes`` is for all caches of a configuration.
     """
 
     inject_config: Path | None = None
@@ -69,6 +70,7 @@ class ServiceOptions:
     revision: str = "default"
     environment: Mapping[str, str] = field(default_factory=dict)
     untrusted_values: Literal["scalar", "text"] = "scalar"
+    cache_bytes: int = CACHE_BYTES
 
     tls_certificate: Path | None = None
     tls_key: Path | None = None
@@ -107,6 +109,8 @@ class ServiceOptions:
                 yield f"{name} {port} is not between 0 and 65535"
         if self.port and self.port == self.monitoring_port and self.address == self.monitoring_address:
             yield f"the webhook and the monitoring port are both {self.port}"
+        if self.cache_bytes < SMALLEST:
+            yield f"the caches' memory must be at least {SMALLEST} bytes"
         if (self.health_check_file is None) != (self.health_check_interval <= 0):
             yield "the health check needs both its file and its interval"
         if self.client_names and self.client_ca is None:
