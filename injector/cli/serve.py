@@ -12,6 +12,7 @@ import click
 
 from injector.cli.durations import DURATION, SIZE
 from injector.cli.options import FILE, environment, release_options, spelled, switch
+from injector.injection.caches import CACHE_BYTES
 from injector.service.options import Limits, ServiceOptions
 
 if TYPE_CHECKING:
@@ -73,6 +74,13 @@ Examples:
     default=None,
     help="Bytes of bodies, answers, connections and log lines at once, 64Mi; past it callers get 503. "
     "Derived from the container's memory limit when not given.",
+)
+@click.option(
+    *spelled("cacheMemory"),
+    type=SIZE,
+    default=CACHE_BYTES,
+    show_default="32Mi",
+    help="Bytes that all caches of one configuration may hold, at least 8Mi.",
 )
 @click.option("-c", "--kubeconfig", default=None, help="Outside a cluster: how to reach the API server.")
 @click.option("--context", default=None, help="The kubeconfig's context.")
@@ -143,6 +151,7 @@ def service_options(flags: dict[str, Any]) -> ServiceOptions:
         environment=environment(flags["settings"]),
         untrusted_values=flags["untrusted_values"],
         review_limits=flags["review_limits"],
+        cache_bytes=flags["cache_memory"],
         tls_certificate=None if flags["self_signed"] else files["tls_cert_file"],
         tls_key=None if flags["self_signed"] else files["tls_key_file"],
         ca_certificate=None if flags["self_signed"] else files["ca_cert_file"],

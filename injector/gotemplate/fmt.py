@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from functools import lru_cache
 
 from injector.gotemplate import verbs
 from injector.gotemplate.errors import FunctionError
@@ -29,6 +28,7 @@ from injector.gotemplate.values import (
     type_of,
 )
 from injector.gotemplate.verbs import Flags
+from injector.memo import remembered
 
 __all__ = ["format_float", "format_value", "go_quote", "sprint", "sprintf", "sprintln"]
 
@@ -78,7 +78,7 @@ def sprintf(template: str, *args: Value) -> str:
     return "".join([_piece(piece, args) for piece in pieces])
 
 
-@lru_cache(maxsize=1024)
+@remembered("formats")
 def _constant_directives(template: str, operands: int) -> tuple[Piece, ...]:
     """Return what a format consists of that takes no width from an operand: their number is enough."""
     return tuple(directives(template, range(operands)))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from injector.budget import DEFAULT_LIMITS, Budget, ReviewLimits
 from injector.errors import BadReview
+from injector.injection.caches import CACHE_BYTES
 from injector.injection.inject import Answer, answer_review, inject_one
 from injector.injection.loading import Sources, Surroundings, load_snapshot
 from injector.injection.mesh.effective import ProxyConfigs
@@ -39,6 +40,7 @@ class Injector:
         namespaces: Mapping[str, JSONObject] | None = None,
         proxy_configs: Iterable[JSONObject] = (),
         untrusted_values: UntrustedValues = "scalar",
+        cache_bytes: int = CACHE_BYTES,
         files: tuple[str, str, str] = ("config", "values", "mesh"),
         limits: ReviewLimits = DEFAULT_LIMITS,
     ) -> Injector:
@@ -48,8 +50,9 @@ class Injector:
         ``release_reason`` says how.
         ``env`` is istiod's environment: the features that it switches, and what the template function
         ``env`` reads. ``nodes`` maps a node's name to its kubelet's version (None: nothing is known of
-        the cluster), ``namespaces`` a namespace's name to its object. ``files`` are the texts' names in
-        errors, ``limits`` what one review may use. Raises ConfigError.
+        the cluster), ``namespaces`` a namespace's name to its object. ``cache_bytes`` is for all caches
+        together, which change no answer; ``limits`` is what one review may use. ``files`` are the texts'
+        names in errors. Raises ConfigError.
         """
         sources = Sources(
             config=config,
@@ -68,6 +71,7 @@ class Injector:
             proxy_configs=proxy_configs,
             untrusted_values=untrusted_values,
             limits=limits,
+            cache_bytes=cache_bytes,
         )
         return cls(load_snapshot(sources, around))
 
@@ -98,8 +102,8 @@ class Injector:
         proxy_configs: Iterable[JSONObject] = (),
     ) -> Injector:
         """Return the same injector in a cluster that says something else; nothing is compiled again."""
-        mesh = self.snapshot.mesh
-        configs = ProxyConfigs(mesh, proxy_configs) if mesh else None
+        mesh, before = self.snapshot.mesh, self.snapshot.proxy_configs
+        configs = ProxyConfigs(mesh, proxy_configs, before.memo) if mesh and before else None
         return Injector(replace(self.snapshot, nodes=nodes, namespaces=namespaces, proxy_configs=configs))
 
     def review(self, body: bytes, path: str = "/inject") -> bytes:

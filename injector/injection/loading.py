@@ -9,6 +9,7 @@ from injector.budget import DEFAULT_LIMITS, ReviewLimits
 from injector.errors import ConfigError, TemplateError
 from injector.gotemplate import parse
 from injector.gotemplate.builtins import BUILTINS
+from injector.injection.caches import CACHE_BYTES, memo_of
 from injector.injection.config import Faults, line_of_template, parse_config, read_mapping
 from injector.injection.forks import advice_on_function, foreign_fields
 from injector.injection.functions import function_map, functions_of
@@ -17,7 +18,7 @@ from injector.injection.mesh.effective import ProxyConfigs
 from injector.injection.mesh.loading import Mesh, load_mesh
 from injector.injection.releases import Behaviour, behaviour_of
 from injector.injection.render import InjectionTemplate
-from injector.injection.snapshot import InjectConfig, Snapshot, UntrustedValues
+from injector.injection.snapshot import InjectConfig, Snapshot, UntrustedValues, skeleton_cache
 from injector.injection.values import dotted, value_faults
 from injector.json_types import JSONObject
 from injector.kubeyaml import line_of
@@ -47,6 +48,7 @@ class Surroundings:
     proxy_configs: Iterable[JSONObject] = ()
     untrusted_values: UntrustedValues = "scalar"
     limits: ReviewLimits = DEFAULT_LIMITS
+    cache_bytes: int = CACHE_BYTES
 
 
 def load_snapshot(sources: Sources, around: Surroundings, *, mesh: Mesh | str | None = "text") -> Snapshot:
@@ -72,7 +74,9 @@ def load_snapshot(sources: Sources, around: Surroundings, *, mesh: Mesh | str | 
         config=config,
         values=values,
         mesh=read_mesh,
-        proxy_configs=_proxy_configs(read_mesh, around.proxy_configs, faults),
+        proxy_configs=_proxy_configs(read_mesh, around, faults),
+        cache_bytes=around.cache_bytes,
+        skeletons=skeleton_cache(around.cache_bytes),
         templates={},
         revision=around.revision,
         env=around.env,
@@ -111,11 +115,11 @@ def _mesh(sources: Sources, behaviour: Behaviour, faults: Faults) -> Mesh | None
         return None
 
 
-def _proxy_configs(mesh: Mesh | None, resources: Iterable[JSONObject], faults: Faults) -> ProxyConfigs | None:
+def _proxy_configs(mesh: Mesh | None, around: Surroundings, faults: Faults) -> ProxyConfigs | None:
     if mesh is None:
         return None
     try:
-        return ProxyConfigs(mesh, resources)
+        return ProxyConfigs(mesh, around.proxy_configs, memo_of("proxy_configs", around.cache_bytes))
     except ConfigError as error:
         faults.found.append(error)
         return None

@@ -1,4 +1,4 @@
-"""A pod in, what it has in common with its replicas out; and the patches that whole sets of replicas get.
+"""Tell what a pod has in common with its replicas, and keep the patches that whole sets of replicas get.
 
 The pods of a ReplicaSet differ in three things: their name (which the API server shows from Kubernetes
 1.30), the last five letters of the volume that brings the service account's token, and managedFields,
@@ -6,30 +6,26 @@ which say when they were written. Istio's injection does not look at managedFiel
 templates only, and asks of a volume's name nothing but which others it is equal to. So all replicas get
 one patch, unless a template looked at what tells them apart, or the patch holds it.
 
-`is_common` says when, `likeness_of` whose.
-
-Knows no template, no cluster and no clock; whatever else an answer depends on is part of its key.
+`is_common` says when, `likeness_of` whose. Whatever else an answer depends on is part of its key.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
 
 from injector.json_types import JSON, JSONObject, Pod
-from injector.sightings import Sightings
+from injector.memo import Doorkeeper, Memo, deep_size
 
 LARGEST_BODY: Final = 64 * 1024
-"""Bytes of a review whose pod is remembered: 256 pods are 16 MiB, and their patches come on top."""
+"""Bytes of a review whose pod is remembered: to work out the likeness of a larger one costs too much."""
 
-_ENTRIES: Final = 256
-_SEEN: Final = 8 * _ENTRIES
-"""Pods remembered by hash only."""
+_SEEN: Final = 4096
+"""Pods remembered by hash only, in 500 KiB: the second replica may come when so many others have come."""
 
 _PREFIX: Final = "kube-api-access-"
 _TOKEN_VOLUME: Final = re.compile(_PREFIX + "[a-z0-9]{5}")
@@ -38,6 +34,9 @@ _CONTAINERS: Final = ("containers", "initContainers")
 # Neither can be written so by anybody else: JSON escapes a NUL, and a name has none.
 _ANY_NAME: Final = "\0"
 _ANY_VOLUME: Final = b'"name":\0'
+
+_TEXTS: Final = 1024
+"""Bytes of an answer beside its patch: the reason and message of its decision, which are short."""
 
 Key = tuple[str, str, bool, bytes]
 """The URL's path, the request's namespace, whether sidecars are native, and the likeness."""
@@ -52,60 +51,36 @@ class CommonAnswer:
     message: str
 
 
-class _Entry:
-    __slots__ = ("answer", "used")
-
-    def __init__(self, answer: CommonAnswer) -> None:
-        self.answer = answer
-        self.used = False
-
-
 class ReplicaCache:
     """The answers of the workloads met lately; ``hits`` and ``misses`` count what was looked for.
 
-    An answer is kept when the second replica comes, since many pods have none. When it is full the oldest
-    goes, but for those asked for since they were last passed over. It may be shared by threads: at worst
-    one of them forgets what another has just kept.
+    An answer is kept when the second replica comes, since many pods have none. It may be shared by threads.
     """
 
-    __slots__ = ("_entries", "_seen", "hits", "misses")
+    __slots__ = ("_seen", "answers", "hits", "misses")
 
-    def __init__(self) -> None:
-        self._entries: dict[Key, _Entry] = {}
-        self._seen = Sightings(_SEEN)
+    def __init__(self, answers: Memo[Key, CommonAnswer]) -> None:
+        self.answers = answers
+        self._seen = Doorkeeper(_SEEN)
         self.hits = 0
         self.misses = 0
 
-    def __len__(self) -> int:
-        return len(self._entries)
-
     def get(self, key: Key) -> CommonAnswer | None:
         """Return the answer that was kept for a replica."""
-        entry = self._entries.get(key)
-        if entry is None:
+        answer = self.answers.get(key)
+        if answer is None:
             self.misses += 1
-            return None
-        self.hits += 1
-        entry.used = True
-        return entry.answer
+        else:
+            self.hits += 1
+        return answer
 
     def meet(self, key: Key) -> bool:
-        """Note that a pod came; True when a replica had come before, so that its answer is worth keeping."""
+        """Note that a pod came; return whether one like it had come before: its answer is worth keeping."""
         return not self._seen.is_first(key)
 
     def keep(self, key: Key, answer: CommonAnswer) -> None:
         """Keep an answer that `is_common`."""
-        while len(self._entries) >= _ENTRIES:
-            with suppress(RuntimeError):  # another thread changed it in between
-                self._pass_over(next(iter(self._entries), key))
-        self._entries[key] = _Entry(answer)
-
-    def _pass_over(self, oldest: Key) -> None:
-        """Forget an entry; one that was used since it was last passed over becomes the youngest instead."""
-        entry = self._entries.pop(oldest, None)
-        if entry is not None and entry.used:
-            entry.used = False
-            self._entries[oldest] = entry
+        self.answers.put(key, answer, deep_size(key) + deep_size(answer.patch) + _TEXTS)
 
 
 def likeness_of(pod: Pod) -> bytes | None:
@@ -129,7 +104,7 @@ def likeness_of(pod: Pod) -> bytes | None:
 
 
 def is_common(pod: Pod, overlays: Sequence[JSON], patch: bytes, likeness: bytes) -> bool:
-    """Tell whether a JSON patch, made for ``pod`` by templates that read no name, fits all of that likeness.
+    """Return whether a JSON patch, made for ``pod`` by templates that read no name, fits all of a likeness.
 
     It does where it holds neither name, and where the blanks of the likeness are the token volume and
     its mounts and nothing else, so that a replica is the same pod with that one volume renamed. Nor may

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from injector.budget import DEFAULT_LIMITS, ReviewLimits
+from injector.injection.caches import CACHE_BYTES, memo_of
 from injector.injection.mesh.effective import ProxyConfigs
 from injector.injection.mesh.loading import Mesh
 from injector.injection.releases import Behaviour
@@ -38,9 +39,9 @@ class InjectConfig:
     warnings: tuple[str, ...] = ()
 
 
-def _skeletons() -> SkeletonCache:
-    """Return a cache for the texts that templates make of the pods of a cluster: one a set of branches."""
-    return SkeletonCache(512)
+def skeleton_cache(cache_bytes: int = CACHE_BYTES) -> SkeletonCache:
+    """Return an empty cache; ``cache_bytes`` is for all caches of its injector."""
+    return SkeletonCache(memo_of("skeletons", cache_bytes), memo_of("fills", cache_bytes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
@@ -49,10 +50,11 @@ class Snapshot:
 
     ``env`` is istiod's environment as given (never the host's), ``nodes`` maps a node's name to its
     kubelet version, ``namespaces`` a namespace's name to its object. ``templates`` are compiled; how
-    they are rendered is ``render.render_template``. ``skeletons`` and ``replicas`` are caches: they
-    change no answer. ``release_reason``: what says that the behaviour is that of this release; "" where it
-    was asked for. ``mesh`` and ``proxy_configs`` are None where there is no mesh configuration at all,
-    which only tests of Istio's own know. ``limits`` is what one review may use.
+    they are rendered is ``render.render_template``. ``skeletons`` and ``replicas`` are caches, which
+    change no answer; ``cache_bytes`` is for them and for the memo of ``proxy_configs`` (see `caches`).
+    ``release_reason``: what says that the behaviour is that of this release; "" where it was asked for.
+    ``mesh`` and ``proxy_configs`` are None where there is no mesh configuration at all, which only tests
+    of Istio's own know. ``limits`` is what one review may use.
     """
 
     behaviour: Behaviour
@@ -62,7 +64,8 @@ class Snapshot:
     templates: Mapping[str, Any]
     release_reason: str = ""
     proxy_configs: ProxyConfigs | None = None
-    skeletons: SkeletonCache = field(default_factory=_skeletons, compare=False)
+    cache_bytes: int = CACHE_BYTES
+    skeletons: SkeletonCache = field(default_factory=skeleton_cache, compare=False)
     revision: str = "default"
     env: Mapping[str, str] = field(default_factory=dict)
     nodes: Mapping[str, str] | None = None
@@ -70,4 +73,8 @@ class Snapshot:
     untrusted_values: UntrustedValues = "scalar"
     limits: ReviewLimits = DEFAULT_LIMITS
     # What it holds is true of this very snapshot: `replace` starts another.
-    replicas: ReplicaCache = field(default_factory=ReplicaCache, init=False, compare=False, repr=False)
+    replicas: ReplicaCache = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Start without replicas."""
+        object.__setattr__(self, "replicas", ReplicaCache(memo_of("replicas", self.cache_bytes)))

@@ -1,4 +1,4 @@
-"""A tree with slots in, functions that build its JSON out. Knows no text and no safety rule but by name.
+"""Generate the functions that build the JSON of a tree with slots.
 
 The functions are generated: one expression of dict and list displays, with the static subtrees as
 constants. Nothing of a value gets into the code, and of the template only what ``repr`` has quoted.
@@ -87,7 +87,7 @@ def _reading(slot: Slot) -> str:
         parts += value, repr(text)
     parts = [part for part in parts if part != "''"]
     if slot.context is Context.PLAIN:
-        return f"{_plain_texts(slot.role, flow=slot.flow)}[{_sum(parts)}]"
+        return f"{_plain_texts(slot.role, flow=slot.flow)}({_sum(parts)})"
     text = _sum(parts) if len(parts) > 1 else _exactly_str(parts[0])
     return f"short_key({text})" if slot.role is Role.KEY else text
 
@@ -113,7 +113,7 @@ def _plain_texts(role: Role, *, flow: bool) -> str:
 
 
 _FIXED: Final = {
-    **{_plain_texts(role, flow=flow): texts for (role, flow), texts in PLAIN_TEXTS.items()},
+    **{_plain_texts(role, flow=flow): texts.read for (role, flow), texts in PLAIN_TEXTS.items()},
     "in_line_start": in_line_start,
     "short_key": short_key,
 }

@@ -35,10 +35,6 @@ MAX_DEPTH: Final = 64
 MAX_SIZE: Final = 16 << 20
 """Characters. etcd holds 1.5 MiB an object; a file with a List of many objects may be larger."""
 
-_MOST_KEPT: Final = 4096
-_KEPT_LENGTH: Final = 40
-_kept: dict[str, JSON] = {}
-
 _NextEvent = Callable[[], Any]  # the stubs know no event's fields
 
 
@@ -71,15 +67,8 @@ def load_strict(text: str | bytes, *, source: str = "", max_depth: int = MAX_DEP
 
 def json_scalar(text: str) -> JSON:
     """Return the JSON value of a plain scalar; raises YAMLError for infinities and NaN."""
-    try:
-        return _kept[text]
-    except KeyError:
-        value = plain(text)
-        if isinstance(value, float):
-            value = finite(value)
-        if len(_kept) < _MOST_KEPT and len(text) < _KEPT_LENGTH:
-            _kept[text] = value
-        return value
+    value = plain(text)
+    return finite(value) if isinstance(value, float) else value
 
 
 def _exactly(text: str, *, source: str, max_depth: int, strict: bool) -> JSON:

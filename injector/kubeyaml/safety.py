@@ -1,4 +1,4 @@
-"""A scalar with holes and the values for them in, the JSON that YAML would read out. Knows no documents.
+"""Read a scalar with holes and the values for them, as YAML would.
 
 A value is safe where it stands if the text around it keeps its meaning: the scalar starts and ends
 where it did, and says what the value says. The rules ask for less than YAML allows; what they refuse
@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from itertools import chain
-from typing import Final
+from sys import getsizeof
+from typing import Any, Final
 
 from injector.errors import YAMLError
 from injector.json_types import JSON
@@ -18,6 +19,7 @@ from injector.kubeyaml.conversion import key_text
 from injector.kubeyaml.reading import json_scalar
 from injector.kubeyaml.scalars import MERGE, plain
 from injector.kubeyaml.survey import Context, Role, Slot, Survey
+from injector.memo import Memo, process_wide
 from injector.rendering import Quoted
 
 _UNREADABLE: Final = r"\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff"
@@ -42,32 +44,31 @@ _LONGEST_KEY: Final = 512
 
 Check = Callable[[str], str]
 
-_MOST_KEPT: Final = 4096
-_KEPT_LENGTH: Final = 64
+_UNKNOWN: Final[Any] = object()
 
 
 class UnsafeValueError(Exception):
     """A value would not stay inside its scalar, or not mean itself there."""
 
 
-class PlainTexts(dict[str, JSON]):
-    """The text of a plain scalar to its JSON; knows many by heart. UnsafeValueError where it is none."""
+class PlainTexts:
+    """The JSON of plain scalars that stand in one kind of place, by their texts."""
 
-    __slots__ = ("_flow", "_role")
+    __slots__ = ("_flow", "_memo", "_role")
 
     def __init__(self, role: Role, *, flow: bool) -> None:
-        super().__init__()
         self._role = role
         self._flow = flow
+        self._memo: Memo[str, JSON] = process_wide(f"plain_{role.name}_{'flow' if flow else 'block'}".lower())
 
-    def __missing__(self, text: str) -> JSON:
-        """Judge a text that was not met before, or not lately."""
+    def read(self, text: str) -> JSON:
+        """Return the value of a text; UnsafeValueError where it is not one plain scalar."""
+        known = self._memo.get(text, _UNKNOWN)
+        if known is not _UNKNOWN:
+            return known
         text = str(text)
         value = self._judge(text)
-        if len(text) <= _KEPT_LENGTH:
-            if len(self) >= _MOST_KEPT:
-                self.clear()
-            self[text] = value
+        self._memo.put(text, value, 2 * getsizeof(text))
         return value
 
     def _judge(self, text: str) -> JSON:
@@ -98,7 +99,7 @@ def read(slot: Slot, values: Sequence[str]) -> JSON:
         text = _joined(slot, own)
         if slot.folded and not all(map(_is_solid, own)):
             raise UnsafeValueError
-        return PLAIN_TEXTS[slot.role, slot.flow][text]
+        return PLAIN_TEXTS[slot.role, slot.flow].read(text)
     if slot.context is Context.BLOCK:
         for hole in slot.first:
             in_line_start(values[hole])
@@ -132,7 +133,7 @@ def meant(value: str, context: Context) -> str:
 
 
 def stays_in_comment(value: str) -> bool:
-    """Tell whether a comment ends where it did."""
+    """Return whether a comment ends where it did."""
     return not _UNREADABLE_ONE(value)
 
 
@@ -155,7 +156,7 @@ def _joined(slot: Slot, values: Sequence[str]) -> str:
 
 
 def _is_solid(value: str) -> bool:
-    """Tell whether a value may stand beside a line break that is folded, or in column 0."""
+    """Return whether a value may stand beside a line break that is folded, or in column 0."""
     return bool(value) and " " not in (value[0], value[-1]) and not value.startswith(("---", "..."))
 
 

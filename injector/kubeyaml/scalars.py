@@ -11,10 +11,12 @@ import binascii
 import math
 import re
 from calendar import monthrange
-from typing import Final
+from sys import getsizeof
+from typing import Any, Final
 
 from injector.errors import InjectorError
 from injector.kubeyaml.numbers import go_float_json
+from injector.memo import Memo, process_wide
 
 _TAG_OF: Final = {bool: "bool", int: "int", float: "float", str: "str", type(None): "null"}
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
@@ -53,23 +55,21 @@ _TIMESTAMP = re.compile(
     re.ASCII,
 )
 _RADIX: Final = {"hex": 16, "bin": 2, "oct": 8, "dec": 10}
-_MOST_KEPT: Final = 4096
-_KEPT_LENGTH: Final = 40
 
-_kept: dict[str, Scalar] = {}
+_RESOLVED: Final[Memo[str, Scalar]] = process_wide("plain_scalars")
+_UNKNOWN: Final[Any] = object()
 
 
 def plain(text: str) -> Scalar:
     """Return the value of a plain scalar without a tag; timestamps and ``<<`` are strings."""
     if text and text[0] not in TYPED_START:
         return text
-    try:
-        return _kept[text]
-    except KeyError:
-        value = resolve(text)
-        if len(_kept) < _MOST_KEPT and len(text) < _KEPT_LENGTH:
-            _kept[text] = value
-        return value
+    known = _RESOLVED.get(text, _UNKNOWN)
+    if known is not _UNKNOWN:
+        return known
+    value = resolve(text)
+    _RESOLVED.put(text, value, 2 * getsizeof(text))  # most values are the text or a number
+    return value
 
 
 def resolve(text: str) -> Scalar:

@@ -1,7 +1,7 @@
-"""Renderings in, JSON out, without parsing a template's constant text twice. Knows no template.
+"""Fill renderings without parsing a template's constant text twice.
 
-DESIGN 4.3: the texts between the values are parsed once, with marks at the holes. A rendering with the
-same texts is then filled in microseconds, and no value is ever parsed as YAML that could change it.
+The texts between the values are parsed once, with marks at the holes. A rendering with the same texts is
+then filled in microseconds, and no value is ever parsed as YAML that could change it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from injector.errors import YAMLError
 from injector.json_types import JSON
@@ -26,6 +26,7 @@ from injector.kubeyaml.safety import (
     unquotable,
     write,
 )
+from injector.kubeyaml.sizes import Sizes, sizes
 from injector.kubeyaml.survey import Slot, Survey, Tree, constants, survey
 
 Untrusted = Literal["scalar", "text"]
@@ -36,7 +37,7 @@ _HARMLESS = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9_./-]{0,254}[A-Za-z0-9])?)?\
 
 
 def are_harmless(values: Iterable[str]) -> bool:
-    """Tell whether values are words, or empty, that no place of a document can take for anything else."""
+    """Return whether values are words, or empty, that no place of a document can take for anything else."""
     return all(map(_HARMLESS, values))
 
 
@@ -44,13 +45,16 @@ class Skeleton:
     """The YAML of a rendering's constant texts, parsed once.
 
     Made by `parse`, used by `fill` any number of times. The JSON of all fills shares the subtrees that
-    have no holes: nobody may change them.
+    have no holes: nobody may change them. ``derived`` is for what somebody works out about those, once;
+    ``sizes`` says how many bytes all of this takes.
     """
 
-    __slots__ = ("__weakref__", "_build", "_checks", "_fill", "_survey", "strings")
+    __slots__ = ("_build", "_checks", "_fill", "_survey", "derived", "sizes", "strings")
 
     def __init__(self, strings: tuple[str, ...], places: Survey) -> None:
         self.strings = strings
+        self.sizes: Sizes = sizes(strings, places)
+        self.derived: Any = None
         self._survey = places
         self._build: Filler | None = None
         self._fill: Filler | None = None
@@ -66,7 +70,7 @@ class Skeleton:
 
     @property
     def is_compiled(self) -> bool:
-        """Whether fills need no parser as long as the values are safe."""
+        """Return whether fills need no parser as long as the values are safe."""
         return self._survey.tree is not None
 
     @property

@@ -1,55 +1,39 @@
-"""Renderings in, JSON out, with the skeletons of the texts met lately at hand. Knows no template, no lock.
-
-Bounded, and without a cliff: when it is full, the one that was used longest ago among a few is
-dropped, so that a working set a little larger than the cache still mostly hits.
-"""
+"""Fill renderings, with the skeletons of the texts met lately at hand."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 from injector.errors import YAMLError
 from injector.json_types import JSON
 from injector.kubeyaml.reading import load
 from injector.kubeyaml.safety import UnsafeValueError
+from injector.kubeyaml.sizes import size_of_fill
 from injector.kubeyaml.skeleton import Skeleton, Untrusted, are_harmless
+from injector.memo import Doorkeeper, Memo
 from injector.rendering import Rendering
-from injector.sightings import Sightings
 
-_SAMPLE: Final = 5
-"""Candidates for eviction; Redis found five to be close to true LRU."""
-
-_SEEN_PER_ENTRY: Final = 8
-"""Texts remembered by hash only, for each kept skeleton."""
-
-_MULTIPLIER: Final = 6364136223846793005  # Knuth's MMIX generator: the same requests evict the same entries
-_INCREMENT: Final = 1442695040888963407
-_STATE: Final = (1 << 64) - 1
+_SEEN: Final = 4096
+"""Texts remembered by hash only: eight for each skeleton that may be kept, and 500 KiB."""
 
 
-class _Entry:
-    """A skeleton and when it was used last, in lookups."""
-
-    __slots__ = ("skeleton", "used")
-
-    def __init__(self, skeleton: Skeleton, used: int) -> None:
-        self.skeleton = skeleton
-        self.used = used
+Texts: TypeAlias = tuple[str, ...]
 
 
 class Filled:
     """The JSON of a rendering, and the skeleton whose constants it shares, if there is one.
 
-    Pods of one workload make the same rendering, and get the same object: what follows from it can be kept.
+    Pods of one workload make the same rendering, and get the same object: what follows from it can be kept
+    in ``derived``, by whoever works it out. `sizes` counts that as well.
     """
 
-    __slots__ = ("__weakref__", "skeleton", "value")
+    __slots__ = ("derived", "skeleton", "value")
 
     def __init__(self, value: JSON, skeleton: Skeleton | None) -> None:
         self.value = value
         self.skeleton = skeleton
+        self.derived: Any = None
 
 
 class SkeletonCache:
@@ -57,35 +41,19 @@ class SkeletonCache:
 
     ``hits`` and ``misses`` count renderings whose texts were known or not, ``unsafe`` those with a value
     that would not have stayed in its scalar. A text is parsed with its values when it is first met, and
-    gets a skeleton when it is met again: most texts that are met once are never met again. Renderings
-    are kept filled, as many as skeletons.
+    gets a skeleton when it is met again. A fill goes with its skeleton, whose constants it shares.
     """
 
-    __slots__ = (
-        "_entries",
-        "_filled_lately",
-        "_keys",
-        "_max_entries",
-        "_random",
-        "_seen",
-        "hits",
-        "misses",
-        "unsafe",
-    )
+    __slots__ = ("_seen", "fills", "hits", "misses", "skeletons", "unsafe")
 
-    def __init__(self, max_entries: int) -> None:
-        self._max_entries = max_entries
-        self._entries: dict[tuple[str, ...], _Entry] = {}
-        self._filled_lately: dict[tuple[Skeleton, tuple[str, ...]], Filled] = {}
-        self._keys: list[tuple[str, ...]] = []
-        self._seen = Sightings(_SEEN_PER_ENTRY * max_entries)
-        self._random = 1
+    def __init__(self, skeletons: Memo[Texts, Skeleton], fills: Memo[tuple[Skeleton, Texts], Filled]) -> None:
+        """Take where skeletons are kept by their texts, and what was filled by skeleton and values."""
+        self.skeletons = skeletons
+        self.fills = fills
+        self._seen = Doorkeeper(_SEEN)
         self.hits = 0
         self.misses = 0
         self.unsafe = 0
-
-    def __len__(self) -> int:
-        return len(self._entries)
 
     def fill(self, rendering: Rendering, untrusted: Untrusted = "scalar") -> JSON:
         """Return `Skeleton.fill` of the rendering; raises YAMLError as that does."""
@@ -93,26 +61,26 @@ class SkeletonCache:
 
     def filled(self, rendering: Rendering, untrusted: Untrusted = "scalar") -> Filled:
         """Return what `fill` does, with the skeleton."""
-        entry = self._entries.get(rendering.strings)
-        if entry is None:
+        skeleton = self.skeletons.get(rendering.strings)
+        if skeleton is None:
             self.misses += 1
             return self._fill_unknown(rendering, untrusted)
         self.hits += 1
-        entry.used = self.hits
-        known = self._filled_lately.get((entry.skeleton, rendering.values))
-        return known or self._filled(entry.skeleton, rendering, untrusted)
+        return self.fills.get((skeleton, rendering.values)) or self._filled(skeleton, rendering, untrusted)
 
-    def _filled(self, skeleton: Skeleton, rendering: Rendering, untrusted: Untrusted) -> Filled:
+    def _filled(
+        self, skeleton: Skeleton, rendering: Rendering, untrusted: Untrusted, *, keep: bool = True
+    ) -> Filled:
         values = rendering.values
         try:
             filled = Filled(skeleton.fill_safely(values), skeleton)
         except UnsafeValueError:
             self.unsafe += 1
             return Filled(skeleton.fill_unsafely(values, untrusted), None)
-        if _are_unambiguous(values):
-            if len(self._filled_lately) >= self._max_entries:
-                self._filled_lately = {}  # start again: threads may share it
-            self._filled_lately[skeleton, values] = filled
+        text = "".join(values)
+        # With a backslash equal texts may differ: what was quoted, and what only looks so.
+        if keep and "\\" not in text:
+            self.fills.put((skeleton, values), filled, size_of_fill(skeleton.sizes, text, filled.value))
         return filled
 
     def _fill_unknown(self, rendering: Rendering, untrusted: Untrusted) -> Filled:
@@ -128,33 +96,14 @@ class SkeletonCache:
             except YAMLError:
                 pass  # let the skeleton say whether it is the template's fault
         skeleton = Skeleton.parse(rendering.strings)
-        self._keep(skeleton)
-        return self._filled(skeleton, rendering, untrusted)
+        return self._filled(skeleton, rendering, untrusted, keep=self._keep(skeleton))
 
-    def _keep(self, skeleton: Skeleton) -> None:
-        strings = skeleton.strings
-        if strings not in self._entries:
-            if len(self._keys) < self._max_entries:
-                self._keys.append(strings)
-            else:
-                place = min((self._draw() for _ in range(_SAMPLE)), key=self._last_use)
-                self._entries.pop(self._keys[place], None)
-                self._keys[place] = strings
-        self._entries[strings] = _Entry(skeleton, self.hits)
-
-    def _last_use(self, place: int) -> int:
-        entry = self._entries.get(self._keys[place])
-        return entry.used if entry is not None else -1
-
-    def _draw(self) -> int:
-        """Return the next place of a fixed random sequence."""
-        self._random = (self._random * _MULTIPLIER + _INCREMENT) & _STATE
-        return (self._random >> 33) % len(self._keys)
-
-
-def _are_unambiguous(values: Sequence[str]) -> bool:
-    """Whether equal texts mean the same: with a backslash, what was quoted and what only looks so do not."""
-    return "\\" not in "".join(values)
+    def _keep(self, skeleton: Skeleton) -> bool:
+        """Keep a skeleton, and drop the fills of those that it puts out; returns whether it is kept."""
+        gone = set(self.skeletons.put(skeleton.strings, skeleton, skeleton.sizes.skeleton))
+        if gone:
+            self.fills.discard(lambda key: key[0] in gone)
+        return skeleton not in gone
 
 
 _UNREADABLE: Final = re.compile(r"[\x7f-\x9f\ufffe\uffff]|(?<=[\s\S])\ufeff")

@@ -73,7 +73,7 @@ class Slot:
     holes: tuple[int, ...]
     flow: bool
     folded: bool
-    first: frozenset[int]
+    first: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +153,7 @@ class _Surveyor:
         self._unseen = set(range(len(self._offsets)))
         self._blocks: list[tuple[int, int]] = []
         self._exact = False
+        self._texts: dict[str, str] = {}
 
     def survey(self) -> Survey:
         self._next()
@@ -216,7 +217,7 @@ class _Surveyor:
             self._exact = True
             return Static("")
         if event.__class__ is ScalarEvent and event.implicit[0]:
-            return Static(self._plain_key(event.value))
+            return Static(self._plain_key(self._texts[event.value]))
         return key
 
     def _plain_key(self, text: str) -> str:
@@ -241,7 +242,8 @@ class _Surveyor:
             self._exact = True
         if self._mark in event.value:
             return self._slot(event, context, role, flow=flow)
-        return Static(self._plain(event.value) if event.implicit[0] else event.value)
+        text = self._texts.setdefault(event.value, event.value)  # "name" stands in it a hundred times
+        return Static(self._plain(text) if event.implicit[0] else text)
 
     def _plain(self, text: str) -> JSON:
         try:
@@ -261,7 +263,7 @@ class _Surveyor:
             holes=holes,
             flow=flow,
             folded=event.start_mark.line != event.end_mark.line,
-            first=frozenset(hole for hole in holes if self._is_first(hole)),
+            first=tuple(hole for hole in holes if self._is_first(hole)),
         )
         self._slots.append(slot)
         return slot

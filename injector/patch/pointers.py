@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 from injector.errors import PatchError
 
@@ -11,7 +10,6 @@ _BAD_ESCAPE = re.compile(r"~(?![01])")
 _INDEX = re.compile(r"0|[1-9][0-9]*")
 
 
-@lru_cache(maxsize=4096)
 def escape(token: str) -> str:
     """Return ``token`` as it stands between two slashes of a pointer."""
     if "~" in token or "/" in token:

@@ -6,11 +6,12 @@ Knows apimachinery's resource.Quantity only. Numbers are an ``amount`` times ten
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from sys import getsizeof
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from injector.digits import to_int
 from injector.errors import TypedError
+from injector.memo import Memo, process_wide
 
 _Format: TypeAlias = Literal["decimal", "exponent", "binary"]
 
@@ -34,6 +35,9 @@ _LARGEST_EXPONENT: Final = 2**31
 _LONGEST: Final = 1000  # characters: Go reads any number, in time that grows with the square of its digits
 
 
+_WRITTEN: Final[Memo[str, str]] = process_wide("quantities")
+
+
 class _Parsed(NamedTuple):
     """The parts of a quantity's text."""
 
@@ -46,9 +50,16 @@ class _Parsed(NamedTuple):
     """Of two for the binary form, else of ten."""
 
 
-@lru_cache(maxsize=4096)
 def canonical_quantity(text: str) -> str:
     """Return ``text`` as resource.Quantity writes what it has read; TypedError in its words."""
+    known = _WRITTEN.get(text)
+    if known is None:
+        known = _written(text)
+        _WRITTEN.put(text, known, getsizeof(text) + getsizeof(known))
+    return known
+
+
+def _written(text: str) -> str:
     stripped = text.strip()
     if stripped == "0":
         return stripped

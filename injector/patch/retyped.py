@@ -103,9 +103,10 @@ def readings(value: JSON, constants: Container[int], schema: GoType) -> dict[int
     returned, and must not change.
     """
     found: dict[int, JSON] = {}
-    for part, declared in _constant_parts(value, constants, schema):
+    # From the inside out, so that a part shares what was read of its parts: each level would be a copy.
+    for part, declared in reversed([*_constant_parts(value, constants, schema)]):
         try:
-            found[id(part)] = normalise(part, declared, any_order=True)
+            found[id(part)] = normalise(part, declared, any_order=True, known=found)
         except TypedError:
             continue  # said when it is read where it stands
     return found

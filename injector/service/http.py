@@ -12,6 +12,8 @@ from http import HTTPStatus
 from typing import Final, NamedTuple
 from urllib.parse import parse_qs, quote, unquote, unquote_to_bytes
 
+from injector.memo import remembered
+
 JSON_TYPE: Final = "application/json"
 TEXT_TYPE: Final = "text/plain; charset=utf-8"
 
@@ -74,7 +76,7 @@ def too_dear(cost: int, limit: int) -> Reply:
     return Reply(413, b"parsing the body takes %d bytes of memory, and there are %d\n" % (cost, limit))
 
 
-@lru_cache(maxsize=256)
+@remembered("targets")
 def target(raw: str) -> Target:
     """Split a request target; an API server asks for a handful of different ones."""
     path, _, query = raw.partition("?")

@@ -5,14 +5,16 @@ The only module of the service that knows how an injector is loaded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
 from operator import is_
+from typing import Any
 
 from injector.errors import ConfigError
 from injector.injection.inject import Answer
 from injector.injection.injector import Injector
 from injector.json_types import JSONObject
+from injector.memo import PROCESS_WIDE, Memo
 from injector.service.generation import ClusterState, Texts
 from injector.service.options import ServiceOptions
 from injector.service.reviews import Late
@@ -66,7 +68,7 @@ class InjectorReviewer:
         return self._injector.warnings
 
     def counts(self) -> Mapping[str, int]:
-        """Return the counters of the caches."""
+        """Return the counters of the caches, and what each takes."""
         snapshot = self._injector.snapshot
         skeletons, replicas = snapshot.skeletons, snapshot.replicas
         return {
@@ -75,6 +77,24 @@ class InjectorReviewer:
             "skeleton_hits": skeletons.hits,
             "skeleton_misses": skeletons.misses,
             "skeleton_unsafe": skeletons.unsafe,
+            **dict(self._usage()),
+        }
+
+    def _usage(self) -> Iterator[tuple[str, int]]:
+        for name, memos in self._memos().items():
+            yield f"{name}_cache_bytes", sum(memo.size for memo in memos)
+            yield f"{name}_cache_entries", sum(map(len, memos))
+            yield f"{name}_cache_evictions", sum(memo.evictions for memo in memos)
+
+    def _memos(self) -> dict[str, Collection[Memo[Any, Any]]]:
+        """Return what is kept, by the names of `metrics.CACHES`."""
+        snapshot = self._injector.snapshot
+        return {
+            "skeletons": (snapshot.skeletons.skeletons,),
+            "fills": (snapshot.skeletons.fills,),
+            "replicas": (snapshot.replicas.answers,),
+            "proxy_configs": (snapshot.proxy_configs.memo,) if snapshot.proxy_configs else (),
+            "texts": PROCESS_WIDE.values(),
         }
 
 
@@ -104,6 +124,7 @@ def load_injector(texts: Texts, options: ServiceOptions) -> InjectorReviewer:
         namespaces=cluster.namespaces if cluster else None,
         untrusted_values=options.untrusted_values,
         limits=options.review_limits,
+        cache_bytes=options.cache_bytes,
         files=texts.files,
     )
     return InjectorReviewer(injector, cluster)

@@ -64,6 +64,9 @@ COUNTS: Final = {
 }
 """What the answering side counts, since the configuration that serves or a ProxyConfig changed."""
 
+CACHES: Final = ("fills", "proxy_configs", "replicas", "skeletons", "texts")
+"""The answering side's caches; it counts ``NAME_cache_bytes``, ``_entries`` and ``_evictions`` of each."""
+
 
 class Histogram:
     """Counts of values by upper edge; `observe` costs a bisection."""
@@ -171,6 +174,7 @@ class _Families(Collector):
         counts = metrics.counts()
         for name, text in COUNTS.items():
             yield CounterMetricFamily(f"sidecar_injector_{name}", text, value=counts.get(name, 0))
+        yield from _caches(counts)
         yield InfoMetricFamily(
             "sidecar_injector_build",
             "Version of the injector and of Python.",
@@ -257,6 +261,22 @@ class _Families(Collector):
             healthy.add_metric([unit], float(state.healthy))
             last.add_metric([unit], state.last_success)
         yield from (reloads, healthy, last)
+
+
+def _caches(counts: Mapping[str, int]) -> Iterator[Metric]:
+    """Show what each cache takes of the memory that it may have."""
+    families: tuple[GaugeMetricFamily | CounterMetricFamily, ...] = (
+        GaugeMetricFamily("sidecar_injector_cache_bytes", "Bytes that a cache keeps.", labels=["cache"]),
+        GaugeMetricFamily("sidecar_injector_cache_entries", "Entries of a cache.", labels=["cache"]),
+        CounterMetricFamily(
+            "sidecar_injector_cache_evictions", "Entries dropped to make room for others.", labels=["cache"]
+        ),
+    )
+    for family in families:
+        kind = family.name.removeprefix("sidecar_injector_cache_")
+        for cache in CACHES:
+            family.add_metric([cache], counts.get(f"{cache}_cache_{kind}", 0))
+        yield family
 
 
 def _labelled(name: str, text: str, label: str, counts: Counter[str]) -> CounterMetricFamily:

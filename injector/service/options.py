@@ -10,6 +10,7 @@ from typing import Literal
 
 from injector.budget import DEFAULT_LIMITS, ReviewLimits
 from injector.errors import ConfigError
+from injector.injection.caches import CACHE_BYTES, SMALLEST
 
 MIB = 1 << 20
 
@@ -66,7 +67,8 @@ class ServiceOptions:
     of which the certificate must carry one, as the API server asks for ``<service>.<namespace>.svc``;
     empty: not checked. ``client_names`` are the subject or DNS names that a client certificate may have;
     empty with a ``client_ca``: any that the CA signed. ``trusted_peers`` are networks (``10.0.0.0/24``) whose
-    connections are never closed to make room for others'.
+    connections are never closed to make room for others'. ``cache_bytes`` is for all caches of a
+    configuration.
     """
 
     inject_config: Path | None = None
@@ -77,6 +79,7 @@ class ServiceOptions:
     environment: Mapping[str, str] = field(default_factory=dict)
     untrusted_values: Literal["scalar", "text"] = "scalar"
     review_limits: ReviewLimits = DEFAULT_LIMITS
+    cache_bytes: int = CACHE_BYTES
 
     tls_certificate: Path | None = None
     tls_key: Path | None = None
@@ -112,6 +115,8 @@ class ServiceOptions:
         yield from self._address_faults()
         if (self.tls_certificate is None) != (self.tls_key is None):
             yield "the certificate file and the key file must be given together"
+        if self.cache_bytes < SMALLEST:
+            yield f"the caches' memory must be at least {SMALLEST} bytes"
         if (self.health_check_file is None) != (self.health_check_interval <= 0):
             yield "the health check needs both its file and its interval"
         if self.client_names and self.client_ca is None:

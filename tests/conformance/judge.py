@@ -19,9 +19,8 @@ from injector.injection.injector import Injector
 from injector.injection.loading import Sources, Surroundings, load_snapshot
 from injector.injection.mesh.loading import Mesh, load_effective, load_mesh
 from injector.injection.releases import behaviour_of
-from injector.injection.snapshot import UntrustedValues
+from injector.injection.snapshot import UntrustedValues, skeleton_cache
 from injector.kubeyaml import documents, dump
-from injector.kubeyaml.skeletoncache import SkeletonCache
 from injector.patch import POD, apply, normalise
 from tests.conformance.cases import Case, Setup
 
@@ -55,7 +54,7 @@ def injector_for(setup: Setup, untrusted_values: UntrustedValues = "text") -> In
     )
 
 
-_scalar_skeletons = SkeletonCache(4096)
+_scalar_skeletons = skeleton_cache(256 << 20)
 
 
 @lru_cache(maxsize=96)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from injector.injection.injector import Injector
 from injector.injection.replicas import LARGEST_BODY, CommonAnswer, ReplicaCache
+from injector.memo import Memo
 from tests.injection.overlay.builders import a_container, a_pod
 
 SIDECAR = """
@@ -163,7 +164,7 @@ def test_a_template_that_looks_at_what_tells_them_apart_is_asked_for_each(look: 
     injector = an_injector(template)
     for letters in ("abc12", "abc12", "xyz34"):
         assert ask(injector, a_replica(letters)) == ask(alone(injector), a_replica(letters))
-    assert not len(injector.snapshot.replicas)
+    assert not len(injector.snapshot.replicas.answers)
     assert counts(injector) == (0, 3)
 
 
@@ -274,13 +275,13 @@ def test_a_review_of_any_size_is_answered_and_a_large_one_not_kept() -> None:
 
 
 def test_what_was_asked_for_lately_outlives_what_was_not() -> None:
-    cache = ReplicaCache()
+    cache = ReplicaCache(Memo(1 << 20, 256))
     answer = CommonAnswer(b"", "", "")
     keys = [("", "", False, str(number).encode()) for number in range(1000)]
     for key in keys:
         cache.get(keys[0])
         cache.keep(key, answer)
-    assert len(cache) == 256
+    assert len(cache.answers) == 256
     assert cache.get(keys[0]) is cache.get(keys[-1]) is answer
     assert cache.get(keys[1]) is None
 

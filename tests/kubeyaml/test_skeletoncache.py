@@ -8,9 +8,14 @@ from hypothesis import strategies as st
 
 from injector.errors import YAMLError
 from injector.kubeyaml import SkeletonCache, go_json
+from injector.memo import Memo
 from injector.rendering import Quoted, Rendering
 
 from .generators import HOLE, benign_values, templates
+
+
+def a_cache(entries: int, *, size: int = 64 << 20) -> SkeletonCache:
+    return SkeletonCache(Memo(size, entries), Memo(size, entries))
 
 
 def rendering(name: str, value: str = "x") -> Rendering:
@@ -18,22 +23,22 @@ def rendering(name: str, value: str = "x") -> Rendering:
 
 
 def test_a_text_is_known_from_its_second_sight_on() -> None:
-    cache = SkeletonCache(8)
+    cache = a_cache(8)
     for _ in range(4):
         assert cache.fill(rendering("a")) == {"a": "x"}
-    assert (cache.hits, cache.misses, len(cache)) == (2, 2, 1)
+    assert (cache.hits, cache.misses, len(cache.skeletons)) == (2, 2, 1)
 
 
 def test_values_that_are_no_words_get_a_skeleton_at_first_sight() -> None:
-    cache = SkeletonCache(8)
+    cache = a_cache(8)
     assert cache.fill(rendering("a", "b: c")) == {"a": "b: c"}
-    assert (cache.hits, cache.misses, cache.unsafe, len(cache)) == (0, 1, 1, 1)
+    assert (cache.hits, cache.misses, cache.unsafe, len(cache.skeletons)) == (0, 1, 1, 1)
     assert cache.fill(rendering("a", "5")) == {"a": 5}
     assert (cache.hits, cache.unsafe) == (1, 1)
 
 
 def test_a_word_means_the_same_at_first_sight_and_later() -> None:
-    cache = SkeletonCache(8)
+    cache = a_cache(8)
     filled = [cache.fill(Rendering(("a: .", ""), ("inf",))) for _ in range(3)]
     assert filled == [{"a": ".inf"}] * 3
 
@@ -44,7 +49,7 @@ def test_the_first_sight_of_a_text_reads_as_all_later_ones(template: str, values
     strings = tuple(template.split(HOLE))
     if len(strings) > len(values):
         return
-    cache = SkeletonCache(8)
+    cache = a_cache(8)
     answers = [_answer(cache, Rendering(strings, tuple(values[: len(strings) - 1]))) for _ in range(3)]
     assert answers[0] == answers[1] == answers[2]
 
@@ -57,7 +62,7 @@ def _answer(cache: SkeletonCache, found: Rendering) -> str:
 
 
 def test_unsafe_values_are_counted_and_read_in_both_modes() -> None:
-    cache = SkeletonCache(8)
+    cache = a_cache(8)
     assert cache.fill(rendering("a", "[b]"), "text") == {"a": ["b"]}
     assert cache.fill(rendering("a", "[b]"), "scalar") == {"a": "[b]"}
     with pytest.raises(YAMLError):
@@ -66,24 +71,23 @@ def test_unsafe_values_are_counted_and_read_in_both_modes() -> None:
 
 
 def test_the_cache_is_bounded() -> None:
-    cache = SkeletonCache(16)
+    cache = a_cache(16)
     for number in range(400):
         for _ in range(2):
             cache.fill(rendering(f"k{number}"))
-    assert len(cache) == 16
-    assert len(cache._seen) <= 128
+    assert len(cache.skeletons) == 16
 
 
 def test_texts_met_once_are_forgotten_in_the_end() -> None:
-    cache = SkeletonCache(2)
-    for number in range(100):
+    cache = a_cache(2)
+    for number in range(5000):
         cache.fill(rendering(f"k{number}"))
     cache.fill(rendering("k0"))
-    assert (len(cache), len(cache._seen)) == (0, 16)
+    assert len(cache.skeletons) == 0
 
 
 def test_what_is_used_often_stays() -> None:
-    cache = SkeletonCache(32)
+    cache = a_cache(32)
     for _ in range(2):
         cache.fill(rendering("often"))
     for number in range(2000):
@@ -94,7 +98,7 @@ def test_what_is_used_often_stays() -> None:
 
 
 def test_a_working_set_a_little_too_large_still_mostly_hits() -> None:
-    cache = SkeletonCache(100)
+    cache = a_cache(100)
     for _ in range(30):
         for number in range(110):
             cache.fill(rendering(f"k{number}"))
@@ -102,7 +106,7 @@ def test_a_working_set_a_little_too_large_still_mostly_hits() -> None:
 
 
 def test_threads_may_share_a_cache() -> None:
-    cache = SkeletonCache(4)
+    cache = a_cache(4)
     faults = []
 
     def work(offset: int) -> None:
@@ -117,7 +121,7 @@ def test_threads_may_share_a_cache() -> None:
     for thread in threads:
         thread.join()
     assert not faults
-    assert len(cache) <= 4 + len(threads)
+    assert len(cache.skeletons) <= 4
 
 
 @pytest.mark.parametrize("character", ["\x85", "\x7f", "\x9f", "\uffff", "\ufeff"])
@@ -126,16 +130,16 @@ def test_what_ends_a_line_of_yaml_or_is_unreadable_there_is_escaped_in_a_templat
 ) -> None:
     made = Rendering((f'a: |\n  {{"x":"b{character}c: d"}}\n  ', "\n"), ("e",))
     escaped = f"\\u{ord(character):04x}"
-    assert SkeletonCache(4).fill(made, "scalar") == {"a": f'{{"x":"b{escaped}c: d"}}\ne\n'}
+    assert a_cache(4).fill(made, "scalar") == {"a": f'{{"x":"b{escaped}c: d"}}\ne\n'}
 
 
 def test_text_mode_lets_json_break_out_as_istio_does() -> None:
     made = Rendering(('a: |\n  {"x":"b\x85c: d"}\n  ', "\n"), ("e",))
-    assert SkeletonCache(4).fill(made, "text") == {"a": '{"x":"b\n', "c": 'd"} e'}
+    assert a_cache(4).fill(made, "text") == {"a": '{"x":"b\n', "c": 'd"} e'}
 
 
 def test_equal_renderings_are_filled_once() -> None:
-    cache = SkeletonCache(8)
+    cache = a_cache(8)
     for _ in range(2):
         cache.fill(rendering("a"))
     filled = cache.filled(rendering("a", "y"))
@@ -146,7 +150,7 @@ def test_equal_renderings_are_filled_once() -> None:
 
 
 def test_text_that_was_quoted_is_not_taken_for_text_that_looks_so() -> None:
-    cache = SkeletonCache(8)
+    cache = a_cache(8)
     texts = ('a: "', '"\n')
     for value in ("x", "x", Quoted("\\t", "\t"), "\\t"):
         filled = cache.fill(Rendering(texts, (value,)))
@@ -155,7 +159,36 @@ def test_text_that_was_quoted_is_not_taken_for_text_that_looks_so() -> None:
 
 
 def test_what_is_kept_filled_is_bounded() -> None:
-    cache = SkeletonCache(1)
+    cache = a_cache(1)
     for number in range(40):
         assert cache.fill(rendering("a", f"x{number}")) == {"a": f"x{number}"}
-    assert len(cache._filled_lately) <= 1
+    assert len(cache.fills) <= 1
+
+
+def test_what_was_filled_goes_with_its_skeleton() -> None:
+    cache = a_cache(1)
+    for name in "aabb":
+        cache.fill(rendering(name))
+    assert [skeleton.strings[0] for skeleton, _ in cache.fills._entries] == ["b: "]
+
+
+def test_nothing_is_kept_of_a_text_that_is_too_large() -> None:
+    cache = a_cache(8, size=1 << 20)
+    for number in range(8):
+        name = "k" * 70_000
+        assert cache.fill(rendering(name, f"x{number}")) == {name: f"x{number}"}
+    assert (len(cache.skeletons), len(cache.fills), cache.hits) == (0, 0, 0)
+
+
+def test_a_value_that_is_too_large_is_filled_in_and_not_kept() -> None:
+    cache = a_cache(8, size=1 << 20)
+    for _ in range(3):
+        assert cache.fill(rendering("a", "x" * 70_000)) == {"a": "x" * 70_000}
+    assert (len(cache.skeletons), len(cache.fills)) == (1, 0)
+
+
+def test_one_wide_character_makes_a_value_four_times_as_large() -> None:
+    cache = a_cache(8, size=1 << 20)
+    for value in ("x" * 10_000, "x" * 10_000, "x" * 9_999 + "\N{PARTY POPPER}"):
+        cache.fill(rendering("a", value))
+    assert [len(values[0]) for _, values in cache.fills._entries] == [10_000]

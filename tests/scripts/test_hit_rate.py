@@ -35,7 +35,7 @@ def test_ten_thousand_pods_of_fifty_workloads_are_rendered_a_hundred_times() -> 
     injector = configurations.named("built-in").load()
     answered(injector, "mixed", 10_000)
     replicas = injector.snapshot.replicas
-    assert (replicas.hits, replicas.misses, len(replicas)) == (9_900, 100, 50)
+    assert (replicas.hits, replicas.misses, len(replicas.answers)) == (9_900, 100, 50)
 
 
 def test_ten_conditions_on_annotations_make_a_skeleton_for_each_form_and_no_more() -> None:
@@ -52,6 +52,6 @@ def test_more_forms_than_the_cache_holds_take_no_more_of_it_and_leave_the_usual_
     for round_ in range(4):
         answered(injector, "branches1024-alone", 1024, start=round_ << 20)
         answered(injector, "branches1-alone", 1024, start=round_ << 20)
-    assert len(skeletons) <= 512
+    assert len(skeletons.skeletons) <= 512
     hits, misses = answered(injector, "branches1-alone", 1024)
     assert (hits, misses) == (1024, 0)

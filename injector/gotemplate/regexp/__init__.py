@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
 from injector.gotemplate import letters
 from injector.gotemplate.regexp.matcher import Matcher
 from injector.gotemplate.regexp.program import Instruction, compile_node
 from injector.gotemplate.regexp.syntax import parse
+from injector.memo import remembered
 
 __all__ = ["Regexp", "compile_regexp"]
 
@@ -130,7 +130,7 @@ def _names(rune: str) -> bool:
     return rune == "_" or letters.is_letter(rune) or letters.is_digit(rune)
 
 
-@lru_cache(maxsize=256)
+@remembered("regexps")
 def compile_regexp(text: str) -> Regexp:
     """Return the compiled expression. Raises FunctionError with Go's sentence."""
     expression = parse(text)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from typing import Final
 
 from injector.gotemplate import letters
+from injector.memo import remembered
 
 Range = tuple[str, str]
 
@@ -111,7 +112,7 @@ class CharacterClass:
         return any(shown in item for item in self.items) != self.negated
 
 
-@lru_cache(maxsize=256)
+@remembered("regexp_classes")
 def ascii_of(characters: CharacterClass) -> frozenset[str]:
     """Return the ASCII characters of a class, which are most that are ever asked for."""
     return frozenset(rune for rune in map(chr, range(0x80)) if rune in characters)

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from dataclasses import fields as dataclass_fields
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -18,6 +17,7 @@ from injector.gotemplate.quoting import quote
 from injector.gotemplate.sprig.signature import SEMVER, go
 from injector.gotemplate.types import Field, Method, Type
 from injector.gotemplate.values import NilPointer, Struct, UInt64
+from injector.memo import remembered
 
 _SUFFIXES: Final = (
     r"(-([0-9A-Za-z\-]+(\.[0-9A-Za-z\-]+)*))?"
@@ -60,7 +60,7 @@ class Version:
         return _compare_prereleases(self.pre, other.pre)
 
 
-@lru_cache(maxsize=256)
+@remembered("versions")
 def parse_version(text: str) -> Version:
     """Return the version; FunctionError in the library's words."""
     match = _VERSION.fullmatch(text) if len(text) <= _LONGEST else None
@@ -212,7 +212,7 @@ _LIST: Final = re.compile(rf"{_SPACE}*{_ONE}{_SPACE}*(?:(?:{_SPACE}+|,{_SPACE}*)
 _RANGE: Final = re.compile(rf"{_SPACE}*({_WILD}){_SPACE}+-{_SPACE}+({_WILD}){_SPACE}*")
 
 
-@lru_cache(maxsize=256)
+@remembered("version_constraints")
 def parse_constraints(text: str) -> tuple[tuple[Constraint, ...], ...]:
     """Return constraints: the outer ones joined by or, the inner by and."""
     if len(text) > _LONGEST:

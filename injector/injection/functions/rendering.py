@@ -1,17 +1,24 @@
-"""Istio's function ``render`` (1.2 to 1.13): a text that is itself a template. Knows no pod."""
+"""Istio's function ``render`` (1.2 to 1.13): a text that is itself a template."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Final
 
 from injector.errors import TemplateError
 from injector.gotemplate import Function, Struct, StructType, Template, Value, compile_template, types
 from injector.injection.releases import Behaviour
+from injector.memo import Memo
 
 _KEPT: Final = 256
-"""Compiled texts kept; Istio's charts render one or two."""
+"""Compiled texts kept; Istio's charts render none, and others one or two."""
+
+_KEPT_BYTES: Final = 4 << 20
+"""For compiled texts, of which one may have 900 characters."""
+
+_SMALLEST: Final = 20 << 10
+_FACTOR: Final = 256
+"""Bytes of any compiled text, and of each of its characters where there are but actions: as measured."""
 
 
 def renderer(functions: Mapping[str, Function], behaviour: Behaviour) -> Function:
@@ -26,11 +33,16 @@ def renderer(functions: Mapping[str, Function], behaviour: Behaviour) -> Functio
 
 
 def _render(functions: Mapping[str, Function], behaviour: Behaviour) -> Callable[[Value, str], str]:
-    @lru_cache(maxsize=_KEPT)
+    kept: Memo[tuple[str, StructType], Template] = Memo(_KEPT_BYTES, _KEPT)
+
     def compiled(text: str, dot: StructType) -> Template:
-        return compile_template(
-            "inject", text, functions=functions, dot_type=dot, delimiters=behaviour.delimiters
-        )
+        template = kept.get((text, dot))
+        if template is None:
+            template = compile_template(
+                "inject", text, functions=functions, dot_type=dot, delimiters=behaviour.delimiters
+            )
+            kept.put((text, dot), template, _SMALLEST + _FACTOR * len(text))
+        return template
 
     def render(dot: Value, text: str) -> str:
         if behaviour.delimiters[0] not in text:

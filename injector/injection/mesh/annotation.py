@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Final
 
 from injector.errors import YAMLError
@@ -13,9 +12,9 @@ from injector.injection.mesh.validation import multierror, proxy_config_faults
 from injector.injection.releases import Behaviour
 from injector.json_types import JSON
 from injector.kubeyaml import load
+from injector.memo import remembered
 
 ANNOTATION: Final = "proxy.istio.io/config"
-_REMEMBERED: Final = 512  # texts: a cluster has a handful, and each is small
 
 
 def parse_annotation(text: str) -> JSON:
@@ -31,7 +30,7 @@ def proxy_config_fault(text: str, behaviour: Behaviour) -> str:
     return _fault(text, behaviour.minor)
 
 
-@lru_cache(maxsize=_REMEMBERED)
+@remembered("annotation_faults")
 def _fault(text: str, minor: int) -> str:
     try:
         config = apply(default_proxy_config(minor), parse_annotation(text))

@@ -1,14 +1,14 @@
-"""A Mesh and one pod's annotation, namespace and labels in, the pod's ProxyConfig out. Knows no pod object.
+"""Work out a pod's ProxyConfig from the mesh and from the pod's annotation, namespace and labels.
 
 Layers, from the lowest: Istio's defaults, the mesh's defaultConfig, ProxyConfig resources without a selector
 in the root namespace, those in the pod's namespace, the annotation, resources whose selector matches the pod.
-Resources count from 1.13 and for the webhook only. Every result is kept, so that equal pods share one value.
+Resources count from 1.13 and for the webhook only. Results are kept, so that equal pods share one value.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Final, TypeVar
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Final, TypeAlias
 
 from injector.errors import ConfigError
 from injector.injection.facts import Fact, Span, layer_code, mesh_code
@@ -19,10 +19,10 @@ from injector.injection.mesh.merging import layer, merge_proxy_config
 from injector.injection.mesh.message import Message, MessageError
 from injector.injection.mesh.reading import apply
 from injector.json_types import JSONObject
+from injector.memo import Memo, deep_size
 
 _ANNOTATES: Final = Span(since=6, source=mesh_code("func ApplyProxyConfig"))
 _LAYERS: Final = Span(since=13, source=layer_code("func mergeWithPrecedence"))
-_REMEMBERED: Final = 1024  # results: one for each annotation text and set of resources seen lately
 _RESOURCE_FIELDS: Final = (
     ("concurrency", "concurrency", Span(since=13, source=layer_code(r"mcpc\.Concurrency = "))),
     ("environmentVariables", "proxyMetadata", Span(since=13, source=layer_code(r"mcpc\.ProxyMetadata = "))),
@@ -39,9 +39,6 @@ FACTS: Final = (
 )
 
 
-_Key = TypeVar("_Key")
-
-
 class _Resource:
     """A ProxyConfig resource: where it counts and the layer that it is."""
 
@@ -52,67 +49,79 @@ class _Resource:
         self.labels = labels
         self.layer = config
 
+    @property
+    def data(self) -> JSONObject:
+        """Return all that it consists of, to be measured."""
+        return {"labels": self.labels, "layer": self.layer.data}
+
     def matches(self, labels: Mapping[str, str]) -> bool:
         return bool(self.labels) and all(labels.get(key) == value for key, value in self.labels.items())
+
+
+_Layers: TypeAlias = tuple[str | None, _Resource | None, _Resource | None, _Resource | None]
+"""The annotation, and the resources of the root namespace, of the pod's, and of its labels."""
 
 
 class ProxyConfigs:
     """The ProxyConfigs that pods of one mesh get; asking is cheap, see ``of``."""
 
-    __slots__ = ("_annotated", "_effective", "_mesh", "_of_mesh", "_resources", "_root")
+    __slots__ = ("_mesh", "_of_mesh", "_resources", "_root", "memo")
 
-    def __init__(self, mesh: Mesh, resources: Iterable[JSONObject] = ()) -> None:
-        """Take the mesh and the cluster's ProxyConfig resources as JSON. Raises ConfigError."""
+    def __init__(self, mesh: Mesh, resources: Iterable[JSONObject], memo: Memo[Hashable, Message]) -> None:
+        """Take the mesh and the cluster's ProxyConfig resources as JSON. Raises ConfigError.
+
+        ``memo`` may be shared by all of one mesh: what was worked out is kept by the resources themselves.
+        """
         self._mesh = mesh
         self._root: str = mesh.config.get("rootNamespace", "")
         self._resources: dict[str, list[_Resource]] = {}
+        self.memo = memo
         if _LAYERS.covers(mesh.minor):
             for resource in sorted(resources, key=_age):
                 namespace = resource.get("metadata", {}).get("namespace", "")
                 self._resources.setdefault(namespace, []).append(_read(resource, mesh))
         self._of_mesh = layer(mesh.proxy_defaults, mesh.proxy_config)
-        self._annotated: dict[str, Message] = {}
-        self._effective: dict[tuple[str | None, int, int], Message] = {}
 
     def annotated(self, annotation: str | None) -> Message:
         """Return the mesh's ProxyConfig with the annotation over it: kube-inject and container order use it.
 
-        Raises MessageError when the annotation is no ProxyConfig.
+        Raises MessageError when the annotation is not a valid ProxyConfig.
         """
         if annotation is None or not _ANNOTATES.covers(self._mesh.minor):
             return self._mesh.proxy_config
-        known = self._annotated.get(annotation)
+        known = self.memo.get(annotation)
         if known is None:
             known = merge_proxy_config(self._mesh.proxy_config, parse_annotation(annotation))
-            _remember(self._annotated, annotation, known)
+            self.memo.put(annotation, known, deep_size([annotation, known.data]))
         return known
 
     def of(self, namespace: str, labels: Mapping[str, str], annotation: str | None) -> Message:
         """Return the ProxyConfig of a pod as the webhook works it out.
 
-        From 1.13 an annotation that is no ProxyConfig is ignored here (it is refused elsewhere); before,
-        MessageError is raised.
+        From 1.13 an annotation that is not a valid ProxyConfig is ignored here (it is refused elsewhere);
+        before, MessageError is raised.
         """
         if not _LAYERS.covers(self._mesh.minor):
             return self.annotated(annotation)
-        general = self._general(namespace) if self._resources else None
-        workload = self._workload(namespace, labels) if self._resources else None
-        key = (annotation, id(general), id(workload))
-        known = self._effective.get(key)
+        root = general = workload = None
+        if self._resources:
+            root = self._general(self._root) if self._root else None
+            general = self._general(namespace) if namespace != self._root else None
+            workload = self._workload(namespace, labels)
+        key = (annotation, root, general, workload)
+        known = self.memo.get(key)
         if known is None:
-            known = self._merge(namespace, general, workload, annotation)
-            _remember(self._effective, key, known)
+            known = self._merge(key)
+            layers = [each.data for each in (root, general, workload) if each is not None]
+            self.memo.put(key, known, deep_size([annotation, known.data, *layers]))
         return known
 
-    def _merge(
-        self, namespace: str, general: _Resource | None, workload: _Resource | None, annotation: str | None
-    ) -> Message:
+    def _merge(self, layers: _Layers) -> Message:
+        annotation, root, general, workload = layers
         merged = self._of_mesh
-        root = self._general(self._root) if self._root else None
-        if root is not None:
-            merged = layer(merged, root.layer)
-        if general is not None and namespace != self._root:
-            merged = layer(merged, general.layer)
+        for resource in (root, general):
+            if resource is not None:
+                merged = layer(merged, resource.layer)
         own = None if annotation is None else self._from_annotation(annotation)
         if workload is not None:
             empty = Message(type=self._mesh.proxy_defaults.type)
@@ -131,13 +140,6 @@ class ProxyConfigs:
 
     def _workload(self, namespace: str, labels: Mapping[str, str]) -> _Resource | None:
         return next((each for each in self._resources.get(namespace, ()) if each.matches(labels)), None)
-
-
-def _remember(cache: dict[_Key, Message], key: _Key, value: Message) -> None:
-    """Keep a value; a full cache starts again, which unlike an eviction needs no lock between threads."""
-    if len(cache) >= _REMEMBERED:
-        cache.clear()
-    cache[key] = value
 
 
 def _age(resource: JSONObject) -> tuple[str, str]:

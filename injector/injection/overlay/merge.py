@@ -1,4 +1,4 @@
-"""A pod and an overlay in, the merged pod as Go's types have it out.
+"""Merge an overlay into a pod, and read the result as Go's types have it.
 
 Istio decodes the result of every merge into its Pod type and encodes it again: what does not fit the
 types is an error there, and what the types do not know is gone.
@@ -6,15 +6,14 @@ types is an error there, and what the types do not know is gone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
-from weakref import WeakKeyDictionary
 
 from injector.budget import Budget
 from injector.errors import InjectionError, PatchError, TypedError
 from injector.injection.cost import charge_irregular
 from injector.json_types import JSON, Pod
-from injector.kubeyaml import Filled, Skeleton
+from injector.kubeyaml import Filled
 from injector.patch import (
     POD,
     GoType,
@@ -31,11 +30,11 @@ _NOTHING: Final[dict[int, JSON]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Alone:
+class OverlayOnEmptyPod:
     """An overlay merged into an empty pod.
 
-    ``known`` is how Go's types have the parts of the overlay, by their ids. ``merged`` is the same as ``pod``
-    before it was typed: it keeps the parts alive that ``known`` has of it, so that the three go together.
+    ``known`` is how Go's types have the parts of the overlay, keyed by ``id()``. ``merged``, the same as
+    ``pod`` before it was typed, must be kept with it so that those ids stay valid.
     """
 
     pod: Pod
@@ -46,18 +45,21 @@ class Alone:
 class Overlay:
     """What a template made of a pod. What is worked out about it once is kept with it."""
 
-    __slots__ = ("_constants", "alone", "value")
+    __slots__ = ("_constants", "on_empty_pod", "types", "value")
 
-    def __init__(self, value: JSON, constants: dict[int, JSON] = _NOTHING) -> None:
-        """Take how Go's types have the constant parts of ``value``, by their ids."""
+    def __init__(
+        self, value: JSON, constants: dict[int, JSON] = _NOTHING, *, types: PodTypes | None = None
+    ) -> None:
+        """Take how ``types`` have the constant parts of ``value``, by their ids."""
         self.value = value
-        self.alone: Alone | None = None
+        self.types = types
+        self.on_empty_pod: OverlayOnEmptyPod | None = None
         self._constants = constants
 
     @property
     def known(self) -> dict[int, JSON]:
         """How Go's types have parts of it, by their ids: the more, the more is worked out."""
-        return self.alone.known if self.alone else self._constants
+        return self.on_empty_pod.known if self.on_empty_pod else self._constants
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,12 +67,6 @@ class PodTypes:
     """The Pod type of a release: that of the Kubernetes that it was built with."""
 
     pod: GoType = POD
-    _constants: WeakKeyDictionary[Skeleton, dict[int, JSON]] = field(
-        default_factory=WeakKeyDictionary, compare=False, repr=False
-    )
-    _overlays: WeakKeyDictionary[Filled, Overlay] = field(
-        default_factory=WeakKeyDictionary, compare=False, repr=False
-    )
 
     @property
     def prints_unset_times(self) -> bool:
@@ -94,10 +90,9 @@ class PodTypes:
 
     def overlay(self, filled: Filled) -> Overlay:
         """Return a template's overlay; of the same filling it is the same."""
-        overlay = self._overlays.get(filled)
-        if overlay is None:
-            overlay = Overlay(filled.value, self._constants_of(filled))
-            self._overlays[filled] = overlay
+        overlay: Overlay | None = filled.derived
+        if overlay is None or overlay.types is not self:
+            overlay = filled.derived = Overlay(filled.value, self._constants_of(filled), types=self)
         return overlay
 
     def _constants_of(self, filled: Filled) -> dict[int, JSON]:
@@ -105,29 +100,28 @@ class PodTypes:
         skeleton = filled.skeleton
         if skeleton is None:
             return _NOTHING
-        known = self._constants.get(skeleton)
-        if known is None:
+        known: tuple[PodTypes, dict[int, JSON]] | None = skeleton.derived
+        if known is None or known[0] is not self:
             constants = frozenset(map(id, skeleton.constants))
-            known = readings(filled.value, constants, self.pod)
-            self._constants[skeleton] = known
-        return known
+            known = skeleton.derived = self, readings(filled.value, constants, self.pod)
+        return known[1]
 
     def merge(self, pod: Pod, overlay: Overlay) -> Pod:
         """Return ``pod``, a typed one, with the overlay merged in; null or nothing changes nothing.
 
-        Raises InjectionError in Istio's words: for an overlay that is no mapping, for one that
-        Kubernetes' strategic merge refuses, and for a result that is no Pod.
+        Raises InjectionError in Istio's words: for an overlay that is not a mapping, for one that
+        Kubernetes' strategic merge refuses, and for a result that does not fit the types.
         """
         return self._merge(pod, overlay)[1]
 
-    def alone(self, overlay: Overlay) -> Pod:
+    def on_empty_pod(self, overlay: Overlay) -> Pod:
         """Return a pod of nothing but the overlay; raises InjectionError as `merge` does."""
-        alone = overlay.alone
-        if alone is None:
+        done = overlay.on_empty_pod
+        if done is None:
             merged, pod = self._merge(self.typed({}), overlay)
             known = overlay.known | read_parts(merged, pod)
-            alone = overlay.alone = Alone(pod=pod, merged=merged, known=known)
-        return alone.pod
+            done = overlay.on_empty_pod = OverlayOnEmptyPod(pod=pod, merged=merged, known=known)
+        return done.pod
 
     def _merge(self, pod: Pod, overlay: Overlay) -> tuple[JSON, Pod]:
         """Return the merged pod before and after it is typed."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Final
 
 from injector.injection.overlay.containers import (
@@ -20,6 +19,7 @@ from injector.injection.overlay.containers import (
 from injector.injection.overlay.gotext import parse_bool
 from injector.injection.releases import Behaviour
 from injector.json_types import Pod
+from injector.memo import remembered
 
 FEATURE: Final = "ENABLE_NATIVE_SIDECARS"
 ANNOTATION: Final = "sidecar.istio.io/nativeSidecar"
@@ -60,7 +60,7 @@ def detect_native(
     return all(map(_new_enough, set(nodes.values())))
 
 
-@lru_cache(maxsize=64)
+@remembered("kubelet_versions")
 def _new_enough(version: str) -> bool:
     match = _KUBELET_VERSION.fullmatch(version)
     numbers = [int(number) for number in match["numbers"].split(".")] if match else []

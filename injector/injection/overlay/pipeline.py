@@ -216,7 +216,7 @@ def _overlay(name: str, data: TemplateData, injection: Injection) -> tuple[Overl
 
 
 def _added(template_pod: Pod | None, overlay: Overlay, types: PodTypes) -> Pod:
-    return types.alone(overlay) if template_pod is None else types.merge(template_pod, overlay)
+    return types.on_empty_pod(overlay) if template_pod is None else types.merge(template_pod, overlay)
 
 
 def _merged_with_owner(merged: Pod, overlay: Overlay, types: PodTypes) -> Pod:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 from injector.errors import InjectionError
 from injector.gotemplate.quoting import quote
 from injector.injection.overlay.gotext import parse_bool, parse_int
 from injector.kubeyaml import go_json
+from injector.memo import remembered
 
 SCRAPE: Final = "prometheus.io/scrape"
 PATH: Final = "prometheus.io/path"
@@ -52,7 +52,7 @@ _NAMES: Final = frozenset({SCRAPE, PATH, PORT, TARGETS, SECURE_PORT})
 _MEANT: Final = {sanitised(name): name for name in _NAMES}
 
 
-@lru_cache(maxsize=4096)
+@remembered("annotation_names")
 def _meaning(name: str) -> str | None:
     return _MEANT.get(sanitised(name))
 

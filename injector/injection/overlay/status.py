@@ -6,13 +6,13 @@ Knows nothing of how containers came to be injected.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, Final
 
 from injector.injection.overlay.containers import annotations_of, labels_of, with_annotations, with_labels
 from injector.injection.overlay.environment import NETWORK
 from injector.json_types import Pod
 from injector.kubeyaml import go_json
+from injector.memo import remembered
 
 STATUS: Final = "sidecar.istio.io/status"
 NETWORK_LABEL: Final = "topology.istio.io/network"
@@ -34,7 +34,7 @@ def _names(items: list[Any] | None) -> tuple[str, ...] | None:
     return tuple([item.get("name", "") for item in items]) if items else None
 
 
-@lru_cache(maxsize=1024)
+@remembered("status_texts")
 def _text(names: tuple[tuple[str, ...] | None, ...], revision: str | None) -> str:
     status: dict[str, Any] = dict(zip(LISTS, names, strict=True))
     if revision is not None:

@@ -5,10 +5,10 @@ import json
 import pytest
 
 from injector.errors import ConfigError
-from injector.injection.mesh import effective
 from injector.injection.mesh.effective import ProxyConfigs
 from injector.injection.mesh.loading import load_mesh
 from injector.injection.mesh.message import MessageError
+from injector.memo import Memo
 
 
 def a_resource(name="r", namespace="shop", created="2024-01-01T00:00:00Z", **spec):
@@ -16,8 +16,8 @@ def a_resource(name="r", namespace="shop", created="2024-01-01T00:00:00Z", **spe
     return {"metadata": metadata, "spec": spec}
 
 
-def configs(*resources, minor=31, mesh=""):
-    return ProxyConfigs(load_mesh(mesh, minor), resources)
+def configs(*resources, minor=31, mesh="", memo=None):
+    return ProxyConfigs(load_mesh(mesh, minor), resources, Memo(1 << 20, 100) if memo is None else memo)
 
 
 def metadata_of(found, annotation=None, namespace="shop", labels=None):
@@ -43,15 +43,32 @@ def test_equal_annotations_share_one_value():
     assert found.annotated("statusPort: 9") is found.annotated("statusPort: 9")
 
 
-def test_only_so_many_values_are_kept(monkeypatch):
-    monkeypatch.setattr(effective, "_REMEMBERED", 2)
-    found = configs()
+def test_only_so_many_values_are_kept():
+    found = configs(memo=Memo(1 << 20, 2))
     first = found.of("shop", {}, "statusPort: 1")
     for port in (2, 3):
         found.of("shop", {}, f"statusPort: {port}")
     again = found.of("shop", {}, "statusPort: 1")
     assert again is not first
     assert again == first
+
+
+def test_what_was_worked_out_before_the_resources_changed_is_not_taken_for_what_holds_now():
+    memo = Memo(1 << 20, 100)
+    before = configs(a_resource(environmentVariables={"A": "1"}), memo=memo)
+    assert metadata_of(before) == {"A": "1"}
+    after = configs(a_resource(environmentVariables={"A": "2"}), memo=memo)
+    assert metadata_of(after) == {"A": "2"}
+    assert metadata_of(before) == {"A": "1"}
+    root = configs(a_resource(namespace="istio-system", environmentVariables={"A": "3"}), memo=memo)
+    assert metadata_of(root) == {"A": "3"}
+
+
+def test_a_large_annotation_is_read_and_not_kept():
+    found = configs()
+    text = "proxyMetadata: {" + ",".join(f"K{number}: v" for number in range(2000)) + "}"
+    assert len(metadata_of(found, text)) == len(found.annotated(text).get("proxyMetadata")) == 2000
+    assert len(found.memo) == 0
 
 
 def test_a_broken_annotation_is_ignored_by_the_webhook_from_one_thirteen():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -11,6 +10,7 @@ from injector.errors import InjectionError
 from injector.injection.overlay.merge import Overlay, PodTypes
 from injector.json_types import JSON
 from injector.kubeyaml import Filled, SkeletonCache
+from injector.memo import Memo
 from injector.rendering import Rendering
 
 TEXTS = ("spec:\n  containers:\n  - name: p\n    image: ", "\n    resources:\n      limits: {cpu: 2000m}\n")
@@ -26,7 +26,7 @@ def pod(*names: str) -> dict[str, object]:
 
 
 def warm() -> SkeletonCache:
-    cache = SkeletonCache(4)
+    cache = SkeletonCache(Memo(1 << 20, 4), Memo(1 << 20, 4))
     for _ in range(2):
         filled(cache, "w")
     return cache
@@ -43,8 +43,8 @@ def test_an_overlay_is_merged_alike_before_and_after_it_was_merged_alone() -> No
     types = PodTypes()
     overlay = types.overlay(filled(warm(), "x"))
     first = types.merge(pod("app"), overlay)
-    alone = types.alone(overlay)
-    assert types.alone(overlay) is alone
+    alone = types.on_empty_pod(overlay)
+    assert types.on_empty_pod(overlay) is alone
     assert alone["spec"]["containers"] == [TYPED]
     assert types.merge(pod("app"), overlay) == first
     assert first["spec"]["containers"] == [TYPED, {"name": "app", "resources": {}}]
@@ -53,18 +53,18 @@ def test_an_overlay_is_merged_alike_before_and_after_it_was_merged_alone() -> No
 def test_a_container_of_the_owner_is_merged_into_not_replaced_by_what_is_known() -> None:
     types = PodTypes()
     overlay = types.overlay(filled(warm(), "x"))
-    types.alone(overlay)
+    types.on_empty_pod(overlay)
     merged = types.merge(types.typed({"spec": {"containers": [{"name": "p", "tty": True}]}}), overlay)
     assert merged["spec"]["containers"] == [TYPED | {"tty": True}]
 
 
-def test_what_is_kept_goes_with_its_rendering() -> None:
-    cache, types = warm(), PodTypes()
-    types.alone(types.overlay(filled(cache, "x")))
-    del cache
-    gc.collect()
-    assert not types._overlays
-    assert not types._constants
+def test_releases_that_share_a_rendering_do_not_share_what_they_read() -> None:
+    cache, types, older = warm(), PodTypes(), PodTypes(unknown=frozenset({"Container.resources"}))
+    newest = types.on_empty_pod(types.overlay(filled(cache, "x")))
+    assert newest["spec"]["containers"] == [TYPED]
+    before = older.on_empty_pod(older.overlay(filled(cache, "x")))
+    assert before["spec"]["containers"] == [{"name": "p", "image": "x"}]
+    assert types.on_empty_pod(types.overlay(filled(cache, "x"))) == newest
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_threads_that_share_an_overlay_merge_alike() -> None:
         overlay = PodTypes().overlay(filled(cache, "x"))
         with ThreadPoolExecutor(4) as threads:
             jobs = [
-                threads.submit(lambda o=overlay: (types.alone(o), types.merge(pod("app"), o)))
+                threads.submit(lambda o=overlay: (types.on_empty_pod(o), types.merge(pod("app"), o)))
                 for _ in range(8)
             ]
         assert all(job.result()[1] == expected for job in jobs)

@@ -1,0 +1,201 @@
+"""A bounded memo for what is dear to work out again, and a filter for what is not worth keeping.
+
+Keys are made from what callers send: every cache is limited in bytes, or one caller could fill the memory
+that all others need.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from contextlib import suppress
+from dataclasses import fields, is_dataclass
+from functools import wraps
+from sys import getsizeof
+from threading import Lock
+from types import MappingProxyType
+from typing import Any, Final, Generic, ParamSpec, TypeVar, overload
+
+_Key = TypeVar("_Key", bound=Hashable)
+_Value = TypeVar("_Value")
+_Other = TypeVar("_Other")
+_Parameters = ParamSpec("_Parameters")
+
+OVERHEAD: Final = 288
+"""Bytes that an entry takes beside its key and value: its place in an OrderedDict, and what it notes."""
+
+LARGEST_SHARE: Final = 16
+"""An entry may take a sixteenth of the limit: what is larger would put out too many others for one."""
+
+SMALL: Final = 256 << 10
+"""Bytes of a memo that the whole process shares: some 700 short texts, of which a cluster has a few dozen."""
+
+_MISSING: Final[Any] = object()
+
+
+class _Entry(Generic[_Value]):
+    __slots__ = ("size", "used", "value")
+
+    def __init__(self, value: _Value, size: int) -> None:
+        self.value = value
+        self.size = size
+        self.used = False
+
+
+class Memo(Generic[_Key, _Value]):
+    """Values by their keys, at most ``limit`` bytes and ``entries`` of them.
+
+    Eviction is CLOCK (second chance): the oldest entry is dropped unless it was used since the hand last
+    passed it. ``evictions`` counts the dropped. Threads may share one: reading takes no lock, and writing
+    one for as long as it takes to note an entry; at worst two threads work out the same value.
+    """
+
+    __slots__ = ("_entries", "_largest", "_limit", "_lock", "_most", "evictions", "size")
+
+    def __init__(self, limit: int, entries: int) -> None:
+        self._limit = limit
+        self._most = entries
+        self._largest = limit // LARGEST_SHARE
+        self._entries: OrderedDict[_Key, _Entry[_Value]] = OrderedDict()
+        self._lock = Lock()
+        self.size = 0
+        """Bytes of all entries, `OVERHEAD` included."""
+        self.evictions = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @overload
+    def get(self, key: _Key) -> _Value | None: ...
+
+    @overload
+    def get(self, key: _Key, default: _Other) -> _Value | _Other: ...
+
+    def get(self, key: _Key, default: Any = None) -> Any:
+        """Return the value of a key, and note that it was used; ``default`` where there is none."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return default
+        entry.used = True
+        return entry.value
+
+    def put(self, key: _Key, value: _Value, size: int) -> list[_Value]:
+        """Keep a value in place of an older one of its key; ``size`` is the bytes of key and value.
+
+        Returns the values that are not kept any more: those that were evicted for it, the older one, and
+        ``value`` itself where it is larger than its share.
+        """
+        size += OVERHEAD
+        with self._lock:
+            gone = [self._drop(key)] if key in self._entries else []
+            if size > self._largest:
+                return [*gone, value]
+            while self._entries and (self.size + size > self._limit or len(self._entries) >= self._most):
+                self._advance(gone)
+            self._entries[key] = _Entry(value, size)
+            self.size += size
+        return gone
+
+    def discard(self, is_gone: Callable[[_Key], bool]) -> None:
+        """Drop the entries of all keys for which ``is_gone`` says so."""
+        with self._lock:
+            for key in [*filter(is_gone, self._entries)]:
+                self._drop(key)
+
+    def _advance(self, gone: list[_Value]) -> None:
+        """Move the hand past the oldest entry: drop it, or spare it once if it was used."""
+        key, entry = next(iter(self._entries.items()))
+        if entry.used:
+            entry.used = False
+            self._entries.move_to_end(key)
+        else:
+            gone.append(self._drop(key))
+            self.evictions += 1
+
+    def _drop(self, key: _Key) -> _Value:
+        entry = self._entries.pop(key)
+        self.size -= entry.size
+        return entry.value
+
+
+class Doorkeeper:
+    """Remembers the hashes of recent keys, so that a cache keeps a value only when its key is seen again.
+
+    Most keys are met once and never again (a doorkeeper filter). It holds the last ``most`` keys; two of the
+    same hash count as one. Threads may share it.
+    """
+
+    __slots__ = ("_hashes", "_most")
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._hashes: dict[int, None] = {}
+
+    def __len__(self) -> int:
+        return len(self._hashes)
+
+    def is_first(self, key: Hashable) -> bool:
+        """Remember a key; when it was remembered already, forget it and return False."""
+        digest = hash(key)
+        if self._hashes.pop(digest, self) is None:
+            return False
+        self._hashes[digest] = None
+        if len(self._hashes) > self._most:
+            with suppress(KeyError, RuntimeError):  # another thread changed it in between
+                del self._hashes[next(iter(self._hashes))]
+        return True
+
+
+_process_wide: Final[dict[str, Memo[Any, Any]]] = {}
+
+PROCESS_WIDE: Final[Mapping[str, Memo[Any, Any]]] = MappingProxyType(_process_wide)
+"""The memos that are not of one injector, by the names of what they are for; each is of `SMALL` bytes."""
+
+
+def process_wide(name: str, *, entries: int = 4096) -> Memo[Any, Any]:
+    """Return a new memo of the process, made once for each ``name`` by the module that owns it."""
+    memo: Memo[Any, Any] = Memo(SMALL, entries)
+    _process_wide[name] = memo
+    return memo
+
+
+def remembered(
+    name: str,
+) -> Callable[[Callable[_Parameters, _Value]], Callable[_Parameters, _Value]]:
+    """Decorate a function of a module so that it remembers its results, as `lru_cache` does, but by bytes.
+
+    The memo is `process_wide` by that ``name``. Arguments are hashable and given by position; they and the
+    result are what `deep_size` can tell the size of. An exception is not remembered.
+    """
+    memo = process_wide(name)
+
+    def decorate(function: Callable[_Parameters, _Value]) -> Callable[_Parameters, _Value]:
+        @wraps(function)
+        def remembering(*args: _Parameters.args, **kwargs: _Parameters.kwargs) -> _Value:
+            value: _Value = memo.get(args, _MISSING)
+            if value is _MISSING:
+                value = function(*args, **kwargs)
+                memo.put(args, value, deep_size((args, value)))
+            return value
+
+        return remembering
+
+    return decorate
+
+
+def deep_size(value: object) -> int:
+    """Return the bytes of collections, dataclasses and scalars; what they hold twice counts once."""
+    seen = {}
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if id(item) in seen:
+            continue
+        seen[id(item)] = getsizeof(item)
+        if isinstance(item, dict | list | tuple | frozenset):
+            waiting.extend(item)
+            if isinstance(item, dict):
+                waiting.extend(item.values())
+        elif is_dataclass(item) and not isinstance(item, type):
+            waiting.extend(getattr(item, field.name) for field in fields(item))
+    return sum(seen.values())
