@@ -11,6 +11,7 @@ from injector.injection.overlay.merge import Overlay, PodTypes
 from injector.json_types import JSON
 from injector.kubeyaml import Filled, SkeletonCache
 from injector.memo import Memo
+from injector.patch import go_type
 from injector.rendering import Rendering
 
 TEXTS = ("spec:\n  containers:\n  - name: p\n    image: ", "\n    resources:\n      limits: {cpu: 2000m}\n")
@@ -59,12 +60,16 @@ def test_a_container_of_the_owner_is_merged_into_not_replaced_by_what_is_known()
 
 
 def test_releases_that_share_a_rendering_do_not_share_what_they_read() -> None:
-    cache, types, older = warm(), PodTypes(), PodTypes(unknown=frozenset({"Container.resources"}))
-    newest = types.on_empty_pod(types.overlay(filled(cache, "x")))
-    assert newest["spec"]["containers"] == [TYPED]
-    before = older.on_empty_pod(older.overlay(filled(cache, "x")))
-    assert before["spec"]["containers"] == [{"name": "p", "image": "x"}]
-    assert types.on_empty_pod(types.overlay(filled(cache, "x"))) == newest
+    texts = ("spec:\n  containers:\n  - name: p\n    image: ", "\n    startupProbe: {periodSeconds: 5}\n")
+    cache = SkeletonCache(Memo(1 << 20, 4), Memo(1 << 20, 4))
+    types, older = PodTypes(), PodTypes(pod=go_type("core/v1.Pod", 10))  # which has no startupProbe
+    for _ in range(2):
+        again = cache.filled(Rendering(texts, ("x",)))
+    newest = types.on_empty_pod(types.overlay(again))
+    plain = {"name": "p", "image": "x", "resources": {}}
+    assert newest["spec"]["containers"] == [plain | {"startupProbe": {"periodSeconds": 5}}]
+    assert older.on_empty_pod(older.overlay(again))["spec"]["containers"] == [plain]
+    assert types.on_empty_pod(types.overlay(again)) == newest
 
 
 @pytest.mark.parametrize(
