@@ -12,7 +12,7 @@ from functools import cache, partial
 from typing import Final
 
 from injector.errors import InjectionError
-from injector.gotemplate.quoting import quote
+from injector.golang.strconv import quote
 from injector.injection.cidr import classic_fault, prefix_fault
 from injector.injection.mesh.annotation import proxy_config_fault
 from injector.injection.releases import EVER, Behaviour, Span

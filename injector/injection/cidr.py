@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from injector.gotemplate.quoting import quote
+from injector.golang.strconv import quote
 
 _DIGITS: Final = re.compile("[0-9]+")
 _HEXADECIMAL: Final = re.compile("[0-9a-fA-F]*")

@@ -4,10 +4,7 @@ Knows nothing of templates or pods.
 """
 
 from injector.kubeyaml.documents import Document, documents
-from injector.kubeyaml.gojson import EncodingError, go_json
-from injector.kubeyaml.json_fault import json_fault
 from injector.kubeyaml.layout import keep_layout
-from injector.kubeyaml.numbers import go_float_json
 from injector.kubeyaml.reading import load, load_strict
 from injector.kubeyaml.skeleton import Skeleton, Untrusted
 from injector.kubeyaml.skeletoncache import Filled, SkeletonCache
@@ -15,16 +12,12 @@ from injector.kubeyaml.writing import dump
 
 __all__ = [
     "Document",
-    "EncodingError",
     "Filled",
     "Skeleton",
     "SkeletonCache",
     "Untrusted",
     "documents",
     "dump",
-    "go_float_json",
-    "go_json",
-    "json_fault",
     "keep_layout",
     "load",
     "load_strict",

@@ -9,7 +9,7 @@ import ipaddress
 import re
 from typing import Final
 
-from injector.gotemplate.quoting import quote
+from injector.golang.strconv import quote
 
 _LABEL: Final = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?")
 _INTEGER: Final = re.compile(r"[+-]?[0-9]+")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from injector.golang.duration import SECOND
 from injector.injection.mesh.descriptors import (
     DurationType,
     MessageField,
@@ -16,7 +17,6 @@ from injector.injection.mesh.descriptors import (
     ValueType,
     WrapperType,
 )
-from injector.injection.mesh.duration import SECOND
 from injector.injection.mesh.message import Data, Message
 from injector.injection.mesh.reading import apply
 from injector.injection.mesh.writing import to_json

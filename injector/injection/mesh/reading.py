@@ -12,6 +12,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from injector.golang.duration import DurationError, parse_duration
+from injector.golang.floats import json_float
+from injector.golang.jsonfault import json_fault
+from injector.golang.jsontext import go_json
 from injector.injection.mesh.descriptors import (
     DurationType,
     EnumType,
@@ -22,10 +26,8 @@ from injector.injection.mesh.descriptors import (
     ValueType,
     WrapperType,
 )
-from injector.injection.mesh.duration import DurationError, parse_duration
 from injector.injection.mesh.message import Data, Message, MessageError
 from injector.json_types import JSON
-from injector.kubeyaml import go_float_json, go_json, json_fault
 
 _LIMITS: Final[Mapping[str, tuple[int, int]]] = {
     "int32": (-(1 << 31), (1 << 31) - 1),
@@ -205,7 +207,7 @@ def _number_text(value: JSON, go_type: str) -> str | None:
     if type(value) is int:
         return str(value)
     if type(value) is float:
-        return go_float_json(value)
+        return json_float(value)
     raise _mismatch(value, go_type)
 
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from injector.gotemplate.quoting import quote
+from injector.golang.duration import MILLISECOND, SECOND, format_duration
+from injector.golang.strconv import quote
 from injector.injection.mesh.addresses import address_fault, port_fault
-from injector.injection.mesh.duration import MILLISECOND, SECOND, format_duration
 from injector.injection.mesh.message import Data, Message
 from injector.injection.releases import Span
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from injector.golang.strconv import int32, parse_bool, parse_int
 from injector.injection.overlay.containers import (
     PROXY,
     Kind,
@@ -22,7 +23,6 @@ from injector.injection.overlay.containers import (
     places,
     with_container,
 )
-from injector.injection.overlay.gotext import int32, parse_bool, parse_int
 from injector.injection.overlay.probers import PROBERS, Handled, merge_probers, probers_text
 from injector.injection.overlay.status import STATUS
 from injector.injection.releases import Behaviour

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from injector.errors import InjectionError
-from injector.gotemplate.quoting import quote
+from injector.golang.strconv import quote
 from injector.injection.snapshot import InjectConfig
 
 TEMPLATES: Final = "inject.istio.io/templates"
