@@ -14,7 +14,7 @@ from calendar import monthrange
 from typing import Final
 
 from injector.errors import InjectorError
-from injector.kubeyaml.numbers import go_float_json
+from injector.golang.floats import json_float
 
 _TAG_OF: Final = {bool: "bool", int: "int", float: "float", str: "str", type(None): "null"}
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
@@ -164,7 +164,7 @@ def json_number(number: float) -> int | float:
     if abs(number) >= 2.0**64:
         return number
     shown = int(
-        go_float_json(number)
+        json_float(number)
     )  # not int(number): beyond 2^53 the text has noughts where the float has digits
     return shown if -(2**63) <= shown < 2**64 else number
 

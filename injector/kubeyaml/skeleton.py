@@ -1,6 +1,6 @@
 """Renderings in, JSON out, without parsing a template's constant text twice. Knows no template.
 
-DESIGN 4.3: the texts between the values are parsed once, with marks at the holes. A rendering with the
+The texts between the values are parsed once, with marks at the holes. A rendering with the
 same texts is then filled in microseconds, and no value is ever parsed as YAML that could change it.
 """
 

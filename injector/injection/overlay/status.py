@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
+from injector.golang.jsontext import go_json
 from injector.injection.overlay.containers import annotations_of, labels_of, with_annotations, with_labels
 from injector.injection.overlay.environment import NETWORK
 from injector.json_types import Pod
-from injector.kubeyaml import go_json
 
 STATUS: Final = "sidecar.istio.io/status"
 NETWORK_LABEL: Final = "topology.istio.io/network"
