@@ -7,8 +7,7 @@ from typing import Final
 
 import click
 
-UNIT_SECONDS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h)")
+from injector.golang.duration import SECOND, DurationError, parse_duration
 
 
 class Duration(click.ParamType[float]):
@@ -21,11 +20,13 @@ class Duration(click.ParamType[float]):
         if isinstance(value, (int, float)):
             return float(value)
         text = str(value)
-        if text == "0":
-            return 0.0
-        if not text or PART.sub("", text):
+        try:
+            nanoseconds = parse_duration(text)
+        except DurationError:
+            nanoseconds = -1
+        if nanoseconds < 0:
             self.fail(f"{text!r} is not a duration; write 300ms, 4s, 1m30s", param, ctx)
-        return sum(float(number) * UNIT_SECONDS[unit] for number, unit in PART.findall(text))
+        return nanoseconds / SECOND
 
 
 DURATION: Final = Duration()

@@ -13,6 +13,7 @@ from types import CodeType, TracebackType
 from typing import Any
 
 from injector.errors import TemplateExecError
+from injector.golang.strconv import quote
 from injector.gotemplate import nodes
 from injector.gotemplate.builtins import BUILTINS
 from injector.gotemplate.code import (
@@ -34,7 +35,6 @@ from injector.gotemplate.errors import ExecutionError, FunctionError, Unprintabl
 from injector.gotemplate.expressions import Data
 from injector.gotemplate.functions import Function
 from injector.gotemplate.parse import parse
-from injector.gotemplate.quoting import quote
 from injector.gotemplate.statements import Statements
 from injector.gotemplate.types import StructType
 from injector.gotemplate.values import MISSING, Struct, Value, zero

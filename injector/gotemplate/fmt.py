@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from injector.golang.floats import format_float
+from injector.golang.strconv import quote as go_quote
 from injector.gotemplate import verbs
 from injector.gotemplate.errors import FunctionError
-from injector.gotemplate.floats import format_float
 from injector.gotemplate.printf import Directive, Piece, directives
-from injector.gotemplate.quoting import quote as go_quote
 from injector.gotemplate.types import FLOAT_KINDS, INTEGER_KINDS, UNSIGNED_KINDS, Type
 from injector.gotemplate.values import (
     MISSING,

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from enum import IntEnum, auto
 
-from injector.gotemplate.quoting import quote
+from injector.golang.strconv import quote
 
 SPACES = " \t\r\n"
 _SPACE_RUN = re.compile(r"[ \t\r\n]*")

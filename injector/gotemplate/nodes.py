@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any, TypeAlias
 
-from injector.gotemplate.quoting import quote
+from injector.golang.strconv import quote
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

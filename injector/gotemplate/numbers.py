@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 import re
 
-from injector.digits import to_int
+from injector.golang.digits import to_int
+from injector.golang.strconv import quote, unquote_rune
 from injector.gotemplate.nodes import Number
-from injector.gotemplate.quoting import quote, unquote_rune
 
 _INTEGER = re.compile(
     r"(?P<sign>[+-]?)(?:0[xX](?P<hex>(?:_?[0-9a-fA-F])+)|0[bB](?P<bin>(?:_?[01])+)"

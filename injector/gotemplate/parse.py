@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from injector.errors import TemplateSyntaxError
+from injector.golang.strconv import quote, unquote
 from injector.gotemplate import nodes, numbers
 from injector.gotemplate.lex import KEYWORDS, Kind, Lexer, Token
-from injector.gotemplate.quoting import quote, unquote
 
 MAX_DEPTH = 100
 """How deep parentheses and actions may nest; Go allows 10,000, Python's stack does not."""

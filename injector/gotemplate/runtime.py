@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from injector.golang.strconv import quote_inside
 from injector.gotemplate import fmt, types
 from injector.gotemplate.errors import ExecutionError, FunctionError, UnprintableError
 from injector.gotemplate.functions import Function, convert
-from injector.gotemplate.quoting import quote_inside
 from injector.gotemplate.types import Method, StructType, Type
 from injector.gotemplate.values import (
     MISSING,

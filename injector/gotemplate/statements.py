@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from injector.errors import TemplateSyntaxError
+from injector.golang.strconv import quote
 from injector.gotemplate import nodes, runtime
 from injector.gotemplate.code import (
     Dynamic,
@@ -29,7 +30,6 @@ from injector.gotemplate.code import (
 )
 from injector.gotemplate.errors import ExecutionError
 from injector.gotemplate.expressions import Binding, Data, Expressions, last_node
-from injector.gotemplate.quoting import quote
 from injector.gotemplate.values import MISSING, Value
 
 UNROLL_ELEMENTS = 64

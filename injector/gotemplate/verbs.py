@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from injector.gotemplate.floats import SHORTEST, format_float
-from injector.gotemplate.quoting import quote, quote_inside
+from injector.golang.floats import SHORTEST, format_float
+from injector.golang.strconv import quote, quote_inside
 
 _MAX_RUNE = 0x10FFFF
 _REPLACEMENT = "\ufffd"

@@ -12,8 +12,9 @@ import msgspec
 import orjson
 
 from injector.budget import Budget
-from injector.digits import to_int
 from injector.errors import BadReview, InjectionError, YAMLError
+from injector.golang.digits import to_int
+from injector.golang.jsontext import kind_of
 from injector.injection.releases import Behaviour
 from injector.json_types import JSON, JSONObject, Number, Operation
 from injector.kubeyaml import count_nodes, count_values, load
@@ -29,15 +30,6 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _TYPE_META: Final = (
     'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
 )
-_GO_KINDS: Final = {
-    bool: "bool",
-    str: "string",
-    int: "number",
-    float: "number",
-    Number: "number",
-    list: "array",
-    dict: "object",
-}
 _SYNTAX: Final = {
     "Extra data": "after top-level value",
     "Expecting property name enclosed in double quotes": "looking for beginning of object key string",
@@ -211,7 +203,7 @@ def _not_identified(reason: str) -> str:
 
 
 def _mismatch(value: JSON, go_type: str) -> str:
-    return f"json: cannot unmarshal {_GO_KINDS[type(value)]} into Go value of type {go_type}"
+    return f"json: cannot unmarshal {kind_of(value)} into Go value of type {go_type}"
 
 
 # ---- what the body is
@@ -287,7 +279,7 @@ def _string(request: JSONObject, key: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        found = _GO_KINDS[type(value)]
+        found = kind_of(value)
         field = f"AdmissionRequest.request.{key}"
         raise UndecodableReviewError(
             f"json: cannot unmarshal {found} into Go struct field {field} of type string"

@@ -12,9 +12,9 @@ from functools import cache, partial
 from operator import itemgetter
 from typing import Final
 
-from injector.digits import to_int
 from injector.errors import InjectionError
-from injector.gotemplate.quoting import quote
+from injector.golang.digits import to_int
+from injector.golang.strconv import quote
 from injector.injection.cidr import classic_fault, prefix_fault
 from injector.injection.facts import NEWEST, OLDEST, Fact, Span, inject
 from injector.injection.mesh.annotation import proxy_config_fault

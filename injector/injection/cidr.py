@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from injector.digits import to_int
-from injector.gotemplate.quoting import quote
+from injector.golang.digits import to_int
+from injector.golang.strconv import quote
 
 _DIGITS: Final = re.compile("[0-9]+")
 _HEXADECIMAL: Final = re.compile("[0-9a-fA-F]*")

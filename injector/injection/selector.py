@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from injector.errors import InjectorError
+from injector.golang.jsontext import go_json
+from injector.golang.strconv import quote
 from injector.json_types import JSON, JSONObject
-from injector.kubeyaml import go_json
 from injector.patch import go_type, normalise
-from injector.patch.go_words import quoted
 
 _TYPE: Final = go_type("meta/v1.LabelSelector")
 _NAME: Final = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
@@ -80,7 +80,7 @@ class Selector:
         for expression in typed.get("matchExpressions") or []:
             operator = expression["operator"]
             if operator not in ("In", "NotIn", "Exists", "DoesNotExist"):
-                raise SelectorError(f"{quoted(operator)} is not a valid label selector operator")
+                raise SelectorError(f"{quote(operator)} is not a valid label selector operator")
             found.append(_requirement(expression["key"], operator, expression.get("values") or []))
         return cls(requirements=tuple(found))
 
@@ -95,7 +95,7 @@ class Selector:
 
 
 def _requirement(key: str, operator: str, values: list[str]) -> Requirement:
-    faults = [_invalid("key", quoted(key), "; ".join(wrong))] if (wrong := _key_faults(key)) else []
+    faults = [_invalid("key", quote(key), "; ".join(wrong))] if (wrong := _key_faults(key)) else []
     if operator in ("In", "NotIn") and not values:
         faults.append(_invalid("values", "null", "for 'in', 'notin' operators, values set can't be empty"))
     if operator in ("Exists", "DoesNotExist") and values:
@@ -103,7 +103,7 @@ def _requirement(key: str, operator: str, values: list[str]) -> Requirement:
         faults.append(_invalid("values", text, "values set must be empty for exists and does not exist"))
     for at, value in enumerate(values):
         if wrong := _value_faults(value):
-            faults.append(_invalid(f"values[{at}][{key}]", quoted(value), "; ".join(wrong)))
+            faults.append(_invalid(f"values[{at}][{key}]", quote(value), "; ".join(wrong)))
     if faults:
         unique = list(dict.fromkeys(faults))
         raise SelectorError(unique[0] if len(unique) == 1 else f"[{', '.join(unique)}]")

@@ -2,11 +2,8 @@
 
 from injector.kubeyaml.counting import count_nodes, count_values
 from injector.kubeyaml.documents import Document, documents
-from injector.kubeyaml.gojson import EncodingError, go_json
-from injector.kubeyaml.json_fault import json_fault
 from injector.kubeyaml.layout import keep_layout
 from injector.kubeyaml.lines import line_of
-from injector.kubeyaml.numbers import go_float_json
 from injector.kubeyaml.reading import load, load_strict
 from injector.kubeyaml.skeleton import Skeleton, Untrusted
 from injector.kubeyaml.skeletoncache import Filled, SkeletonCache
@@ -14,7 +11,6 @@ from injector.kubeyaml.writing import dump
 
 __all__ = [
     "Document",
-    "EncodingError",
     "Filled",
     "Skeleton",
     "SkeletonCache",
@@ -23,9 +19,6 @@ __all__ = [
     "count_values",
     "documents",
     "dump",
-    "go_float_json",
-    "go_json",
-    "json_fault",
     "keep_layout",
     "line_of",
     "load",

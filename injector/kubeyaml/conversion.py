@@ -9,9 +9,9 @@ import math
 from typing import Any, Final
 
 from injector.errors import YAMLError
+from injector.golang.fmt import sharp_v
 from injector.json_types import JSON
-from injector.kubeyaml.gosyntax import go_syntax
-from injector.kubeyaml.numbers import go_float_yaml
+from injector.kubeyaml.numbers import yaml_float
 from injector.kubeyaml.scalars import Scalar, json_number
 
 _UNSUPPORTED: Final = "unsupported map key of type: {}, key: {}, value: {}"
@@ -85,11 +85,11 @@ def key_text(odd: Scalar, value: Any = None) -> str:
     if isinstance(odd, str):
         return odd
     if odd is None:
-        raise YAMLError(_UNSUPPORTED.format("%!s(<nil>)", "<nil>", go_syntax(value)))
+        raise YAMLError(_UNSUPPORTED.format("%!s(<nil>)", "<nil>", sharp_v(value)))
     if isinstance(odd, bool):
         return "true" if odd else "false"
     if isinstance(odd, float):
-        return go_float_yaml(odd, bits=32)
+        return yaml_float(odd, bits=32)
     if odd >= 2**63:
-        raise YAMLError(_UNSUPPORTED.format("uint64", go_syntax(odd), go_syntax(value)))
+        raise YAMLError(_UNSUPPORTED.format("uint64", sharp_v(odd), sharp_v(value)))
     return str(odd)

@@ -12,7 +12,7 @@ from typing import Any, Final
 from yaml.events import AliasEvent, MappingStartEvent, ScalarEvent, SequenceStartEvent
 
 from injector.errors import YAMLError
-from injector.kubeyaml.gosyntax import go_syntax
+from injector.golang.fmt import sharp_v
 from injector.kubeyaml.nodes import Node
 from injector.kubeyaml.scalars import MERGE, MERGE_TAG, ScalarError, resolve_tagged
 
@@ -165,12 +165,12 @@ class _Decoder:
     def _key(self, node: Node, depth: int) -> str | OddKey:
         key = self.value(node, depth)
         if isinstance(key, dict | list):
-            raise self._fault(f"invalid map key: {go_syntax(key)}", node)
+            raise self._fault(f"invalid map key: {sharp_v(key)}", node)
         return key if isinstance(key, str) else OddKey(type(key), key)
 
     def _put(self, mapping: dict[str | OddKey, Any], key: str | OddKey, value: Any, node: Node) -> None:
         if self._strict and key in mapping:
-            name = go_syntax(key.value if isinstance(key, OddKey) else key)
+            name = sharp_v(key.value if isinstance(key, OddKey) else key)
             self.faults.append(f"line {node.line}: key {name} already set in map")
         else:
             mapping[key] = value

@@ -11,8 +11,8 @@ from difflib import SequenceMatcher
 from typing import Final, NamedTuple, cast
 
 from injector.errors import YAMLError
+from injector.golang.jsontext import go_json
 from injector.json_types import JSON
-from injector.kubeyaml.gojson import go_json
 from injector.kubeyaml.outline import Block, Entry, Item, Outline, outline
 from injector.kubeyaml.reading import load
 from injector.kubeyaml.writing import dump

@@ -15,7 +15,7 @@ from sys import getsizeof
 from typing import Any, Final
 
 from injector.errors import InjectorError
-from injector.kubeyaml.numbers import go_float_json
+from injector.golang.floats import json_float
 from injector.memo import Memo, process_wide
 
 _TAG_OF: Final = {bool: "bool", int: "int", float: "float", str: "str", type(None): "null"}
@@ -164,7 +164,7 @@ def json_number(number: float) -> int | float:
     if abs(number) >= 2.0**64:
         return number
     shown = int(
-        go_float_json(number)
+        json_float(number)
     )  # not int(number): beyond 2^53 the text has noughts where the float has digits
     return shown if -(2**63) <= shown < 2**64 else number
 

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from injector.errors import YAMLError
+from injector.golang.jsontext import go_json
 from injector.json_types import JSON
 from injector.kubeyaml.emitter import ROOT, SIMPLE_KEY, Emitter, Style, deeper, is_simple
-from injector.kubeyaml.gojson import go_json
 from injector.kubeyaml.naturalorder import natural_order
-from injector.kubeyaml.numbers import go_float_yaml
+from injector.kubeyaml.numbers import yaml_float
 from injector.kubeyaml.scalars import WORDS, json_number, stays_plain
 
 WIDTH: Final = 80
@@ -138,7 +138,7 @@ def _word(value: JSON) -> str:
         value = _number(value)
     elif not -(2**63) <= value < 2**64:
         value = float(value)
-    return go_float_yaml(value) if isinstance(value, float) else str(int(value))
+    return yaml_float(value) if isinstance(value, float) else str(int(value))
 
 
 def _number(number: float) -> int | float:

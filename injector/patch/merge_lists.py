@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import TypeAlias
 
+from injector.golang.fmt import is_int64, sprint, sprint_as_string
 from injector.json_types import JSON, JSONObject
-from injector.patch.go_words import is_int64, sprint, sprint_as_string
 from injector.patch.merge_order import (
     Identify,
     MergeError,

@@ -10,8 +10,8 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TypeAlias
 
 from injector.errors import PatchError
+from injector.golang.fmt import sprint, type_of
 from injector.json_types import JSON, JSONObject
-from injector.patch.go_words import sprint, type_of
 
 Identify: TypeAlias = Callable[[JSON], Hashable]
 """Element of a list to what tells it apart in this list."""

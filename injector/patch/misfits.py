@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from injector.errors import TypedError
+from injector.golang.timestamps import canonical_time
 from injector.json_types import JSON, JSONObject
 from injector.patch.quantity import canonical_quantity
 from injector.patch.schema import Field, GoType, Kind
 from injector.patch.strings import raw_number
-from injector.patch.timestamps import canonical_time
 
 _CLASSES: Final[dict[Kind, type]] = {
     "string": str, "bool": bool, "list": list, "map": dict, "struct": dict, "time": str

@@ -9,8 +9,8 @@ import re
 from sys import getsizeof
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from injector.digits import to_int
 from injector.errors import TypedError
+from injector.golang.digits import to_int
 from injector.memo import Memo, process_wide
 
 _Format: TypeAlias = Literal["decimal", "exponent", "binary"]

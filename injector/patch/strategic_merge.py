@@ -12,8 +12,9 @@ from typing import Final
 
 import orjson
 
+from injector.golang.fmt import type_of
+from injector.golang.strconv import quote
 from injector.json_types import JSON, JSONObject
-from injector.patch.go_words import quoted, type_of
 from injector.patch.merge_lists import (
     Merged,
     Merging,
@@ -171,7 +172,7 @@ def _struct_field(schema: GoType, key: str) -> Field:
         raise MergeError(f"merging an object in json but data type is not struct, instead is: {kind}")
     field = struct.field(key) if struct.kind == "struct" else None
     if field is None:
-        raise MergeError(f"unable to find api field in struct {struct.name} for the json field {quoted(key)}")
+        raise MergeError(f"unable to find api field in struct {struct.name} for the json field {quote(key)}")
     return field
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
-import struct
-
+from injector.golang.floats import format_float
 from injector.json_types import JSON
-from injector.patch.go_words import general
 
 
 def coerced(value: JSON) -> str | None:
@@ -20,16 +17,7 @@ def coerced(value: JSON) -> str | None:
 
 def single_precision(value: float) -> str:
     """Return ``value`` in single precision, with the fewest digits that tell it from its neighbours."""
-    rounded = _single(value)
-    if math.isinf(rounded):
-        return "+Inf" if rounded > 0 else "-Inf"
-    texts = (f"{rounded:.{digits}g}" for digits in range(1, 10))
-    return general(next(text for text in texts if _single(float(text)) == rounded))
-
-
-def _single(value: float) -> float:
-    rounded: float = struct.unpack("f", struct.pack("f", value))[0]
-    return rounded
+    return format_float(value, bits=32)
 
 
 def raw_number(value: JSON) -> str:

@@ -13,12 +13,12 @@ from operator import is_
 from typing import Final, TypeAlias
 
 from injector.errors import TypedError
+from injector.golang.timestamps import canonical_time
 from injector.json_types import JSON, JSONObject
 from injector.patch.misfits import Misfit, explain
 from injector.patch.quantity import canonical_quantity
 from injector.patch.schema import Field, GoType, Kind, fold, go_type
 from injector.patch.strings import coerced, raw_number
-from injector.patch.timestamps import canonical_time
 
 _Known: TypeAlias = Mapping[int, JSON]
 """What is read of some lists and objects, by their ids."""

@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import Final, NamedTuple
 from urllib.parse import parse_qs, quote, unquote, unquote_to_bytes
 
+from injector.golang.duration import SECOND, DurationError, parse_duration
 from injector.memo import remembered
 
 JSON_TYPE: Final = "application/json"
@@ -130,14 +131,13 @@ def redirect(location: str, method: str) -> Reply:
     return Reply(307, link.encode(), "", b"Content-Type: text/html; charset=utf-8\r\n" + place)
 
 
-_UNITS: Final = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-
 def seconds(duration: str) -> float | None:
-    """Read a duration as the API server sends it, a whole number with a unit of Go's; None for any other."""
-    number = duration.rstrip("nsumh")
-    unit = _UNITS.get(duration[len(number) :])
-    return int(number) * unit if unit is not None and number.isascii() and number.isdigit() else None
+    """Read a duration of Go's as the API server sends it; None for any other text, and for a negative one."""
+    try:
+        nanoseconds = parse_duration(duration)
+    except DurationError:
+        return None
+    return nanoseconds / SECOND if nanoseconds >= 0 else None
 
 
 _REASONS: Final = {status.value: status.phrase.encode() for status in HTTPStatus}

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from injector.errors import TemplateError
+from injector.golang.strconv import quote
 from injector.gotemplate import Function, compile_template, from_json
-from injector.gotemplate.quoting import quote
 
 FULL = os.environ.get("DIFFERENTIAL") == "full"
 BATCH = 100

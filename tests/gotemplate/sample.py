@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from injector.golang.strconv import quote
 from injector.gotemplate import fmt, types
 from injector.gotemplate.errors import FunctionError
 from injector.gotemplate.functions import Function
-from injector.gotemplate.quoting import quote
 from injector.gotemplate.types import Field, StructType, Type, map_of, pointer_to, slice_of
 from injector.gotemplate.values import (
     Int32,

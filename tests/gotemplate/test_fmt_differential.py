@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from injector.gotemplate.quoting import quote
+from injector.golang.strconv import quote
 from injector.gotemplate.sprig import functions
 from injector.injection.functions.encoding import GoJSON
 from tests.gotemplate.questions import BATCH, agree, operands, thorough

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from injector.errors import TemplateSyntaxError
+from injector.golang.strconv import quote, unquote
 from injector.gotemplate import nodes, parse
 from injector.gotemplate.builtins import BUILTINS
 from injector.gotemplate.lex import Kind, Token
-from injector.gotemplate.quoting import quote, unquote
 
 
 def test_places_are_lines_and_columns_of_bytes():

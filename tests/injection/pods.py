@@ -12,10 +12,10 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from injector.golang.timestamps import canonical_time
 from injector.json_types import JSONObject
 from injector.patch import GoType, canonical_quantity, go_type
 from injector.patch.schema import Field
-from injector.patch.timestamps import canonical_time
 
 POD = go_type("core/v1.Pod")
 _BUSY = frozenset({"Container", "Volume", "VolumeProjection", "ProjectedVolumeSource", "ObjectMeta", "Probe"})

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from injector.errors import InjectorError, YAMLError
-from injector.kubeyaml import dump, go_json, load, load_strict
+from injector.golang.jsontext import go_json
+from injector.kubeyaml import dump, load, load_strict
 
 from .conftest import BATCH, Ask, thorough
 from .generators import documents, json_values, scalars, soup

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from injector.errors import InjectorError, YAMLError
-from injector.kubeyaml import dump, go_json, load, load_strict
+from injector.golang.jsontext import go_json
+from injector.kubeyaml import dump, load, load_strict
 
 from .conftest import IS_FULL
 from .generators import json_values, soup

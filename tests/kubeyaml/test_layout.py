@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from injector.errors import YAMLError
-from injector.kubeyaml import dump, go_json, keep_layout, load
+from injector.golang.jsontext import go_json
+from injector.kubeyaml import dump, keep_layout, load
 
 from .conftest import IS_FULL
 from .generators import documents, json_values

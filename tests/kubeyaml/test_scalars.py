@@ -10,7 +10,7 @@ import pytest
 
 from injector.errors import YAMLError
 from injector.kubeyaml import load
-from injector.kubeyaml.numbers import go_float_yaml
+from injector.kubeyaml.numbers import yaml_float
 from injector.kubeyaml.scalars import ScalarError, is_timestamp, plain, resolve, resolve_tagged, stays_plain
 
 TAG = "tag:yaml.org,2002:"
@@ -239,7 +239,7 @@ def _printed(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):
-        return go_float_yaml(float(value))  # Go's %v of a float64
+        return yaml_float(float(value))  # Go's %v of a float64
     if isinstance(value, dict):
         return "map[" + " ".join(f"{key}:{_printed(value[key])}" for key in sorted(value)) + "]"
     if isinstance(value, list):

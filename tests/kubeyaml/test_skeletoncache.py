@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from injector.errors import YAMLError
-from injector.kubeyaml import SkeletonCache, go_json
+from injector.golang.jsontext import go_json
+from injector.kubeyaml import SkeletonCache
 from injector.memo import Memo
 from injector.rendering import Quoted, Rendering
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given
 
 from injector.errors import YAMLError
-from injector.kubeyaml import dump, go_float_json, load
+from injector.golang.floats import json_float
+from injector.kubeyaml import dump, load
 
 from .generators import json_values
 
@@ -113,7 +114,7 @@ def _as_shown(text: str) -> float:
     Beyond 64 bits it stays a float.
     """
     number = float(text)
-    shown = number if abs(number) < 2**53 else json.loads(go_float_json(number))
+    shown = number if abs(number) < 2**53 else json.loads(json_float(number))
     return shown if isinstance(shown, float) or -(2**63) <= shown < 2**64 else number
 
 

@@ -73,9 +73,9 @@ def test_only_a_get_is_redirected_with_a_body() -> None:
 @pytest.mark.parametrize(
     ("text", "value"),
     [("10s", 10), ("500ms", 0.5), ("2m", 120), ("1h", 3600), ("7us", 7e-6), ("0s", 0)]
-    + [(text, None) for text in ("10", "s", "-1s", "1.5s", "1m30s", "٣s", "10ss", "")],
+    + [(text, None) for text in ("10", "s", "-1s", "٣s", "10ss", "")],
 )
-def test_durations_are_whole_numbers_with_a_unit(text: str, value: float | None) -> None:
+def test_durations_are_those_of_go(text: str, value: float | None) -> None:
     assert seconds(text) == (pytest.approx(value) if value is not None else None)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from injector.gotemplate import letters
+from injector.golang import unicode
 from injector.gotemplate.regexp.matcher import Matcher
 from injector.gotemplate.regexp.program import Instruction, compile_node
 from injector.gotemplate.regexp.syntax import parse
@@ -127,7 +127,7 @@ class Regexp:
 
 
 def _names(rune: str) -> bool:
-    return rune == "_" or letters.is_letter(rune) or letters.is_digit(rune)
+    return rune == "_" or unicode.is_letter(rune) or unicode.is_digit(rune)
 
 
 @remembered("regexps")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from injector.gotemplate import letters
+from injector.golang import unicode
 from injector.memo import remembered
 
 Range = tuple[str, str]
@@ -129,7 +129,7 @@ ANY_BUT_NEWLINE: Final = CharacterClass(items=(Item(ranges=(("\n", "\n"),)),), n
 
 def orbit(rune: str) -> tuple[str, ...]:
     """Return the characters that differ from this one in case only, itself among them."""
-    return _orbits().get(letters.fold(rune), (rune,))
+    return _orbits().get(unicode.fold(rune), (rune,))
 
 
 @cache
@@ -139,7 +139,7 @@ def _orbits() -> Mapping[str, tuple[str, ...]]:
     for code in range(0x110000):
         rune = chr(code)
         if rune.upper() != rune or rune.lower() != rune or rune.casefold() != rune:
-            found.setdefault(letters.fold(rune), []).append(rune)
+            found.setdefault(unicode.fold(rune), []).append(rune)
     for common, runes in found.items():
         if common not in runes:
             runes.append(common)

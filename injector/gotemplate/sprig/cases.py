@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from injector.gotemplate import letters
+from injector.golang import unicode
 from injector.gotemplate.functions import Function
 from injector.gotemplate.sprig.signature import go
 from injector.gotemplate.sprig.texts import SPACES, octets
@@ -15,22 +15,22 @@ from injector.gotemplate.sprig.words import separated
 
 def upper(text: str) -> str:
     """Return ``text`` in upper case, character by character."""
-    return text.upper() if text.isascii() else "".join(map(letters.to_upper, text))
+    return text.upper() if text.isascii() else "".join(map(unicode.to_upper, text))
 
 
 def lower(text: str) -> str:
     """Return ``text`` in lower case, character by character."""
-    return text.lower() if text.isascii() else "".join(map(letters.to_lower, text))
+    return text.lower() if text.isascii() else "".join(map(unicode.to_lower, text))
 
 
 def title(text: str) -> str:
     """Return ``text`` with the first letter of every word in title case."""
-    return _at_starts(text, letters.to_title, _separates_words)
+    return _at_starts(text, unicode.to_title, _separates_words)
 
 
 def untitle(text: str) -> str:
     """Return ``text`` with the first letter of every word in lower case."""
-    return _at_starts(text, letters.to_lower, lambda rune: rune in SPACES, skip=True)
+    return _at_starts(text, unicode.to_lower, lambda rune: rune in SPACES, skip=True)
 
 
 def _at_starts(
@@ -49,7 +49,7 @@ def _at_starts(
 def _separates_words(rune: str) -> bool:
     if rune.isascii():
         return not (rune.isalnum() or rune == "_")
-    return rune in SPACES and not (letters.is_letter(rune) or letters.is_digit(rune))
+    return rune in SPACES and not (unicode.is_letter(rune) or unicode.is_digit(rune))
 
 
 def swapcase(text: str) -> str:
@@ -57,11 +57,11 @@ def swapcase(text: str) -> str:
     out: list[str] = []
     after_space = True
     for rune in text:
-        if letters.is_upper(rune) or letters.is_title(rune):
-            out.append(letters.to_lower(rune))
+        if unicode.is_upper(rune) or unicode.is_title(rune):
+            out.append(unicode.to_lower(rune))
             after_space = False
-        elif letters.is_lower(rune):
-            out.append(letters.to_title(rune) if after_space else letters.to_upper(rune))
+        elif unicode.is_lower(rune):
+            out.append(unicode.to_title(rune) if after_space else unicode.to_upper(rune))
             after_space = False
         else:
             out.append(rune)
@@ -82,19 +82,19 @@ def camelcase(text: str) -> str:
     if not inside:
         return text + text[-1:]  # sprig's own slip
     out = [text[: len(text) - len(inside)]]
-    lowering = letters.is_upper(inside[0])
-    previous = letters.to_upper(inside[0])
+    lowering = unicode.is_upper(inside[0])
+    previous = unicode.to_upper(inside[0])
     for rune in inside[1:]:
         shown = rune
         if _connects(previous) and _connects(rune):
             out.append(previous)
         elif _connects(previous):
-            lowering = letters.is_upper(rune)
-            shown = letters.to_upper(rune)
+            lowering = unicode.is_upper(rune)
+            shown = unicode.to_upper(rune)
         else:
             if lowering:
-                lowering = letters.is_upper(rune)
-                shown = letters.to_lower(rune) if lowering else rune
+                lowering = unicode.is_upper(rune)
+                shown = unicode.to_lower(rune) if lowering else rune
             out.append(previous)
         previous = shown
     return "".join([*out, previous])

@@ -9,7 +9,7 @@ import math
 import re
 from typing import Final
 
-from injector.digits import to_int as read_digits
+from injector.golang.digits import to_int as read_digits
 from injector.gotemplate.values import NamedInt, Pointer, Value
 
 SMALLEST: Final = -(2**63)

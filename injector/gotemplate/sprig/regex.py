@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from injector.golang.strconv import quote
 from injector.gotemplate import types
 from injector.gotemplate.errors import FunctionError
 from injector.gotemplate.functions import Function
-from injector.gotemplate.quoting import quote
 from injector.gotemplate.regexp import compile_regexp
 from injector.gotemplate.regexp.syntax import SyntaxFaultError
 from injector.gotemplate.sprig.signature import go

@@ -9,11 +9,11 @@ from dataclasses import fields as dataclass_fields
 from types import MappingProxyType
 from typing import Any, Final
 
-from injector.digits import to_int
+from injector.golang.digits import to_int
+from injector.golang.strconv import quote
 from injector.gotemplate import types
 from injector.gotemplate.errors import FunctionError
 from injector.gotemplate.functions import Function
-from injector.gotemplate.quoting import quote
 from injector.gotemplate.sprig.signature import SEMVER, go
 from injector.gotemplate.types import Field, Method, Type
 from injector.gotemplate.values import NilPointer, Struct, UInt64

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from injector.golang.strconv import quote as go_quote
 from injector.gotemplate import fmt
 from injector.gotemplate.errors import FunctionError
 from injector.gotemplate.functions import Function
-from injector.gotemplate.quoting import quote as go_quote
 from injector.gotemplate.sprig.signature import go
 from injector.gotemplate.sprig.texts import (
     SPACES,

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from injector.golang.strconv import quote
 from injector.gotemplate.errors import FunctionError
 from injector.gotemplate.functions import Function
-from injector.gotemplate.quoting import quote
 from injector.gotemplate.sprig.lists import NIL_DEREFERENCE
 from injector.gotemplate.sprig.signature import go
 from injector.gotemplate.sprig.texts import kind_name, octets, text_of

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import Final
 
-from injector.gotemplate import letters
+from injector.golang import unicode
 from injector.gotemplate.sprig.texts import SPACES
 
 
@@ -109,7 +109,7 @@ class _Separation:
     def lowered(self, rune: str) -> str:
         if _connects(rune):
             return self.connector
-        return letters.to_lower(rune) if letters.is_upper(rune) else rune
+        return unicode.to_lower(rune) if unicode.is_upper(rune) else rune
 
 
 def _connects(rune: str) -> bool:
@@ -118,7 +118,7 @@ def _connects(rune: str) -> bool:
 
 def _is_alphabetic(rune: str) -> bool:
     """Return whether a character is a letter that words are made of: Chinese characters are not."""
-    return letters.is_letter(rune) and not any(first <= rune <= last for first, last in _CHINESE)
+    return unicode.is_letter(rune) and not any(first <= rune <= last for first, last in _CHINESE)
 
 
 def _next_word(text: str) -> tuple[Kind, str, str]:
@@ -131,16 +131,16 @@ def _next_word(text: str) -> tuple[Kind, str, str]:
 
 
 def _is_other(rune: str) -> bool:
-    belongs = (_connects, _is_alphabetic, letters.is_number, letters.is_punctuation)
+    belongs = (_connects, _is_alphabetic, unicode.is_number, unicode.is_punctuation)
     return not any(test(rune) for test in belongs)
 
 
 _RUNS: Final[tuple[tuple[Kind, Callable[[str], bool]], ...]] = (
     (Kind.CONNECTOR, _connects),
-    (Kind.PUNCTUATION, letters.is_punctuation),
-    (Kind.UPPER, letters.is_upper),
-    (Kind.LOWER, lambda rune: _is_alphabetic(rune) and not letters.is_upper(rune)),
-    (Kind.NUMBER, letters.is_number),
+    (Kind.PUNCTUATION, unicode.is_punctuation),
+    (Kind.UPPER, unicode.is_upper),
+    (Kind.LOWER, lambda rune: _is_alphabetic(rune) and not unicode.is_upper(rune)),
+    (Kind.NUMBER, unicode.is_number),
 )
 
 
@@ -150,7 +150,7 @@ def _run(text: str, start: int, belongs: Callable[[str], bool]) -> int:
 
 def _upper_end(text: str) -> int:
     """Return where a word that starts with a capital ends: ``HTTPServer`` is HTTP and Server."""
-    if len(text) > 1 and letters.is_upper(text[1]):
-        end = _run(text, 2, letters.is_upper)
+    if len(text) > 1 and unicode.is_upper(text[1]):
+        end = _run(text, 2, unicode.is_upper)
         return end - 1 if end < len(text) and _is_alphabetic(text[end]) else end
-    return _run(text, 1, lambda rune: _is_alphabetic(rune) and not letters.is_upper(rune))
+    return _run(text, 1, lambda rune: _is_alphabetic(rune) and not unicode.is_upper(rune))

@@ -13,6 +13,8 @@ from typing import Any, Final, Never
 import orjson
 
 from injector.errors import YAMLError
+from injector.golang.jsonfault import json_fault
+from injector.golang.jsontext import EncodingError, go_json
 from injector.gotemplate import FunctionError, from_json
 from injector.gotemplate.fmt import sorted_keys
 from injector.gotemplate.values import MISSING, NilPointer, Pointer, Struct, TypedList, TypedMap, Value
@@ -20,7 +22,7 @@ from injector.injection.go_types import encodable
 from injector.injection.mesh.views import message_of
 from injector.injection.mesh.writing import to_json as message_to_json
 from injector.json_types import JSON
-from injector.kubeyaml import EncodingError, dump, go_json, json_fault
+from injector.kubeyaml import dump
 from injector.patch import normalise
 
 _DEEPEST: Final = 200

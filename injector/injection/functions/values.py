@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from injector.golang.duration import format_duration as duration_text
+from injector.golang.jsontext import EncodingError, go_json
 from injector.gotemplate import FunctionError, NilPointer, StringMap, Struct, Value, from_json
 from injector.gotemplate.sprig.texts import check_size, spaces
 from injector.injection.functions.encoding import parse, to_json
-from injector.injection.mesh.duration import format_duration as duration_text
 from injector.injection.mesh.views import nanoseconds_of
-from injector.kubeyaml import EncodingError, go_json
 
 _OBJECT = "{}"
 """What Istio answers for what it cannot encode or decode; of decoding, too, it is a string."""

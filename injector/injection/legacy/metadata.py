@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from injector.golang.jsontext import go_json
 from injector.injection.annotations import parse_bool
 from injector.injection.releases import Behaviour
 from injector.json_types import JSONObject, Pod
-from injector.kubeyaml import go_json
 
 MERGE: Final = "prometheus.istio.io/merge-metrics"
 SCRAPE_CONFIG: Final = "ISTIO_PROMETHEUS_ANNOTATIONS"

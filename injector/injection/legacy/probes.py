@@ -10,13 +10,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from injector.digits import to_int
+from injector.golang.digits import to_int
+from injector.golang.jsontext import go_json
 from injector.injection.annotations import parse_bool
 from injector.injection.legacy.sidecar import PROXY, name_of, with_env
 from injector.injection.legacy.spec import SidecarInjectionSpec
 from injector.injection.releases import Behaviour
 from injector.json_types import JSONObject
-from injector.kubeyaml import go_json
 
 PROBERS: Final = "ISTIO_KUBE_APP_PROBERS"
 REWRITE: Final = "sidecar.istio.io/rewriteAppHTTPProbers"

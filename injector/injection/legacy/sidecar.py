@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from injector.digits import to_int
+from injector.golang.digits import to_int
 from injector.injection.legacy.spec import SidecarInjectionSpec
 from injector.json_types import JSONObject
 from injector.patch.quantity import milli_value

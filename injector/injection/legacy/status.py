@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import orjson
 
+from injector.golang.jsontext import go_json
 from injector.injection.legacy.spec import SidecarInjectionSpec
 from injector.json_types import JSONObject
-from injector.kubeyaml import go_json
 
 STATUS: Final = "sidecar.istio.io/status"
 

@@ -9,8 +9,8 @@ import ipaddress
 import re
 from typing import Final
 
-from injector.digits import to_int
-from injector.gotemplate.quoting import quote
+from injector.golang.digits import to_int
+from injector.golang.strconv import quote
 
 _LABEL: Final = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?")
 _WILDCARD_LABEL: Final = re.compile(rf"\*|(?:\*-?)?{_LABEL.pattern}")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from injector.errors import YAMLError
+from injector.golang.duration import SECOND
 from injector.injection.facts import Fact, Span, layer_code, mesh_code
 from injector.injection.mesh.descriptors import (
     DurationType,
@@ -18,7 +19,6 @@ from injector.injection.mesh.descriptors import (
     ValueType,
     WrapperType,
 )
-from injector.injection.mesh.duration import SECOND
 from injector.injection.mesh.message import Data, Message
 from injector.injection.mesh.reading import apply
 from injector.injection.mesh.writing import proto_to_json

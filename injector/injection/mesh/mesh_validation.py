@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
-from injector.gotemplate.quoting import quote
+from injector.golang.duration import MILLISECOND
+from injector.golang.strconv import quote
 from injector.injection.facts import Fact
 from injector.injection.mesh.addresses import address_fault, domain_fault, is_label, port_fault
-from injector.injection.mesh.duration import MILLISECOND
 from injector.injection.mesh.localities import locality_faults, zone_aware_faults
 from injector.injection.mesh.message import Data, Message
 from injector.injection.mesh.validation import (

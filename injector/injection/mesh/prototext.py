@@ -10,6 +10,8 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from injector.golang.duration import SECOND
+from injector.golang.jsontext import go_json
 from injector.injection.mesh.descriptors import (
     DurationType,
     EnumType,
@@ -20,10 +22,8 @@ from injector.injection.mesh.descriptors import (
     ValueType,
     WrapperType,
 )
-from injector.injection.mesh.duration import SECOND
 from injector.injection.mesh.message import Data
-from injector.kubeyaml import go_json
-from injector.kubeyaml.numbers import go_float_yaml
+from injector.kubeyaml.numbers import yaml_float
 
 
 def message_text(declared: MessageType, data: Data) -> str:
@@ -99,7 +99,7 @@ def _scalar(declared: ScalarType, value: Any, *, gogo: bool) -> str:
 
 
 def _float(number: float) -> str:
-    return go_float_yaml(number) if math.isfinite(number) else str(number)  # nan, inf, -inf
+    return yaml_float(number) if math.isfinite(number) else str(number)  # nan, inf, -inf
 
 
 def _quote(text: str, *, gogo: bool) -> str:

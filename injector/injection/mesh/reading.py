@@ -12,7 +12,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from injector.digits import to_int
+from injector.golang.digits import to_int
+from injector.golang.duration import DurationError, parse_duration
+from injector.golang.floats import json_float
+from injector.golang.jsonfault import json_fault
+from injector.golang.jsontext import go_json
 from injector.injection.mesh.descriptors import (
     DurationType,
     EnumType,
@@ -23,10 +27,8 @@ from injector.injection.mesh.descriptors import (
     ValueType,
     WrapperType,
 )
-from injector.injection.mesh.duration import DurationError, parse_duration
 from injector.injection.mesh.message import Data, Message, MessageError
 from injector.json_types import JSON
-from injector.kubeyaml import go_float_json, go_json, json_fault
 
 _LIMITS: Final[Mapping[str, tuple[int, int]]] = {
     "int32": (-(1 << 31), (1 << 31) - 1),
@@ -216,7 +218,7 @@ def _number_text(value: JSON, go_type: str) -> str | None:
     if type(value) is int:
         return str(value)
     if type(value) is float:
-        return go_float_json(value)
+        return json_float(value)
     raise mismatch(value, go_type)
 
 

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from injector.gotemplate.quoting import quote
+from injector.golang.duration import MILLISECOND, SECOND, format_duration
+from injector.golang.strconv import quote
 from injector.injection.facts import NEWEST, OLDEST, Fact, Span, source_in
 from injector.injection.mesh.addresses import address_fault, port_fault
 from injector.injection.mesh.descriptors import json_name
-from injector.injection.mesh.duration import MILLISECOND, SECOND, format_duration
 from injector.injection.mesh.message import Data, Message
 
 _HOUR: Final = 3600 * SECOND

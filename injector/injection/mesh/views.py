@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Final
 
+from injector.golang.duration import SECOND, format_duration
 from injector.gotemplate import types
 from injector.gotemplate.types import Field, Method, StructType, Type
 from injector.gotemplate.values import (
@@ -35,7 +36,6 @@ from injector.injection.mesh.descriptors import (
     go_name,
     schema_of,
 )
-from injector.injection.mesh.duration import SECOND, format_duration
 from injector.injection.mesh.message import Data, Message
 from injector.injection.mesh.prototext import duration_text, message_text, wrapper_text
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from injector.golang.duration import proto_text
+from injector.golang.jsontext import go_json
 from injector.injection.mesh.descriptors import (
     DurationType,
     EnumType,
@@ -19,10 +21,8 @@ from injector.injection.mesh.descriptors import (
     ValueType,
     WrapperType,
 )
-from injector.injection.mesh.duration import proto_text
 from injector.injection.mesh.message import Data, Message
 from injector.json_types import JSON, JSONObject
-from injector.kubeyaml import go_json
 
 
 def proto_to_json(message: Message) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from injector.golang.strconv import parse_bool
 from injector.injection.overlay.containers import (
     PROXY,
     Kind,
@@ -19,7 +20,6 @@ from injector.injection.overlay.containers import (
     with_annotations,
     with_container,
 )
-from injector.injection.overlay.gotext import parse_bool
 from injector.injection.overlay.scrape import (
     PATH,
     PORT,

@@ -10,13 +10,13 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from injector.golang.strconv import parse_bool
 from injector.injection.overlay.containers import (
     PROXY,
     containers_of,
     find,
     with_containers,
 )
-from injector.injection.overlay.gotext import parse_bool
 from injector.injection.releases import Behaviour
 from injector.json_types import Pod
 from injector.memo import remembered

@@ -13,9 +13,9 @@ import orjson
 
 from injector.budget import Budget
 from injector.errors import TypedError
+from injector.golang.jsontext import go_json
 from injector.injection.overlay.containers import Place, append_env, env_var
 from injector.json_types import JSONObject
-from injector.kubeyaml import go_json
 from injector.patch import go_type, normalise
 
 PROBERS: Final = "ISTIO_KUBE_APP_PROBERS"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from injector.budget import Budget
+from injector.golang.strconv import int32, parse_bool, parse_int
 from injector.injection.overlay.containers import (
     KINDS,
     PROXY,
@@ -26,7 +27,6 @@ from injector.injection.overlay.containers import (
     with_container,
     with_containers,
 )
-from injector.injection.overlay.gotext import int32, parse_bool, parse_int
 from injector.injection.overlay.probers import PROBERS, Handled, merge_probers, probers_text
 from injector.injection.overlay.status import STATUS
 from injector.injection.releases import Behaviour

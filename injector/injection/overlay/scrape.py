@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from injector.errors import InjectionError
-from injector.gotemplate.quoting import quote
-from injector.injection.overlay.gotext import parse_bool, parse_int
-from injector.kubeyaml import go_json
+from injector.golang.jsontext import go_json
+from injector.golang.strconv import parse_bool, parse_int, quote
 from injector.memo import remembered
 
 SCRAPE: Final = "prometheus.io/scrape"

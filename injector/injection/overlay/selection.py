@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from injector.budget import Budget
 from injector.errors import InjectionError
-from injector.gotemplate.quoting import quote
+from injector.golang.strconv import quote
 from injector.injection.snapshot import InjectConfig
 
 TEMPLATES: Final = "inject.istio.io/templates"

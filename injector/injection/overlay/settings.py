@@ -8,8 +8,8 @@ from functools import cache
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
+from injector.golang.strconv import parse_bool
 from injector.injection.overlay.containers import Kind
-from injector.injection.overlay.gotext import parse_bool
 from injector.injection.overlay.merge import PodTypes
 from injector.injection.overlay.metrics import MetricsRules, metrics_rules_of
 from injector.injection.overlay.overrides import OverrideRules

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from injector.golang.jsontext import go_json
 from injector.injection.overlay.containers import annotations_of, labels_of, with_annotations, with_labels
 from injector.injection.overlay.environment import NETWORK
 from injector.json_types import Pod
-from injector.kubeyaml import go_json
 from injector.memo import remembered
 
 STATUS: Final = "sidecar.istio.io/status"

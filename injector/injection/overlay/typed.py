@@ -9,13 +9,13 @@ from typing import Final
 import orjson
 
 from injector.errors import InjectionError
+from injector.golang.jsonfault import json_fault
+from injector.golang.jsontext import go_json, kind_of
 from injector.injection.overlay.containers import KINDS, Kind
 from injector.injection.overlay.merge import PodTypes
 from injector.json_types import JSON, JSONObject
-from injector.kubeyaml import go_json, json_fault
 from injector.patch import GoType, go_type
 
-_GO_KINDS: Final = {bool: "bool", str: "string", int: "number", float: "number", list: "array"}
 # Lists of containers are checked as those of a pod; the paths in errors then begin with the pod's.
 _POD_SPEC: Final = re.compile(r"\bPodSpec\.spec\.")
 _IN_SPEC: Final = re.compile(r"(?<=\.)spec\.")
@@ -30,7 +30,7 @@ def decode_containers(text: str, types: PodTypes) -> dict[Kind, list[JSONObject]
     if value is None:
         return {}
     if not isinstance(value, dict):
-        kind = _GO_KINDS[type(value)]
+        kind = kind_of(value)
         raise InjectionError(f"json: cannot unmarshal {kind} into Go value of type inject.podOverrides")
     lists = {key: item for key, item in value.items() if key.lower() in ("containers", "initcontainers")}
     try:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from injector.gotemplate.quoting import quote
+from injector.golang.strconv import quote
 from injector.gotemplate.sprig import functions
 from injector.gotemplate.sprig.unavailable import FUNCTIONS as UNAVAILABLE
 from injector.injection.functions.encoding import GoJSON

@@ -7,8 +7,8 @@ import re
 import pytest
 
 from injector.errors import TemplateError
+from injector.golang.strconv import unquote
 from injector.gotemplate import Pointer, StringMap, Struct, TypedList, compile_template, from_json, types
-from injector.gotemplate.quoting import unquote
 from injector.gotemplate.types import Field, StructType, pointer_to
 from injector.injection.functions import function_map
 from injector.injection.releases import behaviour_of

@@ -20,7 +20,6 @@ from injector.gotemplate import (
 )
 from injector.gotemplate.sprig import functions
 from injector.gotemplate.sprig.equality import Collected, deep_equal
-from injector.gotemplate.sprig.times import duration_text
 from injector.gotemplate.types import Field, StructType
 from injector.gotemplate.values import MISSING, Int64, NamedInt, NamedString, StringMap, UInt8
 from injector.injection.functions.encoding import GoJSON
@@ -91,12 +90,6 @@ def test_a_method_of_no_version_fails():
     compare = version.type.methods["Compare"].call
     with pytest.raises(FunctionError, match="nil pointer dereference"):
         compare(version, NilPointer(pointer_to(version.type)))
-
-
-def test_durations_are_printed_in_the_unit_that_fits():
-    assert [duration_text(number) for number in (1, 1500, -2_500_000, 61_000_000_001)] == [
-        *("1ns", "1.5\u00b5s", "-2.5ms", "1m1.000000001s")
-    ]
 
 
 def test_an_address_that_is_none_is_refused():

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from injector.errors import TypedError
-from injector.patch.timestamps import canonical_time
+from injector.golang.timestamps import canonical_time
 from tests.oracle import BATCH, Ask, thorough
 
 LAYOUT = 'as "2006-01-02T15:04:05Z07:00": cannot parse'

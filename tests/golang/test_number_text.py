@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from injector.kubeyaml import go_float_json
-from injector.kubeyaml.numbers import go_float_yaml
+from injector.golang.floats import json_float
+from injector.kubeyaml.numbers import yaml_float
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ from injector.kubeyaml.numbers import go_float_yaml
     ],
 )
 def test_json_turns_to_exponents_from_21_digits_on(number: float, text: str) -> None:
-    assert go_float_json(number) == text
+    assert json_float(number) == text
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_json_turns_to_exponents_from_21_digits_on(number: float, text: str) -> 
     ],
 )
 def test_yaml_turns_to_exponents_from_seven_digits_on(number: float, text: str) -> None:
-    assert go_float_yaml(number) == text
+    assert yaml_float(number) == text
 
 
 @pytest.mark.parametrize(
@@ -67,15 +67,15 @@ def test_yaml_turns_to_exponents_from_seven_digits_on(number: float, text: str) 
     ],
 )
 def test_a_key_goes_through_float32(number: float, text: str) -> None:
-    assert go_float_yaml(number, bits=32) == text
+    assert yaml_float(number, bits=32) == text
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_the_text_reads_back_as_the_number(number: float) -> None:
-    assert float(go_float_json(number)) == float(go_float_yaml(number)) == number
+    assert float(json_float(number)) == float(yaml_float(number)) == number
 
 
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))
 def test_a_float32_reads_back_as_itself(number: float) -> None:
-    text = go_float_yaml(number, bits=32)
+    text = yaml_float(number, bits=32)
     assert struct.unpack("f", struct.pack("f", float(text)))[0] == number

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from injector.kubeyaml.gosyntax import go_quote
+from injector.golang.strconv import quote_inside
 
 _SPACE: Final = frozenset(b" \t\r\n")
 _DIGITS: Final = frozenset(b"0123456789")
@@ -193,4 +193,4 @@ class _Scanner:
 def _shown(byte: int) -> str:
     if byte == ord("'"):
         return r"'\''"
-    return "'\"'" if byte == _QUOTE else f"'{go_quote(chr(byte))[1:-1]}'"
+    return "'\"'" if byte == _QUOTE else f"'{quote_inside(chr(byte))}'"

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from injector.kubeyaml import json_fault
+from injector.golang.jsonfault import json_fault
 
 VALUE = "looking for beginning of value"
 KEY = "looking for beginning of object key string"

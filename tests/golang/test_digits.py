@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from injector.digits import to_int
+from injector.golang.digits import to_int
 
 
 @given(st.integers(-(10**39), 10**39))

@@ -1,16 +1,24 @@
-"""Go string literals to strings and back (strconv.Quote, Unquote, UnquoteChar).
+"""Texts to values and back as Go's strconv has it: Quote, Unquote, ParseBool, Atoi.
 
-A byte that is no UTF-8 is kept as a lone surrogate, as Python's surrogateescape does.
+A byte that is not valid UTF-8 is kept as a lone surrogate, as Python's surrogateescape does.
 """
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Final
+
+from injector.golang.digits import to_int
 
 _NAMED = {"\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"}
 _ESCAPES = {"a": 7, "b": 8, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11, "\\": 92}
 _WIDTHS = {"x": 2, "u": 4, "U": 8}
+
+_TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+_FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
+_DECIMAL: Final = re.compile(r"[+-]?[0-9]+")
+_LARGEST: Final = 2**63 - 1
 
 
 def quote(text: str) -> str:
@@ -39,6 +47,18 @@ def _quote_rune(rune: str) -> str:
     if code < 0x20 or code == 0x7F:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def quote_bytes(text: str) -> str:
+    r"""Quote as package time does in its errors: what is not ASCII byte by byte, as ``\x`` escapes."""
+    quoted = "".join(_quote_byte(byte) for byte in text.encode("utf-8", "surrogateescape"))
+    return f'"{quoted}"'
+
+
+def _quote_byte(byte: int) -> str:
+    if byte >= 0x80 or byte < 0x20:
+        return f"\\x{byte:02x}"
+    return f"\\{chr(byte)}" if byte in b'"\\' else chr(byte)
 
 
 def unquote(literal: str) -> str:
@@ -94,3 +114,23 @@ def _unquote_octal(text: str, position: int) -> tuple[int, bool, int]:
     if not re.fullmatch(r"[0-7]{3}", digits) or int(digits, 8) > 0xFF:
         raise ValueError("invalid syntax")
     return int(digits, 8), True, position + 4
+
+
+def parse_bool(text: str) -> bool | None:
+    """Return what strconv.ParseBool reads, None where it fails."""
+    if text in _TRUE:
+        return True
+    return False if text in _FALSE else None
+
+
+def parse_int(text: str) -> int | None:
+    """Return what strconv.Atoi reads on 64 bits, None where it fails."""
+    if not _DECIMAL.fullmatch(text):
+        return None
+    number = to_int(text)
+    return number if -_LARGEST - 1 <= number <= _LARGEST else None
+
+
+def int32(number: int) -> int:
+    """Return the number as Go's conversion to int32 leaves it: the low 32 bits with their sign."""
+    return (number + 2**31) % 2**32 - 2**31

@@ -1,4 +1,4 @@
-"""JSON values in, the text of Go's encoding/json out. Knows no YAML.
+"""JSON values as the text that Go's encoding/json writes, and its words for their kinds.
 
 orjson writes what it writes alike; the rest (floats, bad UTF-8, huge ints) is written here.
 """
@@ -13,8 +13,8 @@ from typing import Final
 import orjson
 
 from injector.errors import InjectorError
-from injector.json_types import JSON
-from injector.kubeyaml.numbers import go_float_json
+from injector.golang.floats import json_float
+from injector.json_types import JSON, Number
 
 _LIKE_A_FLOAT: Final = re.compile(rb"[0-9][.e]").search
 _PERHAPS_A_FLOAT: Final = re.compile(rb'(?:":|[\[,])-?[0-9]+[.e]').search
@@ -22,6 +22,22 @@ _HTML: Final = ((b"<", b"\\u003c"), (b">", b"\\u003e"), (b"&", b"\\u0026"))
 _LINES: Final = ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"))
 _CONTAINERS: Final = (dict, list, tuple)
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+
+_KINDS: Final = {
+    bool: "bool",
+    str: "string",
+    int: "number",
+    float: "number",
+    Number: "number",
+    list: "array",
+    dict: "object",
+}
+
+
+def kind_of(value: JSON) -> str:
+    """Return encoding/json's word for the kind of a JSON value, such as ``object`` or ``number``."""
+    return _KINDS[type(value)]
 
 
 class EncodingError(InjectorError):
@@ -33,7 +49,7 @@ def go_json(value: JSON, *, sort_keys: bool = True, escape_html: bool = True) ->
 
     ``sort_keys=False`` keeps the order of dicts: that of a Go struct's fields. ``escape_html=False`` is
     an Encoder after SetEscapeHTML(false). Lone surrogates (bytes that are no UTF-8) become ``\ufffd``.
-    Raises EncodingError for infinities, NaN and what is no JSON.
+    Raises EncodingError for infinities, NaN and what JSON cannot hold.
     """
     try:
         data = orjson.dumps(value, option=orjson.OPT_SORT_KEYS if sort_keys else None)
@@ -104,7 +120,7 @@ def _bytes(key: str) -> bytes:
 
 def _float(number: float) -> str:
     if math.isfinite(number):
-        return go_float_json(number)
+        return json_float(number)
     name = "NaN" if math.isnan(number) else "+Inf" if number > 0 else "-Inf"
     raise EncodingError(f"json: unsupported value: {name}")
 

@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from injector.kubeyaml import EncodingError, go_json
+from injector.golang.jsontext import EncodingError, go_json
 from injector.rendering import Quoted
-
-from .generators import json_values
+from tests.kubeyaml.generators import json_values
 
 
 class Int64(int):

@@ -1,14 +1,12 @@
-"""Go's time.Duration text in, nanoseconds out, and back. Knows no message.
-
-The wording of the errors is that of Go's time.ParseDuration.
-"""
+"""Go's time.Duration to text and back, and protobuf's form of it."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
-from injector.digits import fraction_of, to_int
+from injector.golang.digits import fraction_of, to_int
+from injector.golang.strconv import quote_bytes
 
 NANOSECOND: Final = 1
 MICROSECOND: Final = 1_000
@@ -30,11 +28,14 @@ _MOST: Final = 1 << 63  # an int64 of nanoseconds; its negative is one more than
 
 
 class DurationError(ValueError):
-    """Text that is no duration; ``str()`` is Go's sentence."""
+    """Text that is not a valid duration; ``str()`` is Go's sentence."""
 
 
 def parse_duration(text: str) -> int:
-    """Return the nanoseconds of ``1h2m3.004s``, ``-100ms`` or ``0``. Raises DurationError."""
+    """Return the nanoseconds of ``1h2m3.004s``, ``-100ms`` or ``0``.
+
+    Raises DurationError in the words of time.ParseDuration.
+    """
     rest = text[1:] if text[:1] in ("-", "+") else text
     negative = text.startswith("-")
     if rest == "0":
@@ -64,10 +65,10 @@ def _piece(at: int, text: str) -> tuple[int, int]:
     if number > _MOST:
         raise _invalid(text)
     if not unit:
-        raise DurationError(f"time: missing unit in duration {_quote(text)}")
+        raise DurationError(f"time: missing unit in duration {quote_bytes(text)}")
     scale = _UNITS.get(unit)
     if scale is None:
-        raise DurationError(f"time: unknown unit {_quote(unit)} in duration {_quote(text)}")
+        raise DurationError(f"time: unknown unit {quote_bytes(unit)} in duration {quote_bytes(text)}")
     part = fraction_of(fraction[1:], scale) if fraction else 0
     return number * scale + part, match.end()
 
@@ -107,16 +108,4 @@ def _decimal(amount: int, scale: int) -> str:
 
 
 def _invalid(text: str) -> DurationError:
-    return DurationError(f"time: invalid duration {_quote(text)}")
-
-
-def _quote(text: str) -> str:
-    """Quote as Go's time package does: it prints everything but ASCII as bytes."""
-    quoted = "".join(_quote_byte(byte) for byte in text.encode("utf-8", "surrogateescape"))
-    return f'"{quoted}"'
-
-
-def _quote_byte(byte: int) -> str:
-    if byte >= 0x80 or byte < 0x20:
-        return f"\\x{byte:02x}"
-    return f"\\{chr(byte)}" if byte in b'"\\' else chr(byte)
+    return DurationError(f"time: invalid duration {quote_bytes(text)}")

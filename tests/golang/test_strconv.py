@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from injector.injection.overlay.gotext import int32, parse_bool, parse_int
+from injector.golang.strconv import int32, parse_bool, parse_int
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from injector.golang.fmt import sharp_v
+from injector.golang.strconv import quote
 from injector.kubeyaml.decoding import OddKey
-from injector.kubeyaml.gosyntax import go_quote, go_syntax
 
 
 @pytest.mark.parametrize(
@@ -30,8 +31,8 @@ from injector.kubeyaml.gosyntax import go_quote, go_syntax
     ],
 )
 def test_values_print_as_gos_sharp_v(value: Any, text: str) -> None:
-    assert go_syntax(value) == text
+    assert sharp_v(value) == text
 
 
 def test_strings_are_quoted_as_strconv_quotes_them() -> None:
-    assert go_quote('a"\\\n\x01\x7fé\u2028😀\U000e0001') == '"a\\"\\\\\\n\\x01\\x7fé\\u2028😀\\U000e0001"'
+    assert quote('a"\\\n\x01\x7fé\u2028😀\U000e0001') == '"a\\"\\\\\\n\\x01\\x7fé\\u2028😀\\U000e0001"'

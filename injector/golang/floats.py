@@ -1,4 +1,4 @@
-"""Floats to text as Go's strconv.FormatFloat writes them. Knows no flags, widths or templates.
+"""Floats to text as Go's strconv.FormatFloat and encoding/json write them.
 
 Go and Python agree on the shortest digits that round trip and on correct rounding; they differ in when an
 exponent is used, in how many digits it has, and in the hexadecimal form.
@@ -7,6 +7,7 @@ exponent is used, in how many digits it has, and in the hexadecimal form.
 from __future__ import annotations
 
 import math
+import struct
 
 SHORTEST = -1
 """The precision that asks for as few digits as tell the number apart."""
@@ -15,14 +16,43 @@ _G_LIMIT = 6
 """Shortest ``%g`` changes to an exponent from 1e6 on, whatever the number of digits."""
 
 
-def format_float(number: float, verb: str = "g", precision: int = SHORTEST) -> str:
-    """Return ``number`` in the format ``verb`` (one of ``beEfgGxX``), as a float64."""
+def format_float(number: float, verb: str = "g", precision: int = SHORTEST, *, bits: int = 64) -> str:
+    """Return strconv.FormatFloat of ``number`` in the format ``verb`` (one of ``beEfgGxX``).
+
+    With ``bits=32`` it is rounded to a float32 first; its shortest digits are those that tell it from its
+    neighbours among float32.
+    """
+    if bits == 32:
+        number = _float32(number)
     if math.isnan(number):
         return "NaN"
     if math.isinf(number):
         return "+Inf" if number > 0 else "-Inf"
     sign = "-" if math.copysign(1.0, number) < 0 else ""
+    if bits == 32 and precision < 0:
+        number = float(_shortest_float32(number))
     return sign + _unsigned(abs(number), verb, precision)
+
+
+def json_float(number: float) -> str:
+    """Return encoding/json's text of a finite float64: ``1``, ``1e-7``, ``1e+21``; -0.0 is ``-0``.
+
+    ES6 lays numbers out so: an exponent below 1e-6 and from 1e21 on, without a leading zero.
+    """
+    if number == 0 or 1e-6 <= abs(number) < 1e21:
+        return format_float(number, "f")
+    return format_float(number, "e").replace("e-0", "e-")
+
+
+def _float32(number: float) -> float:
+    rounded: float = struct.unpack("f", struct.pack("f", number))[0]
+    return rounded
+
+
+def _shortest_float32(number: float) -> str:
+    """Return the fewest digits that read back as the same float32; nine always do."""
+    texts = (f"{number:.{precision}e}" for precision in range(9))
+    return next(text for text in texts if _float32(float(text)) == number)
 
 
 def _unsigned(number: float, verb: str, precision: int) -> str:

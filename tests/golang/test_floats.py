@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from injector.gotemplate.floats import format_float
+from injector.golang.floats import format_float
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Text of a metav1.Time to the text that Kubernetes writes for it: whole seconds in UTC. Knows no clock."""
+"""Text of a metav1.Time to the text that Kubernetes writes for it: whole seconds in UTC."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from injector.errors import TypedError
+from injector.golang.strconv import quote_bytes
 
 _LAYOUT: Final = "2006-01-02T15:04:05Z07:00"
 _FRACTION: Final = re.compile(r"[.,][0-9]+", re.ASCII)
@@ -41,7 +42,7 @@ def canonical_time(text: str) -> str | None:
     fraction = _FRACTION.match(rest)
     offset, rest = _offset(text, rest[fraction.end() :] if fraction else rest)
     if rest:
-        raise _fault(text, f"extra text: {_quoted(rest)}")
+        raise _fault(text, f"extra text: {quote_bytes(rest)}")
     return _in_utc(text, numbers, offset, bool(fraction and fraction[0][1:10].strip("0")))
 
 
@@ -74,20 +75,9 @@ def _in_utc(text: str, numbers: list[int], offset: timedelta, has_fraction: bool
 
 
 def _mismatch(text: str, rest: str, element: str) -> TypedError:
-    where = f"cannot parse {_quoted(rest)} as {_quoted(element)}"
-    return TypedError(f"parsing time {_quoted(text)} as {_quoted(_LAYOUT)}: {where}")
+    where = f"cannot parse {quote_bytes(rest)} as {quote_bytes(element)}"
+    return TypedError(f"parsing time {quote_bytes(text)} as {quote_bytes(_LAYOUT)}: {where}")
 
 
 def _fault(text: str, message: str) -> TypedError:
-    return TypedError(f"parsing time {_quoted(text)}: {message}")
-
-
-def _quoted(text: str) -> str:
-    """Quote as package time does, byte by byte."""
-    return f'"{"".join(map(_quoted_byte, text.encode()))}"'
-
-
-def _quoted_byte(byte: int) -> str:
-    if byte in b'"\\':
-        return f"\\{byte:c}"
-    return f"{byte:c}" if 32 <= byte < 128 else f"\\x{byte:02x}"
+    return TypedError(f"parsing time {quote_bytes(text)}: {message}")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from injector.injection.mesh.duration import (
+from injector.golang.duration import (
     SECOND,
     DurationError,
     format_duration,

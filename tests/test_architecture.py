@@ -1,0 +1,88 @@
+"""docs/architecture.md says what the code says: its picture, its places and its worked example."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from importlib.util import module_from_spec, spec_from_file_location
+from typing import Any, Final
+
+import pytest
+
+from injector import Injector
+from injector.budget import Budget
+from injector.injection.inject import request_for
+from injector.injection.render import template_data
+from tests.conftest import ROOT
+
+PAGE: Final = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+PLACE: Final = re.compile(r"`((?:injector|scripts|tests|docs)/[\w./]+)`")
+NAMED: Final = re.compile(r"`(\w+)` in `((?:injector|scripts)/[\w./]+\.py)`")
+
+
+def example(name: str) -> str:
+    """Return the text of one block of the worked example."""
+    _, _, rest = PAGE.partition(f"<!-- example: {name} -->\n```")
+    text, _, _ = rest.partition("\n```\n<!-- /example -->")
+    return text.partition("\n")[2]
+
+
+def defined(path: str) -> Iterator[str]:
+    """Yield the names that a module defines, those of its classes' methods too."""
+    for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+
+
+@pytest.fixture(scope="module")
+def injector() -> Injector:
+    """An injector with the template of the worked example."""
+    template = "".join(f"    {line}\n" for line in example("template").splitlines())
+    config = f"policy: enabled\ndefaultTemplates: [sidecar]\ntemplates:\n  sidecar: |\n{template}"
+    return Injector.load(config, '{"global":{"hub":"registry.example","tag":"1.2"}}')
+
+
+@pytest.mark.parametrize("path", sorted(set(PLACE.findall(PAGE))))
+def test_a_place_that_the_page_names_exists(path: str) -> None:
+    assert (ROOT / path).exists()
+
+
+@pytest.mark.parametrize(("name", "path"), sorted(set(NAMED.findall(PAGE))))
+def test_a_name_is_defined_where_the_page_says(name: str, path: str) -> None:
+    assert name in set(defined(path))
+
+
+def test_every_row_of_where_to_change_names_a_place() -> None:
+    _, _, table = PAGE.partition("## Where do I change")
+    rows = [line for line in table.splitlines()[4:] if line.startswith("| ")]
+    assert len(rows) >= 12, rows
+    assert all(PLACE.search(row) for row in rows)
+
+
+def test_the_picture_is_what_the_imports_make() -> None:
+    spec = spec_from_file_location("architecture_picture", ROOT / "scripts" / "architecture_picture.py")
+    assert spec is not None
+    assert spec.loader is not None
+    script: Any = module_from_spec(spec)
+    spec.loader.exec_module(script)
+    assert script.PICTURE.read_text(encoding="utf-8") == script.picture(), (
+        "draw it again: scripts/architecture_picture.py"
+    )
+
+
+def test_the_worked_template_becomes_the_code_that_the_page_shows(injector: Injector) -> None:
+    assert injector.snapshot.templates["sidecar"].usual.source() == example("code")
+
+
+def test_the_worked_pod_makes_the_strings_that_the_page_shows(injector: Injector) -> None:
+    pod = {
+        "metadata": {"name": "a", "labels": {"app": "shop: x"}},
+        "spec": {"containers": [{"name": "app", "image": "app"}]},
+    }
+    request = request_for(pod, "shop", "shop", "/inject", injector.snapshot, Budget(injector.snapshot.limits))
+    data = template_data(request, injector.snapshot, pod)
+    rendering = injector.snapshot.templates["sidecar"].usual.render(data.fields)
+    assert f"{rendering.strings!r}\n{rendering.values!r}" == example("strings")
