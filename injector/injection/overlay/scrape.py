@@ -15,7 +15,6 @@ from injector.errors import InjectionError
 from injector.gotemplate.quoting import quote
 from injector.injection.overlay.gotext import parse_bool, parse_int
 from injector.kubeyaml import go_json
-from injector.memo import remembered
 
 SCRAPE: Final = "prometheus.io/scrape"
 PATH: Final = "prometheus.io/path"
@@ -52,9 +51,8 @@ _NAMES: Final = frozenset({SCRAPE, PATH, PORT, TARGETS, SECURE_PORT})
 _MEANT: Final = {sanitised(name): name for name in _NAMES}
 
 
-@remembered("annotation_names")
-def _meaning(name: str) -> str | None:
-    return _MEANT.get(sanitised(name))
+_LENGTHS: Final = frozenset(map(len, _NAMES))
+"""What they have once they are sanitised, which changes no length: most annotations have another one."""
 
 
 def first(said: Said, meant: str) -> str | None:
@@ -70,7 +68,9 @@ class Spelling:
 
     def meaning(self, name: str) -> str | None:
         """Return which of the names above ``name`` is a spelling of."""
-        return name if self.exact else _meaning(name)
+        if self.exact or name in _NAMES:
+            return name
+        return _MEANT.get(sanitised(name)) if len(name) in _LENGTHS else None
 
     def said(self, annotations: Mapping[str, str]) -> Said:
         """Return what each of the names above is said to be: by the exact one first, then by name."""
