@@ -50,12 +50,13 @@ class Memo(Generic[_Key, _Value]):
     one for as long as it takes to note an entry; at worst two threads work out the same value.
     """
 
-    __slots__ = ("_entries", "_largest", "_limit", "_lock", "_most", "evictions", "size")
+    __slots__ = ("_entries", "_limit", "_lock", "_most", "evictions", "largest", "size")
 
     def __init__(self, limit: int, entries: int) -> None:
         self._limit = limit
         self._most = entries
-        self._largest = limit // LARGEST_SHARE
+        self.largest = limit // LARGEST_SHARE - OVERHEAD
+        """Bytes of the largest entry that is kept."""
         self._entries: OrderedDict[_Key, _Entry[_Value]] = OrderedDict()
         self._lock = Lock()
         self.size = 0
@@ -85,11 +86,11 @@ class Memo(Generic[_Key, _Value]):
         Returns the values that are not kept any more: those that were evicted for it, the older one, and
         ``value`` itself where it is larger than its share.
         """
-        size += OVERHEAD
         with self._lock:
             gone = [self._drop(key)] if key in self._entries else []
-            if size > self._largest:
+            if size > self.largest:
                 return [*gone, value]
+            size += OVERHEAD
             while self._entries and (self.size + size > self._limit or len(self._entries) >= self._most):
                 self._advance(gone)
             self._entries[key] = _Entry(value, size)

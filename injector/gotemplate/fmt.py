@@ -6,8 +6,9 @@ from run to run. ``%p``, which asks for nothing else, is refused, and so is prin
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Final
 
 from injector.golang.floats import format_float
 from injector.golang.strconv import quote as go_quote
@@ -28,7 +29,7 @@ from injector.gotemplate.values import (
     type_of,
 )
 from injector.gotemplate.verbs import Flags
-from injector.memo import remembered
+from injector.memo import Memo, deep_size, process_wide
 
 __all__ = ["format_float", "format_value", "go_quote", "sprint", "sprintf", "sprintln"]
 
@@ -74,14 +75,21 @@ def format_value(value: Value) -> str:
 
 def sprintf(template: str, *args: Value) -> str:
     """Return the format with its operands; every misuse is printed in place as Go prints it."""
-    pieces = directives(template, args) if "*" in template else _constant_directives(template, len(args))
+    pieces = _directives(template, args)
     return "".join([_piece(piece, args) for piece in pieces])
 
 
-@remembered("formats")
-def _constant_directives(template: str, operands: int) -> tuple[Piece, ...]:
-    """Return what a format consists of that takes no width from an operand: their number is enough."""
-    return tuple(directives(template, range(operands)))
+def _directives(template: str, args: tuple[Value, ...]) -> Sequence[Piece]:
+    """Return what a format consists of; one that takes no width from an operand is remembered."""
+    known = _FORMATS.get((template, len(args)))
+    if known is None:
+        known = [*directives(template, args)]
+        if "*" not in template:
+            _FORMATS.put((template, len(args)), known, deep_size([template, known]))
+    return known
+
+
+_FORMATS: Final[Memo[tuple[str, int], Sequence[Piece]]] = process_wide("formats")
 
 
 def _piece(piece: Piece, args: tuple[Value, ...]) -> str:

@@ -80,7 +80,8 @@ class ReplicaCache:
 
     def keep(self, key: Key, answer: CommonAnswer) -> None:
         """Keep an answer that `is_common`."""
-        self.answers.put(key, answer, deep_size(key) + deep_size(answer.patch) + _TEXTS)
+        likeness = bytes(memoryview(key[-1]))  # orjson leaves up to eight times its length behind a text
+        self.answers.put((*key[:-1], likeness), answer, deep_size(key) + deep_size(answer.patch) + _TEXTS)
 
 
 def likeness_of(pod: Pod) -> bytes | None:

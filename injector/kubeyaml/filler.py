@@ -1,7 +1,9 @@
 """Generate the functions that build the JSON of a tree with slots.
 
-The functions are generated: one expression of dict and list displays, with the static subtrees as
-constants. Nothing of a value gets into the code, and of the template only what ``repr`` has quoted.
+Each is one expression of dict and list displays. Nothing of a value gets into the code, nor any text of the
+template: what is constant is handed in as variables. It is not copied so, and it is freed with the function.
+Python 3.12 and newer keep constant strings of compiled code that look like identifiers for as long as they
+run (CPython's InternalDocs/string_interning.md), and pods may have their own ones in a template's text.
 """
 
 from __future__ import annotations
@@ -25,15 +27,16 @@ def filler(tree: Tree, holes: int) -> Filler | None:
     slots = list(_slots(tree))
     if any(slot.folded and slot.context is not Context.BLOCK for slot in slots):
         return None
-    return _compiled(
-        tree, [f"v{hole}" for hole in range(holes)], {id(slot): _reading(slot) for slot in slots}
-    )
+    constants = _Constants()
+    scalars = {id(slot): _reading(slot, constants) for slot in slots}
+    return _compiled(tree, [f"v{hole}" for hole in range(holes)], scalars, constants)
 
 
 def builder(tree: Tree, slots: Sequence[Slot]) -> Filler:
     """Return the function from the slots' JSON, in the order of ``slots``, to the JSON of the tree."""
     names = [f"v{position}" for position in range(len(slots))]
-    return _compiled(tree, names, {id(slot): name for slot, name in zip(slots, names, strict=True)})
+    scalars = {id(slot): name for slot, name in zip(slots, names, strict=True)}
+    return _compiled(tree, names, scalars, _Constants())
 
 
 def _slots(tree: Tree) -> Iterator[Slot]:
@@ -49,18 +52,42 @@ def _slots(tree: Tree) -> Iterator[Slot]:
                 yield from _slots(child)
 
 
-def _compiled(tree: Tree, parameters: Sequence[str], scalars: MappingType[int, str]) -> Filler:
+class _Constants:
+    """What the code of one function is handed as its global variables."""
+
+    def __init__(self) -> None:
+        self.variables: dict[str, Any] = dict(_FIXED)
+        self._texts: dict[str, str] = {}
+
+    def expression(self, value: JSON) -> str:
+        """Return the expression of a value that no caller of the function may change."""
+        if isinstance(value, str):
+            return (self._texts.get(value) or self._text(value)) if value else "''"
+        return self._variable(value) if isinstance(value, dict | list | float) else repr(value)
+
+    def _text(self, text: str) -> str:
+        name = self._texts[text] = self._variable(text)
+        return name
+
+    def _variable(self, value: JSON) -> str:
+        name = f"c{len(self.variables)}"
+        self.variables[name] = value
+        return name
+
+
+def _compiled(
+    tree: Tree, parameters: Sequence[str], scalars: MappingType[int, str], constants: _Constants
+) -> Filler:
     """Compile ``lambda values: expression`` with the values unpacked into ``parameters``."""
-    constants: dict[str, Any] = dict(_FIXED)
     expression = _expression(tree, scalars, constants)
     unpack = f"    {', '.join(parameters)}, = values\n" if parameters else ""
     code = compile(f"def fill(values):\n{unpack}    return {expression}\n", "<skeleton>", "exec")
-    exec(code, constants)  # noqa: S102 - see the module's docstring
-    fill: Filler = constants["fill"]
+    exec(code, constants.variables)  # noqa: S102 - see the module's docstring
+    fill: Filler = constants.variables["fill"]
     return fill
 
 
-def _expression(tree: Tree, scalars: MappingType[int, str], constants: dict[str, Any]) -> str:
+def _expression(tree: Tree, scalars: MappingType[int, str], constants: _Constants) -> str:
     match tree:
         case Slot():
             return scalars[id(tree)]
@@ -72,19 +99,16 @@ def _expression(tree: Tree, scalars: MappingType[int, str], constants: dict[str,
             return "{" + ", ".join(pairs) + "}"
         case Listing():
             return "[" + ", ".join(_expression(item, scalars, constants) for item in tree.items) + "]"
-    if isinstance(tree.value, dict | list | float):
-        name = f"c{len(constants)}"
-        constants[name] = tree.value
-        return name
-    return repr(tree.value)
+    return constants.expression(tree.value)
 
 
-def _reading(slot: Slot) -> str:
+def _reading(slot: Slot, constants: _Constants) -> str:
     """Return the expression that reads a slot's text from the values."""
     values = [_value(slot, hole) for hole in slot.holes]
-    parts = [repr(slot.texts[0])]
-    for value, text in zip(values, slot.texts[1:], strict=True):
-        parts += value, repr(text)
+    texts = [constants.expression(text) for text in slot.texts]
+    parts = [texts[0]]
+    for value, text in zip(values, texts[1:], strict=True):
+        parts += value, text
     parts = [part for part in parts if part != "''"]
     if slot.context is Context.PLAIN:
         return f"{_plain_texts(slot.role, flow=slot.flow)}({_sum(parts)})"

@@ -17,11 +17,11 @@ from injector.memo import deep_size
 EMPTY: Final = 4096
 """A skeleton without text, or a fill without values: the objects and functions that each consists of."""
 
-NODE: Final = 192
-"""A node of the tree: itself, its place among others, and its code in the two functions."""
+NODE: Final = 224
+"""A node of the tree: itself, its place among others, and its code and variables in the two functions."""
 
-SLOT: Final = 192
-"""A scalar with holes, beside being a node: its parts, and the checks of its holes."""
+HOLE: Final = 304
+"""A hole: its number, its check, its name and code in the functions, and its scalar's parts around it."""
 
 READ_CONSTANT: Final = 300
 """A constant list or object as the types read it, beside a copy: an entry in a table, and zero values."""
@@ -55,14 +55,18 @@ def sizes(strings: Sequence[str], survey: Survey) -> Sizes:
     constants: list[JSON] = [node.value for node in nodes if isinstance(node, Static)]
     parts = [*_parts(constants)]
     made = [_made(node) for node in nodes if isinstance(node, Mapping | Listing)]
-    texts = [getsizeof("".join(node.texts)) + STRING for node in nodes if isinstance(node, Slot)]
-    read = sum(map(getsizeof, parts)) + READ_CONSTANT * len(parts)
-    tree = NODE * len(nodes) + SLOT * len(texts) + deep_size(constants)
-    fill = EMPTY + sum(texts) + COPIES * sum(made) + KNOWN_PART * (len(parts) + len(made))
+    texts = sum(getsizeof("".join(node.texts)) + STRING for node in nodes if isinstance(node, Slot))
+    constant = deep_size(constants) + sum(map(getsizeof, parts)) + READ_CONSTANT * len(parts)
+    fill = EMPTY + texts + COPIES * sum(made) + KNOWN_PART * (len(parts) + len(made))
     return Sizes(
-        skeleton=EMPTY + sum(map(getsizeof, strings)) + tree + read,
+        skeleton=EMPTY + least_size(strings) + NODE * len(nodes) + texts + constant,
         fill=None if survey.tree is None else fill,
     )
+
+
+def least_size(strings: Sequence[str]) -> int:
+    """Return what any skeleton of these texts takes at least, without parsing them."""
+    return sum(map(getsizeof, strings)) + HOLE * (len(strings) - 1)
 
 
 def size_of_fill(of: Sizes, text: str, filled: JSON) -> int:

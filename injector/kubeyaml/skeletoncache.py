@@ -9,7 +9,7 @@ from injector.errors import YAMLError
 from injector.json_types import JSON
 from injector.kubeyaml.reading import load
 from injector.kubeyaml.safety import UnsafeValueError
-from injector.kubeyaml.sizes import size_of_fill
+from injector.kubeyaml.sizes import least_size, size_of_fill
 from injector.kubeyaml.skeleton import Skeleton, Untrusted, are_harmless
 from injector.memo import Doorkeeper, Memo
 from injector.rendering import Rendering
@@ -87,7 +87,7 @@ class SkeletonCache:
         if untrusted == "scalar":
             rendering = _readable(rendering)
         if (
-            self._seen.is_first(rendering.strings)
+            self._is_not_worth_it(rendering.strings)
             and are_harmless(rendering.values)
             and all(rendering.values)
         ):
@@ -97,6 +97,10 @@ class SkeletonCache:
                 pass  # let the skeleton say whether it is the template's fault
         skeleton = Skeleton.parse(rendering.strings)
         return self._filled(skeleton, rendering, untrusted, keep=self._keep(skeleton))
+
+    def _is_not_worth_it(self, strings: Texts) -> bool:
+        """Return whether a skeleton would not be found again: making it costs ten times what parsing does."""
+        return self._seen.is_first(strings) or least_size(strings) > self.skeletons.largest
 
     def _keep(self, skeleton: Skeleton) -> bool:
         """Keep a skeleton, and drop the fills of those that it puts out; returns whether it is kept."""

@@ -48,10 +48,11 @@ def _differ_objects(before: JSONObject, after: JSONObject, path: str, emit: _Emi
         old = before.get(key, _ABSENT)
         if old is value:
             continue
+        inner = f"{path}/{key if key.isalnum() else escape(key)}"  # most are letters: a call less
         if old is _ABSENT:
-            emit({"op": "add", "path": f"{path}/{escape(key)}", "value": value})
+            emit({"op": "add", "path": inner, "value": value})
         else:
-            _differ(old, value, f"{path}/{escape(key)}", emit)
+            _differ(old, value, inner, emit)
 
 
 def _differ_lists(before: list[JSON], after: list[JSON], path: str, emit: _Emit) -> None:

@@ -12,9 +12,9 @@ _INDEX = re.compile(r"0|[1-9][0-9]*")
 
 def escape(token: str) -> str:
     """Return ``token`` as it stands between two slashes of a pointer."""
-    if "~" in token or "/" in token:
-        return token.replace("~", "~0").replace("/", "~1")
-    return token
+    if "~" in token:
+        token = token.replace("~", "~0")
+    return token.replace("/", "~1") if "/" in token else token
 
 
 def tokens(pointer: str) -> list[str]:

@@ -344,3 +344,13 @@ def test_an_unsafe_scalar_is_prefix_value_suffix(
     except UnsafeValueError:
         meant = f"{prefix}{value}{suffix}".replace("\ud800", "\ufffd")
         assert built.fill([value]) == [[meant] if quotes[0] == "[" else meant, "end"]
+
+
+def test_no_text_is_a_constant_of_compiled_code_since_python_may_never_free_it() -> None:
+    """CPython from 3.12 on keeps those that look like identifiers for ever."""
+    made = Skeleton.parse(("word: text\nlist: [item, ", "]\nkey", ": 'more", "'\nempty: ''\n"))
+    assert made.fill(("a", "b", "c")) == {
+        "word": "text", "list": ["item", "a"], "keyb": "morec", "empty": ""
+    }  # fmt: skip
+    assert made._fill is not None
+    assert [const for const in made._fill.__code__.co_consts if isinstance(const, str) and const] == []

@@ -14,7 +14,6 @@ from typing import Any, Final, TypeAlias
 from injector.errors import InjectionError
 from injector.golang.jsontext import go_json
 from injector.golang.strconv import parse_bool, parse_int, quote
-from injector.memo import remembered
 
 SCRAPE: Final = "prometheus.io/scrape"
 PATH: Final = "prometheus.io/path"
@@ -51,9 +50,8 @@ _NAMES: Final = frozenset({SCRAPE, PATH, PORT, TARGETS, SECURE_PORT})
 _MEANT: Final = {sanitised(name): name for name in _NAMES}
 
 
-@remembered("annotation_names")
-def _meaning(name: str) -> str | None:
-    return _MEANT.get(sanitised(name))
+_LENGTHS: Final = frozenset(map(len, _NAMES))
+"""What they have once they are sanitised, which changes no length: most annotations have another one."""
 
 
 def first(said: Said, meant: str) -> str | None:
@@ -69,7 +67,9 @@ class Spelling:
 
     def meaning(self, name: str) -> str | None:
         """Return which of the names above ``name`` is a spelling of."""
-        return name if self.exact else _meaning(name)
+        if self.exact or name in _NAMES:
+            return name
+        return _MEANT.get(sanitised(name)) if len(name) in _LENGTHS else None
 
     def said(self, annotations: Mapping[str, str]) -> Said:
         """Return what each of the names above is said to be: by the exact one first, then by name."""
