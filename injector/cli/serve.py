@@ -12,7 +12,8 @@ import click
 
 from injector.cli.durations import DURATION, SIZE
 from injector.cli.options import FILE, environment, release_options, spelled, switch
-from injector.injection.caches import CACHE_BYTES
+from injector.injection.caches import cache_bytes_within
+from injector.service.memory import container_limit
 from injector.service.options import Limits, ServiceOptions
 
 if TYPE_CHECKING:
@@ -78,9 +79,9 @@ Examples:
 @click.option(
     *spelled("cacheMemory"),
     type=SIZE,
-    default=CACHE_BYTES,
-    show_default="32Mi",
-    help="Bytes that all caches of one configuration may hold, at least 8Mi.",
+    default=None,
+    help="Bytes that all caches of one configuration may hold, at least 8Mi. An eighth of the container's "
+    "memory limit when not given, 32Mi where there is none.",
 )
 @click.option("-c", "--kubeconfig", default=None, help="Outside a cluster: how to reach the API server.")
 @click.option("--context", default=None, help="The kubeconfig's context.")
@@ -142,6 +143,7 @@ def command(**flags: Any) -> None:
 def service_options(flags: dict[str, Any]) -> ServiceOptions:
     """Return the options of the process, mounts of 1.4 filled in where they exist."""
     files = {name: flags[name] or _mounted(path) for name, path in MOUNTED.items()}
+    cache_memory = flags["cache_memory"]
     return ServiceOptions(
         inject_config=files["inject_config"],
         inject_values=files["inject_values"],
@@ -151,7 +153,7 @@ def service_options(flags: dict[str, Any]) -> ServiceOptions:
         environment=environment(flags["settings"]),
         untrusted_values=flags["untrusted_values"],
         review_limits=flags["review_limits"],
-        cache_bytes=flags["cache_memory"],
+        cache_bytes=cache_bytes_within(container_limit()) if cache_memory is None else cache_memory,
         tls_certificate=None if flags["self_signed"] else files["tls_cert_file"],
         tls_key=None if flags["self_signed"] else files["tls_key_file"],
         ca_certificate=None if flags["self_signed"] else files["ca_cert_file"],

@@ -24,9 +24,6 @@ PLANNED: Final = 0.8
 """Share of the container's limit that is planned with. The rest is for what nobody counts: the kernel's
 socket buffers, libraries loaded late, and free memory in pieces that are too small."""
 
-CACHE_BYTES: Final = 32 * MIB
-"""What all caches of the answering side may hold together."""
-
 WORKING_BYTES: Final = 32 * MIB
 """What the process works with: 11 MiB for one review on the loop (at most 320 KiB are parsed there, of which
 the worst, `[{"a":{"a":1}},…]`, makes 34 times as much), 16 MiB that were freed and are not returned yet
@@ -111,10 +108,10 @@ def resident(root: Path = Path("/")) -> int:
     return pages * os.sysconf("SC_PAGESIZE") or UNKNOWN_RESIDENT
 
 
-def in_flight_limit(container: int | None, started: int, caches: int = CACHE_BYTES) -> int:
+def in_flight_limit(container: int | None, started: int, caches: int) -> int:
     """Return the bytes that may be in flight, for a process that took ``started`` bytes when it was loaded.
 
-    80 % of the container's limit, less the process itself, its caches, and what it works with.
+    80 % of the container's limit, less the process itself, what its caches may hold, and what it works with.
     """
     if container is None:
         return UNLIMITED_BYTES

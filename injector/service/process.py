@@ -184,8 +184,10 @@ class Service:
 
     def _limit_memory(self) -> None:
         """Say how much may be in flight: what was asked for, or what the container leaves beside us."""
-        asked = self._options.limits.in_flight_bytes
-        self._memory.set_limit(in_flight_limit(container_limit(), resident()) if asked is None else asked)
+        limit = self._options.limits.in_flight_bytes
+        if limit is None:
+            limit = in_flight_limit(container_limit(), resident(), self._options.cache_bytes)
+        self._memory.set_limit(limit)
 
     def _description(self) -> dict[str, Any]:
         pair, generation = self.mounted.pair.value, self.mounted.generation.value

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from injector.budget import LIMIT_NAMES, ReviewLimits
 from injector.injection.caches import SHARES, SMALLEST, cache_bytes_within
 from injector.injection.injector import Injector
 from injector.templates import built_in
@@ -19,17 +20,20 @@ LIMIT = 8 << 20
 BESIDE = 6 << 20
 """The memos of the process, five mebibytes at most, and two doorkeepers of half a mebibyte."""
 
+UNLIMITED = ReviewLimits(**dict.fromkeys(LIMIT_NAMES, 1 << 40))
+"""What one review may use is another bound: the caches hold theirs without it."""
+
 Pods = Callable[[int], dict[str, Any]]
 
 
 def an_injector(template: str, cache_bytes: int = LIMIT) -> Injector:
     if template == "built-in":
-        return Injector.load(built_in().config, built_in().values, cache_bytes=cache_bytes)
+        return Injector.load(built_in().config, built_in().values, cache_bytes=cache_bytes, limits=UNLIMITED)
     folder = conformance_folder()
     if folder is None or not (folder / "1.31").is_dir():
         pytest.skip("REFERENCE DATA MISSING: Istio's template of 1.31")
     texts = [(folder / "1.31" / name).read_text() for name in CONFIGURATION]
-    return Injector.load(*texts, release="1.31", cache_bytes=cache_bytes)
+    return Injector.load(*texts, release="1.31", cache_bytes=cache_bytes, limits=UNLIMITED)
 
 
 CONFIGURATION = ("configs/default.yaml", "values/default.json", "mesh/default.yaml")

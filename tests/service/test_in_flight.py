@@ -8,6 +8,7 @@ from collections import Counter
 import orjson
 import pytest
 
+from injector.injection.caches import CACHE_BYTES
 from injector.service.beside import REMEMBERED_SECONDS
 from injector.service.memory import in_flight_limit
 from injector.service.options import Limits
@@ -219,7 +220,7 @@ def a_large_update(megabytes: float) -> bytes:
 async def test_thirty_large_updates_at_once_fit_in_the_memory_of_the_manifest(launch: Launch) -> None:
     """What fits is answered, the rest is told to come again, and a small review beside them is answered."""
     manifest = 256 << 20
-    limit = in_flight_limit(manifest, 70 << 20)
+    limit = in_flight_limit(manifest, 70 << 20, CACHE_BYTES)
     patient = dict.fromkeys(("head_seconds", "body_seconds", "review_seconds"), 100)
     process = await asyncio.to_thread(launch, real=True, limits={"in_flight_bytes": limit, **patient})
     body = a_large_update(6.6)

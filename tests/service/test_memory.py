@@ -86,11 +86,11 @@ def test_the_memory_of_the_process_is_told_or_assumed(tmp_path: Path) -> None:
 
 
 def test_what_may_be_in_flight_is_what_the_container_leaves() -> None:
-    assert in_flight_limit(None, 70 * MIB) == 256 * MIB
+    assert in_flight_limit(None, 70 * MIB, 32 * MIB) == 256 * MIB
     # 80 % of 256 MiB, less the process, 32 MiB of caches and 32 MiB to work with.
-    assert in_flight_limit(256 * MIB, 70 * MIB) == int(0.8 * 256 * MIB) - 134 * MIB
-    assert in_flight_limit(256 * MIB, 70 * MIB, caches=8 * MIB) == int(0.8 * 256 * MIB) - 110 * MIB
-    assert in_flight_limit(64 * MIB, 70 * MIB) == 16 * MIB
+    assert in_flight_limit(256 * MIB, 70 * MIB, 32 * MIB) == int(0.8 * 256 * MIB) - 134 * MIB
+    assert in_flight_limit(256 * MIB, 70 * MIB, 8 * MIB) == int(0.8 * 256 * MIB) - 110 * MIB
+    assert in_flight_limit(64 * MIB, 70 * MIB, 32 * MIB) == 16 * MIB
 
 
 def test_a_request_gives_back_all_that_it_held() -> None:
@@ -159,6 +159,12 @@ BODIES: dict[str, bytes] = {
 def test_parsing_costs_no_more_than_was_foretold(shape: str) -> None:
     body = BODIES[shape]
     foretold = parsed_bytes(body, count_values(body))
+    cost = min(cost_of_parsing(body) for _ in range(3))  # other threads of the process allocate as well
+    assert cost <= foretold, (cost, foretold)
+
+
+def cost_of_parsing(body: bytes) -> int:
+    """Return the bytes that are allocated while a body is parsed and still held."""
     orjson.loads(b"[]")
     tracemalloc.start()
     try:
@@ -167,19 +173,12 @@ def test_parsing_costs_no_more_than_was_foretold(shape: str) -> None:
     finally:
         tracemalloc.stop()
     assert parsed
-    assert cost <= foretold, (cost, foretold)
+    return cost
 
 
 def test_an_ordinary_pod_is_not_taken_for_three_times_what_it_is() -> None:
     body = BODIES["environment"]
-    tracemalloc.start()
-    try:
-        parsed = orjson.loads(body)
-        cost, _ = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert parsed
-    assert parsed_bytes(body, count_values(body)) < 3 * cost
+    assert parsed_bytes(body, count_values(body)) < 3 * cost_of_parsing(body)
 
 
 def test_values_are_counted_and_lines_where_it_may_be_yaml() -> None:
