@@ -19,6 +19,9 @@ from injector.gotemplate.values import Value, type_of
 
 Stmts: TypeAlias = list[ast.stmt]
 
+UNIT_SIZE = 12_000
+"""Statements generated for one text after which nothing is unrolled or inlined any more."""
+
 RUNTIME = {
     "fields": runtime.fields,
     "through": runtime.through,
@@ -180,6 +183,12 @@ def key_of(expr: Expr) -> Hashable:
     if isinstance(expr, Dynamic):
         return ("path", expr.path) if expr.path is not None else expr.key
     return None
+
+
+def derived_key(how: str, expr: Expr) -> Hashable:
+    """Return the key of a value that is made from another one."""
+    key = key_of(expr)
+    return None if key is None else (how, key)
 
 
 class DropUnused(ast.NodeTransformer):

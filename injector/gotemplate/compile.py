@@ -32,9 +32,10 @@ from injector.gotemplate.code import (
     method,
 )
 from injector.gotemplate.errors import ExecutionError, FunctionError, UnprintableError
-from injector.gotemplate.expressions import Data
 from injector.gotemplate.functions import Function
+from injector.gotemplate.output import Output, Pending
 from injector.gotemplate.parse import parse
+from injector.gotemplate.scope import Data
 from injector.gotemplate.statements import Statements
 from injector.gotemplate.types import StructType
 from injector.gotemplate.values import MISSING, Struct, Value, zero
@@ -173,9 +174,9 @@ class _Assembly:
         )
 
     def _main(self) -> ast.stmt:
-        main = self._statements(self.unit.tree.name, Root())
-        body = self._body(main)
-        body.append(ast.Expr(value=invoke("s", main.pending_code())))
+        output = self._compiled(self.unit.tree.name, Root(), Pending())
+        body = output.block
+        body.append(ast.Expr(value=invoke("s", output.pending_code())))
         body.append(ast.Return(value=ast.Tuple(elts=[load("S"), load("V")], ctx=ast.Load())))
         lists = [assign(name, ast.List(elts=[], ctx=ast.Load())) for name in ("S", "V")]
         appends = [
@@ -192,18 +193,16 @@ class _Assembly:
             name, function = list(self.callables.items())[done]
             done += 1
             dot = Dynamic(code=load("dot"), fallible=False, missable=True)
-            statements = self._statements(name, dot)
-            statements.pending.moved = True
-            body = self._body(statements)
-            body.append(ast.Return(value=statements.pending_code()))
+            output = self._compiled(name, dot, Pending(moved=True))
+            body = [*output.block, ast.Return(value=output.pending_code())]
             yield _function(function, ("dot", "s", "v", "t", "depth"), body)
 
-    def _statements(self, name: str, dot: Expr) -> Statements:
-        return Statements(self.unit, self.data, name, dot, self.callables)
-
-    def _body(self, statements: Statements) -> Stmts:
-        statements.list(self.unit.tree.templates[statements.template_name])
-        return statements.block
+    def _compiled(self, name: str, dot: Expr, pending: Pending) -> Output:
+        """Compile a template of the text; ``pending`` is the text before it."""
+        statements = Statements(self.unit, self.data, name, dot, self.callables)
+        statements.output.pending = pending
+        statements.compile(self.unit.tree.templates[name])
+        return statements.output
 
     def _reads(self) -> Stmts:
         """Return code that reads from the dot what the template needs of it."""
