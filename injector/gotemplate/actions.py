@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from injector.gotemplate import nodes, runtime
-from injector.gotemplate.code import Dynamic, Expr, Known, invoke, load, static_type, walrus
+from injector.gotemplate.code import Computed, Constant, Expr, invoke, load, static_type, walrus
 from injector.gotemplate.errors import ExecutionError
 from injector.gotemplate.expressions import Expressions
 from injector.gotemplate.output import Output
@@ -31,7 +31,7 @@ class Actions:
 
     def _print(self, value: Expr, node: nodes.Action) -> None:
         """Print a value: text if it is known or a serialiser made it, else a hole."""
-        if isinstance(value, Known):
+        if isinstance(value, Constant):
             try:
                 self._output.text(runtime.printed(value.value))
             except ExecutionError as error:
@@ -40,9 +40,9 @@ class Actions:
         code = self._scope.load(value)
         declared = static_type(value)
         if declared is None or declared.kind != "string" or declared.named:
-            code = self._scope.place(invoke("printed", code), node)
-        if isinstance(value, Dynamic) and value.text:
-            self._output.dynamic_text(code)
+            code = self._scope.positioned(invoke("printed", code), node)
+        if isinstance(value, Computed) and value.text:
+            self._output.computed_text(code)
         else:
             self._output.hole(code)
 
@@ -64,7 +64,7 @@ class Actions:
         value = self._expressions.commands(pipe, before)
         if value is None:
             value = self._expressions.arguments.argument(function.param(0), last.args[1])
-        if isinstance(value, Known):
+        if isinstance(value, Constant):
             del self._scope.bindings[size:]
             return False
         self._print_quoted(value, function.quotes)
@@ -72,7 +72,7 @@ class Actions:
 
     def _print_quoted(self, value: Expr, quotes: str) -> None:
         inside = "quoted" if quotes == '"' else "bare"
-        if isinstance(value, Dynamic) and value.type is not None and value.type.kind != "pointer":
+        if isinstance(value, Computed) and value.type is not None and value.type.kind != "pointer":
             self._between(quotes, invoke(inside, self._scope.load(value)))
             return
         kept = self._scope.unit.fresh("q_")

@@ -10,9 +10,9 @@ from dataclasses import replace
 
 from injector.gotemplate import nodes, types
 from injector.gotemplate.code import (
-    Dynamic,
+    Computed,
+    Constant,
     Expr,
-    Known,
     certain,
     derived_key,
     invoke,
@@ -41,7 +41,7 @@ class Arguments:
         if isinstance(node, nodes.Nil):
             if not types.can_be_nil(target):
                 return self._scope.failing(f"cannot assign nil to {target}", node)
-            return Known(value=MISSING if target.kind == "value" else zero(target))
+            return Constant(value=MISSING if target.kind == "value" else zero(target))
         value = self._evaluate(node)
         if value is not None:
             return self.validated(value, target, last_node(node))
@@ -51,30 +51,34 @@ class Arguments:
         """Return a value as an argument of type ``target``."""
         if target.kind == "value":
             return value
-        if isinstance(value, Known):
+        if isinstance(value, Constant):
             try:
-                return Known(value=convert(value.value, target))
+                return Constant(value=convert(value.value, target))
             except ExecutionError as error:
                 return self._scope.failing(str(error), where)
-        if isinstance(value, Dynamic):
+        if isinstance(value, Computed):
             if types.is_any(target):
                 return self._as_interface(value)
             if value.type is not None and types.assignable(value.type, target):
                 return value
         return self._converted(self._scope.strict(value), target, where)
 
-    def _as_interface(self, value: Dynamic) -> Dynamic:
+    def _as_interface(self, value: Computed) -> Computed:
         if not value.missable:
             return value
         code = invoke("nil_if_missing", self._scope.load(value))
         key = derived_key("interface", value)
         return replace(value, code=code, missable=False, nilable=True, path=None, key=key)
 
-    def _converted(self, value: Expr, target: Type, where: nodes.Node) -> Dynamic:
+    def _converted(self, value: Expr, target: Type, where: nodes.Node) -> Computed:
         if target is types.STRING:
             code = invoke("string_argument", self._scope.load(value))
         else:
             code = invoke("convert", self._scope.load(value), load(self._scope.unit.bind("t_", target)))
-        text = isinstance(value, Dynamic) and value.text
-        placed = self._scope.place(code, where)
-        return Dynamic(code=placed, type=certain(target), text=text, key=derived_key(target.name, value))
+        text = isinstance(value, Computed) and value.text
+        return Computed(
+            code=self._scope.positioned(code, where),
+            type=certain(target),
+            text=text,
+            key=derived_key(target.name, value),
+        )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from injector.gotemplate import nodes
-from injector.gotemplate.code import Expr, Known, Root, load, walrus
+from injector.gotemplate.code import Constant, Dot, Expr, load, walrus
 from injector.gotemplate.output import Branch, Output
 from injector.gotemplate.scope import Scope
 from injector.gotemplate.variables import Variables
@@ -29,9 +29,9 @@ class Branches:
         with self._scope.inside():
             value = self._variables.evaluate(node.pipe)
             body, otherwise = node.body, node.otherwise
-            if self._is_true_root(value):
+            if self._is_true_dot(value):
                 return self._compile(body)
-            if isinstance(value, Known):
+            if isinstance(value, Constant):
                 chosen = body if value.value else otherwise
                 return chosen is None or self._compile(chosen)
             self._variables.settle(body, otherwise)
@@ -43,12 +43,12 @@ class Branches:
         with self._scope.inside():
             value = self._variables.evaluate(node.pipe)
             body, otherwise = node.body, node.otherwise
-            if self._is_true_root(value) or (isinstance(value, Known) and value.value):
+            if self._is_true_dot(value) or (isinstance(value, Constant) and value.value):
                 return self._arm(body, value)
-            if isinstance(value, Known):
+            if isinstance(value, Constant):
                 return otherwise is None or self._compile(otherwise)
             self._variables.settle(body, otherwise)
-            if isinstance(value, Root) or value.path is not None or not value.fallible:
+            if isinstance(value, Dot) or value.path is not None or not value.fallible:
                 test, dot = self._scope.load(value), value
             else:
                 name = self._scope.unit.fresh("d_")
@@ -67,10 +67,10 @@ class Branches:
         """Return what compiles the body after ``else``, None where there is none."""
         return None if body is None else lambda: self._arm(body)
 
-    def _is_true_root(self, value: Expr) -> bool:
+    def _is_true_dot(self, value: Expr) -> bool:
         """Return whether the data is certainly true: a struct, or a map with a key known to be in it."""
         data = self._scope.data
-        return isinstance(value, Root) and (data.dot_type is not None or bool(data.known))
+        return isinstance(value, Dot) and (data.dot_type is not None or bool(data.known))
 
     def _arm(self, body: nodes.ListNode, dot: Expr | None = None) -> bool:
         with self._scope.inside(dot):

@@ -6,16 +6,16 @@ The rules are those of text/template's evalCall.
 from __future__ import annotations
 
 import ast
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
 
 from injector.gotemplate import nodes, types
 from injector.gotemplate.arguments import Arguments
 from injector.gotemplate.builtins import BUILTINS
 from injector.gotemplate.code import (
-    Dynamic,
+    Computed,
+    Constant,
     Expr,
-    Known,
     after,
     certain,
     invoke,
@@ -58,7 +58,7 @@ class Calls:
             return self._scope.after_effects(final, self._scope.failing(message, identifier))
         if builtin and name in {"and", "or"}:
             return self._logical(name, args, final)
-        given = [self._arguments.argument(function.param(place), arg) for place, arg in enumerate(args)]
+        given = [self._arguments.argument(function.param(index), arg) for index, arg in enumerate(args)]
         piped = None
         if final is not None:
             where = last_node(args[-1]) if args else identifier
@@ -67,8 +67,8 @@ class Calls:
         if builtin and name == "len":
             given = [self._scope.strict(arg) for arg in given]
         if builtin and name == "call":
-            given = [Known(value=str(args[0]) if args else None), *given]
-        if function.pure and all(isinstance(arg, Known) for arg in given):
+            given = [Constant(value=str(args[0]) if args else None), *given]
+        if function.pure and all(isinstance(arg, Constant) for arg in given):
             folded = self._fold(name, function, given, node)
             if folded is not None:
                 return folded
@@ -76,12 +76,12 @@ class Calls:
 
     def _fold(self, name: str, function: Function, given: Sequence[Expr], node: nodes.Node) -> Expr | None:
         try:
-            value = function.call(*[arg.value for arg in given if isinstance(arg, Known)])
+            value = function.call(*[arg.value for arg in given if isinstance(arg, Constant)])
         except ExecutionError as error:
             return self._scope.failing(f"error calling {name}: {error}", node)
         if self._scope.data.mutating and not is_scalar(value):
             return None
-        return Known(value=value, interface=certain(function.result) is None)
+        return Constant(value=value, interface=certain(function.result) is None)
 
     def _call_at_run_time(
         self,
@@ -105,14 +105,14 @@ class Calls:
 
     def _called(
         self, name: str, function: Function, given: Sequence[Expr], node: nodes.Node, key: Hashable
-    ) -> Dynamic:
+    ) -> Computed:
         codes = [self._scope.load(arg) for arg in given]
         if function.needs_dot:
             codes.insert(0, self._scope.load(self._scope.bindings[0].expr))
         call = invoke(self._unit.bind(f"f_{name}_", function.call), *codes)
         known = certain(function.result)
-        result = Dynamic(
-            code=self._scope.place(call, node, name),
+        result = Computed(
+            code=self._scope.positioned(call, node, name),
             type=known,
             interface=known is None,
             nilable=known is None,
@@ -131,25 +131,25 @@ class Calls:
         keys = tuple(key_of(arg) for arg in given)
         return None if None in keys or not function.pure or self._scope.data.mutating else (name, keys)
 
-    def _again(self, key: Hashable) -> Dynamic | None:
+    def _again(self, key: Hashable) -> Computed | None:
         """Return the value of the same call if it has certainly been computed before."""
-        known = self._scope.available.get(key)
-        if known is not None and isinstance(known.code, ast.Name):
-            self._unit.kept[known.code.id] += 1
-            return replace(known, code=load(known.code.id))
-        return known
+        earlier = self._scope.available.get(key)
+        if earlier is not None and isinstance(earlier.code, ast.Name):
+            self._unit.kept[earlier.code.id] += 1
+            return replace(earlier, code=load(earlier.code.id))
+        return earlier
 
     def _stays_text(self, name: str, function: Function, given: Sequence[Expr]) -> bool:
-        unknown = [arg for arg in given if not isinstance(arg, Known)]
         keeps = function.result.kind in {"string", "slice"} or name in _SELECTING
-        return keeps and all(isinstance(arg, Dynamic) and arg.text for arg in unknown) and bool(unknown)
+        computed = [arg for arg in given if not isinstance(arg, Constant)]
+        return keeps and bool(computed) and _are_texts(computed)
 
-    def _inlined(self, name: str, given: Sequence[Expr]) -> Dynamic | None:
+    def _inlined(self, name: str, given: Sequence[Expr]) -> Computed | None:
         """Return Python's own operators where the types make them mean the same."""
         fallible = any(_may_fail(arg) for arg in given)
         if name == "not":
             code: ast.expr = ast.UnaryOp(op=ast.Not(), operand=self._scope.load(given[0]))
-            return Dynamic(code=code, type=types.BOOL, fallible=fallible)
+            return Computed(code=code, type=types.BOOL, fallible=fallible)
         if len(given) != 2:
             return None
         first, second = static_type(given[0]), static_type(given[1])
@@ -158,14 +158,14 @@ class Calls:
             code = ast.Compare(
                 left=self._scope.load(given[0]), ops=[operator], comparators=[self._scope.load(given[1])]
             )
-            return Dynamic(code=code, type=types.BOOL, fallible=fallible)
+            return Computed(code=code, type=types.BOOL, fallible=fallible)
         is_lookup = first is not None and types.identical(first, types.MAP_STRING) and second is types.STRING
         if name == "index" and is_lookup:
             code = method(
                 self._scope.load(given[0]), "get", self._scope.load(given[1]), ast.Constant(value="")
             )
             key = self._call_key(name, BUILTINS[name], given)
-            return Dynamic(code=code, type=types.STRING, fallible=fallible, key=key)
+            return Computed(code=code, type=types.STRING, fallible=fallible, key=key)
         return None
 
     def _logical(self, name: str, args: Sequence[nodes.Operand], final: Expr | None) -> Expr:
@@ -174,32 +174,31 @@ class Calls:
         operands: list[Expr] = []
         last = len(args) - (final is None)
         available = self._scope.available
-        for place in range(last + 1):
+        for index in range(last + 1):
             self._scope.available = dict(available) if operands else available
-            operand = self._arguments.argument(types.VALUE, args[place]) if place < len(args) else final
+            operand = self._arguments.argument(types.VALUE, args[index]) if index < len(args) else final
             assert operand is not None  # noqa: S101 - final is there when there is one operand more
-            if isinstance(operand, Known) and bool(operand.value) == (name == "or"):
+            if isinstance(operand, Constant) and bool(operand.value) == (name == "or"):
                 operands.append(operand)
                 break
-            if not isinstance(operand, Known) or place == last:
+            if not isinstance(operand, Constant) or index == last:
                 operands.append(operand)
         self._scope.available = available
         result = operands[0] if len(operands) == 1 else self._boolean(name, operands)
         if effect is None:
             return result
-        return Dynamic(
+        return Computed(
             code=after(effect, self._scope.load(result)), missable=True, nilable=True, interface=True
         )
 
-    def _boolean(self, name: str, operands: Sequence[Expr]) -> Dynamic:
+    def _boolean(self, name: str, operands: Sequence[Expr]) -> Computed:
         operator = ast.And() if name == "and" else ast.Or()
         kinds = {static_type(operand) for operand in operands}
-        unknown = [operand for operand in operands if not isinstance(operand, Known)]
-        return Dynamic(
+        return Computed(
             code=ast.BoolOp(op=operator, values=[self._scope.load(operand) for operand in operands]),
             type=kinds.pop() if len(kinds) == 1 else None,
             interface=True,
-            text=all(isinstance(operand, Dynamic) and operand.text for operand in unknown),
+            text=_are_texts(operand for operand in operands if not isinstance(operand, Constant)),
             fallible=any(_may_fail(operand) for operand in operands),
             missable=True,
             nilable=True,
@@ -207,8 +206,12 @@ class Calls:
         )
 
 
+def _are_texts(values: Iterable[Expr]) -> bool:
+    return all(isinstance(value, Computed) and value.text for value in values)
+
+
 def _may_fail(expr: Expr) -> bool:
-    return isinstance(expr, Dynamic) and expr.fallible
+    return isinstance(expr, Computed) and expr.fallible
 
 
 def _wrong_count(name: str, function: Function, written: int, given: int) -> str:

@@ -1,6 +1,6 @@
 """Pipelines, commands and operands to expressions, computed at once where everything in them is known.
 
-The rules and the places of errors are those of text/template's evalPipeline, evalCommand and evalArg.
+The rules and the positions of errors are those of text/template's evalPipeline, evalCommand and evalArg.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import replace
 from injector.gotemplate import nodes
 from injector.gotemplate.arguments import Arguments
 from injector.gotemplate.calls import Calls
-from injector.gotemplate.code import Dynamic, Expr, Known, Root, load
+from injector.gotemplate.code import Computed, Constant, Dot, Expr, load
 from injector.gotemplate.fields import Fields
 from injector.gotemplate.literals import literal
 from injector.gotemplate.scope import Scope, last_node
@@ -63,7 +63,7 @@ class Expressions:
         return value
 
     def _declare(self, variable: nodes.Variable, value: Expr) -> Expr:
-        if not isinstance(value, Dynamic):
+        if not isinstance(value, Computed):
             self._scope.declare(variable.name, value)
             return value
         name = self._scope.unit.fresh("v_")
@@ -85,8 +85,8 @@ class Expressions:
         if isinstance(first, nodes.Variable) and first.fields:
             return self._variable(first, args, final)
         if args or final is not None:
-            place = where if isinstance(first, nodes.Pipe) else first
-            failing = self._scope.failing(f"can't give argument to non-function {first}", place)
+            shown = where if isinstance(first, nodes.Pipe) else first
+            failing = self._scope.failing(f"can't give argument to non-function {first}", shown)
             return self._scope.after_effects(final, failing)
         return self._simple(first)
 
@@ -136,8 +136,8 @@ class Expressions:
 
 def _unwrapped(expr: Expr) -> Expr:
     """Return a value as a pipeline passes it on: out of its interface{}, and nil as no value at all."""
-    if isinstance(expr, Known):
-        return Known(value=MISSING if expr.value is None else expr.value)
-    if isinstance(expr, Root):
+    if isinstance(expr, Constant):
+        return Constant(value=MISSING if expr.value is None else expr.value)
+    if isinstance(expr, Dot):
         return expr
     return replace(expr, interface=False, unwrapped=True)

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from injector.gotemplate import nodes, runtime, types
 from injector.gotemplate.arguments import Arguments
 from injector.gotemplate.code import (
-    Dynamic,
+    Computed,
+    Constant,
+    Dot,
     Expr,
-    Known,
-    Root,
     after,
     certain,
     invoke,
@@ -46,10 +46,10 @@ class Fields:
     ) -> Expr:
         """Evaluate fields one after the other; the last may be a method that takes arguments."""
         *path, last = names
-        for place, name in enumerate(path):
+        for index, name in enumerate(path):
             step = self._field(receiver, name, node)
             if step is None:
-                rest = path[place:] if args or final is not None else names[place:]
+                rest = path[index:] if args or final is not None else names[index:]
                 receiver = self._fields_at_run_time(receiver, rest, node)
                 break
             receiver = step
@@ -65,10 +65,10 @@ class Fields:
         self, receiver: Expr, name: str, node: nodes.Node
     ) -> Expr | None:
         """Take a field now if its value or at least its type is known; None leaves it to run time."""
-        if isinstance(receiver, Root):
-            return self._root_field(name, node)
-        if isinstance(receiver, Known):
-            return self._known_field(receiver, name, node)
+        if isinstance(receiver, Dot):
+            return self._dot_field(name, node)
+        if isinstance(receiver, Constant):
+            return self._constant_field(receiver, name, node)
         if receiver.type is None:
             return None
         found = receiver.type.methods.get(name)
@@ -85,10 +85,10 @@ class Fields:
                 ast.Constant(value=name),
                 self._scope.unit.constant(MISSING),
             )
-            return Dynamic(code=code, missable=True, fallible=receiver.fallible)
+            return Computed(code=code, missable=True, fallible=receiver.fallible)
         return None
 
-    def _root_field(self, name: str, node: nodes.Node) -> Expr:
+    def _dot_field(self, name: str, node: nodes.Node) -> Expr:
         if name in self._scope.data.known:
             declared = (
                 self._scope.data.dot_type.field_type(name)
@@ -96,9 +96,9 @@ class Fields:
                 else types.ANY
             )
             interface = declared is None or certain(declared) is None
-            return Known(value=self._scope.data.known[name], interface=interface)
+            return Constant(value=self._scope.data.known[name], interface=interface)
         if self._scope.data.dot_type is None:
-            return Dynamic(
+            return Computed(
                 code=load(""), interface=True, fallible=False, missable=True, nilable=True, path=(name,)
             )
         declared = self._scope.data.dot_type.field_type(name)
@@ -107,9 +107,9 @@ class Fields:
             return self._scope.failing(f"can't evaluate field {name} in type {shown}", node)
         return self._typed_path((name,), declared)
 
-    def _typed_path(self, path: tuple[str, ...], declared: Type) -> Dynamic:
+    def _typed_path(self, path: tuple[str, ...], declared: Type) -> Computed:
         known = certain(declared)
-        return Dynamic(
+        return Computed(
             code=load(""),
             type=known,
             interface=known is None,
@@ -118,16 +118,16 @@ class Fields:
             path=path,
         )
 
-    def _known_field(self, receiver: Known, name: str, node: nodes.Node) -> Expr:
+    def _constant_field(self, receiver: Constant, name: str, node: nodes.Node) -> Expr:
         try:
             value, declared = runtime.field(
                 receiver.value, name, types.ANY if receiver.interface is True else None, ()
             )
         except ExecutionError as error:
             return self._scope.failing(str(error), node)
-        return Known(value=value, interface=declared is not None and certain(declared) is None)
+        return Constant(value=value, interface=declared is not None and certain(declared) is None)
 
-    def _struct_field(self, receiver: Dynamic, declared: StructType, name: str, node: nodes.Node) -> Expr:
+    def _struct_field(self, receiver: Computed, declared: StructType, name: str, node: nodes.Node) -> Expr:
         target = declared.field_type(name)
         if target is None:
             failing = self._scope.failing(f"can't evaluate field {name} in type {declared}", node)
@@ -136,7 +136,7 @@ class Fields:
             return self._typed_path((*receiver.path, name), target)
         code = method(self._scope.load(receiver), "get", ast.Constant(value=name))
         known = certain(target)
-        return Dynamic(
+        return Computed(
             code=code,
             type=known,
             interface=known is None,
@@ -145,7 +145,7 @@ class Fields:
         )
 
     def _pointed_field(
-        self, receiver: Dynamic, declared: StructType, name: str, node: nodes.Node
+        self, receiver: Computed, declared: StructType, name: str, node: nodes.Node
     ) -> Expr | None:
         """Take a field through a pointer, which may be nil."""
         target = declared.field_type(name)
@@ -154,28 +154,28 @@ class Fields:
         code = invoke("through", self._scope.load(receiver), ast.Constant(value=name))
         known = certain(target)
         key = key_of(receiver)
-        return Dynamic(
-            code=self._scope.place(code, node),
+        return Computed(
+            code=self._scope.positioned(code, node),
             type=known,
             interface=known is None,
             nilable=known is None,
             key=None if key is None else ("field", key, name),
         )
 
-    def _method(self, receiver: Dynamic, found: Method, name: str, node: nodes.Node) -> Expr:
+    def _method(self, receiver: Computed, found: Method, name: str, node: nodes.Node) -> Expr:
         if found.params:
             message = f"wrong number of args for {name}: want {len(found.params)} got 0"
             return self._scope.after_effects(receiver, self._scope.failing(message, node))
         code = invoke(self._scope.unit.bind("m_", found.call), self._scope.load(receiver))
         known = certain(found.result)
-        return Dynamic(
-            code=self._scope.place(code, node, name),
+        return Computed(
+            code=self._scope.positioned(code, node, name),
             type=known,
             interface=known is None,
             nilable=known is None,
         )
 
-    def _fields_at_run_time(self, receiver: Expr, names: Sequence[str], node: nodes.Node) -> Dynamic:
+    def _fields_at_run_time(self, receiver: Expr, names: Sequence[str], node: nodes.Node) -> Computed:
         strict = self._scope.strict(receiver)
         code = invoke(
             "fields",
@@ -183,15 +183,14 @@ class Fields:
             ast.Tuple(elts=[ast.Constant(value=name) for name in names], ctx=ast.Load()),
             self._origin(strict),
         )
-        placed = self._scope.place(code, node)
-        return Dynamic(code=placed, interface=True, missable=True, nilable=True)
+        return Computed(code=self._scope.positioned(code, node), interface=True, missable=True, nilable=True)
 
     def _origin(self, receiver: Expr) -> ast.expr:
         """Return code that tells whether a value was found in an interface{}."""
-        if isinstance(receiver, Dynamic) and isinstance(receiver.interface, str):
+        if isinstance(receiver, Computed) and isinstance(receiver.interface, str):
             self._scope.unit.kept[receiver.interface] += 1
             return load(receiver.interface)
-        return ast.Constant(value=not isinstance(receiver, Root) and receiver.interface)
+        return ast.Constant(value=not isinstance(receiver, Dot) and receiver.interface)
 
     def _with_arguments(
         self,
@@ -206,8 +205,8 @@ class Fields:
         params = found.params if found is not None else ()
         effect, final = self._scope.computed_first(final)
         given = [
-            self._arguments.argument(params[place] if place < len(params) else types.ANY, arg)
-            for place, arg in enumerate(args)
+            self._arguments.argument(params[index] if index < len(params) else types.ANY, arg)
+            for index, arg in enumerate(args)
         ]
         if final is not None:
             given.append(final)
@@ -219,9 +218,9 @@ class Fields:
             self._origin(strict),
             *codes,
         )
-        placed = self._scope.place(code, node, name)
-        whole = placed if effect is None else after(effect, placed)
-        return Dynamic(code=whole, interface=True, missable=True, nilable=True)
+        call = self._scope.positioned(code, node, name)
+        whole = call if effect is None else after(effect, call)
+        return Computed(code=whole, interface=True, missable=True, nilable=True)
 
     def _method_of(self, receiver: Expr, name: str) -> Method | None:
         declared = static_type(receiver)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from injector.gotemplate import nodes, types
-from injector.gotemplate.code import Expr, Known
+from injector.gotemplate.code import Constant, Expr
 from injector.gotemplate.scope import Scope
 from injector.gotemplate.types import FLOAT_KINDS, INTEGER_KINDS, UNSIGNED_KINDS, Type
 from injector.gotemplate.values import Value, read
@@ -12,22 +12,22 @@ from injector.gotemplate.values import Value, read
 def literal(scope: Scope, node: nodes.Operand) -> Expr:
     """Return a literal as the type that its spelling says."""
     if isinstance(node, nodes.Bool):
-        return Known(value=node.value)
+        return Constant(value=node.value)
     if isinstance(node, nodes.String):
-        return Known(value=node.text)
+        return Constant(value=node.text)
     assert isinstance(node, nodes.Number)  # noqa: S101 - the other operands are handled by the callers
     return _number(scope, node)
 
 
 def _number(scope: Scope, node: nodes.Number) -> Expr:
     if node.as_complex is not None:
-        return Known(value=node.as_complex)
+        return Constant(value=node.as_complex)
     is_hexadecimal = node.text[:2] in {"0x", "0X"} and not set("pP") & set(node.text)
     is_rune = node.text.startswith("'")
     if node.as_float is not None and not is_hexadecimal and not is_rune and set(".eEpP") & set(node.text):
-        return Known(value=node.as_float)
+        return Constant(value=node.as_float)
     if node.as_int is not None:
-        return Known(value=node.as_int)
+        return Constant(value=node.as_int)
     return scope.failing(f"{node.text} overflows int", node)
 
 
@@ -40,7 +40,7 @@ def literal_argument(scope: Scope, target: Type, node: nodes.Operand) -> Expr:
         return scope.failing(f"can't handle {node} for arg of type {target}", node)
     if value is None:
         return scope.failing(f"expected {wanted}; found {node}", node)
-    return Known(value=value)
+    return Constant(value=value)
 
 
 def _of_kind(  # noqa: PLR0911 - one case a kind

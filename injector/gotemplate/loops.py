@@ -10,9 +10,9 @@ from injector.gotemplate import nodes, runtime
 from injector.gotemplate.branches import Branches, Compile
 from injector.gotemplate.code import (
     UNIT_SIZE,
-    Dynamic,
+    Computed,
+    Constant,
     Expr,
-    Known,
     certain,
     invoke,
     load,
@@ -66,12 +66,12 @@ class Loops:
         """Compile ``range``: repeated code for a short known list, else a loop."""
         with self._scope.inside():
             value = self._scope.strict(self._variables.evaluate(node.pipe))
-            if isinstance(value, Known):
-                self._range_known(node, value.value)
+            if isinstance(value, Constant):
+                self._range_constant(node, value.value)
             else:
-                self._range_dynamic(node, value)
+                self._range_computed(node, value)
 
-    def _range_known(self, node: nodes.Range, value: Value) -> None:
+    def _range_constant(self, node: nodes.Range, value: Value) -> None:
         in_pairs = len(node.pipe.declarations) == 2
         try:
             items = runtime.pairs(value) if in_pairs else runtime.elements(value)
@@ -85,14 +85,14 @@ class Loops:
             interface = not runtime.is_typed(value)
             for item in items:
                 key, element = item if in_pairs else (MISSING, item)
-                self._iteration(node, Known(value=key), Known(value=element, interface=interface))
+                self._iteration(node, Constant(value=key), Constant(value=element, interface=interface))
         else:
             container = self._unit.bind("k_", value)
             self._unit.kept[container] = 1
             loop = Loop(
                 node=node,
                 items=load(self._unit.bind("k_", items)),
-                value=Known(value=value),
+                value=Constant(value=value),
                 container=container,
                 in_pairs=in_pairs,
             )
@@ -101,15 +101,20 @@ class Loops:
     def _may_unroll(self, node: nodes.Range, count: int) -> bool:
         return count <= UNROLL_ELEMENTS and self._unit.size < UNIT_SIZE and not jumps(node.body)
 
-    def _range_dynamic(self, node: nodes.Range, value: Expr) -> None:
+    def _range_computed(self, node: nodes.Range, value: Expr) -> None:
         in_pairs = len(node.pipe.declarations) == 2
         if in_pairs and not node.pipe.is_assignment and not uses(node.pipe.declarations[0].name, node.body):
             in_pairs = self._is_number(value)  # which two variables cannot take
         container = self._unit.fresh("y_")
         self._unit.kept[container] = 0
         items = invoke("pairs" if in_pairs else "elements", walrus(container, self._scope.load(value)))
-        placed = self._scope.place(items, last_node(node.pipe))
-        loop = Loop(node=node, items=placed, value=value, container=container, in_pairs=in_pairs)
+        loop = Loop(
+            node=node,
+            items=self._scope.positioned(items, last_node(node.pipe)),
+            value=value,
+            container=container,
+            in_pairs=in_pairs,
+        )
         self._loop(loop, always=node.otherwise is None)
 
     def _is_number(self, value: Expr) -> bool:
@@ -136,9 +141,9 @@ class Loops:
         self._output.flush()
         key, element = self._unit.fresh("i_"), self._unit.fresh("e_")
         index = (
-            Dynamic(code=load(key), fallible=False, key=("local", key))
+            Computed(code=load(key), fallible=False, key=("local", key))
             if loop.in_pairs
-            else Known(value=MISSING)
+            else Constant(value=MISSING)
         )
         self._depth += 1
         arm = self._output.collect(
@@ -153,14 +158,14 @@ class Loops:
         self._output.emit(ast.For(target=target, iter=loop.items, body=arm.block or [ast.Pass()], orelse=[]))
         return True
 
-    def _element(self, loop: Loop, name: str) -> Dynamic:
+    def _element(self, loop: Loop, name: str) -> Computed:
         """Return the element of a loop: typed where the list is."""
         declared = static_type(loop.value)
         if declared is not None and declared.kind == "slice" and declared.elem is not None:
             elem = certain(declared.elem)
             if elem is not None:
-                return Dynamic(code=load(name), type=elem, fallible=False, key=("local", name))
-        return Dynamic(
+                return Computed(code=load(name), type=elem, fallible=False, key=("local", name))
+        return Computed(
             code=load(name),
             interface=loop.container,
             fallible=False,

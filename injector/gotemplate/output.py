@@ -72,7 +72,7 @@ class Output:
         self.pending = Pending()
         self.outputs += 1
 
-    def dynamic_text(self, value: ast.expr) -> None:
+    def computed_text(self, value: ast.expr) -> None:
         """Print text that the pod decides."""
         if not self.pending.moved and not self.pending.text:
             self.emit(assign("t", value))

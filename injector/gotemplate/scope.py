@@ -10,11 +10,11 @@ from typing import TypeVar
 
 from injector.gotemplate import nodes
 from injector.gotemplate.code import (
-    Dynamic,
+    Computed,
+    Constant,
+    Dot,
     Expr,
     Fault,
-    Known,
-    Root,
     Unit,
     after,
     derived_key,
@@ -43,7 +43,7 @@ class Data:
     """The data that a text is compiled for.
 
     ``known`` fields have their values; ``dot_type`` is the struct that the dot points to, None for a map.
-    ``paths`` collects the fields to read before the template starts; ``root_used`` whether the whole dot is
+    ``paths`` collects the fields to read before the template starts; ``dot_used`` whether the whole dot is
     needed.
     """
 
@@ -52,7 +52,7 @@ class Data:
     functions: Mapping[str, Function]
     mutating: bool
     paths: dict[tuple[str, ...], str] = field(default_factory=dict)
-    root_used: bool = False
+    dot_used: bool = False
 
 
 class Scope:
@@ -68,7 +68,7 @@ class Scope:
         self.template = template
         self.dot = dot
         self.bindings = [Binding("$", dot)]
-        self.available: dict[Hashable, Dynamic] = {}
+        self.available: dict[Hashable, Computed] = {}
 
     # Variables and the dot.
 
@@ -101,10 +101,10 @@ class Scope:
 
     def load(self, expr: Expr) -> ast.expr:
         """Return code for a value."""
-        if isinstance(expr, Known):
+        if isinstance(expr, Constant):
             return self.unit.constant(expr.value)
-        if isinstance(expr, Root):
-            self.data.root_used = True
+        if isinstance(expr, Dot):
+            self.data.dot_used = True
             return load("root")
         return self._load_path(expr.path) if expr.path is not None else expr.code
 
@@ -117,41 +117,41 @@ class Scope:
 
     def strict(self, expr: Expr) -> Expr:
         """Return an expression in which None and MISSING are told apart."""
-        if isinstance(expr, Dynamic) and expr.unwrapped and expr.nilable:
+        if isinstance(expr, Computed) and expr.unwrapped and expr.nilable:
             code = invoke("unwrap", self.load(expr))
             key = derived_key("unwrapped", expr)
             return replace(expr, code=code, nilable=False, missable=True, path=None, key=key)
         return expr
 
-    def keep(self, name: str, value: Expr) -> Dynamic:
+    def keep(self, name: str, value: Expr) -> Computed:
         """Return a value that is put into a Python variable when it is computed."""
         strict = self.strict(value)
         code = walrus(name, self.load(strict))
-        if isinstance(strict, Dynamic):
+        if isinstance(strict, Computed):
             return replace(strict, code=code, path=None)
-        return Dynamic(code=code, missable=True, fallible=False)
+        return Computed(code=code, missable=True, fallible=False)
 
     # Errors, and the order in which they are met.
 
-    def place(self, code: ast.expr, node: nodes.Node, call: str = "") -> ast.expr:
-        """Say where in the template an expression stands."""
-        return self.unit.place(code, node, self.template, call)
+    def positioned(self, code: ast.expr, node: nodes.Node, call: str = "") -> ast.expr:
+        """Return code that has its position in the template, for errors; ``call``: the function called."""
+        return self.unit.positioned(code, node, self.template, call)
 
-    def failing(self, message: str, node: nodes.Node) -> Dynamic:
+    def failing(self, message: str, node: nodes.Node) -> Computed:
         """Return an expression that raises when it is reached."""
-        placed = self.place(invoke("fail", ast.Constant(value=message)), node)
+        code = self.positioned(invoke("fail", ast.Constant(value=message)), node)
         self.unit.faults.append(Fault(site=self.unit.sites[-1], message=message))
-        return Dynamic(code=placed, missable=True)
+        return Computed(code=code, missable=True)
 
-    def after_effects(self, before: Expr | None, result: Dynamic) -> Dynamic:
+    def after_effects(self, before: Expr | None, result: Computed) -> Computed:
         """Return ``result``, computed after something that may raise."""
-        if not isinstance(before, Dynamic) or not before.fallible:
+        if not isinstance(before, Computed) or not before.fallible:
             return result
         return replace(result, code=after(self.load(before), result.code))
 
     def computed_first(self, value: _AnyExpr) -> tuple[ast.expr | None, _AnyExpr]:
         """Return code that computes a piped value before what it is piped into, and the value kept."""
-        if not isinstance(value, Dynamic) or not value.fallible:
+        if not isinstance(value, Computed) or not value.fallible:
             return None, value
         kept = self.unit.fresh("p_")
         effect = walrus(kept, self.load(value))

@@ -8,7 +8,7 @@ from injector.golang.strconv import quote
 from injector.gotemplate import nodes
 from injector.gotemplate.actions import Actions
 from injector.gotemplate.branches import Branches
-from injector.gotemplate.code import UNIT_SIZE, Expr, Known, Unit, assign, invoke, load
+from injector.gotemplate.code import UNIT_SIZE, Constant, Expr, Unit, assign, invoke, load
 from injector.gotemplate.expressions import Expressions
 from injector.gotemplate.loops import Loops
 from injector.gotemplate.output import Output
@@ -68,7 +68,7 @@ class Statements:
         if body is None:
             self.output.fail(f"template {quote(node.name)} not defined", node)
             return
-        dot = Known(value=MISSING) if node.pipe is None else self._variables.evaluate(node.pipe)
+        dot = Constant(value=MISSING) if node.pipe is None else self._variables.evaluate(node.pipe)
         is_long = self._scope.unit.size > UNIT_SIZE or self.output.nesting > IF_DEPTH
         if node.name in self._stack or is_long:
             self._call_template(node, dot)
@@ -85,6 +85,6 @@ class Statements:
         function = self._callables.setdefault(node.name, f"template_{len(self._callables)}")
         value = self._scope.load(self._scope.strict(dot))
         self.output.flush()
-        depth = self._scope.place(invoke("deeper", load("depth")), node)
+        depth = self._scope.positioned(invoke("deeper", load("depth")), node)
         self.output.emit(assign("t", invoke(function, value, load("s"), load("v"), load("t"), depth)))
         self.output.outputs += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from injector.gotemplate import nodes
-from injector.gotemplate.code import Dynamic, Expr, assign, load
+from injector.gotemplate.code import Computed, Expr, assign, load
 from injector.gotemplate.expressions import Expressions
 from injector.gotemplate.output import Output
 from injector.gotemplate.scope import Binding, Scope, last_node
@@ -46,7 +46,7 @@ class Variables:
     def in_variable(self, value: Expr, prefix: str = "v_") -> Expr:
         """Compute a value now and keep it, unless it is known or can be had again for nothing."""
         value = self._scope.strict(value)
-        if not isinstance(value, Dynamic) or value.path is not None:
+        if not isinstance(value, Computed) or value.path is not None:
             return value
         name = self._scope.unit.fresh(prefix)
         self._output.emit(assign(name, self._scope.load(value)))
@@ -64,7 +64,7 @@ class Variables:
     def _settle(self, binding: Binding) -> None:
         binding.local = self._scope.unit.fresh("v_")
         self._output.emit(assign(binding.local, self._scope.load(self._scope.strict(binding.expr))))
-        binding.expr = Dynamic(code=load(binding.local), fallible=False, missable=True, interface=False)
+        binding.expr = Computed(code=load(binding.local), fallible=False, missable=True, interface=False)
 
 
 def assigned(node: nodes.Node, known: dict[int, frozenset[str]]) -> frozenset[str]:
