@@ -19,6 +19,9 @@ from injector.gotemplate.values import Value, type_of
 
 Stmts: TypeAlias = list[ast.stmt]
 
+UNIT_SIZE = 12_000
+"""Statements generated for one text after which nothing is unrolled or inlined any more."""
+
 RUNTIME = {
     "fields": runtime.fields,
     "through": runtime.through,
@@ -39,7 +42,7 @@ RUNTIME = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class Constant:
     """A value known when the template is compiled; ``interface``: it was found in an interface{}."""
 
     value: Value
@@ -47,7 +50,7 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dynamic:
+class Computed:
     """A value that the generated code computes.
 
     ``type``: its Go type where that is certain, else None. ``text``: it is template text, made by a
@@ -71,16 +74,16 @@ class Dynamic:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Root:
+class Dot:
     """The data of the execution: some of its fields are known, the others are not."""
 
 
-Expr: TypeAlias = Known | Dynamic | Root
+Expr: TypeAlias = Constant | Computed | Dot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """A place: the node that messages show, the template being executed, the function being called."""
+    """A position in a template: the node that messages show, the template executed, the function called."""
 
     node: Node
     template: str
@@ -89,7 +92,7 @@ class Site:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """An error that is certain when its place is reached: ``message`` lacks the place."""
+    """An error that is certain when its site is reached; ``message`` lacks the position."""
 
     site: Site
     message: str
@@ -115,8 +118,8 @@ class Unit:
 
     def bind(self, prefix: str, value: Any) -> str:
         """Return the name under which generated code finds an object."""
-        for name, known in self.constants.items():
-            if known is value:
+        for name, bound in self.constants.items():
+            if bound is value:
                 return name
         name = self.fresh(prefix)
         self.constants[name] = value
@@ -128,8 +131,8 @@ class Unit:
             return ast.Constant(value=value)
         return load(self.bind("k_", value))
 
-    def place(self, code: ast.expr, node: Node, template: str, call: str = "") -> ast.expr:
-        """Say where in the template an expression stands."""
+    def positioned(self, code: ast.expr, node: Node, template: str, call: str = "") -> ast.expr:
+        """Return code that has its position in the template: a failure in it is reported there."""
         line, _ = self.tree.place(node.pos)
         code.lineno = code.end_lineno = line
         code.col_offset = len(self.sites)
@@ -174,12 +177,18 @@ def walrus(name: str, value: ast.expr) -> ast.expr:
 
 def key_of(expr: Expr) -> Hashable:
     """Return what two expressions of the same value have in common, None where that is not known."""
-    if isinstance(expr, Known):
+    if isinstance(expr, Constant):
         value = expr.value
-        return ("known", type(value), value) if is_scalar(value) else ("object", id(value))
-    if isinstance(expr, Dynamic):
+        return ("constant", type(value), value) if is_scalar(value) else ("object", id(value))
+    if isinstance(expr, Computed):
         return ("path", expr.path) if expr.path is not None else expr.key
     return None
+
+
+def derived_key(how: str, expr: Expr) -> Hashable:
+    """Return the key of a value that is made from another one."""
+    key = key_of(expr)
+    return None if key is None else (how, key)
 
 
 class DropUnused(ast.NodeTransformer):
@@ -196,11 +205,11 @@ class DropUnused(ast.NodeTransformer):
 
 def static_type(expr: Expr) -> Type | None:
     """Return the Go type of an expression where it is certain."""
-    if isinstance(expr, Known):
+    if isinstance(expr, Constant):
         if expr.value is None or not runtime.has_type(expr.value):
             return None
         return type_of(expr.value)
-    return expr.type if isinstance(expr, Dynamic) else None
+    return expr.type if isinstance(expr, Computed) else None
 
 
 def is_scalar(value: Value) -> bool:

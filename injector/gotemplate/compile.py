@@ -18,11 +18,11 @@ from injector.gotemplate import nodes
 from injector.gotemplate.builtins import BUILTINS
 from injector.gotemplate.code import (
     RUNTIME,
+    Computed,
+    Dot,
     DropUnused,
-    Dynamic,
     Expr,
     Fault,
-    Root,
     Site,
     Stmts,
     Unit,
@@ -32,9 +32,10 @@ from injector.gotemplate.code import (
     method,
 )
 from injector.gotemplate.errors import ExecutionError, FunctionError, UnprintableError
-from injector.gotemplate.expressions import Data
 from injector.gotemplate.functions import Function
+from injector.gotemplate.output import Output, Pending
 from injector.gotemplate.parse import parse
+from injector.gotemplate.scope import Data
 from injector.gotemplate.statements import Statements
 from injector.gotemplate.types import StructType
 from injector.gotemplate.values import MISSING, Struct, Value, zero
@@ -72,12 +73,12 @@ class Template:
         return Rendering(tuple(strings), tuple(values))
 
     def faults(self) -> tuple[TemplateExecError, ...]:
-        """Return the errors that every rendering meets which comes to their places, for ``lint``.
+        """Return the errors that every rendering meets that comes to their sites, for ``lint``.
 
         They are in what was known when the template was compiled, for instance a field that the dot does not
         have. One in a branch that is never taken does no harm.
         """
-        return tuple(self._placed(fault.site, fault.message) for fault in self._faults)
+        return tuple(self._error(fault.site, fault.message) for fault in self._faults)
 
     def source(self) -> str:
         """Return the generated code as Python source, for people to read."""
@@ -90,13 +91,13 @@ class Template:
             message = f"can't print {site.node} of type {error}"
         elif isinstance(error, FunctionError):
             message = f"error calling {site.call}: {error}"
-        return self._placed(site, message)
+        return self._error(site, message)
 
-    def _placed(self, site: Site, message: str) -> TemplateExecError:
+    def _error(self, site: Site, message: str) -> TemplateExecError:
         line, column = self.tree.place(site.node.pos)
-        place = f"template: {self.tree.name}:{line}:{column}"
+        position = f"template: {self.tree.name}:{line}:{column}"
         executing = f"executing {quote(site.template)} at <{site.node}>"
-        text = f"{place}: {executing}: {message}"
+        text = f"{position}: {executing}: {message}"
         return TemplateExecError(text, name=self.tree.name, line=line, column=column)
 
     def _site(self, traceback: TracebackType | None) -> Site:
@@ -112,8 +113,8 @@ class Template:
 
 
 def _column(code: CodeType, offset: int) -> int | None:
-    for place, (_line, _end, column, _end_column) in enumerate(code.co_positions()):
-        if place == offset // 2:
+    for index, (_line, _end, column, _end_column) in enumerate(code.co_positions()):
+        if index == offset // 2:
             return column
     return None
 
@@ -173,9 +174,9 @@ class _Assembly:
         )
 
     def _main(self) -> ast.stmt:
-        main = self._statements(self.unit.tree.name, Root())
-        body = self._body(main)
-        body.append(ast.Expr(value=invoke("s", main.pending_code())))
+        output = self._compiled(self.unit.tree.name, Dot(), Pending())
+        body = output.block
+        body.append(ast.Expr(value=invoke("s", output.pending_code())))
         body.append(ast.Return(value=ast.Tuple(elts=[load("S"), load("V")], ctx=ast.Load())))
         lists = [assign(name, ast.List(elts=[], ctx=ast.Load())) for name in ("S", "V")]
         appends = [
@@ -191,24 +192,22 @@ class _Assembly:
         while done < len(self.callables):
             name, function = list(self.callables.items())[done]
             done += 1
-            dot = Dynamic(code=load("dot"), fallible=False, missable=True)
-            statements = self._statements(name, dot)
-            statements.pending.moved = True
-            body = self._body(statements)
-            body.append(ast.Return(value=statements.pending_code()))
+            dot = Computed(code=load("dot"), fallible=False, missable=True)
+            output = self._compiled(name, dot, Pending(moved=True))
+            body = [*output.block, ast.Return(value=output.pending_code())]
             yield _function(function, ("dot", "s", "v", "t", "depth"), body)
 
-    def _statements(self, name: str, dot: Expr) -> Statements:
-        return Statements(self.unit, self.data, name, dot, self.callables)
-
-    def _body(self, statements: Statements) -> Stmts:
-        statements.list(self.unit.tree.templates[statements.template_name])
-        return statements.block
+    def _compiled(self, name: str, dot: Expr, pending: Pending) -> Output:
+        """Compile a template of the text; ``pending`` is the text before it."""
+        statements = Statements(self.unit, self.data, name, dot, self.callables)
+        statements.output.pending = pending
+        statements.compile(self.unit.tree.templates[name])
+        return statements.output
 
     def _reads(self) -> Stmts:
         """Return code that reads from the dot what the template needs of it."""
         reads: Stmts = []
-        if self.data.root_used:
+        if self.data.dot_used:
             reads.append(assign("root", invoke(self.unit.bind("make_root_", self._make_root), load("dot"))))
         for path, name in sorted(self.data.paths.items()):
             if len(path) > 1:

@@ -1,0 +1,226 @@
+"""Calls of functions: folded when everything is known, Python's own operators, or a call when rendering.
+
+The rules are those of text/template's evalCall.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import replace
+
+from injector.gotemplate import nodes, types
+from injector.gotemplate.arguments import Arguments
+from injector.gotemplate.builtins import BUILTINS
+from injector.gotemplate.code import (
+    Computed,
+    Constant,
+    Expr,
+    after,
+    certain,
+    invoke,
+    is_scalar,
+    key_of,
+    load,
+    method,
+    static_type,
+    walrus,
+)
+from injector.gotemplate.errors import ExecutionError
+from injector.gotemplate.functions import Function
+from injector.gotemplate.scope import Scope, last_node
+
+_SELECTING = frozenset({"and", "or", "default", "coalesce", "ternary"})
+"""Functions that return one of their arguments: of texts, a text."""
+
+
+class Calls:
+    """Compiles calls of functions."""
+
+    def __init__(self, scope: Scope, arguments: Arguments) -> None:
+        self._scope = scope
+        self._unit = scope.unit
+        self._arguments = arguments
+
+    def call(
+        self,
+        identifier: nodes.Identifier,
+        node: nodes.Command | nodes.Identifier,
+        args: Sequence[nodes.Operand],
+        final: Expr | None,
+    ) -> Expr:
+        """Call a function: at once if it is pure and everything it is given is known."""
+        name = identifier.name
+        builtin = name not in self._scope.data.functions
+        function = BUILTINS[name] if builtin else self._scope.data.functions[name]
+        message = _wrong_count(name, function, len(args), len(args) + (final is not None))
+        if message:
+            return self._scope.after_effects(final, self._scope.failing(message, identifier))
+        if builtin and name in {"and", "or"}:
+            return self._logical(name, args, final)
+        given = [self._arguments.argument(function.param(index), arg) for index, arg in enumerate(args)]
+        piped = None
+        if final is not None:
+            where = last_node(args[-1]) if args else identifier
+            piped = self._arguments.validated(final, function.param(len(args)), where)
+            given.append(piped)
+        if builtin and name == "len":
+            given = [self._scope.strict(arg) for arg in given]
+        if builtin and name == "call":
+            given = [Constant(value=str(args[0]) if args else None), *given]
+        if function.pure and all(isinstance(arg, Constant) for arg in given):
+            folded = self._fold(name, function, given, node)
+            if folded is not None:
+                return folded
+        return self._call_at_run_time(name, function, given, piped, node, builtin=builtin)
+
+    def _fold(self, name: str, function: Function, given: Sequence[Expr], node: nodes.Node) -> Expr | None:
+        try:
+            value = function.call(*[arg.value for arg in given if isinstance(arg, Constant)])
+        except ExecutionError as error:
+            return self._scope.failing(f"error calling {name}: {error}", node)
+        if self._scope.data.mutating and not is_scalar(value):
+            return None
+        return Constant(value=value, interface=certain(function.result) is None)
+
+    def _call_at_run_time(
+        self,
+        name: str,
+        function: Function,
+        given: Sequence[Expr],
+        piped: Expr | None,
+        node: nodes.Node,
+        *,
+        builtin: bool,
+    ) -> Expr:
+        effect = None
+        if piped is not None and any(_may_fail(arg) for arg in given[:-1]):
+            effect, kept = self._scope.computed_first(piped)
+            given = [*given[:-1], kept]
+        result = self._inlined(name, given) if builtin else None
+        if result is None:
+            key = self._call_key(name, function, given)
+            result = self._again(key) or self._called(name, function, given, node, key)
+        return result if effect is None else replace(result, code=after(effect, result.code), fallible=True)
+
+    def _called(
+        self, name: str, function: Function, given: Sequence[Expr], node: nodes.Node, key: Hashable
+    ) -> Computed:
+        codes = [self._scope.load(arg) for arg in given]
+        if function.needs_dot:
+            codes.insert(0, self._scope.load(self._scope.bindings[0].expr))
+        call = invoke(self._unit.bind(f"f_{name}_", function.call), *codes)
+        known = certain(function.result)
+        result = Computed(
+            code=self._scope.positioned(call, node, name),
+            type=known,
+            interface=known is None,
+            nilable=known is None,
+            text=function.text or self._stays_text(name, function, given),
+            key=key,
+        )
+        if key is None:
+            return result
+        kept = self._unit.fresh("c_")
+        self._unit.kept[kept] = 0
+        self._scope.available[key] = replace(result, code=load(kept), fallible=False)
+        return replace(result, code=walrus(kept, result.code))
+
+    def _call_key(self, name: str, function: Function, given: Sequence[Expr]) -> Hashable:
+        """Return what makes two calls the same call, None if they may differ."""
+        keys = tuple(key_of(arg) for arg in given)
+        return None if None in keys or not function.pure or self._scope.data.mutating else (name, keys)
+
+    def _again(self, key: Hashable) -> Computed | None:
+        """Return the value of the same call if it has certainly been computed before."""
+        earlier = self._scope.available.get(key)
+        if earlier is not None and isinstance(earlier.code, ast.Name):
+            self._unit.kept[earlier.code.id] += 1
+            return replace(earlier, code=load(earlier.code.id))
+        return earlier
+
+    def _stays_text(self, name: str, function: Function, given: Sequence[Expr]) -> bool:
+        keeps = function.result.kind in {"string", "slice"} or name in _SELECTING
+        computed = [arg for arg in given if not isinstance(arg, Constant)]
+        return keeps and bool(computed) and _are_texts(computed)
+
+    def _inlined(self, name: str, given: Sequence[Expr]) -> Computed | None:
+        """Return Python's own operators where the types make them mean the same."""
+        fallible = any(_may_fail(arg) for arg in given)
+        if name == "not":
+            code: ast.expr = ast.UnaryOp(op=ast.Not(), operand=self._scope.load(given[0]))
+            return Computed(code=code, type=types.BOOL, fallible=fallible)
+        if len(given) != 2:
+            return None
+        first, second = static_type(given[0]), static_type(given[1])
+        if name in {"eq", "ne"} and first is second and first in (types.STRING, types.BOOL):
+            operator = ast.Eq() if name == "eq" else ast.NotEq()
+            code = ast.Compare(
+                left=self._scope.load(given[0]), ops=[operator], comparators=[self._scope.load(given[1])]
+            )
+            return Computed(code=code, type=types.BOOL, fallible=fallible)
+        is_lookup = first is not None and types.identical(first, types.MAP_STRING) and second is types.STRING
+        if name == "index" and is_lookup:
+            code = method(
+                self._scope.load(given[0]), "get", self._scope.load(given[1]), ast.Constant(value="")
+            )
+            key = self._call_key(name, BUILTINS[name], given)
+            return Computed(code=code, type=types.STRING, fallible=fallible, key=key)
+        return None
+
+    def _logical(self, name: str, args: Sequence[nodes.Operand], final: Expr | None) -> Expr:
+        """``and``, ``or``: the first argument that decides, else the last one."""
+        effect, final = self._scope.computed_first(final) if args else (None, final)
+        operands: list[Expr] = []
+        last = len(args) - (final is None)
+        available = self._scope.available
+        for index in range(last + 1):
+            self._scope.available = dict(available) if operands else available
+            operand = self._arguments.argument(types.VALUE, args[index]) if index < len(args) else final
+            assert operand is not None  # noqa: S101 - final is there when there is one operand more
+            if isinstance(operand, Constant) and bool(operand.value) == (name == "or"):
+                operands.append(operand)
+                break
+            if not isinstance(operand, Constant) or index == last:
+                operands.append(operand)
+        self._scope.available = available
+        result = operands[0] if len(operands) == 1 else self._boolean(name, operands)
+        if effect is None:
+            return result
+        return Computed(
+            code=after(effect, self._scope.load(result)), missable=True, nilable=True, interface=True
+        )
+
+    def _boolean(self, name: str, operands: Sequence[Expr]) -> Computed:
+        operator = ast.And() if name == "and" else ast.Or()
+        kinds = {static_type(operand) for operand in operands}
+        return Computed(
+            code=ast.BoolOp(op=operator, values=[self._scope.load(operand) for operand in operands]),
+            type=kinds.pop() if len(kinds) == 1 else None,
+            interface=True,
+            text=_are_texts(operand for operand in operands if not isinstance(operand, Constant)),
+            fallible=any(_may_fail(operand) for operand in operands),
+            missable=True,
+            nilable=True,
+            unwrapped=True,
+        )
+
+
+def _are_texts(values: Iterable[Expr]) -> bool:
+    return all(isinstance(value, Computed) and value.text for value in values)
+
+
+def _may_fail(expr: Expr) -> bool:
+    return isinstance(expr, Computed) and expr.fallible
+
+
+def _wrong_count(name: str, function: Function, written: int, given: int) -> str:
+    """Return what is wrong with the number of arguments, "" when nothing is."""
+    if function.variadic:
+        fixed = len(function.params) - 1
+        return (
+            f"wrong number of args for {name}: want at least {fixed} got {written}" if given < fixed else ""
+        )
+    if given != len(function.params):
+        return f"wrong number of args for {name}: want {len(function.params)} got {given}"
+    return ""

@@ -1,0 +1,227 @@
+"""Fields and methods of values: ``.A.B``, taken at once where the type is known, else when rendering.
+
+The rules are those of text/template's evalFieldChain and evalField.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+
+from injector.gotemplate import nodes, runtime, types
+from injector.gotemplate.arguments import Arguments
+from injector.gotemplate.code import (
+    Computed,
+    Constant,
+    Dot,
+    Expr,
+    after,
+    certain,
+    invoke,
+    key_of,
+    load,
+    method,
+    static_type,
+)
+from injector.gotemplate.errors import ExecutionError
+from injector.gotemplate.scope import Scope
+from injector.gotemplate.types import Method, StructType, Type
+from injector.gotemplate.values import MISSING
+
+
+class Fields:
+    """Compiles chains of fields, of which the last may be a method with arguments."""
+
+    def __init__(self, scope: Scope, arguments: Arguments) -> None:
+        self._scope = scope
+        self._arguments = arguments
+
+    def chain(
+        self,
+        receiver: Expr,
+        names: Sequence[str],
+        node: nodes.Node,
+        args: Sequence[nodes.Operand],
+        final: Expr | None,
+    ) -> Expr:
+        """Evaluate fields one after the other; the last may be a method that takes arguments."""
+        *path, last = names
+        for index, name in enumerate(path):
+            step = self._field(receiver, name, node)
+            if step is None:
+                rest = path[index:] if args or final is not None else names[index:]
+                receiver = self._fields_at_run_time(receiver, rest, node)
+                break
+            receiver = step
+        else:
+            if not args and final is None:
+                step = self._field(receiver, last, node)
+                return step if step is not None else self._fields_at_run_time(receiver, (last,), node)
+        if not args and final is None:
+            return receiver
+        return self._with_arguments(receiver, last, node, args, final)
+
+    def _field(  # noqa: PLR0911 - one case a kind of receiver
+        self, receiver: Expr, name: str, node: nodes.Node
+    ) -> Expr | None:
+        """Take a field now if its value or at least its type is known; None leaves it to run time."""
+        if isinstance(receiver, Dot):
+            return self._dot_field(name, node)
+        if isinstance(receiver, Constant):
+            return self._constant_field(receiver, name, node)
+        if receiver.type is None:
+            return None
+        found = receiver.type.methods.get(name)
+        if found is not None:
+            return self._method(receiver, found, name, node)
+        if isinstance(receiver.type, StructType):
+            return self._struct_field(receiver, receiver.type, name, node)
+        if receiver.type.kind == "pointer" and isinstance(receiver.type.elem, StructType):
+            return self._pointed_field(receiver, receiver.type.elem, name, node)
+        if receiver.type.kind == "map" and types.identical(receiver.type, types.MAP_STRING):
+            code = method(
+                self._scope.load(receiver),
+                "get",
+                ast.Constant(value=name),
+                self._scope.unit.constant(MISSING),
+            )
+            return Computed(code=code, missable=True, fallible=receiver.fallible)
+        return None
+
+    def _dot_field(self, name: str, node: nodes.Node) -> Expr:
+        if name in self._scope.data.known:
+            declared = (
+                self._scope.data.dot_type.field_type(name)
+                if self._scope.data.dot_type is not None
+                else types.ANY
+            )
+            interface = declared is None or certain(declared) is None
+            return Constant(value=self._scope.data.known[name], interface=interface)
+        if self._scope.data.dot_type is None:
+            return Computed(
+                code=load(""), interface=True, fallible=False, missable=True, nilable=True, path=(name,)
+            )
+        declared = self._scope.data.dot_type.field_type(name)
+        if declared is None:
+            shown = types.pointer_to(self._scope.data.dot_type)
+            return self._scope.failing(f"can't evaluate field {name} in type {shown}", node)
+        return self._typed_path((name,), declared)
+
+    def _typed_path(self, path: tuple[str, ...], declared: Type) -> Computed:
+        known = certain(declared)
+        return Computed(
+            code=load(""),
+            type=known,
+            interface=known is None,
+            fallible=False,
+            nilable=known is None,
+            path=path,
+        )
+
+    def _constant_field(self, receiver: Constant, name: str, node: nodes.Node) -> Expr:
+        try:
+            value, declared = runtime.field(
+                receiver.value, name, types.ANY if receiver.interface is True else None, ()
+            )
+        except ExecutionError as error:
+            return self._scope.failing(str(error), node)
+        return Constant(value=value, interface=declared is not None and certain(declared) is None)
+
+    def _struct_field(self, receiver: Computed, declared: StructType, name: str, node: nodes.Node) -> Expr:
+        target = declared.field_type(name)
+        if target is None:
+            failing = self._scope.failing(f"can't evaluate field {name} in type {declared}", node)
+            return self._scope.after_effects(receiver, failing)
+        if receiver.path is not None:
+            return self._typed_path((*receiver.path, name), target)
+        code = method(self._scope.load(receiver), "get", ast.Constant(value=name))
+        known = certain(target)
+        return Computed(
+            code=code,
+            type=known,
+            interface=known is None,
+            fallible=receiver.fallible,
+            nilable=known is None,
+        )
+
+    def _pointed_field(
+        self, receiver: Computed, declared: StructType, name: str, node: nodes.Node
+    ) -> Expr | None:
+        """Take a field through a pointer, which may be nil."""
+        target = declared.field_type(name)
+        if target is None:
+            return None
+        code = invoke("through", self._scope.load(receiver), ast.Constant(value=name))
+        known = certain(target)
+        key = key_of(receiver)
+        return Computed(
+            code=self._scope.positioned(code, node),
+            type=known,
+            interface=known is None,
+            nilable=known is None,
+            key=None if key is None else ("field", key, name),
+        )
+
+    def _method(self, receiver: Computed, found: Method, name: str, node: nodes.Node) -> Expr:
+        if found.params:
+            message = f"wrong number of args for {name}: want {len(found.params)} got 0"
+            return self._scope.after_effects(receiver, self._scope.failing(message, node))
+        code = invoke(self._scope.unit.bind("m_", found.call), self._scope.load(receiver))
+        known = certain(found.result)
+        return Computed(
+            code=self._scope.positioned(code, node, name),
+            type=known,
+            interface=known is None,
+            nilable=known is None,
+        )
+
+    def _fields_at_run_time(self, receiver: Expr, names: Sequence[str], node: nodes.Node) -> Computed:
+        strict = self._scope.strict(receiver)
+        code = invoke(
+            "fields",
+            self._scope.load(strict),
+            ast.Tuple(elts=[ast.Constant(value=name) for name in names], ctx=ast.Load()),
+            self._origin(strict),
+        )
+        return Computed(code=self._scope.positioned(code, node), interface=True, missable=True, nilable=True)
+
+    def _origin(self, receiver: Expr) -> ast.expr:
+        """Return code that tells whether a value was found in an interface{}."""
+        if isinstance(receiver, Computed) and isinstance(receiver.interface, str):
+            self._scope.unit.kept[receiver.interface] += 1
+            return load(receiver.interface)
+        return ast.Constant(value=not isinstance(receiver, Dot) and receiver.interface)
+
+    def _with_arguments(
+        self,
+        receiver: Expr,
+        name: str,
+        node: nodes.Node,
+        args: Sequence[nodes.Operand],
+        final: Expr | None,
+    ) -> Expr:
+        strict = self._scope.strict(receiver)
+        found = self._method_of(strict, name)
+        params = found.params if found is not None else ()
+        effect, final = self._scope.computed_first(final)
+        given = [
+            self._arguments.argument(params[index] if index < len(params) else types.ANY, arg)
+            for index, arg in enumerate(args)
+        ]
+        if final is not None:
+            given.append(final)
+        codes = [self._scope.load(self._scope.strict(arg)) for arg in given]
+        code = invoke(
+            "field_or_method",
+            self._scope.load(strict),
+            ast.Constant(value=name),
+            self._origin(strict),
+            *codes,
+        )
+        call = self._scope.positioned(code, node, name)
+        whole = call if effect is None else after(effect, call)
+        return Computed(code=whole, interface=True, missable=True, nilable=True)
+
+    def _method_of(self, receiver: Expr, name: str) -> Method | None:
+        declared = static_type(receiver)
+        return declared.methods.get(name) if declared is not None else None
