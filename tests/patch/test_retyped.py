@@ -119,3 +119,12 @@ def test_what_does_not_fit_is_said_when_it_is_read_where_it_stands() -> None:
     typed = normalise({}, POD)
     with pytest.raises(TypedError, match=r"spec\.containers\.image"):
         normalise_merged(strategic_merge(typed, overlay), typed, POD, known=known)
+
+
+def test_what_is_read_of_a_part_is_part_of_what_is_read_of_the_whole() -> None:
+    items: list[object] = [{}]  # is read as {"name": ""}
+    value = {"spec": {"volumes": items}}
+    found = readings(value, {id(value["spec"])}, POD)
+    volumes = found[id(value["spec"])]["volumes"]  # type: ignore[index, call-overload]
+    assert volumes is found[id(items)]
+    assert volumes[0] is found[id(items[0])]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,12 +14,14 @@ import pytest
 
 from injector.budget import ReviewLimits
 from injector.errors import ConfigError, DeadlineError
+from injector.injection.caches import SMALLEST
 from injector.injection.injector import Injector
 from injector.json_types import JSONObject
 from injector.patch import apply
 from injector.service.companions import Parts
 from injector.service.generation import Texts
 from injector.service.injecting import InjectorReviewer, load_injector
+from injector.service.metrics import CACHES
 from injector.templates import built_in
 from tests.service.kit import Answer, Start, a_review
 
@@ -131,6 +134,24 @@ async def start_with(start: Start, config: str, values: str) -> Any:
     state = service.service.metrics.reload("configuration")
     await service.until(lambda: state.succeeded == 2)
     return service
+
+
+async def test_metrics_tell_what_each_cache_takes(start: Start) -> None:
+    service = await start(load=load_injector, inject_config=None, inject_values=None, cache_bytes=SMALLEST)
+    for _ in range(3):
+        assert (await service.post(a_review())).status == 200
+    text = (await service.get("/metrics")).body.decode()
+    found = {
+        (kind, cache): float(value)
+        for kind, cache, value in re.findall(
+            r'^sidecar_injector_cache_(\w+){cache="(\w+)"} (\S+)$', text, re.MULTILINE
+        )
+    }
+    assert {cache for _, cache in found} == set(CACHES)
+    assert found["entries", "skeletons"] >= 1
+    assert 0 < found["bytes", "skeletons"] < SMALLEST
+    assert found["bytes", "texts"] > 0
+    assert found["evictions_total", "skeletons"] == 0
 
 
 @dataclass

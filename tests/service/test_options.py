@@ -19,6 +19,7 @@ def test_the_defaults_are_these() -> None:
     assert limits.in_flight_bytes is None
     assert limits.keepalive_seconds >= 120
     assert max(limits.handshake_seconds, limits.head_seconds, limits.body_seconds) <= 10
+    assert options.cache_bytes == 32 << 20
     assert options.drain == Drain(minimum=10, quiet=3, maximum=60, in_flight=10)
 
 
@@ -32,6 +33,7 @@ FAULTS = {
     "quiet must not be negative": {"drain": Drain(quiet=-1)},
     "in_flight_bytes must not be negative": {"limits": Limits(in_flight_bytes=-1)},
     "trusted peer '10.0.0.0/33' is not an IP address": {"trusted_peers": ("10.0.0.1", "10.0.0.0/33")},
+    "caches' memory must be at least 8388608 bytes": {"cache_bytes": 1 << 20},
     "connections must not be negative": {"limits": Limits(connections=-1)},
 }
 

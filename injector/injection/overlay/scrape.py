@@ -48,8 +48,6 @@ Said: TypeAlias = Mapping[str, Sequence[str]]
 
 _NAMES: Final = frozenset({SCRAPE, PATH, PORT, TARGETS, SECURE_PORT})
 _MEANT: Final = {sanitised(name): name for name in _NAMES}
-
-
 _LENGTHS: Final = frozenset(map(len, _NAMES))
 """What they have once they are sanitised, which changes no length: most annotations have another one."""
 
