@@ -185,7 +185,7 @@ def key_of(expr: Expr) -> Hashable:
     return None
 
 
-def derived_key(how: str, expr: Expr) -> Hashable:
+def derived_key(how: Hashable, expr: Expr) -> Hashable:
     """Return the key of a value that is made from another one."""
     key = key_of(expr)
     return None if key is None else (how, key)
@@ -201,6 +201,29 @@ class DropUnused(ast.NodeTransformer):
         """Replace ``(c_1 := f(x))`` by ``f(x)``."""
         self.generic_visit(node)
         return node.value if self.kept.get(node.target.id) == 0 else node
+
+
+def of_type(
+    declared: Type,
+    code: ast.expr,
+    *,
+    fallible: bool = True,
+    text: bool = False,
+    path: tuple[str, ...] | None = None,
+    key: Hashable = None,
+) -> Computed:
+    """Return a computed value of a declared type: nil and in an interface{} only where the type is one."""
+    known = certain(declared)
+    return Computed(
+        code=code,
+        type=known,
+        interface=known is None,
+        nilable=known is None,
+        fallible=fallible,
+        text=text,
+        path=path,
+        key=key,
+    )
 
 
 def static_type(expr: Expr) -> Type | None:
