@@ -47,7 +47,10 @@ class Actions:
             self._output.hole(code)
 
     def _quoted(self, node: nodes.Action) -> bool:
-        """Print ``x | quote`` with its quotes as text; return False when the action is something else."""
+        """Print ``x | quote`` with its quotes as text; return False when the action is something else.
+
+        The texts are read as YAML without the values, and then show that this one stands in a quoted scalar.
+        """
         pipe = node.pipe
         while len(pipe.commands) == 1 and isinstance(inner := pipe.commands[0].args[0], nodes.Pipe):
             if inner.declarations or len(pipe.commands[0].args) > 1:
@@ -65,6 +68,7 @@ class Actions:
         if value is None:
             value = self._expressions.arguments.argument(function.param(0), last.args[1])
         if isinstance(value, Constant):
+            # It is compiled again, to be folded with its quotes: variables must not be declared twice.
             del self._scope.bindings[size:]
             return False
         self._print_quoted(value, function.quotes)

@@ -23,6 +23,7 @@ from injector.gotemplate.code import (
     key_of,
     load,
     method,
+    of_type,
     static_type,
     walrus,
 )
@@ -110,12 +111,9 @@ class Calls:
         if function.needs_dot:
             codes.insert(0, self._scope.load(self._scope.bindings[0].expr))
         call = invoke(self._unit.bind(f"f_{name}_", function.call), *codes)
-        known = certain(function.result)
-        result = Computed(
-            code=self._scope.positioned(call, node, name),
-            type=known,
-            interface=known is None,
-            nilable=known is None,
+        result = of_type(
+            function.result,
+            self._scope.positioned(call, node, name),
             text=function.text or self._stays_text(name, function, given),
             key=key,
         )

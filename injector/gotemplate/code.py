@@ -1,7 +1,8 @@
-"""Building blocks of compiled templates: expressions by binding time, constants, places. Knows no syntax.
+"""Building blocks of compiled templates: values by when they are known, and the code that computes them.
 
-A place in the template is written into the column numbers of the generated code, and the line into its
-line numbers: an exception's traceback then tells where it happened, at no cost while nothing fails.
+Every expression that may raise has the index of its site in ``Unit.sites`` as its column number, and the
+line in the template as its line number. Python keeps both beside its bytecode (``co_positions``), where a
+traceback finds them: a position costs nothing while nothing fails, unlike a ``try`` or a variable for it.
 """
 
 from __future__ import annotations
@@ -53,12 +54,31 @@ class Constant:
 class Computed:
     """A value that the generated code computes.
 
-    ``type``: its Go type where that is certain, else None. ``text``: it is template text, made by a
-    serialiser. ``interface``: it was found in an interface{}, or, as a name, the container that it is an
-    element of. ``fallible``: computing it may raise. ``missable``, ``nilable``: it may be MISSING, None.
-    ``unwrapped``: it came out of a pipeline, so None stands for MISSING. ``path``: the struct fields that
-    lead to it from the root. ``key``: equal for two expressions that always have the same value, None if
-    that is not known.
+    What is known of it, each with a template that sets it (``.Values`` not being known at load):
+
+    =========  ================================================  =========================================
+    flag       meaning                                           set by
+    =========  ================================================  =========================================
+    type       its Go type, where that is certain                ``{{ .ObjectMeta.Name }}``: string
+    interface  True: it is in an interface{}, which is the type  ``{{ print .Values.a }}``: the argument
+               that messages show
+               a name: the Python variable with the container    ``{{ range .Values.a }}{{ .b }}{{ end }}``:
+               that it is an element of, which decides that      the dot inside
+    text       a serialiser made it: it is printed as text of    ``{{ toYaml .Values.a }}``
+               the template, not as a value between texts
+    fallible   computing it may raise                            ``{{ .Values.a.b }}``, if ``a`` is a number
+    missable   it may be MISSING, which prints "<no value>"      ``{{ .ObjectMeta.Labels.app }}``
+    nilable    it may be None: Go's nil                          ``{{ .Values.a }}``, if it is JSON's null
+    unwrapped  it came out of a pipeline, which takes values     ``{{ (.Values.a).b }}``: what is in
+               out of an interface{}: a nil in one becomes no    parentheses
+               value, so None stands for MISSING
+    path       the fields that lead to it from the data; they    ``{{ .ObjectMeta.Name }}``:
+               are read once, before the template starts         ("ObjectMeta", "Name")
+    key        equal for expressions that always have the same   ``{{ toYaml .Spec }}{{ toYaml .Spec }}``:
+               value; None where that is not known               one call
+    =========  ================================================  =========================================
+
+    ``code`` computes it, unless there is a ``path``: Scope.load makes the code of a value.
     """
 
     code: ast.expr
@@ -75,7 +95,7 @@ class Computed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dot:
-    """The data of the execution: some of its fields are known, the others are not."""
+    """The data that a rendering starts with: some of its fields are known at load, the others are not."""
 
 
 Expr: TypeAlias = Constant | Computed | Dot
@@ -100,7 +120,12 @@ class Fault:
 
 @dataclass(slots=True)
 class Unit:
-    """Everything that the functions generated for one text share."""
+    """Everything that the functions generated for one text share.
+
+    ``constants`` are the objects that the code uses, by their names in it. ``size`` counts statements,
+    ``serial`` names. ``kept`` has the variables that DropUnused may take away, with how often they are read.
+    ``assigned`` keeps the answers of variables.assigned.
+    """
 
     tree: Tree
     sites: list[Site] = field(default_factory=list)
@@ -112,7 +137,13 @@ class Unit:
     assigned: dict[int, frozenset[str]] = field(default_factory=dict)
 
     def fresh(self, prefix: str) -> str:
-        """Return a name that the generated code does not use yet."""
+        """Return a name that the generated code does not use yet.
+
+        Prefixes tell what it is for: h_ a field of the data, k_ a constant, f_ a function, m_ a method,
+        t_ a type, v_ a variable of the template, d_ a dot, c_ the result of a call, p_ a piped value,
+        q_ a value to quote, e_ an element of a loop, i_ its index or key, r_ what a loop goes over,
+        y_ the container of that.
+        """
         self.serial += 1
         return f"{prefix}{self.serial}"
 
@@ -132,7 +163,10 @@ class Unit:
         return load(self.bind("k_", value))
 
     def positioned(self, code: ast.expr, node: Node, template: str, call: str = "") -> ast.expr:
-        """Return code that has its position in the template: a failure in it is reported there."""
+        """Return code that has its position in the template: a failure in it is reported there.
+
+        Its column is the index of the site, not a column of the template: a site says more than a position.
+        """
         line, _ = self.tree.place(node.pos)
         code.lineno = code.end_lineno = line
         code.col_offset = len(self.sites)
@@ -164,14 +198,21 @@ def method(receiver: ast.expr, name: str, *args: ast.expr) -> ast.Call:
 
 
 def after(first: ast.expr, second: ast.expr) -> ast.expr:
-    """Return code that computes two expressions in this order and is worth the second."""
+    """Return code that computes two expressions in this order and is worth the second.
+
+    It is ``(first, second)[1]``. The order is Go's: it decides which of two errors is met.
+    """
     return ast.Subscript(
         value=ast.Tuple(elts=[first, second], ctx=ast.Load()), slice=ast.Constant(value=1), ctx=ast.Load()
     )
 
 
 def walrus(name: str, value: ast.expr) -> ast.expr:
-    """Return code that keeps a value while computing it."""
+    """Return code that keeps a value while computing it.
+
+    A statement before the whole expression would compute it too early: before the operands on its left, or
+    where ``and`` and ``or`` do not come to it.
+    """
     return ast.NamedExpr(target=ast.Name(id=name, ctx=ast.Store()), value=value)
 
 
@@ -185,14 +226,18 @@ def key_of(expr: Expr) -> Hashable:
     return None
 
 
-def derived_key(how: str, expr: Expr) -> Hashable:
+def derived_key(how: Hashable, expr: Expr) -> Hashable:
     """Return the key of a value that is made from another one."""
     key = key_of(expr)
     return None if key is None else (how, key)
 
 
 class DropUnused(ast.NodeTransformer):
-    """Computes a value without keeping it where nothing asks for it again."""
+    """Computes a value without keeping it where nothing asks for it again.
+
+    Whether a call comes again is not known when its code is made: every result is put into a variable then,
+    and the variables that were never read are taken out of the finished module.
+    """
 
     def __init__(self, kept: dict[str, int]) -> None:
         self.kept = kept
@@ -201,6 +246,29 @@ class DropUnused(ast.NodeTransformer):
         """Replace ``(c_1 := f(x))`` by ``f(x)``."""
         self.generic_visit(node)
         return node.value if self.kept.get(node.target.id) == 0 else node
+
+
+def of_type(
+    declared: Type,
+    code: ast.expr,
+    *,
+    fallible: bool = True,
+    text: bool = False,
+    path: tuple[str, ...] | None = None,
+    key: Hashable = None,
+) -> Computed:
+    """Return a computed value of a declared type: nil and in an interface{} only where the type is one."""
+    known = certain(declared)
+    return Computed(
+        code=code,
+        type=known,
+        interface=known is None,
+        nilable=known is None,
+        fallible=fallible,
+        text=text,
+        path=path,
+        key=key,
+    )
 
 
 def static_type(expr: Expr) -> Type | None:

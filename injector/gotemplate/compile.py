@@ -1,7 +1,43 @@
-"""A template and what is known at load, to a function that renders. Knows no pods and no files.
+r"""Compile a template, and what is known when it is loaded, to a Python function that renders it.
 
 compile_template reads: parse → compile the text's statements → compile the templates that stay functions →
-assemble one Python module → run it once.
+assemble one Python module → run it once. With ``Values`` known, this template::
+
+    image: {{ .Values.hub }}/proxy
+    name: {{ .ObjectMeta.Name | quote }}
+    {{- if isset .ObjectMeta.Labels "app" }}
+    app: {{ index .ObjectMeta.Labels "app" }}
+    {{- end }}
+    args:
+    {{- range .Values.args }}
+    - {{ . }}
+    {{- end }}
+
+becomes (``s`` appends to S, the texts, and ``v`` to V, the values)::
+
+    h_1 = dot.get('ObjectMeta', k_6)
+    h_3 = h_1.get('Labels')
+    h_2 = h_1.get('Name')
+    s('image: r.example/proxy\nname: "')
+    v(quoted(h_2))
+    if f_isset_4(h_3, 'app'):
+        s('"\napp: ')
+        v(h_3.get('app', ''))
+        t = ''
+    else:
+        t = '"'
+    s(t + '\nargs:\n- a\n- b\n')
+    return (S, V)
+
+docs/architecture.md follows another one to the YAML. The compiler's parts, each importing those before it::
+
+    code         values by when they are known, and the code that computes them
+    scope        what is in sight at a point of the template
+    literals     arguments   calls   fields     the parts of expressions
+    expressions  pipelines, commands, operands
+    output       texts and values in turn, also where branches meet
+    variables    actions   branches   loops     the parts of statements
+    statements   a body, and templates that it includes
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
+from dataclasses import replace
 
 from injector.gotemplate import nodes, runtime, types
 from injector.gotemplate.arguments import Arguments
@@ -17,10 +18,11 @@ from injector.gotemplate.code import (
     Expr,
     after,
     certain,
+    derived_key,
     invoke,
-    key_of,
     load,
     method,
+    of_type,
     static_type,
 )
 from injector.gotemplate.errors import ExecutionError
@@ -89,34 +91,21 @@ class Fields:
         return None
 
     def _dot_field(self, name: str, node: nodes.Node) -> Expr:
-        if name in self._scope.data.known:
-            declared = (
-                self._scope.data.dot_type.field_type(name)
-                if self._scope.data.dot_type is not None
-                else types.ANY
-            )
+        data = self._scope.data
+        declared = data.dot_type.field_type(name) if data.dot_type is not None else types.ANY
+        if name in data.known:
             interface = declared is None or certain(declared) is None
-            return Constant(value=self._scope.data.known[name], interface=interface)
-        if self._scope.data.dot_type is None:
-            return Computed(
-                code=load(""), interface=True, fallible=False, missable=True, nilable=True, path=(name,)
-            )
-        declared = self._scope.data.dot_type.field_type(name)
+            return Constant(value=data.known[name], interface=interface)
+        if data.dot_type is None:
+            return replace(self._from_dot((name,), types.ANY), missable=True)
         if declared is None:
-            shown = types.pointer_to(self._scope.data.dot_type)
+            shown = types.pointer_to(data.dot_type)
             return self._scope.failing(f"can't evaluate field {name} in type {shown}", node)
-        return self._typed_path((name,), declared)
+        return self._from_dot((name,), declared)
 
-    def _typed_path(self, path: tuple[str, ...], declared: Type) -> Computed:
-        known = certain(declared)
-        return Computed(
-            code=load(""),
-            type=known,
-            interface=known is None,
-            fallible=False,
-            nilable=known is None,
-            path=path,
-        )
+    def _from_dot(self, path: tuple[str, ...], declared: Type) -> Computed:
+        # The path stands for the code: which fields are read, and from what, is known when all is compiled.
+        return of_type(declared, load(""), fallible=False, path=path)
 
     def _constant_field(self, receiver: Constant, name: str, node: nodes.Node) -> Expr:
         try:
@@ -133,16 +122,9 @@ class Fields:
             failing = self._scope.failing(f"can't evaluate field {name} in type {declared}", node)
             return self._scope.after_effects(receiver, failing)
         if receiver.path is not None:
-            return self._typed_path((*receiver.path, name), target)
+            return self._from_dot((*receiver.path, name), target)
         code = method(self._scope.load(receiver), "get", ast.Constant(value=name))
-        known = certain(target)
-        return Computed(
-            code=code,
-            type=known,
-            interface=known is None,
-            fallible=receiver.fallible,
-            nilable=known is None,
-        )
+        return of_type(target, code, fallible=receiver.fallible)
 
     def _pointed_field(
         self, receiver: Computed, declared: StructType, name: str, node: nodes.Node
@@ -152,28 +134,15 @@ class Fields:
         if target is None:
             return None
         code = invoke("through", self._scope.load(receiver), ast.Constant(value=name))
-        known = certain(target)
-        key = key_of(receiver)
-        return Computed(
-            code=self._scope.positioned(code, node),
-            type=known,
-            interface=known is None,
-            nilable=known is None,
-            key=None if key is None else ("field", key, name),
-        )
+        key = derived_key(("field", name), receiver)
+        return of_type(target, self._scope.positioned(code, node), key=key)
 
     def _method(self, receiver: Computed, found: Method, name: str, node: nodes.Node) -> Expr:
         if found.params:
             message = f"wrong number of args for {name}: want {len(found.params)} got 0"
             return self._scope.after_effects(receiver, self._scope.failing(message, node))
         code = invoke(self._scope.unit.bind("m_", found.call), self._scope.load(receiver))
-        known = certain(found.result)
-        return Computed(
-            code=self._scope.positioned(code, node, name),
-            type=known,
-            interface=known is None,
-            nilable=known is None,
-        )
+        return of_type(found.result, self._scope.positioned(code, node, name))
 
     def _fields_at_run_time(self, receiver: Expr, names: Sequence[str], node: nodes.Node) -> Computed:
         strict = self._scope.strict(receiver)

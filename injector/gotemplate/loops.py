@@ -88,7 +88,7 @@ class Loops:
                 self._iteration(node, Constant(value=key), Constant(value=element, interface=interface))
         else:
             container = self._unit.bind("k_", value)
-            self._unit.kept[container] = 1
+            self._unit.kept[container] = 1  # a constant, which is there whether it is read or not
             loop = Loop(
                 node=node,
                 items=load(self._unit.bind("k_", items)),
@@ -104,7 +104,7 @@ class Loops:
     def _range_computed(self, node: nodes.Range, value: Expr) -> None:
         in_pairs = len(node.pipe.declarations) == 2
         if in_pairs and not node.pipe.is_assignment and not uses(node.pipe.declarations[0].name, node.body):
-            in_pairs = self._is_number(value)  # which two variables cannot take
+            in_pairs = self._may_be_number(value)  # two variables for a number are an error
         container = self._unit.fresh("y_")
         self._unit.kept[container] = 0
         items = invoke("pairs" if in_pairs else "elements", walrus(container, self._scope.load(value)))
@@ -117,7 +117,7 @@ class Loops:
         )
         self._loop(loop, always=node.otherwise is None)
 
-    def _is_number(self, value: Expr) -> bool:
+    def _may_be_number(self, value: Expr) -> bool:
         declared = static_type(value)
         return declared is None or declared.kind not in {"slice", "map"}
 

@@ -117,6 +117,7 @@ class Scope:
 
     def strict(self, expr: Expr) -> Expr:
         """Return an expression in which None and MISSING are told apart."""
+        # Only here, where it matters: most values are printed or tested, and both print and test alike.
         if isinstance(expr, Computed) and expr.unwrapped and expr.nilable:
             code = invoke("unwrap", self.load(expr))
             key = derived_key("unwrapped", expr)
@@ -150,7 +151,10 @@ class Scope:
         return replace(result, code=after(self.load(before), result.code))
 
     def computed_first(self, value: _AnyExpr) -> tuple[ast.expr | None, _AnyExpr]:
-        """Return code that computes a piped value before what it is piped into, and the value kept."""
+        """Return code that computes a piped value before what it is piped into, and the value kept.
+
+        It is the last argument of a call, which Python would compute last; Go has computed it first.
+        """
         if not isinstance(value, Computed) or not value.fallible:
             return None, value
         kept = self.unit.fresh("p_")

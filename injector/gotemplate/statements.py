@@ -1,4 +1,4 @@
-"""The statements of a template to Python statements, by the parts of the compiler for each kind."""
+"""The statements of a template to Python statements: a part for each kind, and ``template``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from injector.gotemplate.values import MISSING
 from injector.gotemplate.variables import Variables
 
 IF_DEPTH = 60
-"""Inlining stops there: Python's compiler recurses."""
+"""Blocks inside each other, after which templates are called and not inlined: Python's compiler recurses."""
 
 
 class Statements:

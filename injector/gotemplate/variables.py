@@ -56,7 +56,8 @@ class Variables:
         """Put the variables that ``bodies`` assign into Python variables, before these run conditionally."""
         known = self._scope.unit.assigned
         names = {name for body in bodies if body is not None for name in assigned(body, known)}
-        for name in names.intersection(binding.name for binding in self._scope.bindings):
+        # In order, so that a template becomes the same code in every process.
+        for name in sorted(names.intersection(binding.name for binding in self._scope.bindings)):
             for binding in self._scope.bindings:
                 if binding.name == name and not binding.local:
                     self._settle(binding)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from injector.errors import TemplateExecError, TemplateSyntaxError
@@ -439,6 +441,18 @@ def test_a_template_can_be_read_as_python():
     source = compiled("{{ if .x }}a{{ end }}{{ .y }}").source()
     assert source.startswith("def render(dot):")
     compile(source, "source", "exec")
+
+
+def test_a_template_becomes_the_same_code_in_every_process():
+    names = "abcdef"
+    declared = "".join(f"{{{{ ${name} := .{name} }}}}" for name in names)
+    assigned = "".join(f"{{{{ ${name} = 1 }}}}" for name in names)
+    source = compiled(f"{declared}{{{{ if .x }}}}{assigned}{{{{ end }}}}{{{{ $a }}}}").source()
+    settled = [int(number) for number in re.findall(r"v_\d+ = v_(\d+)", source)]
+    assert len(settled) == len(names)
+    assert settled == sorted(
+        settled
+    )  # by name, and not in the order of a set, which the hashes' seed decides
 
 
 def test_certain_errors_can_be_asked_for():
