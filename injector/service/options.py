@@ -121,6 +121,10 @@ class ServiceOptions:
             yield "the health check needs both its file and its interval"
         if self.client_names and self.client_ca is None:
             yield "client names are checked only together with a client CA"
+        if self.client_ca is not None and self.tls_certificate is None:
+            # The CA goes into the same TLS context as the pair, which a companion makes without it: every
+            # handshake would fail.
+            yield "a client CA needs a certificate from files (--tlsCertFile), not --self-signed"
         if self.recheck_seconds <= 0:
             yield "the time between two looks at the files must be more than 0 seconds"
         for group in (self.limits, self.drain):

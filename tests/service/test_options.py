@@ -29,6 +29,7 @@ FAULTS = {
     "the webhook and the monitoring port are both 8443": {"port": 8443, "monitoring_port": 8443},
     "the health check needs both": {"health_check_interval": 1.0},
     "client names are checked only together with a client CA": {"client_names": ("x",)},
+    "a client CA needs a certificate from files": {"client_ca": Path("ca.crt")},
     "more than 0 seconds": {"recheck_seconds": 0.0},
     "quiet must not be negative": {"drain": Drain(quiet=-1)},
     "in_flight_bytes must not be negative": {"limits": Limits(in_flight_bytes=-1)},
