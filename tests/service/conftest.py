@@ -29,9 +29,6 @@ from tests.service.processes import Launch, Process, end
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Run on the loop that the product uses, and where sockets are handled roughly on both."""
     factories: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"uvloop": uvloop.new_event_loop}
-    if "answers_that_are_not_read" in item.name:
-        # uvloop waits in `close` for answers that nobody reads: the loop of a test would not end.
-        return {"asyncio": asyncio.new_event_loop}
     if item.path.name == "test_slow_clients.py":
         factories["asyncio"] = asyncio.new_event_loop
     return factories
