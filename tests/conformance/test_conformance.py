@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from injector.budget import Budget
 from injector.errors import InjectionError, InjectorError
 from injector.injection.admission import decode
 from injector.injection.legacy.sidecar import name_of
@@ -106,7 +107,7 @@ def test_injecting_an_injected_pod_adds_nothing_twice(release: str) -> None:
     growing = []
     for case in injectable(release):
         injector = injector_for(case.setup, "scalar")
-        namespace = decode(case.body, injector.snapshot.behaviour).namespace
+        namespace = decode(case.body, injector.snapshot.behaviour, Budget()).namespace
         try:
             once, decision = injector.inject_pod(case.object, namespace)
             twice, _ = injector.inject_pod(once, namespace)
@@ -125,7 +126,7 @@ def test_injecting_an_injected_pod_adds_nothing_twice(release: str) -> None:
 def test_nothing_that_was_received_is_changed_and_every_patch_applies(release: str) -> None:
     for case in injectable(release):
         injector = injector_for(case.setup, "scalar")
-        namespace = decode(case.body, injector.snapshot.behaviour).namespace
+        namespace = decode(case.body, injector.snapshot.behaviour, Budget()).namespace
         before = json.dumps(case.object)
         try:
             injected, _ = injector.inject_pod(case.object, namespace)

@@ -165,8 +165,10 @@ def test_the_control_that_takes_any_pair_loses_reviews(
     process = launch(log_reviews=False, mutations=["any pair"])
     failed = {}
     for number, kind in ((3, "expired"), (4, "not valid yet"), (5, "of another Service")):
+        taken = said(process, "new files serve")
         process.pair.swap(bad_pairs(process.ca)[number])
-        until(lambda: said(process, "new files serve") == len(failed) + 1, "the pair is not taken")
+        # It may be taken twice: once read while the files change, as any pair is good enough here.
+        until(lambda seen=taken: said(process, "new files serve") > seen, "the pair is not taken")  # type: ignore[misc]
         outcome = outcome_of(load(apiserver_client, process, 1, fresh=0.2))
         failed[kind] = outcome["failed"]
     figures |= failed
