@@ -2,7 +2,7 @@
 
     .venv/bin/python scripts/architecture_picture.py
 
-A box is a room with its size in lines; a row is a layer; a line says that something of the upper room imports
+A box is a room; a row is a layer; a line says that something of the upper room imports
 something of the lower one. The suite holds that the file is what this would write.
 """
 
@@ -19,7 +19,7 @@ PICTURE: Final = ROOT / "docs" / "architecture.svg"
 
 WIDTH, ROW, BOX_WIDTH, BOX_HEIGHT = 900, 92, 148, 46
 STYLE: Final = (
-    "text{font:13px sans-serif;text-anchor:middle;fill:#1b2733}.size{font-size:10px;fill:#5b6b7a}"
+    "text{font:13px sans-serif;text-anchor:middle;fill:#1b2733}"
     "rect{fill:#eef3f8;stroke:#7d94ab}path{stroke:#7d94ab;fill:none;opacity:.55}"
 )
 
@@ -45,13 +45,6 @@ def imports(rooms: list[str]) -> set[tuple[str, str]]:
 
 def _room_of(module: str, rooms: list[str]) -> str:
     return next((room for room in rooms if module == room or module.startswith(f"{room}.")), "")
-
-
-def lines_of(room: str) -> int:
-    """Return the lines of a room's Python files."""
-    path = ROOT / Path(*room.split("."))
-    files = path.rglob("*.py") if path.is_dir() else [path.with_suffix(".py")]
-    return sum(len(file.read_text(encoding="utf-8").splitlines()) for file in files)
 
 
 def picture() -> str:
@@ -89,13 +82,9 @@ def _line(start: tuple[float, float], end: tuple[float, float]) -> str:
 def _box(room: str, place: tuple[float, float]) -> str:
     x, y = place
     left, top = x - BOX_WIDTH / 2, y - BOX_HEIGHT / 2
-    # In five hundreds: whoever adds a function need not draw the picture anew.
-    lines = lines_of(room)
-    size = f"about {round(lines / 500) * 500:,} lines" if lines > 500 else "under 500 lines"
     return (
         f'<rect x="{left:.0f}" y="{top:.0f}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="6"/>'
-        f'<text x="{x:.0f}" y="{y - 2:.0f}">{room.removeprefix("injector.")}</text>'
-        f'<text class="size" x="{x:.0f}" y="{y + 14:.0f}">{size}</text>'
+        f'<text x="{x:.0f}" y="{y + 5:.0f}">{room.removeprefix("injector.")}</text>'
     )
 
 
