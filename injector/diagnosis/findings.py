@@ -1,0 +1,49 @@
+"""What can be said of an input: one finding, where it is, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Severity = Literal["error", "warning", "info"]
+
+SEVERITIES: Final[tuple[Severity, ...]] = ("error", "warning", "info")
+"""The gravest first: an error is what `serve` refuses or a pod is denied for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something stands: a file or an object, and where in it.
+
+    ``source`` is a file's name as the user gave it, or ``kind namespace/name`` of an object of the cluster.
+    ``line`` and ``column`` count from 1, 0 where they are not known. ``path`` is a field's path as
+    `kubectl explain` writes it.
+    """
+
+    source: str
+    line: int = 0
+    column: int = 0
+    path: str = ""
+
+    def __str__(self) -> str:
+        """Return it as compilers do: ``file:line:column: path``."""
+        position = ":".join(str(part) for part in (self.line, self.column) if part)
+        return ": ".join(part for part in (f"{self.source}:{position}".rstrip(":"), self.path) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong or surprising; ``rule`` is its id, by which docs and `ignore` name it."""
+
+    rule: str
+    severity: Severity
+    message: str
+    place: Place
+    advice: str = ""
+
+
+def gravest(findings: Iterable[Finding]) -> Severity | None:
+    """Return the gravest severity among them, None where there are none."""
+    found = {finding.severity for finding in findings}
+    return next((severity for severity in SEVERITIES if severity in found), None)

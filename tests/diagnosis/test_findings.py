@@ -1,0 +1,33 @@
+"""Findings: how a place is written, and which of several is the gravest."""
+
+from __future__ import annotations
+
+import pytest
+
+from injector.diagnosis.findings import Finding, Place, Severity, gravest
+
+
+@pytest.mark.parametrize(
+    ("place", "text"),
+    [
+        (Place("app.yaml"), "app.yaml"),
+        (Place("app.yaml", 3), "app.yaml:3"),
+        (Place("app.yaml", 3, 7, "spec.containers[0]"), "app.yaml:3:7: spec.containers[0]"),
+        (Place("Namespace shop", path="metadata.labels"), "Namespace shop: metadata.labels"),
+    ],
+)
+def test_a_place_is_written_as_compilers_write_it(place: Place, text: str) -> None:
+    assert str(place) == text
+
+
+@pytest.mark.parametrize(
+    ("severities", "expected"),
+    [
+        ([], None),
+        (["info"], "info"),
+        (["info", "error", "warning"], "error"),
+        (["warning", "info"], "warning"),
+    ],
+)
+def test_the_gravest_of_several_counts(severities: list[Severity], expected: Severity | None) -> None:
+    assert gravest(Finding("SI000", each, "", Place("x")) for each in severities) == expected
