@@ -133,9 +133,12 @@ class Edge:
         return self._server()
 
     async def shutdown(self, seconds: float) -> None:
-        """Close idle connections, wait ``seconds`` for answers in flight, then close the rest."""
+        """Wait ``seconds`` for answers in flight to be taken, closing what is idle; then close the rest."""
+        deadline = time.monotonic() + seconds
+        await self.connections.flushed(seconds)
         self._server.pre_shutdown()
-        await self._server.shutdown(max(seconds, AT_ONCE_SECONDS))
+        await self._server.shutdown(max(deadline - time.monotonic(), AT_ONCE_SECONDS))
+        await self.connections.end()
 
     def answer_at_once(self, connection: Connection, whole: Whole, data: bytes) -> bool:
         """Answer a whole request with a known head; False leaves it to the parser, which knows all others."""
