@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from injector.errors import ConfigError, YAMLError
-from injector.injection.releases import Behaviour
 from injector.injection.selector import Selector, SelectorError
 from injector.injection.snapshot import InjectConfig
+from injector.istio.releases import Behaviour
 from injector.json_types import JSON, JSONObject
 from injector.kubeyaml import load
 

@@ -13,10 +13,10 @@ from injector.errors import BadReview
 from injector.injection.caches import CACHE_BYTES
 from injector.injection.inject import Answer, answer_review, inject_one
 from injector.injection.loading import Sources, Surroundings, load_snapshot
-from injector.injection.mesh.effective import ProxyConfigs
 from injector.injection.policy import Decision
 from injector.injection.snapshot import Snapshot, UntrustedValues
 from injector.injection.workload import WorkloadOutcome, inject_workload
+from injector.istio.mesh.effective import ProxyConfigs
 from injector.json_types import JSON, JSONObject, Pod
 
 

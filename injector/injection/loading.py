@@ -11,15 +11,15 @@ from injector.gotemplate import parse
 from injector.gotemplate.builtins import BUILTINS
 from injector.injection.caches import CACHE_BYTES, memo_of
 from injector.injection.config import Faults, line_of_template, parse_config, read_mapping
-from injector.injection.forks import advice_on_function, foreign_fields
-from injector.injection.functions import function_map, functions_of
-from injector.injection.inference import infer_release
-from injector.injection.mesh.effective import ProxyConfigs
-from injector.injection.mesh.loading import Mesh, load_mesh
-from injector.injection.releases import Behaviour, behaviour_of
+from injector.injection.dot.forks import advice_on_function, foreign_fields
+from injector.injection.dot.functions import function_map, functions_of
 from injector.injection.render import InjectionTemplate
 from injector.injection.snapshot import InjectConfig, Snapshot, UntrustedValues, skeleton_cache
-from injector.injection.values import dotted, value_faults
+from injector.istio.inference import infer_release
+from injector.istio.mesh.effective import ProxyConfigs
+from injector.istio.mesh.loading import Mesh, load_mesh
+from injector.istio.releases import Behaviour, behaviour_of
+from injector.istio.values import dotted, value_faults
 from injector.json_types import JSONObject
 from injector.kubeyaml import line_of
 

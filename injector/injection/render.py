@@ -16,11 +16,11 @@ from injector.errors import InjectionError
 from injector.gotemplate import Function, Template, compile_template, parse
 from injector.gotemplate.builtins import BUILTINS
 from injector.gotemplate.values import Struct, Value
-from injector.injection.context import dot_of, dot_type, known_fields
-from injector.injection.mesh.annotation import ANNOTATION
-from injector.injection.mesh.message import Message, MessageError
+from injector.injection.dot.context import dot_of, dot_type, known_fields
 from injector.injection.request import InjectionRequest
 from injector.injection.snapshot import Snapshot
+from injector.istio.mesh.annotation import ANNOTATION
+from injector.istio.mesh.message import Message, MessageError
 from injector.json_types import JSON, JSONObject, Pod
 from injector.kubeyaml import Filled, count_nodes
 from injector.rendering import Rendering

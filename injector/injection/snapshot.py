@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 from injector.budget import DEFAULT_LIMITS, ReviewLimits
 from injector.injection.caches import CACHE_BYTES, memo_of
-from injector.injection.mesh.effective import ProxyConfigs
-from injector.injection.mesh.loading import Mesh
-from injector.injection.releases import Behaviour
 from injector.injection.replicas import ReplicaCache
+from injector.istio.mesh.effective import ProxyConfigs
+from injector.istio.mesh.loading import Mesh
+from injector.istio.releases import Behaviour
 from injector.json_types import JSONObject
 from injector.kubeyaml.skeletoncache import SkeletonCache
 

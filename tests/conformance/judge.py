@@ -17,9 +17,9 @@ from injector.errors import InjectorError
 from injector.injection import admission
 from injector.injection.injector import Injector
 from injector.injection.loading import Sources, Surroundings, load_snapshot
-from injector.injection.mesh.loading import Mesh, load_effective, load_mesh
-from injector.injection.releases import behaviour_of
 from injector.injection.snapshot import UntrustedValues, skeleton_cache
+from injector.istio.mesh.loading import Mesh, load_effective, load_mesh
+from injector.istio.releases import behaviour_of
 from injector.kubeyaml import documents, dump
 from injector.patch import POD, apply, normalise
 from tests.conformance.cases import Case, Setup

@@ -4,7 +4,7 @@ import pytest
 
 from injector.errors import ConfigError
 from injector.injection.loading import Sources, Surroundings, load_snapshot
-from injector.injection.mesh.loading import load_mesh
+from injector.istio.mesh.loading import load_mesh
 from tests.injection.builders import LEGACY, OVERLAYS, overlays
 
 

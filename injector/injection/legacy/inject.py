@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from injector.errors import InjectionError, TemplateError, YAMLError
-from injector.injection.annotations import validate
 from injector.injection.legacy.defaults import with_container_defaults, with_volume_defaults
 from injector.injection.legacy.metadata import (
     KNOWN_ANNOTATIONS,
@@ -46,11 +45,12 @@ from injector.injection.legacy.status import (
     template_version,
     written_status,
 )
-from injector.injection.mesh.message import Message
-from injector.injection.releases import Behaviour
 from injector.injection.render import render_template, template_data
 from injector.injection.request import InjectionRequest
 from injector.injection.snapshot import Snapshot
+from injector.istio.annotations import validate
+from injector.istio.mesh.message import Message
+from injector.istio.releases import Behaviour
 from injector.json_types import JSONObject, Pod
 from injector.patch import go_type, normalise
 

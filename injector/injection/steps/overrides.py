@@ -1,0 +1,152 @@
+"""The owner's own containers in, the pod with them applied over what the templates brought out.
+
+An owner who names a container like an injected one customises it: what the owner wrote wins. It is
+kept in an annotation, so that a second injection still knows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+
+from injector.budget import Budget
+from injector.errors import BadReview, InjectionError
+from injector.injection.steps.containers import (
+    KINDS,
+    Kind,
+    annotations_of,
+    containers_of,
+    find,
+    find_anywhere,
+    name_of,
+    with_annotations,
+)
+from injector.injection.steps.merge import Overlay, PodTypes
+from injector.injection.steps.status import STATUS
+from injector.injection.steps.typed import containers_json, decode_containers
+from injector.json_types import JSONObject, Pod
+
+OVERRIDES: Final = "proxy.istio.io/overrides"
+AUTO: Final = "auto"
+"""The image of an owner's container that takes the injected one: the field cannot be left out."""
+
+Overrides = Mapping[Kind, Sequence[JSONObject]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverrideRules:
+    """How a release applies an owner's containers.
+
+    ``skips_injected``: not over those that an earlier injection brought (1.17). ``init_anywhere``: an
+    injected init container takes the owner's from either list (native sidecars, 1.19).
+    ``types`` are the release's.
+    """
+
+    skips_injected: bool
+    init_anywhere: bool
+    types: PodTypes = field(default_factory=PodTypes)
+
+
+def overrides_of(annotations: Mapping[str, str], types: PodTypes, budget: Budget) -> Overrides:
+    """Return the containers kept by an earlier injection.
+
+    Raises InjectionError in Go's words, LimitError where together with the pod's they are too many.
+    """
+    text = annotations.get(OVERRIDES)
+    if text is None:
+        return {}
+    kept = decode_containers(text, types)
+    count = sum(map(len, kept.values()))
+    budget.charge("containers", count, f"the pod with its annotation {OVERRIDES} has {{}} containers")
+    return kept
+
+
+def injected_before(annotations: Mapping[str, str]) -> Mapping[Kind, Collection[str]]:
+    """Return the names that the status annotation lists; what cannot be read lists none.
+
+    A list that is none, or a name that is no string, crashes Istio: raises BadReview.
+    """
+    try:
+        status = orjson.loads(annotations.get(STATUS, "null"))
+    except orjson.JSONDecodeError:
+        return {}
+    if not isinstance(status, dict):
+        return {}
+    return {kind: _names(kind, status.get(kind)) for kind in reversed(KINDS)}
+
+
+def _names(kind: Kind, names: Any) -> Collection[str]:
+    if names is None:
+        return ()
+    if not isinstance(names, list) or any(not isinstance(name, str) for name in names):
+        raise BadReview(400, f"annotation {STATUS} lists no names under {kind}: correct or remove it")
+    return frozenset(names)
+
+
+def reapply(
+    pod: Pod, original: Pod, template_pod: Pod, kept: Overrides, rules: OverrideRules, budget: Budget
+) -> Pod:
+    """Return ``pod`` with the owner's containers over those of ``template_pod`` that have their names.
+
+    ``original`` is the pod before injection; ``kept`` what its annotation holds, which counts before
+    the pod's containers. The annotation is written only by a pod's first injection.
+    """
+    annotations = annotations_of(original)
+    earlier = injected_before(annotations) if rules.skips_injected else {}
+    found: dict[Kind, list[JSONObject]] = {}
+    for kind in KINDS:
+        for injected in containers_of(template_pod, kind):
+            name = name_of(injected)
+            own = None if name in earlier.get(kind, ()) else _own(original, kept, kind, name, rules)
+            if own is not None:
+                own = _without_auto(own)
+                found.setdefault(kind, []).append(own)
+                pod = _applied(pod, kind, own, rules)
+    if STATUS in annotations or not found:
+        return pod
+    # The text is longer than this, and can be six times as long: it is not even made where it cannot be kept.
+    budget.charge(
+        "annotations",
+        _least_size(found),
+        f"the pod's annotations have {{}} bytes with {OVERRIDES}, which is added",
+    )
+    return with_annotations(pod, {**annotations_of(pod), OVERRIDES: containers_json(found, rules.types)})
+
+
+def _least_size(found: Mapping[Kind, list[JSONObject]]) -> int:
+    try:
+        return len(orjson.dumps(found))
+    except orjson.JSONEncodeError:  # a lone surrogate, which only a caller of the library can bring
+        return 0
+
+
+def _own(original: Pod, kept: Overrides, kind: Kind, name: str, rules: OverrideRules) -> JSONObject | None:
+    container = find(kept.get(kind, ()), name)
+    if container is not None:
+        return container
+    if kind == "initContainers" and rules.init_anywhere:
+        return find_anywhere(original, name)
+    return find(containers_of(original, kind), name)
+
+
+def _without_auto(container: JSONObject) -> JSONObject:
+    if container.get("image") != AUTO:
+        return container
+    return {key: value for key, value in container.items() if key != "image"}
+
+
+def _applied(pod: Pod, kind: Kind, container: JSONObject, rules: OverrideRules) -> Pod:
+    spec: JSONObject = {"containers": [container]}
+    if kind == "initContainers":
+        spec = {"containers": [], "initContainers": [container]}
+    overlay: JSONObject = {"spec": spec}
+    if rules.types.prints_unset_times:
+        overlay["metadata"] = {"creationTimestamp": None}  # as Go prints the overlay: null deletes
+    try:
+        return rules.types.merge(pod, Overlay(overlay))
+    except InjectionError as error:
+        word = "init container" if kind == "initContainers" else "container"
+        raise InjectionError(f"failed to apply sidecar {word}: {error}") from error

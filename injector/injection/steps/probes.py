@@ -1,0 +1,166 @@
+"""A pod in, the pod with its probes led through the proxy's agent out.
+
+The kubelet cannot pass the proxy's mTLS, so it asks the agent at the status port, and the agent asks
+the application. What the agent has to ask is told in the environment: see ``probers``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from injector.budget import Budget
+from injector.golang.strconv import int32, parse_bool, parse_int
+from injector.injection.steps.containers import (
+    KINDS,
+    PROXY,
+    Kind,
+    Place,
+    annotations_of,
+    append_env,
+    container_at,
+    containers_of,
+    name_of,
+    place_of,
+    places,
+    with_container,
+    with_containers,
+)
+from injector.injection.steps.probers import PROBERS, Handled, merge_probers, probers_text
+from injector.injection.steps.status import STATUS
+from injector.istio.releases import Behaviour
+from injector.json_types import JSONObject, Pod
+
+REWRITE: Final = "sidecar.istio.io/rewriteAppHTTPProbers"
+STATUS_PORT: Final = "status.sidecar.istio.io/port"
+
+PROBES: Final = (("readinessProbe", "readyz"), ("livenessProbe", "livez"), ("startupProbe", "startupz"))
+HOOKS: Final = (("preStop", "prestopz"), ("postStart", "poststartz"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeRules:
+    """Which probes a release leads through the agent.
+
+    ``tcp`` and ``grpc`` tell whether probes of that kind are; ``kinds`` which lists of containers are
+    looked at; ``hooks`` whether lifecycle hooks are; ``merges`` whether a pod that was injected before
+    keeps the probers it had, and ``adds_missing`` whether it gets them where it had none.
+    """
+
+    tcp: bool = False
+    grpc: bool = False
+    hooks: bool = False
+    merges: bool = False
+    adds_missing: bool = False
+    kinds: tuple[Kind, ...] = ("containers",)
+    proxies: tuple[Kind, ...] = ("containers",)
+
+    def handler(self, probe: JSONObject) -> str:
+        """Return which of the handlers of a probe is led through the agent, "" for none."""
+        if probe.get("httpGet") is not None:
+            return "httpGet"
+        if self.tcp and probe.get("tcpSocket") is not None:
+            return "tcpSocket"
+        if self.grpc and probe.get("grpc") is not None:
+            return "grpc"
+        return ""
+
+    def hook_handler(self, hook: JSONObject) -> str:
+        """Return which of the handlers of a lifecycle hook is led through the agent, "" for none."""
+        handler = self.handler(hook)
+        return handler if handler != "grpc" else ""
+
+
+def rules_of(behaviour: Behaviour, *, tcp_feature: bool) -> ProbeRules:
+    """Return the rules of a release; ``tcp_feature`` is REWRITE_TCP_PROBES, where it has a say."""
+    every: tuple[Kind, ...] = ("containers", "initContainers")
+    applications: tuple[Kind, ...] = ("containers",)
+    by_feature = behaviour.rewrites_tcp_probes_by_feature and tcp_feature
+    return ProbeRules(
+        tcp=behaviour.rewrites_tcp_probes or by_feature,
+        grpc=behaviour.rewrites_grpc_probes,
+        hooks=behaviour.rewrites_lifecycle,
+        merges=behaviour.merges_probers,
+        adds_missing=behaviour.adds_missing_probers,
+        kinds=every if behaviour.rewrites_init_probes else applications,
+        proxies=every if behaviour.native_sidecars_by_feature else applications,
+    )
+
+
+def rewrite_probes(pod: Pod, rules: ProbeRules, *, by_default: bool, mesh_port: int, budget: Budget) -> Pod:
+    """Return the pod whose probes ask the agent and whose proxy knows what to ask the application.
+
+    ``by_default`` is the values' rewriteAppHTTPProbe, which the pod's annotation overrides.
+    """
+    proxy = place_of(pod, PROXY, rules.proxies)
+    if proxy is None or not _wanted(pod, by_default=by_default):
+        return pod
+    handled = list(_handled(pod, rules))
+    text = probers_text(handled, mesh_port)
+    if text:
+        merges = rules.merges and STATUS in annotations_of(pod)
+        container = container_at(pod, proxy)
+        if merges:
+            container = merge_probers(container, text, adds_missing=rules.adds_missing, budget=budget)
+        else:
+            container = append_env(container, PROBERS, text)
+        pod = with_container(pod, proxy, container)
+    return _rewritten(pod, handled, _agent_port(pod, mesh_port)) if handled else pod
+
+
+def _wanted(pod: Pod, *, by_default: bool) -> bool:
+    chosen = parse_bool(annotations_of(pod).get(REWRITE, ""))
+    return by_default if chosen is None else chosen
+
+
+def _agent_port(pod: Pod, mesh_port: int) -> int:
+    """Return the port that probes go to; an annotation that is no number means 0, as in Istio."""
+    text = annotations_of(pod).get(STATUS_PORT)
+    return mesh_port if text is None else int32(parse_int(text) or 0)
+
+
+def _handled(pod: Pod, rules: ProbeRules) -> Iterator[Handled]:
+    """Yield everything that the agent takes over."""
+    for place, container in places(pod, rules.kinds):
+        name = name_of(container)
+        if name == PROXY:
+            continue
+        for key, word in PROBES:
+            probe = container.get(key)
+            if probe and (handler := rules.handler(probe)):
+                yield Handled(f"/app-health/{name}/{word}", place, container, key, handler, probe)
+        lifecycle: JSONObject = (container.get("lifecycle") if rules.hooks else None) or {}
+        for key, word in HOOKS if lifecycle else ():
+            hook = lifecycle.get(key)
+            if hook and (handler := rules.hook_handler(hook)):
+                path = f"/app-lifecycle/{name}/{word}"
+                yield Handled(path, place, container, key, handler, hook, is_hook=True)
+
+
+def _rewritten(pod: Pod, handled: list[Handled], port: int) -> Pod:
+    changed: dict[Place, JSONObject] = {}
+    for each in handled:
+        container = changed.setdefault(each.place, dict(each.container))
+        probe = _through_agent(each, port)
+        if each.is_hook:
+            container["lifecycle"] = container["lifecycle"] | {each.key: probe}
+        else:
+            container[each.key] = probe
+    for kind in KINDS:
+        if any(place.kind == kind for place in changed):
+            containers = enumerate(containers_of(pod, kind))
+            rewritten = [changed.get(Place(kind, index), container) for index, container in containers]
+            pod = with_containers(pod, kind, rewritten)
+    return pod
+
+
+def _through_agent(handled: Handled, port: int) -> JSONObject:
+    """Return the probe or hook as an HTTP request to the agent; it speaks HTTP, also for HTTPS."""
+    probe = handled.probe
+    action = probe["httpGet"] if handled.handler == "httpGet" else {}
+    action = action | {"path": handled.path, "port": port}
+    if action.get("scheme") == "HTTPS":
+        action["scheme"] = "HTTP"
+    rest = {key: value for key, value in probe.items() if key != handled.handler}
+    return rest | {"httpGet": action}
