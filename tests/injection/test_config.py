@@ -8,11 +8,11 @@ from injector.errors import ConfigError
 from injector.injection.config import (
     ConfigErrors,
     Faults,
+    InjectConfig,
     line_of_template,
     parse_config,
     read_mapping,
 )
-from injector.injection.snapshot import InjectConfig
 from injector.istio.releases import behaviour_of
 
 

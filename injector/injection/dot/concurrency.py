@@ -14,14 +14,12 @@ _LIMIT: Final = "sidecar.istio.io/proxyCPULimit"
 _REQUEST: Final = "sidecar.istio.io/proxyCPU"
 
 
-def estimate_concurrency(
-    proxy_config: Message | None, annotations: Mapping[str, str], values: JSONObject
-) -> int:
+def estimate_concurrency(proxy_config: Message, annotations: Mapping[str, str], values: JSONObject) -> int:
     """Return what Istio 1.11 to 1.17 calls EstimatedConcurrency.
 
     It is the ProxyConfig's; where that is 0, enough for the proxy's CPU limit or request.
     """
-    wanted = None if proxy_config is None else proxy_config.get("concurrency")
+    wanted = proxy_config.get("concurrency")
     if wanted is None:
         return _DEFAULT
     if wanted > 0:

@@ -1,4 +1,4 @@
-"""A pod and what is known by load in, the template's dot out. Knows no template and no text.
+"""Make the template's dot of a pod and of what is known at load.
 
 Which fields a release has, and of which type, is a table. ``known_fields`` are those that no pod changes:
 templates are compiled for them; ``dot_of`` makes the others. Values are views on the pod's JSON, not copies.
@@ -7,18 +7,17 @@ templates are compiled for them; ``dot_of`` makes the others. Values are views o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
 
 from injector.gotemplate import types
 from injector.gotemplate.types import Field, StructType, Type
-from injector.gotemplate.values import Int64, NilPointer, Struct, Value, from_json
+from injector.gotemplate.values import Int64, Struct, Value, from_json
 from injector.injection.dot.concurrency import estimate_concurrency
 from injector.injection.dot.images import proxy_image, proxy_init_image
-from injector.injection.dot.openshift import OPENSHIFT, PLATFORM, proxy_ids
-from injector.injection.request import InjectionRequest, Workload
-from injector.injection.snapshot import Snapshot
+from injector.injection.dot.openshift import proxy_ids
+from injector.injection.request import Workload
 from injector.istio.facts import NEWEST, OLDEST, Fact, Span, inject
 from injector.istio.go_types import OBJECT_META, POD_SPEC, struct
 from injector.istio.mesh.descriptors import MESH_CONFIG, schema_of
@@ -117,66 +116,75 @@ def dot_type(behaviour: Behaviour) -> StructType:
     return StructType(name="inject.SidecarTemplateData", fields=fields)
 
 
-def known_fields(
-    *,
-    behaviour: Behaviour,
-    values: JSONObject,
-    mesh: Mesh | None,
-    revision: str,
-    env: Mapping[str, str],
-    proxy_config: Message | None = None,
-) -> dict[str, Value]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is the same for every pod, so that templates are compiled for it.
+
+    ``env`` is istiod's environment as given, never the host's.
+    """
+
+    behaviour: Behaviour
+    values: JSONObject
+    mesh: Mesh
+    revision: str = "default"
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+def known_fields(known: Known, proxy_config: Message | None = None) -> dict[str, Value]:
     """Return the fields that are the same for every pod.
 
     With ``proxy_config``, which most pods have, ProxyConfig counts among them.
     """
     fields: dict[str, Value] = {
-        "Values": from_json(values),
-        "MeshConfig": _mesh_config(mesh, behaviour),
-        "Revision": revision,
-        "CompliancePolicy": env.get(COMPLIANCE_POLICY, ""),
-        "InboundTrafficPolicyMode": _inbound_mode(mesh),
+        "Values": from_json(known.values),
+        "MeshConfig": view(known.mesh.config),
+        "Revision": known.revision,
+        "CompliancePolicy": known.env.get(COMPLIANCE_POLICY, ""),
+        "InboundTrafficPolicyMode": _inbound_mode(known.mesh),
     }
     if proxy_config is not None:
         fields["ProxyConfig"] = view(proxy_config)
-    return _of_release(fields, behaviour)
+    return _of_release(fields, known.behaviour)
 
 
 def dot_of(
-    request: InjectionRequest,
-    snapshot: Snapshot,
     pod: Pod,
-    proxy_config: Message | None,
+    workload: Workload,
+    proxy_config: Message,
     *,
+    behaviour: Behaviour,
+    values: JSONObject,
+    namespace: JSONObject | None = None,
     native: bool = False,
 ) -> dict[str, Value]:
     """Return the fields that depend on the pod.
 
     ``pod`` is what the template shall see: from 1.9 the one without earlier injections. ``proxy_config`` is
-    the pod's own, None where there is no mesh; ``native`` whether its sidecars are native.
+    the pod's own; ``namespace`` is the Namespace object where Istio looks at it; ``native`` whether the
+    pod's sidecars are native.
     """
-    behaviour = snapshot.behaviour
     metadata: JSONObject = pod.get("metadata") or {}
     pointer, kubernetes = behaviour.metadata_pointers, behaviour.kubernetes
     fields: dict[str, Value] = {
-        "TypeMeta": _type_meta(request.workload, behaviour),
-        "DeploymentMeta": _deployment_meta(request.workload, behaviour),
+        "TypeMeta": _type_meta(workload, behaviour),
+        "DeploymentMeta": _deployment_meta(workload, behaviour),
         "ObjectMeta": Struct(struct(OBJECT_META, kubernetes), metadata, pointer=pointer),
         "Spec": Struct(struct(POD_SPEC, kubernetes), pod.get("spec") or {}, pointer=pointer),
-        "ProxyConfig": _proxy_config(proxy_config, behaviour),
+        "ProxyConfig": view(proxy_config),
         "NativeSidecars": native,
     }
-    fields |= _about_the_proxy(request, snapshot, metadata.get("annotations") or {}, proxy_config)
+    annotations = metadata.get("annotations") or {}
+    fields |= _about_the_proxy(annotations, proxy_config, namespace, behaviour, values)
     return _of_release(fields, behaviour)
 
 
 def _about_the_proxy(
-    request: InjectionRequest,
-    snapshot: Snapshot,
     annotations: Mapping[str, str],
-    proxy_config: Message | None,
+    proxy_config: Message,
+    namespace: JSONObject | None,
+    behaviour: Behaviour,
+    values: JSONObject,
 ) -> dict[str, Value]:
-    behaviour, values = snapshot.behaviour, snapshot.values
     fields: dict[str, Value] = {"EstimatedConcurrency": 0}  # 1.10 has the field and leaves it so
     if behaviour.estimates_concurrency:
         fields["EstimatedConcurrency"] = estimate_concurrency(proxy_config, annotations, values)
@@ -186,7 +194,7 @@ def _about_the_proxy(
     if "ProxyInitImage" in names:
         fields["ProxyInitImage"] = proxy_init_image(values, annotations)
     if "ProxyUID" in names:
-        user, group = proxy_ids(_namespace(request, snapshot))
+        user, group = proxy_ids(namespace)
         fields |= {"ProxyUID": Int64(user), "ProxyGID": Int64(group)}
     return fields
 
@@ -195,25 +203,8 @@ def _of_release(fields: Mapping[str, Value], behaviour: Behaviour) -> dict[str, 
     return {name: fields[name] for name in dot_type(behaviour).fields if name in fields}
 
 
-def _namespace(request: InjectionRequest, snapshot: Snapshot) -> JSONObject | None:
-    """Return the pod's namespace where Istio looks at it: on OpenShift."""
-    if snapshot.env.get(PLATFORM) != OPENSHIFT or request.by_hand:
-        return None
-    return snapshot.namespaces.get(request.namespace)
-
-
-def _mesh_config(mesh: Mesh | None, behaviour: Behaviour) -> Value:
-    if mesh is not None:
-        return view(mesh.config)
-    return NilPointer(types.pointer_to(struct_type(schema_of(behaviour.minor).message(MESH_CONFIG))))
-
-
-def _proxy_config(config: Message | None, behaviour: Behaviour) -> Value:
-    return NilPointer(proxy_config_type(behaviour.minor)) if config is None else view(config)
-
-
-def _inbound_mode(mesh: Mesh | None) -> str:
-    policy: Mapping[str, Any] = {} if mesh is None else mesh.config.get("inboundTrafficPolicy", {})
+def _inbound_mode(mesh: Mesh) -> str:
+    policy: Mapping[str, Any] = mesh.config.get("inboundTrafficPolicy", {})
     return "localhost" if policy.get("mode") == 1 else "passthrough"  # 1 is LOCALHOST
 
 

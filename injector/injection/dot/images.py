@@ -18,11 +18,11 @@ _SUFFIXES: Final = ("-distroless", "-debug")
 
 
 def proxy_image(
-    values: JSONObject, proxy_config: Message | None, annotations: Mapping[str, str], behaviour: Behaviour
+    values: JSONObject, proxy_config: Message, annotations: Mapping[str, str], behaviour: Behaviour
 ) -> str:
     """Return ``hub/image:tag``, the tag with the type of image that is wanted (``.ProxyImage``)."""
     kind = _text(values, "global", "variant") if behaviour.has_image_variant else ""
-    image = None if proxy_config is None else proxy_config.get("image")
+    image = proxy_config.get("image")
     if image is not None:
         own = image.get("imageType", "")
         kind = own or kind if behaviour.ignores_empty_image_type else own

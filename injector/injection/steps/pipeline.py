@@ -15,7 +15,6 @@ from injector.errors import InjectionError, LimitError, TemplateError, YAMLError
 from injector.injection.owner import without_deployment_config
 from injector.injection.render import (
     Injected,
-    InjectionTemplate,
     TemplateData,
     proxy_config_of,
     render_template,
@@ -204,7 +203,7 @@ def _overlay(name: str, data: TemplateData, injection: Injection) -> tuple[Overl
     """
     snapshot, budget = injection.snapshot, injection.request.budget
     before = budget.spent.get("rendered", 0)
-    template: InjectionTemplate = template_of(name, snapshot.templates)
+    template = template_of(name, snapshot.templates)
     try:
         filled = render_template(template, data, snapshot, budget)
     except YAMLError as error:
@@ -239,8 +238,7 @@ def _adjust_users(pod: Pod, injection: Injection) -> Pod:
     if not injection.snapshot.behaviour.adjusts_init_user:
         return pod
     config = proxy_config_of(injection.request, injection.snapshot)
-    tproxy = config is not None and config.get("interceptionMode") == TPROXY_MODE
-    return adjust_init_user(pod, injection.original, tproxy=tproxy)
+    return adjust_init_user(pod, injection.original, tproxy=config.get("interceptionMode") == TPROXY_MODE)
 
 
 def _post_process(pod: Pod, template_pod: Pod, injection: Injection) -> Pod:
@@ -274,6 +272,6 @@ def _holds_application(injection: Injection) -> bool:
     """Tell whether the application waits for the proxy: ProxyConfig resources have no say in it."""
     if injection.settings.holds_application:
         return True
-    configs = injection.snapshot.proxy_configs
-    own = configs.annotated(annotations_of(injection.original).get(PROXY_CONFIG)) if configs else None
-    return own is not None and own.get("holdApplicationUntilProxyStarts") is True
+    annotation = annotations_of(injection.original).get(PROXY_CONFIG)
+    own = injection.snapshot.proxy_configs.annotated(annotation)
+    return own.get("holdApplicationUntilProxyStarts") is True

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Final, TypeVar
 
 from injector.budget import Budget
 from injector.errors import InjectionError
 from injector.golang.strconv import quote
-from injector.injection.snapshot import InjectConfig
+from injector.injection.config import InjectConfig
+
+_Template = TypeVar("_Template")
 
 TEMPLATES: Final = "inject.istio.io/templates"
 
@@ -36,7 +38,7 @@ def _resolved(names: Iterable[str], aliases: Mapping[str, tuple[str, ...]]) -> I
         yield from aliases.get(name, (name,))
 
 
-def template_of(name: str, templates: Mapping[str, Any]) -> Any:
+def template_of(name: str, templates: Mapping[str, _Template]) -> _Template:
     """Return the template of that name; raises InjectionError naming those that exist."""
     try:
         return templates[name]

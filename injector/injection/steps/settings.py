@@ -84,8 +84,8 @@ def _read(snapshot: Snapshot) -> Settings:
     mesh, values, env = snapshot.mesh, snapshot.values, snapshot.env
     tcp_probes = parse_bool(env.get("REWRITE_TCP_PROBES", "")) is not False
     return Settings(
-        agent_port=0 if mesh is None else mesh.proxy_config.get("statusPort", 0),
-        merges_metrics=mesh is None or mesh.config.get("enablePrometheusMerge", fallback=True),
+        agent_port=mesh.proxy_config.get("statusPort", 0),
+        merges_metrics=mesh.config.get("enablePrometheusMerge", fallback=True),
         rewrites_probes=_at(values, "sidecarInjectorWebhook", "rewriteAppHTTPProbe") is True,
         holds_application=_at(values, "global", "proxy", "holdApplicationUntilProxyStarts") is True,
         cluster=_text(values, "global", "multiCluster", "clusterName"),

@@ -13,7 +13,6 @@ from typing import Any, Final
 from injector.errors import ConfigError, YAMLError
 from injector.istio.facts import Fact, Span, inject, mesh_code
 from injector.istio.mesh.defaults import clean_proxy_config, default_mesh_config, default_proxy_config
-from injector.istio.mesh.descriptors import MESH_CONFIG, schema_of
 from injector.istio.mesh.merging import merge_proxy_config
 from injector.istio.mesh.mesh_validation import mesh_faults
 from injector.istio.mesh.message import Message, MessageError
@@ -89,19 +88,6 @@ def load_mesh(text: str, minor: int, *, file: str = "") -> Mesh:
     if faults:
         raise ConfigError(f"mesh configuration: {'; '.join(faults)}", file=file)
     return made
-
-
-def load_effective(text: str, minor: int, *, proxy_defaults: Message | None = None) -> Mesh:
-    """Return the Mesh whose MeshConfig is what the text says and nothing else: what it leaves out is zero.
-
-    For files that were written from an effective MeshConfig. Raises ConfigError.
-    """
-    empty = Message(type=schema_of(minor).message(MESH_CONFIG))
-    try:
-        config = apply(empty, _parse(text, ""))
-    except MessageError as error:
-        raise ConfigError(f"mesh configuration: {error}") from error
-    return Mesh(minor=minor, config=config, proxy_defaults=proxy_defaults or default_proxy_config(minor))
 
 
 def _parse(text: str, file: str) -> JSON:

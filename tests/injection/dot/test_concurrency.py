@@ -33,4 +33,4 @@ def test_threads_follow_the_proxy_config_then_the_cpu(config, annotations, given
 
 
 def test_without_a_proxy_config_there_are_two_threads():
-    assert estimate_concurrency(None, {}, {}) == 2
+    assert estimate_concurrency(a_proxy_config("", 12), {}, {}) == 2

@@ -42,8 +42,8 @@ def test_an_empty_type_hides_the_variant_up_to_one_thirty():
 
 def test_the_variant_counts_from_one_twenty_two():
     given = values(variant="debug")
-    assert proxy_image(given, None, {}, behaviour_of("1.21")) == "hub/proxyv2:1.2.3"
-    assert proxy_image(given, None, {}, behaviour_of("1.22")) == "hub/proxyv2:1.2.3-debug"
+    assert proxy_image(given, a_proxy_config(""), {}, behaviour_of("1.21")) == "hub/proxyv2:1.2.3"
+    assert proxy_image(given, a_proxy_config(""), {}, behaviour_of("1.22")) == "hub/proxyv2:1.2.3-debug"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 
 from injector.budget import Budget
 from injector.errors import InjectionError
-from injector.injection.snapshot import InjectConfig
+from injector.injection.config import InjectConfig
 from injector.injection.steps.selection import select_templates, template_of
 
 CONFIG = InjectConfig(

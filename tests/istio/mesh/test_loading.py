@@ -6,9 +6,10 @@ import pytest
 
 from injector.errors import ConfigError
 from injector.istio.mesh.defaults import default_mesh_config
-from injector.istio.mesh.loading import load_effective, load_mesh
+from injector.istio.mesh.loading import load_mesh
 from injector.istio.mesh.writing import proto_to_json, to_json
 from injector.kubeyaml import load
+from tests.conformance.judge import effective_mesh
 from tests.conftest import conformance_folder
 
 
@@ -27,7 +28,7 @@ def test_a_mesh_is_what_istio_made_of_the_same_text(shared, name):
     if minor == 0:
         effective = effective.replace(".000s", "s")
     assert json.dumps(to_json(made.config)).replace("50.0", "50") == json.dumps(load(effective))
-    assert load_effective(effective, minor).config == made.config
+    assert effective_mesh(effective, minor).config == made.config
 
 
 def test_an_empty_text_gives_the_defaults():
@@ -100,15 +101,6 @@ def test_a_mesh_that_istio_would_refuse_is_a_config_error(text, sentence):
     with pytest.raises(ConfigError) as caught:
         load_mesh(text, 31, file="mesh.yaml")
     assert str(caught.value) == sentence
-
-
-def test_an_effective_mesh_has_only_what_it_says():
-    made = load_effective("defaultConfig: {statusPort: 1}", 31)
-    assert proto_to_json(made.config) == '{"defaultConfig":{"statusPort":1}}'
-    assert made.proxy_config.data == {"statusPort": 1}
-    assert load_effective("", 31).proxy_config == made.proxy_defaults
-    with pytest.raises(ConfigError, match="cannot unmarshal number"):
-        load_effective("accessLogFile: 1", 31)
 
 
 @pytest.mark.parametrize(("minor", "printed"), [(5, "configPath"), (6, "statusPort"), (31, "statusPort")])

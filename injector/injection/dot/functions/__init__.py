@@ -16,7 +16,6 @@ from injector.gotemplate import Function, Struct, Type, Value, pointer_to, slice
 from injector.gotemplate.types import StructType
 from injector.injection.dot.functions import encoding, pods, values
 from injector.injection.dot.functions.rendering import renderer
-from injector.injection.snapshot import Snapshot
 from injector.istio.facts import NEWEST, OLDEST, Fact, Source, Span, inject, modules
 from injector.istio.go_types import OBJECT_META, struct
 from injector.istio.mesh.descriptors import MESH_CONFIG, schema_of
@@ -59,11 +58,6 @@ def function_map(
     if _RENDER.covers(behaviour.minor):
         table["render"] = renderer(table, behaviour)
     return MappingProxyType(table)
-
-
-def functions_of(snapshot: Snapshot) -> Mapping[str, Function]:
-    """Return the functions for the templates of a snapshot."""
-    return function_map(snapshot.behaviour, env=snapshot.env, mesh=snapshot.mesh)
 
 
 _PROTOCOLS: Final = r"p\.Protocol == corev1\.ProtocolUDP"
