@@ -31,9 +31,9 @@ from injector.injection.render import Injected, has_read_names
 from injector.injection.replicas import LARGEST_BODY, CommonAnswer, Key, is_common, likeness_of
 from injector.injection.request import InjectionRequest
 from injector.injection.snapshot import Snapshot
+from injector.injection.steps.environment import environment_of
 from injector.injection.steps.native import detect_native
 from injector.injection.steps.pipeline import inject_overlay
-from injector.injection.steps.url import environment_of
 from injector.istio.releases import Behaviour
 from injector.json_types import JSON, JSONObject, Pod
 from injector.patch import GoType, diff, fits, go_type, normalise

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from injector.golang.strconv import parse_bool
-from injector.injection.steps.containers import (
+from injector.injection.steps.pods import (
     PROXY,
     containers_of,
     find,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from injector.injection.steps.containers import (
+from injector.injection.steps.pods import (
     CORE_DUMP,
     INIT,
     PROXY,

@@ -1,4 +1,4 @@
-"""The owner's own containers in, the pod with them applied over what the templates brought out.
+"""Apply the owner's own containers over what the templates brought.
 
 An owner who names a container like an injected one customises it: what the owner wrote wins. It is
 kept in an annotation, so that a second injection still knows it.
@@ -6,6 +6,7 @@ kept in an annotation, so that a second injection still knows it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -14,7 +15,10 @@ import orjson
 
 from injector.budget import Budget
 from injector.errors import BadReview, InjectionError
-from injector.injection.steps.containers import (
+from injector.golang.jsonfault import json_fault
+from injector.golang.jsontext import go_json, kind_of
+from injector.injection.steps.merge import Overlay, PodTypes
+from injector.injection.steps.pods import (
     KINDS,
     Kind,
     annotations_of,
@@ -24,10 +28,9 @@ from injector.injection.steps.containers import (
     name_of,
     with_annotations,
 )
-from injector.injection.steps.merge import Overlay, PodTypes
 from injector.injection.steps.status import STATUS
-from injector.injection.steps.typed import containers_json, decode_containers
-from injector.json_types import JSONObject, Pod
+from injector.json_types import JSON, JSONObject, Pod
+from injector.patch import GoType, go_type
 
 OVERRIDES: Final = "proxy.istio.io/overrides"
 AUTO: Final = "auto"
@@ -150,3 +153,62 @@ def _applied(pod: Pod, kind: Kind, container: JSONObject, rules: OverrideRules) 
     except InjectionError as error:
         word = "init container" if kind == "initContainers" else "container"
         raise InjectionError(f"failed to apply sidecar {word}: {error}") from error
+
+
+# ---- the annotation's text
+
+# Lists of containers are checked as those of a pod; the paths in errors then begin with the pod's.
+_POD_SPEC: Final = re.compile(r"\bPodSpec\.spec\.")
+_IN_SPEC: Final = re.compile(r"(?<=\.)spec\.")
+
+
+def decode_containers(text: str, types: PodTypes) -> dict[Kind, list[JSONObject]]:
+    """Return the lists of containers that a JSON object holds, as Go decodes Istio's type podOverrides.
+
+    Raises InjectionError in encoding/json's words.
+    """
+    value = _parse(text)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        kind = kind_of(value)
+        raise InjectionError(f"json: cannot unmarshal {kind} into Go value of type inject.podOverrides")
+    lists = {key: item for key, item in value.items() if key.lower() in ("containers", "initcontainers")}
+    try:
+        spec = types.typed({"spec": lists})["spec"]
+    except InjectionError as error:
+        words = _POD_SPEC.sub("podOverrides.", str(error))
+        raise InjectionError(_IN_SPEC.sub("", words)) from error
+    return {kind: spec[kind] for kind in KINDS if spec.get(kind)}
+
+
+def _parse(text: str) -> JSON:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise InjectionError(json_fault(text.encode()) or str(error)) from error
+
+
+def containers_json(lists: Mapping[Kind, Sequence[JSONObject]], types: PodTypes) -> str:
+    """Return the JSON that Go writes of lists of containers: fields in the order of their declaration."""
+    declared = go_type("[]core/v1.Container", types.pod.version)
+    ordered = {kind: in_go_order(lists[kind], declared) for kind in KINDS if kind in lists}
+    return go_json(ordered, sort_keys=False)
+
+
+def in_go_order(value: JSON, declared: GoType) -> JSON:
+    """Return a value of a type with the fields of structs as declared and the keys of maps sorted."""
+    declared = declared.target
+    if value is None:
+        return None
+    if declared.kind == "struct":
+        return {
+            field.name: in_go_order(value[field.name], field.type)
+            for field in declared.fields
+            if field.name in value
+        }
+    if declared.kind == "list":
+        return [in_go_order(item, declared.element) for item in value]
+    if declared.kind == "map":
+        return {key: in_go_order(value[key], declared.element) for key in sorted(value)}
+    return value

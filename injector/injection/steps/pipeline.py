@@ -22,7 +22,6 @@ from injector.injection.render import (
 )
 from injector.injection.request import InjectionRequest
 from injector.injection.snapshot import Snapshot
-from injector.injection.steps.containers import KINDS, annotations_of, labels_of, metadata_of, with_labels
 from injector.injection.steps.environment import CLUSTER, complete, set_environment
 from injector.injection.steps.merge import Overlay, PodTypes
 from injector.injection.steps.metrics import announce_secure_port, merge_metrics
@@ -30,6 +29,7 @@ from injector.injection.steps.native import ANNOTATION as NATIVE
 from injector.injection.steps.native import detect_native, follow_template, native_for
 from injector.injection.steps.order import order_containers
 from injector.injection.steps.overrides import Overrides, overrides_of, reapply
+from injector.injection.steps.pods import KINDS, annotations_of, labels_of, metadata_of, with_labels
 from injector.injection.steps.probes import rewrite_probes
 from injector.injection.steps.rebase import rebase
 from injector.injection.steps.selection import select_templates, template_of

@@ -10,10 +10,10 @@ from weakref import WeakKeyDictionary
 
 from injector.golang.strconv import parse_bool
 from injector.injection.snapshot import Snapshot
-from injector.injection.steps.containers import Kind
 from injector.injection.steps.merge import PodTypes
 from injector.injection.steps.metrics import MetricsRules, metrics_rules_of
 from injector.injection.steps.overrides import OverrideRules
+from injector.injection.steps.pods import Kind
 from injector.injection.steps.probes import ProbeRules, rules_of
 from injector.istio.releases import behaviour_of
 from injector.json_types import JSONObject

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from injector.golang.jsontext import go_json
-from injector.injection.steps.containers import annotations_of, labels_of, with_annotations, with_labels
 from injector.injection.steps.environment import NETWORK
+from injector.injection.steps.pods import annotations_of, labels_of, with_annotations, with_labels
 from injector.json_types import Pod
 from injector.memo import remembered
 

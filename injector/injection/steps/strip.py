@@ -12,7 +12,8 @@ from typing import Any
 import orjson
 
 from injector.errors import TypedError
-from injector.injection.steps.containers import (
+from injector.injection.steps.metrics import PORT, MetricsRules
+from injector.injection.steps.pods import (
     KINDS,
     Kind,
     annotations_of,
@@ -21,8 +22,6 @@ from injector.injection.steps.containers import (
     with_annotations,
     with_containers,
 )
-from injector.injection.steps.metrics import MetricsRules
-from injector.injection.steps.scrape import PORT
 from injector.injection.steps.status import LISTS, STATUS
 from injector.json_types import JSONObject, Pod
 

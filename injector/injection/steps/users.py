@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from injector.injection.steps.containers import (
+from injector.injection.steps.pods import (
     INIT,
     PROXY,
     VALIDATION,

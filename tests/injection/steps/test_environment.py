@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from injector.injection.steps.environment import complete, environment_of_url, set_environment
+from injector.injection.steps.environment import complete, environment_of, environment_of_url, set_environment
 from injector.istio.releases import behaviour_of
+from tests.injection.builders import legacy, overlays
 from tests.injection.steps.builders import a_container, a_pod, env_of, the_proxy
 
 BOTH = ("containers", "initContainers")
@@ -86,3 +89,38 @@ def test_without_variables_or_proxy_nothing_changes():
     pod = a_pod(a_container("istio-proxy"))
     assert set_environment(pod, {}, BOTH) is pod
     assert set_environment(a_pod(), {"A": "1"}, BOTH) == a_pod()
+
+
+VALUES = "global: {network: n0, multiCluster: {clusterName: c0}}"
+CLUSTER, NETWORK = "ISTIO_META_CLUSTER_ID", "ISTIO_META_NETWORK"
+
+
+def found(path: str, release: str, pod: Any = None, values: str = "{}") -> dict[str, str]:
+    return dict(environment_of(path, pod or a_pod(), legacy(release, values=values).snapshot))
+
+
+@pytest.mark.parametrize(
+    ("release", "path", "expected"),
+    [
+        ("1.4", "/inject/cluster/c/net/n", {}),
+        ("1.7", "/inject/cluster/c/net/n", {CLUSTER: "c", NETWORK: "n"}),
+        ("1.7", "/inject/cluster/c", {}),
+        ("1.8", "/inject/net/n/cluster/c", {CLUSTER: "c", NETWORK: "n"}),
+        ("1.8", "/inject", {}),
+    ],
+)
+def test_a_path_says_cluster_and_network_as_the_release_reads_it(
+    release: str, path: str, expected: dict[str, str]
+) -> None:
+    assert found(path, release) == expected
+
+
+def test_in_1_8_values_and_label_count_as_well() -> None:
+    assert found("/inject", "1.8", values=VALUES) == {CLUSTER: "c0", NETWORK: "n0"}
+    pod = a_pod(labels={"topology.istio.io/network": "mine"})
+    assert found("/inject/net/n", "1.8", pod, VALUES) == {CLUSTER: "c0", NETWORK: "mine"}
+
+
+def test_from_1_9_the_steps_after_the_templates_complete_it() -> None:
+    snapshot = overlays(values=VALUES).snapshot
+    assert environment_of("/inject/cluster/c", a_pod(), snapshot) == {CLUSTER: "c"}

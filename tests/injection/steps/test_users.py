@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from injector.injection.steps.containers import KINDS
+from injector.injection.steps.pods import KINDS
 from injector.injection.steps.users import adjust_init_user, reset_openshift_user
 from tests.injection.steps.builders import a_container, a_pod, the_proxy
 

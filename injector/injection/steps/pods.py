@@ -1,4 +1,4 @@
-"""Pods and their containers: find, replace, move. Knows no template, no annotation and no release.
+"""Pods and their containers: find, replace, move.
 
 Every function returns a new pod that shares what it did not touch; nothing is mutated.
 """

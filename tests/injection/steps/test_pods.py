@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from injector.injection.steps.containers import (
+from injector.injection.steps.pods import (
     Place,
     append_env,
     containers_of,
