@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Final
 
 import injector
+from injector.injection.steps.pipeline import STEPS
 
 ROOT: Final = str(Path(injector.__file__).parent) + "/"
 OUTSIDE: Final = "HTTP, TLS, loop"
@@ -32,7 +33,10 @@ BY_FUNCTION: Final = {
     ("injection/steps/strip.py", "strip"): "strip",
     ("patch/json_patch.py", "diff"): "diff",
     ("injection/steps/rebase.py", "rebase"): "rebase",
-    ("injection/steps/pipeline.py", "_post_process"): "post-processing",
+} | {
+    (f"{step.__module__.removeprefix('injector.').replace('.', '/')}.py", step.__name__): "post-processing"
+    for _, steps in STEPS
+    for step in steps
 }
 """Stages by the function that begins them, looked for from the outside: what it calls belongs to it."""
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from injector.injection.snapshot import Snapshot
-from injector.injection.steps.pods import PROXY, Kind, container_at, env_var, place_of, with_container
+from injector.injection.steps.pods import PROXY, container_at, env_var, place_of, with_container
+from injector.injection.steps.settings import Injection
 from injector.istio.releases import Behaviour
 from injector.json_types import Pod
 
@@ -66,12 +67,13 @@ def complete(url: Mapping[str, str], *, cluster: str, network: str, label: str |
     return found
 
 
-def set_environment(pod: Pod, variables: Mapping[str, str], kinds: tuple[Kind, ...]) -> Pod:
+def set_environment(pod: Pod, injection: Injection) -> Pod:
     """Return the pod whose proxy has the variables, sorted, at the end of its environment.
 
     Sorted also for 1.9, which leaves the order to chance.
     """
-    place = place_of(pod, PROXY, kinds)
+    variables = injection.environment
+    place = place_of(pod, PROXY, injection.settings.proxies)
     if place is None or not variables:
         return pod
     proxy = container_at(pod, place)

@@ -19,7 +19,6 @@ from injector.golang.jsontext import go_json
 from injector.golang.strconv import parse_bool, parse_int, quote
 from injector.injection.steps.pods import (
     PROXY,
-    Kind,
     annotations_of,
     append_env,
     container_at,
@@ -27,6 +26,7 @@ from injector.injection.steps.pods import (
     with_annotations,
     with_container,
 )
+from injector.injection.steps.settings import Injection
 from injector.istio.releases import Behaviour
 from injector.json_types import JSONObject, Pod
 
@@ -103,6 +103,10 @@ class Spelling:
     def cleared(self, annotations: Mapping[str, str], *meant: str) -> dict[str, str]:
         """Return the annotations without these."""
         return {name: value for name, value in annotations.items() if self.meaning(name) not in meant}
+
+
+EXACT_SPELLING: Final = Spelling(exact=True)
+EVERY_SPELLING: Final = Spelling(exact=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,61 +193,59 @@ SECURE_PORT_VARIABLE: Final = "ENVOY_SECURE_MERGED_METRICS_PORT"
 MERGED_PATH: Final = "/stats/prometheus"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MetricsRules:
-    """How a release merges metrics: the spelling of annotations, whether the pod may refuse, targets."""
-
-    spelling: Spelling
-    may_refuse: bool
-    targets: bool
-    proxies: tuple[Kind, ...]
-
-    @property
-    def moved(self) -> tuple[str, ...]:
-        """The annotations that move into the proxy's environment."""
-        return (PORT, PATH, SCRAPE, TARGETS) if self.targets else (PORT, PATH, SCRAPE)
+def spelling_of(behaviour: Behaviour) -> Spelling:
+    """Return which names of annotations count in a release."""
+    return EVERY_SPELLING if behaviour.prometheus_any_spelling else EXACT_SPELLING
 
 
-def metrics_rules_of(behaviour: Behaviour) -> MetricsRules:
-    """Return the rules of a release."""
-    native = behaviour.native_sidecars_by_feature
-    return MetricsRules(
-        spelling=Spelling(exact=not behaviour.prometheus_any_spelling),
-        may_refuse=behaviour.prometheus_respects_false,
-        targets=behaviour.prometheus_targets,
-        proxies=("containers", "initContainers") if native else ("containers",),
-    )
+def moved_annotations(behaviour: Behaviour) -> tuple[str, ...]:
+    """Return the annotations that move into the proxy's environment."""
+    return (PORT, PATH, SCRAPE, TARGETS) if behaviour.prometheus_targets else (PORT, PATH, SCRAPE)
 
 
-def merge_metrics(pod: Pod, rules: MetricsRules, *, by_default: bool, agent_port: int) -> Pod:
+def wants_merging(annotations: Mapping[str, str], *, by_default: bool) -> bool:
+    """Return whether metrics are merged: as the pod's annotation says, else the mesh."""
+    chosen = parse_bool(annotations.get(MERGE, ""))
+    return by_default if chosen is None else chosen
+
+
+def pointing_at(port: int) -> dict[str, str]:
+    """Return the annotations that lead Prometheus to the agent."""
+    return {PORT: str(port), PATH: MERGED_PATH, SCRAPE: "true"}
+
+
+def merge_metrics(pod: Pod, injection: Injection) -> Pod:
     """Return the pod scraped at the agent; raises InjectionError for a port that cannot be scraped.
 
-    ``by_default`` is the mesh's enablePrometheusMerge, which the pod's annotation overrides. A pod
-    whose port is the agent's already is left alone: it was injected before, or its owner knows.
+    A pod whose port is the agent's already is left alone: it was injected before, or its owner knows.
     """
+    settings, behaviour = injection.settings, injection.snapshot.behaviour
     annotations = annotations_of(pod)
-    chosen = parse_bool(annotations.get(MERGE, ""))
-    merges = by_default if chosen is None else chosen
-    if not merges:
+    if not wants_merging(annotations, by_default=settings.merges_metrics):
         return pod
-    said = rules.spelling.said(annotations)
-    if (rules.may_refuse and not wants_scraping(said)) or first(said, PORT) == str(agent_port):
+    spelling, targets, agent_port = spelling_of(behaviour), behaviour.prometheus_targets, settings.agent_port
+    said = spelling.said(annotations)
+    refused = behaviour.prometheus_respects_false and not wants_scraping(said)
+    if refused or first(said, PORT) == str(agent_port):
         return pod
-    scrape = scrape_of(said, targets=rules.targets)
-    if rules.targets:
+    scrape = scrape_of(said, targets=targets)
+    if targets:
         check_ports(scrape, agent_port)
-    proxy = place_of(pod, PROXY, rules.proxies)
+    proxy = place_of(pod, PROXY, settings.proxies)
     if proxy is not None and scrape:
         pod = with_container(pod, proxy, append_env(container_at(pod, proxy), SCRAPE_CONFIG, scrape.text))
-    pointing = {PORT: str(agent_port), PATH: MERGED_PATH, SCRAPE: "true"}
-    return with_annotations(pod, rules.spelling.cleared(annotations, *rules.moved) | pointing)
+    kept = spelling.cleared(annotations, *moved_annotations(behaviour))
+    return with_annotations(pod, kept | pointing_at(agent_port))
 
 
-def announce_secure_port(pod: Pod, rules: MetricsRules) -> Pod:
+def announce_secure_port(pod: Pod, injection: Injection) -> Pod:
     """Return the pod with the annotation that tells the proxy's mTLS metrics port, unless it has one."""
-    proxy = place_of(pod, PROXY, rules.proxies)
+    behaviour = injection.snapshot.behaviour
+    if not behaviour.prometheus_targets:
+        return pod
+    proxy = place_of(pod, PROXY, injection.settings.proxies)
     annotations = annotations_of(pod)
-    if proxy is None or rules.spelling.value(annotations, SECURE_PORT) is not None:
+    if proxy is None or spelling_of(behaviour).value(annotations, SECURE_PORT) is not None:
         return pod
     port = _variable(container_at(pod, proxy), SECURE_PORT_VARIABLE)
     if port in ("", "0"):

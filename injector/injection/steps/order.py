@@ -1,4 +1,4 @@
-"""A pod in, the pod with its containers in the order that lets it start out. Knows no annotation.
+"""Put a pod's containers in the order that lets it start.
 
 The proxy is the last container, so that ``kubectl exec`` finds the application, unless the
 application has to wait for it. A native sidecar starts before the other init containers.
@@ -13,28 +13,35 @@ from injector.injection.steps.pods import (
     INIT,
     PROXY,
     VALIDATION,
+    annotations_of,
     containers_of,
     find,
     moved,
     with_containers,
 )
+from injector.injection.steps.settings import Injection
+from injector.istio.mesh.annotation import ANNOTATION
 from injector.json_types import JSONObject, Pod
 
 
-def order_containers(pod: Pod, *, holds_application: bool, native: bool) -> Pod:
-    """Return the pod with its containers in order.
-
-    ``native`` tells whether the release knows native sidecars; whether this pod has one shows in its
-    init containers.
-    """
-    containers = moved(containers_of(pod), PROXY, first=holds_application)
+def order_containers(pod: Pod, injection: Injection) -> Pod:
+    """Return the pod with its containers in order; whether its proxy is native shows in where it stands."""
+    containers = moved(containers_of(pod), PROXY, first=_holds_application(injection))
     init_containers = containers_of(pod, "initContainers")
-    if native and find(init_containers, PROXY) is not None:
+    if injection.snapshot.behaviour.native_sidecars_by_feature and find(init_containers, PROXY) is not None:
         init_containers = _proxy_before_init(init_containers)
     else:
         init_containers = _network_set_up_last(init_containers)
     pod = with_containers(pod, "containers", containers)
     return with_containers(pod, "initContainers", init_containers)
+
+
+def _holds_application(injection: Injection) -> bool:
+    """Return whether the application waits for the proxy: ProxyConfig resources have no say in it."""
+    if injection.settings.holds_application:
+        return True
+    own = injection.snapshot.proxy_configs.annotated(annotations_of(injection.original).get(ANNOTATION))
+    return own.get("holdApplicationUntilProxyStarts") is True
 
 
 def _proxy_before_init(containers: Sequence[JSONObject]) -> Sequence[JSONObject]:

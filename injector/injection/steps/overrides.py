@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
@@ -28,6 +27,7 @@ from injector.injection.steps.pods import (
     name_of,
     with_annotations,
 )
+from injector.injection.steps.settings import Injection
 from injector.injection.steps.status import STATUS
 from injector.json_types import JSON, JSONObject, Pod
 from injector.patch import GoType, go_type
@@ -37,20 +37,6 @@ AUTO: Final = "auto"
 """The image of an owner's container that takes the injected one: the field cannot be left out."""
 
 Overrides = Mapping[Kind, Sequence[JSONObject]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OverrideRules:
-    """How a release applies an owner's containers.
-
-    ``skips_injected``: not over those that an earlier injection brought (1.17). ``init_anywhere``: an
-    injected init container takes the owner's from either list (native sidecars, 1.19).
-    ``types`` are the release's.
-    """
-
-    skips_injected: bool
-    init_anywhere: bool
-    types: PodTypes = field(default_factory=PodTypes)
 
 
 def overrides_of(annotations: Mapping[str, str], types: PodTypes, budget: Budget) -> Overrides:
@@ -89,34 +75,33 @@ def _names(kind: Kind, names: Any) -> Collection[str]:
     return frozenset(names)
 
 
-def reapply(
-    pod: Pod, original: Pod, template_pod: Pod, kept: Overrides, rules: OverrideRules, budget: Budget
-) -> Pod:
-    """Return ``pod`` with the owner's containers over those of ``template_pod`` that have their names.
+def reapply(pod: Pod, injection: Injection) -> Pod:
+    """Return ``pod`` with the owner's containers over those of the templates that have their names.
 
-    ``original`` is the pod before injection; ``kept`` what its annotation holds, which counts before
-    the pod's containers. The annotation is written only by a pod's first injection.
+    What an earlier injection kept counts before the pod's containers; those that an earlier one brought do
+    not (1.17). The annotation is written only by a pod's first injection.
     """
-    annotations = annotations_of(original)
-    earlier = injected_before(annotations) if rules.skips_injected else {}
+    types = injection.settings.types
+    annotations = annotations_of(injection.original)
+    earlier = injected_before(annotations) if injection.snapshot.behaviour.parses_status_always else {}
     found: dict[Kind, list[JSONObject]] = {}
     for kind in KINDS:
-        for injected in containers_of(template_pod, kind):
+        for injected in containers_of(injection.template_pod, kind):
             name = name_of(injected)
-            own = None if name in earlier.get(kind, ()) else _own(original, kept, kind, name, rules)
+            own = None if name in earlier.get(kind, ()) else _own(injection, kind, name)
             if own is not None:
                 own = _without_auto(own)
                 found.setdefault(kind, []).append(own)
-                pod = _applied(pod, kind, own, rules)
+                pod = _applied(pod, kind, own, types)
     if STATUS in annotations or not found:
         return pod
     # The text is longer than this, and can be six times as long: it is not even made where it cannot be kept.
-    budget.charge(
+    injection.request.budget.charge(
         "annotations",
         _least_size(found),
         f"the pod's annotations have {{}} bytes with {OVERRIDES}, which is added",
     )
-    return with_annotations(pod, {**annotations_of(pod), OVERRIDES: containers_json(found, rules.types)})
+    return with_annotations(pod, {**annotations_of(pod), OVERRIDES: containers_json(found, types)})
 
 
 def _least_size(found: Mapping[Kind, list[JSONObject]]) -> int:
@@ -126,13 +111,14 @@ def _least_size(found: Mapping[Kind, list[JSONObject]]) -> int:
         return 0
 
 
-def _own(original: Pod, kept: Overrides, kind: Kind, name: str, rules: OverrideRules) -> JSONObject | None:
-    container = find(kept.get(kind, ()), name)
+def _own(injection: Injection, kind: Kind, name: str) -> JSONObject | None:
+    """Return the owner's container; where sidecars may be native (1.19), an init one from either list."""
+    container = find(injection.kept.get(kind, ()), name)
     if container is not None:
         return container
-    if kind == "initContainers" and rules.init_anywhere:
-        return find_anywhere(original, name)
-    return find(containers_of(original, kind), name)
+    if kind == "initContainers" and injection.snapshot.behaviour.native_sidecars_by_feature:
+        return find_anywhere(injection.original, name)
+    return find(containers_of(injection.original, kind), name)
 
 
 def _without_auto(container: JSONObject) -> JSONObject:
@@ -141,15 +127,15 @@ def _without_auto(container: JSONObject) -> JSONObject:
     return {key: value for key, value in container.items() if key != "image"}
 
 
-def _applied(pod: Pod, kind: Kind, container: JSONObject, rules: OverrideRules) -> Pod:
+def _applied(pod: Pod, kind: Kind, container: JSONObject, types: PodTypes) -> Pod:
     spec: JSONObject = {"containers": [container]}
     if kind == "initContainers":
         spec = {"containers": [], "initContainers": [container]}
     overlay: JSONObject = {"spec": spec}
-    if rules.types.prints_unset_times:
+    if types.prints_unset_times:
         overlay["metadata"] = {"creationTimestamp": None}  # as Go prints the overlay: null deletes
     try:
-        return rules.types.merge(pod, Overlay(overlay))
+        return types.merge(pod, Overlay(overlay))
     except InjectionError as error:
         word = "init container" if kind == "initContainers" else "container"
         raise InjectionError(f"failed to apply sidecar {word}: {error}") from error

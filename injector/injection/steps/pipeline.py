@@ -1,14 +1,13 @@
-"""One pod in, the injected pod out: the way of a pod through Istio 1.9 and newer.
+"""Inject one pod as Istio 1.9 and newer do: run the templates, then one step after the other.
 
-Every step is a function pod -> pod in a module of its own; what a release
-does differently is in their rules. The steps work on the pod as Go's types have it; at the end the
+Each of `STEPS` is a function ``(pod, injection) -> pod`` in a module of its own; what a release does
+differently it asks of the release's facts. The steps work on the pod as Go's types have it; at the end the
 difference is carried over to the pod as it was received, so that nothing else of it changes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from injector.errors import InjectionError, LimitError, TemplateError, YAMLError
@@ -16,7 +15,6 @@ from injector.injection.owner import without_deployment_config
 from injector.injection.render import (
     Injected,
     TemplateData,
-    proxy_config_of,
     render_template,
     template_data,
 )
@@ -28,21 +26,17 @@ from injector.injection.steps.metrics import announce_secure_port, merge_metrics
 from injector.injection.steps.native import ANNOTATION as NATIVE
 from injector.injection.steps.native import detect_native, follow_template, native_for
 from injector.injection.steps.order import order_containers
-from injector.injection.steps.overrides import Overrides, overrides_of, reapply
+from injector.injection.steps.overrides import overrides_of, reapply
 from injector.injection.steps.pods import KINDS, annotations_of, labels_of, metadata_of, with_labels
 from injector.injection.steps.probes import rewrite_probes
 from injector.injection.steps.rebase import rebase
 from injector.injection.steps.selection import select_templates, template_of
-from injector.injection.steps.settings import DEFAULT_CLUSTER, Settings, settings_of
-from injector.injection.steps.status import NETWORK_LABEL, mark, status_text
+from injector.injection.steps.settings import DEFAULT_CLUSTER, Injection, Settings, Step, settings_of
+from injector.injection.steps.status import NETWORK_LABEL, mark
 from injector.injection.steps.strip import reinsert, strip
 from injector.injection.steps.users import adjust_init_user, reset_openshift_user
 from injector.istio.annotations import validate
-from injector.istio.mesh.annotation import ANNOTATION as PROXY_CONFIG
 from injector.json_types import JSON, Pod
-
-TPROXY_MODE: Final = 1
-"""ProxyConfig.InboundInterceptionMode.TPROXY of Istio's API."""
 
 _LINE: Final = 32
 """Characters of a line of YAML, as the templates of Istio's charts have them on average."""
@@ -51,45 +45,43 @@ UNREADABLE: Final = Overlay("")
 """Stands for an overlay whose YAML cannot be read: like any that is no mapping, merging refuses it."""
 
 
-class _Saying:
+class _Prefix:
     """Puts words before the sentence of anything that is wrong with this pod."""
 
-    __slots__ = ("_what",)
+    __slots__ = ("_words",)
 
-    def __init__(self, what: str) -> None:
-        self._what = what
+    def __init__(self, words: str) -> None:
+        self._words = words
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, (InjectionError, TemplateError)) and not isinstance(error, LimitError):
-            raise InjectionError(f"{self._what}: {error}") from error
+            raise InjectionError(f"{self._words}: {error}") from error
 
 
-_RUNNING: Final = _Saying("failed to run injection template")
-_APPLYING: Final = _Saying("failed applying injection overlay")
-_PARSING: Final = _Saying(
+_RUNNING: Final = _Prefix("failed to run injection template")
+_APPLYING: Final = _Prefix("failed applying injection overlay")
+_PARSING: Final = _Prefix(
     "failed parsing generated injected YAML (check Istio sidecar injector configuration)"
 )
-_REAPPLYING: Final = _Saying("failed to re apply container")
-_PROCESSING: Final = _Saying("failed to process pod")
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Injection:
-    """One pod on its way: what every step may look at.
-
-    ``original`` is the pod before injection, as Go's types have it; ``environment`` what the URL, the
-    values and the pod's label set for the proxy.
-    """
-
-    request: InjectionRequest
-    snapshot: Snapshot
-    settings: Settings
-    original: Pod
-    environment: Mapping[str, str]
-    native: bool
+STEPS: Final[tuple[tuple[_Prefix, tuple[Step, ...]], ...]] = (
+    (_Prefix("failed to re apply container"), (reapply, adjust_init_user)),
+    (
+        _Prefix("failed to process pod"),
+        (
+            set_environment,
+            merge_metrics,
+            announce_secure_port,
+            rewrite_probes,
+            mark,
+            order_containers,
+        ),
+    ),
+)
+"""What is done to a pod after the templates, in order, and what stands before the words of a fault."""
 
 
 def inject_overlay(request: InjectionRequest, snapshot: Snapshot) -> Injected:
@@ -99,20 +91,17 @@ def inject_overlay(request: InjectionRequest, snapshot: Snapshot) -> Injected:
     process would crash on it.
     """
     injection = _begin(request, snapshot)
-    original, types = injection.original, injection.settings.rules.types
+    original, types = injection.original, injection.settings.types
     with _RUNNING:
         validate(annotations_of(original), snapshot.behaviour)
-        kept = overrides_of(annotations_of(original), types, request.budget)
-        data = _template_data(injection, kept)
-        merged, template_pod, overlays = _run_templates(injection, data)
-    with _REAPPLYING:
-        merged = reapply(
-            merged, original, template_pod, kept, injection.settings.rules.overrides, request.budget
-        )
-        merged = _adjust_users(merged, injection)
-    with _PROCESSING:
-        final = _post_process(merged, template_pod, injection)
-    return Injected(rebase(request.pod, original, final, types.pod), data, overlays)
+        injection.kept = overrides_of(annotations_of(original), types, request.budget)
+        data = _template_data(injection)
+        pod, overlays = _run_templates(injection, data)
+    for prefix, steps in STEPS:
+        with prefix:
+            for step in steps:
+                pod = step(pod, injection)
+    return Injected(rebase(request.pod, original, pod, types.pod), data, overlays)
 
 
 # ---- before the templates
@@ -146,7 +135,7 @@ def _original(request: InjectionRequest, snapshot: Snapshot, settings: Settings)
     """Return the pod as Go's types have it, with the request's namespace and without managedFields."""
     received = metadata_of(request.pod)
     metadata = {key: value for key, value in received.items() if key != "managedFields" and value is not None}
-    types = settings.rules.types
+    types = settings.types
     if types.prints_unset_times:
         metadata.setdefault("creationTimestamp", None)
     pod = types.typed(request.pod | {"metadata": metadata}, request.budget)
@@ -162,18 +151,17 @@ def _original(request: InjectionRequest, snapshot: Snapshot, settings: Settings)
 # ---- the templates
 
 
-def _template_data(injection: Injection, kept: Overrides) -> TemplateData:
+def _template_data(injection: Injection) -> TemplateData:
     """Return what templates see: the pod without an earlier injection."""
-    settings = injection.settings
-    stripped = strip(injection.original, settings.rules.metrics, agent_port=settings.agent_port)
-    pod = reinsert(stripped, kept)
+    behaviour, agent_port = injection.snapshot.behaviour, injection.settings.agent_port
+    pod = reinsert(strip(injection.original, behaviour, agent_port=agent_port), injection.kept)
     return template_data(injection.request, injection.snapshot, pod, native=injection.native)
 
 
-def _run_templates(injection: Injection, data: TemplateData) -> tuple[Pod, Pod, tuple[JSON, ...]]:
-    """Return the pod and an empty pod, each with every template's overlay merged in, and the overlays."""
+def _run_templates(injection: Injection, data: TemplateData) -> tuple[Pod, tuple[JSON, ...]]:
+    """Return the pod with every template's overlay merged in, and the overlays; set the template pod."""
     original, snapshot = injection.original, injection.snapshot
-    types = injection.settings.rules.types
+    types = injection.settings.types
     merged: Pod = original
     template_pod: Pod | None = None
     overlays: list[JSON] = []
@@ -193,7 +181,8 @@ def _run_templates(injection: Injection, data: TemplateData) -> tuple[Pod, Pod, 
             template_pod = _added(template_pod, overlay, types)
         if snapshot.behaviour.template_pod_first:
             merged = _merged_with_owner(_followed(merged, template_pod, injection), overlay, types)
-    return merged, types.typed({}) if template_pod is None else template_pod, tuple(overlays)
+    injection.template_pod = types.typed({}) if template_pod is None else template_pod
+    return merged, tuple(overlays)
 
 
 def _overlay(name: str, data: TemplateData, injection: Injection) -> tuple[Overlay, int]:
@@ -211,7 +200,7 @@ def _overlay(name: str, data: TemplateData, injection: Injection) -> tuple[Overl
             return UNREADABLE, 0
         raise InjectionError(f"yaml to json: {error.reason}") from error
     lines = (budget.spent["rendered"] - before) // _LINE
-    return injection.settings.rules.types.overlay(filled), lines
+    return injection.settings.types.overlay(filled), lines
 
 
 def _added(template_pod: Pod | None, overlay: Overlay, types: PodTypes) -> Pod:
@@ -229,49 +218,3 @@ def _followed(merged: Pod, template_pod: Pod, injection: Injection) -> Pod:
     if native_for(annotation, injection.snapshot.behaviour, by_default=injection.native):
         return follow_template(merged, template_pod)
     return merged
-
-
-# ---- after the templates
-
-
-def _adjust_users(pod: Pod, injection: Injection) -> Pod:
-    if not injection.snapshot.behaviour.adjusts_init_user:
-        return pod
-    config = proxy_config_of(injection.request, injection.snapshot)
-    return adjust_init_user(pod, injection.original, tproxy=config.get("interceptionMode") == TPROXY_MODE)
-
-
-def _post_process(pod: Pod, template_pod: Pod, injection: Injection) -> Pod:
-    settings, behaviour = injection.settings, injection.snapshot.behaviour
-    rules = settings.rules
-    pod = set_environment(pod, injection.environment, rules.proxies)
-    pod = merge_metrics(
-        pod, rules.metrics, by_default=settings.merges_metrics, agent_port=settings.agent_port
-    )
-    if rules.metrics.targets:
-        pod = announce_secure_port(pod, rules.metrics)
-    pod = rewrite_probes(
-        pod,
-        rules.probes,
-        by_default=settings.rewrites_probes,
-        mesh_port=settings.agent_port,
-        budget=injection.request.budget,
-    )
-    revision = injection.snapshot.revision if behaviour.status_revision else None
-    pod = mark(
-        pod,
-        status_text(template_pod, revision),
-        environment=injection.environment,
-        injected=injection.snapshot.config.injected_annotations,
-    )
-    native = behaviour.native_sidecars_by_feature
-    return order_containers(pod, holds_application=_holds_application(injection), native=native)
-
-
-def _holds_application(injection: Injection) -> bool:
-    """Tell whether the application waits for the proxy: ProxyConfig resources have no say in it."""
-    if injection.settings.holds_application:
-        return True
-    annotation = annotations_of(injection.original).get(PROXY_CONFIG)
-    own = injection.snapshot.proxy_configs.annotated(annotation)
-    return own.get("holdApplicationUntilProxyStarts") is True

@@ -7,8 +7,7 @@ object of the agent's paths and the application's own probes, with every named p
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -20,7 +19,6 @@ from injector.golang.strconv import int32, parse_bool, parse_int
 from injector.injection.steps.pods import (
     KINDS,
     PROXY,
-    Kind,
     Place,
     annotations_of,
     append_env,
@@ -33,8 +31,8 @@ from injector.injection.steps.pods import (
     with_container,
     with_containers,
 )
+from injector.injection.steps.settings import Injection
 from injector.injection.steps.status import STATUS
-from injector.istio.releases import Behaviour
 from injector.json_types import JSONObject, Pod
 from injector.patch import go_type, normalise
 
@@ -45,103 +43,70 @@ PROBES: Final = (("readinessProbe", "readyz"), ("livenessProbe", "livez"), ("sta
 HOOKS: Final = (("preStop", "prestopz"), ("postStart", "poststartz"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProbeRules:
-    """Which probes a release leads through the agent.
-
-    ``tcp`` and ``grpc`` tell whether probes of that kind are; ``kinds`` which lists of containers are
-    looked at; ``hooks`` whether lifecycle hooks are; ``merges`` whether a pod that was injected before
-    keeps the probers it had, and ``adds_missing`` whether it gets them where it had none.
-    """
-
-    tcp: bool = False
-    grpc: bool = False
-    hooks: bool = False
-    merges: bool = False
-    adds_missing: bool = False
-    kinds: tuple[Kind, ...] = ("containers",)
-    proxies: tuple[Kind, ...] = ("containers",)
-
-    def handler(self, probe: JSONObject) -> str:
-        """Return which of the handlers of a probe is led through the agent, "" for none."""
-        if probe.get("httpGet") is not None:
-            return "httpGet"
-        if self.tcp and probe.get("tcpSocket") is not None:
-            return "tcpSocket"
-        if self.grpc and probe.get("grpc") is not None:
-            return "grpc"
-        return ""
-
-    def hook_handler(self, hook: JSONObject) -> str:
-        """Return which of the handlers of a lifecycle hook is led through the agent, "" for none."""
-        handler = self.handler(hook)
-        return handler if handler != "grpc" else ""
-
-
-def rules_of(behaviour: Behaviour, *, tcp_feature: bool) -> ProbeRules:
-    """Return the rules of a release; ``tcp_feature`` is REWRITE_TCP_PROBES, where it has a say."""
-    every: tuple[Kind, ...] = ("containers", "initContainers")
-    applications: tuple[Kind, ...] = ("containers",)
-    by_feature = behaviour.rewrites_tcp_probes_by_feature and tcp_feature
-    return ProbeRules(
-        tcp=behaviour.rewrites_tcp_probes or by_feature,
-        grpc=behaviour.rewrites_grpc_probes,
-        hooks=behaviour.rewrites_lifecycle,
-        merges=behaviour.merges_probers,
-        adds_missing=behaviour.adds_missing_probers,
-        kinds=every if behaviour.rewrites_init_probes else applications,
-        proxies=every if behaviour.native_sidecars_by_feature else applications,
-    )
-
-
-def rewrite_probes(pod: Pod, rules: ProbeRules, *, by_default: bool, mesh_port: int, budget: Budget) -> Pod:
-    """Return the pod whose probes ask the agent and whose proxy knows what to ask the application.
-
-    ``by_default`` is the values' rewriteAppHTTPProbe, which the pod's annotation overrides.
-    """
-    proxy = place_of(pod, PROXY, rules.proxies)
-    if proxy is None or not _wanted(pod, by_default=by_default):
+def rewrite_probes(pod: Pod, injection: Injection) -> Pod:
+    """Return the pod whose probes ask the agent and whose proxy knows what to ask the application."""
+    settings, behaviour = injection.settings, injection.snapshot.behaviour
+    proxy = place_of(pod, PROXY, settings.proxies)
+    if proxy is None or not wants_rewriting(annotations_of(pod), by_default=settings.rewrites_probes):
         return pod
-    handled = list(_handled(pod, rules))
-    text = probers_text(handled, mesh_port)
+    handled = list(_handled(pod, injection))
+    text = probers_text(handled, settings.agent_port)
     if text:
-        merges = rules.merges and STATUS in annotations_of(pod)
         container = container_at(pod, proxy)
-        if merges:
-            container = merge_probers(container, text, adds_missing=rules.adds_missing, budget=budget)
+        if behaviour.merges_probers and STATUS in annotations_of(pod):
+            adds_missing = behaviour.adds_missing_probers
+            budget = injection.request.budget
+            container = merge_probers(container, text, adds_missing=adds_missing, budget=budget)
         else:
             container = append_env(container, PROBERS, text)
         pod = with_container(pod, proxy, container)
-    return _rewritten(pod, handled, _agent_port(pod, mesh_port)) if handled else pod
+    port = agent_port(annotations_of(pod), settings.agent_port)
+    return _rewritten(pod, handled, port) if handled else pod
 
 
-def _wanted(pod: Pod, *, by_default: bool) -> bool:
-    chosen = parse_bool(annotations_of(pod).get(REWRITE, ""))
+def wants_rewriting(annotations: Mapping[str, str], *, by_default: bool) -> bool:
+    """Return whether probes are rewritten: as the pod's annotation says, else the values."""
+    chosen = parse_bool(annotations.get(REWRITE, ""))
     return by_default if chosen is None else chosen
 
 
-def _agent_port(pod: Pod, mesh_port: int) -> int:
-    """Return the port that probes go to; an annotation that is no number means 0, as in Istio."""
-    text = annotations_of(pod).get(STATUS_PORT)
+def agent_port(annotations: Mapping[str, str], mesh_port: int) -> int:
+    """Return the port that probes go to; an annotation that is not a number means 0, as in Istio."""
+    text = annotations.get(STATUS_PORT)
     return mesh_port if text is None else int32(parse_int(text) or 0)
 
 
-def _handled(pod: Pod, rules: ProbeRules) -> Iterator[Handled]:
+def _handled(pod: Pod, injection: Injection) -> Iterator[Handled]:
     """Yield everything that the agent takes over."""
-    for place, container in places(pod, rules.kinds):
+    behaviour = injection.snapshot.behaviour
+    handlers = _handlers(injection)
+    for place, container in places(pod, KINDS if behaviour.rewrites_init_probes else ("containers",)):
         name = name_of(container)
         if name == PROXY:
             continue
         for key, word in PROBES:
             probe = container.get(key)
-            if probe and (handler := rules.handler(probe)):
+            if probe and (handler := _first_of(handlers, probe)):
                 yield Handled(f"/app-health/{name}/{word}", place, container, key, handler, probe)
-        lifecycle: JSONObject = (container.get("lifecycle") if rules.hooks else None) or {}
+        lifecycle: JSONObject = (container.get("lifecycle") if behaviour.rewrites_lifecycle else None) or {}
         for key, word in HOOKS if lifecycle else ():
             hook = lifecycle.get(key)
-            if hook and (handler := rules.hook_handler(hook)):
+            if hook and (handler := _first_of(handlers, hook)) and handler != "grpc":
                 path = f"/app-lifecycle/{name}/{word}"
                 yield Handled(path, place, container, key, handler, hook, is_hook=True)
+
+
+def _handlers(injection: Injection) -> tuple[str, ...]:
+    """Return which handlers of probes are led through the agent."""
+    tcp = ("tcpSocket",) if injection.settings.rewrites_tcp_probes else ()
+    return ("httpGet", *tcp, *(("grpc",) if injection.snapshot.behaviour.rewrites_grpc_probes else ()))
+
+
+def _first_of(handlers: tuple[str, ...], probe: JSONObject) -> str:
+    for handler in handlers:
+        if probe.get(handler) is not None:
+            return handler
+    return ""
 
 
 def _rewritten(pod: Pod, handled: list[Handled], port: int) -> Pod:

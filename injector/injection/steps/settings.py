@@ -1,22 +1,19 @@
-"""A snapshot in, what the steps after the templates need of it out. Knows no pod."""
+"""What the steps of an injection go by: what a snapshot says of them, and the pod that is on its way."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from injector.golang.strconv import parse_bool
+from injector.injection.request import InjectionRequest
 from injector.injection.snapshot import Snapshot
 from injector.injection.steps.merge import PodTypes
-from injector.injection.steps.metrics import MetricsRules, metrics_rules_of
-from injector.injection.steps.overrides import OverrideRules
-from injector.injection.steps.pods import Kind
-from injector.injection.steps.probes import ProbeRules, rules_of
-from injector.istio.releases import behaviour_of
-from injector.json_types import JSONObject
+from injector.injection.steps.pods import KINDS, Kind
+from injector.json_types import JSONObject, Pod
 from injector.patch import go_type
 
 OPENSHIFT: Final = "openshift"
@@ -25,48 +22,51 @@ DEFAULT_CLUSTER: Final = "Kubernetes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """How a release does each step."""
+class Settings:
+    """What release, mesh configuration, values and environment say about the steps around the templates.
+
+    ``proxies`` are the lists in which the proxy is looked for; ``rewrites_tcp_probes`` also by feature.
+    """
 
     types: PodTypes
     proxies: tuple[Kind, ...]
-    metrics: MetricsRules
-    overrides: OverrideRules
-    probes: ProbeRules
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What mesh configuration, values and environment say about the steps around the templates."""
-
     agent_port: int
     merges_metrics: bool
     rewrites_probes: bool
+    rewrites_tcp_probes: bool
     holds_application: bool
     cluster: str
     network: str
     local_cluster: str
     openshift: bool
-    rules: Rules
+
+
+@dataclass(slots=True, kw_only=True)
+class Injection:
+    """One pod on its way: what every step may look at, and none but the pipeline sets.
+
+    ``original`` is the pod before injection, as Go's types have it; ``environment`` what the URL, the
+    values and the pod's label set for the proxy; ``kept`` the owner's containers that an earlier injection
+    kept; ``template_pod`` an empty pod with all overlays, once the templates have run.
+    """
+
+    request: InjectionRequest
+    snapshot: Snapshot
+    settings: Settings
+    original: Pod
+    environment: Mapping[str, str]
+    native: bool
+    kept: Mapping[Kind, Sequence[JSONObject]] = field(default_factory=dict)
+    template_pod: Pod = field(default_factory=dict)
+
+
+Step = Callable[[Pod, Injection], Pod]
 
 
 @cache
-def rules_for(release: str, *, tcp_probes: bool) -> Rules:
-    """Return the rules of a release; ``tcp_probes`` is the feature REWRITE_TCP_PROBES."""
-    behaviour = behaviour_of(release)
-    native = behaviour.native_sidecars_by_feature
-    types = PodTypes(pod=go_type("core/v1.Pod", behaviour.kubernetes))
-    return Rules(
-        types=types,
-        proxies=("containers", "initContainers") if native else ("containers",),
-        metrics=metrics_rules_of(behaviour),
-        overrides=OverrideRules(
-            skips_injected=behaviour.parses_status_always,
-            init_anywhere=native,
-            types=types,
-        ),
-        probes=rules_of(behaviour, tcp_feature=tcp_probes),
-    )
+def pod_types(kubernetes: int) -> PodTypes:
+    """Return the types of a version of Kubernetes: one value, since overlays are kept for the very types."""
+    return PodTypes(pod=go_type("core/v1.Pod", kubernetes))
 
 
 _SETTINGS: Final[WeakKeyDictionary[Snapshot, Settings]] = WeakKeyDictionary()
@@ -81,18 +81,21 @@ def settings_of(snapshot: Snapshot) -> Settings:
 
 
 def _read(snapshot: Snapshot) -> Settings:
-    mesh, values, env = snapshot.mesh, snapshot.values, snapshot.env
-    tcp_probes = parse_bool(env.get("REWRITE_TCP_PROBES", "")) is not False
+    behaviour, mesh, values, env = snapshot.behaviour, snapshot.mesh, snapshot.values, snapshot.env
+    tcp_feature = parse_bool(env.get("REWRITE_TCP_PROBES", "")) is not False
     return Settings(
+        types=pod_types(behaviour.kubernetes),
+        proxies=KINDS if behaviour.native_sidecars_by_feature else ("containers",),
         agent_port=mesh.proxy_config.get("statusPort", 0),
         merges_metrics=mesh.config.get("enablePrometheusMerge", fallback=True),
         rewrites_probes=_at(values, "sidecarInjectorWebhook", "rewriteAppHTTPProbe") is True,
+        rewrites_tcp_probes=behaviour.rewrites_tcp_probes
+        or (behaviour.rewrites_tcp_probes_by_feature and tcp_feature),
         holds_application=_at(values, "global", "proxy", "holdApplicationUntilProxyStarts") is True,
         cluster=_text(values, "global", "multiCluster", "clusterName"),
         network=_text(values, "global", "network"),
         local_cluster=env.get("CLUSTER_ID") or DEFAULT_CLUSTER,
         openshift=env.get("PLATFORM") == OPENSHIFT,
-        rules=rules_for(snapshot.behaviour.release, tcp_probes=tcp_probes),
     )
 
 

@@ -1,16 +1,13 @@
-"""What was injected in, the pod's status annotation and its other injected metadata out.
-
-Knows nothing of how containers came to be injected.
-"""
+"""Write what was injected into the pod's status annotation, and its other injected metadata."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 from injector.golang.jsontext import go_json
 from injector.injection.steps.environment import NETWORK
 from injector.injection.steps.pods import annotations_of, labels_of, with_annotations, with_labels
+from injector.injection.steps.settings import Injection
 from injector.json_types import Pod
 from injector.memo import remembered
 
@@ -42,11 +39,14 @@ def _text(names: tuple[tuple[str, ...] | None, ...], revision: str | None) -> st
     return go_json(status, sort_keys=False)
 
 
-def mark(pod: Pod, status: str, *, environment: Mapping[str, str], injected: Mapping[str, str]) -> Pod:
-    """Return the pod with the network's label, the status annotation and the configured annotations.
-
-    ``environment`` is what the URL and the values set; ``injected`` the config's injectedAnnotations.
-    """
+def mark(pod: Pod, injection: Injection) -> Pod:
+    """Return the pod with the network's label, the status annotation and the configured annotations."""
+    snapshot, environment = injection.snapshot, injection.environment
+    status = status_text(
+        injection.template_pod, snapshot.revision if snapshot.behaviour.status_revision else None
+    )
     if NETWORK in environment:
         pod = with_labels(pod, {**labels_of(pod), NETWORK_LABEL: environment[NETWORK]})
-    return with_annotations(pod, {**annotations_of(pod), STATUS: status, **injected})
+    return with_annotations(
+        pod, {**annotations_of(pod), STATUS: status, **snapshot.config.injected_annotations}
+    )

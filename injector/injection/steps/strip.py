@@ -1,4 +1,4 @@
-"""A pod in, the pod as its owner wrote it out: what templates get to see.
+"""Restore the pod as its owner wrote it: what templates get to see.
 
 A pod that was injected before says so in its status annotation. Templates must not see what they
 brought themselves, or a second injection would differ from the first.
@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from injector.errors import TypedError
-from injector.injection.steps.metrics import PORT, MetricsRules
+from injector.injection.steps.metrics import PORT, moved_annotations, spelling_of
 from injector.injection.steps.pods import (
     KINDS,
     Kind,
@@ -23,6 +23,7 @@ from injector.injection.steps.pods import (
     with_containers,
 )
 from injector.injection.steps.status import LISTS, STATUS
+from injector.istio.releases import Behaviour
 from injector.json_types import JSONObject, Pod
 
 
@@ -62,7 +63,7 @@ def _strings(value: Any) -> list[str]:
     return [item or "" for item in value]
 
 
-def strip(pod: Pod, metrics: MetricsRules, *, agent_port: int) -> Pod:
+def strip(pod: Pod, behaviour: Behaviour, *, agent_port: int) -> Pod:
     """Return the pod without what an earlier injection brought, and without metrics at the agent's port."""
     status = earlier_status(annotations_of(pod))
     if status is None:
@@ -73,8 +74,9 @@ def strip(pod: Pod, metrics: MetricsRules, *, agent_port: int) -> Pod:
         if len(containers) != len(containers_of(pod, kind)):
             pod = with_containers(pod, kind, containers)
     annotations = {name: text for name, text in annotations_of(pod).items() if name != STATUS}
-    if metrics.spelling.value(annotations, PORT) == str(agent_port):
-        annotations = metrics.spelling.cleared(annotations, *metrics.moved)
+    spelling = spelling_of(behaviour)
+    if spelling.value(annotations, PORT) == str(agent_port):
+        annotations = spelling.cleared(annotations, *moved_annotations(behaviour))
     return with_annotations(pod, annotations)
 
 

@@ -1,4 +1,4 @@
-"""A pod in, the pod whose set-up containers run for the proxy's user out. Knows no template.
+"""Let a pod's set-up containers follow the proxy's user.
 
 The rules that redirect traffic let the proxy's own traffic pass by its user. So an owner who sets
 another user for the proxy changes those rules as well.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from injector.injection.render import proxy_config_of
 from injector.injection.steps.pods import (
     INIT,
     PROXY,
@@ -23,10 +24,13 @@ from injector.injection.steps.pods import (
     places,
     with_container,
 )
+from injector.injection.steps.settings import Injection
 from injector.json_types import JSONObject, Pod
 
 INTERCEPTION_MODE: Final = "sidecar.istio.io/interceptionMode"
 TPROXY: Final = "TPROXY"
+TPROXY_MODE: Final = 1
+"""ProxyConfig.InboundInterceptionMode.TPROXY of Istio's API."""
 
 _USER: Final = "runAsUser"
 _GROUP: Final = "runAsGroup"
@@ -36,23 +40,30 @@ def _security(container: JSONObject) -> JSONObject:
     return container.get("securityContext") or {}
 
 
-def adjust_init_user(pod: Pod, original: Pod, *, tproxy: bool) -> Pod:
+def adjust_init_user(pod: Pod, injection: Injection) -> Pod:
     """Return ``pod`` with istio-init or istio-validation following the user of the owner's istio-proxy.
 
-    ``tproxy`` is the proxy configuration's interception mode, to which the pod's annotation can add.
-    Then the proxy has to run as root, whatever its owner says.
+    Where it intercepts by TPROXY, the proxy has to run as root, whatever its owner says.
     """
-    own = find_anywhere(original, PROXY)
+    if not injection.snapshot.behaviour.adjusts_init_user:
+        return pod
+    own = find_anywhere(injection.original, PROXY)
     if own is None or not {_USER, _GROUP} & _security(own).keys():
         return pod
     place = place_of(pod, INIT, ("initContainers",)) or place_of(pod, VALIDATION, ("initContainers",))
     if place is None:
         return pod
-    tproxy = tproxy or annotations_of(pod).get(INTERCEPTION_MODE) == TPROXY
+    tproxy = _intercepts_by_tproxy(pod, injection)
     user = _security(own).get(_USER)
     if tproxy and user is not None:
         pod = _as_root(pod)
     return with_container(pod, place, _following(container_at(pod, place), own, tproxy=tproxy))
+
+
+def _intercepts_by_tproxy(pod: Pod, injection: Injection) -> bool:
+    """Return whether the pod's ProxyConfig or its annotation says so."""
+    mode = proxy_config_of(injection.request, injection.snapshot).get("interceptionMode")
+    return mode == TPROXY_MODE or annotations_of(pod).get(INTERCEPTION_MODE) == TPROXY
 
 
 def _as_root(pod: Pod) -> Pod:

@@ -1,8 +1,17 @@
-"""Small pods for tests, each with only what the test speaks of."""
+"""Small pods for tests, each with only what the test speaks of, and injections for one step."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from functools import cache
 from typing import Any
+
+from injector.budget import Budget
+from injector.injection.loading import Sources, Surroundings, load_snapshot
+from injector.injection.request import InjectionRequest, Workload
+from injector.injection.snapshot import Snapshot
+from injector.injection.steps.settings import Injection, settings_of
 
 
 def a_container(name: str = "app", **fields: Any) -> dict[str, Any]:
@@ -42,3 +51,40 @@ def the_proxy(pod: dict[str, Any]) -> dict[str, Any]:
 
 def env_of(container: dict[str, Any]) -> list[tuple[str, str]]:
     return [(variable["name"], variable.get("value", "")) for variable in container.get("env", [])]
+
+
+@cache
+def _snapshot(release: str, mesh: str, injected: str, features: tuple[tuple[str, str], ...]) -> Snapshot:
+    config = {"templates": {"sidecar": ""}, "injectedAnnotations": json.loads(injected)}
+    if int(release[2:]) < 9:
+        config = {"template": "containers:"}
+    sources = Sources(config=json.dumps(config), mesh=mesh)
+    return load_snapshot(sources, Surroundings(release=release, env=dict(features)))
+
+
+def an_injection(
+    release: str = "1.31",
+    *,
+    original: Any = None,
+    mesh: str = "",
+    injected: dict[str, str] | None = None,
+    features: dict[str, str] | None = None,
+    kept: Any = None,
+    environment: dict[str, str] | None = None,
+    template_pod: Any = None,
+    **settings: Any,
+) -> Injection:
+    """Return an injection of ``original``; ``settings`` are set whatever mesh and values say."""
+    snapshot = _snapshot(release, mesh, json.dumps(injected or {}), tuple((features or {}).items()))
+    pod = original or a_pod()
+    request = InjectionRequest(pod=pod, namespace="shop", workload=Workload(metadata={}), budget=Budget())
+    return Injection(
+        request=request,
+        snapshot=snapshot,
+        settings=replace(settings_of(snapshot), **settings),
+        original=pod,
+        environment=environment or {},
+        native=False,
+        kept=kept or {},
+        template_pod=template_pod or {},
+    )

@@ -4,20 +4,19 @@ import pytest
 
 from injector.errors import InjectionError
 from injector.injection.steps.metrics import (
+    EVERY_SPELLING,
+    EXACT_SPELLING,
     PORT,
     RESERVED_PORTS,
     Scrape,
-    Spelling,
     Target,
     announce_secure_port,
     check_ports,
     merge_metrics,
-    metrics_rules_of,
     scrape_of,
     wants_scraping,
 )
-from injector.istio.releases import behaviour_of
-from tests.injection.steps.builders import a_container, a_pod, env_of, the_proxy
+from tests.injection.steps.builders import a_container, a_pod, an_injection, env_of, the_proxy
 
 POINTING = {
     "prometheus.io/port": "15020",
@@ -28,9 +27,7 @@ POINTING = {
 
 def merged(annotations, release="1.31", *, by_default=True, containers=("app", "istio-proxy")):
     pod = a_pod(*map(a_container, containers), annotations=annotations)
-    return merge_metrics(
-        pod, metrics_rules_of(behaviour_of(release)), by_default=by_default, agent_port=15020
-    )
+    return merge_metrics(pod, an_injection(release, merges_metrics=by_default))
 
 
 def test_the_pods_annotations_move_into_the_proxys_environment():
@@ -117,29 +114,25 @@ def test_ports_are_checked_from_1_31_and_only_when_metrics_are_merged():
 )
 def test_the_secure_port_of_the_proxy_is_announced_unless_the_pod_does(env, annotations, expected):
     pod = a_pod(init=[a_container("istio-proxy", env=env)], annotations=annotations)
-    announced = announce_secure_port(pod, metrics_rules_of(behaviour_of("1.31")))
+    announced = announce_secure_port(pod, an_injection())
     assert announced["metadata"].get("annotations", {}).get("prometheus.istio.io/secure-port") == expected
 
 
 def test_a_pod_without_a_proxy_announces_nothing():
     pod = a_pod()
-    assert announce_secure_port(pod, metrics_rules_of(behaviour_of("1.31"))) is pod
-
-
-EXACT = Spelling(exact=True)
-EVERY = Spelling(exact=False)
+    assert announce_secure_port(pod, an_injection()) is pod
 
 
 def test_every_spelling_that_prometheus_takes_counts_where_the_release_says_so():
     annotations = {"prometheus-io/port": "80", "prometheus.io.path": "/m"}
-    assert scrape_of(EVERY.said(annotations), targets=False) == Scrape(port="80", path="/m")
-    assert not scrape_of(EXACT.said(annotations), targets=False)
+    assert scrape_of(EVERY_SPELLING.said(annotations), targets=False) == Scrape(port="80", path="/m")
+    assert not scrape_of(EXACT_SPELLING.said(annotations), targets=False)
 
 
 def test_of_several_spellings_the_exact_one_counts_else_the_first_by_name():
-    assert EVERY.value({"prometheus_io_port": "1", "prometheus.io/port": "2"}, PORT) == "2"
-    assert EVERY.value({"prometheus_io_port": "1", "prometheus-io-port": "2"}, PORT) == "2"
-    assert EVERY.value({}, PORT) is None
+    assert EVERY_SPELLING.value({"prometheus_io_port": "1", "prometheus.io/port": "2"}, PORT) == "2"
+    assert EVERY_SPELLING.value({"prometheus_io_port": "1", "prometheus-io-port": "2"}, PORT) == "2"
+    assert EVERY_SPELLING.value({}, PORT) is None
 
 
 @pytest.mark.parametrize(
@@ -153,7 +146,7 @@ def test_of_several_spellings_the_exact_one_counts_else_the_first_by_name():
     ],
 )
 def test_targets_are_ports_with_a_path_and_one_without_a_port_drops_them_all(text, targets):
-    scrape = scrape_of(EVERY.said({"prometheus.istio.io/scrape-targets": text}), targets=True)
+    scrape = scrape_of(EVERY_SPELLING.said({"prometheus.istio.io/scrape-targets": text}), targets=True)
     assert scrape.targets == tuple(Target(port=port, path=path) for port, path in targets)
 
 
@@ -163,10 +156,13 @@ def test_port_and_path_are_those_of_the_first_target():
         "prometheus.io/scrape": "true",
         "prometheus.istio.io/scrape-targets": "2:/x",
     }
-    assert scrape_of(EVERY.said(annotations), targets=True).text == (
+    assert scrape_of(EVERY_SPELLING.said(annotations), targets=True).text == (
         '{"scrape":"true","path":"/x","port":"2","targets":[{"port":"2","path":"/x"}]}'
     )
-    assert scrape_of(EVERY.said(annotations), targets=False).text == '{"scrape":"true","path":"","port":"1"}'
+    assert (
+        scrape_of(EVERY_SPELLING.said(annotations), targets=False).text
+        == '{"scrape":"true","path":"","port":"1"}'
+    )
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "8080 ", "x", "-1"])
@@ -212,4 +208,4 @@ def test_ports_of_applications_and_no_port_at_all_pass():
     ],
 )
 def test_a_pod_may_say_that_it_is_not_scraped(annotations, expected):
-    assert wants_scraping(EVERY.said(annotations)) is expected
+    assert wants_scraping(EVERY_SPELLING.said(annotations)) is expected

@@ -6,20 +6,17 @@ from injector.budget import Budget
 from injector.errors import BadReview, InjectionError
 from injector.injection.steps.merge import PodTypes
 from injector.injection.steps.overrides import (
-    OverrideRules,
     containers_json,
     decode_containers,
     injected_before,
     overrides_of,
     reapply,
 )
-from injector.patch import go_type
-from tests.injection.steps.builders import a_container, a_pod, names, the_proxy
+from tests.injection.steps.builders import a_container, a_pod, an_injection, names, the_proxy
 
 STATUS = "sidecar.istio.io/status"
 OVERRIDES = "proxy.istio.io/overrides"
-NEWEST = OverrideRules(skips_injected=True, init_anywhere=True)
-OLD = OverrideRules(skips_injected=False, init_anywhere=False, types=PodTypes(pod=go_type("Pod", 20)))
+NEWEST, OLD = "1.31", "1.9"
 
 
 def injected_proxy(**fields):
@@ -39,11 +36,11 @@ NATIVE_TEMPLATE = a_pod(init=[injected_proxy()]) | {
 }
 
 
-def reapplied(original, template=TEMPLATE, rules=NEWEST, kept=None, final=None):
+def reapplied(original, template=TEMPLATE, release=NEWEST, kept=None, final=None):
     final = final or a_pod(
         a_container(), injected_proxy(), annotations=original["metadata"].get("annotations")
     )
-    return reapply(final, original, template, kept or {}, rules, Budget())
+    return reapply(final, an_injection(release, original=original, template_pod=template, kept=kept))
 
 
 def test_what_the_owner_wrote_wins_over_what_the_template_brought():
@@ -67,7 +64,7 @@ def test_the_owners_container_is_kept_in_an_annotation_without_auto():
 
 def test_a_pod_without_containers_of_these_names_is_the_same_object():
     final = a_pod(a_container(), injected_proxy())
-    assert reapply(final, a_pod(), TEMPLATE, {}, NEWEST, Budget()) is final
+    assert reapply(final, an_injection(template_pod=TEMPLATE)) is final
 
 
 def test_a_second_injection_takes_what_was_kept_and_writes_no_annotation():
@@ -77,7 +74,7 @@ def test_a_second_injection_takes_what_was_kept_and_writes_no_annotation():
     skipped = reapplied(original, kept=kept)
     assert the_proxy(skipped)["image"] == "proxyv2"
     assert skipped["metadata"]["annotations"] == annotations
-    assert the_proxy(reapplied(original, kept=kept, rules=OLD))["image"] == "kept"
+    assert the_proxy(reapplied(original, kept=kept, release=OLD))["image"] == "kept"
 
 
 def test_a_status_that_does_not_name_the_container_lets_it_be_reapplied_without_annotation():
@@ -97,12 +94,12 @@ def test_a_native_proxy_takes_the_owners_container_from_either_list():
     assert pod["spec"]["initContainers"][0]["image"] == "proxyv2"
 
 
-@pytest.mark.parametrize(("rules", "expected"), [(OLD, None), (NEWEST, "2026-01-01T00:00:00Z")])
-def test_a_time_of_creation_is_lost_where_go_prints_a_zero_one(rules, expected):
+@pytest.mark.parametrize(("release", "expected"), [(OLD, None), (NEWEST, "2026-01-01T00:00:00Z")])
+def test_a_time_of_creation_is_lost_where_go_prints_a_zero_one(release, expected):
     final = a_pod(a_container(), injected_proxy())
     final["metadata"]["creationTimestamp"] = "2026-01-01T00:00:00Z"
     assert (
-        reapplied(a_pod(own_proxy()), rules=rules, final=final)["metadata"].get("creationTimestamp")
+        reapplied(a_pod(own_proxy()), release=release, final=final)["metadata"].get("creationTimestamp")
         == expected
     )
 

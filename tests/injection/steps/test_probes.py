@@ -4,10 +4,8 @@ import json
 
 import pytest
 
-from injector.budget import Budget
-from injector.injection.steps.probes import rewrite_probes, rules_of
-from injector.istio.releases import behaviour_of
-from tests.injection.steps.builders import a_container, a_pod, env_of, the_proxy
+from injector.injection.steps.probes import rewrite_probes
+from tests.injection.steps.builders import a_container, a_pod, an_injection, env_of, the_proxy
 
 HTTP = {"httpGet": {"path": "/ready", "port": 8080}}
 TCP = {"tcpSocket": {"port": 9000}}
@@ -19,8 +17,8 @@ def through_agent(word, port=15020, kind="app-health", **rest):
 
 
 def rewritten(pod, release="1.31", *, by_default=True, tcp_feature=True):
-    rules = rules_of(behaviour_of(release), tcp_feature=tcp_feature)
-    return rewrite_probes(pod, rules, by_default=by_default, mesh_port=15020, budget=Budget())
+    features = {} if tcp_feature else {"REWRITE_TCP_PROBES": "false"}
+    return rewrite_probes(pod, an_injection(release, features=features, rewrites_probes=by_default))
 
 
 def with_app(**fields):

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-from injector.injection.steps.metrics import metrics_rules_of
 from injector.injection.steps.strip import earlier_status, reinsert, strip
 from injector.istio.releases import behaviour_of
 from tests.injection.steps.builders import a_container, a_pod, names
@@ -12,7 +11,7 @@ AGENT = {"prometheus.io/port": "15020", "prometheus_io_scrape": "true", "prometh
 
 
 def stripped(pod, release="1.31"):
-    return strip(pod, metrics_rules_of(behaviour_of(release)), agent_port=15020)
+    return strip(pod, behaviour_of(release), agent_port=15020)
 
 
 def test_what_the_status_names_is_removed_list_by_list():

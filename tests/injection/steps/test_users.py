@@ -4,7 +4,7 @@ import pytest
 
 from injector.injection.steps.pods import KINDS
 from injector.injection.steps.users import adjust_init_user, reset_openshift_user
-from tests.injection.steps.builders import a_container, a_pod, the_proxy
+from tests.injection.steps.builders import a_container, a_pod, an_injection, the_proxy
 
 INIT_ARGS = ["-p", "15001", "-u", "1337", "-m", "REDIRECT"]
 
@@ -27,7 +27,12 @@ def injected(init="istio-init", args=INIT_ARGS, **fields):
 
 
 def adjusted(pod, original, *, tproxy=False):
-    return adjust_init_user(pod, original, tproxy=tproxy)["spec"]["initContainers"][0]
+    return adjust(pod, original, tproxy=tproxy)["spec"]["initContainers"][0]
+
+
+def adjust(pod, original, *, tproxy=False):
+    mesh = "defaultConfig: {interceptionMode: TPROXY}" if tproxy else ""
+    return adjust_init_user(pod, an_injection(original=original, mesh=mesh))
 
 
 def test_the_redirect_rules_follow_the_proxys_own_user():
@@ -61,9 +66,7 @@ def test_arguments_without_a_user_stay(args):
     ("tproxy", "annotations"), [(True, None), (False, {"sidecar.istio.io/interceptionMode": "TPROXY"})]
 )
 def test_with_tproxy_the_proxy_is_root_and_validation_stays(tproxy, annotations):
-    pod = adjust_init_user(
-        injected("istio-validation", annotations=annotations), own(runAsUser=9), tproxy=tproxy
-    )
+    pod = adjust(injected("istio-validation", annotations=annotations), own(runAsUser=9), tproxy=tproxy)
     assert the_proxy(pod)["securityContext"]["runAsUser"] == 0
     assert "securityContext" not in pod["spec"]["initContainers"][0]
     assert pod["spec"]["initContainers"][0]["args"][3] == "9"
@@ -77,12 +80,17 @@ def test_with_tproxy_and_no_proxy_only_the_rules_follow():
 @pytest.mark.parametrize("original", [a_pod(), own(), own(runAsNonRoot=True)])
 def test_nothing_changes_where_the_owner_sets_no_user(original):
     pod = injected()
-    assert adjust_init_user(pod, original, tproxy=False) is pod
+    assert adjust(pod, original) is pod
+
+
+def test_before_1_20_the_user_is_not_followed():
+    pod = injected()
+    assert adjust_init_user(pod, an_injection("1.19", original=own(runAsUser=1000))) is pod
 
 
 def test_nothing_changes_where_no_set_up_container_is():
     pod = a_pod(a_container("istio-proxy"))
-    assert adjust_init_user(pod, own(runAsUser=1), tproxy=False) is pod
+    assert adjust(pod, own(runAsUser=1)) is pod
 
 
 def openshift(application, proxy, **others):
