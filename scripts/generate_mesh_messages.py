@@ -1,4 +1,4 @@
-"""Istio's .proto files of every minor in, injector/injection/mesh/messages_data.py out.
+"""Istio's .proto files of every minor in, injector/istio/mesh/messages_data.py out.
 
 Run it after a release of Istio that adds or drops fields, with the path of a clone of github.com/istio/api.
 It needs the Go toolchain as well, whose proxy serves most versions of the module. A field that exists in
@@ -57,7 +57,7 @@ SNAPSHOTS = {
 OLDEST, NEWEST = min(SNAPSHOTS), max(SNAPSHOTS)
 PACKAGE = "istio.mesh.v1alpha1."
 ROOTS = ("istio.mesh.v1alpha1.MeshConfig", "istio.networking.v1beta1.ProxyConfig")
-OUTPUT = Path(__file__).parent.parent / "injector/injection/mesh/messages_data.py"
+OUTPUT = Path(__file__).parent.parent / "injector/istio/mesh/messages_data.py"
 
 # Kubernetes' own message: its .proto is not part of the module.
 LABEL_SELECTOR = "k8s.io.apimachinery.pkg.apis.meta.v1.LabelSelector"

@@ -1,4 +1,4 @@
-"""Write injector/patch/kinds_data.py and injector/injection/go_names_data.py from Kubernetes' Go types.
+"""Write injector/patch/kinds_data.py and injector/istio/go_names_data.py from Kubernetes' Go types.
 
 The versions are those that Istio's releases were built with, and the newest. After adding one, run this. It
 needs the Go toolchain, whose module proxy serves the modules. A line of kinds_data is a field of a struct:
@@ -19,7 +19,7 @@ from typing import Any
 SCHEMA = Path(__file__).parent / "schema"
 ROOT = Path(__file__).parent.parent
 KINDS = ROOT / "injector/patch/kinds_data.py"
-NAMES = ROOT / "injector/injection/go_names_data.py"
+NAMES = ROOT / "injector/istio/go_names_data.py"
 
 OPENSHIFT = "v0.0.0-20260501191448-a49973eaef53"
 """Of DeploymentConfig, which has been the same all the time but for Kubernetes' types in it."""

@@ -1,4 +1,4 @@
-"""Istio's Values message of every minor in, injector/injection/values_data.py out.
+"""Istio's Values message of every minor in, injector/istio/values_data.py out.
 
 Run it after a release of Istio that adds or drops values: ``generate_values_messages.py CLONE``, where CLONE
 is a clone of istio/istio with its tags. It needs the Go toolchain as well, whose proxy serves Kubernetes'
@@ -48,7 +48,7 @@ TAGS = {
     31: "1.31.0-rc.0",
 }
 OLDEST, NEWEST = min(TAGS), max(TAGS)
-OUTPUT = Path(__file__).parent.parent / "injector/injection/values_data.py"
+OUTPUT = Path(__file__).parent.parent / "injector/istio/values_data.py"
 FOLDERS = ("operator/pkg/apis", "operator/pkg/apis/istio/v1alpha1")
 
 STRUCT = re.compile(r"^type (\w+) struct \{\n(.*?)^\}", re.MULTILINE | re.DOTALL)

@@ -17,9 +17,10 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from injector.injection import annotations, context, functions, releases  # noqa: E402 - from this checkout
-from injector.injection.facts import LAST_TAGS, NEWEST, OLDEST, Fact, Source, Span  # noqa: E402
-from injector.injection.mesh import (  # noqa: E402
+from injector.injection.dot import context, functions  # noqa: E402 - from this checkout
+from injector.istio import annotations, releases  # noqa: E402
+from injector.istio.facts import LAST_TAGS, NEWEST, OLDEST, Fact, Source, Span  # noqa: E402
+from injector.istio.mesh import (  # noqa: E402
     defaults,
     effective,
     loading,

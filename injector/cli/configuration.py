@@ -12,7 +12,7 @@ from injector.cli.files import read_text
 from injector.cli.options import FILE, environment, release_options, spelled
 from injector.errors import ConfigError
 from injector.injection.injector import Injector
-from injector.injection.releases import NEWEST_RELEASE
+from injector.istio.releases import NEWEST_RELEASE
 from injector.json_types import JSONObject
 from injector.kubeyaml import documents
 from injector.templates import BUILT_IN, built_in

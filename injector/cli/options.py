@@ -15,7 +15,7 @@ import click
 
 from injector.budget import LIMIT_NAMES, ReviewLimits
 from injector.errors import ConfigError
-from injector.injection.releases import RELEASES
+from injector.istio.releases import RELEASES
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -15,7 +15,7 @@ from injector.budget import Budget
 from injector.errors import BadReview, InjectionError, YAMLError
 from injector.golang.digits import to_int
 from injector.golang.jsontext import kind_of
-from injector.injection.releases import Behaviour
+from injector.istio.releases import Behaviour
 from injector.json_types import JSON, JSONObject, Number, Operation
 from injector.kubeyaml import count_nodes, count_values, load
 from injector.patch import in_key_order

@@ -1,15 +1,15 @@
-"""The texts of Istio's injector ConfigMap in; InjectConfig and values, or every fault at once, out."""
+"""Read the texts of Istio's injector ConfigMap: an InjectConfig and the values, or every fault at once."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from injector.errors import ConfigError, YAMLError
-from injector.injection.releases import Behaviour
 from injector.injection.selector import Selector, SelectorError
-from injector.injection.snapshot import InjectConfig
+from injector.istio.releases import Behaviour
 from injector.json_types import JSON, JSONObject
 from injector.kubeyaml import load
 
@@ -24,6 +24,24 @@ _KINDS: Final = {
     int: "a number",
     float: "a number",
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InjectConfig:
+    """The injector's ConfigMap key ``config``, typed.
+
+    ``templates`` maps a template's name to its text; up to 1.8 the only one is ``sidecar``.
+    ``warnings``: what was left out because it could not be used, one sentence each.
+    """
+
+    policy: str
+    templates: Mapping[str, str]
+    default_templates: tuple[str, ...] = ("sidecar",)
+    aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    never_inject_selectors: tuple[Selector, ...] = ()
+    always_inject_selectors: tuple[Selector, ...] = ()
+    injected_annotations: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 class ConfigErrors(ConfigError):  # noqa: N818 - several of what its base is one of

@@ -23,18 +23,18 @@ from injector.injection.admission import (
     object_as_written,
 )
 from injector.injection.cost import charge_irregular, charge_pod
+from injector.injection.dot.openshift import OPENSHIFT, PLATFORM
 from injector.injection.legacy.inject import inject_legacy
-from injector.injection.openshift import OPENSHIFT, PLATFORM
-from injector.injection.overlay.native import detect_native
-from injector.injection.overlay.pipeline import inject_overlay
 from injector.injection.owner import find_workload
 from injector.injection.policy import Decision, decide
-from injector.injection.releases import Behaviour
 from injector.injection.render import Injected, has_read_names
 from injector.injection.replicas import LARGEST_BODY, CommonAnswer, Key, is_common, likeness_of
 from injector.injection.request import InjectionRequest
 from injector.injection.snapshot import Snapshot
-from injector.injection.url import environment_of
+from injector.injection.steps.environment import environment_of
+from injector.injection.steps.native import detect_native
+from injector.injection.steps.pipeline import inject_overlay
+from injector.istio.releases import Behaviour
 from injector.json_types import JSON, JSONObject, Pod
 from injector.patch import GoType, diff, fits, go_type, normalise
 

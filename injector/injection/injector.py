@@ -13,10 +13,10 @@ from injector.errors import BadReview
 from injector.injection.caches import CACHE_BYTES
 from injector.injection.inject import Answer, answer_review, inject_one
 from injector.injection.loading import Sources, Surroundings, load_snapshot
-from injector.injection.mesh.effective import ProxyConfigs
 from injector.injection.policy import Decision
 from injector.injection.snapshot import Snapshot, UntrustedValues
 from injector.injection.workload import WorkloadOutcome, inject_workload
+from injector.istio.mesh.effective import ProxyConfigs
 from injector.json_types import JSON, JSONObject, Pod
 
 
@@ -88,11 +88,8 @@ class Injector:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What of the configuration is not used, one sentence each."""
-        ignored = self.snapshot.mesh.ignored if self.snapshot.mesh else ()
-        return (
-            *self.snapshot.config.warnings,
-            *(f"mesh: {path} is no field of this release" for path in ignored),
-        )
+        ignored = (f"mesh: {path} is no field of this release" for path in self.snapshot.mesh.ignored)
+        return (*self.snapshot.config.warnings, *ignored)
 
     def with_cluster(
         self,
@@ -102,8 +99,7 @@ class Injector:
         proxy_configs: Iterable[JSONObject] = (),
     ) -> Injector:
         """Return the same injector in a cluster that says something else; nothing is compiled again."""
-        mesh, before = self.snapshot.mesh, self.snapshot.proxy_configs
-        configs = ProxyConfigs(mesh, proxy_configs, before.memo) if mesh and before else None
+        configs = ProxyConfigs(self.snapshot.mesh, proxy_configs, self.snapshot.proxy_configs.memo)
         return Injector(replace(self.snapshot, nodes=nodes, namespaces=namespaces, proxy_configs=configs))
 
     def review(self, body: bytes, path: str = "/inject") -> bytes:

@@ -1,4 +1,4 @@
-"""The texts of a configuration in, one Snapshot out, or every fault of all of them at once."""
+"""Load the texts of a configuration: one Snapshot, or every fault of all of them at once."""
 
 from __future__ import annotations
 
@@ -10,27 +10,28 @@ from injector.errors import ConfigError, TemplateError
 from injector.gotemplate import parse
 from injector.gotemplate.builtins import BUILTINS
 from injector.injection.caches import CACHE_BYTES, memo_of
-from injector.injection.config import Faults, line_of_template, parse_config, read_mapping
-from injector.injection.forks import advice_on_function, foreign_fields
-from injector.injection.functions import function_map, functions_of
-from injector.injection.inference import infer_release
-from injector.injection.mesh.effective import ProxyConfigs
-from injector.injection.mesh.loading import Mesh, load_mesh
-from injector.injection.releases import Behaviour, behaviour_of
-from injector.injection.render import InjectionTemplate
-from injector.injection.snapshot import InjectConfig, Snapshot, UntrustedValues, skeleton_cache
-from injector.injection.values import dotted, value_faults
+from injector.injection.config import Faults, InjectConfig, line_of_template, parse_config, read_mapping
+from injector.injection.dot.context import Known
+from injector.injection.dot.forks import advice_on_function, foreign_fields
+from injector.injection.dot.functions import function_map
+from injector.injection.dot.template import InjectionTemplate
+from injector.injection.snapshot import Snapshot, UntrustedValues, skeleton_cache
+from injector.istio.inference import infer_release
+from injector.istio.mesh.effective import ProxyConfigs
+from injector.istio.mesh.loading import Mesh, load_mesh
+from injector.istio.releases import Behaviour, behaviour_of
+from injector.istio.values import dotted, value_faults
 from injector.json_types import JSONObject
 from injector.kubeyaml import line_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """The three texts as mounted, and what they are called in errors."""
+    """The three texts as mounted, and what they are called in errors; ``mesh`` may be read already."""
 
     config: str
     values: str = "{}"
-    mesh: str = ""
+    mesh: str | Mesh = ""
     config_file: str = "config"
     values_file: str = "values"
     mesh_file: str = "mesh"
@@ -51,33 +52,34 @@ class Surroundings:
     cache_bytes: int = CACHE_BYTES
 
 
-def load_snapshot(sources: Sources, around: Surroundings, *, mesh: Mesh | str | None = "text") -> Snapshot:
-    """Return the snapshot of a configuration; raises ConfigError, which may be of several faults.
-
-    ``mesh`` stands in for the text of the same name where a caller has one already.
-    """
+def load_snapshot(sources: Sources, around: Surroundings) -> Snapshot:
+    """Return the snapshot of a configuration; raises ConfigError, which may be of several faults."""
     faults = Faults()
     document = read_mapping(sources.config, sources.config_file, faults)
     values = read_mapping(sources.values, sources.values_file, faults)
     inferred = None if around.release else infer_release(document, values)
     behaviour = _behaviour(inferred.release if inferred else around.release or "", faults)
-    read_mesh = _mesh(sources, behaviour, faults) if isinstance(mesh, str) else mesh
+    mesh = _mesh(sources, behaviour, faults)
     _check_values(values, behaviour, sources, faults)
     config = parse_config(document, behaviour, file=sources.config_file, faults=faults)
     config = replace(config, warnings=(*config.warnings, *foreign_fields(config.templates, behaviour)))
     if faults.found:
         _check_syntax(config, behaviour, sources, around.env, faults)
     faults.raise_if_any()
-    snapshot = Snapshot(
+    configs = _proxy_configs(mesh, around, faults)
+    known = Known(behaviour=behaviour, values=values, mesh=mesh, revision=around.revision, env=around.env)
+    templates = _templates(config, known, configs, sources, faults)
+    faults.raise_if_any()
+    return Snapshot(
         behaviour=behaviour,
         release_reason=inferred.reason if inferred else "",
         config=config,
         values=values,
-        mesh=read_mesh,
-        proxy_configs=_proxy_configs(read_mesh, around, faults),
+        mesh=mesh,
+        proxy_configs=configs,
         cache_bytes=around.cache_bytes,
         skeletons=skeleton_cache(around.cache_bytes),
-        templates={},
+        templates=templates,
         revision=around.revision,
         env=around.env,
         nodes=around.nodes,
@@ -85,7 +87,6 @@ def load_snapshot(sources: Sources, around: Surroundings, *, mesh: Mesh | str | 
         untrusted_values=around.untrusted_values,
         limits=around.limits,
     )
-    return _with_templates(snapshot, sources, faults)
 
 
 def _behaviour(release: str, faults: Faults) -> Behaviour:
@@ -107,35 +108,38 @@ def _check_values(values: JSONObject, behaviour: Behaviour, sources: Sources, fa
         )
 
 
-def _mesh(sources: Sources, behaviour: Behaviour, faults: Faults) -> Mesh | None:
+def _mesh(sources: Sources, behaviour: Behaviour, faults: Faults) -> Mesh:
+    """Return the mesh; the default one where the text cannot be read, so that other faults are found too."""
+    if isinstance(sources.mesh, Mesh):
+        return sources.mesh
     try:
         return load_mesh(sources.mesh, behaviour.minor, file=sources.mesh_file)
     except ConfigError as error:
         faults.found.append(error)
-        return None
+        return load_mesh("", behaviour.minor)
 
 
-def _proxy_configs(mesh: Mesh | None, around: Surroundings, faults: Faults) -> ProxyConfigs | None:
-    if mesh is None:
-        return None
+def _proxy_configs(mesh: Mesh, around: Surroundings, faults: Faults) -> ProxyConfigs:
+    memo = memo_of("proxy_configs", around.cache_bytes)
     try:
-        return ProxyConfigs(mesh, around.proxy_configs, memo_of("proxy_configs", around.cache_bytes))
+        return ProxyConfigs(mesh, around.proxy_configs, memo)
     except ConfigError as error:
         faults.found.append(error)
-        return None
+        return ProxyConfigs(mesh, (), memo)
 
 
-def _with_templates(snapshot: Snapshot, sources: Sources, faults: Faults) -> Snapshot:
-    functions = functions_of(snapshot)
-    usual = _usual_names(snapshot.config)
+def _templates(
+    config: InjectConfig, known: Known, configs: ProxyConfigs, sources: Sources, faults: Faults
+) -> dict[str, InjectionTemplate]:
+    functions = function_map(known.behaviour, env=known.env, mesh=known.mesh)
+    usual, proxy_config = _usual_names(config), configs.of("", {}, None)
     templates: dict[str, InjectionTemplate] = {}
-    for name, text in snapshot.config.templates.items():
+    for name, text in config.templates.items():
         try:
-            templates[name] = InjectionTemplate(text, snapshot, functions, compiled=name in usual)
+            templates[name] = InjectionTemplate(text, known, functions, proxy_config, compiled=name in usual)
         except TemplateError as error:
-            faults.found.append(_template_fault(name, error, snapshot.behaviour, sources))
-    faults.raise_if_any()
-    return replace(snapshot, templates=templates)
+            faults.found.append(_template_fault(name, error, known.behaviour, sources))
+    return templates
 
 
 def _check_syntax(

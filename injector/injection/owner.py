@@ -9,8 +9,8 @@ import re
 from typing import Final
 
 from injector.errors import BadReview
-from injector.injection.releases import Behaviour
 from injector.injection.request import Workload
+from injector.istio.releases import Behaviour
 from injector.json_types import JSONObject, Pod
 
 _HASH: Final = "pod-template-hash"

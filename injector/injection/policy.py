@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from injector.injection.releases import Behaviour
+from injector.injection.config import InjectConfig
 from injector.injection.selector import Selector
-from injector.injection.snapshot import InjectConfig
+from injector.istio.releases import Behaviour
 from injector.json_types import JSONObject, Pod
 
 SWITCH: Final = "sidecar.istio.io/inject"

@@ -1,32 +1,24 @@
-"""A request and a compiled template in, the JSON that the template makes out.
-
-Templates are compiled once, for what is known by then; most pods have the mesh's own ProxyConfig, so
-each is compiled for that as well, and once more without it when the first other pod comes.
-"""
+"""Render a template for one pod: what it sees, and the JSON of the YAML that it makes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import NamedTuple
 
 from injector.budget import Budget
 from injector.errors import InjectionError
-from injector.gotemplate import Function, Template, compile_template, parse
-from injector.gotemplate.builtins import BUILTINS
 from injector.gotemplate.values import Struct, Value
-from injector.injection.context import dot_of, dot_type, known_fields
-from injector.injection.mesh.annotation import ANNOTATION
-from injector.injection.mesh.message import Message, MessageError
+from injector.injection.dot.context import dot_of
+from injector.injection.dot.openshift import OPENSHIFT, PLATFORM
+from injector.injection.dot.template import InjectionTemplate
 from injector.injection.request import InjectionRequest
 from injector.injection.snapshot import Snapshot
+from injector.istio.mesh.annotation import ANNOTATION
+from injector.istio.mesh.message import Message, MessageError
 from injector.json_types import JSON, JSONObject, Pod
 from injector.kubeyaml import Filled, count_nodes
 from injector.rendering import Rendering
-
-_NAME = "inject"
-"""What Istio calls every template; it stands in error messages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +26,7 @@ class TemplateData:
     """The dot for one pod, but for what the template was compiled for."""
 
     fields: Mapping[str, Value]
-    proxy_config: Message | None
+    proxy_config: Message
 
 
 class Injected(NamedTuple):
@@ -48,60 +40,6 @@ class Injected(NamedTuple):
     overlays: tuple[JSON, ...] = ()
 
 
-class InjectionTemplate:
-    """One template of the configuration, compiled."""
-
-    def __init__(
-        self, text: str, snapshot: Snapshot, functions: Mapping[str, Function], *, compiled: bool = True
-    ) -> None:
-        """Take it for a snapshot; raises TemplateSyntaxError.
-
-        Unless ``compiled`` it is only parsed, and compiled when the first pod asks for it: charts bring
-        templates along that istiod runs elsewhere.
-        """
-        self._text = text
-        self._snapshot = snapshot
-        self._functions = functions
-        self.proxy_config = _usual_proxy_config(snapshot)
-        if compiled:
-            self.usual  # noqa: B018 - made now, so that no pod has to wait for it
-        else:
-            parse(_NAME, text, BUILTINS.keys() | functions.keys(), snapshot.behaviour.delimiters)
-
-    @cached_property
-    def usual(self) -> Template:
-        """The template for pods with the mesh's own ProxyConfig."""
-        return self._compile(self.proxy_config)
-
-    @cached_property
-    def general(self) -> Template:
-        """The template for pods whose ProxyConfig is their own."""
-        return self._compile(None)
-
-    def _compile(self, proxy_config: Message | None) -> Template:
-        snapshot = self._snapshot
-        return compile_template(
-            _NAME,
-            self._text,
-            functions=self._functions,
-            known=known_fields(
-                behaviour=snapshot.behaviour,
-                values=snapshot.values,
-                mesh=snapshot.mesh,
-                revision=snapshot.revision,
-                env=snapshot.env,
-                proxy_config=proxy_config,
-            ),
-            dot_type=dot_type(snapshot.behaviour),
-            delimiters=snapshot.behaviour.delimiters,
-        )
-
-    def for_config(self, proxy_config: Message | None) -> Template:
-        """Return the compiled form that serves a pod with this ProxyConfig."""
-        usual = proxy_config is self.proxy_config or proxy_config == self.proxy_config
-        return self.usual if usual and proxy_config is not None else self.general
-
-
 def template_data(
     request: InjectionRequest, snapshot: Snapshot, pod: Pod, *, native: bool = False
 ) -> TemplateData:
@@ -111,7 +49,15 @@ def template_data(
     """
     _charge_annotation(request)
     proxy_config = proxy_config_of(request, snapshot)
-    fields = dot_of(request, snapshot, pod, proxy_config, native=native)
+    fields = dot_of(
+        pod,
+        request.workload,
+        proxy_config,
+        behaviour=snapshot.behaviour,
+        values=snapshot.values,
+        namespace=_namespace(request, snapshot),
+        native=native,
+    )
     return TemplateData(fields=fields, proxy_config=proxy_config)
 
 
@@ -168,20 +114,20 @@ def has_read_names(data: TemplateData) -> bool:
     )
 
 
-def proxy_config_of(request: InjectionRequest, snapshot: Snapshot) -> Message | None:
-    """Return the pod's ProxyConfig; None where there is no mesh."""
-    configs = snapshot.proxy_configs
-    if configs is None:
-        return None
+def proxy_config_of(request: InjectionRequest, snapshot: Snapshot) -> Message:
+    """Return the pod's ProxyConfig."""
     metadata: JSONObject = request.pod.get("metadata") or {}
     annotation = (metadata.get("annotations") or {}).get(ANNOTATION)
     try:
         if request.by_hand:
-            return configs.annotated(annotation)
-        return configs.of(request.namespace, metadata.get("labels") or {}, annotation)
+            return snapshot.proxy_configs.annotated(annotation)
+        return snapshot.proxy_configs.of(request.namespace, metadata.get("labels") or {}, annotation)
     except MessageError as error:
         raise InjectionError(str(error)) from error
 
 
-def _usual_proxy_config(snapshot: Snapshot) -> Message | None:
-    return snapshot.proxy_configs.of("", {}, None) if snapshot.proxy_configs else None
+def _namespace(request: InjectionRequest, snapshot: Snapshot) -> JSONObject | None:
+    """Return the pod's namespace where Istio looks at it: on OpenShift."""
+    if snapshot.env.get(PLATFORM) != OPENSHIFT or request.by_hand:
+        return None
+    return snapshot.namespaces.get(request.namespace)

@@ -1,42 +1,23 @@
-"""Everything a review is decided by, frozen: made once per load, read by every request.
-
-Knows neither where the texts were mounted nor who asks.
-"""
+"""Everything a review is decided by, frozen: made once per load, read by every request."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from injector.budget import DEFAULT_LIMITS, ReviewLimits
 from injector.injection.caches import CACHE_BYTES, memo_of
-from injector.injection.mesh.effective import ProxyConfigs
-from injector.injection.mesh.loading import Mesh
-from injector.injection.releases import Behaviour
+from injector.injection.config import InjectConfig
+from injector.injection.dot.template import InjectionTemplate
 from injector.injection.replicas import ReplicaCache
+from injector.istio.mesh.effective import ProxyConfigs
+from injector.istio.mesh.loading import Mesh
+from injector.istio.releases import Behaviour
 from injector.json_types import JSONObject
 from injector.kubeyaml.skeletoncache import SkeletonCache
 
 UntrustedValues = Literal["scalar", "text"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InjectConfig:
-    """The injector's ConfigMap key ``config``, typed.
-
-    ``templates`` maps a template's name to its text; up to 1.8 the only one is ``sidecar``.
-    ``warnings``: what was left out because it could not be used, one sentence each.
-    """
-
-    policy: str
-    templates: Mapping[str, str]
-    default_templates: tuple[str, ...] = ("sidecar",)
-    aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    never_inject_selectors: tuple[Any, ...] = ()
-    always_inject_selectors: tuple[Any, ...] = ()
-    injected_annotations: Mapping[str, str] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
 
 
 def skeleton_cache(cache_bytes: int = CACHE_BYTES) -> SkeletonCache:
@@ -53,17 +34,16 @@ class Snapshot:
     they are rendered is ``render.render_template``. ``skeletons`` and ``replicas`` are caches, which
     change no answer; ``cache_bytes`` is for them and for the memo of ``proxy_configs`` (see `caches`).
     ``release_reason``: what says that the behaviour is that of this release; "" where it was asked for.
-    ``mesh`` and ``proxy_configs`` are None where there is no mesh configuration at all, which only tests
-    of Istio's own know. ``limits`` is what one review may use.
+    ``limits`` is what one review may use.
     """
 
     behaviour: Behaviour
     config: InjectConfig
     values: JSONObject
-    mesh: Mesh | None
-    templates: Mapping[str, Any]
+    mesh: Mesh
+    proxy_configs: ProxyConfigs
+    templates: Mapping[str, InjectionTemplate]
     release_reason: str = ""
-    proxy_configs: ProxyConfigs | None = None
     cache_bytes: int = CACHE_BYTES
     skeletons: SkeletonCache = field(default_factory=skeleton_cache, compare=False)
     revision: str = "default"

@@ -11,16 +11,17 @@ from typing import Final
 
 from injector.budget import Budget
 from injector.errors import InjectionError, TypedError
+from injector.injection.config import InjectConfig
 from injector.injection.cost import charge_pod
 from injector.injection.inject import inject
 from injector.injection.kinds import PodPlace, get_at, is_list, place_of, put_at
 from injector.injection.legacy.inject import inject_legacy_by_hand
-from injector.injection.overlay.rebase import rebase
 from injector.injection.owner import find_workload
 from injector.injection.policy import Decision, decide
-from injector.injection.releases import Behaviour
 from injector.injection.request import InjectionRequest, Workload
-from injector.injection.snapshot import InjectConfig, Snapshot
+from injector.injection.snapshot import Snapshot
+from injector.injection.steps.rebase import rebase
+from injector.istio.releases import Behaviour
 from injector.json_types import JSON, JSONObject, Pod
 from injector.patch import go_type, in_key_order, normalise
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from injector.injection.releases import NEWEST_RELEASE
+from injector.istio.releases import NEWEST_RELEASE
 from injector.json_types import JSONObject
 from injector.service.files import FileSet
 from injector.service.options import ServiceOptions

@@ -11,7 +11,7 @@ from importlib.resources import files
 from typing import Final
 
 from injector.errors import ConfigError
-from injector.injection.releases import behaviour_of
+from injector.istio.releases import behaviour_of
 
 BUILT_IN: Final = ("istio", "log-shipper")
 _OLDEST: Final = {"istio": "1.27", "log-shipper": "1.9"}

@@ -21,6 +21,7 @@ from aiohttp import web
 
 from benchlib import configurations
 from benchlib.servers import serve_https
+from injector.budget import Budget
 from injector.injection.inject import request_for
 from injector.injection.render import template_data
 
@@ -33,7 +34,7 @@ def answerer() -> Any:
     def answer(body: bytes) -> bytes:
         request = orjson.loads(body)["request"]
         pod = request["object"]
-        asked = request_for(pod, request["namespace"], request["namespace"], "/inject", snapshot)
+        asked = request_for(pod, request["namespace"], request["namespace"], "/inject", snapshot, Budget())
         data = template_data(asked, snapshot, pod)
         text = template.for_config(data.proxy_config).render(data.fields).text
         merged = merge(copy.deepcopy(pod), yaml.load(text, yaml.CSafeLoader))

@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Final
 
 import injector
+from injector.injection.steps.pipeline import STEPS
 
 ROOT: Final = str(Path(injector.__file__).parent) + "/"
 OUTSIDE: Final = "HTTP, TLS, loop"
@@ -28,17 +29,20 @@ BY_FUNCTION: Final = {
     ("injection/inject.py", "request_for"): "owner, URL",
     ("injection/policy.py", "decide"): "decide",
     ("injection/render.py", "template_data"): "template data",
-    ("injection/overlay/pipeline.py", "_original"): "read pod",
-    ("injection/overlay/strip.py", "strip"): "strip",
+    ("injection/steps/pipeline.py", "_original"): "read pod",
+    ("injection/steps/strip.py", "strip"): "strip",
     ("patch/json_patch.py", "diff"): "diff",
-    ("injection/overlay/rebase.py", "rebase"): "rebase",
-    ("injection/overlay/pipeline.py", "_post_process"): "post-processing",
+    ("injection/steps/rebase.py", "rebase"): "rebase",
+} | {
+    (f"{step.__module__.removeprefix('injector.').replace('.', '/')}.py", step.__name__): "post-processing"
+    for _, steps in STEPS
+    for step in steps
 }
 """Stages by the function that begins them, looked for from the outside: what it calls belongs to it."""
 
 BY_MODULE: Final = (
     ("gotemplate/", "render"),
-    ("injection/functions/", "render"),
+    ("injection/dot/functions/", "render"),
     ("kubeyaml/skeleton", "skeleton fill"),
     ("kubeyaml/filler", "skeleton fill"),
     ("kubeyaml/safety", "skeleton fill"),
@@ -46,11 +50,11 @@ BY_MODULE: Final = (
     ("patch/merge", "merge"),
     ("patch/alignment", "merge"),
     ("patch/", "typing"),
-    ("injection/overlay/merge", "typing"),
-    ("injection/mesh/", "ProxyConfig"),
-    ("injection/annotations", "annotations"),
+    ("injection/steps/merge", "typing"),
+    ("istio/mesh/", "ProxyConfig"),
+    ("istio/annotations", "annotations"),
     ("kubeyaml/", "YAML"),
-    ("injection/overlay/pipeline", "glue"),
+    ("injection/steps/pipeline", "glue"),
     ("injection/", "glue"),
     ("service/logs", "log"),
     ("service/metrics", "metrics"),

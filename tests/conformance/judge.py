@@ -17,10 +17,14 @@ from injector.errors import InjectorError
 from injector.injection import admission
 from injector.injection.injector import Injector
 from injector.injection.loading import Sources, Surroundings, load_snapshot
-from injector.injection.mesh.loading import Mesh, load_effective, load_mesh
-from injector.injection.releases import behaviour_of
 from injector.injection.snapshot import UntrustedValues, skeleton_cache
-from injector.kubeyaml import documents, dump
+from injector.istio.mesh.defaults import default_proxy_config
+from injector.istio.mesh.descriptors import MESH_CONFIG, PROXY_CONFIG, schema_of
+from injector.istio.mesh.loading import Mesh, load_mesh
+from injector.istio.mesh.message import Message
+from injector.istio.mesh.reading import apply as apply_message
+from injector.istio.releases import behaviour_of
+from injector.kubeyaml import documents, dump, load
 from injector.patch import POD, apply, normalise
 from tests.conformance.cases import Case, Setup
 
@@ -62,6 +66,7 @@ def _loaded(setup: Setup) -> Injector:
     sources = Sources(
         config=setup.text("configs", setup.config, ".yaml"),
         values=setup.text("values", setup.values, ".json", ".yaml"),
+        mesh=mesh_of(setup),
     )
     around = Surroundings(
         release=setup.release,
@@ -74,25 +79,36 @@ def _loaded(setup: Setup) -> Injector:
         },
         untrusted_values="text",
     )
-    return Injector(load_snapshot(sources, around, mesh=mesh_of(setup)))
+    return Injector(load_snapshot(sources, around))
 
 
-def mesh_of(setup: Setup) -> Mesh | None:
+def mesh_of(setup: Setup) -> Mesh:
     """Return the mesh of a setup: from a user's text where there is one, else from an effective MeshConfig.
 
-    A folder without the built-in defaults has the users' texts alone.
+    A folder without the built-in defaults has the users' texts alone; ``nil`` stands for no mesh at all.
     """
     minor = behaviour_of(setup.release).minor
     if setup.mesh == "nil":
-        return None
+        return without_mesh(minor)
     if not (setup.folder / "mesh-default.json").exists():
         return load_mesh(setup.text("mesh", setup.mesh, ".yaml"), minor)
     if (setup.folder / "mesh" / f"{setup.mesh}.input.yaml").exists():
         return load_mesh(setup.text("mesh", setup.mesh, ".input.yaml"), minor)
     defaults = None
     if setup.mesh_defaults:
-        defaults = load_effective(setup.text("mesh", setup.mesh_defaults, ".yaml"), minor).proxy_config
-    return load_effective(setup.text("mesh", setup.mesh, ".yaml"), minor, proxy_defaults=defaults)
+        defaults = effective_mesh(setup.text("mesh", setup.mesh_defaults, ".yaml"), minor).proxy_config
+    return effective_mesh(setup.text("mesh", setup.mesh, ".yaml"), minor, proxy_defaults=defaults)
+
+
+def effective_mesh(text: str, minor: int, *, proxy_defaults: Message | None = None) -> Mesh:
+    """Return the mesh whose MeshConfig is what the text says and nothing else: what it leaves out is zero."""
+    config = apply_message(Message(type=schema_of(minor).message(MESH_CONFIG)), load(text))
+    return Mesh(minor=minor, config=config, proxy_defaults=proxy_defaults or default_proxy_config(minor))
+
+
+def without_mesh(minor: int) -> Mesh:
+    """Return what comes nearest to no mesh at all, which only tests of Istio's own have: all is zero."""
+    return effective_mesh("", minor, proxy_defaults=Message(type=schema_of(minor).message(PROXY_CONFIG)))
 
 
 def judge(case: Case, untrusted_values: UntrustedValues = "text") -> Verdict:

@@ -38,7 +38,9 @@ def chosen(case: Case) -> bool:
 
 
 def injector_of(setup: Setup) -> Injector:
-    sources = Sources(config=built_in().config, values=setup.text("values", setup.values, ".json"))
+    sources = Sources(
+        config=built_in().config, values=setup.text("values", setup.values, ".json"), mesh=mesh_of(setup)
+    )
     around = Surroundings(
         release="1.31",
         revision=setup.revision,
@@ -49,7 +51,7 @@ def injector_of(setup: Setup) -> Injector:
             for name, annotations in json.loads(setup.namespaces).items()
         },
     )
-    return Injector(load_snapshot(sources, around, mesh=mesh_of(setup)))
+    return Injector(load_snapshot(sources, around))
 
 
 def usual(pod: Any) -> Any:

@@ -27,7 +27,7 @@ from injector.gotemplate.values import (
     UInt8,
     enum_type,
 )
-from injector.injection.functions.encoding import GoJSON
+from injector.injection.dot.functions.encoding import GoJSON
 from tests.gotemplate.answers import cases
 from tests.gotemplate.questions import ours
 

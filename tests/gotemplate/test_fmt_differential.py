@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from injector.golang.strconv import quote
 from injector.gotemplate.sprig import functions
-from injector.injection.functions.encoding import GoJSON
+from injector.injection.dot.functions.encoding import GoJSON
 from tests.gotemplate.questions import BATCH, agree, operands, thorough
 
 FUNCTIONS = {name: functions(GoJSON())[name] for name in ("until", "splitList", "int64")}

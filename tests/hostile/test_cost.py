@@ -26,7 +26,7 @@ from tests.hostile.corpus import Attack, a_pod, attacks, review
 from tests.hostile.tenant import NAMES, PIECES, fuzzed
 
 pytestmark = pytest.mark.about(
-    "injector/injection", "injector/gotemplate", "injector/kubeyaml", "injector/patch"
+    "injector/injection", "injector/istio", "injector/gotemplate", "injector/kubeyaml", "injector/patch"
 )
 
 REFERENCE_SECONDS: Final = 0.001

@@ -18,7 +18,7 @@ from injector.injection.admission import (
     encode_operations,
     encode_patch,
 )
-from injector.injection.releases import behaviour_of
+from injector.istio.releases import behaviour_of
 from tests.injection.builders import a_review, answered
 
 NEW, OLD, OLDEST = behaviour_of("1.31"), behaviour_of("1.4"), behaviour_of("1.0")

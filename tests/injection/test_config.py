@@ -8,12 +8,12 @@ from injector.errors import ConfigError
 from injector.injection.config import (
     ConfigErrors,
     Faults,
+    InjectConfig,
     line_of_template,
     parse_config,
     read_mapping,
 )
-from injector.injection.releases import behaviour_of
-from injector.injection.snapshot import InjectConfig
+from injector.istio.releases import behaviour_of
 
 
 def parsed(document: dict[str, Any], release: str = "1.31") -> InjectConfig:

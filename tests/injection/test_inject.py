@@ -9,7 +9,7 @@ import pytest
 from injector.budget import Budget
 from injector.errors import BadReview, InjectionError
 from injector.injection.inject import Answer, read_pod
-from injector.injection.releases import behaviour_of
+from injector.istio.releases import behaviour_of
 from injector.patch import apply
 from tests.injection.builders import LEGACY, OVERLAYS, a_pod, a_review, answered, legacy, overlays
 

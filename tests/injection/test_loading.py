@@ -4,7 +4,7 @@ import pytest
 
 from injector.errors import ConfigError
 from injector.injection.loading import Sources, Surroundings, load_snapshot
-from injector.injection.mesh.loading import load_mesh
+from injector.istio.mesh.loading import load_mesh
 from tests.injection.builders import LEGACY, OVERLAYS, overlays
 
 
@@ -20,15 +20,12 @@ def test_a_snapshot_holds_what_it_was_loaded_from() -> None:
     )
     assert snapshot.behaviour.release == "1.31"
     assert (snapshot.values, snapshot.revision, snapshot.env) == ({"global": {"a": 1}}, "canary", {"A": "b"})
-    assert snapshot.mesh is not None
     assert set(snapshot.templates) == {"sidecar", "extra"}
 
 
 def test_a_mesh_that_a_caller_has_stands_in_for_the_text() -> None:
     mesh = load_mesh("", 31)
-    sources = Sources(config=OVERLAYS, mesh="[")
-    assert load_snapshot(sources, Surroundings(), mesh=mesh).mesh is mesh
-    assert load_snapshot(sources, Surroundings(), mesh=None).proxy_configs is None
+    assert load_snapshot(Sources(config=OVERLAYS, mesh=mesh), Surroundings()).mesh is mesh
 
 
 def test_an_unknown_release_is_a_fault_of_the_configuration() -> None:

@@ -8,9 +8,9 @@ import pytest
 
 from injector.gotemplate import compile_template
 from injector.injection.admission import encode_operations
-from injector.injection.functions import function_map
+from injector.injection.dot.functions import function_map
 from injector.injection.injector import Injector
-from injector.injection.releases import behaviour_of
+from injector.istio.releases import behaviour_of
 from injector.json_types import Number
 from tests.injection.builders import LEGACY, OVERLAYS, a_pod, a_review
 

@@ -6,7 +6,7 @@ import pytest
 
 from injector.errors import BadReview
 from injector.injection.owner import find_workload
-from injector.injection.releases import behaviour_of
+from injector.istio.releases import behaviour_of
 from tests.injection.builders import a_pod
 
 

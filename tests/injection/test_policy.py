@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
+from injector.injection.config import InjectConfig
 from injector.injection.policy import decide
-from injector.injection.releases import behaviour_of
 from injector.injection.selector import Selector
-from injector.injection.snapshot import InjectConfig
+from injector.istio.releases import behaviour_of
 from tests.injection.builders import a_pod
 
 SWITCH = "sidecar.istio.io/inject"

@@ -19,13 +19,13 @@ import yaml
 
 from injector.gotemplate import Struct, Value, compile_template
 from injector.gotemplate.values import Int64, from_json
-from injector.injection.context import dot_type
-from injector.injection.functions import function_map
-from injector.injection.go_types import OBJECT_META, POD_SPEC, struct
-from injector.injection.mesh.loading import load_mesh
-from injector.injection.mesh.message import Message
-from injector.injection.mesh.views import view
-from injector.injection.releases import behaviour_of
+from injector.injection.dot.context import dot_type
+from injector.injection.dot.functions import function_map
+from injector.istio.go_types import OBJECT_META, POD_SPEC, struct
+from injector.istio.mesh.loading import load_mesh
+from injector.istio.mesh.message import Message
+from injector.istio.mesh.views import view
+from injector.istio.releases import behaviour_of
 from tests.conftest import shared_folder
 
 TAGS = {

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from injector.injection.injector import Injector
 from injector.injection.replicas import LARGEST_BODY, CommonAnswer, ReplicaCache
 from injector.memo import Memo
-from tests.injection.overlay.builders import a_container, a_pod
+from tests.injection.steps.builders import a_container, a_pod
 
 SIDECAR = """
 metadata:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from injector.injection.facts import NEWEST, Fact, Source, Span
+from injector.istio.facts import NEWEST, Fact, Source, Span
 from tests.conftest import ROOT
 
 sys.path.append(str(ROOT / "scripts"))

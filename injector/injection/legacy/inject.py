@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from injector.errors import InjectionError, TemplateError, YAMLError
-from injector.injection.annotations import validate
 from injector.injection.legacy.defaults import with_container_defaults, with_volume_defaults
 from injector.injection.legacy.metadata import (
     KNOWN_ANNOTATIONS,
@@ -46,11 +45,12 @@ from injector.injection.legacy.status import (
     template_version,
     written_status,
 )
-from injector.injection.mesh.message import Message
-from injector.injection.releases import Behaviour
 from injector.injection.render import render_template, template_data
 from injector.injection.request import InjectionRequest
 from injector.injection.snapshot import Snapshot
+from injector.istio.annotations import validate
+from injector.istio.mesh.message import Message
+from injector.istio.releases import Behaviour
 from injector.json_types import JSONObject, Pod
 from injector.patch import go_type, normalise
 
@@ -145,15 +145,14 @@ def _render(request: InjectionRequest, snapshot: Snapshot) -> _Rendered:
     )
 
 
-def _holds(proxy_config: Message | None, snapshot: Snapshot) -> bool:
+def _holds(proxy_config: Message, snapshot: Snapshot) -> bool:
     """Tell whether the proxy goes in front of the application's containers."""
     if not snapshot.behaviour.holds_application:
         return False
     values: Any = snapshot.values
     for key in ("global", "proxy", "holdApplicationUntilProxyStarts"):
         values = values.get(key) if isinstance(values, dict) else None
-    of_mesh = proxy_config is not None and proxy_config.get("holdApplicationUntilProxyStarts")
-    return bool(of_mesh) or values is True
+    return bool(proxy_config.get("holdApplicationUntilProxyStarts")) or values is True
 
 
 def _mesh_port(snapshot: Snapshot) -> int:
@@ -309,7 +308,7 @@ def _containers_by_hand(before: Iterable[JSONObject], made: _Rendered) -> list[J
 
 def _metrics_by_hand(annotations: Mapping[str, str], made: _Rendered, snapshot: Snapshot) -> dict[str, str]:
     """Return the annotations that lead Prometheus to the agent, which is not told what the pod's own said."""
-    if not snapshot.behaviour.kube_inject_merges_metrics or snapshot.mesh is None:
+    if not snapshot.behaviour.kube_inject_merges_metrics:
         return {}
     setting = snapshot.mesh.config.get("enablePrometheusMerge")
     return (
@@ -345,7 +344,7 @@ def _needs_group(snapshot: Snapshot) -> bool:
     behaviour = snapshot.behaviour
     if behaviour.fs_group_by_feature:
         return snapshot.env.get("ENABLE_LEGACY_FSGROUP_INJECTION", "true") != "false"
-    if not behaviour.fs_group_with_sds or snapshot.mesh is None:
+    if not behaviour.fs_group_with_sds:
         return False
     mesh = snapshot.mesh.config
     return bool(mesh.get("sdsUdsPath")) and (

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from injector.golang.jsontext import go_json
-from injector.injection.annotations import parse_bool
-from injector.injection.releases import Behaviour
+from injector.istio.annotations import parse_bool
+from injector.istio.releases import Behaviour
 from injector.json_types import JSONObject, Pod
 
 MERGE: Final = "prometheus.istio.io/merge-metrics"

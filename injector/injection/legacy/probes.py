@@ -12,10 +12,10 @@ from typing import Any, Final
 
 from injector.golang.digits import to_int
 from injector.golang.jsontext import go_json
-from injector.injection.annotations import parse_bool
 from injector.injection.legacy.sidecar import PROXY, name_of, with_env
 from injector.injection.legacy.spec import SidecarInjectionSpec
-from injector.injection.releases import Behaviour
+from injector.istio.annotations import parse_bool
+from injector.istio.releases import Behaviour
 from injector.json_types import JSONObject
 
 PROBERS: Final = "ISTIO_KUBE_APP_PROBERS"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from injector.errors import InjectionError, TypedError
-from injector.injection.releases import Behaviour
+from injector.istio.releases import Behaviour
 from injector.json_types import JSON, JSONObject
 from injector.patch import GoType, go_type, in_key_order, normalise
 

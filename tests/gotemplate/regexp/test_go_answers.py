@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from injector.gotemplate.sprig import functions
-from injector.injection.functions.encoding import GoJSON
+from injector.injection.dot.functions.encoding import GoJSON
 from tests.gotemplate.answers import cases
 from tests.gotemplate.questions import ours
 

@@ -9,7 +9,7 @@ import pytest
 from injector.errors import TemplateExecError
 from injector.gotemplate import compile_template, from_json
 from injector.gotemplate.sprig import functions
-from injector.injection.functions.encoding import GoJSON
+from injector.injection.dot.functions.encoding import GoJSON
 
 SPRIG = functions(GoJSON())
 LONG = "x" * 2_200_000

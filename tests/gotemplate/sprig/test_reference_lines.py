@@ -10,8 +10,8 @@ from injector.errors import TemplateError
 from injector.golang.strconv import unquote
 from injector.gotemplate import Pointer, StringMap, Struct, TypedList, compile_template, from_json, types
 from injector.gotemplate.types import Field, StructType, pointer_to
-from injector.injection.functions import function_map
-from injector.injection.releases import behaviour_of
+from injector.injection.dot.functions import function_map
+from injector.istio.releases import behaviour_of
 
 LINE = re.compile(
     r'(?P<text>"(?:[^"\\]|\\.)*")\s+(?:-> (?P<out>"(?:[^"\\]|\\.)*")|(?:ERR|PARSE) (?P<error>.*))'

@@ -10,7 +10,7 @@ from injector.gotemplate.sprig import ADDED, functions
 from injector.gotemplate.sprig.signature import go
 from injector.gotemplate.sprig.unavailable import FUNCTIONS as UNAVAILABLE
 from injector.gotemplate.values import MISSING
-from injector.injection.functions.encoding import GoJSON
+from injector.injection.dot.functions.encoding import GoJSON
 
 SPRIG = functions(GoJSON())
 

@@ -22,7 +22,7 @@ from injector.gotemplate.sprig import functions
 from injector.gotemplate.sprig.equality import Collected, deep_equal
 from injector.gotemplate.types import Field, StructType
 from injector.gotemplate.values import MISSING, Int64, NamedInt, NamedString, StringMap, UInt8
-from injector.injection.functions.encoding import GoJSON
+from injector.injection.dot.functions.encoding import GoJSON
 
 SPRIG = functions(GoJSON())
 PORT = StructType(name="v1.Port", fields={"Name": Field(json_name="name", type=types.STRING)})

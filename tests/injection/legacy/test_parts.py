@@ -13,7 +13,7 @@ from injector.injection.legacy.metadata import labels_by_hand, merges_metrics, s
 from injector.injection.legacy.sidecar import with_account_token, with_concurrency, with_url_environment
 from injector.injection.legacy.spec import SidecarInjectionSpec, decode_spec
 from injector.injection.legacy.status import STATUS, earlier_injection, template_version, written_status
-from injector.injection.releases import behaviour_of
+from injector.istio.releases import behaviour_of
 
 LATEST = behaviour_of("1.8")
 

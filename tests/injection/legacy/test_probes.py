@@ -6,7 +6,7 @@ import pytest
 
 from injector.injection.legacy.probes import agent_port, rewritten, told_probers, wants_rewriting
 from injector.injection.legacy.spec import SidecarInjectionSpec
-from injector.injection.releases import behaviour_of
+from injector.istio.releases import behaviour_of
 
 PORT = "status.sidecar.istio.io/port"
 

@@ -1,0 +1,1 @@
+"""What a template can see and call."""

@@ -1,0 +1,220 @@
+"""Make the template's dot of a pod and of what is known at load.
+
+Which fields a release has, and of which type, is a table. ``known_fields`` are those that no pod changes:
+templates are compiled for them; ``dot_of`` makes the others. Values are views on the pod's JSON, not copies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Final
+
+from injector.gotemplate import types
+from injector.gotemplate.types import Field, StructType, Type
+from injector.gotemplate.values import Int64, Struct, Value, from_json
+from injector.injection.dot.concurrency import estimate_concurrency
+from injector.injection.dot.images import proxy_image, proxy_init_image
+from injector.injection.dot.openshift import proxy_ids
+from injector.injection.request import Workload
+from injector.istio.facts import NEWEST, OLDEST, Fact, Span, inject
+from injector.istio.go_types import OBJECT_META, POD_SPEC, struct
+from injector.istio.mesh.descriptors import MESH_CONFIG, schema_of
+from injector.istio.mesh.loading import Mesh
+from injector.istio.mesh.message import Message
+from injector.istio.mesh.views import proxy_config_type, struct_type, view
+from injector.istio.releases import Behaviour
+from injector.json_types import JSONObject, Pod
+
+COMPLIANCE_POLICY: Final = "COMPLIANCE_POLICY"
+
+_TYPE_META: Final = StructType(
+    name="v1.TypeMeta",
+    fields={
+        "Kind": Field(json_name="kind", type=types.STRING),
+        "APIVersion": Field(json_name="apiVersion", type=types.STRING),
+    },
+)
+_NAMESPACED_NAME: Final = StructType(
+    name="types.NamespacedName",
+    fields={
+        "Namespace": Field(json_name="namespace", type=types.STRING),
+        "Name": Field(json_name="name", type=types.STRING),
+    },
+    stringer=lambda value: f"{value.get('Namespace')}/{value.get('Name')}",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    name: str
+    span: Span
+    meaning: str
+
+
+def _field(
+    name: str, declared: str, meaning: str, since: int = OLDEST, until: int = NEWEST, *, exact: bool = True
+) -> _Row:
+    """Return a field of SidecarTemplateData; ``declared`` is its type, as a pattern."""
+    source = inject(rf"^	{name} +{declared}$", exact=exact)
+    return _Row(name=name, meaning=meaning, span=Span(since=since, until=until, source=source))
+
+
+_ROWS: Final = (
+    _field("TypeMeta", r"\*?metav1\.TypeMeta", "kind and apiVersion of the workload", 3),
+    _field("DeploymentMeta", r"(\*?metav1\.ObjectMeta|types\.NamespacedName)", "the workload", 1),
+    _field("ObjectMeta", r"\*?metav1\.ObjectMeta", "the pod's metadata"),
+    _field("Spec", r"\*?corev1\.PodSpec", "the pod's spec"),
+    _field("ProxyConfig", r"\*meshconfig\.ProxyConfig", "the pod's ProxyConfig"),
+    _field("MeshConfig", r"\*meshconfig\.MeshConfig", "the mesh's configuration"),
+    _field("Values", r"map\[string\](interface\{\}|any)", "the injector's values", 2),
+    _field("Revision", "string", "the revision", 9, exact=False),  # another struct has it from 1.6 on
+    _field("EstimatedConcurrency", "int", "threads of the proxy", 10, 17),
+    _field("NativeSidecars", "bool", "whether sidecars are native", 27),
+    _field("ProxyImage", "string", "the proxy's image", 13),
+    _field("ProxyInitImage", "string", "the image of istio-init", 31),
+    _field("ProxyUID", "int64", "the proxy's user", 20),
+    _field("ProxyGID", "int64", "the proxy's group", 20),
+    _field("InboundTrafficPolicyMode", "string", "how inbound traffic passes", 22),
+    _field("CompliancePolicy", "string", "COMPLIANCE_POLICY of istiod's environment", 19),
+)
+
+FACTS: Final = tuple(Fact(name=f".{row.name}", meaning=row.meaning, span=row.span) for row in _ROWS)
+
+
+def _types(behaviour: Behaviour) -> dict[str, Type]:
+    """Return the Go types of the fields in one release."""
+    kubernetes, kinds = behaviour.kubernetes, _TYPE_META
+    metadata, spec = struct(OBJECT_META, kubernetes), struct(POD_SPEC, kubernetes)
+    workload = _NAMESPACED_NAME if behaviour.deployment_meta_is_name else metadata
+    mesh = types.pointer_to(struct_type(schema_of(behaviour.minor).message(MESH_CONFIG)))
+    return {
+        "TypeMeta": types.pointer_to(kinds) if behaviour.type_pointers else kinds,
+        "DeploymentMeta": types.pointer_to(workload) if behaviour.type_pointers else workload,
+        "ObjectMeta": types.pointer_to(metadata) if behaviour.metadata_pointers else metadata,
+        "Spec": types.pointer_to(spec) if behaviour.metadata_pointers else spec,
+        "ProxyConfig": proxy_config_type(behaviour.minor),
+        "MeshConfig": mesh,
+        "Values": types.MAP_ANY,
+        "EstimatedConcurrency": types.INT,
+        "NativeSidecars": types.BOOL,
+        "ProxyUID": types.INT64,
+        "ProxyGID": types.INT64,
+    }
+
+
+@cache
+def dot_type(behaviour: Behaviour) -> StructType:
+    """Return the Go type of the dot, Istio's SidecarTemplateData of the release."""
+    declared = _types(behaviour)
+    fields = {
+        row.name: Field(json_name=row.name, type=declared.get(row.name, types.STRING))
+        for row in _ROWS
+        if row.span.covers(behaviour.minor)
+    }
+    return StructType(name="inject.SidecarTemplateData", fields=fields)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is the same for every pod, so that templates are compiled for it.
+
+    ``env`` is istiod's environment as given, never the host's.
+    """
+
+    behaviour: Behaviour
+    values: JSONObject
+    mesh: Mesh
+    revision: str = "default"
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+def known_fields(known: Known, proxy_config: Message | None = None) -> dict[str, Value]:
+    """Return the fields that are the same for every pod.
+
+    With ``proxy_config``, which most pods have, ProxyConfig counts among them.
+    """
+    fields: dict[str, Value] = {
+        "Values": from_json(known.values),
+        "MeshConfig": view(known.mesh.config),
+        "Revision": known.revision,
+        "CompliancePolicy": known.env.get(COMPLIANCE_POLICY, ""),
+        "InboundTrafficPolicyMode": _inbound_mode(known.mesh),
+    }
+    if proxy_config is not None:
+        fields["ProxyConfig"] = view(proxy_config)
+    return _of_release(fields, known.behaviour)
+
+
+def dot_of(
+    pod: Pod,
+    workload: Workload,
+    proxy_config: Message,
+    *,
+    behaviour: Behaviour,
+    values: JSONObject,
+    namespace: JSONObject | None = None,
+    native: bool = False,
+) -> dict[str, Value]:
+    """Return the fields that depend on the pod.
+
+    ``pod`` is what the template shall see: from 1.9 the one without earlier injections. ``proxy_config`` is
+    the pod's own; ``namespace`` is the Namespace object where Istio looks at it; ``native`` whether the
+    pod's sidecars are native.
+    """
+    metadata: JSONObject = pod.get("metadata") or {}
+    pointer, kubernetes = behaviour.metadata_pointers, behaviour.kubernetes
+    fields: dict[str, Value] = {
+        "TypeMeta": _type_meta(workload, behaviour),
+        "DeploymentMeta": _deployment_meta(workload, behaviour),
+        "ObjectMeta": Struct(struct(OBJECT_META, kubernetes), metadata, pointer=pointer),
+        "Spec": Struct(struct(POD_SPEC, kubernetes), pod.get("spec") or {}, pointer=pointer),
+        "ProxyConfig": view(proxy_config),
+        "NativeSidecars": native,
+    }
+    annotations = metadata.get("annotations") or {}
+    fields |= _about_the_proxy(annotations, proxy_config, namespace, behaviour, values)
+    return _of_release(fields, behaviour)
+
+
+def _about_the_proxy(
+    annotations: Mapping[str, str],
+    proxy_config: Message,
+    namespace: JSONObject | None,
+    behaviour: Behaviour,
+    values: JSONObject,
+) -> dict[str, Value]:
+    fields: dict[str, Value] = {"EstimatedConcurrency": 0}  # 1.10 has the field and leaves it so
+    if behaviour.estimates_concurrency:
+        fields["EstimatedConcurrency"] = estimate_concurrency(proxy_config, annotations, values)
+    names = dot_type(behaviour).fields
+    if "ProxyImage" in names:
+        fields["ProxyImage"] = proxy_image(values, proxy_config, annotations, behaviour)
+    if "ProxyInitImage" in names:
+        fields["ProxyInitImage"] = proxy_init_image(values, annotations)
+    if "ProxyUID" in names:
+        user, group = proxy_ids(namespace)
+        fields |= {"ProxyUID": Int64(user), "ProxyGID": Int64(group)}
+    return fields
+
+
+def _of_release(fields: Mapping[str, Value], behaviour: Behaviour) -> dict[str, Value]:
+    return {name: fields[name] for name in dot_type(behaviour).fields if name in fields}
+
+
+def _inbound_mode(mesh: Mesh) -> str:
+    policy: Mapping[str, Any] = mesh.config.get("inboundTrafficPolicy", {})
+    return "localhost" if policy.get("mode") == 1 else "passthrough"  # 1 is LOCALHOST
+
+
+def _type_meta(workload: Workload, behaviour: Behaviour) -> Struct:
+    data = {"kind": workload.kind, "apiVersion": workload.api_version}
+    return Struct(_TYPE_META, data, pointer=behaviour.type_pointers)
+
+
+def _deployment_meta(workload: Workload, behaviour: Behaviour) -> Struct:
+    if behaviour.deployment_meta_is_name:
+        return Struct(_NAMESPACED_NAME, workload.metadata)
+    metadata = struct(OBJECT_META, behaviour.kubernetes)
+    return Struct(metadata, workload.metadata, pointer=behaviour.type_pointers)

@@ -1,0 +1,197 @@
+"""A release in, the functions that its templates may call out: sprig's, and Istio's on top.
+
+Knows no template and no pod. Go's own functions belong to the engine. ``env`` reads the mapping it is given,
+never the environment of this process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
+from typing import Any, Final
+
+from injector.gotemplate import Function, Struct, Type, Value, pointer_to, slice_of, sprig, types
+from injector.gotemplate.types import StructType
+from injector.injection.dot.functions import encoding, pods, values
+from injector.injection.dot.functions.rendering import renderer
+from injector.istio.facts import NEWEST, OLDEST, Fact, Source, Span, inject, modules
+from injector.istio.go_types import OBJECT_META, struct
+from injector.istio.mesh.descriptors import MESH_CONFIG, schema_of
+from injector.istio.mesh.loading import Mesh
+from injector.istio.mesh.views import message_of, struct_type
+from injector.istio.releases import NEWEST_RELEASE, Behaviour, behaviour_of
+
+_SPRIG: Final = {
+    "3.1.0": Span(since=8, source=modules(r"Masterminds/sprig/v3 v3\.")),
+    "3.2.0": Span(since=9, source=modules(r"Masterminds/sprig/v3 v3\.[2-9]")),
+    "3.3.0": Span(since=24, source=modules(r"Masterminds/sprig/v3 v3\.[3-9]")),
+}
+"""Versions of sprig and the minors that have at least their functions."""
+
+_ANY, _STRING, _BOOL = types.ANY, types.STRING, types.BOOL
+_STRING_MAP: Final = types.MAP_STRING
+_MESSAGE: Final = Type(kind="interface", name="proto.Message", named=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    """A function and the releases that have it in this form."""
+
+    name: str
+    span: Span
+    function: Function
+
+
+def function_map(
+    behaviour: Behaviour, *, env: Mapping[str, str], mesh: Mesh | None
+) -> Mapping[str, Function]:
+    """Return every function that templates of a release may call, but for Go's own.
+
+    ``env`` is istiod's environment; ``mesh`` knows which fields of a ProxyConfig protoToJSON leaves out.
+    """
+    table = dict(_sprig(behaviour.minor))
+    for row in _rows(behaviour, env, mesh):
+        if row.span.covers(behaviour.minor):
+            table[row.name] = row.function
+    if _RENDER.covers(behaviour.minor):
+        table["render"] = renderer(table, behaviour)
+    return MappingProxyType(table)
+
+
+_PROTOCOLS: Final = r"p\.Protocol == corev1\.ProtocolUDP"
+_RENDER: Final = Span(since=2, until=13, source=inject(r'funcMap\["render"\]'))
+
+
+def facts() -> Iterator[Fact]:
+    """Yield the functions of all releases; one that changed, once for each form."""
+    for version, span in _SPRIG.items():
+        yield Fact(name=f"sprig {version}", meaning="the functions of this version of sprig", span=span)
+    yield Fact(name="render", meaning="a function of templates", span=_RENDER)
+    for row in _rows(behaviour_of(NEWEST_RELEASE), {}, None):
+        yield Fact(name=row.name, meaning="a function of templates", span=row.span)
+
+
+@cache
+def _sprig(minor: int) -> Mapping[str, Function]:
+    """Return sprig's functions in the version that the release came with."""
+    if not _SPRIG["3.1.0"].covers(minor):
+        return {}
+    later = [sprig.ADDED[version] for version in sprig.ADDED if not _SPRIG[version].covers(minor)]
+    unknown = frozenset().union(*later)
+    functions = sprig.functions(encoding.GoJSON())
+    return {name: function for name, function in functions.items() if name not in unknown}
+
+
+def _rows(behaviour: Behaviour, env: Mapping[str, str], mesh: Mesh | None) -> Iterator[_Row]:
+    """Yield Istio's functions; where one changed, each form."""
+    kubernetes = behaviour.kubernetes
+    containers = slice_of(struct("core/v1.Container", kubernetes))
+    yield from _about_pods(struct(OBJECT_META, kubernetes), containers)
+    yield from _about_networks()
+    yield from _about_texts()
+    yield from _about_json()
+    yield from _about_maps()
+    yield _row("env", _reader(env), (_STRING, _STRING), since=5)
+    yield _row("protoToJSON", _proto_encoder(mesh), (_MESSAGE,), since=4, text=True)
+    mesh_config = pointer_to(struct_type(schema_of(behaviour.minor).message(MESH_CONFIG)))
+    attributes = (mesh_config, _STRING_MAP, _STRING_MAP, _STRING, containers)
+    yield _row("otelResourceAttributes", pods.otel_resource_attributes, attributes, since=30)
+
+
+def _row(
+    name: str,
+    call: Callable[..., Any],
+    params: tuple[Type, ...],
+    *,
+    since: int = OLDEST,
+    until: int = NEWEST,
+    source: Source | None = None,
+    result: Type = types.STRING,
+    **facts: Any,
+) -> _Row:
+    """Return a function; where no ``source`` is given, Istio's map of functions shows it."""
+    function = Function(call=call, params=params, result=result, **facts)
+    span = Span(
+        since=since, until=until, source=source or inject(rf'"{name}": +[a-zA-Z.]+,|funcMap\["{name}"\]')
+    )
+    return _Row(name=name, span=span, function=function)
+
+
+def _about_pods(metadata: Type, containers: Type) -> Iterator[_Row]:
+    duration = pointer_to(StructType(name="types.Duration"))
+    newer_duration = pointer_to(StructType(name="durationpb.Duration"))
+    of_containers = (containers,)
+    yield _row("annotation", pods.annotation, (metadata, _STRING, _ANY))
+    yield _row("isset", pods.isset, (_STRING_MAP, _STRING), result=_BOOL)
+    yield _row("excludeInboundPort", pods.exclude_inbound_port, (_ANY, _STRING))
+    every, tcp = inject(_PROTOCOLS, absent=True), inject(_PROTOCOLS)
+    for name, of_any_protocol, of_tcp in (
+        ("includeInboundPorts", pods.include_inbound_ports_of_any_protocol, pods.include_inbound_ports),
+        ("applicationPorts", pods.application_ports_of_any_protocol, pods.application_ports),
+    ):
+        yield _row(name, of_any_protocol, of_containers, until=3, source=every)
+        yield _row(name, of_tcp, of_containers, since=4, source=tcp)
+    older = inject(r"ptypes\.Duration\(in\)|types\.DurationFromProto\(in\)")
+    yield _row("formatDuration", values.format_duration_or_second, (duration,), until=13, source=older)
+    newer = inject(r"in\.AsDuration\(\)")
+    yield _row("formatDuration", values.format_duration, (newer_duration,), since=14, source=newer)
+
+
+def _about_networks() -> Iterator[_Row]:
+    two = (_STRING, _STRING)
+    yield _row("kubevirtInterfaces", values.identity, (_STRING,), since=1)
+    yield _row("excludeInterfaces", values.identity, (_STRING,), since=15)
+    name = "appendMultusNetwork"
+    spliced = inject("func appendMultusNetwork", exact=False)
+    yield _row(name, pods.splice_multus_network, two, since=8, until=8, source=spliced)
+    known = inject(r'net\["name"\] == istioCniNetwork \{')
+    yield _row(name, pods.append_multus_network, two, since=9, until=22, source=known)
+    qualified = inject(r"SplitQualifiedName\(istioCniNetwork\)")
+    yield _row(name, pods.append_multus_network_with_namespace, two, since=23, source=qualified)
+
+
+def _about_texts() -> Iterator[_Row]:
+    two = (_STRING, _STRING)
+    yield _row("directory", values.directory, (_STRING,), since=1)
+    yield _row("indent", values.indent, (types.INT, _STRING), since=1)
+    yield _row("contains", values.contains, two, since=2, result=_BOOL)
+    yield _row("toLower", sprig.cases.lower, (_STRING,), since=3)
+    of_texts = inject(r"func valueOrDefault\(value string")
+    yield _row("valueOrDefault", values.value_or_default, two, since=1, until=1, source=of_texts)
+    of_any = inject(r"func valueOrDefault\(value (interface|any)")
+    yield _row("valueOrDefault", values.value_or_default, (_ANY, _ANY), since=2, source=of_any, result=_ANY)
+
+
+def _about_json() -> Iterator[_Row]:
+    yield _row("toJson", values.to_json_map, (_STRING_MAP,), until=18, text=True)
+    yield _row("toJSON", values.to_json_map, (_STRING_MAP,), since=1, text=True)
+    yield _row("fromJSON", values.from_json_text, (_STRING,), since=1, result=_ANY)
+    yield _row("toYaml", encoding.to_yaml, (_ANY,), since=1, text=True)
+    yield _row("structToJSON", values.struct_to_json, (_ANY,), since=3, text=True)
+
+
+def _about_maps() -> Iterator[_Row]:
+    yield _row("omit", values.omit, (_STRING_MAP, _STRING), since=18, result=_STRING_MAP, variadic=True)
+    yield _row("strdict", values.string_dictionary, (_STRING,), since=18, result=_STRING_MAP, variadic=True)
+    yield _row("toJsonMap", values.merged_json, (_STRING_MAP,), since=18, variadic=True, text=True)
+    yield _row("mergeMaps", values.merge_maps, (_STRING_MAP,), since=21, result=_STRING_MAP, variadic=True)
+    yield _row("omitNil", values.omit_nil, (_ANY,), since=28, result=_ANY)
+
+
+def _reader(env: Mapping[str, str]) -> Callable[[str, str], str]:
+    """Return Istio's ``env``, to which an empty variable is an unset one."""
+    return lambda name, default: env.get(name) or default
+
+
+def _proto_encoder(mesh: Mesh | None) -> Callable[[Value], str]:
+    """Return protoToJSON; a nil message, and what is no message, is ``{}``."""
+
+    def encode(value: Value) -> str:
+        message = message_of(value) if isinstance(value, Struct) else None
+        if message is None or mesh is None:
+            return "{}"
+        return mesh.to_template_json(message)
+
+    return encode

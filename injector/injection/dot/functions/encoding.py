@@ -1,0 +1,141 @@
+"""A template's value in, the JSON of Go's encoding/json or the YAML of sigs.k8s.io/yaml out.
+
+Knows no template function. Structs of Kubernetes come in Go's field order, maps sorted by their keys.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any, Final, Never
+
+import orjson
+
+from injector.errors import YAMLError
+from injector.golang.jsonfault import json_fault
+from injector.golang.jsontext import EncodingError, go_json
+from injector.gotemplate import FunctionError, from_json
+from injector.gotemplate.fmt import sorted_keys
+from injector.gotemplate.values import MISSING, NilPointer, Pointer, Struct, TypedList, TypedMap, Value
+from injector.istio.go_types import encodable
+from injector.istio.mesh.views import message_of
+from injector.istio.mesh.writing import to_json as message_to_json
+from injector.json_types import JSON
+from injector.kubeyaml import dump
+from injector.patch import normalise
+
+_DEEPEST: Final = 200
+"""Levels of lists and objects in one JSON text; Go has 10,000, but Python's stack is smaller."""
+
+_BRACKET: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+
+class GoJSON:
+    """encoding/json, as sprig's functions for JSON need it."""
+
+    def encode(self, value: Value, *, escape_html: bool) -> str:
+        """Return the compact JSON of a value; FunctionError for what JSON cannot say."""
+        try:
+            return go_json(to_json(value), sort_keys=False, escape_html=escape_html)
+        except EncodingError as error:
+            raise FunctionError(str(error)) from error
+
+    def decode(self, text: str) -> Value:
+        """Return JSON as a value; FunctionError in encoding/json's words."""
+        return from_json(parse(text))
+
+
+def to_json(value: Value) -> JSON:  # noqa: PLR0911 - one case a kind
+    """Return a value as JSON whose keys are in Go's order."""
+    if isinstance(value, (str, float, bool)):
+        return value
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, Pointer):
+        return to_json(value.value)
+    if value is None or value is MISSING or isinstance(value, NilPointer) or _is_nil(value):
+        return None
+    kubernetes = encodable(value)
+    if kubernetes is not None:
+        return normalise(*kubernetes)
+    if isinstance(value, dict):
+        return {str(key): to_json(value[key]) for key in sorted_keys(value)}
+    if isinstance(value, list):
+        return [to_json(element) for element in value]
+    if isinstance(value, Struct):
+        return _struct(value)
+    raise FunctionError("json: unsupported type: func()")
+
+
+def _is_nil(value: Value) -> bool:
+    return isinstance(value, (TypedList, TypedMap)) and value.is_nil
+
+
+def _struct(value: Struct) -> JSON:
+    message = message_of(value)
+    if message is not None:
+        return message_to_json(message)
+    data = value.whole()
+    if "text" in data:  # a quantity, a time, an IntOrString
+        return data["text"]
+    if value.type.stringer is not None and "json.Marshaler" in value.type.implements:  # semver.Version
+        return value.type.stringer(value)
+    fields = {value.type.fields[name].json_name or name: field for name, field in value.items()}
+    return {name: to_json(field) for name, field in fields.items() if field}
+
+
+def to_yaml(value: Value) -> str:
+    """Return a value as YAML, "" where Go fails to marshal it."""
+    try:
+        return dump(to_json(value))
+    except (YAMLError, FunctionError):
+        return ""
+
+
+def parse(text: str) -> JSON:
+    """Return the JSON that ``text`` is, as Go reads it into an interface{}; FunctionError in Go's words."""
+    if text.count("[") + text.count("{") > _DEEPEST:
+        _check_depth(text)
+    try:
+        return orjson.loads(text)
+    except ValueError:
+        return _parse_slowly(text)
+
+
+def _check_depth(text: str) -> None:
+    depth = 0
+    for bracket in _BRACKET.findall(text):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(bracket, 0)
+        if depth > _DEEPEST:
+            raise FunctionError("exceeded max depth")
+
+
+def _parse_slowly(text: str) -> JSON:
+    """Read what orjson refuses and Go does not: lone surrogates and bytes that are no UTF-8."""
+    try:
+        value = json.loads(_SURROGATE.sub("\ufffd", text), parse_constant=_refuse, parse_float=_finite)
+    except ValueError as error:
+        fault = json_fault(text.encode(errors="surrogateescape"))
+        raise FunctionError(fault or str(error)) from error
+    return _without_surrogates(value)
+
+
+def _refuse(constant: str) -> Never:
+    raise ValueError(constant)
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError(f"json: cannot unmarshal number {digits} into Go value of type float64")
+    return number
+
+
+def _without_surrogates(value: Any) -> JSON:
+    if isinstance(value, str):
+        return _SURROGATE.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {_without_surrogates(key): _without_surrogates(element) for key, element in value.items()}
+    return [_without_surrogates(element) for element in value] if isinstance(value, list) else value

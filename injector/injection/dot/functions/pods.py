@@ -1,0 +1,175 @@
+"""Istio's template functions that read a pod: annotations, ports, networks, resource attributes.
+
+Knows no release but through its arguments, and no configuration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from injector.gotemplate import FunctionError
+from injector.gotemplate.fmt import format_value
+from injector.gotemplate.values import NilPointer, Struct, Value
+from injector.injection.dot.functions.encoding import parse
+
+_PROXY: Final = "istio-proxy"
+_NOT_TCP: Final = ("UDP", "SCTP")
+_SEMANTIC_CONVENTIONS: Final = "OTEL_SEMANTIC_CONVENTIONS"
+_ATTRIBUTE: Final = "resource.opentelemetry.io/"
+
+
+def annotation(metadata: Struct, name: str, default: Value) -> str:
+    """Return an annotation; without it the printed default, ``<nil>`` for a missing one."""
+    found: str | None = metadata.get("Annotations").get(name)
+    if found is not None:
+        return found
+    return default if default.__class__ is str else format_value(default)
+
+
+def isset(values: Mapping[str, str], key: str) -> bool:
+    """Return whether a map of strings has the key."""
+    return key in values
+
+
+def include_inbound_ports(containers: list[Struct]) -> str:
+    """Return all TCP ports of the containers, joined by commas."""
+    return ",".join(port for container in containers for port in _ports(container, _NOT_TCP))
+
+
+def include_inbound_ports_of_any_protocol(containers: list[Struct]) -> str:
+    """Return all ports of the containers, joined by commas."""
+    return ",".join(port for container in containers for port in _ports(container, ()))
+
+
+def application_ports(containers: list[Struct]) -> str:
+    """Return the TCP ports of all containers but the proxy's, joined by commas."""
+    return include_inbound_ports(_without_proxy(containers))
+
+
+def application_ports_of_any_protocol(containers: list[Struct]) -> str:
+    """Return the ports of all containers but the proxy's, joined by commas."""
+    return include_inbound_ports_of_any_protocol(_without_proxy(containers))
+
+
+def _without_proxy(containers: list[Struct]) -> list[Struct]:
+    return [container for container in containers if container.get("Name") != _PROXY]
+
+
+def _ports(container: Struct, ignored: tuple[str, ...]) -> list[str]:
+    return [
+        str(int(port.get("ContainerPort")))
+        for port in container.get("Ports")
+        if port.get("Protocol") not in ignored
+    ]
+
+
+def exclude_inbound_port(port: Value, excluded: str) -> str:
+    """Return the comma-separated ports with one more, unless it is 0, empty or there already."""
+    wanted = format_value(port).strip()
+    if wanted in ("", "0"):
+        return excluded
+    ports = excluded.split(",")
+    if wanted in ports:
+        return excluded
+    return ",".join([*filter(None, map(str.strip, ports)), wanted])
+
+
+# Multus networks.
+
+
+def splice_multus_network(existing: str, network: str) -> str:
+    """Append a network to the annotation's list or, without reading it, its JSON (1.8)."""
+    if not existing:
+        return network
+    end = existing.rfind("]")
+    return f"{existing}, {network}" if end < 0 else _spliced(existing, end, f'{{"name": "{network}"}}')
+
+
+def append_multus_network(existing: str, network: str) -> str:
+    """Append a network to the annotation's list or JSON if it is not there yet (1.9)."""
+    return _append(existing, network, {"name": network})
+
+
+def append_multus_network_with_namespace(existing: str, network: str) -> str:
+    """Append a network, which may be ``namespace/name``, if it is not there yet (1.23)."""
+    namespace, slash, name = network.partition("/")
+    item = {"name": name, "namespace": namespace} if slash else {"name": network}
+    return _append(existing, network, item)
+
+
+def _append(existing: str, network: str, item: Mapping[str, str]) -> str:
+    if not existing:
+        return network
+    end = existing.rfind("]")
+    if end < 0:
+        present = network in map(str.strip, existing.split(","))
+        return existing if present else f"{existing}, {network}"
+    if _is_listed(existing, item):
+        return existing
+    fields = ", ".join(f'"{key}": "{value}"' for key, value in item.items())
+    return _spliced(existing, end, f"{{{fields}}}")
+
+
+def _is_listed(existing: str, item: Mapping[str, str]) -> bool:
+    """Return whether the JSON has such a network; text that is no list of objects is not touched either."""
+    try:
+        networks = parse(existing)
+    except FunctionError:
+        return True
+    if not isinstance(networks, list) or not all(isinstance(each, dict | None) for each in networks):
+        return True
+    return any(all((each or {}).get(key) == item[key] for key in item) for each in networks)
+
+
+def _spliced(existing: str, end: int, item: str) -> str:
+    return f"{existing[:end]}, {item}{existing[end:]}"
+
+
+# OpenTelemetry.
+
+
+def otel_resource_attributes(
+    mesh: Struct | NilPointer,
+    annotations: Mapping[str, str],
+    labels: Mapping[str, str],
+    namespace: str,
+    containers: list[Struct],
+) -> str:
+    """Return OTEL_RESOURCE_ATTRIBUTES after OpenTelemetry's semantic conventions for Kubernetes.
+
+    "" unless a tracing provider of the mesh asks for them.
+    """
+    if not _asks_for_attributes(mesh):
+        return ""
+    attributes = {
+        "service.namespace": namespace,
+        "service.version": labels.get("app.kubernetes.io/version") or _image_version(containers),
+        "service.instance.id": _instance(namespace, containers),
+    }
+    values = {name: annotations.get(_ATTRIBUTE + name) or value for name, value in attributes.items()}
+    return ",".join(f"{name}={value}" for name, value in values.items() if value)
+
+
+def _asks_for_attributes(mesh: Struct | NilPointer) -> bool:
+    if isinstance(mesh, NilPointer):
+        return False
+    providers = (provider.whole().get("opentelemetry") or {} for provider in mesh.get("ExtensionProviders"))
+    return any(provider.get("serviceAttributeEnrichment") in _ASKING for provider in providers)
+
+
+_ASKING: Final = (1, _SEMANTIC_CONVENTIONS)
+
+
+def _image_version(containers: list[Struct]) -> str:
+    """Return the digest or tag of the image of the only container."""
+    if len(containers) != 1:
+        return ""
+    image: str = containers[0].get("Image")
+    name, _, digest = image.partition("@")
+    return digest or name.rpartition("/")[2].partition(":")[2]
+
+
+def _instance(namespace: str, containers: list[Struct]) -> str:
+    name = next((str(container.get("Name")) for container in containers), "")
+    return f"{namespace}.$(POD_NAME).{name}" if namespace and name else ""

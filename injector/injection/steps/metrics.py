@@ -1,0 +1,258 @@
+"""Let a pod's metrics be scraped through the proxy's agent.
+
+The agent serves Envoy's, its own and the application's metrics at one port. So the pod's Prometheus
+annotations move into the proxy's environment and are replaced by ones that point at the agent.
+
+Prometheus sanitises annotation names, so ``prometheus.io/scrape`` and ``prometheus-io.scrape`` are
+one to it, and from 1.13 to Istio as well.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from injector.errors import InjectionError
+from injector.golang.jsontext import go_json
+from injector.golang.strconv import parse_bool, parse_int, quote
+from injector.injection.steps.pods import (
+    PROXY,
+    annotations_of,
+    append_env,
+    container_at,
+    place_of,
+    with_annotations,
+    with_container,
+)
+from injector.injection.steps.settings import Injection
+from injector.istio.releases import Behaviour
+from injector.json_types import JSONObject, Pod
+
+SCRAPE: Final = "prometheus.io/scrape"
+PATH: Final = "prometheus.io/path"
+PORT: Final = "prometheus.io/port"
+TARGETS: Final = "prometheus.istio.io/scrape-targets"
+SECURE_PORT: Final = "prometheus.istio.io/secure-port"
+
+_NO_LABEL_CHARACTER: Final = re.compile(r"[^a-zA-Z0-9_]")
+
+# The data plane's own ports and what answers there (Istio 1.31). Scraping one of them would loop,
+# count twice or reach no application.
+RESERVED_PORTS: Final[Mapping[str, str]] = {
+    "15000": "Envoy admin",
+    "15001": "outbound traffic capture",
+    "15004": "pilot debug",
+    "15006": "inbound traffic capture",
+    "15008": "HBONE tunnel",
+    "15020": "pilot-agent status / merged Prometheus",
+    "15021": "Envoy health",
+    "15053": "DNS proxy",
+    "15090": "Envoy Prometheus (already merged)",
+}
+
+
+def sanitised(name: str) -> str:
+    """Return an annotation's name as Prometheus makes a label of it."""
+    return _NO_LABEL_CHARACTER.sub("_", name)
+
+
+Said: TypeAlias = Mapping[str, Sequence[str]]
+"""Names and the values of all their spellings that are there, the one that counts first."""
+
+_NAMES: Final = frozenset({SCRAPE, PATH, PORT, TARGETS, SECURE_PORT})
+_MEANT: Final = {sanitised(name): name for name in _NAMES}
+_LENGTHS: Final = frozenset(map(len, _NAMES))
+"""What they have once they are sanitised, which changes no length: most annotations have another one."""
+
+
+def first(said: Said, meant: str) -> str | None:
+    """Return the value that counts, None where nothing is said."""
+    return said[meant][0] if meant in said else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spelling:
+    """Which annotation names count as one of Prometheus': the exact ones, or every spelling."""
+
+    exact: bool
+
+    def meaning(self, name: str) -> str | None:
+        """Return which of the names above ``name`` is a spelling of."""
+        if self.exact or name in _NAMES:
+            return name
+        return _MEANT.get(sanitised(name)) if len(name) in _LENGTHS else None
+
+    def said(self, annotations: Mapping[str, str]) -> Said:
+        """Return what each of the names above is said to be: by the exact one first, then by name."""
+        found: dict[str, list[str]] = {}
+        for name in annotations:
+            meant = self.meaning(name)
+            if meant in _NAMES:
+                found.setdefault(meant, []).append(name)
+        return {
+            meant: [annotations[name] for name in sorted(names, key=lambda name: (name != meant, name))]
+            for meant, names in found.items()
+        }
+
+    def value(self, annotations: Mapping[str, str], meant: str) -> str | None:
+        """Return the value that counts; with several spellings Istio takes any, we the first."""
+        return first(self.said(annotations), meant)
+
+    def cleared(self, annotations: Mapping[str, str], *meant: str) -> dict[str, str]:
+        """Return the annotations without these."""
+        return {name: value for name, value in annotations.items() if self.meaning(name) not in meant}
+
+
+EXACT_SPELLING: Final = Spelling(exact=True)
+EVERY_SPELLING: Final = Spelling(exact=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One endpoint that the agent scrapes."""
+
+    port: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scrape:
+    """The value of ISTIO_PROMETHEUS_ANNOTATIONS."""
+
+    scrape: str = ""
+    path: str = ""
+    port: str = ""
+    targets: tuple[Target, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.scrape or self.path or self.port or self.targets)
+
+    @property
+    def text(self) -> str:
+        """The JSON that the agent reads."""
+        value: dict[str, Any] = {"scrape": self.scrape, "path": self.path, "port": self.port}
+        if self.targets:
+            value["targets"] = [{"port": target.port, "path": target.path} for target in self.targets]
+        return go_json(value, sort_keys=False)
+
+
+def scrape_of(said: Said, *, targets: bool) -> Scrape:
+    """Return what the annotations ask for; ``targets`` tells whether the list of targets is known."""
+    listed = _targets(first(said, TARGETS) or "") if targets else ()
+    return Scrape(
+        scrape=first(said, SCRAPE) or "",
+        path=listed[0].path if listed else first(said, PATH) or "",
+        port=listed[0].port if listed else first(said, PORT) or "",
+        targets=listed,
+    )
+
+
+def _targets(text: str) -> tuple[Target, ...]:
+    """Return ``port[:path]`` entries; one without a port drops the whole list, as in Istio."""
+    found = []
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        port, _, path = entry.partition(":")
+        if not port.strip():
+            return ()
+        found.append(Target(port=port.strip(), path=path.strip() or "/metrics"))
+    return tuple(found)
+
+
+def check_ports(scrape: Scrape, agent_port: int) -> None:
+    """Raise InjectionError for a port that is none, the agent's, or one of the data plane's (1.31)."""
+    if scrape.targets:
+        for target in scrape.targets:
+            _check(target.port, agent_port, head="invalid prometheus scrape targets: ", word="target port")
+    elif scrape.port:
+        _check(scrape.port, agent_port, head="invalid prometheus scrape configuration: ", word="port")
+
+
+def _check(port: str, agent_port: int, *, head: str, word: str) -> None:
+    number = parse_int(port)
+    if number is None or not 1 <= number <= 65535:
+        raise InjectionError(f"{head}invalid {word} {quote(port)}")
+    if number == agent_port:
+        raise InjectionError(f"{head}{word} {port} conflicts with agent port")
+    if reason := RESERVED_PORTS.get(str(number)):
+        raise InjectionError(f"{head}{word} {port} is reserved for Istio ({reason}) and cannot be scraped")
+
+
+def wants_scraping(said: Said) -> bool:
+    """Return what the pod says about being scraped; what is no bool does not count, silence means yes."""
+    choices = map(parse_bool, said.get(SCRAPE, ()))
+    return next((choice for choice in choices if choice is not None), True)
+
+
+# ---- the pod
+
+MERGE: Final = "prometheus.istio.io/merge-metrics"
+SCRAPE_CONFIG: Final = "ISTIO_PROMETHEUS_ANNOTATIONS"
+SECURE_PORT_VARIABLE: Final = "ENVOY_SECURE_MERGED_METRICS_PORT"
+MERGED_PATH: Final = "/stats/prometheus"
+
+
+def spelling_of(behaviour: Behaviour) -> Spelling:
+    """Return which names of annotations count in a release."""
+    return EVERY_SPELLING if behaviour.prometheus_any_spelling else EXACT_SPELLING
+
+
+def moved_annotations(behaviour: Behaviour) -> tuple[str, ...]:
+    """Return the annotations that move into the proxy's environment."""
+    return (PORT, PATH, SCRAPE, TARGETS) if behaviour.prometheus_targets else (PORT, PATH, SCRAPE)
+
+
+def wants_merging(annotations: Mapping[str, str], *, by_default: bool) -> bool:
+    """Return whether metrics are merged: as the pod's annotation says, else the mesh."""
+    chosen = parse_bool(annotations.get(MERGE, ""))
+    return by_default if chosen is None else chosen
+
+
+def pointing_at(port: int) -> dict[str, str]:
+    """Return the annotations that lead Prometheus to the agent."""
+    return {PORT: str(port), PATH: MERGED_PATH, SCRAPE: "true"}
+
+
+def merge_metrics(pod: Pod, injection: Injection) -> Pod:
+    """Return the pod scraped at the agent; raises InjectionError for a port that cannot be scraped.
+
+    A pod whose port is the agent's already is left alone: it was injected before, or its owner knows.
+    """
+    settings, behaviour = injection.settings, injection.snapshot.behaviour
+    annotations = annotations_of(pod)
+    if not wants_merging(annotations, by_default=settings.merges_metrics):
+        return pod
+    spelling, targets, agent_port = spelling_of(behaviour), behaviour.prometheus_targets, settings.agent_port
+    said = spelling.said(annotations)
+    refused = behaviour.prometheus_respects_false and not wants_scraping(said)
+    if refused or first(said, PORT) == str(agent_port):
+        return pod
+    scrape = scrape_of(said, targets=targets)
+    if targets:
+        check_ports(scrape, agent_port)
+    proxy = place_of(pod, PROXY, settings.proxies)
+    if proxy is not None and scrape:
+        pod = with_container(pod, proxy, append_env(container_at(pod, proxy), SCRAPE_CONFIG, scrape.text))
+    kept = spelling.cleared(annotations, *moved_annotations(behaviour))
+    return with_annotations(pod, kept | pointing_at(agent_port))
+
+
+def announce_secure_port(pod: Pod, injection: Injection) -> Pod:
+    """Return the pod with the annotation that tells the proxy's mTLS metrics port, unless it has one."""
+    behaviour = injection.snapshot.behaviour
+    if not behaviour.prometheus_targets:
+        return pod
+    proxy = place_of(pod, PROXY, injection.settings.proxies)
+    annotations = annotations_of(pod)
+    if proxy is None or spelling_of(behaviour).value(annotations, SECURE_PORT) is not None:
+        return pod
+    port = _variable(container_at(pod, proxy), SECURE_PORT_VARIABLE)
+    if port in ("", "0"):
+        return pod
+    return with_annotations(pod, {**annotations, SECURE_PORT: port})
+
+
+def _variable(container: JSONObject, name: str) -> str:
+    env = container.get("env") or ()
+    return next((variable.get("value", "") for variable in env if variable.get("name") == name), "")

@@ -1,0 +1,59 @@
+"""Put a pod's containers in the order that lets it start.
+
+The proxy is the last container, so that ``kubectl exec`` finds the application, unless the
+application has to wait for it. A native sidecar starts before the other init containers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from injector.injection.steps.pods import (
+    CORE_DUMP,
+    INIT,
+    PROXY,
+    VALIDATION,
+    annotations_of,
+    containers_of,
+    find,
+    moved,
+    with_containers,
+)
+from injector.injection.steps.settings import Injection
+from injector.istio.mesh.annotation import ANNOTATION
+from injector.json_types import JSONObject, Pod
+
+
+def order_containers(pod: Pod, injection: Injection) -> Pod:
+    """Return the pod with its containers in order; whether its proxy is native shows in where it stands."""
+    containers = moved(containers_of(pod), PROXY, first=_holds_application(injection))
+    init_containers = containers_of(pod, "initContainers")
+    if injection.snapshot.behaviour.native_sidecars_by_feature and find(init_containers, PROXY) is not None:
+        init_containers = _proxy_before_init(init_containers)
+    else:
+        init_containers = _network_set_up_last(init_containers)
+    pod = with_containers(pod, "containers", containers)
+    return with_containers(pod, "initContainers", init_containers)
+
+
+def _holds_application(injection: Injection) -> bool:
+    """Return whether the application waits for the proxy: ProxyConfig resources have no say in it."""
+    if injection.settings.holds_application:
+        return True
+    own = injection.snapshot.proxy_configs.annotated(annotations_of(injection.original).get(ANNOTATION))
+    return own.get("holdApplicationUntilProxyStarts") is True
+
+
+def _proxy_before_init(containers: Sequence[JSONObject]) -> Sequence[JSONObject]:
+    """istio-init, istio-validation, istio-proxy, enable-core-dump, then the pod's own."""
+    for name in (CORE_DUMP, PROXY, VALIDATION, INIT):
+        containers = moved(containers, name, first=True)
+    return containers
+
+
+def _network_set_up_last(containers: Sequence[JSONObject]) -> Sequence[JSONObject]:
+    """istio-validation blocks everything, istio-init lets the pod's own use the network first."""
+    containers = moved(containers, VALIDATION, first=True)
+    for name in (INIT, CORE_DUMP):
+        containers = moved(containers, name, first=False)
+    return containers

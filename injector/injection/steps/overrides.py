@@ -1,0 +1,200 @@
+"""Apply the owner's own containers over what the templates brought.
+
+An owner who names a container like an injected one customises it: what the owner wrote wins. It is
+kept in an annotation, so that a second injection still knows it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final
+
+import orjson
+
+from injector.budget import Budget
+from injector.errors import BadReview, InjectionError
+from injector.golang.jsonfault import json_fault
+from injector.golang.jsontext import go_json, kind_of
+from injector.injection.steps.merge import Overlay, PodTypes
+from injector.injection.steps.pods import (
+    KINDS,
+    Kind,
+    annotations_of,
+    containers_of,
+    find,
+    find_anywhere,
+    name_of,
+    with_annotations,
+)
+from injector.injection.steps.settings import Injection
+from injector.injection.steps.status import STATUS
+from injector.json_types import JSON, JSONObject, Pod
+from injector.patch import GoType, go_type
+
+OVERRIDES: Final = "proxy.istio.io/overrides"
+AUTO: Final = "auto"
+"""The image of an owner's container that takes the injected one: the field cannot be left out."""
+
+Overrides = Mapping[Kind, Sequence[JSONObject]]
+
+
+def overrides_of(annotations: Mapping[str, str], types: PodTypes, budget: Budget) -> Overrides:
+    """Return the containers kept by an earlier injection.
+
+    Raises InjectionError in Go's words, LimitError where together with the pod's they are too many.
+    """
+    text = annotations.get(OVERRIDES)
+    if text is None:
+        return {}
+    kept = decode_containers(text, types)
+    count = sum(map(len, kept.values()))
+    budget.charge("containers", count, f"the pod with its annotation {OVERRIDES} has {{}} containers")
+    return kept
+
+
+def injected_before(annotations: Mapping[str, str]) -> Mapping[Kind, Collection[str]]:
+    """Return the names that the status annotation lists; what cannot be read lists none.
+
+    A list that is none, or a name that is no string, crashes Istio: raises BadReview.
+    """
+    try:
+        status = orjson.loads(annotations.get(STATUS, "null"))
+    except orjson.JSONDecodeError:
+        return {}
+    if not isinstance(status, dict):
+        return {}
+    return {kind: _names(kind, status.get(kind)) for kind in reversed(KINDS)}
+
+
+def _names(kind: Kind, names: Any) -> Collection[str]:
+    if names is None:
+        return ()
+    if not isinstance(names, list) or any(not isinstance(name, str) for name in names):
+        raise BadReview(400, f"annotation {STATUS} lists no names under {kind}: correct or remove it")
+    return frozenset(names)
+
+
+def reapply(pod: Pod, injection: Injection) -> Pod:
+    """Return ``pod`` with the owner's containers over those of the templates that have their names.
+
+    What an earlier injection kept counts before the pod's containers; those that an earlier one brought do
+    not (1.17). The annotation is written only by a pod's first injection.
+    """
+    types = injection.settings.types
+    annotations = annotations_of(injection.original)
+    earlier = injected_before(annotations) if injection.snapshot.behaviour.parses_status_always else {}
+    found: dict[Kind, list[JSONObject]] = {}
+    for kind in KINDS:
+        for injected in containers_of(injection.template_pod, kind):
+            name = name_of(injected)
+            own = None if name in earlier.get(kind, ()) else _own(injection, kind, name)
+            if own is not None:
+                own = _without_auto(own)
+                found.setdefault(kind, []).append(own)
+                pod = _applied(pod, kind, own, types)
+    if STATUS in annotations or not found:
+        return pod
+    # The text is longer than this, and can be six times as long: it is not even made where it cannot be kept.
+    injection.request.budget.charge(
+        "annotations",
+        _least_size(found),
+        f"the pod's annotations have {{}} bytes with {OVERRIDES}, which is added",
+    )
+    return with_annotations(pod, {**annotations_of(pod), OVERRIDES: containers_json(found, types)})
+
+
+def _least_size(found: Mapping[Kind, list[JSONObject]]) -> int:
+    try:
+        return len(orjson.dumps(found))
+    except orjson.JSONEncodeError:  # a lone surrogate, which only a caller of the library can bring
+        return 0
+
+
+def _own(injection: Injection, kind: Kind, name: str) -> JSONObject | None:
+    """Return the owner's container; where sidecars may be native (1.19), an init one from either list."""
+    container = find(injection.kept.get(kind, ()), name)
+    if container is not None:
+        return container
+    if kind == "initContainers" and injection.snapshot.behaviour.native_sidecars_by_feature:
+        return find_anywhere(injection.original, name)
+    return find(containers_of(injection.original, kind), name)
+
+
+def _without_auto(container: JSONObject) -> JSONObject:
+    if container.get("image") != AUTO:
+        return container
+    return {key: value for key, value in container.items() if key != "image"}
+
+
+def _applied(pod: Pod, kind: Kind, container: JSONObject, types: PodTypes) -> Pod:
+    spec: JSONObject = {"containers": [container]}
+    if kind == "initContainers":
+        spec = {"containers": [], "initContainers": [container]}
+    overlay: JSONObject = {"spec": spec}
+    if types.prints_unset_times:
+        overlay["metadata"] = {"creationTimestamp": None}  # as Go prints the overlay: null deletes
+    try:
+        return types.merge(pod, Overlay(overlay))
+    except InjectionError as error:
+        word = "init container" if kind == "initContainers" else "container"
+        raise InjectionError(f"failed to apply sidecar {word}: {error}") from error
+
+
+# ---- the annotation's text
+
+# Lists of containers are checked as those of a pod; the paths in errors then begin with the pod's.
+_POD_SPEC: Final = re.compile(r"\bPodSpec\.spec\.")
+_IN_SPEC: Final = re.compile(r"(?<=\.)spec\.")
+
+
+def decode_containers(text: str, types: PodTypes) -> dict[Kind, list[JSONObject]]:
+    """Return the lists of containers that a JSON object holds, as Go decodes Istio's type podOverrides.
+
+    Raises InjectionError in encoding/json's words.
+    """
+    value = _parse(text)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        kind = kind_of(value)
+        raise InjectionError(f"json: cannot unmarshal {kind} into Go value of type inject.podOverrides")
+    lists = {key: item for key, item in value.items() if key.lower() in ("containers", "initcontainers")}
+    try:
+        spec = types.typed({"spec": lists})["spec"]
+    except InjectionError as error:
+        words = _POD_SPEC.sub("podOverrides.", str(error))
+        raise InjectionError(_IN_SPEC.sub("", words)) from error
+    return {kind: spec[kind] for kind in KINDS if spec.get(kind)}
+
+
+def _parse(text: str) -> JSON:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise InjectionError(json_fault(text.encode()) or str(error)) from error
+
+
+def containers_json(lists: Mapping[Kind, Sequence[JSONObject]], types: PodTypes) -> str:
+    """Return the JSON that Go writes of lists of containers: fields in the order of their declaration."""
+    declared = go_type("[]core/v1.Container", types.pod.version)
+    ordered = {kind: in_go_order(lists[kind], declared) for kind in KINDS if kind in lists}
+    return go_json(ordered, sort_keys=False)
+
+
+def in_go_order(value: JSON, declared: GoType) -> JSON:
+    """Return a value of a type with the fields of structs as declared and the keys of maps sorted."""
+    declared = declared.target
+    if value is None:
+        return None
+    if declared.kind == "struct":
+        return {
+            field.name: in_go_order(value[field.name], field.type)
+            for field in declared.fields
+            if field.name in value
+        }
+    if declared.kind == "list":
+        return [in_go_order(item, declared.element) for item in value]
+    if declared.kind == "map":
+        return {key: in_go_order(value[key], declared.element) for key in sorted(value)}
+    return value

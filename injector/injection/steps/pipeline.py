@@ -1,0 +1,220 @@
+"""Inject one pod as Istio 1.9 and newer do: run the templates, then one step after the other.
+
+Each of `STEPS` is a function ``(pod, injection) -> pod`` in a module of its own; what a release does
+differently it asks of the release's facts. The steps work on the pod as Go's types have it; at the end the
+difference is carried over to the pod as it was received, so that nothing else of it changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from injector.errors import InjectionError, LimitError, TemplateError, YAMLError
+from injector.injection.owner import without_deployment_config
+from injector.injection.render import (
+    Injected,
+    TemplateData,
+    render_template,
+    template_data,
+)
+from injector.injection.request import InjectionRequest
+from injector.injection.snapshot import Snapshot
+from injector.injection.steps.environment import CLUSTER, complete, set_environment
+from injector.injection.steps.merge import Overlay, PodTypes
+from injector.injection.steps.metrics import announce_secure_port, merge_metrics
+from injector.injection.steps.native import ANNOTATION as NATIVE
+from injector.injection.steps.native import detect_native, follow_template, native_for
+from injector.injection.steps.order import order_containers
+from injector.injection.steps.overrides import overrides_of, reapply
+from injector.injection.steps.pods import KINDS, annotations_of, labels_of, metadata_of, with_labels
+from injector.injection.steps.probes import rewrite_probes
+from injector.injection.steps.rebase import rebase
+from injector.injection.steps.selection import select_templates, template_of
+from injector.injection.steps.settings import DEFAULT_CLUSTER, Injection, Settings, Step, settings_of
+from injector.injection.steps.status import NETWORK_LABEL, mark
+from injector.injection.steps.strip import reinsert, strip
+from injector.injection.steps.users import adjust_init_user, reset_openshift_user
+from injector.istio.annotations import validate
+from injector.json_types import JSON, Pod
+
+_LINE: Final = 32
+"""Characters of a line of YAML, as the templates of Istio's charts have them on average."""
+
+UNREADABLE: Final = Overlay("")
+"""Stands for an overlay whose YAML cannot be read: like any that is no mapping, merging refuses it."""
+
+
+class _Prefix:
+    """Puts words before the sentence of anything that is wrong with this pod."""
+
+    __slots__ = ("_words",)
+
+    def __init__(self, words: str) -> None:
+        self._words = words
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, (InjectionError, TemplateError)) and not isinstance(error, LimitError):
+            raise InjectionError(f"{self._words}: {error}") from error
+
+
+_RUNNING: Final = _Prefix("failed to run injection template")
+_APPLYING: Final = _Prefix("failed applying injection overlay")
+_PARSING: Final = _Prefix(
+    "failed parsing generated injected YAML (check Istio sidecar injector configuration)"
+)
+
+STEPS: Final[tuple[tuple[_Prefix, tuple[Step, ...]], ...]] = (
+    (_Prefix("failed to re apply container"), (reapply, adjust_init_user)),
+    (
+        _Prefix("failed to process pod"),
+        (
+            set_environment,
+            merge_metrics,
+            announce_secure_port,
+            rewrite_probes,
+            mark,
+            order_containers,
+        ),
+    ),
+)
+"""What is done to a pod after the templates, in order, and what stands before the words of a fault."""
+
+
+def inject_overlay(request: InjectionRequest, snapshot: Snapshot) -> Injected:
+    """Inject the pod; ``request.pod`` stays as it is and shares what did not change.
+
+    Raises InjectionError in Istio's words when the pod cannot be injected, BadReview where Istio's
+    process would crash on it.
+    """
+    injection = _begin(request, snapshot)
+    original, types = injection.original, injection.settings.types
+    with _RUNNING:
+        validate(annotations_of(original), snapshot.behaviour)
+        injection.kept = overrides_of(annotations_of(original), types, request.budget)
+        data = _template_data(injection)
+        pod, overlays = _run_templates(injection, data)
+    for prefix, steps in STEPS:
+        with prefix:
+            for step in steps:
+                pod = step(pod, injection)
+    return Injected(rebase(request.pod, original, pod, types.pod), data, overlays)
+
+
+# ---- before the templates
+
+
+def _begin(request: InjectionRequest, snapshot: Snapshot) -> Injection:
+    settings = settings_of(snapshot)
+    original = _original(request, snapshot, settings)
+    environment = complete(
+        request.url_environment,
+        cluster=settings.cluster,
+        network=settings.network,
+        label=labels_of(original).get(NETWORK_LABEL),
+    )
+    if (environment.get(CLUSTER) or DEFAULT_CLUSTER) != settings.local_cluster:
+        # Nothing is known of another cluster; up to 1.21 Istio looks into its own instead.
+        namespaces = {} if snapshot.behaviour.namespaces_by_cluster else snapshot.namespaces
+        snapshot = replace(snapshot, nodes=None, namespaces=namespaces)
+    node = (original.get("spec") or {}).get("nodeName", "")
+    return Injection(
+        request=request,
+        snapshot=snapshot,
+        settings=settings,
+        original=original,
+        environment=environment,
+        native=detect_native(snapshot.behaviour, snapshot.env, snapshot.nodes, node),
+    )
+
+
+def _original(request: InjectionRequest, snapshot: Snapshot, settings: Settings) -> Pod:
+    """Return the pod as Go's types have it, with the request's namespace and without managedFields."""
+    received = metadata_of(request.pod)
+    metadata = {key: value for key, value in received.items() if key != "managedFields" and value is not None}
+    types = settings.types
+    if types.prints_unset_times:
+        metadata.setdefault("creationTimestamp", None)
+    pod = types.typed(request.pod | {"metadata": metadata}, request.budget)
+    if request.namespace and not request.by_hand and "namespace" not in metadata_of(pod):
+        pod = pod | {"metadata": metadata_of(pod) | {"namespace": request.namespace}}
+    if snapshot.behaviour.loses_deployment_config_label and request.workload.kind == "DeploymentConfig":
+        pod = with_labels(pod, without_deployment_config(dict(labels_of(pod))))
+    if settings.openshift and snapshot.behaviour.resets_openshift_user and not request.by_hand:
+        pod = reset_openshift_user(pod, KINDS if snapshot.behaviour.compares_init_users else ("containers",))
+    return pod
+
+
+# ---- the templates
+
+
+def _template_data(injection: Injection) -> TemplateData:
+    """Return what templates see: the pod without an earlier injection."""
+    behaviour, agent_port = injection.snapshot.behaviour, injection.settings.agent_port
+    pod = reinsert(strip(injection.original, behaviour, agent_port=agent_port), injection.kept)
+    return template_data(injection.request, injection.snapshot, pod, native=injection.native)
+
+
+def _run_templates(injection: Injection, data: TemplateData) -> tuple[Pod, tuple[JSON, ...]]:
+    """Return the pod with every template's overlay merged in, and the overlays; set the template pod."""
+    original, snapshot = injection.original, injection.snapshot
+    types = injection.settings.types
+    merged: Pod = original
+    template_pod: Pod | None = None
+    overlays: list[JSON] = []
+    budget = injection.request.budget
+    entries = budget.spent.get("entries", 0)
+    made: dict[str, tuple[Overlay, int]] = {}
+    for name in select_templates(annotations_of(original), snapshot.config, budget):
+        # Merging an overlay again may change a list without a merge key: it is done as often as Istio does.
+        if name not in made:
+            made[name] = _overlay(name, data, injection)
+        overlay, lines = made[name]
+        budget.charge("merged", entries + lines, "{} entries of the pod and lines of templates are merged")
+        overlays.append(overlay.value)
+        if not snapshot.behaviour.template_pod_first:
+            merged = _merged_with_owner(merged, overlay, types)
+        with _APPLYING:
+            template_pod = _added(template_pod, overlay, types)
+        if snapshot.behaviour.template_pod_first:
+            merged = _merged_with_owner(_followed(merged, template_pod, injection), overlay, types)
+    injection.template_pod = types.typed({}) if template_pod is None else template_pod
+    return merged, tuple(overlays)
+
+
+def _overlay(name: str, data: TemplateData, injection: Injection) -> tuple[Overlay, int]:
+    """Return the overlay of a template and about how many lines it has.
+
+    From 1.14 Istio does not say what is wrong with its YAML.
+    """
+    snapshot, budget = injection.snapshot, injection.request.budget
+    before = budget.spent.get("rendered", 0)
+    template = template_of(name, snapshot.templates)
+    try:
+        filled = render_template(template, data, snapshot, budget)
+    except YAMLError as error:
+        if snapshot.behaviour.overlays_are_yaml:
+            return UNREADABLE, 0
+        raise InjectionError(f"yaml to json: {error.reason}") from error
+    lines = (budget.spent["rendered"] - before) // _LINE
+    return injection.settings.types.overlay(filled), lines
+
+
+def _added(template_pod: Pod | None, overlay: Overlay, types: PodTypes) -> Pod:
+    return types.on_empty_pod(overlay) if template_pod is None else types.merge(template_pod, overlay)
+
+
+def _merged_with_owner(merged: Pod, overlay: Overlay, types: PodTypes) -> Pod:
+    with _PARSING:
+        return types.merge(merged, overlay)
+
+
+def _followed(merged: Pod, template_pod: Pod, injection: Injection) -> Pod:
+    """Return the pod with the owner's proxy where this template's native sidecar will be."""
+    annotation = annotations_of(merged).get(NATIVE)
+    if native_for(annotation, injection.snapshot.behaviour, by_default=injection.native):
+        return follow_template(merged, template_pod)
+    return merged

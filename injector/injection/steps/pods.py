@@ -1,0 +1,152 @@
+"""Pods and their containers: find, replace, move.
+
+Every function returns a new pod that shares what it did not touch; nothing is mutated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from injector.json_types import JSONObject, Pod
+
+PROXY: Final = "istio-proxy"
+INIT: Final = "istio-init"
+VALIDATION: Final = "istio-validation"
+CORE_DUMP: Final = "enable-core-dump"
+
+Kind = Literal["containers", "initContainers"]
+KINDS: Final[tuple[Kind, ...]] = ("containers", "initContainers")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a container stands: the list and the index in it."""
+
+    kind: Kind
+    index: int
+
+
+def metadata_of(pod: Pod) -> JSONObject:
+    """Return the pod's metadata, empty where it has none."""
+    return pod.get("metadata") or {}
+
+
+def annotations_of(pod: Pod) -> Mapping[str, str]:
+    """Return the pod's annotations, empty where it has none."""
+    return metadata_of(pod).get("annotations") or {}
+
+
+def labels_of(pod: Pod) -> Mapping[str, str]:
+    """Return the pod's labels, empty where it has none."""
+    return metadata_of(pod).get("labels") or {}
+
+
+def containers_of(pod: Pod, kind: Kind = "containers") -> Sequence[JSONObject]:
+    """Return one of the pod's lists of containers, empty where it has none."""
+    return (pod.get("spec") or {}).get(kind) or ()
+
+
+def name_of(container: JSONObject) -> str:
+    """Return a container's name, empty where it has none."""
+    return container.get("name") or ""
+
+
+def names(containers: Sequence[JSONObject]) -> list[str]:
+    """Return the names in order."""
+    return [name_of(container) for container in containers]
+
+
+def find(containers: Sequence[JSONObject], name: str) -> JSONObject | None:
+    """Return the first container of that name."""
+    for container in containers:
+        if name_of(container) == name:
+            return container
+    return None
+
+
+def find_anywhere(pod: Pod, name: str) -> JSONObject | None:
+    """Return the first container of that name, looking at init containers last."""
+    found = find(containers_of(pod), name)
+    return find(containers_of(pod, "initContainers"), name) if found is None else found
+
+
+def places(pod: Pod, kinds: Sequence[Kind] = KINDS) -> Iterator[tuple[Place, JSONObject]]:
+    """Yield every container with its place."""
+    for kind in kinds:
+        for index, container in enumerate(containers_of(pod, kind)):
+            yield Place(kind, index), container
+
+
+def place_of(pod: Pod, name: str, kinds: Sequence[Kind] = KINDS) -> Place | None:
+    """Return the place of the first container of that name."""
+    for kind in kinds:
+        for index, container in enumerate(containers_of(pod, kind)):
+            if container.get("name") == name:
+                return Place(kind, index)
+    return None
+
+
+def container_at(pod: Pod, place: Place) -> JSONObject:
+    """Return the container that stands at ``place``."""
+    container: JSONObject = containers_of(pod, place.kind)[place.index]
+    return container
+
+
+def with_containers(pod: Pod, kind: Kind, containers: Sequence[JSONObject]) -> Pod:
+    """Return the pod with that list; no init containers at all means no key, as in Go's JSON."""
+    spec = dict(pod.get("spec") or {})
+    if containers or kind == "containers":
+        spec[kind] = list(containers)
+    else:
+        spec.pop(kind, None)
+    return pod | {"spec": spec}
+
+
+def with_container(pod: Pod, place: Place, container: JSONObject) -> Pod:
+    """Return the pod with another container at ``place``."""
+    containers = list(containers_of(pod, place.kind))
+    containers[place.index] = container
+    return with_containers(pod, place.kind, containers)
+
+
+def with_field(value: JSONObject, key: str, field: object) -> JSONObject:
+    """Return the object with that field; an empty one is left out, as ``omitempty`` says."""
+    if field:
+        return value | {key: field}
+    return {name: item for name, item in value.items() if name != key}
+
+
+def with_annotations(pod: Pod, annotations: Mapping[str, str]) -> Pod:
+    """Return the pod with these annotations and no others."""
+    return pod | {"metadata": with_field(metadata_of(pod), "annotations", annotations)}
+
+
+def with_labels(pod: Pod, labels: Mapping[str, str]) -> Pod:
+    """Return the pod with these labels and no others."""
+    return pod | {"metadata": with_field(metadata_of(pod), "labels", labels)}
+
+
+def without(containers: Sequence[JSONObject], name: str) -> list[JSONObject]:
+    """Return the containers of other names."""
+    return [container for container in containers if name_of(container) != name]
+
+
+def moved(containers: Sequence[JSONObject], name: str, *, first: bool) -> Sequence[JSONObject]:
+    """Return the containers with the one of that name first or last; of several only the last one stays."""
+    matches = [container for container in containers if container.get("name") == name]
+    if not matches:
+        return containers
+    rest = without(containers, name)
+    return [*matches[-1:], *rest] if first else [*rest, *matches[-1:]]
+
+
+def append_env(container: JSONObject, name: str, value: str) -> JSONObject:
+    """Return the container with one more environment variable at the end."""
+    return container | {"env": [*(container.get("env") or ()), env_var(name, value)]}
+
+
+def env_var(name: str, value: str) -> JSONObject:
+    """Return an EnvVar as Go's JSON has it: an empty value is left out."""
+    return {"name": name, "value": value} if value else {"name": name}

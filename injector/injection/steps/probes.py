@@ -1,0 +1,246 @@
+"""Lead a pod's probes through the proxy's agent.
+
+The kubelet cannot pass the proxy's mTLS, so it asks the agent at the status port, and the agent asks
+the application. What the agent has to ask stands in its environment, as ISTIO_KUBE_APP_PROBERS: a JSON
+object of the agent's paths and the application's own probes, with every named port as its number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from injector.budget import Budget
+from injector.errors import TypedError
+from injector.golang.jsontext import go_json
+from injector.golang.strconv import int32, parse_bool, parse_int
+from injector.injection.steps.pods import (
+    KINDS,
+    PROXY,
+    Place,
+    annotations_of,
+    append_env,
+    container_at,
+    containers_of,
+    env_var,
+    name_of,
+    place_of,
+    places,
+    with_container,
+    with_containers,
+)
+from injector.injection.steps.settings import Injection
+from injector.injection.steps.status import STATUS
+from injector.json_types import JSONObject, Pod
+from injector.patch import go_type, normalise
+
+REWRITE: Final = "sidecar.istio.io/rewriteAppHTTPProbers"
+STATUS_PORT: Final = "status.sidecar.istio.io/port"
+
+PROBES: Final = (("readinessProbe", "readyz"), ("livenessProbe", "livez"), ("startupProbe", "startupz"))
+HOOKS: Final = (("preStop", "prestopz"), ("postStart", "poststartz"))
+
+
+def rewrite_probes(pod: Pod, injection: Injection) -> Pod:
+    """Return the pod whose probes ask the agent and whose proxy knows what to ask the application."""
+    settings, behaviour = injection.settings, injection.snapshot.behaviour
+    proxy = place_of(pod, PROXY, settings.proxies)
+    if proxy is None or not wants_rewriting(annotations_of(pod), by_default=settings.rewrites_probes):
+        return pod
+    handled = list(_handled(pod, injection))
+    text = probers_text(handled, settings.agent_port)
+    if text:
+        container = container_at(pod, proxy)
+        if behaviour.merges_probers and STATUS in annotations_of(pod):
+            adds_missing = behaviour.adds_missing_probers
+            budget = injection.request.budget
+            container = merge_probers(container, text, adds_missing=adds_missing, budget=budget)
+        else:
+            container = append_env(container, PROBERS, text)
+        pod = with_container(pod, proxy, container)
+    port = agent_port(annotations_of(pod), settings.agent_port)
+    return _rewritten(pod, handled, port) if handled else pod
+
+
+def wants_rewriting(annotations: Mapping[str, str], *, by_default: bool) -> bool:
+    """Return whether probes are rewritten: as the pod's annotation says, else the values."""
+    chosen = parse_bool(annotations.get(REWRITE, ""))
+    return by_default if chosen is None else chosen
+
+
+def agent_port(annotations: Mapping[str, str], mesh_port: int) -> int:
+    """Return the port that probes go to; an annotation that is not a number means 0, as in Istio."""
+    text = annotations.get(STATUS_PORT)
+    return mesh_port if text is None else int32(parse_int(text) or 0)
+
+
+def _handled(pod: Pod, injection: Injection) -> Iterator[Handled]:
+    """Yield everything that the agent takes over."""
+    behaviour = injection.snapshot.behaviour
+    handlers = _handlers(injection)
+    for place, container in places(pod, KINDS if behaviour.rewrites_init_probes else ("containers",)):
+        name = name_of(container)
+        if name == PROXY:
+            continue
+        for key, word in PROBES:
+            probe = container.get(key)
+            if probe and (handler := _first_of(handlers, probe)):
+                yield Handled(f"/app-health/{name}/{word}", place, container, key, handler, probe)
+        lifecycle: JSONObject = (container.get("lifecycle") if behaviour.rewrites_lifecycle else None) or {}
+        for key, word in HOOKS if lifecycle else ():
+            hook = lifecycle.get(key)
+            if hook and (handler := _first_of(handlers, hook)) and handler != "grpc":
+                path = f"/app-lifecycle/{name}/{word}"
+                yield Handled(path, place, container, key, handler, hook, is_hook=True)
+
+
+def _handlers(injection: Injection) -> tuple[str, ...]:
+    """Return which handlers of probes are led through the agent."""
+    tcp = ("tcpSocket",) if injection.settings.rewrites_tcp_probes else ()
+    return ("httpGet", *tcp, *(("grpc",) if injection.snapshot.behaviour.rewrites_grpc_probes else ()))
+
+
+def _first_of(handlers: tuple[str, ...], probe: JSONObject) -> str:
+    for handler in handlers:
+        if probe.get(handler) is not None:
+            return handler
+    return ""
+
+
+def _rewritten(pod: Pod, handled: list[Handled], port: int) -> Pod:
+    changed: dict[Place, JSONObject] = {}
+    for each in handled:
+        container = changed.setdefault(each.place, dict(each.container))
+        probe = _through_agent(each, port)
+        if each.is_hook:
+            container["lifecycle"] = container["lifecycle"] | {each.key: probe}
+        else:
+            container[each.key] = probe
+    for kind in KINDS:
+        if any(place.kind == kind for place in changed):
+            containers = enumerate(containers_of(pod, kind))
+            rewritten = [changed.get(Place(kind, index), container) for index, container in containers]
+            pod = with_containers(pod, kind, rewritten)
+    return pod
+
+
+def _through_agent(handled: Handled, port: int) -> JSONObject:
+    """Return the probe or hook as an HTTP request to the agent; it speaks HTTP, also for HTTPS."""
+    probe = handled.probe
+    action = probe["httpGet"] if handled.handler == "httpGet" else {}
+    action = action | {"path": handled.path, "port": port}
+    if action.get("scheme") == "HTTPS":
+        action["scheme"] = "HTTP"
+    rest = {key: value for key, value in probe.items() if key != handled.handler}
+    return rest | {"httpGet": action}
+
+
+# ---- what the agent is told
+
+PROBERS: Final = "ISTIO_KUBE_APP_PROBERS"
+PROBE: Final = go_type("core/v1.Probe")
+
+# The fields of a prober and of its handlers, in the order in which Go declares and so prints them.
+_HANDLERS: Final = {
+    "httpGet": ("HTTPGetAction", ("path", "port", "host", "scheme", "httpHeaders")),
+    "tcpSocket": ("TCPSocketAction", ("port", "host")),
+    "grpc": ("GRPCAction", ("port", "service")),
+}
+_HEADER: Final = ("name", "value")
+
+
+class Handled(NamedTuple):
+    """A probe or a lifecycle hook that the agent takes over."""
+
+    path: str
+    """The agent's path for it."""
+    place: Place
+    container: JSONObject
+    key: str
+    """The field of the container, or of its lifecycle, that it is."""
+    handler: str
+    """Its own field that says what is asked."""
+    probe: JSONObject
+    is_hook: bool = False
+
+
+def probers_text(handled: Iterable[Handled], mesh_port: int) -> str:
+    """Return the value of ISTIO_KUBE_APP_PROBERS, "" when there is nothing to tell.
+
+    Left out are probes of a named port that the container does not have, and those that already ask
+    the agent's port: they were led through it before.
+    """
+    probers: dict[str, Any] = {}
+    for each in handled:
+        action = each.probe[each.handler]
+        port = action.get("port")
+        if isinstance(port, str) and each.handler != "grpc":
+            port = _ports(each.container).get(port)
+            if port is None:
+                continue
+        elif port == mesh_port and each.handler != "grpc":
+            continue
+        probers[each.path] = _prober(each.handler, action | {"port": port}, each.probe.get("timeoutSeconds"))
+    return _text(probers) if probers else ""
+
+
+def _ports(container: JSONObject) -> dict[str, int]:
+    """Return the container's named ports; of two of one name the last counts."""
+    ports = container.get("ports") or ()
+    return {port["name"]: port.get("containerPort", 0) for port in ports if port.get("name")}
+
+
+def _prober(handler: str, action: JSONObject, timeout: int | None) -> JSONObject:
+    ordered = {key: action[key] for key in _HANDLERS[handler][1] if key in action}
+    if headers := ordered.get("httpHeaders"):
+        ordered["httpHeaders"] = [{key: header.get(key, "") for key in _HEADER} for header in headers]
+    if handler == "grpc":
+        ordered.setdefault("service", None)
+    return {handler: ordered} | ({"timeoutSeconds": timeout} if timeout else {})
+
+
+def _text(probers: dict[str, Any]) -> str:
+    return go_json({path: probers[path] for path in sorted(probers)}, sort_keys=False)
+
+
+def merge_probers(proxy: JSONObject, text: str, *, adds_missing: bool, budget: Budget) -> JSONObject:
+    """Return a proxy that was injected before with the new probers added to the earlier ones, which win.
+
+    Where it has none, ``adds_missing`` decides; where they cannot be read, they stay.
+    """
+    env = list(proxy.get("env") or ())
+    index = next((i for i, variable in enumerate(env) if variable.get("name") == PROBERS), None)
+    if index is None:
+        return append_env(proxy, PROBERS, text) if adds_missing else proxy
+    earlier = _read(env[index].get("value", ""), budget)
+    if earlier is None:
+        return proxy
+    env[index] = env_var(PROBERS, _text((_read(text, budget) or {}) | earlier))
+    return proxy | {"env": env}
+
+
+def _read(text: str, budget: Budget) -> dict[str, Any] | None:
+    """Return the probers of an earlier injection as Go would decode them, None when it cannot."""
+    try:
+        value = orjson.loads(text)
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            return None
+        budget.charge("entries", len(value), f"the pod with its variable {PROBERS} has {{}} entries")
+        return {path: _read_prober(prober) for path, prober in value.items()}
+    except (orjson.JSONDecodeError, TypedError):
+        return None
+
+
+def _read_prober(value: Any) -> JSONObject | None:
+    if value is None:
+        return None
+    probe = normalise(value, PROBE)
+    prober: JSONObject = {}
+    for handler in _HANDLERS:
+        if probe.get(handler) is not None:
+            prober |= _prober(handler, probe[handler], None)
+    return prober | ({"timeoutSeconds": probe["timeoutSeconds"]} if probe.get("timeoutSeconds") else {})

@@ -1,0 +1,114 @@
+"""What the steps of an injection go by: what a snapshot says of them, and the pod that is on its way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+from injector.golang.strconv import parse_bool
+from injector.injection.request import InjectionRequest
+from injector.injection.snapshot import Snapshot
+from injector.injection.steps.merge import PodTypes
+from injector.injection.steps.pods import KINDS, Kind
+from injector.json_types import JSONObject, Pod
+from injector.patch import go_type
+
+OPENSHIFT: Final = "openshift"
+DEFAULT_CLUSTER: Final = "Kubernetes"
+"""The id of a cluster that nobody names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What release, mesh configuration, values and environment say about the steps around the templates.
+
+    ``proxies`` are the lists in which the proxy is looked for; ``rewrites_tcp_probes`` also by feature.
+    """
+
+    types: PodTypes
+    proxies: tuple[Kind, ...]
+    agent_port: int
+    merges_metrics: bool
+    rewrites_probes: bool
+    rewrites_tcp_probes: bool
+    holds_application: bool
+    cluster: str
+    network: str
+    local_cluster: str
+    openshift: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class Injection:
+    """One pod on its way: what every step may look at, and none but the pipeline sets.
+
+    ``original`` is the pod before injection, as Go's types have it; ``environment`` what the URL, the
+    values and the pod's label set for the proxy; ``kept`` the owner's containers that an earlier injection
+    kept; ``template_pod`` an empty pod with all overlays, once the templates have run.
+    """
+
+    request: InjectionRequest
+    snapshot: Snapshot
+    settings: Settings
+    original: Pod
+    environment: Mapping[str, str]
+    native: bool
+    kept: Mapping[Kind, Sequence[JSONObject]] = field(default_factory=dict)
+    template_pod: Pod = field(default_factory=dict)
+
+
+Step = Callable[[Pod, Injection], Pod]
+
+
+@cache
+def pod_types(kubernetes: int) -> PodTypes:
+    """Return the types of a version of Kubernetes: one value, since overlays are kept for the very types."""
+    return PodTypes(pod=go_type("core/v1.Pod", kubernetes))
+
+
+_SETTINGS: Final[WeakKeyDictionary[Snapshot, Settings]] = WeakKeyDictionary()
+
+
+def settings_of(snapshot: Snapshot) -> Settings:
+    """Return the settings of a snapshot; what is not set has Istio's default. Read once a snapshot."""
+    settings = _SETTINGS.get(snapshot)
+    if settings is None:
+        settings = _SETTINGS[snapshot] = _read(snapshot)
+    return settings
+
+
+def _read(snapshot: Snapshot) -> Settings:
+    behaviour, mesh, values, env = snapshot.behaviour, snapshot.mesh, snapshot.values, snapshot.env
+    tcp_feature = parse_bool(env.get("REWRITE_TCP_PROBES", "")) is not False
+    return Settings(
+        types=pod_types(behaviour.kubernetes),
+        proxies=KINDS if behaviour.native_sidecars_by_feature else ("containers",),
+        agent_port=mesh.proxy_config.get("statusPort", 0),
+        merges_metrics=mesh.config.get("enablePrometheusMerge", fallback=True),
+        rewrites_probes=_at(values, "sidecarInjectorWebhook", "rewriteAppHTTPProbe") is True,
+        rewrites_tcp_probes=behaviour.rewrites_tcp_probes
+        or (behaviour.rewrites_tcp_probes_by_feature and tcp_feature),
+        holds_application=_at(values, "global", "proxy", "holdApplicationUntilProxyStarts") is True,
+        cluster=_text(values, "global", "multiCluster", "clusterName"),
+        network=_text(values, "global", "network"),
+        local_cluster=env.get("CLUSTER_ID") or DEFAULT_CLUSTER,
+        openshift=env.get("PLATFORM") == OPENSHIFT,
+    )
+
+
+def _at(values: Mapping[str, Any], *path: str) -> Any:
+    """Return what stands at a path of the values, None where something is missing on the way."""
+    found: Any = values
+    for key in path:
+        if not isinstance(found, Mapping):
+            return None
+        found = found.get(key)
+    return found
+
+
+def _text(values: JSONObject, *path: str) -> str:
+    found = _at(values, *path)
+    return found if isinstance(found, str) else ""

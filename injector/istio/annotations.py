@@ -1,0 +1,271 @@
+"""A pod's annotations in; nothing, or Istio's sentence about the invalid ones, out.
+
+Which annotations are looked at, and how strictly, is a table with a span of releases in each row.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache, partial
+from operator import itemgetter
+from typing import Final
+
+from injector.errors import InjectionError
+from injector.golang.digits import to_int
+from injector.golang.strconv import quote
+from injector.istio.cidr import classic_fault, prefix_fault
+from injector.istio.facts import NEWEST, OLDEST, Fact, Span, inject
+from injector.istio.mesh.annotation import proxy_config_fault
+from injector.istio.releases import Behaviour
+from injector.patch.quantity import quantity_fault
+
+Check = Callable[[str, Behaviour], str]
+"""Says what is wrong with a value; "" when nothing is."""
+
+_BOOLEANS: Final = frozenset(
+    {"1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False"}
+)
+_INTERFACE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
+_LONGEST_INTERFACE: Final = 15  # bytes; Linux keeps 16 with the zero at the end (IFNAMSIZ)
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
+# unicode.IsSpace, which strings.TrimSpace follows; str.strip also takes \x1c to \x1f.
+_SPACES: Final = (0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000)
+_SPACE: Final = "".join(map(chr, (*b"\t\n\v\f\r \x85\xa0", *_SPACES)))
+
+
+def validate(annotations: Mapping[str, str], behaviour: Behaviour) -> None:
+    """Raise InjectionError with one line per invalid annotation.
+
+    The lines are sorted by the annotation's name; Istio's order from 1.2 is that of a Go map, so any.
+    """
+    faults = [
+        _line(name, annotations[name], fault, behaviour)
+        for name, check in _checks(behaviour)
+        if name in annotations and (fault := check(annotations[name] or "", behaviour))
+    ]
+    if faults:
+        raise InjectionError(_multierror(faults, behaviour))
+
+
+def parse_bool(text: str) -> bool | None:
+    """Return what strconv.ParseBool makes of ``text``; None where that is an error."""
+    return text in ("1", "t", "T", "TRUE", "true", "True") if text in _BOOLEANS else None
+
+
+def trim_space(text: str) -> str:
+    """Return what strings.TrimSpace leaves."""
+    return text.strip(_SPACE)
+
+
+# ---- sentences
+
+
+def _line(name: str, value: str, fault: str, behaviour: Behaviour) -> str:
+    if behaviour.old_multierror:
+        return f"injection failed. Invalid value for annotation {name}: {value}. Error: {fault}"
+    return f"invalid value '{value}' for annotation '{name}': {fault}"
+
+
+def _multierror(faults: list[str], behaviour: Behaviour) -> str:
+    """Return the text of hashicorp/go-multierror, whose layout changed between Istio 1.0 and 1.2."""
+    noun = "error" if len(faults) == 1 else "errors"
+    if behaviour.old_multierror:
+        return "\n".join((f"{len(faults)} {noun} occurred:\n", *(f"* {fault}" for fault in faults)))
+    points = "\n\t".join(f"* {fault}" for fault in faults)
+    return f"{len(faults)} {noun} occurred:\n\t{points}\n\n"
+
+
+def _number_fault(text: str, bits: int) -> str:
+    """Return what strconv.ParseUint(text, 10, bits) says."""
+    if not text.isascii() or not text.isdigit():
+        reason = "invalid syntax"
+    elif to_int(text) >= 1 << bits:
+        reason = "value out of range"
+    else:
+        return ""
+    return f"strconv.ParseUint: parsing {quote(text)}: {reason}"
+
+
+# ---- checks
+
+
+def _interception_mode(value: str, behaviour: Behaviour) -> str:
+    modes = ("REDIRECT", "TPROXY", "NONE") if behaviour.interception_none else ("REDIRECT", "TPROXY")
+    if value in modes:
+        return ""
+    hint = f", use {','.join(modes)}" if behaviour.interception_none else ""
+    return f"interceptionMode invalid{hint}: {value}"
+
+
+def _port(value: str, behaviour: Behaviour) -> str:
+    trimmed = trim_space(value)
+    fault = _number_fault(trimmed, 16)
+    if not fault:
+        return ""
+    shown = value if behaviour.port_errors_show_text else _parsed(fault)
+    return f"failed parsing port '{shown}': {fault}"
+
+
+def _parsed(fault: str) -> str:
+    """Return the number that ParseUint returns beside its error."""
+    return str((1 << 16) - 1) if fault.endswith("value out of range") else "0"
+
+
+def _status_port(value: str, behaviour: Behaviour) -> str:
+    fault = _port(value, behaviour)
+    return f"excludeInboundPorts invalid: {fault}" if fault else ""
+
+
+def _ports(value: str, behaviour: Behaviour, *, parameter: str, star: bool = False) -> str:
+    if star and value == "*":
+        return ""
+    trimmed = trim_space(value)
+    for port in trimmed.split(",") if trimmed else ():
+        if fault := _port(port, behaviour):
+            shown = port if behaviour.port_errors_show_text else "0"
+            return f"{parameter} invalid: failed parsing port '{shown}': {fault}"
+    return ""
+
+
+def _ranges(value: str, behaviour: Behaviour, *, parameter: str, star: bool = False) -> str:
+    if star and value == "*":
+        return ""
+    cidr_fault = prefix_fault if behaviour.netip_prefixes else classic_fault
+    for cidr in value.split(",") if value else ():
+        if fault := cidr_fault(cidr):
+            return f"{parameter} invalid: failed parsing cidr '{cidr}': {fault}"
+    return ""
+
+
+def _uint32(value: str, _: Behaviour) -> str:
+    return _number_fault(value, 32)
+
+
+def _boolean(value: str, _: Behaviour) -> str:
+    return "" if value in _BOOLEANS else f"strconv.ParseBool: parsing {quote(value)}: invalid syntax"
+
+
+def _quantity(value: str, _: Behaviour) -> str:
+    return "value contains control characters" if _CONTROL.search(value) else quantity_fault(value)
+
+
+def _interfaces(value: str, _: Behaviour) -> str:
+    for interface in value.split(",") if value else ():
+        name = trim_space(interface)
+        if not name:
+            return "empty interface name"
+        if len(name.encode(errors="surrogatepass")) > _LONGEST_INTERFACE:
+            return f"interface name {quote(name)} too long (max {_LONGEST_INTERFACE} chars)"
+        if not _INTERFACE.fullmatch(name):
+            return f"interface name {quote(name)} contains invalid characters"
+    return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    name: str
+    check: Check
+    span: Span
+
+
+_TRAFFIC: Final = "traffic.sidecar.istio.io"
+_READINESS: Final = "readiness.status.sidecar.istio.io"
+
+
+def _row(name: str, check: Check, listed: str, since: int = OLDEST, until: int = NEWEST) -> _Row:
+    """Return a check; ``listed`` is the entry of Istio's list of annotations, as a pattern."""
+    span = Span(since=since, until=until, source=inject(listed))
+    return _Row(name=name, check=check, span=span)
+
+
+def _known(name: str, written: str, check: str) -> str:
+    """Return the pattern of an annotation as it stands in Istio's lists: by its name or a constant."""
+    return rf'("{name}"|annotation\.{written}\.Name).*[ ,]{check}\b'
+
+
+def _either(name: str, check: Check, written: str, function: str, since: int = OLDEST) -> _Row:
+    return _row(name, check, _known(name, written, function), since)
+
+
+_ROWS: Final = (
+    _either(
+        "sidecar.istio.io/interceptionMode",
+        _interception_mode,
+        "SidecarInterceptionMode",
+        "validateInterceptionMode",
+    ),
+    _either("status.sidecar.istio.io/port", _status_port, "SidecarStatusPort", "validateStatusPort"),
+    _either(
+        f"{_READINESS}/initialDelaySeconds",
+        _uint32,
+        "SidecarStatusReadinessInitialDelaySeconds",
+        "validateUInt32",
+    ),
+    _either(f"{_READINESS}/periodSeconds", _uint32, "SidecarStatusReadinessPeriodSeconds", "validateUInt32"),
+    _either(
+        f"{_READINESS}/failureThreshold",
+        _uint32,
+        "SidecarStatusReadinessFailureThreshold",
+        "validateUInt32",
+    ),
+    _row(
+        f"{_READINESS}/applicationPorts",
+        partial(_ports, parameter="readinessApplicationPorts", star=True),
+        "validateReadinessApplicationPorts[,}]",
+        until=4,
+    ),
+    _either(
+        f"{_TRAFFIC}/includeOutboundIPRanges",
+        partial(_ranges, parameter="includeIPRanges", star=True),
+        "SidecarTrafficIncludeOutboundIPRanges",
+        "ValidateIncludeIPRanges",
+    ),
+    _either(
+        f"{_TRAFFIC}/excludeOutboundIPRanges",
+        partial(_ranges, parameter="excludeIPRanges"),
+        "SidecarTrafficExcludeOutboundIPRanges",
+        "ValidateExcludeIPRanges",
+    ),
+    _either(
+        f"{_TRAFFIC}/includeInboundPorts",
+        partial(_ports, parameter="includeInboundPorts", star=True),
+        "SidecarTrafficIncludeInboundPorts",
+        "ValidateIncludeInboundPorts",
+    ),
+    _either(
+        f"{_TRAFFIC}/excludeInboundPorts",
+        partial(_ports, parameter="excludeInboundPorts"),
+        "SidecarTrafficExcludeInboundPorts",
+        "ValidateExcludeInboundPorts",
+    ),
+    _either(
+        f"{_TRAFFIC}/excludeOutboundPorts",
+        partial(_ports, parameter="excludeOutboundPorts"),
+        "SidecarTrafficExcludeOutboundPorts",
+        "ValidateExcludeOutboundPorts",
+        2,
+    ),
+    _row("sidecar.istio.io/enableCoreDump", _boolean, "SidecarEnableCoreDump.Name: +validateBool", 5, 24),
+    _row("prometheus.istio.io/merge-metrics", _boolean, "PrometheusMergeMetrics.Name: +validateBool", 6),
+    _row("proxy.istio.io/config", proxy_config_fault, "annotation.ProxyConfig.Name: +validateProxyConfig", 6),
+    _row("sidecar.istio.io/proxyCPU", _quantity, "SidecarProxyCPU.Name: +validateResource", 27),
+    _row("sidecar.istio.io/proxyCPULimit", _quantity, "SidecarProxyCPULimit.Name: +validateResource", 27),
+    _row("sidecar.istio.io/proxyMemory", _quantity, "SidecarProxyMemory.Name: +validateResource", 27),
+    _row(
+        "sidecar.istio.io/proxyMemoryLimit", _quantity, "SidecarProxyMemoryLimit.Name: +validateResource", 27
+    ),
+    _row(f"{_TRAFFIC}/excludeInterfaces", _interfaces, "ExcludeInterfaces.Name: +ValidateExclude", 30),
+    _row(f"{_TRAFFIC}/kubevirtInterfaces", _interfaces, "KubevirtInterfaces.Name: +ValidateExclude", 30),
+    _row("istio.io/reroute-virtual-interfaces", _interfaces, "RerouteVirtualInterfaces.Name: +Validate", 30),
+)
+"""In the order in which 1.0 and 1.1 look at them."""
+
+FACTS: Final = tuple(Fact(name=row.name, meaning="its value is checked", span=row.span) for row in _ROWS)
+
+
+@cache
+def _checks(behaviour: Behaviour) -> tuple[tuple[str, Check], ...]:
+    checks = [(row.name, row.check) for row in _ROWS if row.span.covers(behaviour.minor)]
+    return tuple(checks if behaviour.checks_annotations_in_order else sorted(checks, key=itemgetter(0)))

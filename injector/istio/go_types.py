@@ -1,0 +1,151 @@
+"""Kubernetes' Go structs as templates see them: views on a pod's JSON, with the fields of a version.
+
+The fields are those of the generated schema, with Go's names; a view reads its JSON when a template asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Final
+
+from injector.gotemplate import types
+from injector.gotemplate.types import Field, StructType, Type
+from injector.gotemplate.values import Pointer, Struct, TypedList, Value
+from injector.istio.go_names_data import GO_NAMES
+from injector.json_types import JSON
+from injector.patch.schema import NEWEST, GoType, go_type
+
+OBJECT_META: Final = "meta/v1.ObjectMeta"
+POD_SPEC: Final = "core/v1.PodSpec"
+
+_EMBEDDED_ELSEWHERE: Final = {"TypeMeta": "meta/v1.TypeMeta"}
+_EXPRESSIONS: dict[StructType, GoType] = {}
+
+
+def struct(expression: str, version: int = NEWEST) -> StructType:
+    """Return a struct by the schema's name for it, for instance ``core/v1.PodSpec``.
+
+    ``version`` is the minor version of Kubernetes whose struct it is.
+    """
+    return _struct(expression, version)
+
+
+@cache
+def _struct(expression: str, version: int) -> StructType:
+    declared = go_type(expression, version)
+    fields = _fields(expression, [(each.path, each.type) for each in declared.fields])
+    made = StructType(name=str(declared), fields=fields)
+    _EXPRESSIONS[made] = declared
+    return made
+
+
+def encodable(value: Value) -> tuple[JSON, GoType] | None:
+    """Return the JSON behind a view, or a list or map of views, and its type in the schema.
+
+    None for what is not of Kubernetes.
+    """
+    if isinstance(value, Pointer):
+        return encodable(value.value)
+    if isinstance(value, Struct):
+        known = _EXPRESSIONS.get(value.type)
+        return None if known is None else (value.whole(), known)
+    if isinstance(value, TypedList):
+        return _encodable_list(value)
+    return None
+
+
+def _encodable_list(value: TypedList) -> tuple[JSON, GoType] | None:
+    elem = value.type.elem
+    known = _EXPRESSIONS.get(elem) if isinstance(elem, StructType) else None
+    if known is None:
+        return None
+    data = None if value.is_nil else [element.whole() for element in value]
+    return data, go_type(f"[]{known.expression}", known.version)
+
+
+def _fields(owner: str, paths: list[tuple[str, GoType]]) -> dict[str, Field]:
+    """Return the fields of a struct; those with a path in front belong to a struct embedded there."""
+    fields: dict[str, Field] = {}
+    embedded: dict[str, list[tuple[str, GoType]]] = {}
+    for path, declared in paths:
+        head, point, rest = path.partition(".")
+        if point:
+            embedded.setdefault(head, []).append((rest, declared))
+            fields.setdefault(head, Field(json_name="", type=types.ANY))  # keeps the place
+        else:
+            name = GO_NAMES.get(owner, {}).get(path, path[0].upper() + path[1:])
+            fields[name] = Field(json_name=path, type=_type(declared))
+    for name, inner in embedded.items():
+        fields[name] = Field(json_name="", type=_embedded(owner, name, inner), embedded=True)
+    return fields
+
+
+def _embedded(owner: str, name: str, paths: list[tuple[str, GoType]]) -> StructType:
+    expression = _EMBEDDED_ELSEWHERE.get(name, f"{owner.rpartition('.')[0]}.{name}")
+    return StructType(name=f"v1.{name}", fields=_fields(expression, paths))
+
+
+@cache
+def _type(declared: GoType) -> Type:
+    match declared.kind:
+        case "struct":
+            return _struct(declared.expression, declared.version)
+        case "pointer":
+            return types.pointer_to(_type(declared.element))
+        case "list":
+            return types.slice_of(_type(declared.element))
+        case "map":
+            return _map_type(declared)
+        case "quantity" | "intOrString" | "time" | "microTime" | "raw" | "bytes":
+            return _LEAVES[declared.kind]
+    named = "/" in declared.expression
+    return Type(kind=declared.kind, name=str(declared), named=named) if named else _SCALARS[declared.kind]
+
+
+def _map_type(declared: GoType) -> Type:
+    """Return the type of a map, all of which have strings of some type as keys."""
+    named = "[" not in declared.expression
+    name = str(declared)
+    return Type(kind="map", name=name, key=types.STRING, elem=_type(declared.element), named=named)
+
+
+_SCALARS: Final[Mapping[str, Type]] = {
+    "string": types.STRING,
+    "bool": types.BOOL,
+    "int32": types.INT32,
+    "int64": types.INT64,
+}
+
+
+def _text_of(value: Struct) -> str:
+    return str(value.whole().get("text", ""))
+
+
+def _leaf(name: str) -> StructType:
+    """Return a struct whose JSON is one value: a template can print it."""
+    return StructType(name=name, stringer=_text_of, decode=lambda data: {"text": data})
+
+
+def _decode_int_or_string(data: Any) -> Mapping[str, Any]:
+    kind = 1 if isinstance(data, str) else 0
+    return {"type": kind, "strVal" if kind else "intVal": data, "text": data}
+
+
+_LEAVES: Final[Mapping[str, Type]] = {
+    "quantity": _leaf("resource.Quantity"),
+    "time": _leaf("v1.Time"),
+    "microTime": _leaf("v1.MicroTime"),
+    "raw": _leaf("v1.FieldsV1"),
+    "bytes": types.slice_of(types.UINT8),
+    "intOrString": StructType(
+        name="intstr.IntOrString",
+        fields={
+            "Type": Field(json_name="type", type=Type(kind="int64", name="intstr.Type", named=True)),
+            "IntVal": Field(json_name="intVal", type=types.INT32),
+            "StrVal": Field(json_name="strVal", type=types.STRING),
+        },
+        stringer=_text_of,
+        decode=_decode_int_or_string,
+    ),
+}

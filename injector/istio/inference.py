@@ -1,0 +1,96 @@
+"""The texts of a configuration as read in, the release that it is of and what says so out.
+
+For configurations that come without ``--release``. The tag of the proxy's image says it, where the format of
+the templates goes with it: ``templates`` came with 1.9, a single ``template`` in square brackets ended with
+1.1. A tag that names no release (``latest``, a digest) leaves the newest of the format.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from injector.istio.facts import NEWEST, OLDEST, RELEASED, Span
+from injector.json_types import JSON, JSONObject
+
+_TAG: Final = re.compile(r"(?:release-|v)?1\.(?P<minor>\d{1,2})(?![\d])(?:\.\d+)?(?:[-+_.].*)?")
+_PROXY_IMAGE: Final = re.compile(r"/proxyv2:(?P<tag>[\w.+-]+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InferredRelease:
+    """A release, "1.29", and why it: ``told from values.global.tag 1.29.1``."""
+
+    release: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Format:
+    """The shape of a configuration's templates: its key, and the minors that read it."""
+
+    key: str
+    span: Span
+
+
+_OVERLAYS: Final = _Format(key="`templates`", span=Span(since=9))
+_BRACKETS: Final = _Format(key="`template` in square brackets", span=Span(until=1))
+_SPEC: Final = _Format(key="`template`", span=Span(until=8))
+
+
+def infer_release(config: JSONObject, values: JSONObject) -> InferredRelease:
+    """Return the release that a configuration without ``--release`` is read as."""
+    read_as = _format(config)
+    unknown = ""
+    for place, tag in _tags(config, values):
+        match = _TAG.fullmatch(tag)
+        minor = int(match["minor"]) if match else -1
+        if OLDEST <= minor <= NEWEST and read_as.span.covers(minor):
+            return InferredRelease(release=f"1.{minor}", reason=f"told from {place} {tag}")
+        unknown = unknown or f": {place} {tag} tells none"
+    return InferredRelease(
+        release=f"1.{min(read_as.span.until, RELEASED)}",
+        reason=f"the newest that reads {read_as.key}{unknown}",
+    )
+
+
+def _format(config: JSONObject) -> _Format:
+    """Charts from 1.9 on put a ``template`` beside ``templates``, which only says that versions differ."""
+    template = _get(config, "template")
+    if _get(config, "templates") or not template:
+        return _OVERLAYS
+    has_brackets = isinstance(template, str) and "[[" in template and "{{" not in template
+    return _BRACKETS if has_brackets else _SPEC
+
+
+def _tags(config: JSONObject, values: JSONObject) -> Iterator[tuple[str, str]]:
+    """Yield where a tag of the proxy's image stands, and the tag; what counts most first."""
+    settings = _get(values, "global")
+    tag = _get(settings, "tag")
+    if isinstance(tag, str | int | float) and not isinstance(tag, bool) and tag != "":
+        yield "values.global.tag", str(tag)
+    image = _get(_get(settings, "proxy"), "image")
+    if isinstance(image, str):
+        name, _, tag = image.partition("@")[0].rpartition(":")
+        if name and "/" not in tag:
+            yield "values.global.proxy.image", tag
+    for text in _template_texts(config):
+        for match in _PROXY_IMAGE.finditer(text):
+            yield "the template's image", match["tag"]
+
+
+def _template_texts(config: JSONObject) -> Iterator[str]:
+    templates = _get(config, "templates")
+    found = templates.values() if isinstance(templates, dict) and templates else (_get(config, "template"),)
+    yield from (text for text in found if isinstance(text, str))
+
+
+def _get(value: JSON, key: str) -> JSON:
+    """Return the value under ``key`` of a mapping in any case, as encoding/json finds it; None elsewhere."""
+    if not isinstance(value, dict):
+        return None
+    if key in value:
+        return value[key]
+    return next((item for name, item in value.items() if name.lower() == key), None)

@@ -1,0 +1,168 @@
+"""Work out a pod's ProxyConfig from the mesh and from the pod's annotation, namespace and labels.
+
+Layers, from the lowest: Istio's defaults, the mesh's defaultConfig, ProxyConfig resources without a selector
+in the root namespace, those in the pod's namespace, the annotation, resources whose selector matches the pod.
+Resources count from 1.13 and for the webhook only. Results are kept, so that equal pods share one value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Final, TypeAlias
+
+from injector.errors import ConfigError
+from injector.istio.facts import Fact, Span, layer_code, mesh_code
+from injector.istio.mesh.annotation import parse_annotation
+from injector.istio.mesh.descriptors import PROXY_CONFIG_RESOURCE
+from injector.istio.mesh.loading import Mesh
+from injector.istio.mesh.merging import layer, merge_proxy_config
+from injector.istio.mesh.message import Message, MessageError
+from injector.istio.mesh.reading import apply
+from injector.json_types import JSONObject
+from injector.memo import Memo, deep_size
+
+_ANNOTATES: Final = Span(since=6, source=mesh_code("func ApplyProxyConfig"))
+_LAYERS: Final = Span(since=13, source=layer_code("func mergeWithPrecedence"))
+_RESOURCE_FIELDS: Final = (
+    ("concurrency", "concurrency", Span(since=13, source=layer_code(r"mcpc\.Concurrency = "))),
+    ("environmentVariables", "proxyMetadata", Span(since=13, source=layer_code(r"mcpc\.ProxyMetadata = "))),
+    ("image", "image", Span(since=14, source=layer_code(r"mcpc\.Image = "))),
+)
+
+FACTS: Final = (
+    Fact(name="proxy.istio.io/config", meaning="is laid over the mesh's ProxyConfig", span=_ANNOTATES),
+    Fact(name="ProxyConfig resources", meaning="are laid over the mesh's ProxyConfig", span=_LAYERS),
+    *(
+        Fact(name=f"ProxyConfig.{name}", meaning="counts in a resource", span=span)
+        for name, _, span in _RESOURCE_FIELDS
+    ),
+)
+
+
+class _Resource:
+    """A ProxyConfig resource: where it counts and the layer that it is."""
+
+    __slots__ = ("labels", "layer", "selects")
+
+    def __init__(self, selects: bool, labels: Mapping[str, str], config: Message) -> None:  # noqa: FBT001 - private
+        self.selects = selects
+        self.labels = labels
+        self.layer = config
+
+    @property
+    def data(self) -> JSONObject:
+        """Return all that it consists of, to be measured."""
+        return {"labels": self.labels, "layer": self.layer.data}
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        return bool(self.labels) and all(labels.get(key) == value for key, value in self.labels.items())
+
+
+_Layers: TypeAlias = tuple[str | None, _Resource | None, _Resource | None, _Resource | None]
+"""The annotation, and the resources of the root namespace, of the pod's, and of its labels."""
+
+
+class ProxyConfigs:
+    """The ProxyConfigs that pods of one mesh get; asking is cheap, see ``of``."""
+
+    __slots__ = ("_mesh", "_of_mesh", "_resources", "_root", "memo")
+
+    def __init__(self, mesh: Mesh, resources: Iterable[JSONObject], memo: Memo[Hashable, Message]) -> None:
+        """Take the mesh and the cluster's ProxyConfig resources as JSON. Raises ConfigError.
+
+        ``memo`` may be shared by all of one mesh: what was worked out is kept by the resources themselves.
+        """
+        self._mesh = mesh
+        self._root: str = mesh.config.get("rootNamespace", "")
+        self._resources: dict[str, list[_Resource]] = {}
+        self.memo = memo
+        if _LAYERS.covers(mesh.minor):
+            for resource in sorted(resources, key=_age):
+                namespace = resource.get("metadata", {}).get("namespace", "")
+                self._resources.setdefault(namespace, []).append(_read(resource, mesh))
+        self._of_mesh = layer(mesh.proxy_defaults, mesh.proxy_config)
+
+    def annotated(self, annotation: str | None) -> Message:
+        """Return the mesh's ProxyConfig with the annotation over it: kube-inject and container order use it.
+
+        Raises MessageError when the annotation is not a valid ProxyConfig.
+        """
+        if annotation is None or not _ANNOTATES.covers(self._mesh.minor):
+            return self._mesh.proxy_config
+        known = self.memo.get(annotation)
+        if known is None:
+            known = merge_proxy_config(self._mesh.proxy_config, parse_annotation(annotation))
+            self.memo.put(annotation, known, deep_size([annotation, known.data]))
+        return known
+
+    def of(self, namespace: str, labels: Mapping[str, str], annotation: str | None) -> Message:
+        """Return the ProxyConfig of a pod as the webhook works it out.
+
+        From 1.13 an annotation that is not a valid ProxyConfig is ignored here (it is refused elsewhere);
+        before, MessageError is raised.
+        """
+        if not _LAYERS.covers(self._mesh.minor):
+            return self.annotated(annotation)
+        root = general = workload = None
+        if self._resources:
+            root = self._general(self._root) if self._root else None
+            general = self._general(namespace) if namespace != self._root else None
+            workload = self._workload(namespace, labels)
+        key = (annotation, root, general, workload)
+        known = self.memo.get(key)
+        if known is None:
+            known = self._merge(key)
+            layers = [each.data for each in (root, general, workload) if each is not None]
+            self.memo.put(key, known, deep_size([annotation, known.data, *layers]))
+        return known
+
+    def _merge(self, layers: _Layers) -> Message:
+        annotation, root, general, workload = layers
+        merged = self._of_mesh
+        for resource in (root, general):
+            if resource is not None:
+                merged = layer(merged, resource.layer)
+        own = None if annotation is None else self._from_annotation(annotation)
+        if workload is not None:
+            empty = Message(type=self._mesh.proxy_defaults.type)
+            own = workload.layer if own is None else layer(layer(empty, own), workload.layer)
+        return merged if own is None else layer(merged, own)
+
+    def _from_annotation(self, annotation: str) -> Message | None:
+        empty = Message(type=self._mesh.proxy_defaults.type)
+        try:
+            return apply(empty, parse_annotation(annotation))
+        except MessageError:
+            return None
+
+    def _general(self, namespace: str) -> _Resource | None:
+        return next((each for each in self._resources.get(namespace, ()) if not each.selects), None)
+
+    def _workload(self, namespace: str, labels: Mapping[str, str]) -> _Resource | None:
+        return next((each for each in self._resources.get(namespace, ()) if each.matches(labels)), None)
+
+
+def _age(resource: JSONObject) -> tuple[str, str]:
+    """Return what Istio sorts by: the oldest first, then by name and namespace."""
+    metadata = resource.get("metadata", {})
+    return metadata.get(
+        "creationTimestamp"
+    ) or "", f"{metadata.get('name', '')}.{metadata.get('namespace', '')}"
+
+
+def _read(resource: JSONObject, mesh: Mesh) -> _Resource:
+    schema = mesh.config.type.schema
+    try:
+        given = apply(Message(type=schema.message(PROXY_CONFIG_RESOURCE)), resource.get("spec"))
+    except MessageError as error:
+        name = resource.get("metadata", {}).get("name", "")
+        raise ConfigError(f"ProxyConfig {name}: {error}", path="spec") from error
+    known = mesh.proxy_defaults.type.by_json_name
+    data = {
+        target: given.data[name]
+        for name, target, span in _RESOURCE_FIELDS
+        if name in given.data and target in known and span.covers(mesh.minor)
+    }
+    selector = given.get("selector")
+    labels = (selector or {}).get("matchLabels", {})
+    return _Resource(selector is not None, labels, Message(type=mesh.proxy_defaults.type, data=data))

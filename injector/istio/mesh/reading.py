@@ -1,0 +1,273 @@
+"""JSON and a message in, the message with that JSON on top out.
+
+It does what Go's legacy jsonpb does, gogo's up to 1.13 and golang's after. What JSON mentions replaces what
+the message had: lists, maps and messages are never merged. null leaves a field alone. Numbers may be written
+as strings. An unknown field is ignored, because Istio tries once more without them.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from injector.golang.digits import to_int
+from injector.golang.duration import DurationError, parse_duration
+from injector.golang.floats import json_float
+from injector.golang.jsonfault import json_fault
+from injector.golang.jsontext import go_json
+from injector.istio.mesh.descriptors import (
+    DurationType,
+    EnumType,
+    MessageField,
+    MessageType,
+    ScalarType,
+    StructureType,
+    ValueType,
+    WrapperType,
+)
+from injector.istio.mesh.message import Data, Message, MessageError
+from injector.json_types import JSON
+
+_LIMITS: Final[Mapping[str, tuple[int, int]]] = {
+    "int32": (-(1 << 31), (1 << 31) - 1),
+    "int64": (-(1 << 63), (1 << 63) - 1),
+    "uint32": (0, (1 << 32) - 1),
+    "uint64": (0, (1 << 64) - 1),
+}
+_GO_NAMES: Final = {"double": "float64", "float": "float32"}
+_NOT_FINITE: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+_INTEGER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)")
+
+
+def apply(message: Message, value: JSON) -> Message:
+    """Return ``message`` with JSON ``value`` on top of it. Raises MessageError."""
+    if value is None:
+        return message
+    return Message(type=message.type, data=_apply(message.type, message.data, value))
+
+
+def unknown_fields(declared: MessageType, value: JSON, path: str = "") -> list[str]:
+    """Return the paths in ``value`` that no field of the message takes: what Istio ignores."""
+    if not isinstance(value, dict):
+        return []
+    found = [_join(path, name) for name in value if name not in declared.input_names]
+    for each in declared.fields:
+        for name in dict.fromkeys((each.name, each.json_name)):
+            for where, element in _elements(each, value.get(name), _join(path, name)):
+                assert isinstance(each.type, MessageType)  # noqa: S101 - _elements yields only those
+                found.extend(unknown_fields(each.type, element, where))
+    return found
+
+
+def _elements(each: MessageField, value: JSON, path: str) -> list[tuple[str, JSON]]:
+    if not isinstance(each.type, MessageType):
+        return []
+    if each.label == "list" and isinstance(value, list):
+        return [(f"{path}[{index}]", element) for index, element in enumerate(value)]
+    if each.label == "map" and isinstance(value, dict):
+        return [(_join(path, key), element) for key, element in value.items()]
+    return [(path, value)]
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _apply(declared: MessageType, before: Data, value: JSON) -> Data:
+    if not isinstance(value, dict):
+        raise mismatch(value, "map[string]json.RawMessage")
+    data = dict(before)
+    fields = declared.fields
+    if declared.schema.gogo:  # oneofs are looked at after the rest
+        fields = tuple(sorted(fields, key=lambda each: bool(each.oneof)))
+    for each in fields:
+        given = [value[name] for name in (each.name, each.json_name) if name in value]
+        if given:
+            _set(declared, data, each, given[-1])
+    return data
+
+
+def _set(declared: MessageType, data: dict[str, Any], each: MessageField, value: JSON) -> None:
+    gogo = declared.schema.gogo
+    if value is None and not (gogo and each.oneof):
+        return
+    result = _null_member(each) if value is None else _READERS[each.label](each.type, value, gogo)
+    if each.oneof:
+        for sibling in declared.oneofs[each.oneof]:
+            data.pop(sibling, None)
+        data[each.json_name] = result
+    elif _is_absent(each, result, gogo):
+        data.pop(each.json_name, None)
+    else:
+        data[each.json_name] = result
+
+
+def _null_member(each: MessageField) -> Any:
+    """Return what gogo sets a oneof to when JSON gives a member as null: zero, or a nil message."""
+    return _zero(each.type) if isinstance(each.type, ScalarType | EnumType) else None
+
+
+def _zero(declared: ScalarType | EnumType) -> Any:
+    if isinstance(declared, EnumType):
+        return 0
+    return {"string": "", "bool": False, "double": 0.0, "float": 0.0}.get(declared.name, 0)
+
+
+def _is_absent(each: MessageField, result: Any, gogo: bool) -> bool:  # noqa: FBT001 - private
+    """Tell what protobuf does not keep apart from what was never set; gogo keeps an empty list or map."""
+    if each.label != "one":
+        return not result and not gogo
+    return isinstance(each.type, ScalarType | EnumType) and not result
+
+
+def _list(declared: ValueType, value: JSON, gogo: bool) -> list[Any]:  # noqa: FBT001 - private
+    if not isinstance(value, list):
+        raise mismatch(value, "[]json.RawMessage")
+    return [_element(declared, element, gogo) for element in value]
+
+
+def _map(declared: ValueType, value: JSON, gogo: bool) -> dict[str, Any]:  # noqa: FBT001 - private
+    if not isinstance(value, dict):
+        raise mismatch(value, "map[string]json.RawMessage")
+    return {key: _element(declared, element, gogo) for key, element in value.items()}
+
+
+def _element(declared: ValueType, value: JSON, gogo: bool) -> Any:  # noqa: FBT001 - private
+    if value is not None:
+        return read_one(declared, value, gogo)
+    if isinstance(declared, ScalarType | EnumType):
+        return _zero(declared)
+    return None if gogo or not isinstance(declared, MessageType) else {}
+
+
+def read_one(declared: ValueType, value: JSON, gogo: bool) -> Any:  # noqa: FBT001 - one of a table's readers
+    """Return one value, no list or map and not null, as a message keeps it. Raises MessageError."""
+    match declared:
+        case ScalarType():
+            return _scalar(declared, value)
+        case WrapperType():
+            return _scalar(declared.scalar, value)
+        case EnumType():
+            return _enum(declared, value, gogo)
+        case DurationType():
+            return _duration(value)
+        case StructureType():
+            return value if declared.is_value else _structure(value)
+        case MessageType():
+            return _apply(declared, {}, value)
+
+
+_READERS: Final[Mapping[str, Callable[[ValueType, JSON, bool], Any]]] = {
+    "one": read_one,
+    "list": _list,
+    "map": _map,
+}
+
+
+def _scalar(declared: ScalarType, value: JSON) -> Any:
+    name = declared.name
+    if name == "string":
+        return _typed(value, str, "string")
+    if name == "bool":
+        return _typed(value, bool, "bool")
+    if name == "IntOrString":
+        return value if isinstance(value, str) else _int_or_string(value)
+    if name in _LIMITS:
+        return _integer(value, name, _LIMITS[name])
+    return _float(value, _GO_NAMES[name])
+
+
+def _typed(value: JSON, python_type: type, go_type: str) -> Any:
+    if type(value) is not python_type:
+        raise mismatch(value, go_type)
+    return value
+
+
+def _integer(value: JSON, go_type: str, limits: tuple[int, int]) -> int:
+    text = _number_text(value, go_type)
+    if text is None:
+        return 0
+    is_negative_zero = text == "-0" and limits[0] == 0  # which Go's ParseUint does not take
+    if not _INTEGER.fullmatch(text) or is_negative_zero or not limits[0] <= to_int(text) <= limits[1]:
+        raise MessageError(f"json: cannot unmarshal number {text} into Go value of type {go_type}")
+    return int(text)
+
+
+def _int_or_string(value: JSON) -> int:
+    if type(value) not in (int, float):
+        raise mismatch(value, "int32")
+    return _integer(value, "int32", _LIMITS["int32"])
+
+
+def _float(value: JSON, go_type: str) -> float:
+    if isinstance(value, str) and value in _NOT_FINITE:
+        return _NOT_FINITE[value]
+    text = _number_text(value, go_type)
+    number = float(text or 0)
+    if math.isinf(number):
+        raise MessageError(f"json: cannot unmarshal number {text} into Go value of type {go_type}")
+    return number
+
+
+def _number_text(value: JSON, go_type: str) -> str | None:
+    """Return the text of a number, which may stand in quotes; None for null in quotes."""
+    if isinstance(value, str):
+        return _quoted_number(go_json(value)[1:-1], go_type)
+    if type(value) is int:
+        return str(value)
+    if type(value) is float:
+        return json_float(value)
+    raise mismatch(value, go_type)
+
+
+def _quoted_number(raw: str, go_type: str) -> str | None:
+    fault = json_fault(raw.encode("utf-8", "surrogateescape"))
+    if fault:
+        raise MessageError(fault)
+    text = raw.strip(" ")
+    if text[:1] in _KINDS:
+        raise MessageError(f"json: cannot unmarshal {_KINDS[text[:1]]} into Go value of type {go_type}")
+    return None if text == "null" else text
+
+
+_KINDS: Final = {"t": "bool", "f": "bool", "[": "array", "{": "object"}
+
+
+def _enum(declared: EnumType, value: JSON, gogo: bool) -> int:  # noqa: FBT001 - private
+    if not isinstance(value, str):
+        return _integer(value, declared.go_name if gogo else "protoreflect.EnumNumber", _LIMITS["int32"])
+    number = declared.numbers.get(value)
+    if number is not None:
+        return number
+    raw = go_json(value)
+    shown, name = (raw[1:-1], _gogo_enum(declared)) if gogo else (raw, declared.name)
+    raise MessageError(f"unknown value {go_json(shown, escape_html=False)} for enum {name}")
+
+
+def _gogo_enum(declared: EnumType) -> str:
+    package = declared.go_name.partition(".")[0]
+    return declared.name.partition(f"{package}.")[0] + declared.go_name
+
+
+def _duration(value: JSON) -> int:
+    text = _typed(value, str, "string")
+    try:
+        return parse_duration(text)
+    except DurationError as error:
+        raise MessageError(f"bad Duration: {error}") from error
+
+
+def _structure(value: JSON) -> JSON:
+    if not isinstance(value, dict):
+        raise MessageError(f"bad StructValue: {mismatch(value, 'map[string]json.RawMessage')}")
+    return value
+
+
+def mismatch(value: JSON, go_type: str) -> MessageError:
+    """Return encoding/json's error for a value of another kind than ``go_type``."""
+    kind = {str: "string", bool: "bool", int: "number", float: "number", list: "array", dict: "object"}[
+        type(value)
+    ]
+    return MessageError(f"json: cannot unmarshal {kind} into Go value of type {go_type}")

@@ -1,0 +1,205 @@
+"""A message in, the Go value that templates see out. Knows no release but through the message's descriptors.
+
+For every field ``foo_bar`` there is a field FooBar and a nil-safe method GetFooBar; the members of a oneof
+have the method only, and the oneof itself is a field. Values are read when a template asks, never copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any, Final
+
+from injector.golang.duration import SECOND, format_duration
+from injector.gotemplate import types
+from injector.gotemplate.types import Field, Method, StructType, Type
+from injector.gotemplate.values import (
+    NamedInt,
+    NilPointer,
+    Struct,
+    Value,
+    enum_type,
+    message_type,
+    read,
+    zero,
+)
+from injector.istio.mesh.descriptors import (
+    PROXY_CONFIG,
+    DurationType,
+    EnumType,
+    MessageField,
+    MessageType,
+    ScalarType,
+    StructureType,
+    ValueType,
+    WrapperType,
+    go_name,
+    schema_of,
+)
+from injector.istio.mesh.message import Data, Message
+from injector.istio.mesh.prototext import duration_text, message_text, wrapper_text
+
+_SCALARS: Final[Mapping[str, Type]] = {
+    "bool": types.BOOL,
+    "double": types.FLOAT64,
+    "float": types.FLOAT32,
+    "int32": types.INT32,
+    "int64": types.INT64,
+    "string": types.STRING,
+    "uint32": types.UINT32,
+    "uint64": types.UINT64,
+}
+TIME_DURATION: Final = Type(kind="int64", name="time.Duration", named=True, stringer=format_duration)
+
+_MESSAGES: dict[StructType, MessageType] = {}
+_STRUCTS: dict[tuple[str, int], StructType] = {}
+
+
+def view(message: Message) -> Struct:
+    """Return a pointer to the message as templates see it."""
+    declared = struct_type(message.type)
+    data = declared.decode(message.data) if declared.decode else message.data
+    return Struct(declared, data, pointer=True)
+
+
+def message_of(value: Value) -> Message | None:
+    """Return the message behind a template's value; None for a nil pointer and for what is no message."""
+    if not isinstance(value, Struct):
+        return None
+    declared = _MESSAGES.get(value.type)
+    return None if declared is None else Message(type=declared, data=value.whole())
+
+
+def proxy_config_type(minor: int) -> Type:
+    """Return ``*v1alpha1.ProxyConfig`` of a minor."""
+    return types.pointer_to(struct_type(schema_of(minor).message(PROXY_CONFIG)))
+
+
+def struct_type(declared: MessageType) -> StructType:
+    """Return the Go type of a message: the same object every time."""
+    key = (declared.name, declared.schema.minor)
+    known = _STRUCTS.get(key)
+    if known is None:
+        known = _STRUCTS[key] = _struct(declared)
+        _MESSAGES[known] = declared
+    return known
+
+
+def _struct(declared: MessageType) -> StructType:
+    fields: dict[str, Field] = {}
+    getters: dict[str, Method] = {}
+    for each in declared.fields:
+        if each.oneof:
+            getters[f"Get{each.go_name}"] = _member_getter(declared, each)
+            name = go_name(each.oneof)
+            interface = Type(kind="interface", name=f"v1alpha1.is{name}", named=True)
+            fields.setdefault(name, Field(json_name=each.oneof, type=interface))
+        else:
+            fields[each.go_name] = Field(json_name=each.json_name, type=_field_type(declared, each))
+    return message_type(
+        declared.go_name,
+        fields,
+        methods=getters,
+        stringer=lambda value: message_text(declared, value.whole()),
+        decode=_oneof_decoder(declared),
+    )
+
+
+def _member_getter(declared: MessageType, each: MessageField) -> Method:
+    member = _field_type(declared, each)
+
+    def get(receiver: Struct | NilPointer) -> Value:
+        if isinstance(receiver, NilPointer):
+            return zero(member)
+        return read(member, receiver.whole().get(each.json_name))
+
+    return Method(call=get, result=member)
+
+
+def _oneof_decoder(declared: MessageType) -> Callable[[Data], Data] | None:
+    """Add what each oneof holds, so that it can be asked whether it holds anything."""
+    if not declared.oneofs:
+        return None
+
+    def decode(data: Data) -> Data:
+        held = {
+            each.oneof: {each.go_name: data[each.json_name]}
+            for each in declared.fields
+            if each.oneof and each.json_name in data
+        }
+        return {**data, **held} if held else data
+
+    return decode
+
+
+def _field_type(declared: MessageType, each: MessageField) -> Type:
+    element = _type(each.type, gogo=declared.schema.gogo)
+    if each.label == "list":
+        return types.slice_of(element)
+    return types.map_of(types.STRING, element) if each.label == "map" else element
+
+
+def _type(declared: ValueType, *, gogo: bool) -> Type:
+    match declared:
+        case ScalarType():
+            return _SCALARS[declared.name]
+        case EnumType():
+            return _enum(declared.go_name, tuple(declared.names.items()))
+        case WrapperType():
+            return _wrapper(declared, gogo=gogo)
+        case DurationType():
+            return _duration(gogo=gogo)
+        case StructureType():
+            return types.ANY
+        case MessageType():
+            return types.pointer_to(struct_type(declared))
+
+
+@cache
+def _enum(name: str, names: tuple[tuple[int, str], ...]) -> Type:
+    return enum_type(name, dict(names))
+
+
+@cache
+def _wrapper(declared: WrapperType, *, gogo: bool) -> Type:
+    scalar = declared.scalar.name
+    name = f"{'UI' + scalar[2:] if scalar.startswith('ui') else scalar.capitalize()}Value"
+    made = message_type(
+        f"{'types' if gogo else 'wrapperspb'}.{name}",
+        {"Value": Field(json_name="value", type=_SCALARS[scalar])},
+        stringer=lambda value: wrapper_text(declared, value.whole().get("value"), gogo=gogo),
+        decode=lambda value: {"value": value},
+    )
+    return types.pointer_to(made)
+
+
+@cache
+def _duration(*, gogo: bool) -> Type:
+    made = message_type(
+        f"{'types' if gogo else 'durationpb'}.Duration",
+        {
+            "Seconds": Field(json_name="seconds", type=types.INT64),
+            "Nanos": Field(json_name="nanos", type=types.INT32),
+        },
+        methods={} if gogo else {"AsDuration": Method(call=_as_duration, result=TIME_DURATION)},
+        stringer=lambda value: duration_text(nanoseconds_of(value), gogo=gogo),
+        decode=_decode_duration,
+    )
+    return types.pointer_to(made)
+
+
+def _decode_duration(nanoseconds: int) -> Mapping[str, Any]:
+    sign = -1 if nanoseconds < 0 else 1
+    seconds, nanos = divmod(abs(nanoseconds), SECOND)
+    return {"seconds": sign * seconds, "nanos": sign * nanos}
+
+
+def nanoseconds_of(value: Struct | NilPointer) -> int:
+    """Return a template's Duration as nanoseconds; 0 for a nil pointer."""
+    if isinstance(value, NilPointer):
+        return 0
+    return int(value.get("Seconds")) * SECOND + int(value.get("Nanos"))
+
+
+def _as_duration(receiver: Struct | NilPointer) -> NamedInt:
+    return NamedInt(nanoseconds_of(receiver), TIME_DURATION)

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from injector.istio.mesh.defaults import clean_proxy_config, default_mesh_config, default_proxy_config
+from injector.istio.mesh.loading import load_mesh
+from injector.istio.mesh.writing import proto_to_json, to_json
+from injector.istio.releases import NEWEST
+from tests.istio.mesh.builders import a_proxy_config
+
+RELEASES = [f"1.{minor}" for minor in (0, 2, 4, 6, 8, 10, 12, 18, 20, 22, 24, 26, 28, 30, 31)]
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_the_defaults_are_those_that_istio_printed(shared, release):
+    text = (shared / "conformance" / release / "mesh-default.json").read_text()
+    if release == "1.0":  # its jsonpb always printed milliseconds
+        text = text.replace(".000s", "s")
+    assert json.dumps(to_json(default_mesh_config(int(release[2:])))) == json.dumps(json.loads(text))
+
+
+@pytest.mark.parametrize("minor", range(NEWEST + 1))
+def test_defaults_clean_away_to_nothing(minor):
+    defaults = default_proxy_config(minor)
+    assert proto_to_json(clean_proxy_config(defaults, defaults)) == "{}"
+
+
+def test_cleaning_keeps_what_differs_and_drops_an_empty_metadata():
+    config = a_proxy_config("{statusPort: 15020, drainDuration: 46s, proxyMetadata: {}, meshId: m}", 11)
+    cleaned = clean_proxy_config(config, default_proxy_config(11))
+    assert proto_to_json(cleaned) == '{"drainDuration":"46s","meshId":"m"}'
+
+
+def test_up_to_one_eight_an_empty_metadata_is_printed():
+    for minor, text in ((8, '{"proxyMetadata":{}}'), (9, "{}")):
+        mesh = load_mesh("defaultConfig: {proxyMetadata: {}}", minor)
+        assert mesh.to_template_json(mesh.proxy_config) == text
+
+
+def test_zero_as_an_explicit_wrapper_is_no_default():
+    cleaned = clean_proxy_config(a_proxy_config("concurrency: 0"), default_proxy_config(31))
+    assert proto_to_json(cleaned) == '{"concurrency":0}'

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+
+from injector.istio.mesh.descriptors import PROXY_CONFIG, schema_of
+from injector.istio.mesh.message import Message
+from injector.istio.mesh.reading import apply
+from injector.istio.mesh.writing import proto_to_json, to_json
+from injector.kubeyaml import load
+from tests.istio.mesh.builders import a_mesh_config, a_proxy_config, messages
+
+
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [
+        ("", "{}"),
+        ("{statusPort: 1, configPath: a}", '{"configPath":"a","statusPort":1}'),
+        ("proxyMetadata: {B: '2', A: x<y>&z}", '{"proxyMetadata":{"A":"x\\u003cy\\u003e\\u0026z","B":"2"}}'),
+        ("concurrency: 0", '{"concurrency":0}'),
+        ("envoyAccessLogService: {}", '{"envoyAccessLogService":{}}'),
+        ("drainDuration: 1m", '{"drainDuration":"60s"}'),
+        ("interceptionMode: 1", '{"interceptionMode":"TPROXY"}'),
+        ("interceptionMode: 7", '{"interceptionMode":7}'),
+        ("extraStatTags: [b, a]", '{"extraStatTags":["b","a"]}'),
+        (
+            "tracing: {stackdriver: {maxNumberOfAttributes: 5}, sampling: 100}",
+            '{"tracing":{"stackdriver":{"maxNumberOfAttributes":"5"},"sampling":100}}',
+        ),
+        ('tracing: {sampling: "NaN"}', '{"tracing":{"sampling":"NaN"}}'),
+        ('tracing: {sampling: "Infinity"}', '{"tracing":{"sampling":"Infinity"}}'),
+        ('tracing: {sampling: "-Infinity"}', '{"tracing":{"sampling":"-Infinity"}}'),
+        (
+            "readinessProbe: {httpGet: {port: 80, path: /x}}",
+            '{"readinessProbe":{"httpGet":{"path":"/x","port":80}}}',
+        ),
+    ],
+)
+def test_a_message_prints_as_jsonpb_prints_it(text, printed):
+    assert proto_to_json(a_proxy_config(text)) == printed
+
+
+def test_gogo_prints_empty_lists_and_nil_members():
+    config = a_proxy_config("{extraStatTags: [], tracing: {zipkin: null}}", 11)
+    assert proto_to_json(config) == '{"tracing":{"zipkin":null},"extraStatTags":[]}'
+
+
+def test_a_structure_prints_with_its_keys_sorted():
+    mesh = a_mesh_config(
+        "extensionProviders: [{envoyFileAccessLog: {logFormat: {labels: {b: [{d: 1, c: 2}], a: x}}}}]"
+    )
+    assert json.dumps(to_json(mesh)).endswith('{"labels": {"a": "x", "b": [{"c": 2, "d": 1}]}}}}]}')
+
+
+@pytest.mark.parametrize("minor", [31, 11])
+def test_what_is_printed_reads_back_as_the_same_message(minor):
+    declared = schema_of(minor).message(PROXY_CONFIG)
+
+    @given(messages(declared))
+    def check(value):
+        message = apply(Message(type=declared), value)
+        text = proto_to_json(message)
+        again = apply(Message(type=declared), load(text))
+        assert proto_to_json(again) == text
+
+    check()
