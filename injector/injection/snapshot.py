@@ -53,6 +53,7 @@ class Snapshot:
     they are rendered is ``render.render_template``. ``skeletons`` and ``replicas`` are caches, which
     change no answer; ``cache_bytes`` is for them and for the memo of ``proxy_configs`` (see `caches`).
     ``release_reason``: what says that the behaviour is that of this release; "" where it was asked for.
+    ``denies_all``: there are no values and the release needs some, so that no pod can be injected.
     ``mesh`` and ``proxy_configs`` are None where there is no mesh configuration at all, which only tests
     of Istio's own know. ``limits`` is what one review may use.
     """
@@ -63,6 +64,7 @@ class Snapshot:
     mesh: Mesh | None
     templates: Mapping[str, Any]
     release_reason: str = ""
+    denies_all: bool = False
     proxy_configs: ProxyConfigs | None = None
     cache_bytes: int = CACHE_BYTES
     skeletons: SkeletonCache = field(default_factory=skeleton_cache, compare=False)

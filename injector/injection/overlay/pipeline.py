@@ -45,6 +45,8 @@ from injector.json_types import JSON, Pod
 TPROXY_MODE: Final = 1
 """ProxyConfig.InboundInterceptionMode.TPROXY of Istio's API."""
 
+_NO_VALUES: Final = "failed to parse values.yaml; check Istiod logs for errors"
+
 _LINE: Final = 32
 """Characters of a line of YAML, as the templates of Istio's charts have them on average."""
 
@@ -105,6 +107,8 @@ def inject_overlay(request: InjectionRequest, snapshot: Snapshot) -> Injected:
         validate(annotations_of(original), snapshot.behaviour)
         kept = overrides_of(annotations_of(original), types, request.budget)
         data = _template_data(injection, kept)
+        if snapshot.denies_all:
+            raise InjectionError(_NO_VALUES)
         merged, template_pod, overlays = _run_templates(injection, data)
     with _REAPPLYING:
         merged = reapply(
