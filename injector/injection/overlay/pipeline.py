@@ -117,7 +117,8 @@ def inject_overlay(request: InjectionRequest, snapshot: Snapshot) -> Injected:
         merged = _adjust_users(merged, injection)
     with _PROCESSING:
         final = _post_process(merged, template_pod, injection)
-    return Injected(rebase(request.pod, original, final, types.pod), data, overlays)
+    received = request.pod if request.written is None else request.written
+    return Injected(rebase(received, original, final, types.pod), data, overlays)
 
 
 # ---- before the templates
