@@ -18,6 +18,7 @@ from injector.injection.injector import Injector
 from injector.kubeyaml import load
 from injector.patch import apply
 from injector.templates import built_in
+from tests.fields.pods import over
 from tests.injection.builders import a_pod, a_review, answered
 
 NATIVE, PLAIN = "true", "false"
@@ -48,13 +49,6 @@ def injector(request: pytest.FixtureRequest) -> Load:
         return Injector.load(*texts, release="1.31", env=env, **around)
 
     return loaded
-
-
-def over(value: Any, change: Any) -> Any:
-    """Lay one mapping over another, key by key."""
-    if not isinstance(value, dict) or not isinstance(change, dict):
-        return change
-    return value | {key: over(value.get(key), item) for key, item in change.items()}
 
 
 def app(name: str = "app", **fields: Any) -> dict[str, Any]:
