@@ -13,7 +13,7 @@ from injector.budget import Budget
 from injector.errors import InjectionError, TypedError
 from injector.injection.config import InjectConfig
 from injector.injection.cost import charge_pod
-from injector.injection.inject import inject
+from injector.injection.inject import inject, is_spelled_right
 from injector.injection.kinds import PodPlace, get_at, is_list, place_of, put_at
 from injector.injection.legacy.inject import inject_legacy_by_hand
 from injector.injection.owner import find_workload
@@ -113,6 +113,14 @@ def _typed(document: JSONObject, place: PodPlace, behaviour: Behaviour) -> JSONO
     return put_at(put_at(document, place.spec, spec), place.metadata, metadata)
 
 
+def _is_spelled_right(document: JSONObject, place: PodPlace, behaviour: Behaviour) -> bool:
+    """Return whether every field that Go finds stands under its own name."""
+    version = behaviour.kubernetes
+    if place.schema:
+        return is_spelled_right(document, go_type(place.schema, version))
+    return is_spelled_right(_pod_at(document, place), go_type("core/v1.Pod", version))
+
+
 def _refuse_defaults(given: JSONObject, document: JSONObject, place: PodPlace) -> None:
     """Raise InjectionError for a custom resource whose pods are not complete yet."""
     pair = get_at(given, place.spec), get_at(document, place.spec)
@@ -165,25 +173,35 @@ def _inject_place(given: JSONObject, place: PodPlace, snapshot: Snapshot, namesp
         )
     if not place.schema:
         _refuse_defaults(given, document, place)
+    written = given if _is_spelled_right(given, place, snapshot.behaviour) else document
     request = InjectionRequest(
         pod=pod,
         namespace=own_namespace,
         workload=_workload(document, pod, namespace, snapshot.behaviour),
         by_hand=True,
+        written=_pod_at(written, place),
         budget=Budget(snapshot.limits),
     )
-    types = go_type("core/v1.Pod", snapshot.behaviour.kubernetes)
-    if snapshot.behaviour.kube_inject_decides:
-        injected = inject(request, snapshot).pod
-    else:
-        charge_pod(pod, request.budget)
-        injected = inject_legacy_by_hand(request, snapshot)
+    as_written = _with_pod(written, place, _injected(request, snapshot))
     return WorkloadOutcome(
-        document=_with_pod(document, place, injected),
-        as_written=_with_pod(given, place, rebase(_pod_at(given, place), pod, injected, types)),
+        document=_typed(as_written, place, snapshot.behaviour),
+        as_written=as_written,
         reencoded=True,
         considered=(considered,),
     )
+
+
+def _injected(request: InjectionRequest, snapshot: Snapshot) -> Pod:
+    """Return the pod as it was written, with what was injected."""
+    behaviour = snapshot.behaviour
+    if behaviour.kube_inject_decides:
+        injected = inject(request, snapshot).pod
+    else:
+        charge_pod(request.pod, request.budget)
+        injected = inject_legacy_by_hand(request, snapshot)
+    if behaviour.overlays or request.written is None:
+        return injected
+    return rebase(request.written, request.pod, injected, go_type("core/v1.Pod", behaviour.kubernetes))
 
 
 def _pod_at(document: JSONObject, place: PodPlace) -> Pod:

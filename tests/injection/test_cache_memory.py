@@ -140,7 +140,7 @@ def test_what_is_kept_of_hostile_pods_is_no_more_than_the_caches_may_hold(
 @pytest.mark.timeout(120)
 def test_what_may_be_kept_is_kept() -> None:
     kept = [
-        retained(an_injector("built-in", limit), images_that_fit, 300) for limit in (LIMIT // 4, 16 * LIMIT)
+        retained(an_injector("built-in", limit), images_that_fit, 600) for limit in (LIMIT // 4, 16 * LIMIT)
     ]
     assert kept[1] > 3 * kept[0]
 

@@ -38,6 +38,8 @@ from injector.injection.steps.users import adjust_init_user, reset_openshift_use
 from injector.istio.annotations import validate
 from injector.json_types import JSON, Pod
 
+_NO_VALUES: Final = "failed to parse values.yaml; check Istiod logs for errors"
+
 _LINE: Final = 32
 """Characters of a line of YAML, as the templates of Istio's charts have them on average."""
 
@@ -96,12 +98,15 @@ def inject_overlay(request: InjectionRequest, snapshot: Snapshot) -> Injected:
         validate(annotations_of(original), snapshot.behaviour)
         injection.kept = overrides_of(annotations_of(original), types, request.budget)
         data = _template_data(injection)
+        if snapshot.denies_all:
+            raise InjectionError(_NO_VALUES)
         pod, overlays = _run_templates(injection, data)
     for prefix, steps in STEPS:
         with prefix:
             for step in steps:
                 pod = step(pod, injection)
-    return Injected(rebase(request.pod, original, pod, types.pod), data, overlays)
+    received = request.pod if request.written is None else request.written
+    return Injected(rebase(received, original, pod, types.pod), data, overlays)
 
 
 # ---- before the templates
