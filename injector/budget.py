@@ -124,14 +124,16 @@ class Budget:
         self.spent[name] = spent
         if spent > getattr(self.limits, name):
             self._exceeded(name, spent, sentence)
-        self.check_deadline()
+        if self._late is not None:
+            self.check_deadline()
 
     def hold(self, name: LimitName, amount: int, sentence: str) -> None:
         """Do as `charge` does, but for what counts by itself and not in sum."""
         self.spent[name] = max(amount, self.spent.get(name, 0))
         if amount > getattr(self.limits, name):
             self._exceeded(name, amount, sentence)
-        self.check_deadline()
+        if self._late is not None:
+            self.check_deadline()
 
     def check_deadline(self) -> None:
         """Raise DeadlineError when nobody waits for the answer any more."""

@@ -58,6 +58,7 @@ class Connection(web.RequestHandler):
         "_memory",
         "_socket",
         "_widest",
+        "_wire",
         "arrived",
         "busy",
         "edge",
@@ -103,13 +104,16 @@ class Connection(web.RequestHandler):
         self._cost = 0
         self._widest = 0
         self._socket = -1
+        self._wire: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the clock of the first request."""
         self.opened = self.rested = time.monotonic()
         super().connection_made(transport)
+        # aiohttp forgets its transport when it begins to close; cutting it off then is ours.
+        self._wire = cast("asyncio.Transport", transport)
         # The TLS layer tells of the first byte that waits in it, which it does once the socket is full.
-        cast("asyncio.Transport", transport).set_write_buffer_limits(high=1, low=0)
+        self._wire.set_write_buffer_limits(high=1, low=0)
         self.peer = peer_of(transport.get_extra_info("peername"))
         self._socket = transport.get_extra_info("socket").fileno()
         self._pay(IDLE_BYTES)
@@ -142,6 +146,7 @@ class Connection(web.RequestHandler):
         """Forget the connection."""
         self.rest()
         self._socket = -1
+        self._wire = None
         self._pay(0)
         self.read_all()
         self.edge.connections.discard(self)
@@ -242,9 +247,8 @@ class Connection(web.RequestHandler):
     def abort(self) -> None:
         """Close without a farewell, which a client that is slow or hostile would not take."""
         self.framing.lost()
-        transport = self.transport
-        if transport is not None:
-            transport.abort()
+        if self._wire is not None:
+            self._wire.abort()
 
     @property
     def resting(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
@@ -22,6 +23,9 @@ RELIEF_SECONDS: Final = 0.05
 PRESSED_SECONDS: Final = 0.5
 """How long an answer may wait for its client while memory is tight: a megabyte at 16 Mbit/s."""
 
+FAREWELL_SECONDS: Final = 0.05
+"""How long a connection that was closed may take to say so to its client: nothing of an answer waits then."""
+
 CROWDED: Final = 0.5
 """Share of the memory in flight above which connections that nobody misses are closed for what is refused."""
 
@@ -34,6 +38,8 @@ class Connections:
         self._trusted = trusted
         self._open: set[Connection] = set()
         self._relieved = 0.0
+        self._none_open = asyncio.Event()
+        self._none_open.set()
 
     def __len__(self) -> int:
         """Return how many are open."""
@@ -50,19 +56,25 @@ class Connections:
     def add(self, connection: Connection) -> None:
         """Count one more."""
         self._open.add(connection)
+        self._none_open.clear()
 
     def discard(self, connection: Connection) -> None:
         """Forget one that is closed."""
         self._open.discard(connection)
+        if not self._open:
+            self._none_open.set()
 
     def evict(self, connection: Connection, reason: str) -> None:
         """Close one, for one of the reasons that the metric has."""
         self._edge.metrics.connections_evicted[reason] += 1
-        self._open.discard(connection)
+        self.discard(connection)
         connection.abort()
 
     async def evict_slow(self) -> None:
-        """Close those that are late with what they have to send or to take, or idle; called once a second."""
+        """Close those that are late with what they have to send or to take, or idle; called once a second.
+
+        While memory is tight, those that nobody misses and those that take their answers slowly go as well.
+        """
         ended = 0
         for connection in list(self._open):
             now = time.monotonic()
@@ -76,6 +88,23 @@ class Connections:
             ended += 1
             if ended % EVICTED_AT_ONCE == 0:
                 await asyncio.sleep(0)
+        # Nobody may ask for room: whoever filled the memory has gone quiet.
+        if self._edge.memory.used > self._edge.memory.tight:
+            self.relieve()
+
+    async def flushed(self, seconds: float) -> None:
+        """Wait until clients have taken what is written in pieces, at most so long."""
+        flushing = [connection.flushing for connection in self._open if connection.flushing is not None]
+        if flushing:
+            await asyncio.wait(flushing, timeout=seconds)
+
+    async def end(self) -> None:
+        """Cut off those that are closing and do not come to an end: the loop would wait for them."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._none_open.wait(), FAREWELL_SECONDS)
+        for connection in list(self._open):
+            connection.abort()
+        await self._none_open.wait()
 
     def _unread(self, connection: Connection, now: float) -> str | None:
         """Name it when a client has not taken its answers in time; count them no more where it has."""

@@ -18,7 +18,10 @@ class Draining(Protocol):
     """What is drained."""
 
     draining: bool
-    last_review: float
+
+    @property
+    def last_review(self) -> float:
+        """Return when a review was last begun, on the monotonic clock."""
 
 
 @dataclass(slots=True, kw_only=True)

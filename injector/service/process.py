@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from injector.errors import ConfigError
+from injector.service.answering import Answering
 from injector.service.companions import Parts, Surroundings, accompany
 from injector.service.disk import Disk
 from injector.service.drain import Leaving, until_quiet
@@ -306,15 +307,21 @@ class Service:
         return pair.clients if pair else None
 
     def _review_edge(self) -> Edge:
-        return Edge(
+        answering = Answering(
             reviewer=self._reviewer,
-            limits=self._options.limits,
+            json_values=self._options.limits.json_values,
             metrics=self.metrics,
             log=self._log,
-            pages=pages(self.readiness),
-            clients=self._clients,
+            memory=self._memory,
             seen=self.mounted.last_pods.see,
             log_reviews=self._options.log_reviews,
+        )
+        return Edge(
+            answering=answering,
+            limits=self._options.limits,
+            metrics=self.metrics,
+            pages=pages(self.readiness),
+            clients=self._clients,
             memory=self._memory,
             trusted=self._trusts,
         )
@@ -327,10 +334,9 @@ class Service:
 
     def _monitoring_edge(self) -> Edge:
         return Edge(
-            reviewer=None,
+            answering=None,
             limits=MONITORING,
             metrics=self.metrics,
-            log=self._log,
             pages={**pages(self.readiness), "/metrics": metrics_page(self.metrics)},
             memory=self._memory,
         )

@@ -15,9 +15,7 @@ from typing import Any, Final, cast
 
 from aiohttp import HttpVersion11, web
 
-from injector.errors import BadReview, DeadlineError
-from injector.injection.inject import Answer
-from injector.service.beside import DEAR_SECONDS, Beside, DearNamespaces, namespace_of
+from injector.service.answering import LARGE_BODY, Answering, too_late
 from injector.service.connection import Connection, Server
 from injector.service.connections import Connections
 from injector.service.framing import KnownHeads, Whole
@@ -29,33 +27,18 @@ from injector.service.http import (
     head,
     redirect,
     target,
-    too_dear,
     too_large,
-    too_many,
     unavailable,
 )
-from injector.service.logs import Log, cut
 from injector.service.memory import (
     TIGHT,
     WAITING_SHARE,
     Held,
     InFlight,
-    count_values,
-    parsed_bytes,
-    without_old_object,
 )
 from injector.service.metrics import Metrics
 from injector.service.options import Limits
-from injector.service.reviews import Late, Reviewer, crashed
 from injector.service.tls import ClientVerification
-
-LONGEST_ERROR: Final = 256
-"""Characters of a denial in the log: it may quote an annotation, and its whole text is in the answer."""
-
-LARGE_BODY: Final = 320 << 10
-"""Bytes above which a review is answered by a thread: a pod may have 256 KiB of annotations, and an ordinary
-one of this size takes 4 ms. Measured with one 3 MiB pod after the other on one connection: the others' p99 is
-18 to 21 ms (31 to 34 on the loop), the large ones take 32 ms (26 there)."""
 
 SMALL_BODY: Final = 64 << 10
 """Bytes up to which a body is small: three times an ordinary pod with three containers."""
@@ -63,9 +46,6 @@ SMALL_BODY: Final = 64 << 10
 ASKED_AHEAD: Final = 4
 """How many times what has come of a body room is asked for. Of thirty that come at once half are refused at
 each doubling, until those that are left fit."""
-
-READ_AHEAD: Final = 256 << 10
-"""Bytes that the TLS layer takes from a client whose request waits, before it stops reading."""
 
 AT_ONCE_SECONDS: Final = 0.05
 """What an end without waiting waits: aiohttp takes 0 for no limit at all."""
@@ -94,19 +74,16 @@ _CLOSE: Final = _Done(keep_alive=False)
 class Edge:
     """The HTTPS side of the service: `protocol` makes a connection, `handle` answers a request."""
 
-    def __init__(  # noqa: PLR0913 - each is one thing that a call may need
+    def __init__(
         self,
         *,
-        reviewer: Callable[[], Reviewer] | None,
+        answering: Answering | None,
         limits: Limits,
         metrics: Metrics,
-        log: Log,
         pages: dict[str, Page],
         memory: InFlight | None = None,
         trusted: Callable[[str], bool] = lambda _peer: False,
         clients: Callable[[], ClientVerification | None] = lambda: None,
-        seen: Callable[[bytes, str, str], None] = lambda _body, _path, _namespace: None,
-        log_reviews: bool = True,
     ) -> None:
         self.limits = limits
         self.metrics = metrics
@@ -114,37 +91,38 @@ class Edge:
         self.connections = Connections(self, trusted)
         self.waiting = 0
         self.draining = False
-        self.last_review = time.monotonic()
-        self._reviewer = reviewer
-        self._log = log
-        self._log_reviews = log_reviews
+        self._answering = answering
         self._pages = pages
         self._clients = clients
-        self._seen = seen
-        self._beside = Beside()
-        self._dear = DearNamespaces()
         self._heads = KnownHeads()
         self._this_turn = 0
-        self._crashes: set[tuple[str, int]] = set()
         self._server = Server(self)
+
+    @property
+    def last_review(self) -> float:
+        """Return when a review was last begun, on the monotonic clock; 0 where none are answered."""
+        return self._answering.last_review if self._answering is not None else 0.0
 
     def protocol(self) -> web.RequestHandler:
         """Make the protocol of one connection."""
         return self._server()
 
     async def shutdown(self, seconds: float) -> None:
-        """Close idle connections, wait ``seconds`` for answers in flight, then close the rest."""
+        """Wait ``seconds`` for answers in flight to be taken, closing what is idle; then close the rest."""
+        deadline = time.monotonic() + seconds
+        await self.connections.flushed(seconds)
         self._server.pre_shutdown()
-        await self._server.shutdown(max(seconds, AT_ONCE_SECONDS))
+        await self._server.shutdown(max(deadline - time.monotonic(), AT_ONCE_SECONDS))
+        await self.connections.end()
 
     def answer_at_once(self, connection: Connection, whole: Whole, data: bytes) -> bool:
         """Answer a whole request with a known head; False leaves it to the parser, which knows all others."""
         path = self._heads.path(whole.head)
-        reviewer, transport = self._reviewer, connection.transport
+        answering, transport = self._answering, connection.transport
         size = whole.end - whole.start
         if (
             path is None
-            or reviewer is None
+            or answering is None
             or transport is None
             or not 0 < size <= min(LARGE_BODY, self.limits.body_bytes)
             or self.waiting + self._this_turn >= self.limits.waiting
@@ -153,17 +131,17 @@ class Edge:
             or connection.writing_paused
             or connection.flushing is not None
             or self._clients() is not None
-            or (self._dear and self._dear.has(namespace_of(data, whole.start)))
+            or answering.is_dear(data, whole.start)
         ):
             return False
         self._count_turn()
-        reply = self._answer(reviewer(), data[whole.start :], path)
+        reply = answering.answer_now(data[whole.start :], path)
         connection.served += 1
         if reply.status == 200:
             connection.reviewed = True
-        connection.rested = self.last_review
+        connection.rested = answering.last_review
         connection.framing.ended()
-        connection.send(head(reply, keep=True) + reply.body, self.last_review)
+        connection.send(head(reply, keep=True) + reply.body, answering.last_review)
         return True
 
     def _can_hold(self, connection: Connection, size: int) -> bool:
@@ -210,8 +188,8 @@ class Edge:
         if asked.location and request.method != "CONNECT":
             return redirect(asked.location, request.method)
         path = asked.path
-        reviewer = self._reviewer
-        if reviewer is not None and (path == "/inject" or path.startswith("/inject/")):
+        answering = self._answering
+        if answering is not None and (path == "/inject" or path.startswith("/inject/")):
             self._check_call(request, connection)
             arrived = connection.arrived or time.monotonic()
             patience = self.limits.review_seconds
@@ -224,12 +202,12 @@ class Edge:
                 body = await self._read(request, connection, deadline, held)
             self._check_body(request, body)
             if time.monotonic() > deadline:
-                raise _too_late()
+                raise too_late()
             whole = connection.framing.whole
             if whole is not None and deadline - arrived >= PATIENT_SECONDS and _is_plain(request):
                 self._heads.learn(whole.head, path)
                 connection.plain = True
-            reply = await self._review(connection, body, path, deadline, held)
+            reply = await answering.answer(connection, body, path, deadline, held)
             if reply.status == 200:
                 connection.reviewed = True
             return reply
@@ -303,110 +281,6 @@ class Edge:
         if request.headers.get("Content-Type") != JSON_TYPE:
             raise Refusal("content_type", Reply(415, b"invalid Content-Type, want `application/json`\n"))
 
-    async def _review(
-        self, connection: Connection, body: bytes, path: str, deadline: float, held: Held
-    ) -> Reply:
-        """Answer one review, within this turn of the loop where that does not hold it."""
-        assert self._reviewer is not None  # noqa: S101 - who asked for a review has seen one
-
-        def late() -> bool:
-            return time.monotonic() > deadline
-
-        if len(body) <= LARGE_BODY and not (self._dear and self._dear.has(namespace_of(body))):
-            return self._answer(self._reviewer(), body, path, late)
-        if not held.take(READ_AHEAD if held.size else READ_AHEAD + len(body), TIGHT):
-            raise Refusal("overload", unavailable("too much memory is in use"))
-        if connection.transport is None:
-            raise ConnectionError
-        # Nothing more is taken from whoever waits: what it sends ahead would not be counted.
-        connection.hold_reading()
-        try:
-            async with asyncio.timeout(deadline - time.monotonic()):
-                await self._beside.wait(namespace_of(body))
-        except TimeoutError:
-            raise _too_late() from None
-        finally:
-            connection.go_on_reading()
-        try:
-            return await self._answer_beside(connection, body, path, late, held)
-        finally:
-            self._beside.pass_on()
-
-    async def _answer_beside(
-        self, connection: Connection, body: bytes, path: str, late: Late, held: Held
-    ) -> Reply:
-        """Answer one review in the thread, now that it is its turn."""
-        if connection.transport is None:
-            raise ConnectionError
-        if late() or self._reviewer is None:
-            raise _too_late()
-        body = self._weigh(body, held)
-        reviewer = self._reviewer()
-        start = time.perf_counter()
-        self.last_review = time.monotonic()
-        try:
-            answered, worked = await self._beside.run(reviewer.answer, body, path, late)
-        except Exception as error:  # noqa: BLE001 - a fault of ours ends this review and not the process
-            return self._failed(body, error)
-        if len(body) <= LARGE_BODY:
-            judge = self._dear.took_long if worked > DEAR_SECONDS else self._dear.was_cheap
-            judge(namespace_of(body))
-        return self._answered(answered, body, path, time.perf_counter() - start)
-
-    def _weigh(self, body: bytes, held: Held) -> bytes:
-        """Return what of a body is to be read, its parsed form counted; Refusal where that is too much."""
-        lean = without_old_object(body)
-        values = count_values(lean)
-        if values > self.limits.json_values:
-            raise Refusal("body_too_large", too_many(self.limits.json_values))
-        cost = parsed_bytes(lean, values) + (len(lean) if lean is not body else 0)
-        if cost > self.memory.limit:
-            raise Refusal("body_too_large", too_dear(cost, self.memory.limit))
-        if not held.take(cost):
-            raise Refusal("overload", unavailable("too much memory is in use"))
-        return lean
-
-    def _answer(self, reviewer: Reviewer, body: bytes, path: str, late: Late | None = None) -> Reply:
-        """Answer one review here and now."""
-        start = time.perf_counter()
-        self.last_review = time.monotonic()
-        try:
-            answered = reviewer.answer(body, path, late)
-        except Exception as error:  # noqa: BLE001 - a fault of ours ends this review and not the process
-            return self._failed(body, error)
-        seconds = time.perf_counter() - start
-        if seconds > DEAR_SECONDS:
-            self._dear.took_long(namespace_of(body))
-        return self._answered(answered, body, path, seconds)
-
-    def _failed(self, body: bytes, error: Exception) -> Reply:
-        """Return what a review without an answer gets."""
-        if isinstance(error, BadReview):
-            self.metrics.refused["bad_request"] += 1
-            return Reply(error.status, error.message.encode() + b"\n")
-        if isinstance(error, DeadlineError):
-            late = _too_late()
-            self.metrics.refused[late.reason] += 1
-            return late.reply
-        return self._crash(body, error)
-
-    def _answered(self, answered: Answer, body: bytes, path: str, seconds: float) -> Reply:
-        """Count and log an answer."""
-        self.metrics.reviewed(answered.outcome, answered.reason, seconds)
-        if self._log_reviews:
-            self._log.review(_fields(answered, seconds))
-        if answered.outcome == "injected":
-            self._seen(body, path, answered.namespace)
-        return Reply(200, answered.body, JSON_TYPE)
-
-    def _crash(self, body: bytes, error: Exception) -> Reply:
-        self.metrics.refused["crash"] += 1
-        place = _place(error)
-        if place not in self._crashes:
-            self._crashes.add(place)
-            self._log.crash("a review crashed; further ones at this place are counted only", error)
-        return Reply(500, crashed(body), JSON_TYPE)
-
     async def _send(self, request: web.BaseRequest, connection: Connection, reply: Reply) -> _Done:
         if connection.flushing is not None:
             await connection.flushing
@@ -428,10 +302,6 @@ def _share(size: int) -> float:
     return TIGHT if size > SMALL_BODY else 1.0
 
 
-def _too_late() -> Refusal:
-    return Refusal("deadline", unavailable("the API server does not wait for this any more"))
-
-
 def _is_plain(request: web.BaseRequest) -> bool:
     """Return whether nothing in a head asks for more than an answer on a connection that is kept."""
     headers = request.headers
@@ -444,28 +314,6 @@ def _is_plain(request: web.BaseRequest) -> bool:
     )
 
 
-def _fields(answered: Answer, seconds: float) -> dict[str, Any]:
-    fields = {
-        "message": "review answered",
-        "outcome": answered.outcome,
-        "reason": answered.reason,
-        "namespace": cut(answered.namespace),
-        "name": cut(answered.name),
-        "uid": cut(answered.uid),
-        "ms": round(seconds * 1000, 3),
-    }
-    if answered.message and answered.reason != "undecodable":  # that one quotes the whole body
-        fields["why"] = answered.message[:LONGEST_ERROR]
-    return fields
-
-
 def _peer_certificate(connection: Connection) -> dict[str, Any] | None:
     transport = connection.transport
     return None if transport is None else transport.get_extra_info("peercert")
-
-
-def _place(error: BaseException) -> tuple[str, int]:
-    at = error.__traceback__
-    while at is not None and at.tb_next is not None:
-        at = at.tb_next
-    return (at.tb_frame.f_code.co_filename, at.tb_lineno) if at is not None else ("", 0)

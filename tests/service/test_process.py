@@ -195,3 +195,22 @@ def test_without_uvloop_it_serves_as_well(launch: Launch) -> None:
         assert b"200 OK" in post(connection, "asyncio")
     process.popen.send_signal(signal.SIGTERM)
     assert process.end() == 0
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_answers_that_nobody_reads_do_not_keep_a_process_from_its_end(launch: Launch, loop: str) -> None:
+    """Each is larger than what the kernel takes of it; they may stay unread for longer than the test waits."""
+    process = launch(drain=QUICK, limits={"write_seconds": 10 * PATIENCE}, uvloop=loop == "uvloop")
+    body = a_review("u" * 5_000_000)
+    head = f"POST /inject HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    deaf = [process.connect() for _ in range(3)]
+    for connection in deaf:
+        connection.sendall(head.encode() + body)
+    deadline = time.monotonic() + PATIENCE
+    while sum(line["message"] == "review answered" for line in process.lines()) < len(deaf):
+        assert time.monotonic() < deadline
+    process.popen.send_signal(signal.SIGTERM)
+    assert process.end() == 0
+    assert [line["message"] for line in process.lines()][-1] == "stopped"
+    for connection in deaf:
+        connection.close()
