@@ -423,7 +423,6 @@ FACTS: Final = facts_of(Behaviour)
 
 RELEASES: Final = tuple(f"1.{minor}" for minor in range(OLDEST, NEWEST + 1))
 NEWEST_RELEASE: Final = RELEASES[RELEASED]
-NEWEST_LEGACY_RELEASE: Final = "1.8"
 
 _RELEASE_PATTERN = re.compile(r"v?1\.(?P<minor>\d+)(?:\.\d+)?(?:[-+].*)?")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 from injector.errors import InjectionError, TemplateError, YAMLError
 from injector.injection.legacy.defaults import with_container_defaults, with_volume_defaults
@@ -40,7 +40,7 @@ from injector.injection.legacy.sidecar import (
 from injector.injection.legacy.spec import SidecarInjectionSpec, decode_spec, parsing_failed
 from injector.injection.legacy.status import (
     STATUS,
-    Injected,
+    EarlierInjection,
     earlier_injection,
     template_version,
     written_status,
@@ -51,7 +51,7 @@ from injector.injection.snapshot import Snapshot
 from injector.istio.annotations import validate
 from injector.istio.mesh.message import Message
 from injector.istio.releases import Behaviour
-from injector.json_types import JSONObject, Pod
+from injector.json_types import JSONObject, Pod, at
 from injector.patch import go_type, normalise
 
 _GROUP: Final = 1337
@@ -149,10 +149,8 @@ def _holds(proxy_config: Message, snapshot: Snapshot) -> bool:
     """Tell whether the proxy goes in front of the application's containers."""
     if not snapshot.behaviour.holds_application:
         return False
-    values: Any = snapshot.values
-    for key in ("global", "proxy", "holdApplicationUntilProxyStarts"):
-        values = values.get(key) if isinstance(values, dict) else None
-    return bool(proxy_config.get("holdApplicationUntilProxyStarts")) or values is True
+    of_values = at(snapshot.values, "global", "proxy", "holdApplicationUntilProxyStarts")
+    return bool(proxy_config.get("holdApplicationUntilProxyStarts")) or of_values is True
 
 
 def _mesh_port(snapshot: Snapshot) -> int:
@@ -205,7 +203,7 @@ def _for_webhook(
     return spec, applications, added
 
 
-def _strip(pod: Pod, earlier: Injected) -> Pod:
+def _strip(pod: Pod, earlier: EarlierInjection) -> Pod:
     """Return the pod without what an earlier injection added, told by name."""
     spec = _spec_of(pod)
     gone = {

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from injector.golang.jsontext import go_json
-from injector.istio.annotations import parse_bool
+from injector.golang.strconv import parse_bool
 from injector.istio.releases import Behaviour
 from injector.json_types import JSONObject, Pod
 

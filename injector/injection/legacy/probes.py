@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from injector.golang.digits import to_int
 from injector.golang.jsontext import go_json
+from injector.golang.strconv import parse_bool
 from injector.injection.legacy.sidecar import PROXY, name_of, with_env
 from injector.injection.legacy.spec import SidecarInjectionSpec
-from injector.istio.annotations import parse_bool
 from injector.istio.releases import Behaviour
 from injector.json_types import JSONObject
 

@@ -19,7 +19,7 @@ STATUS: Final = "sidecar.istio.io/status"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Injected:
+class EarlierInjection:
     """The names of what an earlier injection added, which the next one removes first."""
 
     init_containers: frozenset[str]
@@ -29,7 +29,7 @@ class Injected:
 
 
 # What Istio added before it wrote down what it adds; a volume of the user's with such a name goes, too.
-_BEFORE_STATUS: Final = Injected(
+_BEFORE_STATUS: Final = EarlierInjection(
     init_containers=frozenset({"istio-init", "enable-core-dump"}),
     containers=frozenset({"istio-proxy"}),
     volumes=frozenset({"istio-certs", "istio-envoy"}),
@@ -59,14 +59,16 @@ def _names(objects: tuple[JSONObject, ...]) -> list[str] | None:
     return [item.get("name") or "" for item in objects] or None
 
 
-def earlier_injection(annotations: JSONObject) -> Injected:
+def earlier_injection(annotations: JSONObject) -> EarlierInjection:
     """Return what is to be removed; the names of old where the annotation is missing, empty or unreadable."""
     status = _read(annotations.get(STATUS) or "")
     lists = [_strings(status, key) for key in ("initContainers", "containers", "volumes", "imagePullSecrets")]
     if any(names is None for names in lists) or not any(lists):
         return _BEFORE_STATUS
     sets = [frozenset(names or ()) for names in lists]
-    return Injected(init_containers=sets[0], containers=sets[1], volumes=sets[2], image_pull_secrets=sets[3])
+    return EarlierInjection(
+        init_containers=sets[0], containers=sets[1], volumes=sets[2], image_pull_secrets=sets[3]
+    )
 
 
 def _read(text: str) -> dict[str, Any]:

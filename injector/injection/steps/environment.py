@@ -12,7 +12,7 @@ from injector.injection.snapshot import Snapshot
 from injector.injection.steps.pods import PROXY, container_at, env_var, place_of, with_container
 from injector.injection.steps.settings import Injection
 from injector.istio.releases import Behaviour
-from injector.json_types import Pod
+from injector.json_types import Pod, text_at
 
 CLUSTER: Final = "ISTIO_META_CLUSTER_ID"
 NETWORK: Final = "ISTIO_META_NETWORK"
@@ -101,13 +101,7 @@ def environment_of(path: str, pod: Pod, snapshot: Snapshot) -> Mapping[str, str]
     labels = (pod.get("metadata") or {}).get("labels") or {}
     return complete(
         environment_of_url(path, behaviour),
-        cluster=_text(snapshot.values, "global", "multiCluster", "clusterName"),
-        network=_text(snapshot.values, "global", "network"),
+        cluster=text_at(snapshot.values, "global", "multiCluster", "clusterName"),
+        network=text_at(snapshot.values, "global", "network"),
         label=labels.get(_NETWORK_LABEL),
     )
-
-
-def _text(values: object, *path: str) -> str:
-    for key in path:
-        values = values.get(key) if isinstance(values, dict) else None
-    return values if isinstance(values, str) else ""

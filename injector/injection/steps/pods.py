@@ -21,7 +21,7 @@ KINDS: Final[tuple[Kind, ...]] = ("containers", "initContainers")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ContainerRef:
     """Where a container stands: the list and the index in it."""
 
     kind: Kind
@@ -72,23 +72,23 @@ def find_anywhere(pod: Pod, name: str) -> JSONObject | None:
     return find(containers_of(pod, "initContainers"), name) if found is None else found
 
 
-def places(pod: Pod, kinds: Sequence[Kind] = KINDS) -> Iterator[tuple[Place, JSONObject]]:
+def places(pod: Pod, kinds: Sequence[Kind] = KINDS) -> Iterator[tuple[ContainerRef, JSONObject]]:
     """Yield every container with its place."""
     for kind in kinds:
         for index, container in enumerate(containers_of(pod, kind)):
-            yield Place(kind, index), container
+            yield ContainerRef(kind, index), container
 
 
-def place_of(pod: Pod, name: str, kinds: Sequence[Kind] = KINDS) -> Place | None:
+def place_of(pod: Pod, name: str, kinds: Sequence[Kind] = KINDS) -> ContainerRef | None:
     """Return the place of the first container of that name."""
     for kind in kinds:
         for index, container in enumerate(containers_of(pod, kind)):
             if container.get("name") == name:
-                return Place(kind, index)
+                return ContainerRef(kind, index)
     return None
 
 
-def container_at(pod: Pod, place: Place) -> JSONObject:
+def container_at(pod: Pod, place: ContainerRef) -> JSONObject:
     """Return the container that stands at ``place``."""
     container: JSONObject = containers_of(pod, place.kind)[place.index]
     return container
@@ -104,7 +104,7 @@ def with_containers(pod: Pod, kind: Kind, containers: Sequence[JSONObject]) -> P
     return pod | {"spec": spec}
 
 
-def with_container(pod: Pod, place: Place, container: JSONObject) -> Pod:
+def with_container(pod: Pod, place: ContainerRef, container: JSONObject) -> Pod:
     """Return the pod with another container at ``place``."""
     containers = list(containers_of(pod, place.kind))
     containers[place.index] = container

@@ -19,7 +19,7 @@ from injector.golang.strconv import int32, parse_bool, parse_int
 from injector.injection.steps.pods import (
     KINDS,
     PROXY,
-    Place,
+    ContainerRef,
     annotations_of,
     append_env,
     container_at,
@@ -110,7 +110,7 @@ def _first_of(handlers: tuple[str, ...], probe: JSONObject) -> str:
 
 
 def _rewritten(pod: Pod, handled: list[Handled], port: int) -> Pod:
-    changed: dict[Place, JSONObject] = {}
+    changed: dict[ContainerRef, JSONObject] = {}
     for each in handled:
         container = changed.setdefault(each.place, dict(each.container))
         probe = _through_agent(each, port)
@@ -121,7 +121,7 @@ def _rewritten(pod: Pod, handled: list[Handled], port: int) -> Pod:
     for kind in KINDS:
         if any(place.kind == kind for place in changed):
             containers = enumerate(containers_of(pod, kind))
-            rewritten = [changed.get(Place(kind, index), container) for index, container in containers]
+            rewritten = [changed.get(ContainerRef(kind, index), container) for index, container in containers]
             pod = with_containers(pod, kind, rewritten)
     return pod
 
@@ -156,7 +156,7 @@ class Handled(NamedTuple):
 
     path: str
     """The agent's path for it."""
-    place: Place
+    place: ContainerRef
     container: JSONObject
     key: str
     """The field of the container, or of its lifecycle, that it is."""
