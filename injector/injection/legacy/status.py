@@ -1,10 +1,8 @@
-"""The annotation sidecar.istio.io/status up to 1.8: written for a spec, read from a pod.
-
-Knows no template but its hash.
-"""
+"""The annotation sidecar.istio.io/status up to 1.8: written for a spec, read from a pod."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
@@ -13,9 +11,8 @@ import orjson
 
 from injector.golang.jsontext import go_json
 from injector.injection.legacy.spec import SidecarInjectionSpec
+from injector.injection.steps.status import LISTS, STATUS
 from injector.json_types import JSONObject
-
-STATUS: Final = "sidecar.istio.io/status"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +56,10 @@ def _names(objects: tuple[JSONObject, ...]) -> list[str] | None:
     return [item.get("name") or "" for item in objects] or None
 
 
-def earlier_injection(annotations: JSONObject) -> EarlierInjection:
+def earlier_injection(annotations: Mapping[str, str]) -> EarlierInjection:
     """Return what is to be removed; the names of old where the annotation is missing, empty or unreadable."""
     status = _read(annotations.get(STATUS) or "")
-    lists = [_strings(status, key) for key in ("initContainers", "containers", "volumes", "imagePullSecrets")]
+    lists = [_strings(status, key) for key in LISTS]
     if any(names is None for names in lists) or not any(lists):
         return _BEFORE_STATUS
     sets = [frozenset(names or ()) for names in lists]

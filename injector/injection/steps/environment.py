@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from injector.injection.snapshot import Snapshot
-from injector.injection.steps.pods import PROXY, container_at, env_var, place_of, with_container
+from injector.injection.steps.pods import PROXY, container_at, place_of, with_container, with_variables
 from injector.injection.steps.settings import Injection
 from injector.istio.releases import Behaviour
 from injector.json_types import Pod, text_at
@@ -76,10 +76,8 @@ def set_environment(pod: Pod, injection: Injection) -> Pod:
     place = place_of(pod, PROXY, injection.settings.proxies)
     if place is None or not variables:
         return pod
-    proxy = container_at(pod, place)
-    kept = [variable for variable in proxy.get("env") or () if variable.get("name") not in variables]
-    added = [env_var(name, variables[name]) for name in sorted(variables)]
-    return with_container(pod, place, proxy | {"env": kept + added})
+    ordered = {name: variables[name] for name in sorted(variables)}
+    return with_container(pod, place, with_variables(container_at(pod, place), ordered))
 
 
 _NETWORK_LABEL: Final = "topology.istio.io/network"

@@ -5,7 +5,7 @@ Every function returns a new pod that shares what it did not touch; nothing is m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -48,9 +48,14 @@ def containers_of(pod: Pod, kind: Kind = "containers") -> Sequence[JSONObject]:
     return (pod.get("spec") or {}).get(kind) or ()
 
 
-def name_of(container: JSONObject) -> str:
-    """Return a container's name, empty where it has none."""
-    return container.get("name") or ""
+def texts(map_of_texts: Mapping[str, str | None]) -> dict[str, str]:
+    """Return annotations or labels of a pod that is not typed: null is an empty text, as Go decodes it."""
+    return {key: value or "" for key, value in map_of_texts.items()}
+
+
+def name_of(container: JSONObject | None) -> str:
+    """Return the name of a container, or of what else has one; empty where it has none, or is null."""
+    return (container or {}).get("name") or ""
 
 
 def names(containers: Sequence[JSONObject]) -> list[str]:
@@ -58,7 +63,7 @@ def names(containers: Sequence[JSONObject]) -> list[str]:
     return [name_of(container) for container in containers]
 
 
-def find(containers: Sequence[JSONObject], name: str) -> JSONObject | None:
+def find(containers: Iterable[JSONObject], name: str) -> JSONObject | None:
     """Return the first container of that name."""
     for container in containers:
         if name_of(container) == name:
@@ -145,6 +150,12 @@ def moved(containers: Sequence[JSONObject], name: str, *, first: bool) -> Sequen
 def append_env(container: JSONObject, name: str, value: str) -> JSONObject:
     """Return the container with one more environment variable at the end."""
     return container | {"env": [*(container.get("env") or ()), env_var(name, value)]}
+
+
+def with_variables(container: JSONObject, variables: Mapping[str, str]) -> JSONObject:
+    """Return the container with variables at the end of its environment, and no others of their names."""
+    kept = [variable for variable in container.get("env") or () if variable.get("name") not in variables]
+    return container | {"env": kept + [env_var(name, value) for name, value in variables.items()]}
 
 
 def env_var(name: str, value: str) -> JSONObject:
