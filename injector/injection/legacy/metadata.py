@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from injector.injection.steps.status import NETWORK_LABEL
+from injector.injection.steps.environment import NETWORK_LABEL
 from injector.istio.releases import Behaviour
 
 KNOWN_ANNOTATIONS: Final = frozenset(

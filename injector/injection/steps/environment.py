@@ -16,6 +16,7 @@ from injector.json_types import Pod, text_at
 
 CLUSTER: Final = "ISTIO_META_CLUSTER_ID"
 NETWORK: Final = "ISTIO_META_NETWORK"
+NETWORK_LABEL: Final = "topology.istio.io/network"
 
 _MARKER: Final = ":ENV:"
 _VARIABLES: Final = {"cluster": CLUSTER, "net": NETWORK}
@@ -80,7 +81,6 @@ def set_environment(pod: Pod, injection: Injection) -> Pod:
     return with_container(pod, place, with_variables(container_at(pod, place), ordered))
 
 
-_NETWORK_LABEL: Final = "topology.istio.io/network"
 _POSITIONAL_PARTS: Final = 5
 
 
@@ -101,5 +101,5 @@ def environment_of(path: str, pod: Pod, snapshot: Snapshot) -> Mapping[str, str]
         environment_of_url(path, behaviour),
         cluster=text_at(snapshot.values, "global", "multiCluster", "clusterName"),
         network=text_at(snapshot.values, "global", "network"),
-        label=labels.get(_NETWORK_LABEL),
+        label=labels.get(NETWORK_LABEL),
     )

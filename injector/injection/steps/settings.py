@@ -9,6 +9,7 @@ from typing import Final
 from weakref import WeakKeyDictionary
 
 from injector.golang.strconv import parse_bool
+from injector.injection.dot.openshift import OPENSHIFT, PLATFORM
 from injector.injection.request import InjectionRequest
 from injector.injection.snapshot import Snapshot
 from injector.injection.steps.merge import PodTypes
@@ -16,7 +17,6 @@ from injector.injection.steps.pods import KINDS, Kind
 from injector.json_types import JSONObject, Pod, at, text_at
 from injector.patch import go_type
 
-OPENSHIFT: Final = "openshift"
 DEFAULT_CLUSTER: Final = "Kubernetes"
 """The id of a cluster that nobody names."""
 
@@ -95,5 +95,5 @@ def _read(snapshot: Snapshot) -> Settings:
         cluster=text_at(values, "global", "multiCluster", "clusterName"),
         network=text_at(values, "global", "network"),
         local_cluster=env.get("CLUSTER_ID") or DEFAULT_CLUSTER,
-        openshift=env.get("PLATFORM") == OPENSHIFT,
+        openshift=env.get(PLATFORM) == OPENSHIFT,
     )
