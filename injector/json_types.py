@@ -48,31 +48,14 @@ Operation = TypedDict(
 """One RFC 6902 operation."""
 
 
-class ReviewStatus(TypedDict, total=False):
-    """metav1.Status as far as an AdmissionResponse uses it."""
-
-    metadata: JSONObject
-    message: str
-    code: int
-    reason: str
+def at(value: JSON, *path: str) -> JSON:
+    """Return what stands at ``path``; None where something on the way is missing or not an object."""
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
 
 
-class AdmissionRequest(TypedDict):
-    """admission.k8s.io AdmissionRequest as far as the injector reads it."""
-
-    uid: str
-    object: JSON
-    namespace: NotRequired[str]
-    name: NotRequired[str]
-    dryRun: NotRequired[bool]
-
-
-class AdmissionResponse(TypedDict):
-    """admission.k8s.io AdmissionResponse; ``patch`` is base64 of a JSON patch."""
-
-    uid: str
-    allowed: bool
-    patch: NotRequired[str]
-    patchType: NotRequired[Literal["JSONPatch"]]
-    status: NotRequired[ReviewStatus]
-    warnings: NotRequired[list[str]]
+def text_at(value: JSON, *path: str) -> str:
+    """Return the text that stands at ``path``; "" where there is none."""
+    found = at(value, *path)
+    return found if isinstance(found, str) else ""

@@ -62,6 +62,30 @@ def test_every_row_of_where_to_change_names_a_place() -> None:
     assert all(PLACE.search(row) for row in rows)
 
 
+MOST_LINES: Final = 450
+"""A module that is longer has two ideas; what is generated is data, and may be as long as it is."""
+MOST_METHODS: Final = 40
+
+MODULES: Final = sorted(path for path in (ROOT / "injector").rglob("*.py") if not path.stem.endswith("_data"))
+
+
+def test_no_module_is_too_long_to_be_read_at_once() -> None:
+    lengths = {path.relative_to(ROOT): path.read_text("utf-8").count("\n") for path in MODULES}
+    assert {path: length for path, length in lengths.items() if length > MOST_LINES} == {}
+
+
+def test_no_class_has_more_methods_than_one_remembers() -> None:
+    counts = {
+        (str(path.relative_to(ROOT)), node.name): sum(
+            isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef) for each in node.body
+        )
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ClassDef)
+    }
+    assert {name: count for name, count in counts.items() if count > MOST_METHODS} == {}
+
+
 def test_the_picture_is_what_the_imports_make() -> None:
     spec = spec_from_file_location("architecture_picture", ROOT / "scripts" / "architecture_picture.py")
     assert spec is not None

@@ -1,4 +1,4 @@
-"""Letter case and kinds of characters as Go's package unicode has them. Knows no strings longer than one.
+"""Letter case and kinds of characters as Go's package unicode has them.
 
 Go maps one character to one character; Python's str methods follow the longer, contextual rules of Unicode.
 """
@@ -6,6 +6,16 @@ Go maps one character to one character; Python's str methods follow the longer, 
 from __future__ import annotations
 
 import unicodedata
+from typing import Final
+
+# unicode.IsSpace, which strings.TrimSpace follows; str.strip also takes \x1c to \x1f.
+_SPACES: Final = (0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000)
+_SPACE: Final = "".join(map(chr, (*b"\t\n\v\f\r \x85\xa0", *_SPACES)))
+
+
+def trim_space(text: str) -> str:
+    """Return what strings.TrimSpace leaves."""
+    return text.strip(_SPACE)
 
 
 def to_upper(rune: str) -> str:

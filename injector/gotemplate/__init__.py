@@ -7,10 +7,10 @@ from injector.gotemplate.compile import Template, compile_template
 from injector.gotemplate.errors import FunctionError
 from injector.gotemplate.functions import Function
 from injector.gotemplate.parse import parse
+from injector.gotemplate.scalars import Enum, enum_type
 from injector.gotemplate.types import Field, Method, StructType, Type, map_of, pointer_to, slice_of
 from injector.gotemplate.values import (
     MISSING,
-    Enum,
     NilPointer,
     Pointer,
     StringMap,
@@ -18,7 +18,6 @@ from injector.gotemplate.values import (
     TypedList,
     TypedMap,
     Value,
-    enum_type,
     from_json,
     message_type,
     read,

@@ -13,6 +13,7 @@ from injector.gotemplate import fmt, types
 from injector.gotemplate.errors import FunctionError
 from injector.gotemplate.escape import html_escape, js_escape, urlquery_escape
 from injector.gotemplate.functions import Function
+from injector.gotemplate.scalars import UInt8
 from injector.gotemplate.types import FLOAT_KINDS, INTEGER_KINDS, UNSIGNED_KINDS, Type
 from injector.gotemplate.values import (
     MISSING,
@@ -20,7 +21,6 @@ from injector.gotemplate.values import (
     Pointer,
     Struct,
     TypedList,
-    UInt8,
     Value,
     deref,
     is_nil,

@@ -1,4 +1,4 @@
-"""JSON and Go types to the values that templates work on. Knows no template.
+"""Make the values that templates work on, of JSON and Go types.
 
 Go's value -> here: string -> str, bool -> bool, int -> int, sized ints -> Int32 …, float64 -> float,
 map[string]interface{} -> dict, map[string]string -> StringMap, []interface{} -> list, other lists ->
@@ -11,9 +11,10 @@ Python's truth of every one of them is Go's.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, Final, Self, TypeAlias, final
+from typing import Any, Final, Self, TypeAlias, final
 
 from injector.gotemplate import types
+from injector.gotemplate.scalars import SIZED, Enum, NamedInt, NamedString
 from injector.gotemplate.types import Field, Method, StructType, Type
 
 Value: TypeAlias = Any
@@ -88,96 +89,6 @@ class Pointer:
     def __repr__(self) -> str:
         """Show what is pointed to."""
         return f"Pointer({self.value!r})"
-
-
-class SizedInt(int):
-    """An integer whose Go type is not ``int``."""
-
-    __slots__ = ()
-    type: ClassVar[Type] = types.INT
-
-
-class Int8(SizedInt):
-    """int8."""
-
-    type = types.INT8
-
-
-class Int16(SizedInt):
-    """int16."""
-
-    type = types.INT16
-
-
-class Int32(SizedInt):
-    """int32."""
-
-    type = types.INT32
-
-
-class Int64(SizedInt):
-    """int64."""
-
-    type = types.INT64
-
-
-class UInt(SizedInt):
-    """uint."""
-
-    type = types.UINT
-
-
-class UInt8(SizedInt):
-    """uint8, also called byte."""
-
-    type = types.UINT8
-
-
-class UInt16(SizedInt):
-    """uint16."""
-
-    type = types.UINT16
-
-
-class UInt32(SizedInt):
-    """uint32."""
-
-    type = types.UINT32
-
-
-class UInt64(SizedInt):
-    """uint64."""
-
-    type = types.UINT64
-
-
-class NamedInt(int):
-    """An integer of a declared type, for instance time.Duration."""
-
-    type: Type
-
-    def __new__(cls, value: int, declared: Type) -> Self:
-        """Keep the declared type beside the number."""
-        self = super().__new__(cls, value)
-        self.type = declared
-        return self
-
-
-class Enum(NamedInt):
-    """An integer of an enumeration; prints its name. Make the type with ``enum_type``."""
-
-
-class NamedString(str):
-    """A string of a declared type, for instance v1.Protocol: Go does not pass it as a ``string``."""
-
-    __slots__ = ("type",)
-    type: Type
-
-    def __new__(cls, value: str, declared: Type) -> Self:
-        """Keep the declared type beside the text."""
-        self = super().__new__(cls, value)
-        self.type = declared
-        return self
 
 
 class TypedMap(dict[Any, Any]):
@@ -301,18 +212,6 @@ _PLAIN_TYPES: dict[type, Type] = {
     complex: types.COMPLEX128,
 }
 
-_SIZED: dict[str, type[SizedInt]] = {
-    "int8": Int8,
-    "int16": Int16,
-    "int32": Int32,
-    "int64": Int64,
-    "uint": UInt,
-    "uint8": UInt8,
-    "uint16": UInt16,
-    "uint32": UInt32,
-    "uint64": UInt64,
-}
-
 
 def type_of(value: Value) -> Type:
     """Return the Go type of a value that is neither None nor MISSING; a callable is a func."""
@@ -340,11 +239,6 @@ def kind(value: Value) -> str:
 def type_name(value: Value) -> str:
     """Return what ``%T`` prints: ``<nil>`` for None and MISSING."""
     return "<nil>" if value is None or value is MISSING else type_of(value).name
-
-
-def truth(value: Value) -> bool:
-    """Return Go's truth of a value: zero, nil, missing and empty are false; a struct is true."""
-    return bool(value)
 
 
 def is_nil(value: Value) -> bool:
@@ -448,7 +342,7 @@ def _integer_reader(declared: Type) -> Reader:
         return lambda data: Enum(int(data or 0), declared)
     if declared.named:
         return lambda data: NamedInt(int(data or 0), declared)
-    sized = _SIZED.get(declared.kind, int)
+    sized = SIZED.get(declared.kind, int)
     return lambda data: sized(data or 0)
 
 
@@ -513,16 +407,6 @@ def _slice_reader(declared: Type) -> Reader:
         return values if is_plain else TypedList(values, declared)
 
     return read_slice
-
-
-def enum_type(name: str, names: Mapping[int, str], *, base: str = "int32") -> Type:
-    """Return the type of an enumeration: prints its names, unknown numbers as digits."""
-
-    def text(value: int) -> str:
-        return names.get(int(value), str(int(value)))
-
-    methods = {"String": Method(call=text, result=types.STRING)}
-    return Type(kind=base, name=name, named=True, methods=methods, stringer=text)
 
 
 def message_type(

@@ -21,7 +21,6 @@ from injector.kubeyaml import count_nodes, count_values, load
 from injector.patch import in_key_order
 
 GROUP: Final = "admission.k8s.io"
-CONTENT_TYPE: Final = "application/json"
 
 _PATCH: Final = b'"patch":"'
 
@@ -57,17 +56,6 @@ class Review:
     object: JSON
     api_version: str = ""
     kind: str = ""
-
-
-def accept(body: bytes, content_type: str | None) -> None:
-    """Raise BadReview for a POST that Istio's handler turns away unread.
-
-    An empty body is noticed first; then the media type, which must be ``application/json`` to the letter.
-    """
-    if not body:
-        raise BadReview(400, "no body found")
-    if content_type != CONTENT_TYPE:
-        raise BadReview(415, "invalid Content-Type, want `application/json`")
 
 
 def decode(body: bytes, behaviour: Behaviour, budget: Budget) -> Review:

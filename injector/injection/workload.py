@@ -1,7 +1,4 @@
-"""One document of a manifest in, the same injected by hand out, as istioctl kube-inject does it.
-
-Knows no file, no YAML and no output.
-"""
+"""Inject one document of a manifest by hand, as istioctl kube-inject does it."""
 
 from __future__ import annotations
 
@@ -20,13 +17,13 @@ from injector.injection.owner import find_workload
 from injector.injection.policy import Decision, decide
 from injector.injection.request import InjectionRequest, Workload
 from injector.injection.snapshot import Snapshot
+from injector.injection.steps.pods import PROXY
 from injector.injection.steps.rebase import rebase
+from injector.injection.steps.status import STATUS
 from injector.istio.releases import Behaviour
 from injector.json_types import JSON, JSONObject, Pod
 from injector.patch import go_type, in_key_order, normalise
 
-_PROXY: Final = "istio-proxy"
-_STATUS: Final = "sidecar.istio.io/status"
 _LEFT_OUT: Final = (
     "the controller of such a kind may fill it in, but only after the sidecar was made for what is there: "
     'write it, or label the pod template sidecar.istio.io/inject: "false"'
@@ -232,7 +229,7 @@ def _decide(pod: Pod, namespace: str, behaviour: Behaviour) -> Decision:
     if (pod["spec"].get("hostNetwork")) is True:
         return Decision(inject=False, rule="host-network", reason="has host networking enabled")
     if behaviour.kube_inject_skips_injected and _is_injected(pod, behaviour):
-        return Decision(inject=False, rule="injected", reason=f'has injected "{_PROXY}" sidecar already')
+        return Decision(inject=False, rule="injected", reason=f'has injected "{PROXY}" sidecar already')
     if not behaviour.kube_inject_decides:
         return Decision(inject=True, rule="policy", reason="injection was asked for")
     return decide(pod, namespace, _BY_HAND, behaviour)
@@ -241,11 +238,11 @@ def _decide(pod: Pod, namespace: str, behaviour: Behaviour) -> Decision:
 def _is_injected(pod: Pod, behaviour: Behaviour) -> bool:
     """Tell whether kube-inject takes the pod for one that it injected before."""
     containers = pod["spec"].get("containers") or ()
-    marked = _STATUS in (pod["metadata"].get("annotations") or {})
+    marked = STATUS in (pod["metadata"].get("annotations") or {})
     return (
         len(containers) > 1
         and (marked or not behaviour.kube_inject_skip_needs_status)
-        and any((container or {}).get("name") == _PROXY for container in containers)
+        and any((container or {}).get("name") == PROXY for container in containers)
     )
 
 

@@ -14,7 +14,8 @@ from typing import Final
 
 from injector.errors import InjectionError
 from injector.golang.digits import to_int
-from injector.golang.strconv import quote
+from injector.golang.strconv import parse_bool, quote
+from injector.golang.unicode import trim_space
 from injector.istio.cidr import classic_fault, prefix_fault
 from injector.istio.facts import NEWEST, OLDEST, Fact, Span, inject
 from injector.istio.mesh.annotation import proxy_config_fault
@@ -24,15 +25,9 @@ from injector.patch.quantity import quantity_fault
 Check = Callable[[str, Behaviour], str]
 """Says what is wrong with a value; "" when nothing is."""
 
-_BOOLEANS: Final = frozenset(
-    {"1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False"}
-)
 _INTERFACE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 _LONGEST_INTERFACE: Final = 15  # bytes; Linux keeps 16 with the zero at the end (IFNAMSIZ)
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
-# unicode.IsSpace, which strings.TrimSpace follows; str.strip also takes \x1c to \x1f.
-_SPACES: Final = (0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000)
-_SPACE: Final = "".join(map(chr, (*b"\t\n\v\f\r \x85\xa0", *_SPACES)))
 
 
 def validate(annotations: Mapping[str, str], behaviour: Behaviour) -> None:
@@ -47,16 +42,6 @@ def validate(annotations: Mapping[str, str], behaviour: Behaviour) -> None:
     ]
     if faults:
         raise InjectionError(_multierror(faults, behaviour))
-
-
-def parse_bool(text: str) -> bool | None:
-    """Return what strconv.ParseBool makes of ``text``; None where that is an error."""
-    return text in ("1", "t", "T", "TRUE", "true", "True") if text in _BOOLEANS else None
-
-
-def trim_space(text: str) -> str:
-    """Return what strings.TrimSpace leaves."""
-    return text.strip(_SPACE)
 
 
 # ---- sentences
@@ -144,7 +129,8 @@ def _uint32(value: str, _: Behaviour) -> str:
 
 
 def _boolean(value: str, _: Behaviour) -> str:
-    return "" if value in _BOOLEANS else f"strconv.ParseBool: parsing {quote(value)}: invalid syntax"
+    known = parse_bool(value) is not None
+    return "" if known else f"strconv.ParseBool: parsing {quote(value)}: invalid syntax"
 
 
 def _quantity(value: str, _: Behaviour) -> str:

@@ -4,7 +4,7 @@ from injector.kubeyaml.counting import count_nodes, count_values
 from injector.kubeyaml.documents import Document, documents
 from injector.kubeyaml.layout import keep_layout
 from injector.kubeyaml.lines import line_of
-from injector.kubeyaml.reading import load, load_strict
+from injector.kubeyaml.reading import load
 from injector.kubeyaml.skeleton import Skeleton, Untrusted
 from injector.kubeyaml.skeletoncache import Filled, SkeletonCache
 from injector.kubeyaml.writing import dump
@@ -22,5 +22,4 @@ __all__ = [
     "keep_layout",
     "line_of",
     "load",
-    "load_strict",
 ]

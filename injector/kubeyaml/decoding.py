@@ -39,13 +39,9 @@ class _Decoded:
     height: int
 
 
-def decode(root: Node, *, source: str, strict: bool, max_depth: int) -> Any:
-    """Return the YAML value of ``root``; raises YAMLError, for duplicates only if ``strict``."""
-    decoder = _Decoder(source=source, strict=strict)
-    value = decoder.value(root, max_depth)
-    if decoder.faults:
-        raise YAMLError("yaml: unmarshal errors:\n  " + "\n  ".join(decoder.faults), source=source)
-    return value
+def decode(root: Node, *, source: str, max_depth: int) -> Any:
+    """Return the YAML value of ``root``, of a key that is set twice the later one; raises YAMLError."""
+    return _Decoder(source=source).value(root, max_depth)
 
 
 class _Decoder:
@@ -59,20 +55,16 @@ class _Decoder:
         "_nodes",
         "_open",
         "_source",
-        "_strict",
-        "faults",
     )
 
-    def __init__(self, *, source: str, strict: bool) -> None:
+    def __init__(self, *, source: str) -> None:
         self._source = source
-        self._strict = strict
         self._nodes = 1
         self._alias_nodes = 0
         self._alias_depth = 0
         self._height = 0
         self._open: set[int] = set()
         self._decoded: dict[int, _Decoded] = {}
-        self.faults: list[str] = []
 
     def value(self, node: Node, depth: int) -> Any:
         """Decode one node that may nest ``depth`` levels; leaves its height in ``_height``."""
@@ -117,13 +109,11 @@ class _Decoder:
 
     def _anchored(self, node: Node, depth: int) -> _Decoded:
         before = self._nodes - 1
-        faults = len(self.faults)
         self._open.add(id(node))
         value = self._content(node, depth)
         self._open.discard(id(node))
         decoded = _Decoded(value=value, nodes=self._nodes - before, height=self._height)
-        if len(self.faults) == faults:
-            self._decoded[id(node)] = decoded
+        self._decoded[id(node)] = decoded
         return decoded
 
     def _alias(self, alias: Node, depth: int) -> Any:
@@ -159,7 +149,7 @@ class _Decoder:
             key = self._key(key_node, depth)
             value = self.value(value_node, depth - 1)
             height = max(height, self._height)
-            self._put(mapping, key, value, value_node)
+            mapping[key] = value
         self._height = height + 1
 
     def _key(self, node: Node, depth: int) -> str | OddKey:
@@ -167,13 +157,6 @@ class _Decoder:
         if isinstance(key, dict | list):
             raise self._fault(f"invalid map key: {sharp_v(key)}", node)
         return key if isinstance(key, str) else OddKey(type(key), key)
-
-    def _put(self, mapping: dict[str | OddKey, Any], key: str | OddKey, value: Any, node: Node) -> None:
-        if self._strict and key in mapping:
-            name = sharp_v(key.value if isinstance(key, OddKey) else key)
-            self.faults.append(f"line {node.line}: key {name} already set in map")
-        else:
-            mapping[key] = value
 
     def _merge(self, mapping: dict[str | OddKey, Any], node: Node, depth: int) -> None:
         """Put one or many mappings over the entries that stand before ``<<``; of many the first wins."""
@@ -193,21 +176,8 @@ class _Decoder:
         if named is node:
             self._count(1, node)
             self._fill(mapping, node, depth)
-        elif self._strict:
-            self._merge_strictly(mapping, node, depth)
         else:
             mapping.update(self.value(node, depth))
-
-    def _merge_strictly(self, mapping: dict[str | OddKey, Any], alias: Node, depth: int) -> None:
-        """Merge pair by pair: a key that is already there is a fault at its line in the anchored mapping."""
-        self._count(1, alias)
-        target = self._target(alias)
-        self._open.add(id(target))
-        self._alias_depth += 1
-        self._count(1, target)
-        self._fill(mapping, target, depth)
-        self._alias_depth -= 1
-        self._open.discard(id(target))
 
     def _fault(self, reason: str, node: Node) -> YAMLError:
         return YAMLError(f"yaml: {reason}", source=self._source, line=node.line)

@@ -1,7 +1,7 @@
 """YAML text in, JSON out, as sigs.k8s.io/yaml v1.6 (yaml.v2) reads it. Knows no Kubernetes types.
 
 The usual document (block and flow collections, scalars) is built straight from libyaml's events.
-Whatever is rarer (aliases, tags, merges, odd keys, strictness) goes the exact way of `nodes`.
+Whatever is rarer (aliases, tags, merges, odd keys) goes the exact way of `nodes`.
 """
 
 from __future__ import annotations
@@ -56,13 +56,7 @@ def load(text: str | bytes, *, source: str = "", max_depth: int = MAX_DEPTH) -> 
             return _first_document(text, source, max_depth)
         except _UnusualError:
             pass
-    return _exactly(text, source=source, max_depth=max_depth, strict=False)
-
-
-def load_strict(text: str | bytes, *, source: str = "", max_depth: int = MAX_DEPTH) -> JSON:
-    """Do as `load` does, but a key set twice in one mapping is a YAMLError."""
-    text = _readable(text, source)
-    return _exactly(text, source=source, max_depth=max_depth, strict=True)
+    return _exactly(text, source=source, max_depth=max_depth)
 
 
 def json_scalar(text: str) -> JSON:
@@ -71,11 +65,11 @@ def json_scalar(text: str) -> JSON:
     return finite(value) if isinstance(value, float) else value
 
 
-def _exactly(text: str, *, source: str, max_depth: int, strict: bool) -> JSON:
+def _exactly(text: str, *, source: str, max_depth: int) -> JSON:
     root = compose(text, source=source, max_depth=max_depth)
     if root is None:
         return None
-    return to_json(decode(root, source=source, strict=strict, max_depth=max_depth), source=source)
+    return to_json(decode(root, source=source, max_depth=max_depth), source=source)
 
 
 def _readable(text: str | bytes, source: str) -> str:

@@ -15,9 +15,8 @@ from typing import Any, Final
 
 from injector.errors import YAMLError
 from injector.json_types import JSON
-from injector.kubeyaml.conversion import key_text
-from injector.kubeyaml.reading import json_scalar
-from injector.kubeyaml.scalars import MERGE, plain
+from injector.kubeyaml.conversion import finite, key_text
+from injector.kubeyaml.scalars import MERGE, resolve
 from injector.kubeyaml.survey import Context, Role, Slot, Survey
 from injector.memo import Memo, process_wide
 from injector.rendering import Quoted
@@ -79,14 +78,17 @@ class PlainTexts:
         if not _PLAIN_START(text) or (_PLAIN_FLOW if self._flow else _PLAIN_BLOCK)(text):
             raise UnsafeValueError
         try:
-            return self._key(text) if self._role is Role.KEY else json_scalar(text)
+            if self._role is Role.KEY:
+                return self._key(text)
+            value = resolve(text)  # not `plain`, which would remember the text a second time
+            return finite(value) if isinstance(value, float) else value
         except YAMLError:
             raise UnsafeValueError from None
 
     def _key(self, text: str) -> str:
         if text == MERGE or len(text) > _LONGEST_KEY:
             raise UnsafeValueError
-        return key_text(plain(text))
+        return key_text(resolve(text))
 
 
 PLAIN_TEXTS: Final = {(role, flow): PlainTexts(role, flow=flow) for role in Role for flow in (False, True)}

@@ -69,11 +69,6 @@ class Skeleton:
         return cls(tuple(strings), survey(strings))
 
     @property
-    def is_compiled(self) -> bool:
-        """Return whether fills need no parser as long as the values are safe."""
-        return self._survey.tree is not None
-
-    @property
     def constants(self) -> list[JSON]:
         """The largest subtrees without holes, which all fills of safe values share."""
         return list(constants(self._survey.tree))

@@ -43,9 +43,6 @@ class Reading:
     """Fields and keys may stay in the order in which they were read: less is copied."""
 
 
-STRICT: Final = Reading()
-
-
 def normalise(
     value: JSON,
     schema_type: GoType | str,

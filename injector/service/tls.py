@@ -12,10 +12,10 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -25,9 +25,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from injector.errors import ConfigError
-
-EXPIRES_SOON: Final = timedelta(days=7)
-"""Time left at which a certificate is named as expiring: a week is what cert-manager leaves at the least."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +39,6 @@ class KeyPair:
     leaf: x509.Certificate
     chain_pem: bytes
     clients: ClientVerification | None = None
-
-    def remaining(self, now: datetime) -> timedelta:
-        """Return the time until the certificate expires; negative afterwards."""
-        return self.not_after - now
 
     def fault(self, now: datetime) -> str | None:
         """Return why a client whose clock says ``now`` refuses the certificate; None when it is valid."""
@@ -127,12 +120,6 @@ def outer_context(current: Callable[[], KeyPair], *, ask_clients: bool = False) 
 def parse_ca(pem: bytes, *, source: str = "") -> tuple[x509.Certificate, ...]:
     """Return the certificates of a CA bundle; ConfigError when it holds none or one that does not parse."""
     return tuple(_parse_chain(pem, source))
-
-
-def verifies(bundle: Iterable[x509.Certificate], pair: KeyPair) -> bool:
-    """Return whether a client that trusts ``bundle`` accepts the pair's chain, by signatures alone."""
-    chain = x509.load_pem_x509_certificates(pair.chain_pem)
-    return any(_issued(authority, certificate) for authority in bundle for certificate in chain)
 
 
 def _issued(authority: x509.Certificate, certificate: x509.Certificate) -> bool:

@@ -13,8 +13,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from injector.errors import InjectorError
-from injector.injection import admission
+from injector.errors import BadReview, InjectorError
 from injector.injection.injector import Injector
 from injector.injection.loading import Sources, Surroundings, load_snapshot
 from injector.injection.snapshot import UntrustedValues, skeleton_cache
@@ -143,10 +142,18 @@ def respond(case: Case, untrusted_values: UntrustedValues = "text") -> tuple[int
     """Return the HTTP status and the answer, JSON or text, that the injector gives."""
     injector = injector_for(case.setup, untrusted_values)
     try:
-        admission.accept(case.body, case.content_type)
+        accept(case.body, case.content_type)
         return 200, json.loads(injector.review(case.body, case.path))
-    except admission.BadReview as refusal:
+    except BadReview as refusal:
         return refusal.status, f"{refusal.message}\n"
+
+
+def accept(body: bytes, content_type: str | None) -> None:
+    """Raise BadReview for a POST that Istio's handler turns away unread, as the edge does."""
+    if not body:
+        raise BadReview(400, "no body found")
+    if content_type != "application/json":
+        raise BadReview(415, "invalid Content-Type, want `application/json`")
 
 
 def patch_of(answer: bytes) -> list[Any] | None:

@@ -31,3 +31,7 @@ def test_kinds_of_characters_are_unicodes():
     assert not unicode.is_digit("Ⅷ")
     assert unicode.is_digit("٣")
     assert unicode.is_punctuation("«")
+
+
+def test_space_is_trimmed_as_go_trims_it():
+    assert unicode.trim_space("\u2028 a\x1c\u3000") == "a\x1c"

@@ -8,15 +8,13 @@ from injector.golang.strconv import quote
 from injector.gotemplate import fmt, types
 from injector.gotemplate.errors import FunctionError
 from injector.gotemplate.functions import Function
+from injector.gotemplate.scalars import Int32, Int64, enum_type
 from injector.gotemplate.types import Field, StructType, Type, map_of, pointer_to, slice_of
 from injector.gotemplate.values import (
-    Int32,
-    Int64,
     NilPointer,
     Struct,
     TypedMap,
     Value,
-    enum_type,
     from_json,
     message_type,
     read,

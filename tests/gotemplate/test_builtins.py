@@ -7,23 +7,9 @@ import pytest
 from injector.gotemplate import types
 from injector.gotemplate.builtins import BUILTINS
 from injector.gotemplate.errors import FunctionError
+from injector.gotemplate.scalars import Enum, Int32, Int64, NamedString, UInt8, UInt32, UInt64
 from injector.gotemplate.types import map_of, pointer_to
-from injector.gotemplate.values import (
-    MISSING,
-    Enum,
-    Int32,
-    Int64,
-    NamedString,
-    NilPointer,
-    Pointer,
-    StringMap,
-    Struct,
-    TypedList,
-    TypedMap,
-    UInt8,
-    UInt32,
-    UInt64,
-)
+from injector.gotemplate.values import MISSING, NilPointer, Pointer, StringMap, Struct, TypedList, TypedMap
 from tests.gotemplate.sample import META, MODE, PORT, a_function
 
 POINTER = pointer_to(types.INT64)

@@ -11,20 +11,17 @@ from hypothesis import strategies as st
 from injector.gotemplate import fmt, types
 from injector.gotemplate.errors import FunctionError
 from injector.gotemplate.fmt import format_value, sprint, sprintf, sprintln
+from injector.gotemplate.scalars import Enum, NamedInt, NamedString, UInt8
 from injector.gotemplate.sprig import functions
 from injector.gotemplate.types import Field, StructType, pointer_to
 from injector.gotemplate.values import (
     MISSING,
-    Enum,
-    NamedInt,
-    NamedString,
     NilPointer,
     Pointer,
     StringMap,
     Struct,
     TypedList,
     TypedMap,
-    UInt8,
     enum_type,
 )
 from injector.injection.dot.functions.encoding import GoJSON

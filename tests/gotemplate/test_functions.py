@@ -9,18 +9,9 @@ from injector.gotemplate import compile_template, types
 from injector.gotemplate.errors import ExecutionError
 from injector.gotemplate.fmt import sprint
 from injector.gotemplate.functions import Function, convert
+from injector.gotemplate.scalars import Int64, NamedString
 from injector.gotemplate.types import Type, pointer_to
-from injector.gotemplate.values import (
-    MISSING,
-    Int64,
-    NamedString,
-    NilPointer,
-    Pointer,
-    StringMap,
-    Struct,
-    is_nil,
-    type_name,
-)
+from injector.gotemplate.values import MISSING, NilPointer, Pointer, StringMap, Struct, is_nil, type_name
 from tests.gotemplate.sample import META, PROXY_CONFIG
 
 POINTER = pointer_to(types.INT64)

@@ -10,9 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from injector.gotemplate import types, values
-from injector.gotemplate.types import Method, StructType, map_of, pointer_to, slice_of
-from injector.gotemplate.values import (
-    MISSING,
+from injector.gotemplate.scalars import (
     Enum,
     Int8,
     Int16,
@@ -20,24 +18,27 @@ from injector.gotemplate.values import (
     Int64,
     NamedInt,
     NamedString,
+    UInt,
+    UInt8,
+    UInt16,
+    UInt32,
+    UInt64,
+)
+from injector.gotemplate.types import Method, StructType, map_of, pointer_to, slice_of
+from injector.gotemplate.values import (
+    MISSING,
     NilPointer,
     Pointer,
     StringMap,
     Struct,
     TypedList,
     TypedMap,
-    UInt,
-    UInt8,
-    UInt16,
-    UInt32,
-    UInt64,
     address,
     deref,
     from_json,
     is_nil,
     kind,
     read,
-    truth,
     type_name,
     type_of,
     zero,
@@ -71,7 +72,7 @@ PROTOCOL = types.Type(kind="string", name="v1.Protocol", named=True)
     ids=repr,
 )
 def test_zero_nil_missing_and_empty_are_false(value):
-    assert truth(value) is False
+    assert bool(value) is False
 
 
 @pytest.mark.parametrize(
@@ -92,7 +93,7 @@ def test_zero_nil_missing_and_empty_are_false(value):
     ids=repr,
 )
 def test_everything_else_is_true(value):
-    assert truth(value) is True
+    assert bool(value) is True
 
 
 @pytest.mark.parametrize(

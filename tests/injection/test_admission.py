@@ -12,7 +12,6 @@ from injector.injection import admission
 from injector.injection.admission import (
     Review,
     UndecodableReviewError,
-    accept,
     encode_allowed,
     encode_denied,
     encode_operations,
@@ -50,26 +49,6 @@ def test_a_review_is_read() -> None:
         api_version="admission.k8s.io/v1",
         kind="AdmissionReview",
     )
-
-
-@pytest.mark.parametrize(
-    ("body", "content_type", "status", "message"),
-    [
-        (b"", "text/plain", 400, "no body found"),
-        (b"{}", None, 415, "invalid Content-Type, want `application/json`"),
-        (b"{}", "application/json; charset=utf-8", 415, "invalid Content-Type, want `application/json`"),
-    ],
-)
-def test_some_posts_are_turned_away_unread(
-    body: bytes, content_type: str | None, status: int, message: str
-) -> None:
-    with pytest.raises(BadReview) as refusal:
-        accept(body, content_type)
-    assert (refusal.value.status, str(refusal.value)) == (status, message)
-
-
-def test_any_other_post_is_read() -> None:
-    accept(b"x", "application/json")
 
 
 def test_no_body_is_a_bad_call() -> None:

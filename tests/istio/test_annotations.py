@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from injector.errors import InjectionError
-from injector.istio.annotations import parse_bool, trim_space, validate
+from injector.istio.annotations import validate
 from injector.istio.releases import behaviour_of
 
 TRAFFIC = "traffic.sidecar.istio.io"
@@ -203,12 +203,3 @@ def test_the_oldest_releases_have_another_frame() -> None:
         "1 error occurred:\n\n* injection failed. Invalid value for annotation "
         "sidecar.istio.io/interceptionMode: NONE. Error: interceptionMode invalid: NONE"
     )
-
-
-@pytest.mark.parametrize(("text", "value"), [("T", True), ("0", False), ("yes", None), ("", None)])
-def test_booleans_are_read_as_strconv_does(text: str, value: bool | None) -> None:
-    assert parse_bool(text) is value
-
-
-def test_space_is_trimmed_as_go_trims_it() -> None:
-    assert trim_space("\u2028 a\x1c\u3000") == "a\x1c"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from injector.errors import InjectorError, YAMLError
 from injector.golang.jsontext import go_json
-from injector.kubeyaml import dump, load, load_strict
+from injector.kubeyaml import dump, load
 
 from .conftest import BATCH, Ask, thorough
 from .generators import documents, json_values, scalars, soup
@@ -38,12 +38,11 @@ def read(text: str, how: Callable[[str], Any]) -> Any:
         return "refused"
 
 
-def expect_same_reading(ask_go: Ask, texts: list[str], *, strict: bool) -> None:
-    answers = ask_go([{"op": "yamlToJSON", "text": text, "strict": strict} for text in texts])
-    how = load_strict if strict else load
+def expect_same_reading(ask_go: Ask, texts: list[str]) -> None:
+    answers = ask_go([{"op": "yamlToJSON", "text": text, "strict": False} for text in texts])
     for text, answer in zip(texts, answers, strict=True):
         expected = typed(answer["json"]) if "json" in answer else "refused"
-        assert read(text, how) == expected, (text, answer)
+        assert read(text, load) == expected, (text, answer)
 
 
 def text_of(write: Callable[[Any], str], value: Any) -> str | None:
@@ -62,25 +61,19 @@ def expect_same_text(ask_go: Ask, operation: str, write: Callable[[Any], str], v
 @given(texts=batches(scalars))
 @thorough(full=250, quick=6)
 def test_scalars_are_typed_as_yaml_v2_types_them(ask_go: Ask, texts: list[str]) -> None:
-    expect_same_reading(ask_go, texts, strict=False)
+    expect_same_reading(ask_go, texts)
 
 
 @given(texts=batches(documents()))
 @thorough(full=150, quick=6)
 def test_documents_are_read_as_sigs_yaml_reads_them(ask_go: Ask, texts: list[str]) -> None:
-    expect_same_reading(ask_go, texts, strict=False)
-
-
-@given(texts=batches(documents()))
-@thorough(full=50, quick=3)
-def test_strict_documents_are_read_as_sigs_yaml_reads_them(ask_go: Ask, texts: list[str]) -> None:
-    expect_same_reading(ask_go, texts, strict=True)
+    expect_same_reading(ask_go, texts)
 
 
 @given(texts=batches(soup))
 @thorough(full=100, quick=3)
 def test_soup_is_refused_where_sigs_yaml_refuses_it(ask_go: Ask, texts: list[str]) -> None:
-    expect_same_reading(ask_go, texts, strict=False)
+    expect_same_reading(ask_go, texts)
 
 
 @given(values=batches(json_values))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from injector.errors import YAMLError
-from injector.kubeyaml import load, load_strict
+from injector.kubeyaml import load
 from injector.kubeyaml.reading import MAX_DEPTH, MAX_SIZE
 
 
@@ -90,26 +90,6 @@ def test_bytes_that_are_no_utf8_are_refused() -> None:
         load(b"a: \xc3(")
 
 
-def test_strict_reading_refuses_a_key_that_is_set_twice() -> None:
-    with pytest.raises(YAMLError) as caught:
-        load_strict("a: 1\nb: 2\na: 3\nb: 4\n1: x\n1: y\n")
-    assert caught.value.reason == (
-        'yaml: unmarshal errors:\n  line 3: key "a" already set in map\n  line 4: key "b" already set in map\n'
-        "  line 6: key 1 already set in map"
-    )
-
-
-def test_strict_reading_refuses_a_key_that_a_merge_sets_again() -> None:
-    with pytest.raises(YAMLError) as caught:
-        load_strict("m: &m\n  a: 1\n  b: 2\nn:\n  a: 3\n  <<: *m\n")
-    assert caught.value.reason == 'yaml: unmarshal errors:\n  line 2: key "a" already set in map'
-
-
-def test_strict_reading_agrees_where_nothing_is_set_twice() -> None:
-    text = "a: &x {b: [1]}\nc: *x\nd: {<<: *x, e: 2}\n"
-    assert load_strict(text) == load(text)
-
-
 def test_integral_floats_are_ints_while_they_fit_in_64_bits() -> None:
     numbers = load(
         "[1.0, 1e3, 9007199254740993.0, 1e18, 18446744073709551616, -0.0, 1.5, 1e300, -9223372036854775809]"
@@ -154,9 +134,8 @@ def test_an_alias_bomb_is_refused_by_yaml_v2s_rule() -> None:
     bomb = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
         f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12)
     )
-    for read in (load, load_strict):
-        with pytest.raises(YAMLError, match="document contains excessive aliasing"):
-            read(bomb)
+    with pytest.raises(YAMLError, match="document contains excessive aliasing"):
+        load(bomb)
 
 
 def test_aliases_share_one_subtree() -> None:

@@ -13,10 +13,11 @@ from injector.golang.digits import to_int as read_digits
 from injector.gotemplate import fmt
 from injector.gotemplate.errors import FunctionError
 from injector.gotemplate.functions import Function
+from injector.gotemplate.scalars import Int64
 from injector.gotemplate.sprig.numbers import LARGEST, SMALLEST, to_float, to_int, wrap
 from injector.gotemplate.sprig.signature import SLICE_INT, go
 from injector.gotemplate.sprig.texts import check_length
-from injector.gotemplate.values import Int64, TypedList, Value
+from injector.gotemplate.values import TypedList, Value
 
 _DIVISION_DIGITS: Final = 10**16
 """Decimal quotients are rounded to sixteen digits after the point, halves away from zero."""

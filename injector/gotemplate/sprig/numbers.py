@@ -10,7 +10,8 @@ import re
 from typing import Final
 
 from injector.golang.digits import to_int as read_digits
-from injector.gotemplate.values import NamedInt, Pointer, Value
+from injector.gotemplate.scalars import NamedInt
+from injector.gotemplate.values import Pointer, Value
 
 SMALLEST: Final = -(2**63)
 LARGEST: Final = 2**63 - 1

@@ -14,9 +14,10 @@ from injector.golang.strconv import quote
 from injector.gotemplate import types
 from injector.gotemplate.errors import FunctionError
 from injector.gotemplate.functions import Function
+from injector.gotemplate.scalars import UInt64
 from injector.gotemplate.sprig.signature import SEMVER, go
 from injector.gotemplate.types import Field, Method, Type
-from injector.gotemplate.values import NilPointer, Struct, UInt64
+from injector.gotemplate.values import NilPointer, Struct
 from injector.memo import remembered
 
 _SUFFIXES: Final = (

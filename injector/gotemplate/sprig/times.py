@@ -10,9 +10,10 @@ from typing import Final
 from injector.golang.digits import to_int
 from injector.golang.duration import SECOND, DurationError, format_duration, parse_duration
 from injector.gotemplate.functions import Function
+from injector.gotemplate.scalars import Int64
 from injector.gotemplate.sprig.numbers import LARGEST, SMALLEST, wrap
 from injector.gotemplate.sprig.signature import go
-from injector.gotemplate.values import Int64, Value
+from injector.gotemplate.values import Value
 
 _ROUNDED: Final = (
     (365 * 24 * 3600 * SECOND, "y"),

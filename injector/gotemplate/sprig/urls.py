@@ -28,10 +28,6 @@ _USERINFO: Final = re.compile(r"[A-Za-z0-9\-._:~!$&'()*+,;=%@]*")
 _PORT: Final = re.compile(r"(?::[0-9]*)?")
 
 
-class _URLFaultError(FunctionError):
-    """What is wrong with a URL, without the URL."""
-
-
 class _AddressError(FunctionError):
     """What is wrong with a URL; ``str()`` does not show the URL."""
 

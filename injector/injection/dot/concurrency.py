@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Final
 
 from injector.istio.mesh.message import Message
-from injector.json_types import JSONObject
+from injector.json_types import JSONObject, at
 from injector.patch.quantity import milli_value, quantity_fault
 
 _DEFAULT: Final = 2
@@ -39,14 +39,8 @@ def _cpus(annotations: Mapping[str, str], values: JSONObject) -> Iterator[str]:
         if annotation in annotations:
             yield annotations[annotation]
             return
-    resources = _at(values, "global", "proxy", "resources")
+    resources = at(values, "global", "proxy", "resources")
     for kind in ("limits", "requests"):
-        cpu = _at(resources, kind, "cpu")
+        cpu = at(resources, kind, "cpu")
         if cpu is not None:
             yield str(cpu)
-
-
-def _at(value: Any, *path: str) -> Any:
-    for step in path:
-        value = value.get(step) if isinstance(value, dict) else None
-    return value

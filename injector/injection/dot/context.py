@@ -12,8 +12,9 @@ from functools import cache
 from typing import Any, Final
 
 from injector.gotemplate import types
+from injector.gotemplate.scalars import Int64
 from injector.gotemplate.types import Field, StructType, Type
-from injector.gotemplate.values import Int64, Struct, Value, from_json
+from injector.gotemplate.values import Struct, Value, from_json
 from injector.injection.dot.concurrency import estimate_concurrency
 from injector.injection.dot.images import proxy_image, proxy_init_image
 from injector.injection.dot.openshift import proxy_ids

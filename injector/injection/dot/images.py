@@ -9,7 +9,7 @@ from injector.gotemplate.fmt import sprint
 from injector.gotemplate.values import from_json
 from injector.istio.mesh.message import Message
 from injector.istio.releases import Behaviour
-from injector.json_types import JSONObject
+from injector.json_types import JSONObject, at
 
 _ANNOTATION: Final = "sidecar.istio.io/proxyImageType"
 _DEFAULT_IMAGE: Final = "proxyv2"
@@ -53,8 +53,7 @@ def _tag(values: JSONObject, kind: str) -> str:
 
 def _text(values: Any, *path: str) -> str:
     """Return what Go prints of the value at a path; "" when there is none."""
-    for step in path:
-        values = values.get(step) if isinstance(values, dict) else None
-    if values.__class__ is str:
-        return str(values)
-    return "" if values is None else sprint(from_json(values))
+    found = at(values, *path)
+    if found.__class__ is str:
+        return str(found)
+    return "" if found is None else sprint(from_json(found))

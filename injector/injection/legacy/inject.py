@@ -1,55 +1,53 @@
-"""One pod in, the injected pod out: the way of a pod through Istio 1.0 to 1.8.
+"""Inject one pod as Istio 1.0 to 1.8 do: a template makes a SidecarInjectionSpec, code appends it to the pod.
 
-The template makes a SidecarInjectionSpec; code appends it to the pod. The webhook and kube-inject do
-that in two ways up to 1.7, and in one from 1.8 on.
+The webhook and kube-inject do that by steps of their own up to 1.7, and by the same from 1.8 on. Each step
+is a function ``(pod, injection) -> pod``, as those of newer releases are, and calls what it has in common
+with one of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 from injector.errors import InjectionError, TemplateError, YAMLError
 from injector.injection.legacy.defaults import with_container_defaults, with_volume_defaults
-from injector.injection.legacy.metadata import (
-    KNOWN_ANNOTATIONS,
-    NETWORK,
-    SCRAPE_CONFIG,
-    annotations_of,
-    labels_by_hand,
-    labels_of,
-    labels_to_add,
-    merged_annotations,
-    merges_metrics,
-    metadata_of,
-    scrape_configuration,
-)
-from injector.injection.legacy.probes import agent_port, rewritten, told_probers, wants_rewriting
+from injector.injection.legacy.metadata import KNOWN_ANNOTATIONS, labels_by_hand, labels_to_add
+from injector.injection.legacy.probes import agent_port, rewritten, wants_rewriting, with_probers
 from injector.injection.legacy.sidecar import (
-    PROXY,
-    VALIDATION,
-    find_proxy,
-    name_of,
     with_account_token,
     with_concurrency,
-    with_env,
     with_proxy,
     with_url_environment,
 )
 from injector.injection.legacy.spec import SidecarInjectionSpec, decode_spec, parsing_failed
-from injector.injection.legacy.status import (
-    STATUS,
-    Injected,
-    earlier_injection,
-    template_version,
-    written_status,
-)
+from injector.injection.legacy.status import earlier_injection, template_version, written_status
 from injector.injection.render import render_template, template_data
 from injector.injection.request import InjectionRequest
 from injector.injection.snapshot import Snapshot
+from injector.injection.steps.environment import NETWORK
+from injector.injection.steps.metrics import (
+    EXACT_SPELLING,
+    SCRAPE_CONFIG,
+    pointing_at,
+    scrape_of,
+    wants_merging,
+)
+from injector.injection.steps.pods import (
+    PROXY,
+    VALIDATION,
+    annotations_of,
+    append_env,
+    find,
+    labels_of,
+    metadata_of,
+    name_of,
+    texts,
+)
+from injector.injection.steps.settings import Settings, settings_of
+from injector.injection.steps.status import STATUS
 from injector.istio.annotations import validate
-from injector.istio.mesh.message import Message
 from injector.istio.releases import Behaviour
 from injector.json_types import JSONObject, Pod
 from injector.patch import go_type, normalise
@@ -59,72 +57,56 @@ _SECURITY_CONTEXT: Final = go_type("core/v1.PodSecurityContext")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Rendered:
-    """What the template gave for one pod."""
+class LegacyInjection:
+    """One pod on its way up to 1.8: what every step may look at.
 
+    ``original`` is the spec of the pod as it was received, ``annotations`` are that pod's; ``spec`` is what
+    the template adds to it, ``status`` the text that says so.
+    """
+
+    request: InjectionRequest
+    snapshot: Snapshot
+    settings: Settings
+    original: JSONObject
+    annotations: Mapping[str, str]
     spec: SidecarInjectionSpec
     status: str
-    environment: Mapping[str, str]
-    mesh_port: int
     holds_application: bool
+
+    @property
+    def behaviour(self) -> Behaviour:
+        """What the release does."""
+        return self.snapshot.behaviour
+
+
+LegacyStep = Callable[[Pod, LegacyInjection], Pod]
 
 
 def inject_legacy(request: InjectionRequest, snapshot: Snapshot) -> Pod:
     """Return the pod as Istio's webhook makes it; raises InjectionError where it refuses."""
     pod = _with_group(request.pod, snapshot)
-    made = _render(replace(request, pod=pod), snapshot)
-    annotations, labels = annotations_of(pod), labels_of(pod)
-    spec, applications, added = _for_webhook(made, pod, snapshot)
-    late = applications if snapshot.behaviour.probes_by_old_position else {}
-    early = {} if late else applications
-    pod = _strip(pod | {"spec": _spec_of(pod) | early}, earlier_injection(annotations))
-    pod = _append(pod, spec, _spec_of(request.pod), _in_front(made, snapshot.behaviour))
-    pod = _probed_by_position(pod, _spec_of(request.pod), late)
-    network = made.environment.get(NETWORK)
-    name = request.workload.metadata.get("name") or ""
-    missing = labels_to_add(labels, name, snapshot.revision, network, snapshot.behaviour)
-    return _with_metadata(
-        pod,
-        annotations={**added, STATUS: made.status, **snapshot.config.injected_annotations},
-        labels={key: value for key, value in missing.items() if not labels.get(key)},
-    )
+    injection = _rendered(replace(request, pod=pod), snapshot, _spec_of(request.pod))
+    for step in WEBHOOK_STEPS:
+        pod = step(pod, injection)
+    return pod
 
 
 def inject_legacy_by_hand(request: InjectionRequest, snapshot: Snapshot) -> Pod:
     """Return the pod as kube-inject makes it up to 1.7; raises InjectionError where it refuses."""
-    behaviour = snapshot.behaviour
     pod = request.pod
-    made = _render(request, snapshot)
-    spec, before = made.spec, _spec_of(pod)
-    lists = {
-        "initContainers": [*(before.get("initContainers") or ()), *spec.init_containers],
-        "containers": _containers_by_hand(before.get("containers") or (), made),
-        "volumes": [*(before.get("volumes") or ()), *spec.volumes],
-    }
-    if behaviour.kube_inject_pull_secrets:
-        lists["imagePullSecrets"] = [*(before.get("imagePullSecrets") or ()), *spec.image_pull_secrets]
-    after = before | {key: value for key, value in lists.items() if value or key in before}
-    if behaviour.has_dns_config:
-        after = {key: value for key, value in after.items() if key != "dnsConfig"}
-        after |= {} if spec.dns_config is None else {"dnsConfig": spec.dns_config}
-    annotations = annotations_of(pod)
-    after |= _probed_by_hand(after["containers"], annotations, made, snapshot)
-    pod = _with_group(pod | {"spec": after}, snapshot)
-    added = _metrics_by_hand(annotations, made, snapshot) | _redirection(spec, snapshot)
-    return _with_metadata(
-        pod,
-        annotations={**added, STATUS: made.status},
-        labels=labels_by_hand(labels_of(pod), snapshot.revision, behaviour),
-    )
+    injection = _rendered(request, snapshot, _spec_of(pod))
+    for step in STEPS_BY_HAND:
+        pod = step(pod, injection)
+    return _with_group(pod, snapshot)
 
 
 # ---- rendering
 
 
-def _render(request: InjectionRequest, snapshot: Snapshot) -> _Rendered:
-    behaviour = snapshot.behaviour
-    validate(annotations_of(request.pod), behaviour)
-    data = template_data(request, snapshot, seen_pod(request, snapshot))
+def _rendered(request: InjectionRequest, snapshot: Snapshot, original: JSONObject) -> LegacyInjection:
+    behaviour, annotations = snapshot.behaviour, texts(annotations_of(request.pod))
+    validate(annotations, behaviour)
+    data = template_data(request, snapshot, pod_for_template(request, snapshot))
     try:
         rendered = render_template(snapshot.templates["sidecar"], data, snapshot, request.budget).value
     except TemplateError as error:
@@ -135,32 +117,21 @@ def _render(request: InjectionRequest, snapshot: Snapshot) -> _Rendered:
     if behaviour.concurrency_from_cpu:
         spec = with_concurrency(spec)
     spec = with_url_environment(spec, request.url_environment)
-    version = template_version(snapshot.config.templates["sidecar"])
-    return _Rendered(
+    settings = settings_of(snapshot)
+    of_pod = data.proxy_config.get("holdApplicationUntilProxyStarts")
+    return LegacyInjection(
+        request=request,
+        snapshot=snapshot,
+        settings=settings,
+        original=original,
+        annotations=annotations,
         spec=spec,
-        status=written_status(spec, version),
-        environment=request.url_environment,
-        mesh_port=_mesh_port(snapshot),
-        holds_application=_holds(data.proxy_config, snapshot),
+        status=written_status(spec, template_version(snapshot.config.templates["sidecar"])),
+        holds_application=behaviour.holds_application and bool(of_pod or settings.holds_application),
     )
 
 
-def _holds(proxy_config: Message, snapshot: Snapshot) -> bool:
-    """Tell whether the proxy goes in front of the application's containers."""
-    if not snapshot.behaviour.holds_application:
-        return False
-    values: Any = snapshot.values
-    for key in ("global", "proxy", "holdApplicationUntilProxyStarts"):
-        values = values.get(key) if isinstance(values, dict) else None
-    return bool(proxy_config.get("holdApplicationUntilProxyStarts")) or values is True
-
-
-def _mesh_port(snapshot: Snapshot) -> int:
-    """Return the agent's port as the mesh has it; a pod's own ProxyConfig has no say."""
-    return snapshot.mesh.proxy_config.get("statusPort", 0) if snapshot.mesh else 0
-
-
-def seen_pod(request: InjectionRequest, snapshot: Snapshot) -> Pod:
+def pod_for_template(request: InjectionRequest, snapshot: Snapshot) -> Pod:
     """Return the pod as templates see it: the webhook fills in its namespace, from 1.1 on."""
     if request.by_hand or not snapshot.behaviour.namespace_from_request:
         return request.pod
@@ -173,41 +144,12 @@ def seen_pod(request: InjectionRequest, snapshot: Snapshot) -> Pod:
 # ---- the webhook
 
 
-def _for_webhook(
-    made: _Rendered, pod: Pod, snapshot: Snapshot
-) -> tuple[SidecarInjectionSpec, JSONObject, dict[str, str]]:
-    """Return the spec to append, the application's changed containers and the annotations for metrics."""
-    behaviour = snapshot.behaviour
-    spec, annotations, containers = made.spec, annotations_of(pod), _spec_of(pod).get("containers") or []
-    applications: JSONObject = {}
-    proxy = find_proxy(spec.containers)
-    if proxy is not None and wants_rewriting(annotations, spec, behaviour):
-        spec = with_proxy(spec, lambda proxy: told_probers(proxy, containers, behaviour))
-        port = agent_port(annotations, proxy, made.mesh_port, behaviour)
-        if port is not None:
-            applications["containers"] = [rewritten(container, port, behaviour) for container in containers]
-    added: dict[str, str] = {}
-    if snapshot.mesh and merges_metrics(
-        annotations, snapshot.mesh.config.get("enablePrometheusMerge"), behaviour
-    ):
-        if configuration := scrape_configuration(annotations):
-            spec = with_proxy(spec, lambda proxy: with_env(proxy, {SCRAPE_CONFIG: configuration}))
-        added = merged_annotations(made.mesh_port)
-    if behaviour.sa_token_mount:
-        spec = with_account_token(spec, containers)
-    if behaviour.api_defaults:
-        spec = replace(
-            spec,
-            init_containers=tuple(map(with_container_defaults, spec.init_containers)),
-            containers=tuple(map(with_container_defaults, spec.containers)),
-            volumes=tuple(map(with_volume_defaults, spec.volumes)),
-        )
-    return spec, applications, added
-
-
-def _strip(pod: Pod, earlier: Injected) -> Pod:
-    """Return the pod without what an earlier injection added, told by name."""
+def _without_earlier_injection(pod: Pod, injection: LegacyInjection) -> Pod:
+    """Return the pod without what an earlier injection added, told by name; its probes ask the agent now."""
     spec = _spec_of(pod)
+    if not injection.behaviour.probes_by_old_position and (changed := _rewritten(injection)):
+        spec = spec | {"containers": changed}
+    earlier = earlier_injection(injection.annotations)
     gone = {
         "initContainers": earlier.init_containers,
         "containers": earlier.containers,
@@ -222,13 +164,20 @@ def _strip(pod: Pod, earlier: Injected) -> Pod:
     return pod | {"spec": spec | kept}
 
 
-def _append(
-    pod: Pod, added: SidecarInjectionSpec, original: JSONObject, in_front: Mapping[str, Collection[str]]
-) -> Pod:
-    """Return the pod with the spec's lists put in; the first of a list that the pod lacks is the list.
+def _rewritten(injection: LegacyInjection) -> list[JSONObject]:
+    """Return the application's containers with their probes led through the agent; [] where they are not."""
+    behaviour, annotations = injection.behaviour, injection.annotations
+    proxy = find(injection.spec.containers, PROXY)
+    if proxy is None or not wants_rewriting(annotations, injection.spec, behaviour):
+        return []
+    port = agent_port(annotations, proxy, injection.settings.agent_port, behaviour)
+    containers = injection.original.get("containers") or []
+    return [] if port is None else [rewritten(container, port, behaviour) for container in containers]
 
-    ``in_front`` names the containers that go before the others, by the list that they are in.
-    """
+
+def _appended(pod: Pod, injection: LegacyInjection) -> Pod:
+    """Return the pod with the spec's lists put in; the first of a list that the pod lacks is the list."""
+    added, in_front = _for_webhook(injection), _in_front(injection)
     spec = dict(_spec_of(pod))
     lists: dict[str, Iterable[JSONObject]] = {
         "initContainers": added.init_containers,
@@ -237,9 +186,9 @@ def _append(
         "imagePullSecrets": added.image_pull_secrets,
     }
     for key, items in lists.items():
-        front = in_front.get(key, ())
+        front = in_front if key in ("initContainers", "containers") else ()
         result = list(spec.get(key) or ())
-        first = not original.get(key)
+        first = not injection.original.get(key)
         for item in items:
             if not first and item.get("name") in front:
                 result.insert(0, item)
@@ -253,78 +202,149 @@ def _append(
     return pod | {"spec": spec}
 
 
-def _probed_by_position(pod: Pod, original: JSONObject, applications: JSONObject) -> Pod:
+def _for_webhook(injection: LegacyInjection) -> SidecarInjectionSpec:
+    """Return the spec with what code adds to the proxy."""
+    behaviour, spec = injection.behaviour, injection.spec
+    containers = injection.original.get("containers") or []
+    if wants_rewriting(injection.annotations, spec, behaviour):
+        spec = with_proxy(spec, lambda proxy: with_probers(proxy, containers, behaviour))
+    if _merges_metrics(injection):
+        scrape = scrape_of(EXACT_SPELLING.said(injection.annotations), targets=False)
+        if scrape:
+            spec = with_proxy(spec, lambda proxy: append_env(proxy, SCRAPE_CONFIG, scrape.text))
+    if behaviour.sa_token_mount:
+        spec = with_account_token(spec, containers)
+    if not behaviour.api_defaults:
+        return spec
+    return replace(
+        spec,
+        init_containers=tuple(map(with_container_defaults, spec.init_containers)),
+        containers=tuple(map(with_container_defaults, spec.containers)),
+        volumes=tuple(map(with_volume_defaults, spec.volumes)),
+    )
+
+
+def _in_front(injection: LegacyInjection) -> Collection[str]:
+    """Return the names of the containers that go before the others."""
+    if not injection.behaviour.validation_first:
+        return ()
+    return (VALIDATION, PROXY) if injection.holds_application else (VALIDATION,)
+
+
+def _probed_by_position(pod: Pod, injection: LegacyInjection) -> Pod:
     """Return the pod with rewritten probes where their containers *were*.
 
     Where an earlier sidecar stood before the application, that is the container that follows.
     """
-    if not applications:
+    changed = _rewritten(injection) if injection.behaviour.probes_by_old_position else ()
+    if not changed:
         return pod
     containers = list(_spec_of(pod).get("containers") or ())
-    for position, (old, new) in enumerate(
-        zip(original.get("containers") or (), applications["containers"], strict=True)
-    ):
+    for position, (old, new) in enumerate(zip(injection.original["containers"], changed, strict=True)):
         if new is not old and position < len(containers):
             probes = {key: probe for key, probe in new.items() if probe is not old.get(key)}
             containers[position] = containers[position] | probes
     return pod | {"spec": _spec_of(pod) | {"containers": containers}}
 
 
-def _in_front(made: _Rendered, behaviour: Behaviour) -> dict[str, tuple[str, ...]]:
-    if not behaviour.validation_first:
-        return {}
-    names = (VALIDATION, PROXY) if made.holds_application else (VALIDATION,)
-    return {"initContainers": names, "containers": names}
+def _marked(pod: Pod, injection: LegacyInjection) -> Pod:
+    request, snapshot = injection.request, injection.snapshot
+    labels = texts(labels_of(pod))
+    name = request.workload.metadata.get("name") or ""
+    network = request.url_environment.get(NETWORK)
+    missing = labels_to_add(labels, name, snapshot.revision, network, injection.behaviour)
+    added = pointing_at(injection.settings.agent_port) if _merges_metrics(injection) else {}
+    return _with_metadata(
+        pod,
+        annotations={**added, STATUS: injection.status, **snapshot.config.injected_annotations},
+        labels={key: value for key, value in missing.items() if not labels.get(key)},
+    )
+
+
+WEBHOOK_STEPS: Final[tuple[LegacyStep, ...]] = (
+    _without_earlier_injection,
+    _appended,
+    _probed_by_position,
+    _marked,
+)
 
 
 # ---- kube-inject
 
 
-def _probed_by_hand(
-    containers: list[JSONObject], annotations: Mapping[str, str], made: _Rendered, snapshot: Snapshot
-) -> JSONObject:
-    """Return the containers with probes led through the agent: every one, the injected ones too."""
-    behaviour = snapshot.behaviour
-    proxy = find_proxy(containers)
-    if proxy is None or not wants_rewriting(annotations, made.spec, behaviour):
-        return {}
-    port = agent_port(annotations, proxy, made.mesh_port, behaviour)
-    if port is None:
-        return {}
-    told = told_probers(proxy, containers, behaviour)
-    return {
-        "containers": [
-            told if container is proxy else rewritten(container, port, behaviour) for container in containers
-        ]
+def _appended_by_hand(pod: Pod, injection: LegacyInjection) -> Pod:
+    """Return the pod with the spec's lists at the end of its own."""
+    behaviour, spec, before = injection.behaviour, injection.spec, _spec_of(pod)
+    lists = {
+        "initContainers": [*(before.get("initContainers") or ()), *spec.init_containers],
+        "containers": _containers_by_hand(before.get("containers") or (), injection),
+        "volumes": [*(before.get("volumes") or ()), *spec.volumes],
     }
+    if behaviour.kube_inject_pull_secrets:
+        lists["imagePullSecrets"] = [*(before.get("imagePullSecrets") or ()), *spec.image_pull_secrets]
+    after = before | {key: value for key, value in lists.items() if value or key in before}
+    if behaviour.has_dns_config:
+        after = {key: value for key, value in after.items() if key != "dnsConfig"}
+        after |= {} if spec.dns_config is None else {"dnsConfig": spec.dns_config}
+    return pod | {"spec": after}
 
 
-def _containers_by_hand(before: Iterable[JSONObject], made: _Rendered) -> list[JSONObject]:
+def _containers_by_hand(before: Iterable[JSONObject], injection: LegacyInjection) -> list[JSONObject]:
     """Return the pod's containers and the injected ones; a proxy that is waited for is the first of all."""
-    proxy = find_proxy(made.spec.containers) if made.holds_application else None
-    after = [container for container in made.spec.containers if container is not proxy]
+    injected = injection.spec.containers
+    proxy = find(injected, PROXY) if injection.holds_application else None
+    after = [container for container in injected if container is not proxy]
     return [*([] if proxy is None else [proxy]), *before, *after]
 
 
-def _metrics_by_hand(annotations: Mapping[str, str], made: _Rendered, snapshot: Snapshot) -> dict[str, str]:
-    """Return the annotations that lead Prometheus to the agent, which is not told what the pod's own said."""
-    if not snapshot.behaviour.kube_inject_merges_metrics:
-        return {}
-    setting = snapshot.mesh.config.get("enablePrometheusMerge")
-    return (
-        merged_annotations(made.mesh_port) if merges_metrics(annotations, setting, snapshot.behaviour) else {}
+def _probed_by_hand(pod: Pod, injection: LegacyInjection) -> Pod:
+    """Return the pod with probes led through the agent: those of every container, the injected ones too."""
+    behaviour, annotations = injection.behaviour, injection.annotations
+    containers = _spec_of(pod)["containers"]
+    proxy = find(containers, PROXY)
+    if proxy is None or not wants_rewriting(annotations, injection.spec, behaviour):
+        return pod
+    port = agent_port(annotations, proxy, injection.settings.agent_port, behaviour)
+    if port is None:
+        return pod
+    told = with_probers(proxy, containers, behaviour)
+    changed = [
+        told if container is proxy else rewritten(container, port, behaviour) for container in containers
+    ]
+    return pod | {"spec": _spec_of(pod) | {"containers": changed}}
+
+
+def _marked_by_hand(pod: Pod, injection: LegacyInjection) -> Pod:
+    behaviour = injection.behaviour
+    # The agent is not told what the pod's own annotations said.
+    merges = behaviour.kube_inject_merges_metrics and _merges_metrics(injection)
+    added = pointing_at(injection.settings.agent_port) if merges else {}
+    return _with_metadata(
+        pod,
+        annotations={**added, **_redirection(injection), STATUS: injection.status},
+        labels=labels_by_hand(texts(labels_of(pod)), injection.snapshot.revision, behaviour),
     )
 
 
-def _redirection(spec: SidecarInjectionSpec, snapshot: Snapshot) -> dict[str, str]:
+def _redirection(injection: LegacyInjection) -> dict[str, str]:
     """Return the annotations that tell the CNI plugin what istio-init would have done."""
-    if not snapshot.behaviour.cni_annotations:
+    if not injection.behaviour.cni_annotations:
         return {}
-    redirect = spec.redirect_annotations or {}
+    redirect = injection.spec.redirect_annotations or {}
     return {key: value for key, value in redirect.items() if value and key in KNOWN_ANNOTATIONS}
 
 
+STEPS_BY_HAND: Final[tuple[LegacyStep, ...]] = (_appended_by_hand, _probed_by_hand, _marked_by_hand)
+
+
 # ---- both
+
+
+def _merges_metrics(injection: LegacyInjection) -> bool:
+    by_default = injection.settings.merges_metrics
+    return injection.behaviour.merges_prometheus and wants_merging(
+        injection.annotations, by_default=by_default
+    )
 
 
 def _with_group(pod: Pod, snapshot: Snapshot) -> Pod:
@@ -358,8 +378,7 @@ def _spec_of(pod: Pod) -> JSONObject:
 
 def _with_metadata(pod: Pod, *, annotations: Mapping[str, str], labels: Mapping[str, str]) -> Pod:
     """Return the pod with these annotations and labels set; its others stay as they were received."""
-    metadata = metadata_of(pod)
-    changed: JSONObject = {"annotations": {**(metadata.get("annotations") or {}), **annotations}}
+    changed: JSONObject = {"annotations": {**annotations_of(pod), **annotations}}
     if labels:
-        changed["labels"] = {**(metadata.get("labels") or {}), **labels}
-    return pod | {"metadata": metadata | changed}
+        changed["labels"] = {**labels_of(pod), **labels}
+    return pod | {"metadata": metadata_of(pod) | changed}

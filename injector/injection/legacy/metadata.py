@@ -1,18 +1,12 @@
-"""What code up to 1.8 adds to a pod's labels and annotations. Knows no container."""
+"""What code up to 1.8 adds to a pod's labels, and the annotations that it knows."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
 
-from injector.golang.jsontext import go_json
-from injector.istio.annotations import parse_bool
+from injector.injection.steps.environment import NETWORK_LABEL
 from injector.istio.releases import Behaviour
-from injector.json_types import JSONObject, Pod
-
-MERGE: Final = "prometheus.istio.io/merge-metrics"
-SCRAPE_CONFIG: Final = "ISTIO_PROMETHEUS_ANNOTATIONS"
-NETWORK: Final = "ISTIO_META_NETWORK"
 
 KNOWN_ANNOTATIONS: Final = frozenset(
     {
@@ -53,8 +47,6 @@ _TLS_MODE: Final = "security.istio.io/tlsMode"
 _REVISION: Final = "istio.io/rev"
 _CANONICAL_NAME: Final = "service.istio.io/canonical-name"
 _CANONICAL_REVISION: Final = "service.istio.io/canonical-revision"
-_NETWORK: Final = "topology.istio.io/network"
-_SCRAPE: Final = ("scrape", "path", "port")
 
 
 def labels_to_add(
@@ -74,7 +66,7 @@ def labels_to_add(
             labels, (_CANONICAL_REVISION, "app.kubernetes.io/version", "version"), otherwise="latest"
         )
     if behaviour.network_label and network is not None:
-        added[_NETWORK] = network
+        added[NETWORK_LABEL] = network
     return added
 
 
@@ -90,49 +82,3 @@ def labels_by_hand(labels: Mapping[str, str], revision: str, behaviour: Behaviou
     if behaviour.tls_mode_label and not labels.get(_TLS_MODE):
         changed[_TLS_MODE] = "istio"
     return changed
-
-
-# ---- Prometheus
-
-
-def merges_metrics(annotations: Mapping[str, str], mesh_setting: bool | None, behaviour: Behaviour) -> bool:  # noqa: FBT001 - a protobuf BoolValue
-    """Return whether metrics are merged: the annotation decides, else the mesh, else they are."""
-    if not behaviour.merges_prometheus:
-        return False
-    chosen = parse_bool(annotations.get(MERGE) or "")
-    if chosen is not None:
-        return chosen
-    return mesh_setting is not False
-
-
-def scrape_configuration(annotations: Mapping[str, str]) -> str:
-    """Return what the agent has to scrape, as JSON; "" when the pod's annotations say nothing."""
-    found = {key: annotations.get(f"prometheus.io/{key}") or "" for key in _SCRAPE}
-    return go_json(found, sort_keys=False) if any(found.values()) else ""
-
-
-def merged_annotations(port: int) -> dict[str, str]:
-    """Return the annotations that lead Prometheus to the agent."""
-    return {
-        "prometheus.io/path": "/stats/prometheus",
-        "prometheus.io/port": str(port),
-        "prometheus.io/scrape": "true",
-    }
-
-
-# ---- pods
-
-
-def metadata_of(pod: Pod) -> JSONObject:
-    """Return the pod's metadata, empty where it has none."""
-    return pod.get("metadata") or {}
-
-
-def annotations_of(pod: Pod) -> dict[str, str]:
-    """Return the pod's annotations; one that is null is an empty string, as Go decodes it."""
-    return {key: value or "" for key, value in (metadata_of(pod).get("annotations") or {}).items()}
-
-
-def labels_of(pod: Pod) -> dict[str, str]:
-    """Return the pod's labels; one that is null is an empty string, as Go decodes it."""
-    return {key: value or "" for key, value in (metadata_of(pod).get("labels") or {}).items()}

@@ -1,37 +1,30 @@
-"""Application probes up to 1.8: asked through the proxy's agent. Knows no review and no template.
-
-The kubelet has no client certificate, so its HTTP probes go to the agent's status port, and the agent
-asks the application what ISTIO_KUBE_APP_PROBERS tells it.
-"""
+"""Application probes up to 1.8: asked through the proxy's agent, by the functions of the later steps."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Final
 
 from injector.golang.digits import to_int
-from injector.golang.jsontext import go_json
-from injector.injection.legacy.sidecar import PROXY, name_of, with_env
 from injector.injection.legacy.spec import SidecarInjectionSpec
-from injector.istio.annotations import parse_bool
+from injector.injection.steps import probes
+from injector.injection.steps.pods import PROXY, ContainerRef, append_env, name_of
+from injector.injection.steps.probes import PROBE, PROBERS, PROBES, Handled, probers_text, through_agent
 from injector.istio.releases import Behaviour
 from injector.json_types import JSONObject
+from injector.patch import normalise
 
-PROBERS: Final = "ISTIO_KUBE_APP_PROBERS"
-REWRITE: Final = "sidecar.istio.io/rewriteAppHTTPProbers"
-STATUS_PORT: Final = "status.sidecar.istio.io/port"
-
-_PROBES: Final = (("readinessProbe", "readyz"), ("livenessProbe", "livez"), ("startupProbe", "startupz"))
-_HTTP_GET: Final = ("path", "port", "host", "scheme", "httpHeaders")
 _ARGUMENT: Final = re.compile(r"-{1,2}statusPort(=(?P<port>[0-9]+))?")
 _NUMBER: Final = re.compile(r"[+-]?[0-9]+")
+_NOWHERE: Final = ContainerRef("containers", 0)
 
 
 def wants_rewriting(annotations: Mapping[str, str], spec: SidecarInjectionSpec, behaviour: Behaviour) -> bool:
-    """Tell whether probes are rewritten: the pod's annotation, else what the template says."""
-    chosen = parse_bool(annotations.get(REWRITE) or "") if behaviour.probe_annotation else None
-    return spec.rewrite_probes if chosen is None else chosen
+    """Return whether probes are rewritten: as the pod's annotation says, else the template."""
+    if not behaviour.probe_annotation:
+        return spec.rewrite_probes
+    return probes.wants_rewriting(annotations, by_default=spec.rewrite_probes)
 
 
 def agent_port(
@@ -43,10 +36,7 @@ def agent_port(
     """
     if not behaviour.status_port_of_mesh:
         return _port_argument(proxy.get("args") or [])
-    text = annotations.get(STATUS_PORT)
-    if text is None:
-        return mesh_port
-    return to_int(text) if _NUMBER.fullmatch(text) else 0
+    return probes.agent_port(annotations, mesh_port)
 
 
 def _port_argument(args: list[str]) -> int | None:
@@ -58,64 +48,32 @@ def _port_argument(args: list[str]) -> int | None:
     return None
 
 
-def told_probers(proxy: JSONObject, containers: Iterable[JSONObject], behaviour: Behaviour) -> JSONObject:
+def with_probers(proxy: JSONObject, containers: Iterable[JSONObject], behaviour: Behaviour) -> JSONObject:
     """Return the proxy that knows what to ask the application."""
-    probers = {
-        path: prober
-        for container in containers
-        for path, probe in _probes(container, behaviour)
-        if (prober := _prober(probe, container, behaviour))
-    }
-    if not probers and not behaviour.tells_no_probers:
+    handled = [each for container in containers for each in _handled(container, behaviour)]
+    text = probers_text(handled, None, has_timeout=behaviour.probers_have_timeout)
+    if not text and not behaviour.tells_no_probers:
         return proxy
-    text = go_json({path: probers[path] for path in sorted(probers)}, sort_keys=False)
-    return with_env(proxy, {PROBERS: text})
+    return append_env(proxy, PROBERS, text or "{}")
 
 
-def _probes(container: JSONObject, behaviour: Behaviour) -> Iterator[tuple[str, JSONObject]]:
-    """Yield the agent's path and the probe, of every HTTP probe of an application's container."""
-    if not container or name_of(container) == PROXY:
+def _handled(container: JSONObject, behaviour: Behaviour) -> Iterator[Handled]:
+    """Yield the HTTP probes of an application's container, as Go's types have them."""
+    name = name_of(container)
+    if not container or name == PROXY:
         return
-    for key, word in _PROBES if behaviour.rewrites_startup_probes else _PROBES[:2]:
+    for key, word in PROBES if behaviour.rewrites_startup_probes else PROBES[:2]:
         probe = container.get(key)
         if probe and probe.get("httpGet") is not None:
-            yield f"/app-health/{name_of(container)}/{word}", probe
-
-
-def _prober(probe: JSONObject, container: JSONObject, behaviour: Behaviour) -> JSONObject | None:
-    """Return what the agent is told, in Go's order of fields; None for a port's name that there is not."""
-    action = probe["httpGet"]
-    port = action.get("port")
-    if isinstance(port, str):
-        named = {
-            each["name"]: each.get("containerPort", 0)
-            for each in container.get("ports") or ()
-            if each.get("name")
-        }
-        if port not in named:
-            return None
-        port = named[port]
-    get: dict[str, Any] = {key: action[key] for key in _HTTP_GET if action.get(key)} | {"port": port or 0}
-    get = {key: get[key] for key in _HTTP_GET if key in get}
-    if headers := get.get("httpHeaders"):
-        get["httpHeaders"] = [{key: header.get(key) or "" for key in ("name", "value")} for header in headers]
-    if not behaviour.probers_have_timeout:
-        return get
-    timeout = probe.get("timeoutSeconds")
-    return {"httpGet": get} | ({"timeoutSeconds": timeout} if timeout else {})
+            path = f"/app-health/{name}/{word}"
+            yield Handled(path, _NOWHERE, container, key, "httpGet", normalise(probe, PROBE))
 
 
 def rewritten(container: JSONObject, port: int, behaviour: Behaviour) -> JSONObject:
-    """Return an application's container whose HTTP probes ask the agent."""
+    """Return an application's container whose HTTP probes ask the agent; the rest of them stays."""
+    loses_tls = behaviour.probes_lose_tls
     changed = {
-        key: probe | {"httpGet": _through_agent(probe["httpGet"], path, port, behaviour)}
-        for key, _ in _PROBES
-        for path, probe in _probes({"name": name_of(container), key: (container or {}).get(key)}, behaviour)
+        each.key: through_agent(container[each.key], "httpGet", each.path, port, loses_tls=loses_tls)
+        for each in _handled(container, behaviour)
     }
     return container | changed if changed else container
-
-
-def _through_agent(action: JSONObject, path: str, port: int, behaviour: Behaviour) -> JSONObject:
-    """Return the request to the agent, which speaks HTTP whatever the application speaks."""
-    scheme = {"scheme": "HTTP"} if action.get("scheme") == "HTTPS" and behaviour.probes_lose_tls else {}
-    return action | {"path": path, "port": port} | scheme

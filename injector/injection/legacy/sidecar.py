@@ -1,7 +1,4 @@
-"""A decoded spec and the pod it goes to in, the spec with what code adds to the proxy container out.
-
-Knows no template and no review.
-"""
+"""What code up to 1.8 adds to the proxy's container of a decoded spec."""
 
 from __future__ import annotations
 
@@ -12,24 +9,12 @@ from typing import Final
 
 from injector.golang.digits import to_int
 from injector.injection.legacy.spec import SidecarInjectionSpec
+from injector.injection.steps.pods import PROXY, name_of, with_variables
 from injector.json_types import JSONObject
 from injector.patch.quantity import milli_value
 
-PROXY: Final = "istio-proxy"
-VALIDATION: Final = "istio-validation"
-
 _SERVICE_ACCOUNT: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
 _CONCURRENCY: Final = re.compile(r"-{1,2}concurrency(=(?P<threads>[0-9]+))?")
-
-
-def name_of(item: JSONObject | None) -> str:
-    """Return an object's name; a null in a list is an object without one, as Go decodes it."""
-    return (item or {}).get("name") or ""
-
-
-def find_proxy(containers: Iterable[JSONObject]) -> JSONObject | None:
-    """Return the first container called istio-proxy."""
-    return next((container for container in containers if name_of(container) == PROXY), None)
 
 
 def with_proxy(
@@ -45,24 +30,11 @@ def with_proxy(
     return replace(spec, containers=tuple(containers)) if found else spec
 
 
-def with_env(container: JSONObject, added: Mapping[str, str]) -> JSONObject:
-    """Return the container with variables at the end of its environment; an empty value is left out."""
-    new = [{"name": name} | ({"value": value} if value else {}) for name, value in added.items()]
-    return container | {"env": [*(container.get("env") or ()), *new]}
-
-
-def without_env(container: JSONObject, names: Iterable[str]) -> JSONObject:
-    """Return the container without the variables of those names."""
-    gone = set(names)
-    kept = [variable for variable in container.get("env") or () if variable.get("name") not in gone]
-    return container | {"env": kept}
-
-
 def with_url_environment(spec: SidecarInjectionSpec, environment: Mapping[str, str]) -> SidecarInjectionSpec:
     """Return the spec whose proxies have the variables of the webhook's URL, at the end."""
     if not environment:
         return spec
-    return with_proxy(spec, lambda proxy: with_env(without_env(proxy, environment), environment), every=True)
+    return with_proxy(spec, lambda proxy: with_variables(proxy, environment), every=True)
 
 
 # ---- concurrency

@@ -1,10 +1,8 @@
-"""The annotation sidecar.istio.io/status up to 1.8: written for a spec, read from a pod.
-
-Knows no template but its hash.
-"""
+"""The annotation sidecar.istio.io/status up to 1.8: written for a spec, read from a pod."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
@@ -13,13 +11,12 @@ import orjson
 
 from injector.golang.jsontext import go_json
 from injector.injection.legacy.spec import SidecarInjectionSpec
+from injector.injection.steps.status import LISTS, STATUS
 from injector.json_types import JSONObject
-
-STATUS: Final = "sidecar.istio.io/status"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Injected:
+class EarlierInjection:
     """The names of what an earlier injection added, which the next one removes first."""
 
     init_containers: frozenset[str]
@@ -29,7 +26,7 @@ class Injected:
 
 
 # What Istio added before it wrote down what it adds; a volume of the user's with such a name goes, too.
-_BEFORE_STATUS: Final = Injected(
+_BEFORE_STATUS: Final = EarlierInjection(
     init_containers=frozenset({"istio-init", "enable-core-dump"}),
     containers=frozenset({"istio-proxy"}),
     volumes=frozenset({"istio-certs", "istio-envoy"}),
@@ -59,14 +56,16 @@ def _names(objects: tuple[JSONObject, ...]) -> list[str] | None:
     return [item.get("name") or "" for item in objects] or None
 
 
-def earlier_injection(annotations: JSONObject) -> Injected:
+def earlier_injection(annotations: Mapping[str, str]) -> EarlierInjection:
     """Return what is to be removed; the names of old where the annotation is missing, empty or unreadable."""
     status = _read(annotations.get(STATUS) or "")
-    lists = [_strings(status, key) for key in ("initContainers", "containers", "volumes", "imagePullSecrets")]
+    lists = [_strings(status, key) for key in LISTS]
     if any(names is None for names in lists) or not any(lists):
         return _BEFORE_STATUS
     sets = [frozenset(names or ()) for names in lists]
-    return Injected(init_containers=sets[0], containers=sets[1], volumes=sets[2], image_pull_secrets=sets[3])
+    return EarlierInjection(
+        init_containers=sets[0], containers=sets[1], volumes=sets[2], image_pull_secrets=sets[3]
+    )
 
 
 def _read(text: str) -> dict[str, Any]:

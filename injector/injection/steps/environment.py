@@ -9,13 +9,14 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from injector.injection.snapshot import Snapshot
-from injector.injection.steps.pods import PROXY, container_at, env_var, place_of, with_container
+from injector.injection.steps.pods import PROXY, container_at, place_of, with_container, with_variables
 from injector.injection.steps.settings import Injection
 from injector.istio.releases import Behaviour
-from injector.json_types import Pod
+from injector.json_types import Pod, text_at
 
 CLUSTER: Final = "ISTIO_META_CLUSTER_ID"
 NETWORK: Final = "ISTIO_META_NETWORK"
+NETWORK_LABEL: Final = "topology.istio.io/network"
 
 _MARKER: Final = ":ENV:"
 _VARIABLES: Final = {"cluster": CLUSTER, "net": NETWORK}
@@ -76,13 +77,10 @@ def set_environment(pod: Pod, injection: Injection) -> Pod:
     place = place_of(pod, PROXY, injection.settings.proxies)
     if place is None or not variables:
         return pod
-    proxy = container_at(pod, place)
-    kept = [variable for variable in proxy.get("env") or () if variable.get("name") not in variables]
-    added = [env_var(name, variables[name]) for name in sorted(variables)]
-    return with_container(pod, place, proxy | {"env": kept + added})
+    ordered = {name: variables[name] for name in sorted(variables)}
+    return with_container(pod, place, with_variables(container_at(pod, place), ordered))
 
 
-_NETWORK_LABEL: Final = "topology.istio.io/network"
 _POSITIONAL_PARTS: Final = 5
 
 
@@ -101,13 +99,7 @@ def environment_of(path: str, pod: Pod, snapshot: Snapshot) -> Mapping[str, str]
     labels = (pod.get("metadata") or {}).get("labels") or {}
     return complete(
         environment_of_url(path, behaviour),
-        cluster=_text(snapshot.values, "global", "multiCluster", "clusterName"),
-        network=_text(snapshot.values, "global", "network"),
-        label=labels.get(_NETWORK_LABEL),
+        cluster=text_at(snapshot.values, "global", "multiCluster", "clusterName"),
+        network=text_at(snapshot.values, "global", "network"),
+        label=labels.get(NETWORK_LABEL),
     )
-
-
-def _text(values: object, *path: str) -> str:
-    for key in path:
-        values = values.get(key) if isinstance(values, dict) else None
-    return values if isinstance(values, str) else ""

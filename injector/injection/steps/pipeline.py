@@ -20,7 +20,7 @@ from injector.injection.render import (
 )
 from injector.injection.request import InjectionRequest
 from injector.injection.snapshot import Snapshot
-from injector.injection.steps.environment import CLUSTER, complete, set_environment
+from injector.injection.steps.environment import CLUSTER, NETWORK_LABEL, complete, set_environment
 from injector.injection.steps.merge import Overlay, PodTypes
 from injector.injection.steps.metrics import announce_secure_port, merge_metrics
 from injector.injection.steps.native import ANNOTATION as NATIVE
@@ -32,7 +32,7 @@ from injector.injection.steps.probes import rewrite_probes
 from injector.injection.steps.rebase import rebase
 from injector.injection.steps.selection import select_templates, template_of
 from injector.injection.steps.settings import DEFAULT_CLUSTER, Injection, Settings, Step, settings_of
-from injector.injection.steps.status import NETWORK_LABEL, mark
+from injector.injection.steps.status import mark
 from injector.injection.steps.strip import reinsert, strip
 from injector.injection.steps.users import adjust_init_user, reset_openshift_user
 from injector.istio.annotations import validate

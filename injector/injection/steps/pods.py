@@ -5,7 +5,7 @@ Every function returns a new pod that shares what it did not touch; nothing is m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -21,7 +21,7 @@ KINDS: Final[tuple[Kind, ...]] = ("containers", "initContainers")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ContainerRef:
     """Where a container stands: the list and the index in it."""
 
     kind: Kind
@@ -48,9 +48,14 @@ def containers_of(pod: Pod, kind: Kind = "containers") -> Sequence[JSONObject]:
     return (pod.get("spec") or {}).get(kind) or ()
 
 
-def name_of(container: JSONObject) -> str:
-    """Return a container's name, empty where it has none."""
-    return container.get("name") or ""
+def texts(map_of_texts: Mapping[str, str | None]) -> dict[str, str]:
+    """Return annotations or labels of a pod that is not typed: null is an empty text, as Go decodes it."""
+    return {key: value or "" for key, value in map_of_texts.items()}
+
+
+def name_of(container: JSONObject | None) -> str:
+    """Return the name of a container, or of what else has one; empty where it has none, or is null."""
+    return (container or {}).get("name") or ""
 
 
 def names(containers: Sequence[JSONObject]) -> list[str]:
@@ -58,7 +63,7 @@ def names(containers: Sequence[JSONObject]) -> list[str]:
     return [name_of(container) for container in containers]
 
 
-def find(containers: Sequence[JSONObject], name: str) -> JSONObject | None:
+def find(containers: Iterable[JSONObject], name: str) -> JSONObject | None:
     """Return the first container of that name."""
     for container in containers:
         if name_of(container) == name:
@@ -72,23 +77,23 @@ def find_anywhere(pod: Pod, name: str) -> JSONObject | None:
     return find(containers_of(pod, "initContainers"), name) if found is None else found
 
 
-def places(pod: Pod, kinds: Sequence[Kind] = KINDS) -> Iterator[tuple[Place, JSONObject]]:
+def places(pod: Pod, kinds: Sequence[Kind] = KINDS) -> Iterator[tuple[ContainerRef, JSONObject]]:
     """Yield every container with its place."""
     for kind in kinds:
         for index, container in enumerate(containers_of(pod, kind)):
-            yield Place(kind, index), container
+            yield ContainerRef(kind, index), container
 
 
-def place_of(pod: Pod, name: str, kinds: Sequence[Kind] = KINDS) -> Place | None:
+def place_of(pod: Pod, name: str, kinds: Sequence[Kind] = KINDS) -> ContainerRef | None:
     """Return the place of the first container of that name."""
     for kind in kinds:
         for index, container in enumerate(containers_of(pod, kind)):
             if container.get("name") == name:
-                return Place(kind, index)
+                return ContainerRef(kind, index)
     return None
 
 
-def container_at(pod: Pod, place: Place) -> JSONObject:
+def container_at(pod: Pod, place: ContainerRef) -> JSONObject:
     """Return the container that stands at ``place``."""
     container: JSONObject = containers_of(pod, place.kind)[place.index]
     return container
@@ -104,7 +109,7 @@ def with_containers(pod: Pod, kind: Kind, containers: Sequence[JSONObject]) -> P
     return pod | {"spec": spec}
 
 
-def with_container(pod: Pod, place: Place, container: JSONObject) -> Pod:
+def with_container(pod: Pod, place: ContainerRef, container: JSONObject) -> Pod:
     """Return the pod with another container at ``place``."""
     containers = list(containers_of(pod, place.kind))
     containers[place.index] = container
@@ -145,6 +150,12 @@ def moved(containers: Sequence[JSONObject], name: str, *, first: bool) -> Sequen
 def append_env(container: JSONObject, name: str, value: str) -> JSONObject:
     """Return the container with one more environment variable at the end."""
     return container | {"env": [*(container.get("env") or ()), env_var(name, value)]}
+
+
+def with_variables(container: JSONObject, variables: Mapping[str, str]) -> JSONObject:
+    """Return the container with variables at the end of its environment, and no others of their names."""
+    kept = [variable for variable in container.get("env") or () if variable.get("name") not in variables]
+    return container | {"env": kept + [env_var(name, value) for name, value in variables.items()]}
 
 
 def env_var(name: str, value: str) -> JSONObject:

@@ -19,7 +19,7 @@ from injector.golang.strconv import int32, parse_bool, parse_int
 from injector.injection.steps.pods import (
     KINDS,
     PROXY,
-    Place,
+    ContainerRef,
     annotations_of,
     append_env,
     container_at,
@@ -110,10 +110,10 @@ def _first_of(handlers: tuple[str, ...], probe: JSONObject) -> str:
 
 
 def _rewritten(pod: Pod, handled: list[Handled], port: int) -> Pod:
-    changed: dict[Place, JSONObject] = {}
+    changed: dict[ContainerRef, JSONObject] = {}
     for each in handled:
         container = changed.setdefault(each.place, dict(each.container))
-        probe = _through_agent(each, port)
+        probe = through_agent(each.probe, each.handler, each.path, port)
         if each.is_hook:
             container["lifecycle"] = container["lifecycle"] | {each.key: probe}
         else:
@@ -121,19 +121,20 @@ def _rewritten(pod: Pod, handled: list[Handled], port: int) -> Pod:
     for kind in KINDS:
         if any(place.kind == kind for place in changed):
             containers = enumerate(containers_of(pod, kind))
-            rewritten = [changed.get(Place(kind, index), container) for index, container in containers]
+            rewritten = [changed.get(ContainerRef(kind, index), container) for index, container in containers]
             pod = with_containers(pod, kind, rewritten)
     return pod
 
 
-def _through_agent(handled: Handled, port: int) -> JSONObject:
-    """Return the probe or hook as an HTTP request to the agent; it speaks HTTP, also for HTTPS."""
-    probe = handled.probe
-    action = probe["httpGet"] if handled.handler == "httpGet" else {}
-    action = action | {"path": handled.path, "port": port}
-    if action.get("scheme") == "HTTPS":
+def through_agent(
+    probe: JSONObject, handler: str, path: str, port: int, *, loses_tls: bool = True
+) -> JSONObject:
+    """Return the probe or hook as an HTTP request to the agent, from 1.2 by HTTP also for HTTPS."""
+    action = probe["httpGet"] if handler == "httpGet" else {}
+    action = action | {"path": path, "port": port}
+    if loses_tls and action.get("scheme") == "HTTPS":
         action["scheme"] = "HTTP"
-    rest = {key: value for key, value in probe.items() if key != handled.handler}
+    rest = {key: value for key, value in probe.items() if key != handler}
     return rest | {"httpGet": action}
 
 
@@ -156,7 +157,7 @@ class Handled(NamedTuple):
 
     path: str
     """The agent's path for it."""
-    place: Place
+    place: ContainerRef
     container: JSONObject
     key: str
     """The field of the container, or of its lifecycle, that it is."""
@@ -166,11 +167,12 @@ class Handled(NamedTuple):
     is_hook: bool = False
 
 
-def probers_text(handled: Iterable[Handled], mesh_port: int) -> str:
+def probers_text(handled: Iterable[Handled], mesh_port: int | None, *, has_timeout: bool = True) -> str:
     """Return the value of ISTIO_KUBE_APP_PROBERS, "" when there is nothing to tell.
 
     Left out are probes of a named port that the container does not have, and those that already ask
-    the agent's port: they were led through it before.
+    the agent's port (from 1.9, up to which ``mesh_port`` is None): they were led through it before. Without
+    ``has_timeout`` (1.5) a prober is no more than what is asked.
     """
     probers: dict[str, Any] = {}
     for each in handled:
@@ -182,7 +184,8 @@ def probers_text(handled: Iterable[Handled], mesh_port: int) -> str:
                 continue
         elif port == mesh_port and each.handler != "grpc":
             continue
-        probers[each.path] = _prober(each.handler, action | {"port": port}, each.probe.get("timeoutSeconds"))
+        prober = _prober(each.handler, action | {"port": port}, each.probe.get("timeoutSeconds"))
+        probers[each.path] = prober if has_timeout else prober[each.handler]
     return _text(probers) if probers else ""
 
 

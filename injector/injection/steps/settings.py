@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Final
+from typing import Final
 from weakref import WeakKeyDictionary
 
 from injector.golang.strconv import parse_bool
+from injector.injection.dot.openshift import OPENSHIFT, PLATFORM
 from injector.injection.request import InjectionRequest
 from injector.injection.snapshot import Snapshot
 from injector.injection.steps.merge import PodTypes
 from injector.injection.steps.pods import KINDS, Kind
-from injector.json_types import JSONObject, Pod
+from injector.json_types import JSONObject, Pod, at, text_at
 from injector.patch import go_type
 
-OPENSHIFT: Final = "openshift"
 DEFAULT_CLUSTER: Final = "Kubernetes"
 """The id of a cluster that nobody names."""
 
@@ -88,27 +88,12 @@ def _read(snapshot: Snapshot) -> Settings:
         proxies=KINDS if behaviour.native_sidecars_by_feature else ("containers",),
         agent_port=mesh.proxy_config.get("statusPort", 0),
         merges_metrics=mesh.config.get("enablePrometheusMerge", fallback=True),
-        rewrites_probes=_at(values, "sidecarInjectorWebhook", "rewriteAppHTTPProbe") is True,
+        rewrites_probes=at(values, "sidecarInjectorWebhook", "rewriteAppHTTPProbe") is True,
         rewrites_tcp_probes=behaviour.rewrites_tcp_probes
         or (behaviour.rewrites_tcp_probes_by_feature and tcp_feature),
-        holds_application=_at(values, "global", "proxy", "holdApplicationUntilProxyStarts") is True,
-        cluster=_text(values, "global", "multiCluster", "clusterName"),
-        network=_text(values, "global", "network"),
+        holds_application=at(values, "global", "proxy", "holdApplicationUntilProxyStarts") is True,
+        cluster=text_at(values, "global", "multiCluster", "clusterName"),
+        network=text_at(values, "global", "network"),
         local_cluster=env.get("CLUSTER_ID") or DEFAULT_CLUSTER,
-        openshift=env.get("PLATFORM") == OPENSHIFT,
+        openshift=env.get(PLATFORM) == OPENSHIFT,
     )
-
-
-def _at(values: Mapping[str, Any], *path: str) -> Any:
-    """Return what stands at a path of the values, None where something is missing on the way."""
-    found: Any = values
-    for key in path:
-        if not isinstance(found, Mapping):
-            return None
-        found = found.get(key)
-    return found
-
-
-def _text(values: JSONObject, *path: str) -> str:
-    found = _at(values, *path)
-    return found if isinstance(found, str) else ""

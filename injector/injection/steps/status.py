@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any, Final
 
 from injector.golang.jsontext import go_json
-from injector.injection.steps.environment import NETWORK
+from injector.injection.steps.environment import NETWORK, NETWORK_LABEL
 from injector.injection.steps.pods import annotations_of, labels_of, with_annotations, with_labels
 from injector.injection.steps.settings import Injection
 from injector.json_types import Pod
 from injector.memo import remembered
 
 STATUS: Final = "sidecar.istio.io/status"
-NETWORK_LABEL: Final = "topology.istio.io/network"
 
 LISTS: Final = ("initContainers", "containers", "volumes", "imagePullSecrets")
 

@@ -14,8 +14,8 @@ from injector.injection.steps.pods import (
     INIT,
     PROXY,
     VALIDATION,
+    ContainerRef,
     Kind,
-    Place,
     annotations_of,
     container_at,
     find_anywhere,
@@ -112,7 +112,7 @@ def reset_openshift_user(pod: Pod, compared: Sequence[Kind]) -> Pod:
     return _without_ids(pod, place) if proxy_user == application_user else pod
 
 
-def _without_ids(pod: Pod, place: Place) -> Pod:
+def _without_ids(pod: Pod, place: ContainerRef) -> Pod:
     proxy = container_at(pod, place)
     security = {key: value for key, value in _security(proxy).items() if key not in (_USER, _GROUP)}
     return with_container(pod, place, proxy | {"securityContext": security})

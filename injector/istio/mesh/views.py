@@ -12,17 +12,9 @@ from typing import Any, Final
 
 from injector.golang.duration import SECOND, format_duration
 from injector.gotemplate import types
+from injector.gotemplate.scalars import NamedInt, enum_type
 from injector.gotemplate.types import Field, Method, StructType, Type
-from injector.gotemplate.values import (
-    NamedInt,
-    NilPointer,
-    Struct,
-    Value,
-    enum_type,
-    message_type,
-    read,
-    zero,
-)
+from injector.gotemplate.values import NilPointer, Struct, Value, message_type, read, zero
 from injector.istio.mesh.descriptors import (
     PROXY_CONFIG,
     DurationType,

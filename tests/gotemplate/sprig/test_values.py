@@ -18,10 +18,11 @@ from injector.gotemplate import (
     pointer_to,
     types,
 )
+from injector.gotemplate.scalars import Int64, NamedInt, NamedString, UInt8
 from injector.gotemplate.sprig import functions
 from injector.gotemplate.sprig.equality import Collected, deep_equal
 from injector.gotemplate.types import Field, StructType
-from injector.gotemplate.values import MISSING, Int64, NamedInt, NamedString, StringMap, UInt8
+from injector.gotemplate.values import MISSING, StringMap
 from injector.injection.dot.functions.encoding import GoJSON
 
 SPRIG = functions(GoJSON())

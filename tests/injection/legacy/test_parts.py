@@ -9,10 +9,11 @@ import pytest
 
 from injector.errors import InjectionError
 from injector.injection.legacy.defaults import with_container_defaults, with_volume_defaults
-from injector.injection.legacy.metadata import labels_by_hand, merges_metrics, scrape_configuration
+from injector.injection.legacy.metadata import labels_by_hand
 from injector.injection.legacy.sidecar import with_account_token, with_concurrency, with_url_environment
 from injector.injection.legacy.spec import SidecarInjectionSpec, decode_spec
-from injector.injection.legacy.status import STATUS, earlier_injection, template_version, written_status
+from injector.injection.legacy.status import earlier_injection, template_version, written_status
+from injector.injection.steps.status import STATUS
 from injector.istio.releases import behaviour_of
 
 LATEST = behaviour_of("1.8")
@@ -265,7 +266,7 @@ def test_a_volume_gets_the_api_servers_defaults(volume: dict[str, Any], expected
     assert with_volume_defaults(volume) == expected
 
 
-# ---- labels and metrics
+# ---- labels
 
 
 def test_by_hand_the_revision_is_set_even_where_there_is_one() -> None:
@@ -273,25 +274,3 @@ def test_by_hand_the_revision_is_set_even_where_there_is_one() -> None:
     assert labels_by_hand(labels, "r", behaviour_of("1.6")) == {"istio.io/rev": "r"}
     assert labels_by_hand({}, "r", behaviour_of("1.4")) == {"security.istio.io/tlsMode": "istio"}
     assert labels_by_hand({}, "r", behaviour_of("1.2")) == {}
-
-
-@pytest.mark.parametrize(
-    ("annotation", "mesh", "release", "merges"),
-    [
-        (None, None, "1.5", False),
-        (None, None, "1.8", True),
-        (None, False, "1.8", False),
-        ("true", False, "1.8", True),
-        ("x", True, "1.8", True),
-    ],
-)
-def test_metrics_are_merged_by_annotation_mesh_or_release(
-    annotation: str | None, mesh: bool | None, release: str, merges: bool
-) -> None:
-    annotations = {} if annotation is None else {"prometheus.istio.io/merge-metrics": annotation}
-    assert merges_metrics(annotations, mesh, behaviour_of(release)) is merges
-
-
-def test_a_pod_that_says_nothing_is_not_scraped_for() -> None:
-    assert scrape_configuration({}) == ""
-    assert scrape_configuration({"prometheus.io/path": "/m"}) == '{"scrape":"","path":"/m","port":""}'

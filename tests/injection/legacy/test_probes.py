@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from injector.injection.legacy.probes import agent_port, rewritten, told_probers, wants_rewriting
+from injector.injection.legacy.probes import agent_port, rewritten, wants_rewriting, with_probers
 from injector.injection.legacy.spec import SidecarInjectionSpec
 from injector.istio.releases import behaviour_of
 
@@ -43,7 +43,7 @@ def test_an_annotation_beats_the_template_where_it_is_a_bool(text: str, release:
 
 
 def told(container: dict[str, Any], release: str) -> dict[str, Any]:
-    return told_probers(
+    return with_probers(
         {"name": "istio-proxy"},
         [container, {"name": "istio-proxy", "livenessProbe": {"httpGet": {}}}],
         behaviour_of(release),

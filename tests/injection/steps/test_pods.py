@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from injector.injection.steps.pods import (
-    Place,
+    ContainerRef,
     append_env,
     containers_of,
     find_anywhere,
@@ -30,13 +30,13 @@ def test_a_container_is_looked_for_among_init_containers_last():
 
 def test_a_place_tells_list_and_index():
     pod = a_pod(a_container(), a_container("istio-proxy"))
-    assert place_of(pod, "istio-proxy") == Place("containers", 1)
+    assert place_of(pod, "istio-proxy") == ContainerRef("containers", 1)
     assert place_of(pod, "istio-proxy", ("initContainers",)) is None
 
 
 def test_replacing_a_container_leaves_the_rest_of_the_pod_as_it_is():
     pod = a_pod(a_container(), a_container("istio-proxy"))
-    changed = with_container(pod, Place("containers", 1), a_container("istio-proxy", image="new"))
+    changed = with_container(pod, ContainerRef("containers", 1), a_container("istio-proxy", image="new"))
     assert pod["spec"]["containers"][1]["image"] == "istio-proxy:1"
     assert changed["spec"]["containers"][0] is pod["spec"]["containers"][0]
     assert changed["metadata"] is pod["metadata"]
