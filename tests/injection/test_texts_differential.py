@@ -1,4 +1,4 @@
-"""Versions of kubelets and CIDRs beside the Go that Istio reads them with."""
+"""Versions of kubelets, CIDRs and numbers beside the Go that Istio reads them with."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from injector.golang.strconv import int_fault, quote, uint_fault
 from injector.injection.steps.native import detect_native
 from injector.istio.cidr import classic_fault, prefix_fault
 from injector.istio.releases import behaviour_of
@@ -47,6 +48,13 @@ ADDRESSES = st.builds(
     ),
 )
 
+INTEGERS = st.builds(
+    "{}{}{}".format,
+    st.sampled_from(["", "", "", "+", "-", "--"]),
+    joined(("0", "6", "65535", "65536", "9223372036854775807", "18446744073709551615", "0000"), 3),
+    joined((",", "x", " ", "_", "1", "٣"), 2),
+)
+
 
 def asked(ask_go: Ask, op: str, texts: list[str]) -> list[dict[str, object]]:
     return [json.loads(line) for line in ask_go([{"op": op, "text": text} for text in texts])]
@@ -72,3 +80,13 @@ def test_a_cidr_is_refused_in_the_words_of_netip_and_of_net(ask_go: Ask, texts: 
     for fault, op in ((prefix_fault, "prefix"), (classic_fault, "cidr")):
         for text, answer in zip(texts, asked(ask_go, op, texts), strict=True):
             assert {"error": fault(text)} == answer, (op, text)
+
+
+@thorough(full=60, quick=4)
+@given(batches(INTEGERS))
+def test_a_number_is_refused_in_the_words_of_strconv(ask_go: Ask, texts: list[str]) -> None:
+    ways = {"port": ("ParseUint", partial(uint_fault, bits=16)), "atoi": ("Atoi", int_fault)}
+    for op, (function, fault) in ways.items():
+        for text, answer in zip(texts, asked(ask_go, op, texts), strict=True):
+            said = f"strconv.{function}: parsing {quote(text)}: {reason}" if (reason := fault(text)) else ""
+            assert {"error": said} == answer, text

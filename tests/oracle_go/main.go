@@ -3,6 +3,8 @@
 //	{"op":"kubelet","text":T}  -> {"minor":N} | {"error":S}   hashicorp/go-version, as Istio asks it of a kubelet
 //	{"op":"prefix","text":T}   -> {"error":S}                 net/netip
 //	{"op":"cidr","text":T}     -> {"error":S}                 net
+//	{"op":"port","text":T}     -> {"error":S}                 strconv.ParseUint of 16 bits
+//	{"op":"atoi","text":T}     -> {"error":S}                 strconv.Atoi
 package main
 
 import (
@@ -11,6 +13,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strconv"
 
 	"github.com/hashicorp/go-version"
 )
@@ -40,6 +43,12 @@ func ask(q question) map[string]any {
 		return fault(err)
 	case "cidr":
 		_, _, err := net.ParseCIDR(q.Text)
+		return fault(err)
+	case "port":
+		_, err := strconv.ParseUint(q.Text, 10, 16)
+		return fault(err)
+	case "atoi":
+		_, err := strconv.Atoi(q.Text)
 		return fault(err)
 	}
 	return map[string]any{"error": "unknown op " + q.Op}
