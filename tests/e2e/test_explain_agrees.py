@@ -31,7 +31,8 @@ pytestmark = [
 ENTRIES, PODS = 32, 7
 """Each of the 32 entries has a namespace of its own with 7 pods in it: 224 tuples."""
 
-SEED = 20260101
+SEED = 20260116
+"""Of twenty seeds the one whose pods meet all four fates most evenly."""
 OURS = "*.explain.test"
 SWITCH = "sidecar.istio.io/inject"
 
@@ -67,7 +68,7 @@ def chosen_labels(chance: random.Random, among: dict[str, tuple[str, ...]]) -> d
 
 def a_selector(chance: random.Random, among: dict[str, tuple[str, ...]]) -> dict[str, Any]:
     expressions = []
-    for key in chance.sample(sorted(among), chance.choice((0, 0, 0, 1, 2))):
+    for key in chance.sample(sorted(among), chance.choice((0, 0, 0, 0, 1, 2))):
         operator = chance.choice(("In", "NotIn", "Exists", "DoesNotExist"))
         expression: dict[str, Any] = {"key": key, "operator": operator}
         if operator in ("In", "NotIn"):
@@ -82,12 +83,12 @@ def a_selector(chance: random.Random, among: dict[str, tuple[str, ...]]) -> dict
 def an_entry(chance: random.Random, index: int, client: dict[str, Any]) -> dict[str, Any]:
     namespaces = a_selector(chance, NAMESPACE_LABELS)
     namespaces.setdefault("matchLabels", {})["group"] = str(index)
-    conditions = chance.sample(CONDITIONS, chance.choice((0, 1, 1, 2, 3)))
+    conditions = chance.sample(CONDITIONS, chance.choice((0, 0, 1, 1, 2)))
     return {
         "name": f"entry-{index}.explain.test",
         "admissionReviewVersions": ["v1"],
         "clientConfig": client,
-        "failurePolicy": chance.choice(("Fail", "Ignore")),
+        "failurePolicy": chance.choice(("Fail", "Fail", "Ignore")),
         "sideEffects": "None",
         "reinvocationPolicy": "Never",
         "namespaceSelector": namespaces,
@@ -170,7 +171,7 @@ def happened(cluster: Cluster, replica: Replica, body: dict[str, Any]) -> str:
     calls = replica.metric("sidecar_injection_requests_total") - before
     if status != 201:
         assert calls == 0, answer
-        assert "match condition" in answer["message"] or "condition" in answer["message"], answer
+        assert "resulted in error" in answer["message"], answer
         return "refused"
     if not calls:
         assert "istio-proxy" not in container_names(answer)
