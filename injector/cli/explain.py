@@ -39,9 +39,6 @@ Examples:
   sidecar-injector explain -A
 """
 
-ENDED: Final = ("Succeeded", "Failed")
-"""Phases of pods that nobody waits for."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
@@ -226,13 +223,11 @@ def _explained(question: Question, namespace: str) -> list[Explained]:
 
 
 def _by_owner(pods: Iterable[Item]) -> dict[tuple[str, str, str], list[Item]]:
-    """Return the pods that still run by the workload that made them, as templates see it."""
+    """Return running pods by the workload that made them, as templates see it."""
     behaviour = behaviour_of(NEWEST_RELEASE)
     found: dict[tuple[str, str, str], list[Item]] = {}
     for pod in pods:
         metadata: JSONObject = pod.value.get("metadata") or {}
-        if (pod.value.get("status") or {}).get("phase") in ENDED:
-            continue
         namespace = str(metadata.get("namespace") or "")
         workload = find_workload(pod.value, namespace, behaviour)
         names = {(workload.kind, str(workload.metadata.get("name"))), ("Pod", pod.name)}
