@@ -10,9 +10,9 @@ from typing import Any, Final
 import click
 
 from injector.cli.configuration import configuration_options, load_injector, say_release
+from injector.cli.explained import Explained, document, encoded, table
 from injector.cli.inputs import input_documents
 from injector.cli.options import spelled
-from injector.cli.report import Explained, document, encoded, table
 from injector.diagnosis.gates import Surroundings, walk
 from injector.diagnosis.items import Item
 from injector.diagnosis.material import Material, items_of, misread, unknown_pods

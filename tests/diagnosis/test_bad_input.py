@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from injector import Injector
-from injector.cli.report import Explained, document, table
+from injector.cli.explained import Explained, document, table
 from injector.diagnosis.gates import Surroundings, walk
 from injector.diagnosis.material import Material, misread, unknown_pods
 from injector.diagnosis.running import is_running, look_at
