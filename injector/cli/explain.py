@@ -9,8 +9,15 @@ from typing import Any, Final
 
 import click
 
-from injector.cli.configuration import configuration_options, load_injector, say_release
+from injector.cli.configuration import (
+    BUILT_IN_FILES,
+    Texts,
+    configuration_options,
+    load_injector,
+    say_release,
+)
 from injector.cli.explained import Explained, document, encoded, table
+from injector.cli.files import read_text
 from injector.cli.inputs import input_documents
 from injector.cli.options import spelled
 from injector.diagnosis.gates import Surroundings, walk
@@ -22,6 +29,7 @@ from injector.injection.injector import Injector
 from injector.injection.owner import find_workload
 from injector.injection.releases import NEWEST_RELEASE, behaviour_of
 from injector.json_types import JSONObject
+from injector.kubeyaml import Positions
 
 EPILOG: Final = """\b
 Exit codes:
@@ -142,14 +150,19 @@ def _of_files(filenames: Sequence[str], flags: dict[str, Any]) -> Question:
         registration=material.registration or None,
         namespaces=material.namespaces,
         ours=Ours(name=flags["webhook_name"]),
-        config=_config_name(flags["inject_config_file"]),
+        config=_config(flags["inject_config_file"], None),
     )
     pods = [item for item, _ in material.workloads if is_running(item)]
     return Question(material=material, pods=pods, injector=injector, around=around, remarks=remarks)
 
 
-def _config_name(path: Path | None) -> str:
-    return str(path) if path else "built-in config"
+def _config(path: Path | None, live: Texts | None) -> Item:
+    """Return where the configuration stands, so that a rule of it can name its line."""
+    if live:
+        return Item(value={}, source=live[1][0], positions=Positions(live[0][0]), line=1)
+    if path:
+        return Item(value={}, source=str(path), positions=Positions(read_text(path)), line=1)
+    return Item(value={}, source=BUILT_IN_FILES[0])
 
 
 def _nothing(material: Material) -> str:
@@ -184,7 +197,7 @@ def _of_cluster(workloads: Sequence[str], flags: dict[str, Any]) -> Question:
         unseen=live.unseen,
         namespaces=live.material.namespaces,
         ours=ours,
-        config=live.texts[1][0] if live.texts else _config_name(flags["inject_config_file"]),
+        config=_config(flags["inject_config_file"], live.texts),
     )
     return Question(
         material=live.material, pods=live.pods, injector=injector, around=around, remarks=live.remarks

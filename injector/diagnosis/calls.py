@@ -66,9 +66,12 @@ def _company(entry: Entry, found: Sequence[Entry]) -> Iterator[Gate]:
             f"webhook {entry.name} has failurePolicy Ignore: while it does not answer, pods lack the sidecar"
         )
         yield warned("failurePolicy", message, entry, "set failurePolicy: Fail")
-    others = [other for other in found if other.outcome == "called" and other.role != "ours"]
-    for other in others:
-        if other.role == "rival":
+    for other in found:
+        if other.role == "ours" or other.outcome not in ("called", "rejected"):
+            continue
+        if other.outcome == "rejected":
+            yield warned("matchConditions", f"webhook {other.name}: {other.obstacles[0].message}", other, "")
+        elif other.role == "rival":
             message = f"webhook {other.name} of {other.configuration.name} is called too, and injects as well"
             advice = "have one injector answer for the namespace: change its label or one of the selectors"
             yield warned("rival", message, other, advice)

@@ -32,9 +32,7 @@ INJECTING: Final[tuple[Name, ...]] = ("templates", "values", "render", "merge", 
 """The gates of injection itself, in the order in which a pod meets them."""
 
 
-def accept_all(_pod: Pod, _source: str) -> Iterable[Finding]:
-    """Find no fault with a pod; stands for what an API server accepts where nobody judges that."""
-    return ()
+_CONFIG: Final = Item(value={}, source="config")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +40,9 @@ class Surroundings:
     """What pods are judged by.
 
     ``registration`` is the MutatingWebhookConfigurations, None where nobody looked: ``unseen`` then says why.
-    ``namespaces`` are the known Namespaces, by name. ``config`` names where the configuration stands.
-    ``accepted`` says what an API server finds wrong with an injected pod, whose source it is told for places.
+    ``namespaces`` are the known Namespaces, by name. ``config`` is where the configuration stands.
+    ``accepted`` says what an API server finds wrong with an injected pod, whose source it is told for places;
+    None where nobody judges that.
     """
 
     snapshot: Snapshot
@@ -51,8 +50,8 @@ class Surroundings:
     unseen: str = "no MutatingWebhookConfiguration was given"
     namespaces: Mapping[str, Item] = field(default_factory=dict)
     ours: Ours = field(default_factory=Ours)
-    config: str = "config"
-    accepted: Callable[[Pod, str], Iterable[Finding]] = accept_all
+    config: Item = _CONFIG
+    accepted: Callable[[Pod, str], Iterable[Finding]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,10 +152,8 @@ def injection_gates(item: Item, path: Path, arrival: Arrival, around: Surroundin
     except (InjectionError, BadReview) as error:
         told.stopped_by(error, arrival)
         return arrival.pod, told.gates
-    if injected is not arrival.pod:
-        for finding in around.accepted(injected, item.source):
-            status: Status = "stopped" if finding.severity == "error" else "warned"
-            told.say("accepted", status, finding.rule, finding.message, finding.place, finding.advice)
+    if injected is not arrival.pod and around.accepted:
+        told.judged(around.accepted(injected, item.source))
     return injected, told.gates
 
 
@@ -179,7 +176,7 @@ def _injected(arrival: Arrival, around: Surroundings, told: _Told) -> Pod:
 class _Told:
     """The gates of one pod so far, each with its place."""
 
-    def __init__(self, item: Item, path: Path, config: str) -> None:
+    def __init__(self, item: Item, path: Path, config: Item) -> None:
         self._item = item
         self._path = path
         self._config = config
@@ -204,7 +201,7 @@ class _Told:
         """Record the gates that an injected pod has passed."""
         self._templates(received, snapshot)
         passed: tuple[tuple[Name, str, Place], ...] = (
-            ("values", "the pod's annotations and the values are good", self._in_config("values")),
+            ("values", "the pod's annotations can be used", self._in_pod("metadata", "annotations")),
             ("render", "every template becomes YAML", self._in_config("templates")),
             ("merge", _added(received, injected), self._in_pod("spec")),
             ("post-processing", "environment, metrics, probes and status are set", self._in_pod()),
@@ -223,6 +220,16 @@ class _Told:
         else:
             place = self._in_config("templates") if gate in ("templates", "render") else self._in_pod()
         self.say(gate, "stopped", gate, str(error), place)
+
+    def judged(self, findings: Iterable[Finding]) -> None:
+        """Record what an API server finds wrong with the injected pod."""
+        found = list(findings)
+        for each in found:
+            status: Status = "stopped" if each.severity == "error" else "warned"
+            self.say("accepted", status, each.rule, each.message, each.place, each.advice)
+        if not found:
+            message = "an API server finds nothing wrong with it"
+            self.say("accepted", "passed", "accepted", message, self._in_pod())
 
     def _templates(self, received: Pod, snapshot: Snapshot) -> None:
         annotations: JSONObject = (received.get("metadata") or {}).get("annotations") or {}
@@ -247,7 +254,7 @@ class _Told:
         return self._in_config("policy")
 
     def _in_config(self, path: str) -> Place:
-        return Place(self._config, path=path)
+        return self._config.at(path)
 
     def _in_pod(self, *path: str | int) -> Place:
         return self._item.at(*self._path, *path)

@@ -120,6 +120,13 @@ def test_yaml_says_what_json_says(run: Run) -> None:
     assert yaml.safe_load(result.stdout) == explained(run, pod())
 
 
+def test_a_rule_of_the_configuration_has_its_line(run: Run, tmp_path: Path) -> None:
+    text = "templates:\n  sidecar: 'spec: {}'\npolicy: disabled\ndefaultTemplates: [sidecar]\n"
+    (tmp_path / "c.yaml").write_text(text)
+    result = explain(run, pod(), options=("--injectConfigFile", "c.yaml"))
+    assert "at c.yaml:3:1: policy" in result.stdout
+
+
 # ---- with one
 
 

@@ -154,6 +154,8 @@ def test_what_an_api_server_refuses_is_the_last_gate() -> None:
         advice="rename one",
     )
     assert walked(a_pod(), accepted=lambda *_: [hint]).verdict == "unknown"
+    passed = walked(a_pod(), accepted=lambda *_: []).gates[-1]
+    assert (passed.name, passed.status) == ("accepted", "passed")
 
 
 # ---- company
@@ -177,6 +179,14 @@ def test_a_webhook_that_is_called_later_is_told_of_unless_we_are_asked_again() -
     again = an_entry(reinvocationPolicy="IfNeeded")
     assert warnings(walked(a_pod(), a_registration(again), hooks)) == []
     assert warnings(walked(a_pod(), a_registration(an_entry()), a_registration(later, name="aaa"))) == []
+
+
+def test_a_condition_of_another_webhook_that_fails_is_told_of() -> None:
+    condition = {"name": "c", "expression": "object.spec.nodeName == 'a'"}
+    other = an_entry(name="other.test", clientConfig={"url": "https://x.test/m"}, matchConditions=[condition])
+    walk = walked(a_pod(), a_registration(an_entry(), other))
+    assert (walk.verdict, warnings(walk)) == ("injected", ["matchConditions"])
+    assert "the API server refuses the pod" in walk.warnings[0].message
 
 
 def test_a_failure_that_is_ignored_is_told_of() -> None:
