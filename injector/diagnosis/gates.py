@@ -8,7 +8,7 @@ from the policy on the functions are those that answer a review.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -214,7 +214,10 @@ class _Told:
         known = error.gate if isinstance(error, InjectionError) else ""
         gate: Name = next((name for name in INJECTING if name == known), "render")
         annotations: JSONObject = (arrival.pod.get("metadata") or {}).get("annotations") or {}
-        named = next((key for key in sorted(annotations, key=len, reverse=True) if key in str(error)), None)
+        longest = sorted(annotations, key=len, reverse=True)
+        named = next((key for key in longest if key in str(error)), None)
+        if gate == "templates" and TEMPLATES in annotations:
+            named = TEMPLATES
         if named:
             place = self._in_pod("metadata", "annotations", named)
         else:
@@ -280,18 +283,17 @@ _ADVICE: Final = {
 
 
 def _added(before: Pod, after: Pod) -> str:
-    """Return what injection has added, by the names."""
-    parts = list(_added_names(before.get("spec") or {}, after.get("spec") or {}))
+    """Return what injection has added: containers by their names, volumes by their number."""
+    parts = []
+    for key, word in (("initContainers", "init containers"), ("containers", "containers")):
+        if names := _new_names(before, after, key):
+            parts.append(f"{word} {', '.join(names)}")
+    if volumes := _new_names(before, after, "volumes"):
+        parts.append(f"{len(volumes)} volumes" if len(volumes) > 1 else "1 volume")
     return f"adds {'; '.join(parts)}" if parts else "adds no container and no volume"
 
 
-def _added_names(before: JSONObject, after: JSONObject) -> Iterator[str]:
-    for key, word in (
-        ("initContainers", "init containers"),
-        ("containers", "containers"),
-        ("volumes", "volumes"),
-    ):
-        known = {each.get("name") for each in before.get(key) or ()}
-        names = [str(each.get("name")) for each in after.get(key) or () if each.get("name") not in known]
-        if names:
-            yield f"{word} {', '.join(names)}"
+def _new_names(before: Pod, after: Pod, key: str) -> list[str]:
+    known = {each.get("name") for each in (before.get("spec") or {}).get(key) or ()}
+    found = (str(each.get("name")) for each in (after.get("spec") or {}).get(key) or ())
+    return [name for name in found if name not in known]

@@ -89,6 +89,8 @@ def test_a_pod_that_would_be_denied_ends_with_1(run: Run) -> None:
 def test_a_template_that_is_not_there_stops_at_the_templates(run: Run) -> None:
     found = explained(run, pod(annotations={"inject.istio.io/templates": "nope"}))
     assert only(found) == ("denied", "templates", "templates")
+    path = "metadata.annotations[inject.istio.io/templates]"
+    assert found["workloads"][0]["decidedBy"]["place"]["path"] == path
 
 
 @pytest.mark.parametrize(
