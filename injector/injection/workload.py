@@ -98,11 +98,17 @@ def _inject_list(
     )
 
 
-def _typed(document: JSONObject, place: PodPlace, behaviour: Behaviour) -> JSONObject:
-    """Return the document as Go decodes and prints it: numbers where strings belong become strings."""
+def typed_document(document: JSONObject, place: PodPlace, behaviour: Behaviour) -> JSONObject:
+    """Return the document as Go decodes and prints it: numbers where strings belong become strings.
+
+    Raises InjectionError where a value does not fit its type.
+    """
     try:
         if place.schema:
             return _read(document, place.schema, behaviour)
+        if not isinstance(get_at(document, place.spec[:-1]), dict):
+            raise InjectionError(f"{'.'.join(place.spec[:-1])} is not a pod template")
+        _read(document.get("metadata") or {}, "meta/v1.ObjectMeta", behaviour)
         spec = _read(get_at(document, place.spec) or {}, "core/v1.PodSpec", behaviour)
         metadata = _read(get_at(document, place.metadata) or {}, "meta/v1.ObjectMeta", behaviour)
     except TypedError as error:
@@ -147,7 +153,7 @@ def _read(value: JSON, schema: str, behaviour: Behaviour) -> JSONObject:
 
 
 def _inject_place(given: JSONObject, place: PodPlace, snapshot: Snapshot, namespace: str) -> WorkloadOutcome:
-    document = _typed(given, place, snapshot.behaviour)
+    document = typed_document(given, place, snapshot.behaviour)
     pod = _pod_at(document, place)
     owner: JSONObject = document.get("metadata") or {}
     own_namespace = pod["metadata"].get("namespace") or namespace
@@ -181,7 +187,7 @@ def _inject_place(given: JSONObject, place: PodPlace, snapshot: Snapshot, namesp
     )
     as_written = _with_pod(written, place, _injected(request, snapshot))
     return WorkloadOutcome(
-        document=_typed(as_written, place, snapshot.behaviour),
+        document=typed_document(as_written, place, snapshot.behaviour),
         as_written=as_written,
         reencoded=True,
         considered=(considered,),
