@@ -31,7 +31,8 @@ _MOST_ANNOTATIONS: Final = (
 )  # bytes of all names and values, apimachinery's TotalAnnotationSizeLimitB
 _LAST_PORT: Final = 65535
 
-_LISTS: Final = ("initContainers", "containers")
+_LISTS: Final = ("containers", "initContainers")
+"""In the order in which Kubernetes looks at them: of two equal names the second is the fault."""
 _PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")
 _HANDLERS: Final = ("exec", "grpc", "httpGet", "sleep", "tcpSocket")
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
