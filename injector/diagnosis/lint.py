@@ -15,7 +15,7 @@ from typing import Any, Final
 import orjson
 
 from injector.budget import Budget
-from injector.diagnosis.annotations import advise_metadata
+from injector.diagnosis.annotations import advise_metadata, mapping
 from injector.diagnosis.findings import SEVERITIES, Finding, Place
 from injector.diagnosis.rules_config import POLICIES, faults_of, names, static_rules, unused
 from injector.diagnosis.rules_overlay import overlay_rules
@@ -25,9 +25,9 @@ from injector.diagnosis.rules_trace import Traced, trace, traced_template
 from injector.diagnosis.trial import SAMPLES, try_samples
 from injector.errors import ConfigError, InjectorError, TemplateError, YAMLError
 from injector.injection.config import line_of_template
-from injector.injection.inject import request_for
+from injector.injection.inject import read_pod, request_for
 from injector.injection.injector import Injector
-from injector.injection.kinds import get_at, is_list, place_of
+from injector.injection.kinds import PodPlace, get_at, is_list, place_of
 from injector.injection.loading import Sources, Surroundings, load_snapshot
 from injector.injection.overlay.native import detect_native
 from injector.injection.overlay.selection import select_templates
@@ -49,6 +49,7 @@ class Given:
     source: str
     line: int = 1
     text: str = ""
+    pod_template_path: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,6 +223,7 @@ class _Linter:
         budget = Budget(snapshot.limits)
         made: list[Finding] = []
         try:
+            pod = read_pod(pod, snapshot.behaviour, budget)
             request = request_for(pod, namespace, namespace, "/inject", snapshot, budget)
             node = (pod.get("spec") or {}).get("nodeName", "")
             native = detect_native(snapshot.behaviour, snapshot.env, snapshot.nodes, node)
@@ -266,31 +268,33 @@ class _Linter:
             for item in value.get("items") or ():
                 yield from self._object(given, item)
             return
-        if not isinstance(value, dict):
+        if not isinstance(value, dict) or not _is_named(value):
+            yield found(
+                "SI004", "this is not an object: it has no apiVersion and kind", _in_file(given, "", value)
+            )
             return
+        path = given.pod_template_path
         release = self._injector.snapshot.behaviour
-        for finding in advise_metadata(value, behaviour=release, source=given.source):
+        for finding in advise_metadata(value, behaviour=release, source=given.source, pod_template_path=path):
             yield replace(finding, place=_in_file(given, finding.place.path, value))
-        found_at = place_of(value, "")
-        if found_at is None:
-            return
-        owner: JSONObject = value.get("metadata") or {}
-        metadata = get_at(value, found_at.metadata) or {}
-        namespace = metadata.get("namespace") or owner.get("namespace") or "default"
-        pod: Pod = {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": metadata,
-            "spec": get_at(value, found_at.spec) or {},
-        }
-        yield from self._workload(given, value, pod, namespace, found_at)
+        found_at = place_of(value, path)
+        if found_at is not None:
+            yield from self._workload(given, value, found_at)
+        elif (holder := containers_at(value)) is not None:
+            words = f"no workload is known: {value['kind']} has containers at {holder}"
+            template = holder.rpartition(".")[0] or holder
+            place = _in_file(given, holder, value)
+            yield found("SI004", words, place, advice=f"give --pod-template-path {template}")
 
-    def _workload(
-        self, given: Given, value: JSONObject, pod: Pod, namespace: str, at: Any
-    ) -> Iterator[Finding]:
+    def _workload(self, given: Given, value: JSONObject, at: PodPlace) -> Iterator[Finding]:
+        metadata = get_at(value, at.metadata) or {}
+        owner = mapping(value.get("metadata"))
+        namespace = mapping(metadata).get("namespace") or owner.get("namespace") or "default"
+        spec = get_at(value, at.spec) or {}
+        pod: Pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
         made, result, denial = self._one(pod, namespace)
         yield from made
-        name = f"{value.get('kind')} {(value.get('metadata') or {}).get('name') or '?'}"
+        name = f"{value['kind']} {owner.get('name') or '?'}"
         if denial:
             yield found("SI003", f"{name} is denied: {denial}", _in_file(given, "", value))
         if result is None:
@@ -299,6 +303,20 @@ class _Linter:
             prefix = ".".join(at.spec if path.startswith("spec") else at.metadata)
             own = prefix + path.removeprefix("spec").removeprefix("metadata")
             yield found(rule, f"{name}: {message}", _in_file(given, own, value))
+
+
+def _is_named(value: JSONObject) -> bool:
+    return all(isinstance(value.get(key), str) for key in ("apiVersion", "kind"))
+
+
+def containers_at(value: JSON, path: str = "") -> str | None:
+    """Return the path of the first pod spec in an object of any kind, None where there is none."""
+    if not isinstance(value, dict):
+        return None
+    if isinstance(value.get("containers"), list):
+        return path
+    found_in = (containers_at(item, f"{path}.{key}".lstrip(".")) for key, item in value.items())
+    return next((each for each in found_in if each is not None), None)
 
 
 def _own_words(error: TemplateError) -> str:
