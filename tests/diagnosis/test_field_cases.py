@@ -92,12 +92,16 @@ def test_a_linux_sidecar_in_a_windows_pod_is_refused_by_the_api_server(shared: P
     assert any("cannot be set for a windows pod" in each.message for each in report.findings)
 
 
+NAMES: Final = ("default", "helm-default", "kube-inject-hello.yaml.injected")
+"""What the configuration of a release as it is installed is called."""
+
+
 @pytest.mark.parametrize("release", releases(conformance_folder() or Path()))
 def test_istios_own_configuration_has_no_error_and_few_warnings(release: str) -> None:
     folder = conformance_folder()
     assert folder is not None
     setups = dict.fromkeys(case.setup for case in load(folder, release))
-    setup = next(each for each in setups if each.config in ("default", "helm-default"))
+    setup = next(each for each in setups if each.config in NAMES)
     sources = Sources(config=setup.text("configs", setup.config, ".yaml"))
     report = lint_loaded(injector_for(setup, "scalar"), sources)
     warnings = {each.rule for each in report.findings if each.severity == "warning"}
