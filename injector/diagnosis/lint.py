@@ -127,7 +127,8 @@ class _Linter:
     def __init__(self, injector: Injector, sources: Sources) -> None:
         self._injector = injector
         self._sources = sources
-        self._marked: dict[str, InjectionTemplate | None] = {}
+        self._marked: dict[str, InjectionTemplate] = {}
+        self._last: list[Traced] = []
 
     def findings(self, given: Iterable[Given]) -> Iterator[Finding]:
         yield from unused(self._injector.warnings, self._sources)
@@ -188,9 +189,10 @@ class _Linter:
         yield from explained
 
     def _cause(self, made: Iterable[Finding]) -> Place:
-        """Return the place of the first finding that can be why a pod is denied."""
+        """Return the place of the first finding that can be why the last pod is denied, or its template's."""
         causes = (each.place for each in made if each.rule in ("SI201", "SI204", "SI205"))
-        return next(causes, Place(self._sources.config_file))
+        start = (self._in_template(traced.template, 1) for traced in self._last)
+        return next(causes, next(start, Place(self._sources.config_file)))
 
     def _of_sample(self, pod: Pod, result: Pod, namespace: str) -> Iterator[Finding]:
         rules = chain(result_rules(pod, result, self._injector, namespace), security_rules(pod, result))
@@ -209,7 +211,7 @@ class _Linter:
 
     def _one(self, pod: Pod, namespace: str) -> tuple[list[Finding], Pod | None, str]:
         """Return what the rules say of its templates, the pod where it is injected, and why it is denied."""
-        self._last: list[Traced] = []
+        self._last = []
         try:
             result, decision = self._injector.inject_pod(pod, namespace)
         except InjectorError as error:
@@ -233,10 +235,7 @@ class _Linter:
             return made
         for name in chosen:
             try:
-                marked = self._template(name)
-                if marked is None:
-                    continue
-                traced = trace(name, marked, data)
+                traced = trace(name, self._template(name), data)
             except TemplateError as error:
                 place = self._in_template(name, error.line)
                 made.append(found("SI201", _own_words(error), place))
@@ -256,7 +255,7 @@ class _Linter:
         chosen = select_templates(annotations, snapshot.config, budget)
         return tuple(name for name in dict.fromkeys(chosen) if name in snapshot.templates)
 
-    def _template(self, name: str) -> InjectionTemplate | None:
+    def _template(self, name: str) -> InjectionTemplate:
         if name not in self._marked:
             self._marked[name] = traced_template(name, self._injector.snapshot)
         return self._marked[name]

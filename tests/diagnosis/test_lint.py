@@ -153,6 +153,22 @@ def test_all_faults_of_all_files_are_told_in_one_run() -> None:
     assert {finding.place.source for finding in report.findings} == {"config", "values", "mesh"}
 
 
+def test_an_unreadable_configuration_has_no_other_fault() -> None:
+    report = linted("", head="policy: enabled\ntemplates:\n  sidecar: |\n x: [\n")
+    assert [rule for rule, *_ in short(report)] == ["SI001"]
+
+
+def test_an_error_of_the_strategic_merge_has_its_line() -> None:
+    report = linted("spec:\n  containers:\n  - image: x\n")
+    assert short(report) == [("SI002", "error", 7), ("SI205", "warning", 7)]
+    assert "does not contain declared merge key: name" in only(report, "SI002").message
+
+
+def test_a_denial_that_no_rule_explains_names_the_template() -> None:
+    report = linted("spec:\n  containers:\n  - {name: a, $patch: nonsense}\n")
+    assert [found for found in short(report) if found[0] == "SI002"] == [("SI002", "error", 5)]
+
+
 def test_what_else_is_wrong_is_told_beside_an_unknown_policy() -> None:
     report = linted(container("volumMounts: []"), head=HEAD.replace("enabled", "enable"))
     assert [rule for rule, *_ in short(report)] == ["SI101", "SI203"]
