@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from injector.errors import ConfigError, YAMLError
+from injector.errors import ConfigError, TypedError, YAMLError
 from injector.injection.selector import Selector, SelectorError
 from injector.istio.releases import Behaviour
 from injector.json_types import JSON, JSONObject
@@ -170,7 +170,10 @@ class _Reader:
         return {name: self._strings(value, f"aliases.{name}") for name, value in items.items()}
 
     def selectors(self, key: str) -> tuple[Selector, ...]:
-        """Return the usable label selectors; an unusable one is skipped with a warning, as Istio does."""
+        """Return the usable label selectors; an unusable one is skipped with a warning, as Istio does.
+
+        One of a wrong type is a fault: Istio cannot read the configuration then.
+        """
         found = []
         for index, item in enumerate(self._typed(self.get(key), key, list, [])):
             path = f"{key}[{index}]"
@@ -178,6 +181,8 @@ class _Reader:
                 found.append(Selector.parse(self._typed(item, path, dict, {})))
             except SelectorError as error:
                 self.warnings.append(f"{path} is skipped: {error}")
+            except TypedError as error:
+                self.fault(str(error), path)
         return tuple(found)
 
 

@@ -59,13 +59,15 @@ def load_snapshot(sources: Sources, around: Surroundings) -> Snapshot:
     """Return the snapshot of a configuration; raises ConfigError, which may be of several faults."""
     faults = Faults()
     document = read_mapping(sources.config, sources.config_file, faults) or {}
+    # What an unreadable text does not have goes without saying.
+    missing = Faults() if faults.found else faults
     given_values = read_mapping(sources.values, sources.values_file, faults)
     values = given_values or {}
     inferred = None if around.release else infer_release(document, values)
     behaviour = _behaviour(inferred.release if inferred else around.release or "", faults)
     mesh = _mesh(sources, behaviour, faults)
     _check_values(values, behaviour, sources, faults)
-    config = parse_config(document, behaviour, file=sources.config_file, faults=faults)
+    config = parse_config(document, behaviour, file=sources.config_file, faults=missing)
     denies_all = behaviour.needs_values and given_values is None
     warnings = (*config.warnings, *foreign_fields(config.templates, behaviour), *[_NO_VALUES] * denies_all)
     config = replace(config, warnings=warnings)

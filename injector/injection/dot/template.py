@@ -45,6 +45,10 @@ class InjectionTemplate:
         else:
             parse(NAME, text, BUILTINS.keys() | functions.keys(), known.behaviour.delimiters)
 
+    def with_text(self, text: str) -> InjectionTemplate:
+        """Return the template that another text is, for the same that is known."""
+        return InjectionTemplate(text, self._known, self._functions, self._proxy_config)
+
     @cached_property
     def usual(self) -> Template:
         """The template for pods with the mesh's own ProxyConfig."""

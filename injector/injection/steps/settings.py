@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Final
@@ -13,7 +13,8 @@ from injector.injection.dot.openshift import OPENSHIFT, PLATFORM
 from injector.injection.request import InjectionRequest
 from injector.injection.snapshot import Snapshot
 from injector.injection.steps.merge import PodTypes
-from injector.injection.steps.pods import KINDS, Kind
+from injector.injection.steps.pods import KINDS, PROXY, Kind
+from injector.istio.mesh.loading import Mesh
 from injector.json_types import JSONObject, Pod, at, text_at
 from injector.patch import go_type
 
@@ -87,7 +88,7 @@ def _read(snapshot: Snapshot) -> Settings:
         types=pod_types(behaviour.kubernetes),
         proxies=KINDS if behaviour.native_sidecars_by_feature else ("containers",),
         agent_port=mesh.proxy_config.get("statusPort", 0),
-        merges_metrics=mesh.config.get("enablePrometheusMerge", fallback=True),
+        merges_metrics=_merges_metrics(mesh, snapshot.config.templates.values()),
         rewrites_probes=at(values, "sidecarInjectorWebhook", "rewriteAppHTTPProbe") is True,
         rewrites_tcp_probes=behaviour.rewrites_tcp_probes
         or (behaviour.rewrites_tcp_probes_by_feature and tcp_feature),
@@ -97,3 +98,14 @@ def _read(snapshot: Snapshot) -> Settings:
         local_cluster=env.get("CLUSTER_ID") or DEFAULT_CLUSTER,
         openshift=env.get(PLATFORM) == OPENSHIFT,
     )
+
+
+def _merges_metrics(mesh: Mesh, templates: Iterable[str]) -> bool:
+    """Return whether the agent serves a pod's metrics where the pod itself does not say.
+
+    Where no template brings an agent, nobody would listen at its port: then only a mesh that asks counts.
+    Istio sends Prometheus there all the same.
+    """
+    if mesh.asks_for_merge is None and not any(PROXY in text for text in templates):
+        return False
+    return bool(mesh.config.get("enablePrometheusMerge", fallback=True))
