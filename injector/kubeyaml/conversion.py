@@ -1,4 +1,4 @@
-"""YAML values in, JSON out, as sigs.k8s.io/yaml converts them. Knows no YAML text.
+"""YAML values in, JSON out, as sigs.k8s.io/yaml converts them.
 
 Keys become strings, integral floats ints; what JSON cannot say is an error.
 """

@@ -1,4 +1,4 @@
-"""A scalar's text in, the value that yaml.v2 gives it out. Knows nothing of documents.
+"""A scalar's text in, the value that yaml.v2 gives it out.
 
 yaml.v2 types plain scalars by YAML 1.1 with its own amendments: ``y`` and ``on`` are booleans,
 ``017`` and ``0o17`` octal, ``1:30`` and dates strings, ``08`` and ``1e3`` floats.

@@ -1,4 +1,4 @@
-"""JSON in, YAML text out, byte for byte sigs.k8s.io/yaml v1.6 Marshal. Knows no Kubernetes types.
+"""JSON in, YAML text out, byte for byte sigs.k8s.io/yaml v1.6 Marshal.
 
 Marshal goes from JSON text through yaml.v2's reader to yaml.v2's emitter, so what the reader refuses
 (control characters) or folds (U+0085) is refused and folded here. `emitter` lays the text out.

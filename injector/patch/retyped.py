@@ -1,4 +1,4 @@
-"""A merged object in, the same as Go's types have it out. Knows no merging.
+"""A merged object in, the same as Go's types have it out.
 
 Most parts of a merged object were read before: those of the object that was merged into, and the constant
 parts of what is merged into every object. Only the others are read; parts are known by their identity.

@@ -1,4 +1,4 @@
-"""sprig's functions for maps; those that change a map in place say so. Knows no other function of sprig."""
+"""sprig's functions for maps; those that change a map in place say so."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two maps in, the first one with what the second adds, as mergo merges. Knows no function of sprig.
+"""Two maps in, the first one with what the second adds, as mergo merges.
 
 mergo's own rules: lists are kept or replaced whole; what counts as empty in the target (0, "", false, nil,
 an empty list or map) is filled; overwriting puts in empty values of the source as well.

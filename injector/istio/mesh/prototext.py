@@ -1,4 +1,4 @@
-"""A message in, the text that Go's fmt prints of it out. Knows no template.
+"""A message in, the text that Go's fmt prints of it out.
 
 It is protobuf's text format on one line. golang/protobuf puts one blank or two between fields, the same for
 one build of a program and not for the next; here it is one.
