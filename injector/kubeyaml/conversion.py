@@ -11,8 +11,7 @@ from typing import Any, Final
 from injector.errors import YAMLError
 from injector.golang.fmt import sharp_v
 from injector.json_types import JSON
-from injector.kubeyaml.numbers import yaml_float
-from injector.kubeyaml.scalars import Scalar, json_number
+from injector.kubeyaml.scalars import Scalar, json_number, yaml_float
 
 _UNSUPPORTED: Final = "unsupported map key of type: {}, key: {}, value: {}"
 

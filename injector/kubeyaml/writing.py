@@ -16,8 +16,7 @@ from injector.golang.jsontext import go_json
 from injector.json_types import JSON
 from injector.kubeyaml.emitter import ROOT, SIMPLE_KEY, Emitter, Style, deeper, is_simple
 from injector.kubeyaml.naturalorder import natural_order
-from injector.kubeyaml.numbers import yaml_float
-from injector.kubeyaml.scalars import WORDS, json_number, stays_plain
+from injector.kubeyaml.scalars import WORDS, json_number, stays_plain, yaml_float
 
 WIDTH: Final = 80
 """Where yaml.v2 folds long scalars; 2.3.0, which Istio 1.7-1.9 used, did not fold at all."""

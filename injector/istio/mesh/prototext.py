@@ -23,7 +23,7 @@ from injector.istio.mesh.descriptors import (
     WrapperType,
 )
 from injector.istio.mesh.message import Data
-from injector.kubeyaml.numbers import yaml_float
+from injector.kubeyaml.scalars import yaml_float
 
 
 def message_text(declared: MessageType, data: Data) -> str:
