@@ -41,13 +41,23 @@ def thorough(*, full: int, quick: int) -> settings:
 
 def start_oracle(shared: Path, folder: Path) -> Ask:
     """Return what asks Go a batch of questions; $ORACLE names a binary that is built already."""
-    binary = os.environ.get("ORACLE", "")
-    if not binary:
-        if shutil.which("go") is None:
-            pytest.skip("NO GO TOOLCHAIN: comparisons with real Go are skipped")
-        binary = str(folder / "oracle")
-        subprocess.run(["go", "build", "-o", binary, "."], cwd=shared / "oracle", check=True, timeout=600)
+    return _asking(os.environ.get("ORACLE") or _built(shared / "oracle", folder))
 
+
+def start_own_oracle(folder: Path) -> Ask:
+    """Return what asks our own program in Go, of what the shared one does not know."""
+    return _asking(_built(Path(__file__).parent / "oracle_go", folder))
+
+
+def _built(source: Path, folder: Path) -> str:
+    if shutil.which("go") is None:
+        pytest.skip("NO GO TOOLCHAIN: comparisons with real Go are skipped")
+    binary = str(folder / "oracle")
+    subprocess.run(["go", "build", "-o", binary, "."], cwd=source, check=True, timeout=600)
+    return binary
+
+
+def _asking(binary: str) -> Ask:
     def ask(questions: Sequence[dict[str, Any]]) -> list[str]:
         lines = "\n".join(map(json.dumps, questions))
         done = subprocess.run([binary], input=lines.encode(), stdout=subprocess.PIPE, check=True, timeout=600)

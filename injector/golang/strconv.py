@@ -18,6 +18,7 @@ _WIDTHS = {"x": 2, "u": 4, "U": 8}
 _TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 _DECIMAL: Final = re.compile(r"[+-]?[0-9]+")
+_LEADING_DIGITS: Final = re.compile(r"[0-9]*")
 _LARGEST: Final = 2**63 - 1
 
 
@@ -129,6 +130,23 @@ def parse_int(text: str) -> int | None:
         return None
     number = to_int(text)
     return number if -_LARGEST - 1 <= number <= _LARGEST else None
+
+
+def uint_fault(text: str, bits: int) -> str:
+    """Return what strconv.ParseUint(text, 10, bits) says, "" where it reads a number.
+
+    Go reads digit by digit: a number that is too large is told of before what stands behind it.
+    """
+    digits = _LEADING_DIGITS.match(text)[0]  # type: ignore[index]
+    if to_int(digits) >= 1 << bits:
+        return "value out of range"
+    return "" if digits and digits == text else "invalid syntax"
+
+
+def int_fault(text: str) -> str:
+    """Return what strconv.Atoi says on 64 bits, "" where it reads a number."""
+    fault = uint_fault(text[1:] if text.startswith(("+", "-")) else text, 64)
+    return fault or ("value out of range" if parse_int(text) is None else "")
 
 
 def int32(number: int) -> int:

@@ -76,16 +76,14 @@ class Faults:
             raise ConfigErrors(self.found)
 
 
-def read_mapping(text: str, file: str, faults: Faults) -> JSONObject:
-    """Return the mapping that a YAML text holds; {} for an empty one and, with a fault noted, for others."""
+def read_mapping(text: str, file: str, faults: Faults) -> JSONObject | None:
+    """Return the mapping of a YAML text, None for an empty one; {}, with a fault noted, for any other."""
     try:
         value = load(text)
     except YAMLError as error:
         faults.add(error.reason, file=file, line=error.line)
         return {}
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
+    if value is not None and not isinstance(value, dict):
         faults.add(f"must be a mapping, not {_KINDS[type(value)]}", file=file)
         return {}
     return value

@@ -154,19 +154,19 @@ def read_pod(received: JSON, behaviour: Behaviour, budget: Budget) -> Pod:
     except TypedError as error:
         raise InjectionError(str(error)) from error
     pod: Pod = received
-    return pod if _is_spelled_right(received, declared) else typed
+    return pod if is_spelled_right(received, declared) else typed
 
 
-def _is_spelled_right(value: JSON, declared: GoType) -> bool:
+def is_spelled_right(value: JSON, declared: GoType) -> bool:
     """Return whether every field that Go finds stands under its own name."""
     declared = declared.target
     if isinstance(value, list) and declared.kind == "list":
-        return all(_is_spelled_right(item, declared.element) for item in value)
+        return all(is_spelled_right(item, declared.element) for item in value)
     if not isinstance(value, dict) or declared.kind != "struct":
         return True
     found = ((key, item, declared.field(key)) for key, item in value.items())
     return all(
-        field is None or (field.name == key and _is_spelled_right(item, field.type))
+        field is None or (field.name == key and is_spelled_right(item, field.type))
         for key, item, field in found
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from injector.budget import DEFAULT_LIMITS, ReviewLimits
 from injector.errors import ConfigError, TemplateError
@@ -23,6 +24,8 @@ from injector.istio.releases import Behaviour, behaviour_of
 from injector.istio.values import dotted, value_faults
 from injector.json_types import JSONObject
 from injector.kubeyaml import line_of
+
+_NO_VALUES: Final = "the values are empty or null, for which this release denies every pod: give at least {}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,14 +58,17 @@ class Surroundings:
 def load_snapshot(sources: Sources, around: Surroundings) -> Snapshot:
     """Return the snapshot of a configuration; raises ConfigError, which may be of several faults."""
     faults = Faults()
-    document = read_mapping(sources.config, sources.config_file, faults)
-    values = read_mapping(sources.values, sources.values_file, faults)
+    document = read_mapping(sources.config, sources.config_file, faults) or {}
+    given_values = read_mapping(sources.values, sources.values_file, faults)
+    values = given_values or {}
     inferred = None if around.release else infer_release(document, values)
     behaviour = _behaviour(inferred.release if inferred else around.release or "", faults)
     mesh = _mesh(sources, behaviour, faults)
     _check_values(values, behaviour, sources, faults)
     config = parse_config(document, behaviour, file=sources.config_file, faults=faults)
-    config = replace(config, warnings=(*config.warnings, *foreign_fields(config.templates, behaviour)))
+    denies_all = behaviour.needs_values and given_values is None
+    warnings = (*config.warnings, *foreign_fields(config.templates, behaviour), *[_NO_VALUES] * denies_all)
+    config = replace(config, warnings=warnings)
     if faults.found:
         _check_syntax(config, behaviour, sources, around.env, faults)
     faults.raise_if_any()
@@ -75,6 +81,7 @@ def load_snapshot(sources: Sources, around: Surroundings) -> Snapshot:
         release_reason=inferred.reason if inferred else "",
         config=config,
         values=values,
+        denies_all=denies_all,
         mesh=mesh,
         proxy_configs=configs,
         cache_bytes=around.cache_bytes,

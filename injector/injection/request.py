@@ -29,8 +29,9 @@ class InjectionRequest:
     ``pod`` is the JSON as received; it is never mutated. ``namespace`` is the pod's own, else the
     one of the review or the command line. ``url_environment`` holds what the webhook's URL sets,
     names as environment variables, in the order of the URL (sorted where the release sorts).
-    ``by_hand`` is a kube-inject, which differs from the webhook in ways that the release says. ``budget`` is
-    what the pod may still cost.
+    ``by_hand`` is a kube-inject, which differs from the webhook in ways that the release says; ``written`` is
+    then the pod of the file, to which the result is carried over (None: ``pod`` is what was received).
+    ``budget`` is what the pod may still cost.
     """
 
     pod: Pod
@@ -38,4 +39,5 @@ class InjectionRequest:
     workload: Workload
     url_environment: Mapping[str, str] = field(default_factory=dict)
     by_hand: bool = False
+    written: Pod | None = None
     budget: Budget = field(default_factory=Budget, compare=False)

@@ -34,6 +34,7 @@ class Snapshot:
     they are rendered is ``render.render_template``. ``skeletons`` and ``replicas`` are caches, which
     change no answer; ``cache_bytes`` is for them and for the memo of ``proxy_configs`` (see `caches`).
     ``release_reason``: what says that the behaviour is that of this release; "" where it was asked for.
+    ``denies_all``: there are no values and the release needs some, so that no pod can be injected.
     ``limits`` is what one review may use.
     """
 
@@ -44,6 +45,7 @@ class Snapshot:
     proxy_configs: ProxyConfigs
     templates: Mapping[str, InjectionTemplate]
     release_reason: str = ""
+    denies_all: bool = False
     cache_bytes: int = CACHE_BYTES
     skeletons: SkeletonCache = field(default_factory=skeleton_cache, compare=False)
     revision: str = "default"

@@ -10,7 +10,7 @@ from injector.budget import Budget
 from injector.errors import InjectionError, TypedError
 from injector.injection.config import InjectConfig
 from injector.injection.cost import charge_pod
-from injector.injection.inject import inject
+from injector.injection.inject import inject, is_spelled_right
 from injector.injection.kinds import PodPlace, get_at, is_list, place_of, put_at
 from injector.injection.legacy.inject import inject_legacy_by_hand
 from injector.injection.owner import find_workload
@@ -98,16 +98,30 @@ def _inject_list(
     )
 
 
-def _typed(document: JSONObject, place: PodPlace, behaviour: Behaviour) -> JSONObject:
-    """Return the document as Go decodes and prints it: numbers where strings belong become strings."""
+def typed_document(document: JSONObject, place: PodPlace, behaviour: Behaviour) -> JSONObject:
+    """Return the document as Go decodes and prints it: numbers where strings belong become strings.
+
+    Raises InjectionError where a value does not fit its type.
+    """
     try:
         if place.schema:
             return _read(document, place.schema, behaviour)
+        if not isinstance(get_at(document, place.spec[:-1]), dict):
+            raise InjectionError(f"{'.'.join(place.spec[:-1])} is not a pod template")
+        _read(document.get("metadata") or {}, "meta/v1.ObjectMeta", behaviour)
         spec = _read(get_at(document, place.spec) or {}, "core/v1.PodSpec", behaviour)
         metadata = _read(get_at(document, place.metadata) or {}, "meta/v1.ObjectMeta", behaviour)
     except TypedError as error:
         raise InjectionError(f"error unmarshaling JSON: {error}") from error
     return put_at(put_at(document, place.spec, spec), place.metadata, metadata)
+
+
+def _is_spelled_right(document: JSONObject, place: PodPlace, behaviour: Behaviour) -> bool:
+    """Return whether every field that Go finds stands under its own name."""
+    version = behaviour.kubernetes
+    if place.schema:
+        return is_spelled_right(document, go_type(place.schema, version))
+    return is_spelled_right(_pod_at(document, place), go_type("core/v1.Pod", version))
 
 
 def _refuse_defaults(given: JSONObject, document: JSONObject, place: PodPlace) -> None:
@@ -139,7 +153,7 @@ def _read(value: JSON, schema: str, behaviour: Behaviour) -> JSONObject:
 
 
 def _inject_place(given: JSONObject, place: PodPlace, snapshot: Snapshot, namespace: str) -> WorkloadOutcome:
-    document = _typed(given, place, snapshot.behaviour)
+    document = typed_document(given, place, snapshot.behaviour)
     pod = _pod_at(document, place)
     owner: JSONObject = document.get("metadata") or {}
     own_namespace = pod["metadata"].get("namespace") or namespace
@@ -162,25 +176,35 @@ def _inject_place(given: JSONObject, place: PodPlace, snapshot: Snapshot, namesp
         )
     if not place.schema:
         _refuse_defaults(given, document, place)
+    written = given if _is_spelled_right(given, place, snapshot.behaviour) else document
     request = InjectionRequest(
         pod=pod,
         namespace=own_namespace,
         workload=_workload(document, pod, namespace, snapshot.behaviour),
         by_hand=True,
+        written=_pod_at(written, place),
         budget=Budget(snapshot.limits),
     )
-    types = go_type("core/v1.Pod", snapshot.behaviour.kubernetes)
-    if snapshot.behaviour.kube_inject_decides:
-        injected = inject(request, snapshot).pod
-    else:
-        charge_pod(pod, request.budget)
-        injected = inject_legacy_by_hand(request, snapshot)
+    as_written = _with_pod(written, place, _injected(request, snapshot))
     return WorkloadOutcome(
-        document=_with_pod(document, place, injected),
-        as_written=_with_pod(given, place, rebase(_pod_at(given, place), pod, injected, types)),
+        document=typed_document(as_written, place, snapshot.behaviour),
+        as_written=as_written,
         reencoded=True,
         considered=(considered,),
     )
+
+
+def _injected(request: InjectionRequest, snapshot: Snapshot) -> Pod:
+    """Return the pod as it was written, with what was injected."""
+    behaviour = snapshot.behaviour
+    if behaviour.kube_inject_decides:
+        injected = inject(request, snapshot).pod
+    else:
+        charge_pod(request.pod, request.budget)
+        injected = inject_legacy_by_hand(request, snapshot)
+    if behaviour.overlays or request.written is None:
+        return injected
+    return rebase(request.written, request.pod, injected, go_type("core/v1.Pod", behaviour.kubernetes))
 
 
 def _pod_at(document: JSONObject, place: PodPlace) -> Pod:

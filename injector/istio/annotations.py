@@ -13,8 +13,7 @@ from operator import itemgetter
 from typing import Final
 
 from injector.errors import InjectionError
-from injector.golang.digits import to_int
-from injector.golang.strconv import parse_bool, quote
+from injector.golang.strconv import parse_bool, quote, uint_fault
 from injector.golang.unicode import trim_space
 from injector.istio.cidr import classic_fault, prefix_fault
 from injector.istio.facts import NEWEST, OLDEST, Fact, Span, inject
@@ -64,13 +63,8 @@ def _multierror(faults: list[str], behaviour: Behaviour) -> str:
 
 def _number_fault(text: str, bits: int) -> str:
     """Return what strconv.ParseUint(text, 10, bits) says."""
-    if not text.isascii() or not text.isdigit():
-        reason = "invalid syntax"
-    elif to_int(text) >= 1 << bits:
-        reason = "value out of range"
-    else:
-        return ""
-    return f"strconv.ParseUint: parsing {quote(text)}: {reason}"
+    reason = uint_fault(text, bits)
+    return f"strconv.ParseUint: parsing {quote(text)}: {reason}" if reason else ""
 
 
 # ---- checks

@@ -77,6 +77,12 @@ class Behaviour:
         4, "`injectedAnnotations`", inject(r"InjectedAnnotations +map\[string\]string")
     )
 
+    needs_values: bool = since(
+        23,
+        "values that are empty or null deny each pod; before, they are as {}",
+        inject(r"valuesConfig\.asMap == nil"),
+    )
+
     # decision
     ignored_namespaces: tuple[str, ...] = varies(
         (),

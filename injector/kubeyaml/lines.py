@@ -1,4 +1,4 @@
-"""YAML text and the path of a value in, the line on which it stands out.
+"""YAML text and the path of a value in, the line and the column at which it stands out.
 
 For errors only: the text is read anew.
 """
@@ -6,6 +6,7 @@ For errors only: the text is read anew.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 from yaml.events import AliasEvent, MappingStartEvent, SequenceStartEvent
 
@@ -19,28 +20,47 @@ def line_of(text: str, path: Sequence[str | int]) -> int:
 
     Where the path leads nowhere it is the line of the last step that does.
     """
-    try:
-        node = compose(text, source="", max_depth=MAX_DEPTH)
-    except YAMLError:
-        return 0
-    if node is None:
-        return 0
-    line = node.line
-    for step in path:
-        found = _step(node, step)
-        if found is None:
-            break
-        line, node = found
-    return line
+    return Positions(text).at(path)[0]
 
 
-def _step(node: Node, step: str | int) -> tuple[int, Node] | None:
-    """Return the line of a key or an item, and the value there; of a key that is given twice the last."""
+class Positions:
+    """Where the values of one text stand; it is read once, when first asked."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    @cached_property
+    def _root(self) -> Node | None:
+        try:
+            return compose(self._text, source="", max_depth=MAX_DEPTH)
+        except YAMLError:
+            return None
+
+    def at(self, path: Sequence[str | int]) -> tuple[int, int]:
+        """Return line and column, from 1, of the key or the item that ``path`` ends with.
+
+        Zeros and the last step that leads somewhere are as `line_of` has them.
+        """
+        node = self._root
+        if node is None:
+            return 0, 0
+        position = node.line, node.column
+        for step in path:
+            found = _step(node, step)
+            if found is None:
+                break
+            stands, node = found
+            position = stands.line, stands.column
+        return position
+
+
+def _step(node: Node, step: str | int) -> tuple[Node, Node] | None:
+    """Return the key or the item, and the value there; of a key that is given twice the last."""
     while node.kind is AliasEvent:
         node = node.children[0]
     if node.kind is SequenceStartEvent and isinstance(step, int) and step < len(node.children):
-        return node.children[step].line, node.children[step]
+        return node.children[step], node.children[step]
     if node.kind is not MappingStartEvent:
         return None
     pairs = list(zip(node.children[::2], node.children[1::2], strict=True))
-    return next(((key.line, value) for key, value in reversed(pairs) if key.value == step), None)
+    return next(((key, value) for key, value in reversed(pairs) if key.value == step), None)

@@ -14,8 +14,10 @@ from injector.json_types import JSON, JSONObject
 from injector.patch.schema import GoType
 from injector.patch.typed import normalise
 
-_DEPTH: Final = 4
-"""Levels at which merging leaves parts as they are: what a container consists of is on the fourth."""
+_DEPTH: Final = 3
+"""Levels at which merging mostly leaves parts as they are: containers and volumes are on the third."""
+
+_CONTAINERS: Final = frozenset({dict, list})
 
 _ABSENT: Final = object()
 
@@ -117,21 +119,23 @@ def read_parts(value: JSON, typed: JSON) -> dict[int, JSON]:
 
     ``typed`` is what ``value`` is read as. It has to outlive what is returned, and must not change.
     """
-    return dict(_read_parts(value, typed, _DEPTH))
-
-
-def _read_parts(value: JSON, typed: JSON, depth: int) -> Iterator[tuple[int, JSON]]:
-    for part, read in _pairs(value, typed):
-        if part.__class__ is read.__class__ and part.__class__ in (dict, list):
-            yield id(part), read
-            if depth > 1:
-                yield from _read_parts(part, read, depth - 1)
+    found: dict[int, JSON] = {}
+    level = [(value, typed)]
+    for _ in range(_DEPTH):
+        level = [
+            (part, read)
+            for whole, done in level
+            for part, read in _pairs(whole, done)
+            if part.__class__ is read.__class__ and part.__class__ in _CONTAINERS
+        ]
+        found |= [(id(part), read) for part, read in level]
+    return found
 
 
 def _pairs(value: JSON, typed: JSON) -> Iterable[tuple[JSON, JSON]]:
-    if isinstance(value, list):
+    if value.__class__ is list:
         return zip(value, typed, strict=True)
-    return ((part, typed[key]) for key, part in value.items() if key in typed)
+    return [(part, typed[key]) for key, part in value.items() if key in typed]
 
 
 def _constant_parts(value: JSON, constants: Container[int], schema: GoType) -> Iterator[tuple[JSON, GoType]]:

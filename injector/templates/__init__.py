@@ -14,7 +14,7 @@ from injector.errors import ConfigError
 from injector.istio.releases import behaviour_of
 
 BUILT_IN: Final = ("istio", "log-shipper")
-_OLDEST: Final = {"istio": "1.27", "log-shipper": "1.9"}
+_OLDEST: Final = {"istio": "1.31", "log-shipper": "1.9"}
 """The first release of Istio that has all that a configuration reads."""
 
 

@@ -265,7 +265,7 @@ def test_a_release_that_is_older_than_the_built_in_configuration_is_told_at_once
     (tmp_path / "app.yaml").write_text(DEPLOYMENT)
     result = run("inject", "-f", "app.yaml", "--release", "1.24")
     assert result.returncode == 1
-    assert "built-in config: is for Istio 1.27 and newer: give that of 1.24" in result.stderr
+    assert "built-in config: is for Istio 1.31 and newer: give that of 1.24" in result.stderr
     assert run("inject", "-f", "app.yaml", "--release", "1.24", "--template", "log-shipper").returncode == 0
 
 

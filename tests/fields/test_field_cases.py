@@ -6,19 +6,24 @@ A test is one report. What it asserts is what Istio 1.31 does, also where that d
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+import yaml
 
 from injector.errors import InjectionError
 from injector.injection.injector import Injector
+from injector.injection.kinds import get_at, place_of, put_at
 from injector.kubeyaml import load
 from injector.patch import apply
 from injector.templates import built_in
+from tests.fields.pods import over
 from tests.injection.builders import a_pod, a_review, answered
+from tests.injection.pods import CHANGED_BY_FILE, losses
 
 NATIVE, PLAIN = "true", "false"
 Load = Callable[..., Injector]
@@ -48,13 +53,6 @@ def injector(request: pytest.FixtureRequest) -> Load:
         return Injector.load(*texts, release="1.31", env=env, **around)
 
     return loaded
-
-
-def over(value: Any, change: Any) -> Any:
-    """Lay one mapping over another, key by key."""
-    if not isinstance(value, dict) or not isinstance(change, dict):
-        return change
-    return value | {key: over(value.get(key), item) for key, item in change.items()}
 
 
 def app(name: str = "app", **fields: Any) -> dict[str, Any]:
@@ -460,3 +458,117 @@ def test_control_characters_of_the_annotation_never_deny_a_pod(
     env = env_of(proxy)
     assert json.loads(env["PROXY_CONFIG"]).get("proxyMetadata", {}) == metadata
     assert {name: value for name, value in env.items() if name == "A"} == metadata
+
+
+@pytest.mark.parametrize("native", [NATIVE, PLAIN])
+def test_an_agent_of_grpc_stays_among_the_containers_also_with_native_sidecars(
+    shared: Path, native: str
+) -> None:
+    config, values = texts_of("Istio's", shared)
+    env = {"ENABLE_NATIVE_SIDECARS": native}
+    pod = pod_of(
+        app("rpc", ports=[{"containerPort": 7070}]),
+        annotations={"inject.istio.io/templates": "grpc-agent"},
+    )
+    done = reviewed(Injector.load(config, values, release="1.31", env=env), pod)
+    assert names(done) == ["rpc", "istio-proxy"]
+    assert "initContainers" not in done["spec"]
+    assert "restartPolicy" not in one(done, "istio-proxy")
+    assert env_of(one(done, "rpc"))["GRPC_XDS_BOOTSTRAP"] == "/etc/istio/proxy/grpc-bootstrap.json"
+
+
+@pytest.mark.parametrize(
+    ("labels", "owner", "workload"),
+    [
+        (
+            {"rollouts-pod-template-hash": "6b86f55c9f"},
+            {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "canary-6b86f55c9f"},
+            ("canary", "v1alpha1/namespaces/shop/rollouts/canary"),
+        ),
+        (
+            {},
+            {"apiVersion": "batch/v1", "kind": "Job", "name": "warm-cache-29123456"},
+            ("warm-cache", "batch/v1/namespaces/shop/cronjobs/warm-cache"),
+        ),
+        (
+            {},
+            {"apiVersion": "batch/v1", "kind": "Job", "name": "warm-cache-2912345"},
+            ("warm-cache-2912345", "batch/v1/namespaces/shop/jobs/warm-cache-2912345"),
+        ),
+    ],
+    ids=["rollout", "cron job", "job"],
+)
+def test_the_proxy_is_told_what_its_pod_belongs_to(
+    injector: Load, labels: Any, owner: Any, workload: tuple[str, str]
+) -> None:
+    pod = pod_of(app(), labels=labels, ownerReferences=[owner | {"uid": "1", "controller": True}])
+    del pod["metadata"]["name"]
+    pod["metadata"]["generateName"] = f"{owner['name']}-"
+    env = env_of(one(injected(injector(), pod), "istio-proxy"))
+    name, path = workload
+    assert env["ISTIO_META_WORKLOAD_NAME"] == name
+    assert env["ISTIO_META_OWNER"] == f"kubernetes://apis/{path}"
+
+
+FURTHER = CUSTOM | {
+    "spire": "spec:\n  volumes:\n  - name: workload-socket\n    csi: {driver: csi.example, readOnly: true}\n"
+}
+
+
+@pytest.mark.parametrize("native", [NATIVE, PLAIN])
+@pytest.mark.parametrize("mode", ["scalar", "text"])
+def test_every_report_has_one_answer_by_webhook_and_by_file(
+    injector: Load, shared: Path, native: str, mode: Any
+) -> None:
+    loaded = injector(native, templates=FURTHER, untrusted_values=mode)
+    denied = []
+    for path in sorted((shared / "field-cases").glob("*/pod.yaml")):
+        # PyYAML leaves `n` a text, where a container is called so.
+        pod = yaml.safe_load(path.read_text())
+        response = answered(loaded.review(a_review(pod)))["response"]
+        if not response["allowed"]:
+            denied.append(path.parent.name)
+            with pytest.raises(InjectionError, match=re.escape(response["status"]["message"])):
+                loaded.inject_workload(pod)
+            continue
+        outcome = loaded.inject_workload(pod)
+        reviewed_pod = apply(pod, response["patch"]) if "patch" in response else pod
+        assert outcome.as_written == reviewed_pod, path
+        assert outcome.injected is (reviewed_pod != pod) is (path.parent.name != "18-windows")
+    own = ["12-resource-annotation-newline", "13-exclude-interfaces"]
+    other_templates = ["09-grpc-agent-native", "10-gateway-spire"]
+    is_istios = "gateway" in loaded.snapshot.templates
+    assert denied == (own if is_istios else [*other_templates, *own])
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["01-new-pod-fields/deployment", "24-inject-twice-metrics/deployment", "32-cli-typed-loss/manifest"],
+)
+def test_files_of_reports_keep_what_they_had_and_get_their_sidecars(
+    injector: Load, shared: Path, name: str
+) -> None:
+    given = [*yaml.safe_load_all((shared / f"field-cases/{name}.yaml").read_text())]
+    found = 0
+    for document in (each for one in given for each in one.get("items", [one])):
+        outcome, place = injector().inject_workload(document), place_of(document)
+        assert outcome.injected is (place is not None)
+        if place is None:
+            assert outcome.document is document
+            continue
+        found += 1
+        for printed in (outcome.document, outcome.as_written):
+            before, after = ({"spec": get_at(each, place.spec)} for each in (document, printed))
+            assert list(losses(before, after, CHANGED_BY_FILE)) == []
+            assert "istio-proxy" in names(after)
+        rest = put_at(outcome.as_written, place.spec, get_at(document, place.spec))
+        assert rest["spec"].keys() == document["spec"].keys()
+    assert found == {"32-cli-typed-loss/manifest": 3}.get(name, 1)
+
+
+def test_a_knative_service_without_names_is_refused_with_what_is_missing(
+    injector: Load, shared: Path
+) -> None:
+    document = yaml.safe_load((shared / "field-cases/34-knative-unnamed/manifest.yaml").read_text())
+    with pytest.raises(InjectionError, match=r"not set: spec\.template\.spec\.containers\[0\]\.name, "):
+        injector().inject_workload(document)

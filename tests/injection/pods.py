@@ -35,6 +35,21 @@ _WORKLOADS = (
 )
 _PROXY_NAMES = ("istio-proxy", "istio-init")
 
+PROBES = ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle.preStop", "lifecycle.postStart")
+CHANGED = {
+    # The agent asks in the kubelet's place, by HTTP, so that mTLS is no obstacle; it is told what was there.
+    f"spec.containers[].{probe}.{field}"
+    for probe in PROBES
+    for field in ("httpGet.path", "httpGet.port", "httpGet.scheme", "tcpSocket", "grpc")
+} | {
+    "spec.securityContext.fsGroup",  # templates set it, so that the proxy may read its token
+    "metadata.creationTimestamp",  # up to 1.27 an owner's own proxy is merged with null there
+}
+"""What injection is there to change."""
+CHANGED_BY_FILE = CHANGED | {
+    "spec.dnsConfig",  # up to 1.7 kube-inject takes the template's, also where that has none
+}
+
 
 class Pods:
     """Draws pods; what is drawn is different each time, so that it can be told where it has come to."""

@@ -96,8 +96,8 @@ def test_an_unusable_selector_is_skipped_with_a_warning() -> None:
     assert config.warnings[0].startswith("alwaysInjectSelector[0] is skipped: ")
 
 
-@pytest.mark.parametrize(("text", "expected"), [("", {}), ("a: 1", {"a": 1}), ("# nothing\n", {})])
-def test_a_mapping_is_read(text: str, expected: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("text", "expected"), [("", None), ("a: 1", {"a": 1}), ("# nothing\n", None)])
+def test_a_mapping_is_read(text: str, expected: dict[str, Any] | None) -> None:
     assert read_mapping(text, "values", Faults()) == expected
 
 

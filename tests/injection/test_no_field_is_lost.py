@@ -23,7 +23,7 @@ from injector.patch import apply
 from injector.templates import built_in
 from tests.conftest import shared_folder
 from tests.injection.builders import LEGACY
-from tests.injection.pods import Pods, losses
+from tests.injection.pods import CHANGED, CHANGED_BY_FILE, Pods, losses
 from tests.oracle import thorough
 
 RELEASES = ("1.4", "1.8", "1.9", "1.13", "1.19", "1.22", "1.26", "1.28", "1.31")
@@ -64,20 +64,6 @@ MESH = "defaultConfig: {statusPort: 15020}"
 VALUES = {"sidecarInjectorWebhook": {"rewriteAppHTTPProbe": True}}
 NATIVE = {"ENABLE_NATIVE_SIDECARS": "true"}
 BATCH = 40
-PROBES = ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle.preStop", "lifecycle.postStart")
-CHANGED = {
-    # The agent asks in the kubelet's place, by HTTP, so that mTLS is no obstacle; it is told what was there.
-    f"spec.containers[].{probe}.{field}"
-    for probe in PROBES
-    for field in ("httpGet.path", "httpGet.port", "httpGet.scheme", "tcpSocket", "grpc")
-} | {
-    "spec.securityContext.fsGroup",  # templates set it, so that the proxy may read its token
-    "metadata.creationTimestamp",  # up to 1.27 an owner's own proxy is merged with null there
-}
-"""What injection is there to change."""
-CHANGED_BY_FILE = CHANGED | {
-    "spec.dnsConfig",  # up to 1.7 kube-inject takes the template's, also where that has none
-}
 
 
 @cache

@@ -275,3 +275,16 @@ def test_the_legacy_way_leaves_probes_alone_without_an_agents_port() -> None:
     assert template["containers"][0]["readinessProbe"] == probe
     plain = legacy("1.4", LEGACY.replace("rewriteAppHTTPProbe: true", "rewriteAppHTTPProbe: false"))
     assert "env" not in plain.inject_workload(document).document["spec"]["template"]["spec"]["containers"][1]
+
+
+@pytest.mark.parametrize("release", ["1.4", "1.31"])
+def test_keys_in_another_case_are_found_and_put_right_as_in_a_review(release: str) -> None:
+    document = a_deployment()
+    template = {"Metadata": {"Labels": {"a": "b"}}, "SPEC": document.pop("spec")["template"]["spec"]}
+    injector = legacy(release) if release == "1.4" else overlays(release)
+    outcome = injector.inject_workload(document | {"Spec": {"template": template}})
+    for printed in (outcome.document, outcome.as_written):
+        assert "Spec" not in printed
+        pod = printed["spec"]["template"]
+        assert pod["metadata"]["labels"]["a"] == "b"
+        assert [each["name"] for each in pod["spec"]["containers"]] == ["app", "istio-proxy"]

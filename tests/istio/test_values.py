@@ -7,12 +7,15 @@ jsonpb of its time with unknown fields allowed. An answer holds until the minor 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
+from injector.errors import ConfigError, InjectionError
 from injector.istio.values import ValueFault, dotted, value_faults
 from injector.kubeyaml import load
+from tests.injection.builders import a_pod, a_review, answered, legacy, overlays
 
 ASKED = (8, 12, 14, 20, 22, 28, 31)
 ANSWERS = json.loads((Path(__file__).parent / "values_answers.json").read_text())
@@ -76,3 +79,40 @@ def test_a_path_is_written_with_dots_and_indexes():
     assert dotted(("global", "imagePullSecrets", 0)) == "global.imagePullSecrets[0]"
     assert dotted((0, "a")) == "[0].a"
     assert dotted(()) == ""
+
+
+NOTHING = ("", "null", "# nothing\n", "---\n")
+
+
+@pytest.mark.parametrize("values", NOTHING)
+@pytest.mark.parametrize("release", ["1.23", "1.31", "1.32"])
+def test_no_values_at_all_deny_every_pod_from_1_23_on_and_a_warning_says_so(release, values):
+    injector = overlays(release, values=values)
+    (warning,) = injector.warnings
+    assert "denies every pod" in warning
+    refused = "failed to run injection template: failed to parse values.yaml; check Istiod logs for errors"
+    response = answered(injector.review(a_review(a_pod())))["response"]
+    assert (response["allowed"], response["status"]["message"]) == (False, refused)
+    with pytest.raises(InjectionError, match=re.escape(refused)):
+        injector.inject_workload(a_pod())
+
+
+@pytest.mark.parametrize("values", [*NOTHING, "{}"])
+@pytest.mark.parametrize("release", ["1.2", "1.8", "1.9", "1.13", "1.14", "1.22"])
+def test_before_that_they_are_as_empty_ones(release, values):
+    injector = (legacy if release in ("1.2", "1.8") else overlays)(release, values=values)
+    pod, _ = injector.inject_pod(a_pod(), "shop")
+    assert [each["name"] for each in pod["spec"]["containers"]] == ["app", "istio-proxy"]
+    assert injector.warnings == ()
+
+
+def test_an_empty_mapping_of_values_and_a_null_inside_it_are_values():
+    for values in ("{}", "global: null", "global: {proxy: null}"):
+        overlays("1.31", values=values).inject_pod(a_pod(), "shop")
+
+
+@pytest.mark.parametrize("values", ["[]", "[a]", "a", "5", "true"])
+@pytest.mark.parametrize("release", ["1.7", "1.13", "1.31"])
+def test_values_that_are_no_mapping_are_refused_at_load(release, values):
+    with pytest.raises(ConfigError, match="values: must be a mapping, not a"):
+        (legacy if release == "1.7" else overlays)(release, values=values)

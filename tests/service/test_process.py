@@ -169,7 +169,7 @@ def test_a_missing_certificate_is_one_sentence(launch: Launch) -> None:
 def test_a_release_older_than_the_built_in_configuration_is_one_sentence(launch: Launch) -> None:
     process = launch(wait=False, inject_config=None, inject_values=None, release="1.20")
     assert process.end() == 1
-    assert "built-in config: is for Istio 1.27 and newer: give that of 1.20 with" in process.text()
+    assert "built-in config: is for Istio 1.31 and newer: give that of 1.20 with" in process.text()
 
 
 def test_faults_of_the_options_are_told_together(launch: Launch) -> None:

@@ -38,6 +38,8 @@ from injector.injection.steps.users import adjust_init_user, reset_openshift_use
 from injector.istio.annotations import validate
 from injector.json_types import JSON, Pod
 
+_NO_VALUES: Final = "failed to parse values.yaml; check Istiod logs for errors"
+
 _LINE: Final = 32
 """Characters of a line of YAML, as the templates of Istio's charts have them on average."""
 
@@ -46,31 +48,35 @@ UNREADABLE: Final = Overlay("")
 
 
 class _Prefix:
-    """Puts words before the sentence of anything that is wrong with this pod."""
+    """Puts words before the sentence of anything that is wrong with this pod, and names the gate."""
 
-    __slots__ = ("_words",)
+    __slots__ = ("_gate", "_words")
 
-    def __init__(self, words: str) -> None:
+    def __init__(self, words: str, gate: str) -> None:
         self._words = words
+        self._gate = gate
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, (InjectionError, TemplateError)) and not isinstance(error, LimitError):
-            raise InjectionError(f"{self._words}: {error}") from error
+            said = InjectionError(f"{self._words}: {error}")
+            said.gate = (error.gate if isinstance(error, InjectionError) else "") or self._gate
+            raise said from error
 
 
-_RUNNING: Final = _Prefix("failed to run injection template")
-_APPLYING: Final = _Prefix("failed applying injection overlay")
+_READING: Final = _Prefix("failed to run injection template", "values")
+_RUNNING: Final = _Prefix("failed to run injection template", "render")
+_APPLYING: Final = _Prefix("failed applying injection overlay", "merge")
 _PARSING: Final = _Prefix(
-    "failed parsing generated injected YAML (check Istio sidecar injector configuration)"
+    "failed parsing generated injected YAML (check Istio sidecar injector configuration)", "merge"
 )
 
 STEPS: Final[tuple[tuple[_Prefix, tuple[Step, ...]], ...]] = (
-    (_Prefix("failed to re apply container"), (reapply, adjust_init_user)),
+    (_Prefix("failed to re apply container", "merge"), (reapply, adjust_init_user)),
     (
-        _Prefix("failed to process pod"),
+        _Prefix("failed to process pod", "post-processing"),
         (
             set_environment,
             merge_metrics,
@@ -92,16 +98,20 @@ def inject_overlay(request: InjectionRequest, snapshot: Snapshot) -> Injected:
     """
     injection = _begin(request, snapshot)
     original, types = injection.original, injection.settings.types
-    with _RUNNING:
+    with _READING:
         validate(annotations_of(original), snapshot.behaviour)
         injection.kept = overrides_of(annotations_of(original), types, request.budget)
         data = _template_data(injection)
+        if snapshot.denies_all:
+            raise InjectionError(_NO_VALUES)
+    with _RUNNING:
         pod, overlays = _run_templates(injection, data)
     for prefix, steps in STEPS:
         with prefix:
             for step in steps:
                 pod = step(pod, injection)
-    return Injected(rebase(request.pod, original, pod, types.pod), data, overlays)
+    received = request.pod if request.written is None else request.written
+    return Injected(rebase(received, original, pod, types.pod), data, overlays)
 
 
 # ---- before the templates

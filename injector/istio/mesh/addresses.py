@@ -9,12 +9,10 @@ import ipaddress
 import re
 from typing import Final
 
-from injector.golang.digits import to_int
-from injector.golang.strconv import quote
+from injector.golang.strconv import int_fault, parse_int, quote
 
 _LABEL: Final = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?")
 _WILDCARD_LABEL: Final = re.compile(rf"\*|(?:\*-?)?{_LABEL.pattern}")
-_INTEGER: Final = re.compile(r"[+-]?[0-9]+")
 _LONGEST_LABEL: Final = 63
 _LONGEST_NAME: Final = 255
 
@@ -25,11 +23,8 @@ def address_fault(address: str) -> str:
     if fault:
         where = f"address {address}: " if address else ""
         return f"unable to split {quote(address)}: {where}{fault}"
-    number = _INTEGER.fullmatch(port)
-    if number is None:
-        return f"port ({port}) is not a number: strconv.Atoi: parsing {quote(port)}: invalid syntax"
-    if not -(1 << 63) <= to_int(port) < 1 << 63:
-        return f"port ({port}) is not a number: strconv.Atoi: parsing {quote(port)}: value out of range"
+    if reason := int_fault(port):
+        return f"port ({port}) is not a number: strconv.Atoi: parsing {quote(port)}: {reason}"
     fault = port_fault(int(port))
     if fault:
         return fault
@@ -57,7 +52,7 @@ def domain_fault(domain: str) -> str:
 
 def _labels_fault(domain: str) -> str:
     *labels, last = domain.split(".")
-    if _INTEGER.fullmatch(last):
+    if parse_int(last) is not None:
         return f"domain name {quote(domain)} invalid (top level domain {quote(last)} cannot be all-numeric)"
     for label in (*labels, last) if last else labels:
         if not is_label(label):
@@ -98,7 +93,7 @@ def _is_domain(name: str) -> bool:
     if not name or len(name.encode()) > _LONGEST_NAME:
         return False
     *parts, last = name.split(".")
-    if _INTEGER.fullmatch(last) or not all(is_label(part) for part in parts):
+    if parse_int(last) is not None or not all(is_label(part) for part in parts):
         return False
     return last == "" or is_label(last)
 
