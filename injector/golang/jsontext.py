@@ -24,6 +24,18 @@ _CONTAINERS: Final = (dict, list, tuple)
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
+def member(value: JSON, key: str) -> JSON:
+    """Return the member of an object under ``key``, in any case where not so, as encoding/json finds a field.
+
+    None where there is none, and for what is not an object.
+    """
+    if not isinstance(value, dict):
+        return None
+    if key in value:
+        return value[key]
+    return next((item for name, item in value.items() if name.lower() == key.lower()), None)
+
+
 _KINDS: Final = {
     bool: "bool",
     str: "string",

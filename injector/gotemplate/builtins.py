@@ -1,4 +1,4 @@
-"""Go's predefined template functions: comparison, index, slice, len, print. Knows no syntax tree.
+"""Go's predefined template functions: comparison, index, slice, len, print.
 
 ``and`` and ``or`` are here for their signatures alone: the compiler evaluates them, because they stop early.
 """

@@ -1,4 +1,4 @@
-"""What goes wrong inside the engine before its place in the template is known. Knows nothing else.
+"""What goes wrong inside the engine before its place in the template is known.
 
 ExecutionError
 ├── FunctionError      what a template function says went wrong: Go's error or panic text

@@ -1,4 +1,4 @@
-"""Text escaped for HTML, JavaScript and URL queries, as text/template's functions do. Knows no values."""
+"""Text escaped for HTML, JavaScript and URL queries, as text/template's functions do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Go's fmt.Sprint, Sprintln and Sprintf over the values of a template. Knows no template.
+"""Go's fmt.Sprint, Sprintln and Sprintf over the values of a template.
 
 Where Go would print the address of a pointer, what it points to is printed instead: an address differs
 from run to run. ``%p``, which asks for nothing else, is refused, and so is printing a function.

@@ -1,4 +1,4 @@
-"""Template functions with Go signatures, and the check of one argument. Knows no template syntax."""
+"""Template functions with Go signatures, and the check of one argument."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Template text to tokens, as Go's text/template cuts it. Knows no grammar.
+"""Template text to tokens, as Go's text/template cuts it.
 
 Positions count characters from 0; lines count from 1.
 """

@@ -1,4 +1,4 @@
-"""The parse tree of a template: values that print as the template's text. Knows no parsing, no execution.
+"""The parse tree of a template: values that print as the template's text.
 
 ``pos`` counts characters from the start of the text; it is where an error message points.
 """

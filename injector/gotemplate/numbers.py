@@ -1,4 +1,4 @@
-"""Number literals of a template to the numbers that Go reads in them. Knows no template.
+"""Number literals of a template to the numbers that Go reads in them.
 
 Python's class ``complex`` and ``float`` are Go's complex128 and float64.
 """

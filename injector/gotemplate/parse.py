@@ -1,4 +1,4 @@
-"""Template text to a parse tree, or a TemplateSyntaxError in Go's words. Knows no values.
+"""Template text to a parse tree, or a TemplateSyntaxError in Go's words.
 
 The grammar and its lookahead are text/template/parse's: line numbers in messages are those of the token
 that was read last, so the order of reading is part of the behaviour.

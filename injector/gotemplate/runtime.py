@@ -1,4 +1,4 @@
-"""What a template does with values: take a field, call a method, iterate, print. Knows no syntax tree.
+"""What a template does with values: take a field, call a method, iterate, print.
 
 Used twice: while a template is compiled, on what is known then, and by the compiled code.
 """

@@ -1,4 +1,4 @@
-"""Go types as small values: names, kinds and assignability. Knows no template and no data.
+"""Go types as small values: names, kinds and assignability.
 
 The names are the ones ``reflect.Type.String`` prints, because error messages show them.
 """

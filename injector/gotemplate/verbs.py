@@ -1,4 +1,4 @@
-"""Basic values and the flags of a Go format directive in, text out. Knows no lists, structs or arguments.
+"""Basic values and the flags of a Go format directive in, text out.
 
 A byte that is no UTF-8 is a lone surrogate and counts as one character, as in Go.
 """

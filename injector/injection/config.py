@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from injector.errors import ConfigError, TypedError, YAMLError
+from injector.golang.jsontext import member
 from injector.injection.selector import Selector, SelectorError
 from injector.istio.releases import Behaviour
 from injector.json_types import JSON, JSONObject
@@ -135,7 +136,7 @@ class _Reader:
         self.warnings: list[str] = []
 
     def get(self, key: str) -> JSON:
-        return _get(self._document, key)
+        return member(self._document, key)
 
     def fault(self, reason: str, path: str) -> None:
         self._faults.add(reason, file=self._file, path=path)
@@ -184,13 +185,6 @@ class _Reader:
             except TypedError as error:
                 self.fault(str(error), path)
         return tuple(found)
-
-
-def _get(document: JSONObject, key: str) -> JSON:
-    """Return the value under ``key`` in any case, as encoding/json finds it."""
-    if key in document:
-        return document[key]
-    return next((value for name, value in document.items() if name.lower() == key.lower()), None)
 
 
 def line_of_template(text: str, name: str) -> int:

@@ -1,6 +1,6 @@
 """The library: texts of a configuration in, an Injector out, which answers reviews and injects pods.
 
-Knows no file, no HTTP and no cluster; what a cluster would tell is handed in.
+What a cluster would tell is handed in.
 """
 
 from __future__ import annotations

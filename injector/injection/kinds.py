@@ -1,4 +1,4 @@
-"""apiVersion and kind in, where the pod template stands out. Knows no release and no file.
+"""apiVersion and kind in, where the pod template stands out.
 
 Istio's kube-inject reads the kinds of Kubernetes and OpenShift; the custom resources here are ours.
 """

@@ -1,6 +1,6 @@
 """A pod in, the Workload that it belongs to out, as Istio's webhook guesses it from owner references.
 
-Knows no cluster: names and kinds are told from the pod alone.
+Names and kinds are told from the pod alone.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A pod and its namespace in, the Decision whether to inject it out. Knows no review and no template.
+"""A pod and its namespace in, the Decision whether to inject it out.
 
 The order is Istio's in every release: host network, ignored namespace, the pod's own switch, the
 never selectors, the always selectors, the policy.

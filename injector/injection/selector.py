@@ -1,4 +1,4 @@
-"""A metav1.LabelSelector and labels to whether they match. Knows no pod and no configuration.
+"""A metav1.LabelSelector and labels to whether they match.
 
 Faults have the wording of apimachinery, since they end in a log that people compare with Istio's.
 """

@@ -1,6 +1,6 @@
 """A CIDR's text in, Go's verdict on it out: net.ParseCIDR's, and net/netip's with its sentences.
 
-Knows no annotation. Python's ipaddress accepts and refuses other texts than Go does.
+Python's ipaddress accepts and refuses other texts than Go does.
 """
 
 from __future__ import annotations

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from injector.golang.jsontext import member
 from injector.istio.facts import NEWEST, OLDEST, RELEASED, Span
-from injector.json_types import JSON, JSONObject
+from injector.json_types import JSONObject
 
 _TAG: Final = re.compile(r"(?:release-|v)?1\.(?P<minor>\d{1,2})(?![\d])(?:\.\d+)?(?:[-+_.].*)?")
 _PROXY_IMAGE: Final = re.compile(r"/proxyv2:(?P<tag>[\w.+-]+)")
@@ -58,8 +59,8 @@ def infer_release(config: JSONObject, values: JSONObject) -> InferredRelease:
 
 def _format(config: JSONObject) -> _Format:
     """Charts from 1.9 on put a ``template`` beside ``templates``, which only says that versions differ."""
-    template = _get(config, "template")
-    if _get(config, "templates") or not template:
+    template = member(config, "template")
+    if member(config, "templates") or not template:
         return _OVERLAYS
     has_brackets = isinstance(template, str) and "[[" in template and "{{" not in template
     return _BRACKETS if has_brackets else _SPEC
@@ -67,11 +68,11 @@ def _format(config: JSONObject) -> _Format:
 
 def _tags(config: JSONObject, values: JSONObject) -> Iterator[tuple[str, str]]:
     """Yield where a tag of the proxy's image stands, and the tag; what counts most first."""
-    settings = _get(values, "global")
-    tag = _get(settings, "tag")
+    settings = member(values, "global")
+    tag = member(settings, "tag")
     if isinstance(tag, str | int | float) and not isinstance(tag, bool) and tag != "":
         yield "values.global.tag", str(tag)
-    image = _get(_get(settings, "proxy"), "image")
+    image = member(member(settings, "proxy"), "image")
     if isinstance(image, str):
         name, _, tag = image.partition("@")[0].rpartition(":")
         if name and "/" not in tag:
@@ -82,15 +83,6 @@ def _tags(config: JSONObject, values: JSONObject) -> Iterator[tuple[str, str]]:
 
 
 def _template_texts(config: JSONObject) -> Iterator[str]:
-    templates = _get(config, "templates")
-    found = templates.values() if isinstance(templates, dict) and templates else (_get(config, "template"),)
+    templates = member(config, "templates")
+    found = templates.values() if isinstance(templates, dict) and templates else (member(config, "template"),)
     yield from (text for text in found if isinstance(text, str))
-
-
-def _get(value: JSON, key: str) -> JSON:
-    """Return the value under ``key`` of a mapping in any case, as encoding/json finds it; None elsewhere."""
-    if not isinstance(value, dict):
-        return None
-    if key in value:
-        return value[key]
-    return next((item for name, item in value.items() if name.lower() == key), None)

@@ -1,4 +1,4 @@
-"""YAML values in, JSON out, as sigs.k8s.io/yaml converts them. Knows no YAML text.
+"""YAML values in, JSON out, as sigs.k8s.io/yaml converts them.
 
 Keys become strings, integral floats ints; what JSON cannot say is an error.
 """
@@ -11,8 +11,7 @@ from typing import Any, Final
 from injector.errors import YAMLError
 from injector.golang.fmt import sharp_v
 from injector.json_types import JSON
-from injector.kubeyaml.numbers import yaml_float
-from injector.kubeyaml.scalars import Scalar, json_number
+from injector.kubeyaml.scalars import Scalar, json_number, yaml_float
 
 _UNSUPPORTED: Final = "unsupported map key of type: {}, key: {}, value: {}"
 

@@ -1,6 +1,6 @@
 """Nodes of a YAML document in, YAML values out, as yaml.v2 decodes into ``interface{}``.
 
-Knows no text and no JSON. A YAML value is None, bool, int, float, str, a list, or a dict whose keys
+A YAML value is None, bool, int, float, str, a list, or a dict whose keys
 are strings or `OddKey`.
 """
 

@@ -1,4 +1,4 @@
-"""A file of many YAML documents in, its documents out, split where Kubernetes splits. Knows no typing.
+"""A file of many YAML documents in, its documents out, split where Kubernetes splits.
 
 The rule is that of k8s.io/apimachinery's YAMLReader, which kubectl and istioctl read files with: a
 line that starts with ``---`` ends a document, whatever it stands in.

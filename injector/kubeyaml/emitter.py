@@ -1,4 +1,4 @@
-"""Scalars and indentation in, YAML text out, laid out as yaml.v2 does. Knows no JSON and no typing.
+"""Scalars and indentation in, YAML text out, laid out as yaml.v2 does.
 
 Follows libyaml's emitter, its oddities included: where it folds, when a scalar may be plain, how a
 cursor that is between two tokens decides about spaces and line ends.

@@ -1,4 +1,4 @@
-"""libyaml's errors in, YAMLError in yaml.v2's wording out. Knows nothing of documents.
+"""libyaml's errors in, YAMLError in yaml.v2's wording out.
 
 yaml.v2 is a port of libyaml, so the sentences are the same; its line numbers are not: it counts
 scanner errors from one, parser errors from nought, and names no line where it counted nought.

@@ -1,6 +1,6 @@
 """A document's text and the JSON it is to have in, the text with only the difference written anew out.
 
-Knows no Kubernetes type. Order, comments, quotes and blank lines stay where nothing has changed. What
+Order, comments, quotes and blank lines stay where nothing has changed. What
 is written anew is written as `dump` writes it, unfolded, behind the last key or at the item's place.
 """
 

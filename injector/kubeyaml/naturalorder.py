@@ -1,4 +1,4 @@
-"""Mapping keys in, the order in which yaml.v2 writes them out. Knows nothing else.
+"""Mapping keys in, the order in which yaml.v2 writes them out.
 
 Natural order: ``a2`` before ``a10``, other characters before letters.
 """

@@ -1,4 +1,4 @@
-"""YAML text in, the first document's nodes out, aliases tied to what they name. Knows no typing, no JSON.
+"""YAML text in, the first document's nodes out, aliases tied to what they name.
 
 `decoding` turns the nodes into JSON. `reading` spares usual documents both.
 """

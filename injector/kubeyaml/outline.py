@@ -1,4 +1,4 @@
-"""YAML text in, where its keys, items and values stand out. Knows no JSON but a scalar's.
+"""YAML text in, where its keys, items and values stand out.
 
 Only block collections are opened: what stands between brackets, an alias, a complex key or a merge is
 a leaf or makes its collection one, to be kept or replaced as a whole.

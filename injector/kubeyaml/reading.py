@@ -1,4 +1,4 @@
-"""YAML text in, JSON out, as sigs.k8s.io/yaml v1.6 (yaml.v2) reads it. Knows no Kubernetes types.
+"""YAML text in, JSON out, as sigs.k8s.io/yaml v1.6 (yaml.v2) reads it.
 
 The usual document (block and flow collections, scalars) is built straight from libyaml's events.
 Whatever is rarer (aliases, tags, merges, odd keys) goes the exact way of `nodes`.

@@ -1,4 +1,4 @@
-"""A scalar's text in, the value that yaml.v2 gives it out. Knows nothing of documents.
+"""A scalar's text in, the value that yaml.v2 gives it out.
 
 yaml.v2 types plain scalars by YAML 1.1 with its own amendments: ``y`` and ``on`` are booleans,
 ``017`` and ``0o17`` octal, ``1:30`` and dates strings, ``08`` and ``1e3`` floats.
@@ -15,7 +15,7 @@ from sys import getsizeof
 from typing import Any, Final
 
 from injector.errors import InjectorError
-from injector.golang.floats import json_float
+from injector.golang.floats import format_float, json_float
 from injector.memo import Memo, process_wide
 
 _TAG_OF: Final = {bool: "bool", int: "int", float: "float", str: "str", type(None): "null"}
@@ -215,3 +215,15 @@ def _binary(text: str) -> str:
     except (binascii.Error, ValueError) as error:
         raise ScalarError("!!binary value contains invalid base64 data") from error
     return _SURROGATE.sub("\ufffd", data.decode("utf-8", "surrogateescape"))
+
+
+_SPECIAL: Final = {"+Inf": ".inf", "-Inf": "-.inf", "NaN": ".nan"}
+
+
+def yaml_float(number: float, *, bits: int = 64) -> str:
+    """Return yaml.v2's text of a float: strconv's ``%g``, and ``.inf``, ``.nan``.
+
+    ``bits=32`` is how sigs.k8s.io/yaml turns a float key into a string.
+    """
+    text = format_float(number, bits=bits)
+    return _SPECIAL.get(text, text)

@@ -1,4 +1,4 @@
-"""Text with marks at the holes in, where each hole stands in the YAML out. Knows no values.
+"""Text with marks at the holes in, where each hole stands in the YAML out.
 
 A mark is one character that the text neither has nor makes by an escape sequence, the hole's number,
 and the character again: a harmless word wherever a scalar may stand. What the parser makes of the

@@ -1,4 +1,4 @@
-"""JSON in, YAML text out, byte for byte sigs.k8s.io/yaml v1.6 Marshal. Knows no Kubernetes types.
+"""JSON in, YAML text out, byte for byte sigs.k8s.io/yaml v1.6 Marshal.
 
 Marshal goes from JSON text through yaml.v2's reader to yaml.v2's emitter, so what the reader refuses
 (control characters) or folds (U+0085) is refused and folded here. `emitter` lays the text out.
@@ -16,8 +16,7 @@ from injector.golang.jsontext import go_json
 from injector.json_types import JSON
 from injector.kubeyaml.emitter import ROOT, SIMPLE_KEY, Emitter, Style, deeper, is_simple
 from injector.kubeyaml.naturalorder import natural_order
-from injector.kubeyaml.numbers import yaml_float
-from injector.kubeyaml.scalars import WORDS, json_number, stays_plain
+from injector.kubeyaml.scalars import WORDS, json_number, stays_plain, yaml_float
 
 WIDTH: Final = 80
 """Where yaml.v2 folds long scalars; 2.3.0, which Istio 1.7-1.9 used, did not fold at all."""

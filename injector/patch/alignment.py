@@ -1,4 +1,4 @@
-"""Two lists to the steps that make the second of the first, element by element. Knows no pointer.
+"""Two lists to the steps that make the second of the first, element by element.
 
 Elements are told apart by what Kubernetes tells them apart by (a container's name, a mount's path), so
 that a changed container is changed where it is, and a container put in front moves nothing else.

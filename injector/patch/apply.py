@@ -1,4 +1,4 @@
-"""A document and JSON patch operations to the document that they make (RFC 6902). Knows no Kubernetes type.
+"""A document and JSON patch operations to the document that they make (RFC 6902).
 
 The result shares with the document and with the operations' values all that no operation reached into.
 """

@@ -1,6 +1,6 @@
 """Two documents to the JSON patch operations that lead from the first to the second (RFC 6902).
 
-Knows no Kubernetes type: which member names the elements of a list is seen from the list itself.
+Which member names the elements of a list is seen from the list itself.
 """
 
 from __future__ import annotations

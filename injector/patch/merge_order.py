@@ -1,4 +1,4 @@
-"""Elements of a merged list to the order in which Kubernetes puts them. Knows no schema.
+"""Elements of a merged list to the order in which Kubernetes puts them.
 
 Elements that the patch names are in the patch's order, the others in the order of the original list; where
 the two meet, the original list decides, and the patch goes first where it does not know.

@@ -1,4 +1,4 @@
-"""A value that does not fit its Go type, to the error that encoding/json has for it. Knows no writing.
+"""A value that does not fit its Go type, to the error that encoding/json has for it.
 
 Go goes on after a value of the wrong kind and reports the first in the end; a quantity, time or int-or-string
 that cannot be read stops it at once, and is what it reports then.

@@ -1,4 +1,4 @@
-"""A JSON pointer to its tokens and back (RFC 6901). Knows no document."""
+"""A JSON pointer to its tokens and back (RFC 6901)."""
 
 from __future__ import annotations
 

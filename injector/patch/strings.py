@@ -1,4 +1,4 @@
-"""A JSON scalar to the text that Go makes of it where a type wants text. Knows no type."""
+"""A JSON scalar to the text that Go makes of it where a type wants text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON and a Go type to the JSON that Go writes after reading it into that type. Knows no pod.
+"""JSON and a Go type to the JSON that Go writes after reading it into that type.
 
 Each type is compiled once into a reader, which is told nothing of where it is: when something does not fit,
 the value is walked again (misfits) to say what Go says. What reads as it was written is shared.

@@ -1,6 +1,6 @@
 """JSON and a Go type to whether it certainly fits, in a fraction of the time that reading it takes.
 
-Knows no error's words: what is not certain is left to `typed`, which has them. A value is certain when each
+What is not certain is left to `typed`, which has them. A value is certain when each
 field is spelt as Kubernetes spells it, is one that the type has, and is of its kind. msgspec looks, in C.
 """
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from injector.golang.jsontext import EncodingError, go_json
+from injector.golang.jsontext import EncodingError, go_json, member
 from injector.rendering import Quoted
 from tests.kubeyaml.generators import json_values
 
@@ -82,3 +82,11 @@ def test_values_that_are_no_json_are_refused() -> None:
 def test_the_text_reads_back_as_the_value(value: Any) -> None:
     assert json.loads(go_json(value), parse_int=float) == value
     assert json.loads(go_json(value, sort_keys=False, escape_html=False), parse_int=float) == value
+
+
+def test_a_member_is_found_in_any_case_the_exact_one_first() -> None:
+    assert member({"a": 1, "A": 2}, "A") == 2
+    assert member({"Templates": 1}, "templates") == 1
+    assert member({"templates": 1}, "Templates") == 1
+    assert member({}, "a") is None
+    assert member(["a"], "a") is None

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from injector.golang.floats import json_float
-from injector.kubeyaml.numbers import yaml_float
+from injector.kubeyaml.scalars import yaml_float
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,15 @@ import pytest
 
 from injector.errors import YAMLError
 from injector.kubeyaml import load
-from injector.kubeyaml.numbers import yaml_float
-from injector.kubeyaml.scalars import ScalarError, is_timestamp, plain, resolve, resolve_tagged, stays_plain
+from injector.kubeyaml.scalars import (
+    ScalarError,
+    is_timestamp,
+    plain,
+    resolve,
+    resolve_tagged,
+    stays_plain,
+    yaml_float,
+)
 
 TAG = "tag:yaml.org,2002:"
 

@@ -1,4 +1,4 @@
-"""Go's package regexp: compile an expression, find, replace and split by it. Knows no template.
+"""Go's package regexp: compile an expression, find, replace and split by it.
 
 Python's ``re`` is not used: it differs from RE2 in syntax, in what counts as a letter and in the handling of
 empty matches, and a hostile text can make it take exponential time. This one is linear, but slow: a search is

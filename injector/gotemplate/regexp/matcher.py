@@ -1,4 +1,4 @@
-"""A program and a text in, leftmost matches out, in time linear in the text. Knows no syntax.
+"""A program and a text in, leftmost matches out, in time linear in the text.
 
 Every pair of instruction and position is tried once a search: what failed there will fail again. So no
 expression can take exponential time, as it could with Python's own ``re``; Go's engine works alike.

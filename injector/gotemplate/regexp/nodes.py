@@ -1,4 +1,4 @@
-"""The parts of a regular expression. Knows neither their text nor how they are matched."""
+"""The parts of a regular expression."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The nodes of a regular expression in, a program for the matcher out. Knows no text.
+"""The nodes of a regular expression in, a program for the matcher out.
 
 The program prefers what Go prefers: the first alternative, the longer repetition unless it is lazy.
 """

@@ -1,4 +1,4 @@
-"""sprig 3.3.0, the function library that Istio's templates may use since 1.8. Knows no Kubernetes.
+"""sprig 3.3.0, the function library that Istio's templates may use since 1.8.
 
 Every one of its 211 names is here. What needs chance, a clock, the host or a secret refuses when it is called
 (`unavailable`). Where sprig has no order (``keys``, ``values``), ours is sorted.

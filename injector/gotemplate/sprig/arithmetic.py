@@ -1,4 +1,4 @@
-"""sprig's arithmetic, in int64 that wraps, in float64, and in exact decimals. Knows nothing else of sprig."""
+"""sprig's arithmetic, in int64 that wraps, in float64, and in exact decimals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""sprig's functions about letter case. Knows no other function of sprig."""
+"""sprig's functions about letter case."""
 
 from __future__ import annotations
 

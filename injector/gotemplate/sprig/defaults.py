@@ -1,4 +1,4 @@
-"""sprig's functions about empty values and types. Knows no other function of sprig.
+"""sprig's functions about empty values and types.
 
 Empty is what Python finds false in a template's value: nil, false, 0, "", a map or list without elements.
 """

@@ -1,4 +1,4 @@
-"""sprig's functions for maps; those that change a map in place say so. Knows no other function of sprig."""
+"""sprig's functions for maps; those that change a map in place say so."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any, Final
 from injector.gotemplate.errors import FunctionError
 from injector.gotemplate.fmt import sorted_keys
 from injector.gotemplate.functions import Function
-from injector.gotemplate.sprig.merging import merge_into
 from injector.gotemplate.sprig.signature import go
 from injector.gotemplate.sprig.texts import string_list, strval
 from injector.gotemplate.values import StringMap, TypedList, TypedMap, Value, type_of
@@ -186,3 +185,23 @@ FUNCTIONS: Final[Mapping[str, Function]] = MappingProxyType(
         "values": go("func(map[string]any) []any", values),
     }
 )
+
+
+def merge_into(target: dict[str, Value], source: dict[str, Value], *, overwrite: bool) -> None:
+    """Merge ``source`` into ``target``, in place, as mergo does; maps that it lacks are then shared.
+
+    Lists are kept or replaced whole; what counts as empty in the target (0, "", false, nil, an empty list or
+    map) is filled; overwriting puts in empty values of the source as well.
+    """
+    for key, value in source.items():
+        if value is None:
+            if overwrite:
+                target[key] = None
+            continue
+        present = target.get(key)
+        if isinstance(value, dict) and isinstance(present, dict):
+            merge_into(present, value, overwrite=overwrite)
+            if present:
+                continue
+        if overwrite or not present:
+            target[key] = value

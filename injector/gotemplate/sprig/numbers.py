@@ -1,4 +1,4 @@
-"""Any value to an int64 or float64, as sprig (spf13/cast) converts: no number is 0. Knows no arithmetic.
+"""Any value to an int64 or float64, as sprig (spf13/cast) converts: no number is 0.
 
 Values of declared types (an enumeration, a Duration) count as no numbers there, and so here.
 """

@@ -1,4 +1,4 @@
-"""sprig's functions for slash-separated paths: Go's package path. Knows no file system."""
+"""sprig's functions for slash-separated paths: Go's package path."""
 
 from __future__ import annotations
 

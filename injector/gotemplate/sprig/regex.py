@@ -1,4 +1,4 @@
-"""sprig's functions for regular expressions. Knows no other function of sprig."""
+"""sprig's functions for regular expressions."""
 
 from __future__ import annotations
 

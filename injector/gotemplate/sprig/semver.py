@@ -1,4 +1,4 @@
-"""sprig's ``semver`` and ``semverCompare``, as Masterminds/semver has them. Knows no version of Istio."""
+"""sprig's ``semver`` and ``semverCompare``, as Masterminds/semver has them."""
 
 from __future__ import annotations
 

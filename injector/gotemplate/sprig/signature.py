@@ -1,4 +1,4 @@
-"""A Go signature as text and a Python callable, to a Function. Knows no function of sprig."""
+"""A Go signature as text and a Python callable, to a Function."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""sprig's string functions but for those about letter case. Knows no other function of sprig."""
+"""sprig's string functions but for those about letter case."""
 
 from __future__ import annotations
 

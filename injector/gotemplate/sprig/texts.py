@@ -1,4 +1,4 @@
-"""What sprig's string functions share: any value as text, strings as bytes, limits. Knows no function's name.
+"""What sprig's string functions share: any value as text, strings as bytes, limits.
 
 Go's strings are bytes. Where a function counts or cuts bytes, the text is encoded first; a byte that is no
 UTF-8 is a lone surrogate in Python's string.

@@ -1,4 +1,4 @@
-"""sprig's ``urlParse`` and ``urlJoin``: Go's net/url. Knows no network and no other function of sprig."""
+"""sprig's ``urlParse`` and ``urlJoin``: Go's net/url."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A name in camel case in, its words in lower case with a connector between them out.
 
-The rules where one word ends are those of huandu/xstrings. Knows no function of sprig.
+The rules where one word ends are those of huandu/xstrings.
 """
 
 from __future__ import annotations

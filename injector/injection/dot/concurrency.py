@@ -1,4 +1,4 @@
-"""A ProxyConfig, annotations and values in, the number of the proxy's threads out. Knows no template."""
+"""A ProxyConfig, annotations and values in, the number of the proxy's threads out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values, annotations and a ProxyConfig in, the images that templates name out. Knows no template."""
+"""Values, annotations and a ProxyConfig in, the images that templates name out."""
 
 from __future__ import annotations
 

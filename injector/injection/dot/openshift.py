@@ -1,4 +1,4 @@
-"""A namespace's annotations in, the user and group of the proxy out, as OpenShift assigns them. Knows no pod.
+"""A namespace's annotations in, the user and group of the proxy out, as OpenShift assigns them.
 
 OpenShift gives each namespace ranges of ids, in annotations; Istio takes the last of the range for the proxy.
 """

@@ -1,1 +1,1 @@
-"""Pods as Istio 1.0 to 1.8 inject them; start reading at ``inject``. Knows no HTTP."""
+"""Pods as Istio 1.0 to 1.8 inject them; start reading at ``inject``."""

@@ -1,6 +1,6 @@
 """The JSON of a rendered template up to 1.8 in, a typed SidecarInjectionSpec out.
 
-Knows no template and no pod. Go decodes the rendered YAML into typed structs, so a number or boolean
+Go decodes the rendered YAML into typed structs, so a number or boolean
 in a string's place becomes its text, unknown fields vanish, and a wrong type is an error.
 """
 

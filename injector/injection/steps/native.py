@@ -1,4 +1,4 @@
-"""Nodes, annotation and environment in, whether the proxy is a native sidecar out. Knows no template.
+"""Nodes, annotation and environment in, whether the proxy is a native sidecar out.
 
 A native sidecar is an init container that keeps running (``restartPolicy: Always``); the kubelet
 has to know it, which it surely does from Kubernetes 1.33.

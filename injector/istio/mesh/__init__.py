@@ -1,1 +1,1 @@
-"""Istio's MeshConfig and ProxyConfig: YAML in, frozen messages and their JSON out. Knows no pod."""
+"""Istio's MeshConfig and ProxyConfig: YAML in, frozen messages and their JSON out."""

@@ -1,4 +1,4 @@
-"""The text of the annotation proxy.istio.io/config in, JSON or what is wrong with it out. Knows no pod."""
+"""The text of the annotation proxy.istio.io/config in, JSON or what is wrong with it out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A minor of Istio in, its built-in ProxyConfig and MeshConfig out. Knows no user's configuration.
+"""A minor of Istio in, its built-in ProxyConfig and MeshConfig out.
 
 Each row is one field by its JSON name, what it is set to, and the minors of 1.x in which it is.
 """

@@ -1,4 +1,4 @@
-"""A protobuf message as a frozen value. Knows no JSON text and no YAML.
+"""A protobuf message as a frozen value.
 
 ``data`` holds what is set, by JSON name, in any order: strings, bools, ints and floats as they are, an enum
 as its number, a wrapper as its bare value, a Duration as nanoseconds, a message as such a mapping again. A

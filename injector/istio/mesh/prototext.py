@@ -1,4 +1,4 @@
-"""A message in, the text that Go's fmt prints of it out. Knows no template.
+"""A message in, the text that Go's fmt prints of it out.
 
 It is protobuf's text format on one line. golang/protobuf puts one blank or two between fields, the same for
 one build of a program and not for the next; here it is one.
@@ -23,7 +23,7 @@ from injector.istio.mesh.descriptors import (
     WrapperType,
 )
 from injector.istio.mesh.message import Data
-from injector.kubeyaml.numbers import yaml_float
+from injector.kubeyaml.scalars import yaml_float
 
 
 def message_text(declared: MessageType, data: Data) -> str:

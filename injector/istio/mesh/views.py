@@ -1,4 +1,4 @@
-"""A message in, the Go value that templates see out. Knows no release but through the message's descriptors.
+"""A message in, the Go value that templates see out.
 
 For every field ``foo_bar`` there is a field FooBar and a nil-safe method GetFooBar; the members of a oneof
 have the method only, and the oneof itself is a field. Values are read when a template asks, never copied.

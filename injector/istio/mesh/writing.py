@@ -1,4 +1,4 @@
-"""A message in, the JSON text of Go's legacy jsonpb out. Knows no YAML and no defaults.
+"""A message in, the JSON text of Go's legacy jsonpb out.
 
 Fields come in the order of declaration, map keys sorted, enums by name, 64-bit integers as strings, wrappers
 as bare values, Durations with 0, 3, 6 or 9 digits. There is no blank in it.

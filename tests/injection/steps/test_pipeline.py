@@ -10,7 +10,7 @@ from injector.budget import Budget
 from injector.errors import BadReview, InjectionError
 from injector.injection.inject import request_for
 from injector.injection.loading import Sources, Surroundings, load_snapshot
-from injector.injection.steps import inject_overlay
+from injector.injection.steps.pipeline import inject_overlay
 from injector.patch import POD, normalise
 from tests.injection.steps.builders import a_container, a_pod, env_of, names, the_proxy
 

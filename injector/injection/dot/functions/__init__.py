@@ -1,6 +1,6 @@
 """A release in, the functions that its templates may call out: sprig's, and Istio's on top.
 
-Knows no template and no pod. Go's own functions belong to the engine. ``env`` reads the mapping it is given,
+Go's own functions belong to the engine. ``env`` reads the mapping it is given,
 never the environment of this process.
 """
 

@@ -1,6 +1,6 @@
 """A template's value in, the JSON of Go's encoding/json or the YAML of sigs.k8s.io/yaml out.
 
-Knows no template function. Structs of Kubernetes come in Go's field order, maps sorted by their keys.
+Structs of Kubernetes come in Go's field order, maps sorted by their keys.
 """
 
 from __future__ import annotations

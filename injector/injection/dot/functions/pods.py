@@ -1,7 +1,4 @@
-"""Istio's template functions that read a pod: annotations, ports, networks, resource attributes.
-
-Knows no release but through its arguments, and no configuration.
-"""
+"""Istio's template functions that read a pod: annotations, ports, networks, resource attributes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Istio's template functions for texts, maps and durations. Knows no pod and no release."""
+"""Istio's template functions for texts, maps and durations."""
 
 from __future__ import annotations
 
