@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from injector.diagnosis.trial import Seen
 from injector.injection.releases import NEWEST_RELEASE
 from injector.json_types import JSONObject
 from injector.service.files import FileSet
 from injector.service.options import ServiceOptions
 from injector.service.reviews import Reviewer
-from injector.service.trial import Loss, Seen, try_out
+from injector.service.trial import Loss, try_out
 from injector.templates import built_in
 
 

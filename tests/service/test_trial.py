@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
+from injector.diagnosis.trial import SAMPLES, Seen
 from injector.errors import ConfigError
 from injector.injection.inject import Answer
 from injector.injection.injector import Injector
 from injector.injection.releases import RELEASES, behaviour_of
-from injector.service.trial import NAMESPACES, PODS_OF_ONE, SAMPLES, LastPods, Loss, Seen, try_out
+from injector.service.trial import NAMESPACES, PODS_OF_ONE, LastPods, Loss, try_out
 from injector.templates import built_in
 from tests.service.kit import FakeReviewer, a_review
 

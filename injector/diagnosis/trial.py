@@ -1,0 +1,220 @@
+"""The trial of a configuration: sample pods, and what a configuration that serves may not do to them.
+
+`serve` makes it at start and at each reload, `lint` the very same.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Final, NamedTuple, Protocol
+
+import orjson
+
+from injector import patch as json_patch
+from injector.errors import ConfigError, PatchError
+from injector.injection.inject import Answer
+from injector.json_types import JSONObject
+
+
+class Seen(NamedTuple):
+    """One review as it was posted; ``namespace`` is the request's, which a pod cannot choose."""
+
+    body: bytes
+    path: str
+    namespace: str = ""
+
+
+class Answering(Protocol):
+    """Whatever answers reviews: an Injector, or what the service has made of one."""
+
+    def answer(self, body: bytes, path: str) -> Answer:
+        """Answer one AdmissionReview; raises BadReview where the call itself is wrong."""
+
+
+class Tried(NamedTuple):
+    """What became of one sample."""
+
+    name: str
+    review: Seen
+    answer: Answer
+
+    @property
+    def denial(self) -> str:
+        """The sentence of a sample that is denied."""
+        return f"{self.name} is denied: {self.answer.message}"
+
+
+def try_samples(candidate: Answering, current: Answering | None = None) -> tuple[Tried, ...]:
+    """Return what ``candidate`` makes of the samples.
+
+    Raises ConfigError where it denies or breaks a sample that ``current`` injects; with no current one (at
+    start) where it denies samples and injects none, and where a patch of its does not apply.
+    """
+    tried = []
+    for name, review in SAMPLES:
+        answered = candidate.answer(review.body, review.path)
+        tried.append(Tried(name, review, answered))
+        if answered.outcome == "injected":
+            check_patch(name, review, answered)
+        elif answered.outcome == "denied" and current is not None and injects(current, review):
+            raise ConfigError(tried[-1].denial)
+    denied = [each for each in tried if each.answer.outcome == "denied"]
+    if current is None and denied and not any(each.answer.outcome == "injected" for each in tried):
+        raise ConfigError(denied[0].denial)
+    return tuple(tried)
+
+
+def injects(reviewer: Answering, review: Seen) -> bool:
+    """Return whether a pod is injected; one that crashes the reviewer is not."""
+    try:
+        return reviewer.answer(review.body, review.path).outcome == "injected"
+    except Exception:  # noqa: BLE001 - a tenant's pod must not end the trial; serving it says where it crashed
+        return False
+
+
+def check_patch(name: str, review: Seen, answered: Answer) -> None:
+    """Raise ConfigError where the patch of an answer does not apply to the pod that was posted."""
+    patch = orjson.loads(answered.body)["response"].get("patch")
+    if patch is None:
+        return
+    try:
+        json_patch.apply(
+            orjson.loads(review.body)["request"]["object"], orjson.loads(base64.b64decode(patch))
+        )
+    except PatchError as error:
+        raise ConfigError(f"the patch for {name} does not apply: {error}") from error
+
+
+# --- the samples
+
+
+def _review(pod: JSONObject) -> Seen:
+    request = {
+        "uid": "00000000-0000-4000-8000-000000000000",
+        "kind": {"group": "", "version": "v1", "kind": "Pod"},
+        "resource": {"group": "", "version": "v1", "resource": "pods"},
+        "namespace": "default",
+        "operation": "CREATE",
+        "dryRun": True,
+        "object": pod,
+    }
+    # Every release takes v1beta1; some of the older ones do not take v1.
+    review = {"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1beta1", "request": request}
+    return Seen(orjson.dumps(review), "/inject", "default")
+
+
+ASKS: Final = {"sidecar.istio.io/inject": "true"}
+HASH: Final = {"pod-template-hash": "5d9c7b8f4d"}
+
+
+def _pod(
+    spec: JSONObject,
+    *,
+    owner: tuple[str, str] = ("apps/v1", "ReplicaSet"),
+    name: str = "sample-5d9c7b8f4d",
+    labels: JSONObject | None = None,
+    annotations: JSONObject | None = None,
+) -> JSONObject:
+    """Return a pod as its controller makes it."""
+    api_version, kind = owner
+    reference = {"apiVersion": api_version, "kind": kind, "name": name, "uid": "1", "controller": True}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "generateName": f"{name}-",
+            "namespace": "default",
+            "labels": {"app": "sample", **(labels or {})},
+            "annotations": annotations or {},
+            "ownerReferences": [reference],
+        },
+        "spec": spec,
+    }
+
+
+def _container(name: str, port: int) -> JSONObject:
+    return {
+        "name": name,
+        "image": "registry.example/sample:1",
+        "ports": [{"name": "http", "containerPort": port, "protocol": "TCP"}],
+        "resources": {},
+        "readinessProbe": {
+            "httpGet": {"path": "/ready", "port": "http", "scheme": "HTTP"},
+            "periodSeconds": 10,
+        },
+    }
+
+
+_PREPARE: Final = {"name": "prepare", "image": "registry.example/prepare:1", "resources": {}}
+
+SAMPLES: Final = (
+    (
+        "the sample pod with one container",
+        _review(_pod({"containers": [_container("app", 8080)]}, labels={**HASH, **ASKS}, annotations=ASKS)),
+    ),
+    (
+        "the sample pod with two containers",
+        _review(
+            _pod(
+                {
+                    "serviceAccountName": "sample",
+                    "securityContext": {"fsGroup": 2000},
+                    "initContainers": [_PREPARE],
+                    "containers": [_container("app", 8080), _container("metrics", 9090)],
+                    "volumes": [{"name": "data", "emptyDir": {}}],
+                },
+                owner=("apps/v1", "StatefulSet"),
+                name="sample",
+                labels=ASKS,
+                annotations=ASKS,
+            )
+        ),
+    ),
+    (
+        "the sample pod that asks for nothing",
+        _review(_pod({"containers": [_container("app", 8080)]}, labels=HASH)),
+    ),
+    (
+        "the sample pod of a CronJob",
+        _review(
+            _pod(
+                {
+                    "restartPolicy": "Never",
+                    "containers": [{"name": "job", "image": "registry.example/job:1"}],
+                },
+                owner=("batch/v1", "Job"),
+                name="sample-29400000",
+                labels=ASKS,
+                annotations=ASKS,
+            )
+        ),
+    ),
+    (
+        "the sample pod of a DaemonSet with a native sidecar",
+        _review(
+            _pod(
+                {
+                    "initContainers": [{**_container("logs", 9091), "restartPolicy": "Always"}, _PREPARE],
+                    "containers": [_container("app", 8080)],
+                },
+                owner=("apps/v1", "DaemonSet"),
+                name="sample",
+                labels=ASKS,
+                annotations=ASKS,
+            )
+        ),
+    ),
+    (
+        "the sample pod in the host's network",
+        _review(
+            _pod(
+                {"hostNetwork": True, "containers": [_container("app", 8080)]},
+                owner=("apps/v1", "DaemonSet"),
+                name="sample",
+                labels=ASKS,
+                annotations=ASKS,
+            )
+        ),
+    ),
+)
+"""Pods as real ones are, by what they are called in a refusal. None of them is anybody's."""
