@@ -114,7 +114,12 @@ class BadReview(InjectorError):  # noqa: N818 - the library's fixed name
 
 
 class InjectionError(InjectorError):
-    """The pod cannot be injected: answered with 200, ``allowed: false`` and this sentence."""
+    """The pod cannot be injected: answered with 200, ``allowed: false`` and this sentence.
+
+    ``gate`` says where on its way the pod was stopped (see `injector.diagnosis.gates`), "" where nobody said.
+    """
+
+    gate = ""
 
 
 class LimitError(InjectionError):

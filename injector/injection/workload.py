@@ -100,8 +100,11 @@ def _inject_list(
     )
 
 
-def _typed(document: JSONObject, place: PodPlace, behaviour: Behaviour) -> JSONObject:
-    """Return the document as Go decodes and prints it: numbers where strings belong become strings."""
+def typed_document(document: JSONObject, place: PodPlace, behaviour: Behaviour) -> JSONObject:
+    """Return the document as Go decodes and prints it: numbers where strings belong become strings.
+
+    Raises InjectionError where a value does not fit its type.
+    """
     try:
         if place.schema:
             return _read(document, place.schema, behaviour)
@@ -141,7 +144,7 @@ def _read(value: JSON, schema: str, behaviour: Behaviour) -> JSONObject:
 
 
 def _inject_place(given: JSONObject, place: PodPlace, snapshot: Snapshot, namespace: str) -> WorkloadOutcome:
-    document = _typed(given, place, snapshot.behaviour)
+    document = typed_document(given, place, snapshot.behaviour)
     pod = _pod_at(document, place)
     owner: JSONObject = document.get("metadata") or {}
     own_namespace = pod["metadata"].get("namespace") or namespace

@@ -1,4 +1,4 @@
-"""YAML text and the path of a value in, the line on which it stands out.
+"""YAML text and the path of a value in, the line and the column at which it stands out.
 
 For errors only: the text is read anew.
 """
@@ -19,28 +19,34 @@ def line_of(text: str, path: Sequence[str | int]) -> int:
 
     Where the path leads nowhere it is the line of the last step that does.
     """
+    return position_of(text, path)[0]
+
+
+def position_of(text: str, path: Sequence[str | int]) -> tuple[int, int]:
+    """Return line and column, from 1, of the key or the item that ``path`` ends with; zeros as `line_of`."""
     try:
         node = compose(text, source="", max_depth=MAX_DEPTH)
     except YAMLError:
-        return 0
+        return 0, 0
     if node is None:
-        return 0
-    line = node.line
+        return 0, 0
+    position = node.line, node.column
     for step in path:
         found = _step(node, step)
         if found is None:
             break
-        line, node = found
-    return line
+        stands, node = found
+        position = stands.line, stands.column
+    return position
 
 
-def _step(node: Node, step: str | int) -> tuple[int, Node] | None:
-    """Return the line of a key or an item, and the value there; of a key that is given twice the last."""
+def _step(node: Node, step: str | int) -> tuple[Node, Node] | None:
+    """Return the key or the item, and the value there; of a key that is given twice the last."""
     while node.kind is AliasEvent:
         node = node.children[0]
     if node.kind is SequenceStartEvent and isinstance(step, int) and step < len(node.children):
-        return node.children[step].line, node.children[step]
+        return node.children[step], node.children[step]
     if node.kind is not MappingStartEvent:
         return None
     pairs = list(zip(node.children[::2], node.children[1::2], strict=True))
-    return next(((key.line, value) for key, value in reversed(pairs) if key.value == step), None)
+    return next(((key, value) for key, value in reversed(pairs) if key.value == step), None)

@@ -34,11 +34,12 @@ class Node:
     """One node of the text.
 
     ``children`` of a mapping are its keys and values in turn, of an alias the one node it names.
-    ``implicit`` tells that a scalar is plain, ``line`` counts from 1.
+    ``implicit`` tells that a scalar is plain, ``line`` and ``column`` count from 1.
     """
 
     kind: type[Event]
     line: int
+    column: int
     tag: str = ""
     value: str = ""
     implicit: bool = False
@@ -118,7 +119,9 @@ class _Composer:
         event = self._event
         if isinstance(event, AliasEvent):
             return self._alias(event)
-        node = Node(kind=event.__class__, line=event.start_mark.line + 1, tag=self._dialect.tag(event))
+        mark = event.start_mark
+        tag = self._dialect.tag(event)
+        node = Node(kind=event.__class__, line=mark.line + 1, column=mark.column + 1, tag=tag)
         if event.anchor is not None:
             node.anchored = True
             self._anchors[event.anchor] = node
@@ -142,4 +145,7 @@ class _Composer:
         target = self._anchors.get(name)
         if target is None:
             raise at(f"unknown anchor '{name}' referenced", source=self._source, mark=event.start_mark)
-        return Node(kind=AliasEvent, line=event.start_mark.line + 1, value=name, children=[target])
+        mark = event.start_mark
+        return Node(
+            kind=AliasEvent, line=mark.line + 1, column=mark.column + 1, value=name, children=[target]
+        )

@@ -53,28 +53,32 @@ UNREADABLE: Final = Overlay("")
 
 
 class _Saying:
-    """Puts words before the sentence of anything that is wrong with this pod."""
+    """Puts words before the sentence of anything that is wrong with this pod, and names the gate."""
 
-    __slots__ = ("_what",)
+    __slots__ = ("_gate", "_what")
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, gate: str) -> None:
         self._what = what
+        self._gate = gate
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, (InjectionError, TemplateError)) and not isinstance(error, LimitError):
-            raise InjectionError(f"{self._what}: {error}") from error
+            said = InjectionError(f"{self._what}: {error}")
+            said.gate = (error.gate if isinstance(error, InjectionError) else "") or self._gate
+            raise said from error
 
 
-_RUNNING: Final = _Saying("failed to run injection template")
-_APPLYING: Final = _Saying("failed applying injection overlay")
+_READING: Final = _Saying("failed to run injection template", "values")
+_RUNNING: Final = _Saying("failed to run injection template", "render")
+_APPLYING: Final = _Saying("failed applying injection overlay", "merge")
 _PARSING: Final = _Saying(
-    "failed parsing generated injected YAML (check Istio sidecar injector configuration)"
+    "failed parsing generated injected YAML (check Istio sidecar injector configuration)", "merge"
 )
-_REAPPLYING: Final = _Saying("failed to re apply container")
-_PROCESSING: Final = _Saying("failed to process pod")
+_REAPPLYING: Final = _Saying("failed to re apply container", "merge")
+_PROCESSING: Final = _Saying("failed to process pod", "post-processing")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,10 +105,11 @@ def inject_overlay(request: InjectionRequest, snapshot: Snapshot) -> Injected:
     """
     injection = _begin(request, snapshot)
     original, types = injection.original, injection.settings.rules.types
-    with _RUNNING:
+    with _READING:
         validate(annotations_of(original), snapshot.behaviour)
         kept = overrides_of(annotations_of(original), types, request.budget)
         data = _template_data(injection, kept)
+    with _RUNNING:
         merged, template_pod, overlays = _run_templates(injection, data)
     with _REAPPLYING:
         merged = reapply(

@@ -42,4 +42,6 @@ def template_of(name: str, templates: Mapping[str, Any]) -> Any:
         return templates[name]
     except KeyError:
         known = ", ".join(sorted(templates))
-        raise InjectionError(f"requested template {quote(name)} not found; have {known}") from None
+        error = InjectionError(f"requested template {quote(name)} not found; have {known}")
+        error.gate = "templates"
+        raise error from None

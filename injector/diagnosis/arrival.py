@@ -1,0 +1,245 @@
+"""A workload's document to the pod that its controller sends, as it arrives at the webhooks.
+
+Webhooks are asked after the API server has filled in defaults and run its own admission plugins, and a
+controller adds names, labels and an owner to its template. Selectors, conditions and templates see all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from injector.injection.kinds import PodPlace, get_at
+from injector.json_types import JSON, JSONObject, Pod
+
+HASH: Final = "6d4cf56db6"
+"""Stands for the hash of a pod template: ten characters of those that Kubernetes' SafeEncodeString writes."""
+
+_UID: Final = "00000000-0000-4000-8000-000000000000"
+
+SCHEDULED: Final = "29000000"
+"""Stands for the minute by which a CronJob names a Job: eight digits until the year 2160."""
+
+_ACCOUNTS: Final = {
+    "Deployment": "replicaset-controller",
+    "ReplicaSet": "replicaset-controller",
+    "ReplicationController": "replication-controller",
+    "StatefulSet": "statefulset-controller",
+    "DaemonSet": "daemon-set-controller",
+    "Job": "job-controller",
+    "CronJob": "job-controller",
+}
+"""The service account of kube-system that creates the pods of each kind of Kubernetes' own."""
+
+_KUBERNETES: Final = ("apps/", "batch/", "extensions/", "v1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """A pod on its way: the request of its creation, in ``namespace``.
+
+    ``user`` is the userInfo of who creates it, None where that is not known. ``pod`` is the pod as sent, for
+    the injector; ``seen`` the same with the API server's defaults, for conditions.
+    """
+
+    pod: Pod
+    namespace: str
+    user: JSONObject | None = None
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels that an objectSelector sees."""
+        return (self.pod.get("metadata") or {}).get("labels") or {}
+
+    @property
+    def seen(self) -> Pod:
+        """The pod as conditions and webhooks see it."""
+        return _defaulted(self.pod, self.namespace)
+
+    @property
+    def request(self) -> JSONObject:
+        """The AdmissionRequest of its creation, as conditions see it."""
+        kind = {"group": "", "version": "v1", "kind": "Pod"}
+        resource = {"group": "", "version": "v1", "resource": "pods"}
+        name = (self.pod.get("metadata") or {}).get("name")
+        return {
+            "kind": kind,
+            "resource": resource,
+            "requestKind": kind,
+            "requestResource": resource,
+            "namespace": self.namespace,
+            "operation": "CREATE",
+            "dryRun": False,
+            "options": {"apiVersion": "meta.k8s.io/v1", "kind": "CreateOptions"},
+            **({"name": name} if name else {}),
+            **({"userInfo": self.user} if self.user else {}),
+        }
+
+
+def arrival_of(document: JSONObject, place: PodPlace, namespace: str) -> Arrival:
+    """Return the pod that ``document`` makes, as it arrives in ``namespace``."""
+    kind, api_version = document.get("kind") or "", document.get("apiVersion") or ""
+    path = place.spec[:-1]
+    given = get_at(document, path) if path else document
+    pod: Pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": given.get("metadata") or {},
+        "spec": given.get("spec") or {},
+    }
+    if kind == "Pod":
+        return Arrival(pod=pod, namespace=namespace)
+    owner: JSONObject = document.get("metadata") or {}
+    name = owner.get("name") or owner.get("generateName") or "workload"
+    added = _BY_KIND.get(kind, _plain)(name, api_version, kind)
+    labels = {**(pod["metadata"].get("labels") or {}), **added.pop("labels", {})}
+    metadata = {**pod["metadata"], **added, "namespace": namespace, **({"labels": labels} if labels else {})}
+    if not namespace:
+        del metadata["namespace"]
+    return Arrival(pod=pod | {"metadata": metadata}, namespace=namespace, user=_user(kind, api_version))
+
+
+def _user(kind: str, api_version: str) -> JSONObject | None:
+    account = _ACCOUNTS.get(kind) if api_version.startswith(_KUBERNETES) else None
+    if account is None:
+        return None
+    groups = ["system:serviceaccounts", "system:serviceaccounts:kube-system", "system:authenticated"]
+    return {"username": f"system:serviceaccount:kube-system:{account}", "groups": groups}
+
+
+# ---- what controllers add
+
+
+def _owned(name: str, api_version: str, kind: str, **more: Any) -> JSONObject:
+    owner = {
+        "apiVersion": api_version,
+        "kind": kind,
+        "name": name,
+        "uid": _UID,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+    return {"generateName": f"{name}-", "ownerReferences": [owner], **more}
+
+
+def _plain(name: str, api_version: str, kind: str) -> JSONObject:
+    return _owned(name, api_version, kind)
+
+
+def _by_replica_set(label: str) -> Callable[[str, str, str], JSONObject]:
+    def add(name: str, _api_version: str, _kind: str) -> JSONObject:
+        return _owned(f"{name}-{HASH}", "apps/v1", "ReplicaSet", labels={label: HASH})
+
+    return add
+
+
+def _deployment_config(name: str, _api_version: str, _kind: str) -> JSONObject:
+    labels = {"deployment": f"{name}-1", "deploymentconfig": name}
+    return _owned(f"{name}-1", "v1", "ReplicationController", labels=labels)
+
+
+def _stateful_set(name: str, api_version: str, kind: str) -> JSONObject:
+    labels = {
+        "apps.kubernetes.io/pod-index": "0",
+        "controller-revision-hash": f"{name}-{HASH}",
+        "statefulset.kubernetes.io/pod-name": f"{name}-0",
+    }
+    # Its pods have names of their own, and generateName besides.
+    return _owned(name, api_version, kind, labels=labels) | {"name": f"{name}-0"}
+
+
+def _daemon_set(name: str, api_version: str, kind: str) -> JSONObject:
+    labels = {"controller-revision-hash": HASH, "pod-template-generation": "1"}
+    return _owned(name, api_version, kind, labels=labels)
+
+
+def _job(name: str, api_version: str, kind: str) -> JSONObject:
+    names = {"job-name": name, "controller-uid": _UID}
+    labels = names | {f"batch.kubernetes.io/{key}": value for key, value in names.items()}
+    return _owned(name, api_version, kind, labels=labels)
+
+
+def _cron_job(name: str, api_version: str, _kind: str) -> JSONObject:
+    return _job(f"{name}-{SCHEDULED}", api_version, "Job")
+
+
+_BY_KIND: Final[dict[str, Callable[[str, str, str], JSONObject]]] = {
+    "Deployment": _by_replica_set("pod-template-hash"),
+    "Rollout": _by_replica_set("rollouts-pod-template-hash"),
+    "DeploymentConfig": _deployment_config,
+    "StatefulSet": _stateful_set,
+    "DaemonSet": _daemon_set,
+    "Job": _job,
+    "CronJob": _cron_job,
+}
+
+
+# ---- what the API server fills in before webhooks are asked
+
+
+_POD: Final[JSONObject] = {
+    "dnsPolicy": "ClusterFirst",
+    "enableServiceLinks": True,
+    "preemptionPolicy": "PreemptLowerPriority",
+    "priority": 0,
+    "restartPolicy": "Always",
+    "schedulerName": "default-scheduler",
+    "securityContext": {},
+    "serviceAccount": "default",
+    "serviceAccountName": "default",
+    "terminationGracePeriodSeconds": 30,
+}
+"""SetDefaults_PodSpec, and the admission plugins ServiceAccount and Priority."""
+
+_TOLERATIONS: Final[list[JSON]] = [
+    {
+        "effect": "NoExecute",
+        "key": f"node.kubernetes.io/{condition}",
+        "operator": "Exists",
+        "tolerationSeconds": 300,
+    }
+    for condition in ("not-ready", "unreachable")
+]
+"""The admission plugin DefaultTolerationSeconds."""
+
+_CONTAINER: Final[JSONObject] = {
+    "resources": {},
+    "terminationMessagePath": "/dev/termination-log",
+    "terminationMessagePolicy": "File",
+}
+
+
+def _defaulted(pod: Pod, namespace: str) -> Pod:
+    """Return the pod with what every API server fills in and a condition is likely to read."""
+    spec: JSONObject = {key: value for key, value in pod["spec"].items() if value is not None}
+    account = spec.get("serviceAccountName") or spec.get("serviceAccount") or "default"
+    filled = _POD | {"tolerations": _TOLERATIONS} | spec
+    filled |= {"serviceAccount": account, "serviceAccountName": account}
+    for key in ("containers", "initContainers"):
+        if isinstance(spec.get(key), list):
+            filled[key] = [_container(each) for each in spec[key]]
+    metadata = pod["metadata"] | ({"namespace": namespace} if namespace else {})
+    # Go leaves empty and false fields out, so has() says no to them.
+    for key in ("hostNetwork", "hostPID", "hostIPC"):
+        if filled.get(key) is False:
+            del filled[key]
+    metadata = {
+        key: value for key, value in metadata.items() if value not in (None, {}, [], "") or key == "name"
+    }
+    return pod | {"metadata": metadata, "spec": filled, "status": {}}
+
+
+def _container(container: JSON) -> JSON:
+    if not isinstance(container, dict):
+        return container
+    image = str(container.get("image") or "")
+    _, colon, tag = image.rpartition("/")[2].partition(":")
+    newest = "@" not in image and (not colon or tag == "latest")
+    policy = {"imagePullPolicy": "Always" if newest else "IfNotPresent"}
+    filled = _CONTAINER | policy | {key: value for key, value in container.items() if value is not None}
+    if isinstance(filled.get("ports"), list):
+        filled["ports"] = [
+            {"protocol": "TCP"} | port if isinstance(port, dict) else port for port in filled["ports"]
+        ]
+    return filled

@@ -1,0 +1,109 @@
+"""Evaluate the matchConditions of a webhook, which are CEL, on one pod as kube-apiserver does.
+
+The language is Google's own implementation (`cel-expr-python`, CEL's C++ runtime): of the libraries for
+Python it alone has the optional syntax (``object.metadata.?labels``) and checks an expression before it runs.
+What Kubernetes adds to the language (quantities, URLs, addresses, `authorizer`, …) it does not have: then the
+answer is that the condition cannot be evaluated here, never a guess.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final, Literal
+
+from injector.json_types import JSON, JSONObject
+
+VARIABLES: Final = ("object", "oldObject", "request")
+
+_ASKS_WHO: Final = re.compile(r"\buserInfo\b")
+_POSITION: Final = re.compile(r"ERROR: <input>:(\d+):(\d+): ([^\n]*)")
+_CONTAINER: Final = " (in container '')"
+_STATUS_CODE: Final = re.compile(r"^[A-Z_]+: ")
+
+KEPT: Final = 256
+"""Expressions that stay compiled: a webhook may have 64 conditions, and a cluster has a few such webhooks."""
+
+Answer = Literal["true", "false", "error", "unknown"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """What one condition says of a pod.
+
+    ``error``: the API server cannot evaluate it on this pod either. ``unknown``: it can, we cannot.
+    ``reason`` is for these two.
+    """
+
+    name: str
+    expression: str
+    index: int
+    answer: Answer
+    reason: str = ""
+
+
+def evaluate(conditions: Sequence[JSONObject], variables: Mapping[str, JSON]) -> list[Condition]:
+    """Return the answer of every condition, in their order.
+
+    ``variables`` are `object`, `oldObject` and `request`. A request without ``userInfo`` is one whose sender
+    is not known: a condition that reads it is unknown.
+    """
+    found = []
+    for index, condition in enumerate(conditions):
+        expression = str(condition.get("expression") or "")
+        answer, reason = _answer(expression, variables)
+        name = str(condition.get("name") or "")
+        found.append(Condition(name=name, expression=expression, index=index, answer=answer, reason=reason))
+    return found
+
+
+def _answer(expression: str, variables: Mapping[str, JSON]) -> tuple[Answer, str]:
+    request = variables.get("request")
+    if _ASKS_WHO.search(expression) and not (isinstance(request, dict) and "userInfo" in request):
+        return "unknown", "it depends on who creates the pod"
+    run = _compiled(expression)
+    if isinstance(run, str):
+        return "unknown", run
+    value = run(data=dict(variables))
+    if value.type().name() == "ERROR":
+        return "error", _STATUS_CODE.sub("", str(value.value()))
+    result = value.value()
+    if not isinstance(result, bool):
+        return "error", f"it yields {result!r}, not true or false"
+    return ("true" if result else "false"), ""
+
+
+@lru_cache(maxsize=KEPT)
+def _compiled(expression: str) -> Callable[..., Any] | str:
+    """Return what evaluates an expression, or why nothing here can."""
+    try:
+        program = _environment().compile(expression)
+    except RuntimeError as error:  # the library has no class of its own for it
+        return _fault(str(error))
+    evaluate_program: Callable[..., Any] = program.eval
+    return evaluate_program
+
+
+def _fault(text: str) -> str:
+    """Return the library's complaint in one line, with the column in the expression."""
+    match = _POSITION.search(text)
+    if match is None:
+        return text.splitlines()[0]
+    line, column, message = match.groups()
+    where = f"column {column}" if line == "1" else f"line {line}, column {column}"
+    return f"{message.replace(_CONTAINER, '')} at {where}"
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Any:
+    """Return the language with the variables of matchConditions; `authorizer` is left out on purpose."""
+    # Imported by who has conditions to evaluate: the service and `inject` have none.
+    from cel_expr_python import cel  # noqa: PLC0415
+    from cel_expr_python.ext import ext_optional, ext_strings  # noqa: PLC0415
+
+    return cel.NewEnv(
+        variables=dict.fromkeys(VARIABLES, cel.Type.DYN),
+        extensions=[ext_optional.ExtOptional(), ext_strings.ExtStrings()],
+    )

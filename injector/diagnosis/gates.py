@@ -1,0 +1,290 @@
+"""Walk a pod through everything that decides on its sidecar, and record what each gate says.
+
+registration → policy → templates → values → render → merge → post-processing → accepted
+
+Nothing is decided here: the registration is judged as kube-apiserver does it (`diagnosis.registration`), and
+from the policy on the functions are those that answer a review.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from injector.budget import Budget
+from injector.diagnosis.arrival import Arrival, arrival_of
+from injector.diagnosis.calls import judged
+from injector.diagnosis.findings import Finding, Place
+from injector.diagnosis.gate import Gate, Name, Status, Verdict
+from injector.diagnosis.items import Item, Path
+from injector.diagnosis.registration import Ours, entries
+from injector.errors import BadReview, InjectionError
+from injector.injection.inject import inject, namespace_of, read_pod, request_for
+from injector.injection.kinds import PodPlace
+from injector.injection.overlay.selection import TEMPLATES, select_templates
+from injector.injection.policy import SWITCH, Decision, decide
+from injector.injection.snapshot import Snapshot
+from injector.injection.workload import typed_document
+from injector.json_types import JSONObject, Pod
+
+INJECTING: Final[tuple[Name, ...]] = ("templates", "values", "render", "merge", "post-processing")
+"""The gates of injection itself, in the order in which a pod meets them."""
+
+
+def accept_all(_pod: Pod) -> Iterable[Finding]:
+    """Find no fault with a pod; stands for what an API server accepts where nobody judges that."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What pods are judged by.
+
+    ``registration`` is the MutatingWebhookConfigurations, None where nobody looked: ``unseen`` then says why.
+    ``namespaces`` are the known Namespaces, by name. ``config`` names where the configuration stands.
+    ``accepted`` says what an API server would find wrong with the injected pod.
+    """
+
+    snapshot: Snapshot
+    registration: Sequence[Item] | None = None
+    unseen: str = "no MutatingWebhookConfiguration was given"
+    namespaces: Mapping[str, Item] = field(default_factory=dict)
+    ours: Ours = field(default_factory=Ours)
+    config: str = "config"
+    accepted: Callable[[Pod], Iterable[Finding]] = accept_all
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Walk:
+    """What became of one workload's pod: its gates in order, up to the first that stopped it.
+
+    ``pod`` is the pod as it arrives, ``injected`` as it leaves: the very same where it is not injected.
+    """
+
+    item: Item
+    namespace: str
+    verdict: Verdict
+    gates: tuple[Gate, ...]
+    pod: Pod
+    injected: Pod
+
+    @property
+    def decisive(self) -> Gate:
+        """The gate that stopped it or left it open, else the one that let it in: the policy."""
+        stopped = next((gate for gate in self.gates if gate.status == "stopped"), None)
+        if stopped:
+            return stopped
+        wanted = "registration" if self.verdict == "unknown" else "policy"
+        return next(gate for gate in self.gates if gate.name == wanted)
+
+    @property
+    def warnings(self) -> tuple[Gate, ...]:
+        """What is to be said besides."""
+        return tuple(gate for gate in self.gates if gate.status == "warned" and gate is not self.decisive)
+
+
+def walk(item: Item, place: PodPlace, namespace: str, around: Surroundings) -> Walk:
+    """Walk the pod of one workload through the gates; ``namespace`` counts where it names none."""
+    path = place.spec[:-1]
+    try:
+        document = typed_document(item.value, place, around.snapshot.behaviour)
+    except InjectionError as error:
+        gate = Gate(name="values", status="stopped", rule="object", message=str(error), place=item.at(*path))
+        return Walk(
+            item=item, namespace=namespace, verdict="denied", gates=(gate,), pod=_NO_POD, injected=_NO_POD
+        )
+    owner: JSONObject = document.get("metadata") or {}
+    arrival = arrival_of(document, place, owner.get("namespace") or namespace)
+    asked, gates = registration_gates(item, arrival, around)
+    injected = arrival.pod
+    if asked in ("injected", "unknown"):
+        injected, ours = injection_gates(item, path, arrival, around)
+        gates += ours
+    stopped = next((gate for gate in gates if gate.status == "stopped"), None)
+    verdict = asked
+    if stopped and stopped.name != "registration":
+        verdict = "skipped" if stopped.name == "policy" else "denied"
+    return Walk(
+        item=item,
+        namespace=arrival.namespace,
+        verdict=verdict,
+        gates=tuple(gates),
+        pod=arrival.pod,
+        injected=injected,
+    )
+
+
+def registration_gates(item: Item, arrival: Arrival, around: Surroundings) -> tuple[Verdict, list[Gate]]:
+    """Return whether the injector is asked about a pod: `injected` where it is, and what says so."""
+    if around.registration is None:
+        gate = Gate(
+            name="registration",
+            status="warned",
+            rule="unseen",
+            message=f"not looked at: {around.unseen}",
+            place=item.at(),
+            advice=_SHOW_REGISTRATION,
+        )
+        return "unknown", [gate]
+    namespace = around.namespaces.get(arrival.namespace)
+    found = entries(around.registration, arrival, namespace, around.ours)
+    if mine := [entry for entry in found if entry.role == "ours"]:
+        return judged(mine, found)
+    gate = Gate(
+        name="registration",
+        status="stopped",
+        rule="unregistered",
+        message="no MutatingWebhookConfiguration has an entry of the injector: it is never asked",
+        place=item.at(),
+        advice="apply k8s/, or `serve --create-webhook`; `--webhookName` says how the entry is called",
+    )
+    return "skipped", [gate]
+
+
+def injection_gates(item: Item, path: Path, arrival: Arrival, around: Surroundings) -> tuple[Pod, list[Gate]]:
+    """Return the pod as the injector leaves it, and its gates from the policy on.
+
+    ``path`` is where the pod's template stands in the workload.
+    """
+    told = _Told(item, path, around.config)
+    try:
+        injected = _injected(arrival, around, told)
+    except (InjectionError, BadReview) as error:
+        told.stopped_by(error, arrival)
+        return arrival.pod, told.gates
+    if injected is not arrival.pod:
+        for finding in around.accepted(injected):
+            status: Status = "stopped" if finding.severity == "error" else "warned"
+            told.say("accepted", status, finding.rule, finding.message, finding.place, finding.advice)
+    return injected, told.gates
+
+
+def _injected(arrival: Arrival, around: Surroundings, told: _Told) -> Pod:
+    """Do what a review does (`injection.inject.inject_one`), and tell of every step."""
+    snapshot = around.snapshot
+    behaviour, budget = snapshot.behaviour, Budget(snapshot.limits)
+    received = read_pod(arrival.pod, behaviour, budget)
+    namespace = namespace_of(received, arrival.namespace, behaviour)
+    decision = decide(received, namespace, snapshot.config, behaviour)
+    told.decided(decision, snapshot.config.policy)
+    if not decision.inject:
+        return arrival.pod
+    request = request_for(received, namespace, arrival.namespace, "/inject", snapshot, budget)
+    injected = inject(request, snapshot).pod
+    told.injected(received, injected, snapshot)
+    return injected
+
+
+class _Told:
+    """The gates of one pod so far, each with its place."""
+
+    def __init__(self, item: Item, path: Path, config: str) -> None:
+        self._item = item
+        self._path = path
+        self._config = config
+        self.gates: list[Gate] = []
+
+    def say(
+        self, name: Name, status: Status, rule: str, message: str, place: Place, advice: str = ""
+    ) -> None:
+        """Record one gate."""
+        gate = Gate(name=name, status=status, rule=rule, message=message, place=place, advice=advice)
+        self.gates.append(gate)
+
+    def decided(self, decision: Decision, policy: str) -> None:
+        """Record the policy's decision, which is the review's own."""
+        status: Status = "passed" if decision.inject else "stopped"
+        advice = "" if decision.inject else _ADVICE[decision.rule]
+        if decision.rule == "policy" and policy not in ("enabled", "disabled"):
+            advice = "write policy: enabled or policy: disabled"
+        self.say("policy", status, decision.rule, decision.reason, self._decided_at(decision.rule), advice)
+
+    def injected(self, received: Pod, injected: Pod, snapshot: Snapshot) -> None:
+        """Record the gates that an injected pod has passed."""
+        self._templates(received, snapshot)
+        passed: tuple[tuple[Name, str, Place], ...] = (
+            ("values", "the pod's annotations and the values are good", self._in_config("values")),
+            ("render", "every template becomes YAML", self._in_config("templates")),
+            ("merge", _added(received, injected), self._in_pod("spec")),
+            ("post-processing", "environment, metrics, probes and status are set", self._in_pod()),
+        )
+        for name, message, place in passed:
+            self.say(name, "passed", name, message, place)
+
+    def stopped_by(self, error: InjectionError | BadReview, arrival: Arrival) -> None:
+        """Record the gate that stopped the pod, at the annotation that the error names if it names one."""
+        known = error.gate if isinstance(error, InjectionError) else ""
+        gate: Name = next((name for name in INJECTING if name == known), "render")
+        annotations: JSONObject = (arrival.pod.get("metadata") or {}).get("annotations") or {}
+        named = next((key for key in sorted(annotations, key=len, reverse=True) if key in str(error)), None)
+        if named:
+            place = self._in_pod("metadata", "annotations", named)
+        else:
+            place = self._in_config("templates") if gate in ("templates", "render") else self._in_pod()
+        self.say(gate, "stopped", gate, str(error), place)
+
+    def _templates(self, received: Pod, snapshot: Snapshot) -> None:
+        annotations: JSONObject = (received.get("metadata") or {}).get("annotations") or {}
+        names: tuple[str, ...] = ("sidecar",)
+        place = self._in_config("template")
+        if snapshot.behaviour.overlays:
+            names = select_templates(annotations, snapshot.config, Budget(snapshot.limits))
+            place = self._in_config("defaultTemplates")
+            if TEMPLATES in annotations:
+                place = self._in_pod("metadata", "annotations", TEMPLATES)
+        self.say("templates", "passed", "templates", f"templates: {', '.join(names) or 'none'}", place)
+
+    def _decided_at(self, rule: str) -> Place:
+        if rule == "host-network":
+            return self._in_pod("spec", "hostNetwork")
+        if rule == "ignored-namespace":
+            return self._item.at("metadata", "namespace")
+        if rule in ("label", "annotation"):
+            return self._in_pod("metadata", f"{rule}s", SWITCH)
+        if rule.endswith("-selector"):
+            return self._in_config(f"{rule.removesuffix('-selector')}InjectSelector")
+        return self._in_config("policy")
+
+    def _in_config(self, path: str) -> Place:
+        return Place(self._config, path=path)
+
+    def _in_pod(self, *path: str | int) -> Place:
+        return self._item.at(*self._path, *path)
+
+
+_NO_POD: Final[Pod] = {"apiVersion": "v1", "kind": "Pod", "metadata": {}, "spec": {}}
+
+_SHOW_REGISTRATION: Final = (
+    "give it too, and the namespaces: "
+    "kubectl get mutatingwebhookconfigurations,namespaces -o yaml > cluster.yaml; -f cluster.yaml"
+)
+
+_ON_TEMPLATE: Final = f'{SWITCH}: "true"'
+
+_ADVICE: Final = {
+    "host-network": "such a pod cannot be injected: its traffic is the node's; set hostNetwork to false",
+    "ignored-namespace": "deploy it to another namespace: this one is the cluster's own",
+    "label": f"change the label on the pod template to {_ON_TEMPLATE}, or remove it",
+    "annotation": f"change the annotation on the pod template to {_ON_TEMPLATE}, or remove it",
+    "never-selector": "change the pod's labels, or neverInjectSelector in the configuration",
+    "policy": f"label the pod template {_ON_TEMPLATE}, or set policy: enabled in the configuration",
+}
+
+
+def _added(before: Pod, after: Pod) -> str:
+    """Return what injection has added, by the names."""
+    parts = list(_added_names(before.get("spec") or {}, after.get("spec") or {}))
+    return f"adds {'; '.join(parts)}" if parts else "adds no container and no volume"
+
+
+def _added_names(before: JSONObject, after: JSONObject) -> Iterator[str]:
+    for key, word in (
+        ("initContainers", "init containers"),
+        ("containers", "containers"),
+        ("volumes", "volumes"),
+    ):
+        known = {each.get("name") for each in before.get(key) or ()}
+        names = [str(each.get("name")) for each in after.get(key) or () if each.get("name") not in known]
+        if names:
+            yield f"{word} {', '.join(names)}"

@@ -1,0 +1,58 @@
+"""An object together with where it came from, so that whatever is said of it can name its place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from injector.diagnosis.findings import Place
+from injector.json_types import JSONObject
+from injector.kubeyaml import position_of
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One object of a file or of the cluster.
+
+    ``source`` is the file's name, or ``kind namespace/name`` in the cluster. Of a file: ``text`` is the YAML
+    document that the object is in, ``line`` where that starts, ``path`` where in it the object stands (the
+    items of a List).
+    """
+
+    value: JSONObject
+    source: str
+    text: str = ""
+    line: int = 0
+    path: Path = ()
+
+    @property
+    def kind(self) -> str:
+        """The object's kind."""
+        return str(self.value.get("kind") or "")
+
+    @property
+    def name(self) -> str:
+        """The object's name, or the beginning of the one it will get."""
+        metadata = self.value.get("metadata")
+        metadata = metadata if isinstance(metadata, dict) else {}
+        return str(metadata.get("name") or metadata.get("generateName") or "")
+
+    def at(self, *path: str | int) -> Place:
+        """Return the place of a field of the object; of one that is missing, that of what it would be in."""
+        whole = (*self.path, *path)
+        if not self.text:
+            return Place(self.source, path=written(whole))
+        line, column = position_of(self.text, whole)
+        return Place(self.source, line + self.line - 1 if line else self.line, column, written(whole))
+
+
+def written(path: Path) -> str:
+    """Return a path as people write it: ``metadata.labels[istio.io/rev]``, ``spec.containers[0]``."""
+    text = ""
+    for step in path:
+        if isinstance(step, int) or not step.replace("-", "").isalnum():
+            text += f"[{step}]"
+        else:
+            text += f".{step}" if text else step
+    return text

@@ -1,0 +1,337 @@
+"""Which webhook entries kube-apiserver calls for a pod's creation, and which selector keeps it from one.
+
+The order and the rules are those of ShouldCallHook in k8s.io/apiserver
+(`pkg/admission/plugin/webhook/generic/webhook.go`): namespaceSelector, objectSelector, rules,
+matchConditions. Here all four are looked at, so that one answer names everything that has to change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from injector.diagnosis.arrival import Arrival
+from injector.diagnosis.conditions import evaluate
+from injector.diagnosis.findings import Place
+from injector.diagnosis.items import Item, Path
+from injector.errors import InjectorError
+from injector.injection.selector import Requirement, Selector
+from injector.json_types import JSON, JSONObject
+
+KIND: Final = "MutatingWebhookConfiguration"
+NAME_LABEL: Final = "kubernetes.io/metadata.name"
+"""The label that every API server gives every namespace."""
+
+FAMILY: Final = "sidecar-injector.istio.io"
+"""What the entries of Istio's injector and of ours are called, or end with behind a dot."""
+
+Kind = Literal["no", "unknown", "rejected"]
+Outcome = Literal["called", "skipped", "unknown", "rejected"]
+Role = Literal["ours", "rival", "other"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Obstacle:
+    """Why an entry is not called for a pod.
+
+    ``unknown``: it may be called, what decides is not known. ``rejected``: the API server refuses the pod.
+    ``rule`` is the field of the entry that decides.
+    """
+
+    kind: Kind
+    rule: str
+    message: str
+    place: Place
+    advice: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One webhook entry and what keeps it from one pod: called, where there is no obstacle."""
+
+    configuration: Item
+    index: int
+    role: Role
+    obstacles: tuple[Obstacle, ...]
+    weight: int = 0
+    """How many conditions there are in all: of two entries that nearly match, the simpler one is meant."""
+
+    @property
+    def value(self) -> JSONObject:
+        """The entry as it stands in its configuration."""
+        entry: JSONObject = self.configuration.value["webhooks"][self.index]
+        return entry
+
+    @property
+    def name(self) -> str:
+        """The entry's name."""
+        return str(self.value.get("name") or "")
+
+    @property
+    def outcome(self) -> Outcome:
+        """What becomes of the call: a selector or a condition that says no counts before all else."""
+        kinds = {each.kind for each in self.obstacles}
+        if "no" in kinds:
+            return "skipped"
+        return "unknown" if "unknown" in kinds else "rejected" if kinds else "called"
+
+    @property
+    def place(self) -> Place:
+        """Where the entry stands."""
+        return self.configuration.at("webhooks", self.index)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ours:
+    """What tells our entries from others': their name as `serve --webhookName` takes it, or their Service.
+
+    Where nothing is given, an injector's entry is ours unless its Service is istiod; where only istiod has
+    any, they are the ones that are asked about.
+    """
+
+    name: str = ""
+    service: str = ""
+
+    def matches(self, entry: JSONObject) -> bool:
+        """Return whether the entry is called so, or leads to that Service."""
+        name, service = str(entry.get("name") or ""), _service(entry)
+        if self.service:
+            return service == self.service
+        if self.name.startswith("*."):
+            return name.endswith(self.name[1:]) or name == self.name[2:]
+        return name == self.name
+
+
+def entries(
+    configurations: Sequence[Item], arrival: Arrival, namespace: Item | None, ours: Ours
+) -> list[Entry]:
+    """Return every entry of every configuration for one pod, in the order in which they are called.
+
+    ``namespace`` is the pod's Namespace, None where nothing is known of it.
+    """
+    found = [
+        (item, index, entry)
+        for item in sorted(configurations, key=lambda each: each.name)
+        for index, entry in enumerate(item.value.get("webhooks") or ())
+        if isinstance(entry, dict)
+    ]
+    roles = _roles([entry for _, _, entry in found], ours)
+    return [
+        Entry(
+            configuration=item,
+            index=index,
+            role=role,
+            obstacles=tuple(_obstacles(item, index, entry, arrival, namespace)),
+            weight=_weight(entry),
+        )
+        for (item, index, entry), role in zip(found, roles, strict=True)
+    ]
+
+
+# ---- whose they are
+
+
+def _roles(found: Sequence[JSONObject], ours: Ours) -> list[Role]:
+    injectors = [_is_injector(entry) for entry in found]
+    if ours.name or ours.service:
+        mine = [ours.matches(entry) for entry in found]
+    else:
+        mine = [
+            injector and not _service(entry).startswith("istiod")
+            for entry, injector in zip(found, injectors, strict=True)
+        ]
+        if not any(mine):
+            mine = injectors
+    return [
+        "ours" if own else "rival" if injector else "other"
+        for own, injector in zip(mine, injectors, strict=True)
+    ]
+
+
+def _is_injector(entry: JSONObject) -> bool:
+    name = str(entry.get("name") or "")
+    return name == FAMILY or name.endswith(f".{FAMILY}") or _path(entry).startswith("/inject")
+
+
+def _service(entry: JSONObject) -> str:
+    return str(_at(entry, "clientConfig", "service", "name") or "")
+
+
+def _path(entry: JSONObject) -> str:
+    url = str(_at(entry, "clientConfig", "url") or "")
+    _, _, path = url.partition("://")[2].partition("/")
+    return f"/{path}" if url else str(_at(entry, "clientConfig", "service", "path") or "")
+
+
+def _at(value: JSON, *path: str) -> JSON:
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+# ---- whether they are called
+
+
+def _obstacles(
+    item: Item, index: int, entry: JSONObject, arrival: Arrival, namespace: Item | None
+) -> Iterator[Obstacle]:
+    at: Path = ("webhooks", index)
+    if not any(_rule_matches(rule, arrival) for rule in entry.get("rules") or ()):
+        message = 'no rule of it is for CREATE of pods (apiGroups [""], apiVersions [v1], resources [pods])'
+        advice = "add such a rule to the webhook"
+        yield _obstacle("no", item, (*at, "rules"), message, advice)
+        return
+    if arrival.namespace:
+        place = (*at, "namespaceSelector")
+        yield from _by_namespace(item, place, entry.get("namespaceSelector") or {}, arrival, namespace)
+    yield from _by_labels(item, (*at, "objectSelector"), entry.get("objectSelector") or {}, arrival)
+    yield from _by_conditions(item, (*at, "matchConditions"), entry, arrival)
+
+
+def _weight(entry: JSONObject) -> int:
+    return sum(len(_requirements(entry.get(key) or {})) for key in ("namespaceSelector", "objectSelector"))
+
+
+def _requirements(selector: JSONObject) -> tuple[Requirement, ...]:
+    try:
+        return Selector.parse(selector).requirements
+    except InjectorError:
+        return ()
+
+
+def _rule_matches(rule: JSON, arrival: Arrival) -> bool:
+    """Return whether a rule is for the creation of a pod (k8s.io/apiserver, predicates/rules)."""
+    if not isinstance(rule, dict):
+        return False
+    scope = "Namespaced" if arrival.namespace else "Cluster"
+    return (
+        (rule.get("scope") or "*") in ("*", scope)
+        and _has(rule.get("operations"), "CREATE")
+        and _has(rule.get("apiGroups"), "")
+        and _has(rule.get("apiVersions"), "v1")
+        and any(_is_pods(str(resource)) for resource in rule.get("resources") or ())
+    )
+
+
+def _has(items: JSON, wanted: str) -> bool:
+    return isinstance(items, list) and ("*" in items or wanted in items)
+
+
+def _is_pods(resource: str) -> bool:
+    name, _, subresource = resource.partition("/")
+    return name in ("*", "pods") and subresource in ("", "*")
+
+
+def _by_namespace(
+    item: Item, path: Path, selector: JSONObject, arrival: Arrival, namespace: Item | None
+) -> Iterator[Obstacle]:
+    known = {NAME_LABEL: arrival.namespace}
+    labels = known | (_labels(namespace.value) if namespace else {})
+    for requirement in _parsed(item, path, selector):
+        if isinstance(requirement, Obstacle):
+            yield requirement
+            continue
+        message = f"namespace {arrival.namespace} has {_has_label(requirement.key, labels)}"
+        message = f"{message}, namespaceSelector wants {described(requirement)}"
+        if namespace is None and requirement.key != NAME_LABEL:
+            message = (
+                f"the labels of namespace {arrival.namespace} are not known, "
+                f"namespaceSelector wants {described(requirement)}"
+            )
+            advice = f"give its Namespace too: kubectl get namespace {arrival.namespace} -o yaml"
+            yield _obstacle("unknown", item, path, message, advice)
+        elif not requirement.matches(labels):
+            advice = _relabelled(requirement, f"kubectl label namespace {arrival.namespace}")
+            if requirement.key == NAME_LABEL:
+                advice = "this registration leaves the namespace out on purpose: use another namespace"
+            yield _obstacle("no", item, path, message, advice)
+
+
+def _by_labels(item: Item, path: Path, selector: JSONObject, arrival: Arrival) -> Iterator[Obstacle]:
+    for requirement in _parsed(item, path, selector):
+        if isinstance(requirement, Obstacle):
+            yield requirement
+        elif not requirement.matches(arrival.labels):
+            has = _has_label(requirement.key, arrival.labels)
+            message = f"the pod has {has}, objectSelector wants {described(requirement)}"
+            advice = _relabelled(requirement, "")
+            yield _obstacle("no", item, path, message, advice)
+
+
+def _by_conditions(item: Item, path: Path, entry: JSONObject, arrival: Arrival) -> Iterator[Obstacle]:
+    """Yield what the matchConditions hinder; one that is false counts more than one with an error."""
+    conditions = [each for each in entry.get("matchConditions") or () if isinstance(each, dict)]
+    if not conditions:
+        return
+    fails = (entry.get("failurePolicy") or "Fail") == "Fail"
+    variables = {"object": arrival.seen, "oldObject": None, "request": arrival.request}
+    for each in evaluate(conditions, variables):
+        place = (*path, each.index)
+        quoted = f"matchCondition {each.name!r} ({' '.join(each.expression.split())})"
+        if each.answer == "false":
+            yield _obstacle("no", item, place, f"{quoted} is false for this pod")
+        elif each.answer == "unknown":
+            message = f"{quoted} cannot be evaluated here: {each.reason}"
+            yield _obstacle("unknown", item, place, message)
+        elif each.answer == "error":
+            advice = (
+                "test with has() or the optional syntax (object.metadata.?labels) before reading the field"
+            )
+            message = f"{quoted} fails on this pod: {each.reason}"
+            ends = "so the API server refuses the pod" if fails else "and failurePolicy is Ignore"
+            kind: Kind = "rejected" if fails else "no"
+            yield _obstacle(kind, item, place, f"{message}, {ends}", advice)
+
+
+def _obstacle(kind: Kind, item: Item, path: Path, message: str, advice: str = "") -> Obstacle:
+    rule = next(str(step) for step in reversed(path) if isinstance(step, str))
+    return Obstacle(kind=kind, rule=rule, message=message, place=item.at(*path), advice=advice)
+
+
+def _parsed(item: Item, path: Path, selector: JSONObject) -> Iterator[Requirement | Obstacle]:
+    try:
+        yield from Selector.parse(selector).requirements
+    except InjectorError as error:
+        message = f"the selector is not a valid one, and the API server would refuse it: {error}"
+        yield _obstacle("no", item, path, message)
+
+
+# ---- in words
+
+
+def described(requirement: Requirement) -> str:
+    """Return a requirement as kubectl writes it, an equality as ``key=value``."""
+    key, values = requirement.key, requirement.values
+    if requirement.operator == "Exists":
+        return f"the label {key}"
+    if requirement.operator == "DoesNotExist":
+        return f"no label {key}"
+    if len(values) == 1:
+        return f"{key}{'=' if requirement.operator == 'In' else '!='}{values[0]}"
+    return f"{key} {requirement.operator.lower()} ({', '.join(values)})"
+
+
+def _has_label(key: str, labels: Mapping[str, str]) -> str:
+    return f"{key}={labels[key]}" if key in labels else f"no label {key}"
+
+
+def _relabelled(requirement: Requirement, command: str) -> str:
+    """Return how to change a label so that the requirement holds; ``command`` "" is for a pod template."""
+    key = requirement.key
+    removes = requirement.operator in ("NotIn", "DoesNotExist")
+    if command:
+        return f"{command} {key}-" if removes else f"{command} --overwrite {key}={_wanted(requirement)}"
+    if removes:
+        return f"remove the label {key} from the pod template (metadata.labels of the pod)"
+    return f'label the pod template, not its owner: {key}: "{_wanted(requirement)}"'
+
+
+def _wanted(requirement: Requirement) -> str:
+    return requirement.values[0] if requirement.values else "true"
+
+
+def _labels(namespace: JSONObject) -> dict[str, str]:
+    metadata = namespace.get("metadata")
+    labels = metadata.get("labels") if isinstance(metadata, dict) else None
+    return dict(labels) if isinstance(labels, dict) else {}
