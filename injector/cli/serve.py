@@ -85,6 +85,11 @@ Examples:
 )
 @click.option("-c", "--kubeconfig", default=None, help="Outside a cluster: how to reach the API server.")
 @click.option("--context", default=None, help="The kubeconfig's context.")
+@switch(
+    "allow-empty-injection",
+    default=False,
+    text="Take a changed configuration after which none of the built-in sample pods is injected.",
+)
 @switch("reconcileWebhookConfig", default=True, text="Keep caBundle of our registration right.")
 @click.option(*spelled("webhookConfigName"), default="istio-sidecar-injector", show_default=True)
 @click.option(*spelled("webhookName"), default="sidecar-injector.istio.io", show_default=True)
@@ -154,6 +159,7 @@ def service_options(flags: dict[str, Any]) -> ServiceOptions:
         untrusted_values=flags["untrusted_values"],
         review_limits=flags["review_limits"],
         cache_bytes=cache_bytes_within(container_limit()) if cache_memory is None else cache_memory,
+        allow_empty_injection=flags["allow_empty_injection"],
         tls_certificate=None if flags["self_signed"] else files["tls_cert_file"],
         tls_key=None if flags["self_signed"] else files["tls_key_file"],
         ca_certificate=None if flags["self_signed"] else files["ca_cert_file"],

@@ -140,9 +140,9 @@ class Cluster:
         """Queue a Warning on the ConfigMap."""
         self._tell("ConfigurationRejected", f"{unit}: {reason}")
 
-    def configuration_warning(self, unit: str, sentence: str) -> None:
+    def configuration_warning(self, reason: str, sentence: str) -> None:
         """Queue a Warning on the ConfigMap, whose new content serves."""
-        self._tell("ConfigurationDeniesPods", f"{unit}: {sentence}")
+        self._tell(reason, sentence)
 
     def _tell(self, reason: str, message: str) -> None:
         if self._options.config_map:

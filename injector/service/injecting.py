@@ -10,6 +10,7 @@ from functools import partial
 from operator import is_
 from typing import Any
 
+from injector.diagnosis.words import unknown_policy
 from injector.errors import ConfigError
 from injector.injection.inject import Answer
 from injector.injection.injector import Injector
@@ -111,7 +112,10 @@ def _readable(
 
 
 def load_injector(texts: Texts, options: ServiceOptions) -> InjectorReviewer:
-    """Compile the texts; ConfigError names file, line, path and reason."""
+    """Compile the texts; ConfigError names file, line, path and reason.
+
+    A policy that is neither of Istio's words is refused here: Istio takes it, and injects nothing.
+    """
     cluster = texts.cluster
     injector = Injector.load(
         texts.config,
@@ -127,4 +131,6 @@ def load_injector(texts: Texts, options: ServiceOptions) -> InjectorReviewer:
         cache_bytes=options.cache_bytes,
         files=texts.files,
     )
+    if fault := unknown_policy(injector.snapshot.config, texts.config, texts.files[0]):
+        raise fault
     return InjectorReviewer(injector, cluster)

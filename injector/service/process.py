@@ -195,7 +195,7 @@ class Service:
         return {
             "certificate": ", ".join(pair.names) if pair else "",
             "expires": pair.not_after.isoformat() if pair else "",
-            "configuration": generation.digest if generation else "",
+            "configuration": generation.hash if generation else "",
             **(generation.reviewer.description() if generation else {}),
         }
 
@@ -360,6 +360,7 @@ class Service:
         require("serving", lambda: None if self._accepting else "reviews are not accepted yet")
         require("stopping", lambda: "the process is stopping" if self._leaving.stop.is_set() else None)
         self.readiness.remark(self.mounted.faults)
+        self.readiness.remark(self.mounted.injection)
 
     def _certificate_fault(self) -> str | None:
         pair = self.mounted.pair.value
