@@ -10,6 +10,7 @@ import click
 
 from injector.cli.files import read_text
 from injector.cli.options import FILE, environment, release_options, spelled
+from injector.diagnosis.material import items_of
 from injector.errors import ConfigError
 from injector.injection.injector import Injector
 from injector.injection.releases import NEWEST_RELEASE
@@ -55,13 +56,20 @@ def configuration_options(command: Command) -> Command:
     return command
 
 
-def load_injector(flags: Mapping[str, Any]) -> Injector:
-    """Return the injector that the flags describe; ConfigError names file, line and reason."""
-    texts, names = _texts(flags)
+Texts = tuple[tuple[str, str, str], tuple[str, str, str]]
+"""Config, values and mesh, and the names of the three in errors."""
+
+
+def load_injector(flags: Mapping[str, Any], given: Texts | None = None) -> Injector:
+    """Return the injector that the flags describe; ConfigError names file, line and reason.
+
+    ``given`` stands in for the three files, where they were read from elsewhere.
+    """
+    texts, names = given or _texts(flags)
     return Injector.load(
         *texts,
         files=names,
-        release=flags["release"] or (None if flags["inject_config_file"] else NEWEST_RELEASE),
+        release=flags["release"] or (None if given or flags["inject_config_file"] else NEWEST_RELEASE),
         revision=flags["revision"],
         env=_environment(flags),
         namespaces=dict(_namespaces(flags["namespace_file"])),
@@ -77,7 +85,7 @@ def say_release(injector: Injector) -> None:
         click.echo(f"release {injector.release}, {injector.release_reason}; --release wins", err=True)
 
 
-def _texts(flags: Mapping[str, Any]) -> tuple[tuple[str, str, str], tuple[str, str, str]]:
+def _texts(flags: Mapping[str, Any]) -> Texts:
     config, values, mesh = flags["inject_config_file"], flags["values_file"], flags["mesh_config_file"]
     template = built_in(flags["template"])
     if not config:
@@ -109,17 +117,13 @@ def _namespaces(paths: Sequence[Path]) -> Iterator[tuple[str, JSONObject]]:
 
 
 def _objects(paths: Sequence[Path], kind: str) -> Iterator[JSONObject]:
-    """Yield the objects of one kind in files; any other object there is a mistake."""
+    """Yield the objects of one kind in files, Lists of them too; any other object there is a mistake."""
     for path in paths:
         for document in documents(read_text(path), source=str(path)):
-            value = document.value
-            if value is None:
-                continue
-            if not isinstance(value, dict) or value.get("kind") != kind or not _named(value):
-                raise ConfigError(f"this is no {kind} with a name", file=str(path), line=document.line)
-            yield value
-
-
-def _named(value: JSONObject) -> bool:
-    metadata = value.get("metadata")
-    return isinstance(metadata, dict) and bool(metadata.get("name"))
+            if document.value is not None and not isinstance(document.value, dict):
+                raise ConfigError(f"this is not a {kind}", file=str(path), line=document.line)
+            for item in items_of([document]):
+                if item.kind != kind or not item.name:
+                    line = item.at().line
+                    raise ConfigError(f"this is not a {kind} with a name", file=str(path), line=line)
+                yield item.value

@@ -1,87 +1,245 @@
-"""``sidecar-injector explain``: for each workload the rule that decides, and what would change."""
+"""``sidecar-injector explain``: for each workload whether its pods are injected, and which gate decides."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
 
 import click
 
 from injector.cli.configuration import configuration_options, load_injector, say_release
-from injector.cli.difference import coloured, difference
 from injector.cli.inputs import input_documents
-from injector.cli.workloads import place
-from injector.errors import InjectionError
-from injector.injection.inject import inject_one
+from injector.cli.options import spelled
+from injector.cli.report import Explained, document, encoded, table
+from injector.diagnosis.gates import Surroundings, walk
+from injector.diagnosis.items import Item
+from injector.diagnosis.material import Material, items_of, misread, unknown_pods
+from injector.diagnosis.registration import Ours, owned
+from injector.diagnosis.running import is_running, look_at
 from injector.injection.injector import Injector
-from injector.injection.kinds import get_at, place_of
+from injector.injection.owner import find_workload
+from injector.injection.releases import NEWEST_RELEASE, behaviour_of
 from injector.json_types import JSONObject
-from injector.kubeyaml import Document
 
-EPILOG = """\b
+EPILOG: Final = """\b
+Exit codes:
+  0  every workload was explained, and no pod would be denied
+  1  a pod would be denied; with --require-injection also: one is not injected, or that is not known;
+     or something could not be read
+  2  the call itself was wrong
+\b
 Examples:
   sidecar-injector explain -f app.yaml -n shop
-  kubectl get pod web-0 -o yaml | sidecar-injector explain -f - --diff
+  kubectl get mutatingwebhookconfigurations,namespaces -o yaml > cluster.yaml
+  sidecar-injector explain -f app.yaml -f cluster.yaml --diff
+  sidecar-injector explain deploy/web -n shop
+  sidecar-injector explain pod/web-0 --context staging -o json
+  sidecar-injector explain -A
 """
+
+ENDED: Final = ("Succeeded", "Failed")
+"""Phases of pods that nobody waits for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is asked about, by what it is judged, and what is to be said besides."""
+
+    material: Material
+    pods: Sequence[Item]
+    injector: Injector
+    around: Surroundings
+    remarks: Sequence[str] = ()
 
 
 @click.command("explain", epilog=EPILOG)
+@click.argument("workloads", nargs=-1, metavar="[KIND/NAME]...")
 @click.option(
     "-f", "--filename", "filenames", multiple=True, metavar="FILE|DIR|-", help="Manifests; repeatable."
 )
 @click.option("-R", "--recursive", is_flag=True, help="Read folders with all that is below them.")
 @click.option("-n", "--namespace", default="", help="Namespace of workloads that name none.")
+@click.option("-A", "--all-namespaces", is_flag=True, help="Every namespace of the cluster.")
+@click.option("-c", "--kubeconfig", default=None, help="How to reach the cluster, as kubectl's.")
+@click.option("--context", default=None, help="The kubeconfig's context.")
+@click.option(
+    *spelled("configMap"),
+    default="",
+    metavar="NAMESPACE/NAME",
+    help="The injector's ConfigMap in the cluster; found beside its Service when not given.",
+)
+@click.option(
+    *spelled("webhookName"),
+    default="",
+    help="How the injector's webhook is called, or *.NAME; told from name and path when not given.",
+)
+@click.option(
+    *spelled("pod-template-path"),
+    default="",
+    metavar="PATH",
+    help="Where kinds that are not known keep their pod template: spec.template",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(("table", "json", "yaml")),
+    default="table",
+    show_default=True,
+    help="For people or for programs.",
+)
 @click.option("--diff/--no-diff", default=False, help="Show what would change.")
+@click.option("--require-injection", is_flag=True, help="Exit 1 unless every workload is injected.")
 @configuration_options
-def command(*, filenames: Sequence[str], recursive: bool, namespace: str, diff: bool, **flags: Any) -> None:
-    """Say for each workload whether the webhook would inject its pods, by which rule, and why.
+def command(
+    *, workloads: Sequence[str], filenames: Sequence[str], output: str, diff: bool, **flags: Any
+) -> None:
+    """Say for each workload whether its pods are injected, which gate decides, and what to change.
 
-    Exit code 0, whatever the answers are; 1 when a workload would be denied.
+    Workloads come from files, which may have Namespaces, MutatingWebhookConfigurations and ProxyConfigs among
+    them, or from the cluster, with the registration and the configuration that are there. The gates:
+    registration, policy, templates, values, render, merge, post-processing, and what an API server accepts.
     """
-    if not filenames:
-        raise click.UsageError("nothing to explain: give -f FILE, a folder, or - for stdin")
-    injector = load_injector(flags)
+    live = bool(workloads) or flags["all_namespaces"]
+    if live and filenames:
+        raise click.UsageError("give files (-f) or workloads of the cluster, not both")
+    if not live and not filenames:
+        raise click.UsageError("nothing to explain: give -f FILE, a workload (deploy/web), or -A")
+    question = _of_cluster(workloads, flags) if live else _of_files(filenames, flags)
+    injector = question.injector
+    policy = injector.snapshot.config.policy
     say_release(injector)
-    click.echo(f"behaving as Istio {injector.release}, policy {injector.snapshot.config.policy!r}", err=True)
-    denied = False
-    for document in input_documents(filenames, recursive=recursive):
-        for item in _items(document):
-            denied |= not _explained(injector, document, item, namespace, diff=diff)
-    if denied:
+    click.echo(f"behaving as Istio {injector.release}, policy {policy!r}", err=True)
+    for remark in question.remarks:
+        click.echo(f"{click.style('warning:', fg='yellow')} {remark}", err=True)
+    explained = _explained(question, flags["namespace"] or "default")
+    if output == "table":
+        for line in table(explained, diff=diff):
+            click.echo(line)
+    else:
+        value = document(
+            explained, release=injector.release, policy=policy, remarks=question.remarks, diff=diff
+        )
+        click.echo(encoded(value, output))
+    bad = ("denied", "skipped", "unknown") if flags["require_injection"] else ("denied",)
+    if any(each.walk.verdict in bad for each in explained):
         raise SystemExit(1)
 
 
-def _items(document: Document) -> Sequence[JSONObject]:
-    value = document.value
-    if not isinstance(value, dict):
-        return ()
-    return value["items"] if str(value.get("kind", "")).endswith("List") and "items" in value else (value,)
+# ---- from files
 
 
-def _explained(
-    injector: Injector, document: Document, item: JSONObject, namespace: str, *, diff: bool
-) -> bool:
-    """Print what happens to one object; False when its pod would be denied."""
-    found = place_of(item, "")
-    if found is None:
-        return True
-    owner: JSONObject = item.get("metadata") or {}
-    pod: JSONObject = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": get_at(item, found.metadata) or {},
-        "spec": get_at(item, found.spec) or {},
-    }
-    own = owner.get("namespace") or namespace
-    where = f"{place(document)}: {item.get('kind')} {own + '/' if own else ''}{owner.get('name', '')}"
-    try:
-        injected, decision = inject_one(pod, own, injector.snapshot)
-    except InjectionError as error:
-        click.echo(f"{where}: {click.style('denied', fg='red')}: {error}")
-        return False
-    verdict = click.style("injected", fg="green") if decision.inject else click.style("skipped", fg="yellow")
-    click.echo(f"{where}: {verdict} by the rule {decision.rule}: {decision.reason}")
-    if diff:
-        for line in difference(pod, injected):
-            click.echo(coloured(line))
-    return True
+def _of_files(filenames: Sequence[str], flags: dict[str, Any]) -> Question:
+    material = Material()
+    beside = [str(path) for path in (*flags["namespace_file"], *flags["proxy_config_file"])]
+    material.add(items_of(input_documents(beside, recursive=False)))
+    given = items_of(input_documents(filenames, recursive=flags["recursive"]))
+    material.add(given, pod_template_path=flags["pod_template_path"])
+    if not material.workloads:
+        raise click.ClickException(_nothing(material))
+    injector = _in_cluster(load_injector(flags), material, None)
+    remarks = [f"{item.at()}: {said}" for item in material.others if (said := unknown_pods(item))]
+    around = Surroundings(
+        snapshot=injector.snapshot,
+        registration=material.registration or None,
+        namespaces=material.namespaces,
+        ours=Ours(name=flags["webhook_name"]),
+        config=_config_name(flags["inject_config_file"]),
+    )
+    pods = [item for item, _ in material.workloads if is_running(item)]
+    return Question(material=material, pods=pods, injector=injector, around=around, remarks=remarks)
+
+
+def _config_name(path: Path | None) -> str:
+    return str(path) if path else "built-in config"
+
+
+def _nothing(material: Material) -> str:
+    """Return what to say where there is nothing to explain."""
+    said = [text for item in material.others if (text := unknown_pods(item))]
+    if said:
+        return f"no workload found; {'; '.join(said)}"
+    found = (*material.registration, *material.namespaces.values(), *material.proxy_configs, *material.others)
+    kinds = ", ".join(dict.fromkeys(item.kind or "an object without a kind" for item in found))
+    return f"no workload found, only {kinds}" if kinds else "no workload found: the files hold no object"
+
+
+# ---- from the cluster
+
+
+def _of_cluster(workloads: Sequence[str], flags: dict[str, Any]) -> Question:
+    from injector.cli.live import read_cluster, subjects_of  # noqa: PLC0415 - a third of a second for files
+
+    subjects = subjects_of(workloads)
+    everywhere = flags["all_namespaces"]
+    if everywhere and any(subject.name for subject in subjects):
+        raise click.UsageError("-A is for all workloads: name none, or say in which namespace (-n)")
+    ours = Ours(name=flags["webhook_name"])
+    live = read_cluster(subjects, flags, namespace=flags["namespace"], everywhere=everywhere, ours=ours)
+    if not live.material.workloads:
+        raise click.ClickException(f"no workload found in {'the cluster' if everywhere else 'the namespace'}")
+    injector = load_injector({**flags, "revision": live.revision}, live.texts)
+    injector = _in_cluster(injector, live.material, live.nodes)
+    around = Surroundings(
+        snapshot=injector.snapshot,
+        registration=None if live.unseen else live.material.registration,
+        unseen=live.unseen,
+        namespaces=live.material.namespaces,
+        ours=ours,
+        config=live.texts[1][0] if live.texts else _config_name(flags["inject_config_file"]),
+    )
+    return Question(
+        material=live.material, pods=live.pods, injector=injector, around=around, remarks=live.remarks
+    )
+
+
+def _in_cluster(injector: Injector, material: Material, nodes: Any) -> Injector:
+    """Return the injector that knows what the objects say besides what its options have said."""
+    known: dict[str, JSONObject] = dict(injector.snapshot.namespaces)
+    return injector.with_cluster(
+        nodes=nodes if nodes is not None else injector.snapshot.nodes,
+        namespaces=known | {name: item.value for name, item in material.namespaces.items()},
+        proxy_configs=[item.value for item in material.proxy_configs],
+    )
+
+
+# ---- the answers
+
+
+def _explained(question: Question, namespace: str) -> list[Explained]:
+    around = question.around
+    ours = [item for item, _ in owned(around.registration or (), around.ours)]
+    owners = _by_owner(question.pods)
+    found = []
+    for item, place in question.material.workloads:
+        walked = walk(item, place, namespace, around)
+        pods = owners.get((walked.namespace, item.kind, item.name), [])
+        found.append(
+            Explained(
+                walk=walked,
+                findings=tuple(misread(item, place.spec[:-1])),
+                pods=tuple(look_at(pod, around.snapshot, ours) for pod in pods),
+            )
+        )
+    return found
+
+
+def _by_owner(pods: Iterable[Item]) -> dict[tuple[str, str, str], list[Item]]:
+    """Return the pods that still run by the workload that made them, as templates see it."""
+    behaviour = behaviour_of(NEWEST_RELEASE)
+    found: dict[tuple[str, str, str], list[Item]] = {}
+    for pod in pods:
+        metadata: JSONObject = pod.value.get("metadata") or {}
+        if (pod.value.get("status") or {}).get("phase") in ENDED:
+            continue
+        namespace = str(metadata.get("namespace") or "")
+        workload = find_workload(pod.value, namespace, behaviour)
+        names = {(workload.kind, str(workload.metadata.get("name"))), ("Pod", pod.name)}
+        names |= {
+            (str(owner.get("kind")), str(owner.get("name")))
+            for owner in metadata.get("ownerReferences") or ()
+        }
+        for kind, name in names:
+            found.setdefault((namespace, kind, name), []).append(pod)
+    return found

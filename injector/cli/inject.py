@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from injector.cli.configuration import configuration_options, load_injector, say
 from injector.cli.files import write_whole
 from injector.cli.inputs import input_documents
 from injector.cli.options import spelled
-from injector.cli.workloads import Worked, reports, work
+from injector.cli.workloads import Worked, oddities, reports, work
 from injector.json_types import JSON
 from injector.kubeyaml import dump
 
@@ -70,6 +71,8 @@ def command(
     """
     if not filenames:
         raise click.UsageError("nothing to inject: give -f FILE, a folder, or - for stdin")
+    if output not in FORMATS and (meant := _misspelt(output)):
+        raise click.UsageError(f"-o {output}: is it {meant}? A file of that name is written by -o ./{output}")
     if keep_layout and output == "json":
         raise click.UsageError("--keep-layout keeps that of YAML: it has no meaning with -o json")
     injector = load_injector(flags)
@@ -80,12 +83,19 @@ def command(
         for warning in injector.warnings:
             click.echo(f"{click.style('warning:', fg='yellow')} {warning}", err=True)
         for worked in done:
-            for line in reports(worked):
+            for line in (*reports(worked), *oddities(worked, pod_template_path)):
                 click.echo(line, err=True)
     if output == "json":
         write(json_output(done), output)
     else:
         write(kept_output(done) if keep_layout else yaml_output(done), output)
+
+
+def _misspelt(output: str) -> str:
+    """Return the format that was meant by what looks like neither a format nor a file; "" where none was."""
+    if "." in output or "/" in output:
+        return ""
+    return next(iter(difflib.get_close_matches(output, FORMATS, n=1)), "")
 
 
 def write(content: bytes, output: str) -> None:

@@ -43,7 +43,11 @@ def _walk(folder: Path, *, recursive: bool) -> list[Path]:
 
 def _stdin() -> str:
     try:
-        return sys.stdin.buffer.read().decode("utf-8-sig")
+        text = sys.stdin.buffer.read().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         reason = OSError(0, f"it is not UTF-8 (byte {error.start})")
         raise FileError("read it", "<stdin>", reason) from error
+    if not text.strip():
+        # Mostly the command in front of the pipe has failed: that is not to look like success.
+        raise click.ClickException("<stdin> is empty: there is no manifest to read")
+    return text

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import click
 
+from injector.diagnosis.material import items_of, misread, unknown_pods
 from injector.errors import InjectionError, InjectorError
 from injector.injection.injector import Injector
+from injector.injection.kinds import place_of
 from injector.injection.workload import Considered, WorkloadOutcome
 from injector.kubeyaml import Document
 
@@ -65,6 +67,17 @@ def reports(worked: Worked) -> Iterator[str]:
             else click.style("skipped", fg="yellow")
         )
         yield f"{place(worked.source)}: {subject(each)}: {verdict}: {each.decision.reason}"
+
+
+def oddities(worked: Worked, pod_template_path: str) -> Iterator[str]:
+    """Yield a warning for what an API server would refuse, and for a kind whose pods nobody knows."""
+    warning = click.style("warning:", fg="yellow")
+    for item in items_of([worked.source]):
+        found = place_of(item.value, pod_template_path)
+        for finding in misread(item, found.spec[:-1]) if found else ():
+            yield f"{warning} {finding.place}: {finding.message}: {finding.advice}"
+        if not found and (said := unknown_pods(item)):
+            yield f"{warning} {item.at()}: not injected: {said}"
 
 
 def subject(considered: Considered) -> str:

@@ -110,12 +110,7 @@ def entries(
 
     ``namespace`` is the pod's Namespace, None where nothing is known of it.
     """
-    found = [
-        (item, index, entry)
-        for item in sorted(configurations, key=lambda each: each.name)
-        for index, entry in enumerate(item.value.get("webhooks") or ())
-        if isinstance(entry, dict)
-    ]
+    found = _all(configurations)
     roles = _roles([entry for _, _, entry in found], ours)
     return [
         Entry(
@@ -126,6 +121,23 @@ def entries(
             weight=_weight(entry),
         )
         for (item, index, entry), role in zip(found, roles, strict=True)
+    ]
+
+
+def owned(configurations: Sequence[Item], ours: Ours) -> list[tuple[Item, JSONObject]]:
+    """Return our entries, each with its configuration."""
+    found = _all(configurations)
+    roles = _roles([entry for _, _, entry in found], ours)
+    return [(item, entry) for (item, _, entry), role in zip(found, roles, strict=True) if role == "ours"]
+
+
+def _all(configurations: Sequence[Item]) -> list[tuple[Item, int, JSONObject]]:
+    """Return every entry in the order in which they are called: that of their configurations' names."""
+    return [
+        (item, index, entry)
+        for item in sorted(configurations, key=lambda each: each.name)
+        for index, entry in enumerate(item.value.get("webhooks") or ())
+        if isinstance(entry, dict)
     ]
 
 

@@ -26,7 +26,15 @@ with without(
     *(f"kubernetes_asyncio.{part}" for part in ("dynamic", "stream", "utils", "watch")),
 ):
     from kubernetes_asyncio.client import ApiClient, Configuration
-    from kubernetes_asyncio.config import ConfigException, load_incluster_config, load_kube_config
+    from kubernetes_asyncio.config import (
+        ConfigException,
+        list_kube_config_contexts,
+        load_incluster_config,
+        load_kube_config,
+    )
+
+LIST_LIMIT: Final = 500
+"""Objects in one answer to a list, as kubectl asks: an API server holds them all in memory."""
 
 USER_AGENT: Final = f"sidecar-injector/{__version__}"
 REQUEST_SECONDS: Final = 15.0
@@ -44,6 +52,19 @@ class Connection:
 
     kubeconfig: str | None = None
     context: str | None = None
+
+
+def namespace_of(connection: Connection) -> str:
+    """Return the namespace of the kubeconfig's context, "default" where it names none."""
+    if not (connection.kubeconfig or connection.context):
+        return "default"
+    try:
+        contexts, active = list_kube_config_contexts(config_file=connection.kubeconfig)
+    except (ConfigException, OSError):
+        return "default"
+    named = (each for each in contexts if each["name"] == connection.context)
+    chosen = next(named, None) if connection.context else active
+    return str(((chosen or {}).get("context") or {}).get("namespace") or "default")
 
 
 class KubeClient:
@@ -78,6 +99,11 @@ class KubeClient:
             raise Unconfigured(f"cannot find the API server through {where}: {error}") from error
         return cls(ApiClient(configuration), clock)
 
+    @property
+    def host(self) -> str:
+        """The API server's URL."""
+        return str(self._api.configuration.host)
+
     async def __aenter__(self) -> Self:
         """Return the client itself."""
         return self
@@ -89,6 +115,18 @@ class KubeClient:
     async def get(self, path: str, parameters: Parameters | None = None) -> JSONObject:
         """Return the object or list at ``path``."""
         return await self._request("GET", path, parameters)
+
+    async def list(self, path: str) -> AsyncIterator[JSONObject]:
+        """Yield the objects of the collection at ``path``, which have no kind of their own there."""
+        more = ""
+        while True:
+            parameters: Parameters = {"limit": LIST_LIMIT} | ({"continue": more} if more else {})
+            page = await self.get(path, parameters)
+            for item in page.get("items") or ():
+                yield item
+            more = (page.get("metadata") or {}).get("continue") or ""
+            if not more:
+                return
 
     async def create(self, path: str, body: JSONObject) -> JSONObject:
         """Create ``body`` in the collection at ``path``; Conflict when it is there already."""

@@ -1,4 +1,4 @@
-"""certs, probe, lint and explain as a user runs them."""
+"""certs, probe and lint as a user runs them."""
 
 from __future__ import annotations
 
@@ -16,18 +16,9 @@ from tests.cli.conftest import Run
 POD = """\
 apiVersion: v1
 kind: Pod
-metadata:
-  name: web
-  namespace: shop
-{more}
-spec:
-{host}  containers:
-  - {{name: web, image: web}}
+metadata: {name: web, namespace: shop}
+spec: {containers: [{name: web, image: web}]}
 """
-
-
-def pod(more: str = "", host: str = "") -> str:
-    return POD.format(more=more, host=host)
 
 
 def test_certs_makes_a_ca_a_leaf_and_a_key_that_only_its_owner_reads(run: Run, tmp_path: Path) -> None:
@@ -107,35 +98,6 @@ def test_lint_shows_the_code_of_a_template(run: Run) -> None:
     assert "there is no template 'nope'; there are sidecar" in missing.stderr
 
 
-@pytest.mark.parametrize(
-    ("text", "verdict"),
-    [
-        (pod(), "Pod shop/web: injected by the rule policy"),
-        (pod(host="  hostNetwork: true\n"), "skipped by the rule host-network"),
-        (pod('  labels: {sidecar.istio.io/inject: "false"}'), "skipped by the rule label"),
-        (pod().replace("namespace: shop", "namespace: kube-system"), "skipped by the rule ignored-namespace"),
-    ],
-)
-def test_explain_names_the_rule(run: Run, text: str, verdict: str) -> None:
-    result = run("explain", "-f", "-", stdin=text)
-    assert result.returncode == 0, result.stderr
-    assert verdict in result.stdout
-
-
-def test_explain_says_that_a_pod_would_be_denied(run: Run) -> None:
-    text = pod("  annotations: {traffic.sidecar.istio.io/includeInboundPorts: many}")
-    result = run("explain", "-f", "-", stdin=text)
-    assert result.returncode == 1
-    assert "denied" in result.stdout
-    assert "includeInboundPorts" in result.stdout
-
-
-def test_explain_shows_the_difference(run: Run) -> None:
-    result = run("explain", "--diff", "-f", "-", stdin=pod())
-    assert "\n+    name: istio-proxy" in result.stdout or "name: istio-proxy" in result.stdout
-    assert "\n+" in result.stdout
-
-
 TAGGED = ("--injectConfigFile", "c.yaml", "--valuesFile", "v.yaml")
 
 
@@ -146,10 +108,10 @@ def test_the_release_that_is_told_from_the_tag_is_said_and_the_option_wins(
     (tmp_path / "c.yaml").write_text("policy: enabled\ntemplates:\n  sidecar: 'spec: {}'\n")
     (tmp_path / "v.yaml").write_text("global: {tag: 1.29.1-distroless}\n")
     files = () if command == "lint" else ("-f", "-")
-    told = run(command, *files, *TAGGED, stdin=pod())
+    told = run(command, *files, *TAGGED, stdin=POD)
     sentence = "release 1.29, told from values.global.tag 1.29.1-distroless; --release wins\n"
     assert (told.returncode, told.stderr.startswith(sentence)) == (0, True), told.stderr
-    asked = run(command, *files, *TAGGED, "--release", "1.28", stdin=pod())
+    asked = run(command, *files, *TAGGED, "--release", "1.28", stdin=POD)
     assert (asked.returncode, "told from" in asked.stderr) == (0, False), asked.stderr
 
 

@@ -1,0 +1,181 @@
+"""The cluster that kubectl would talk to, to what `explain` needs of it: objects and the injector's texts."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import click
+
+from injector.cli.configuration import Texts
+from injector.diagnosis.items import Item
+from injector.diagnosis.material import Material, metadata_of
+from injector.diagnosis.registration import Ours, owned
+from injector.json_types import JSONObject
+from injector.kube.client import Connection, KubeClient, namespace_of
+from injector.kube.errors import Unconfigured
+from injector.kube.survey import RESOURCES, Resource, Subject, Survey, SurveyError, config_map, survey
+
+GUESSES: Final = (
+    ("sidecar-injector", "sidecar-injector"),
+    ("istio-system", "istio-sidecar-injector"),
+    ("istio-system", "sidecar-injector"),
+)
+"""Where the configuration is where no registration tells: our own manifests' places, and Istio's."""
+
+
+class Live(NamedTuple):
+    """What a cluster tells. ``texts`` is the injector's configuration, None where files give it."""
+
+    material: Material
+    pods: tuple[Item, ...]
+    nodes: Mapping[str, str] | None
+    unseen: str
+    remarks: tuple[str, ...]
+    texts: Texts | None
+    revision: str
+
+
+def subjects_of(arguments: Sequence[str]) -> list[Subject]:
+    """Return what arguments name, as kubectl takes them: ``deploy/web pod/x``, ``deploy web``, ``deploy``."""
+    if not arguments:
+        return [Subject(resource=each) for each in RESOURCES]
+    if any("/" in each for each in arguments):
+        return [_named(each) for each in arguments]
+    kind, *names = arguments
+    resource = _resource(kind)
+    return [Subject(resource=resource, name=name) for name in names] or [Subject(resource=resource)]
+
+
+def _named(argument: str) -> Subject:
+    kind, slash, name = argument.partition("/")
+    if not slash or not name:
+        raise click.UsageError(f"{argument!r} names no workload; write it as deploy/web")
+    return Subject(resource=_resource(kind), name=name)
+
+
+def _resource(kind: str) -> Resource:
+    found = next((each for each in RESOURCES if kind.lower() in each.names), None)
+    if found is None:
+        known = ", ".join(min(each.names, key=len) for each in RESOURCES)
+        raise click.UsageError(f"{kind!r} is not a kind that is read from clusters: {known}")
+    return found
+
+
+def read_cluster(
+    subjects: Sequence[Subject], flags: Mapping[str, Any], *, namespace: str, everywhere: bool, ours: Ours
+) -> Live:
+    """Read the cluster; raises KubeError or SurveyError, which say what to check."""
+    connection = Connection(kubeconfig=_kubeconfig(flags["kubeconfig"]), context=flags["context"])
+    where = "" if everywhere else namespace or namespace_of(connection)
+    try:
+        return asyncio.run(_read(connection, subjects, flags, where, ours))
+    except Unconfigured as error:
+        raise SurveyError(f"{error}; name a kubeconfig (--kubeconfig, $KUBECONFIG) and --context") from error
+
+
+def _kubeconfig(given: str | None) -> str | None:
+    """Return the kubeconfig as kubectl finds it; None stands for the service account of a pod."""
+    usual = str(Path("~/.kube/config").expanduser())
+    named = given or os.environ.get("KUBECONFIG") or ""
+    if named and not any(Path(each).is_file() for each in named.split(os.pathsep)):
+        raise SurveyError(f"the kubeconfig {named} is not there")
+    return named or (usual if Path(usual).is_file() else None)
+
+
+async def _read(
+    connection: Connection, subjects: Sequence[Subject], flags: Mapping[str, Any], namespace: str, ours: Ours
+) -> Live:
+    async with await KubeClient.connect(connection) as client:
+        found = await survey(client, subjects, namespace)
+        material = Material()
+        for each in (found.workloads, found.registration or (), found.namespaces, found.proxy_configs):
+            material.add(map(_item, each))
+        revision, texts = flags["revision"], None
+        if not flags["inject_config_file"]:
+            ours_there = owned(material.registration, ours)
+            if revision == "default":
+                revision = next((_revision(item) for item, _ in ours_there if _revision(item)), revision)
+            texts = await _texts(client, flags["config_map"], ours_there, revision)
+    return Live(
+        material=material,
+        pods=tuple(map(_item, found.pods)),
+        nodes=found.nodes,
+        unseen=_unseen(found),
+        remarks=tuple(found.remarks),
+        texts=texts,
+        revision=revision,
+    )
+
+
+def _item(value: JSONObject) -> Item:
+    metadata = metadata_of(value)
+    name = "/".join(str(metadata[key]) for key in ("namespace", "name") if metadata.get(key))
+    return Item(value=value, source=f"{value.get('kind')} {name}")
+
+
+def _revision(item: Item) -> str:
+    labels = metadata_of(item.value).get("labels")
+    return str(labels.get("istio.io/rev") or "") if isinstance(labels, dict) else ""
+
+
+def _unseen(found: Survey) -> str:
+    if found.registration is not None:
+        return ""
+    return next((each for each in found.remarks if each.startswith("the registration")), "it cannot be read")
+
+
+# ---- the injector's configuration
+
+
+async def _texts(
+    client: KubeClient, given: str, ours: Sequence[tuple[Item, JSONObject]], revision: str
+) -> Texts:
+    """Return the three texts of the ConfigMap that is named, or of the first that is in a usual place."""
+    places = [_split(given)] if given else list(dict.fromkeys(_candidates(ours, revision)))
+    for namespace, name in places:
+        data = await config_map(client, namespace, name)
+        if data is not None:
+            return await _texts_of(client, namespace, name, data, revision)
+    looked = ", ".join(f"{namespace}/{name}" for namespace, name in places)
+    raise SurveyError(
+        f"there is no ConfigMap {looked}: give --configMap NAMESPACE/NAME, or the files (--injectConfigFile)"
+    )
+
+
+def _split(given: str) -> tuple[str, str]:
+    namespace, slash, name = given.partition("/")
+    if not (namespace and slash and name):
+        raise click.BadParameter(f"{given!r}: write NAMESPACE/NAME", param_hint="--configMap")
+    return namespace, name
+
+
+def _candidates(ours: Sequence[tuple[Item, JSONObject]], revision: str) -> list[tuple[str, str]]:
+    """Return where the configuration may be: beside the Service that our entries lead to."""
+    suffix = "" if revision in ("", "default") else f"-{revision}"
+    found = []
+    for _, entry in ours:
+        service = (entry.get("clientConfig") or {}).get("service") or {}
+        if namespace := service.get("namespace"):
+            names = (service.get("name"), f"istio-sidecar-injector{suffix}", "istio-sidecar-injector")
+            found += [(str(namespace), str(name)) for name in names]
+    return found or list(GUESSES)
+
+
+async def _texts_of(
+    client: KubeClient, namespace: str, name: str, data: Mapping[str, str], revision: str
+) -> Texts:
+    place = f"ConfigMap {namespace}/{name}"
+    if "config" not in data:
+        keys = ", ".join(sorted(data)) or "none"
+        raise SurveyError(f"{place} has no key config; its keys: {keys}")
+    mesh, mesh_place = data.get("mesh"), f"{place} mesh"
+    if mesh is None:
+        suffix = "" if revision in ("", "default") else f"-{revision}"
+        mesh_place = f"ConfigMap {namespace}/istio{suffix} mesh"
+        mesh = (await config_map(client, namespace, f"istio{suffix}") or {}).get("mesh", "")
+    texts = (data["config"], data.get("values") or "{}", mesh)
+    return texts, (f"{place} config", f"{place} values", mesh_place)

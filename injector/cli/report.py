@@ -1,0 +1,185 @@
+"""What pods met at the gates to the text, the JSON or the YAML that `explain` prints."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import click
+import orjson
+
+from injector.cli.difference import coloured, difference
+from injector.diagnosis.findings import Finding, Place
+from injector.diagnosis.gate import Gate, Verdict
+from injector.diagnosis.gates import Walk
+from injector.diagnosis.running import Running
+from injector.json_types import JSON, JSONObject
+from injector.kubeyaml import dump
+
+WORDS: Final[dict[Verdict, str]] = {
+    "injected": "injected",
+    "unknown": "injected if called",
+    "skipped": "not injected",
+    "denied": "denied",
+}
+COLOURS: Final[dict[Verdict, str]] = {
+    "injected": "green",
+    "unknown": "cyan",
+    "skipped": "yellow",
+    "denied": "red",
+}
+UNSEEN: Final = "unseen"
+"""The rule where no registration was looked at: what to do is the same for every workload, and said once."""
+HEAD: Final = ("WORKLOAD", "PODS ARE", "GATE", "RULE", "WHY")
+INDENT: Final = "    "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explained:
+    """One workload with its walk, what is odd about its text, and its running pods."""
+
+    walk: Walk
+    findings: tuple[Finding, ...] = ()
+    pods: tuple[Running, ...] = ()
+
+    @property
+    def subject(self) -> str:
+        """Kind and name as kubectl's users write them."""
+        item = self.walk.item
+        name = f"{self.walk.namespace}/{item.name}" if self.walk.namespace else item.name
+        return f"{item.kind} {name}"
+
+
+def summary(explained: Sequence[Explained]) -> str:
+    """Return how many workloads have which verdict, in one line."""
+    counts = Counter(each.walk.verdict for each in explained)
+    parts = ", ".join(f"{counts[verdict]} {word}" for verdict, word in WORDS.items() if counts[verdict])
+    noun = "workload" if len(explained) == 1 else "workloads"
+    return f"{len(explained)} {noun}: {parts}"
+
+
+def table(explained: Sequence[Explained], *, diff: bool) -> Iterator[str]:
+    """Yield the lines for a person: the summary, a row for each workload, below it what there is to do."""
+    yield summary(explained)
+    yield ""
+    rows = [_row(each) for each in explained]
+    widths = [max(map(len, column)) for column in zip(HEAD[:-1], *(row[:-1] for row in rows), strict=True)]
+    yield _aligned(HEAD, widths)
+    for each, row in zip(explained, rows, strict=True):
+        verdict = each.walk.verdict
+        yield _aligned(row, widths, colour=COLOURS[verdict])
+        yield from (f"{INDENT}{line}" for line in _details(each))
+        if diff:
+            yield from (coloured(line) for line in difference(each.walk.pod, each.walk.injected))
+    unseen = (gate for each in explained for gate in each.walk.gates if gate.rule == UNSEEN)
+    if gate := next(unseen, None):
+        yield ""
+        yield f"The registration was not looked at: {gate.advice}"
+
+
+def _row(each: Explained) -> tuple[str, ...]:
+    gate = each.walk.decisive
+    return each.subject, WORDS[each.walk.verdict], gate.name, gate.rule, _in_one_line(gate.message)
+
+
+def _aligned(row: Sequence[str], widths: Sequence[int], *, colour: str = "") -> str:
+    cells = [cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=True)]
+    if colour:
+        cells[1] = click.style(cells[1], fg=colour)
+    return "   ".join([*cells, row[-1]])
+
+
+def _details(each: Explained) -> Iterator[str]:
+    gate = each.walk.decisive
+    yield f"at {gate.place}"
+    if gate.advice and gate.rule != UNSEEN:
+        yield f"do: {gate.advice}"
+    for then in each.walk.gates:
+        if (then.name == "policy" and then is not gate) or then.name == "merge":
+            yield f"{then.name}: {_in_one_line(then.message)}"
+    warnings: tuple[Gate | Finding, ...] = (*each.walk.warnings, *each.findings)
+    for said in warnings:
+        if said.rule == UNSEEN:
+            continue
+        yield f"{click.style('warning:', fg='yellow')} {_in_one_line(said.message)} ({said.place})"
+        if said.advice:
+            yield f"{INDENT}do: {said.advice}"
+    for pod in each.pods:
+        yield f"pod {pod.name} {pod.sentence}"
+
+
+def _in_one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+# ---- for programs
+
+
+def document(
+    explained: Sequence[Explained], *, release: str, policy: str, remarks: Iterable[str], diff: bool
+) -> JSONObject:
+    """Return everything as JSON: the summary, and for each workload every gate that its pod has met."""
+    counts = Counter(each.walk.verdict for each in explained)
+    return {
+        "summary": {"workloads": len(explained), **{verdict: counts[verdict] for verdict in WORDS}},
+        "release": release,
+        "policy": policy,
+        "remarks": list(remarks),
+        "workloads": [_workload(each, diff=diff) for each in explained],
+    }
+
+
+def _workload(each: Explained, *, diff: bool) -> JSONObject:
+    walk = each.walk
+    found: JSONObject = {
+        "kind": walk.item.kind,
+        "namespace": walk.namespace,
+        "name": walk.item.name,
+        "place": _place(walk.item.at()),
+        "verdict": walk.verdict,
+        "decidedBy": _gate(walk.decisive),
+        "gates": [_gate(gate) for gate in walk.gates],
+        "findings": [_finding(finding) for finding in each.findings],
+        "pods": [_running(pod) for pod in each.pods],
+    }
+    return found | ({"diff": list(difference(walk.pod, walk.injected))} if diff else {})
+
+
+def _gate(gate: Gate) -> JSONObject:
+    found: JSONObject = {"gate": gate.name, "status": gate.status, "rule": gate.rule, "message": gate.message}
+    return found | {"place": _place(gate.place), "advice": gate.advice}
+
+
+def _finding(finding: Finding) -> JSONObject:
+    return {
+        "rule": finding.rule,
+        "severity": finding.severity,
+        "message": finding.message,
+        "place": _place(finding.place),
+        "advice": finding.advice,
+    }
+
+
+def _place(place: Place) -> JSONObject:
+    return {"source": place.source, "line": place.line, "column": place.column, "path": place.path}
+
+
+def _running(pod: Running) -> JSONObject:
+    return {
+        "namespace": pod.namespace,
+        "name": pod.name,
+        "phase": pod.phase,
+        "sidecars": list(pod.sidecars),
+        "configuration": pod.configuration,
+        "changes": list(pod.changes),
+        "olderThan": pod.older,
+    }
+
+
+def encoded(value: JSON, output: str) -> str:
+    """Return a document as JSON or YAML."""
+    if output == "json":
+        return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+    return dump(value).removesuffix("\n")

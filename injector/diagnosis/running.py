@@ -1,0 +1,123 @@
+"""A pod as it is in the cluster: whether the sidecar is there, whose, and since when it could have been."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from injector.diagnosis.items import Item
+from injector.diagnosis.material import metadata_of
+from injector.errors import InjectorError
+from injector.injection.inject import inject_one
+from injector.injection.overlay.status import STATUS
+from injector.injection.snapshot import Snapshot
+from injector.json_types import JSON, JSONObject
+from injector.kubeyaml import load
+from injector.patch import diff
+
+SHOWN: Final = 3
+"""Changes named of those that today's configuration would make; the rest is in ``--diff``."""
+
+HASH_SHOWN: Final = 12
+"""Characters shown of a template's hash, as git shows a commit's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """What is known of one running pod.
+
+    ``sidecars`` are the containers that its status annotation says were injected and that are there.
+    ``configuration`` is the revision or the hash that the annotation names, "" where it names none.
+    ``changes`` are the paths that injecting it once more would change. ``older`` names the registration that
+    the pod is older than.
+    """
+
+    namespace: str
+    name: str
+    phase: str
+    sidecars: tuple[str, ...]
+    configuration: str
+    changes: tuple[str, ...]
+    older: str
+
+    @property
+    def sentence(self) -> str:
+        """What to say of it to a person."""
+        parts = [f"has {', '.join(self.sidecars)}" if self.sidecars else "has no sidecar"]
+        if self.configuration:
+            parts.append(f"injected by {self.configuration}")
+        if self.older and not self.sidecars:
+            parts.append(f"it is older than {self.older}: restart it")
+        if self.sidecars and self.changes:
+            more = f" and {len(self.changes) - SHOWN} more" if len(self.changes) > SHOWN else ""
+            shown = ", ".join(self.changes[:SHOWN])
+            parts.append(f"today's configuration would change {shown}{more}: restart it")
+        return "; ".join(parts)
+
+
+def is_running(item: Item) -> bool:
+    """Return whether an object is a pod that an API server has taken."""
+    return item.kind == "Pod" and bool(metadata_of(item.value).get("uid"))
+
+
+def look_at(pod: Item, snapshot: Snapshot, registration: Sequence[Item]) -> Running:
+    """Return what a running pod tells; ``registration`` are the configurations that ask for its injection."""
+    metadata = metadata_of(pod.value)
+    namespace = str(metadata.get("namespace") or "")
+    annotations = metadata.get("annotations")
+    text = annotations.get(STATUS) if isinstance(annotations, dict) else None
+    status = _status(text)
+    sidecars = _present(pod.value, status)
+    return Running(
+        namespace=namespace,
+        name=pod.name,
+        phase=str((pod.value.get("status") or {}).get("phase") or ""),
+        sidecars=sidecars,
+        configuration=_configuration(status),
+        changes=tuple(_changes(pod.value, namespace, snapshot)) if sidecars else (),
+        older=_younger(str(metadata.get("creationTimestamp") or ""), registration),
+    )
+
+
+def _status(text: JSON) -> JSONObject:
+    """Return the status annotation; empty where it is missing or no object."""
+    try:
+        value = load(text) if isinstance(text, str) else None
+    except InjectorError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _present(pod: JSONObject, status: JSONObject) -> tuple[str, ...]:
+    spec: JSONObject = pod.get("spec") or {}
+    there = {
+        str(each.get("name")) for key in ("initContainers", "containers") for each in spec.get(key) or ()
+    }
+    named = [*(status.get("initContainers") or ()), *(status.get("containers") or ())]
+    return tuple(str(name) for name in named if name in there)
+
+
+def _configuration(status: JSONObject) -> str:
+    if revision := status.get("revision"):
+        return f"revision {revision}"
+    version = str(status.get("version") or "")
+    return f"the template with hash {version[:HASH_SHOWN]}" if version else ""
+
+
+def _changes(pod: JSONObject, namespace: str, snapshot: Snapshot) -> list[str]:
+    """Return what injecting the pod again would change: nothing, where the configuration is the same."""
+    try:
+        injected, _ = inject_one(pod, namespace, snapshot)
+    except InjectorError:
+        return []
+    return [str(operation["path"]) for operation in diff(pod, injected)]
+
+
+def _younger(created: str, registration: Sequence[Item]) -> str:
+    """Return the first configuration made after the pod; times are RFC 3339 in UTC, so texts compare."""
+    for item in registration:
+        made = str(metadata_of(item.value).get("creationTimestamp") or "")
+        if created and made > created:
+            return f"{item.kind} {item.name}"
+    return ""
