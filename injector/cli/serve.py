@@ -120,6 +120,12 @@ Examples:
     show_default=True,
     help="How far our clock may be from the API server's before we leave the Secret to other replicas.",
 )
+@switch("warnings", default=True, text="Answer with warnings for people, of pods and at /advise.")
+@click.option(
+    *spelled("adviceConfigName"),
+    default="",
+    help="The ValidatingWebhookConfiguration that asks /advise: its caBundle is kept right too.",
+)
 @switch("watchCluster", default=True, text="Keep namespaces, nodes and ProxyConfigs in memory.")
 @click.option(
     *spelled("configMap"), default="", help="The ConfigMap that is mounted: told when it is refused."
@@ -175,6 +181,7 @@ def service_options(flags: dict[str, Any]) -> ServiceOptions:
         health_check_file=flags["health_check_file"],
         health_check_interval=flags["health_check_interval"],
         log_level=flags["log_level"],
+        warnings=flags["warnings"],
         log_reviews=flags["log_reviews"],
         uvloop=flags["uvloop"],
     )
@@ -239,6 +246,7 @@ def _cluster_options(flags: dict[str, Any], options: ServiceOptions) -> Any:
         names=WebhookNames(name=flags["webhook_name"]),
         reconcile=flags["reconcile_webhook_config"],
         watch=flags["watch_cluster"],
+        advice=flags["advice_config_name"],
         self_signed=policy if flags["self_signed"] else None,
         grace=grace,
         secret=flags["self_signed_secret"],

@@ -5,7 +5,7 @@ Knows neither where the texts were mounted nor who asks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,10 +15,12 @@ from injector.injection.mesh.effective import ProxyConfigs
 from injector.injection.mesh.loading import Mesh
 from injector.injection.releases import Behaviour
 from injector.injection.replicas import ReplicaCache
-from injector.json_types import JSONObject
+from injector.json_types import JSONObject, Pod
 from injector.kubeyaml.skeletoncache import SkeletonCache
 
 UntrustedValues = Literal["scalar", "text"]
+Advise = Callable[[Pod, Behaviour], tuple[str, ...]]
+"""A pod to lines for its author. It looks at labels and annotations alone, so that replicas share them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +56,8 @@ class Snapshot:
     change no answer; ``cache_bytes`` is for them and for the memo of ``proxy_configs`` (see `caches`).
     ``release_reason``: what says that the behaviour is that of this release; "" where it was asked for.
     ``mesh`` and ``proxy_configs`` are None where there is no mesh configuration at all, which only tests
-    of Istio's own know. ``limits`` is what one review may use.
+    of Istio's own know. ``limits`` is what one review may use. ``advise`` says of a pod what its review's
+    answer has in ``warnings``; Istio's has none.
     """
 
     behaviour: Behaviour
@@ -72,6 +75,7 @@ class Snapshot:
     namespaces: Mapping[str, JSONObject] = field(default_factory=dict)
     untrusted_values: UntrustedValues = "scalar"
     limits: ReviewLimits = DEFAULT_LIMITS
+    advise: Advise | None = None
     # What it holds is true of this very snapshot: `replace` starts another.
     replicas: ReplicaCache = field(init=False, compare=False, repr=False)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from injector.diagnosis.trial import Seen
 from injector.injection.releases import NEWEST_RELEASE
@@ -15,6 +15,13 @@ from injector.service.options import ServiceOptions
 from injector.service.reviews import Reviewer
 from injector.service.trial import Trial, try_out
 from injector.templates import built_in
+
+
+class Registration(NamedTuple):
+    """A MutatingWebhookConfiguration, and what our entries of it are called (``*.`` begins a family)."""
+
+    webhook: str
+    configuration: JSONObject
 
 
 class ClusterState(Protocol):
@@ -35,6 +42,10 @@ class ClusterState(Protocol):
     @property
     def proxy_configs(self) -> Mapping[str, JSONObject]:
         """Return the ProxyConfig resources."""
+
+    @property
+    def registration(self) -> Registration | None:
+        """Return our registration as the API server has it; None where it is not known."""
 
 
 HASH_SHOWN: Final = 12

@@ -69,6 +69,7 @@ class ServiceOptions:
     empty with a ``client_ca``: any that the CA signed. ``trusted_peers`` are networks (``10.0.0.0/24``) whose
     connections are never closed to make room for others'. ``cache_bytes`` is for all caches of a
     configuration. ``allow_empty_injection``: a change after which nothing is injected is taken.
+    ``warnings``: answers say what in a pod or a workload is of no effect.
     """
 
     inject_config: Path | None = None
@@ -104,6 +105,7 @@ class ServiceOptions:
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_reviews: bool = True
+    warnings: bool = True
     uvloop: bool = True
 
     def check(self) -> None:

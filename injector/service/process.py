@@ -307,7 +307,7 @@ class Service:
         return pair.clients if pair else None
 
     def _review_edge(self) -> Edge:
-        answering = Answering(
+        self._answering = answering = Answering(
             reviewer=self._reviewer,
             json_values=self._options.limits.json_values,
             metrics=self.metrics,
@@ -407,6 +407,10 @@ class Service:
             lambda: mounted.generation.value.number if mounted.generation.value else 0,
         )
         self.metrics.counts = lambda: self._reviewer().counts() if mounted.generation.value else {}
+        counter["advice"] = (
+            "Workloads about whose pods /advise was asked.",
+            lambda: self._answering.advised,
+        )
         counter["log_lines_dropped"] = (
             "Log lines lost to a slow reader of stderr.",
             lambda: self._log.dropped,

@@ -26,6 +26,7 @@ import yaml
 from tests.conftest import PATIENCE, ROOT, shared_folder
 
 NAMESPACE = "sidecar-injector"
+ADVICE = "validatingwebhookconfiguration/sidecar-injector-advice"
 CONFIGURATION = "mutatingwebhookconfiguration/sidecar-injector"
 
 AUDIT_POLICY = {
@@ -243,9 +244,9 @@ class Cluster:
         for key in ("config", "values", "mesh"):
             shutil.copy(ROOT / "k8s" / "base" / "config" / key, self.config / key)
 
-    def point_at(self, port: int) -> None:
+    def point_at(self, port: int, configuration: str = CONFIGURATION) -> None:
         patch = [{"op": "replace", "path": "/webhooks/0/clientConfig/service/port", "value": port}]
-        self.kubectl("patch", CONFIGURATION, "--type=json", "-p", json.dumps(patch))
+        self.kubectl("patch", configuration, "--type=json", "-p", json.dumps(patch))
 
     def start(self, name: str, *arguments: str) -> Replica:
         replica = Replica(

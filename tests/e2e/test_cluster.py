@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
+import random
 import time
 from collections.abc import Iterator
+from itertools import count
+from typing import Any
 
 import pytest
 import yaml
 
 from tests.conftest import PATIENCE, ROOT
 from tests.e2e.conftest import (
+    ADVICE,
     CONFIGURATION,
     NAMESPACE,
     Cluster,
@@ -314,6 +318,110 @@ def test_a_webhook_that_is_down_fails_pods_under_fail_and_not_under_ignore(
         cluster.point_at(cluster.balancer.port)
 
 
+# ---- advice
+
+
+@pytest.fixture(scope="module")
+def advised(cluster: Cluster) -> Iterator[Replica]:
+    """A replica that answers kubectl with what becomes of pods, installed as the component does it."""
+    for file in ("webhook.yaml", "rbac.yaml"):
+        cluster.kubectl("apply", "--server-side", "-f", str(ROOT / "k8s" / "components" / "advice" / file))
+    cluster.point_at(cluster.balancer.port, ADVICE)
+    others = cluster.balancer.backends
+    replica = cluster.start("advising", "--adviceConfigName", "sidecar-injector-advice")
+    cluster.balancer.backends = [replica.port]
+    until(
+        lambda: cluster.get(ADVICE)["webhooks"][0]["clientConfig"].get("caBundle"),
+        replica.log.read_text,
+    )
+    yield replica
+    cluster.kubectl("delete", ADVICE)
+    cluster.balancer.backends = others
+    replica.kill()
+    cluster.replicas.remove(replica)
+
+
+def applied(cluster: Cluster, namespace: str, name: str, **more: Any) -> str:
+    """Apply a Deployment without replicas; return what kubectl prints beside its result."""
+    return cluster.kubectl("-n", namespace, "apply", "-f", "-", input=deployment(name, **more)).stderr
+
+
+def deployment(name: str, **template: Any) -> dict[str, Any]:
+    own = template.pop("own", {})
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, **own},
+        "spec": {
+            "replicas": 0,
+            "selector": {"matchLabels": {"app": name}},
+            "template": {
+                "metadata": {**template, "labels": {"app": name, **template.get("labels", {})}},
+                "spec": {"containers": [{"name": "app", "image": "app:1"}]},
+            },
+        },
+    }
+
+
+@pytest.mark.usefixtures("advised")
+def test_kubectl_prints_what_becomes_of_the_pods_of_a_deployment(cluster: Cluster, shop: str) -> None:
+    gets = "Warning: pods will get istio-proxy (revision default)"
+    # The API server takes a new configuration and its CA into use within a second or two.
+    attempts = count()
+    until(lambda: gets in applied(cluster, shop, f"advised-{next(attempts)}"), str)
+    bare = cluster.namespace("bare", colour="red")
+    missing = "Warning: pods will NOT be injected: namespace bare has no label istio-injection"
+    until(lambda: missing in applied(cluster, bare, f"missing-{next(attempts)}"), str)
+    misspelt = applied(cluster, shop, "quantity", annotations={"sidecar.istio.io/proxyCPU": "1O0m"})
+    assert "invalid value '1O0m' for annotation 'sidecar.istio.io/proxyCPU'" in misspelt
+    misplaced = applied(cluster, shop, "misplaced", own={"labels": {"sidecar.istio.io/inject": "true"}})
+    assert "sidecar.istio.io/inject" in misplaced
+    assert "spec.template.metadata" in misplaced
+
+
+@pytest.mark.usefixtures("advised")
+def test_an_unchanged_deployment_is_not_commented_on_again(cluster: Cluster, shop: str) -> None:
+    attempts = count()
+    until(lambda: "Warning" in applied(cluster, shop, f"again-{next(attempts)}"), str)
+    name = f"again-{next(attempts) - 1}"
+    scaled = deployment(name)
+    scaled["spec"]["revisionHistoryLimit"] = 3
+    result = cluster.kubectl("-n", shop, "apply", "-f", "-", input=scaled)
+    assert "configured" in result.stdout
+    assert "Warning" not in result.stderr
+
+
+@pytest.mark.usefixtures("advised")
+def test_the_review_of_a_pod_warns_whoever_creates_it(cluster: Cluster, shop: str) -> None:
+    result = cluster.create_pod(shop, "misspelt", labels={"sidecar.istio.io/inject": "flase"})
+    assert "Warning: " in result.stderr
+    assert "flase" in result.stderr
+    assert set(container_names(cluster.get("-n", shop, "pod", "misspelt"))) >= SIDECARS
+
+
+@pytest.mark.usefixtures("advised")
+def test_advice_is_what_becomes_of_the_pod(cluster: Cluster) -> None:
+    """Random labels of namespace and pod: /advise says of a Deployment what then happens to its pod."""
+    generator = random.Random(14)
+    choices = (None, "true", "false", "True", "flase")
+    until(lambda: "Warning" in applied(cluster, cluster.namespace("asked"), "ready"), str)
+    for number in range(3):
+        labels = generator.choice(
+            ({"istio-injection": "enabled"}, {"istio-injection": "disabled"}, {"a": "b"})
+        )
+        namespace = cluster.namespace(f"random-{number}", **labels)
+        until(lambda: "pods will" in applied(cluster, namespace, "known"), str)  # noqa: B023 - called at once
+        cluster.kubectl("-n", namespace, "delete", "deployment", "known")
+        for index, value in enumerate(choices):
+            metadata = {} if value is None else {"labels": {"sidecar.istio.io/inject": value}}
+            told = applied(cluster, namespace, f"web-{index}", **metadata)
+            cluster.create_pod(namespace, f"web-{index}", **metadata)
+            pod = cluster.get("-n", namespace, "pod", f"web-{index}")
+            is_injected = set(container_names(pod)) >= SIDECARS
+            assert ("pods will get istio-proxy" in told) is is_injected, (labels, value, told)
+            assert ("pods will NOT be injected" in told) is not is_injected, (labels, value, told)
+
+
 # ---- rights
 
 
@@ -342,6 +450,7 @@ def test_what_is_granted_is_used_and_what_is_used_is_granted(cluster: Cluster) -
         ("clusterrole", "sidecar-injector"),
         ("role", "sidecar-injector"),
         ("role", "sidecar-injector-certs"),
+        ("clusterrole", "sidecar-injector-advice"),
     ):
         for rule in cluster.get("-n", NAMESPACE, kind, name)["rules"]:
             granted |= {(verb, resource) for verb in rule["verbs"] for resource in rule["resources"]}
