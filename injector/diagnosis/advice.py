@@ -38,14 +38,19 @@ _WITHOUT_NEWS: Final = re.compile(r"^(failed to run injection template:\s+)?(\d+
 
 def advise_pod(pod: Pod, behaviour: Behaviour) -> tuple[str, ...]:
     """Return what to say of a pod's labels and annotations, the same for all that have the same ones."""
-    metadata: JSONObject = pod.get("metadata") or {}
-    own = tuple(
+    own = _read(pod)
+    return _advice_on(own, behaviour.release) if own else ()
+
+
+def _read(thing: JSONObject) -> tuple[tuple[str, str, JSON], ...]:
+    """Return the labels and annotations of an object that injection may read: where, name and value."""
+    metadata: JSONObject = thing.get("metadata") or {}
+    return tuple(
         (kind, key, value)
         for kind in KINDS
         for key, value in (metadata.get(kind) or {}).items()
         if _FAMILY in key
     )
-    return _advice_on(own, behaviour.release) if own else ()
 
 
 @remembered("advice")
@@ -98,12 +103,13 @@ def _is_controlled(workload: JSONObject) -> bool:
 
 
 def _is_unchanged(request: JSONObject, place: PodPlace) -> bool:
-    """Return whether an update leaves the pod template and the workload's own metadata as they were."""
+    """Return whether an update leaves the pod template and the workload's own switches as they were."""
     old, new = request.get("oldObject"), request.get("object")
     if request.get("operation") != "UPDATE" or not isinstance(old, dict):
         return False
-    paths = (place.spec[:-1], *(("metadata", kind) for kind in KINDS))
-    return all(get_at(old, path) == get_at(new, path) for path in paths)
+    template = place.spec[:-1]
+    # kubectl writes what was applied into an annotation of the workload: only what is read counts.
+    return get_at(old, template) == get_at(new, template) and _read(old) == _read(new)
 
 
 def _verdict(walked: Walk, revision: str) -> str:

@@ -135,6 +135,8 @@ def test_an_update_is_told_of_where_it_changes_what_pods_are_made_of() -> None:
     before = deployment()
     scaled = {**before, "spec": {**before["spec"], "replicas": 3}}
     assert advise(request(scaled, operation="UPDATE", oldObject=before), around()) == ()
+    noted = deployment(own={"annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}"}})
+    assert advise(request(noted, operation="UPDATE", oldObject=before), around()) == ()
     changed = deployment(labels={"app": "web"})
     assert advise(request(changed, operation="UPDATE", oldObject=before), around()) == (UNLABELLED,)
     relabelled = deployment(own={"labels": {INJECT: "true"}})

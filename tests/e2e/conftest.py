@@ -139,7 +139,7 @@ class Replica:
                 "sidecar-injector",
             ),
             *("--webhookConfigName", "sidecar-injector", "--webhookName", "sidecar-injector.istio.io"),
-            *("--configMap", "sidecar-injector"),
+            *("--configMap", "sidecar-injector", "--adviceConfigName", "sidecar-injector-advice"),
             *arguments,
         ]
         with self.log.open("wb") as file:
@@ -220,6 +220,8 @@ class Cluster:
 
     def install(self) -> None:
         self.kubectl("apply", "--server-side", "-k", str(ROOT / "k8s" / "overlays" / "self-signed"))
+        for file in ("webhook.yaml", "rbac.yaml"):
+            self.kubectl("apply", "--server-side", "-f", str(ROOT / "k8s" / "components" / "advice" / file))
         # Endpoints cannot be loopback: the Service's name leads to this machine instead.
         self.kubectl("-n", NAMESPACE, "delete", "service", "sidecar-injector")
         self.kubectl(
@@ -234,6 +236,7 @@ class Cluster:
             },
         )
         self.point_at(self.balancer.port)
+        self.point_at(self.balancer.port, ADVICE)
         token = self.kubectl(
             "-n", NAMESPACE, "create", "token", "sidecar-injector", "--duration", "2h"
         ).stdout.strip()

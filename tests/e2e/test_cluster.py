@@ -322,23 +322,9 @@ def test_a_webhook_that_is_down_fails_pods_under_fail_and_not_under_ignore(
 
 
 @pytest.fixture(scope="module")
-def advised(cluster: Cluster) -> Iterator[Replica]:
-    """A replica that answers kubectl with what becomes of pods, installed as the component does it."""
-    for file in ("webhook.yaml", "rbac.yaml"):
-        cluster.kubectl("apply", "--server-side", "-f", str(ROOT / "k8s" / "components" / "advice" / file))
-    cluster.point_at(cluster.balancer.port, ADVICE)
-    others = cluster.balancer.backends
-    replica = cluster.start("advising", "--adviceConfigName", "sidecar-injector-advice")
-    cluster.balancer.backends = [replica.port]
-    until(
-        lambda: cluster.get(ADVICE)["webhooks"][0]["clientConfig"].get("caBundle"),
-        replica.log.read_text,
-    )
-    yield replica
-    cluster.kubectl("delete", ADVICE)
-    cluster.balancer.backends = others
-    replica.kill()
-    cluster.replicas.remove(replica)
+def advised(cluster: Cluster) -> None:
+    """Wait until the API server knows whom to ask for advice."""
+    until(lambda: cluster.get(ADVICE)["webhooks"][0]["clientConfig"].get("caBundle"), str)
 
 
 def applied(cluster: Cluster, namespace: str, name: str, **more: Any) -> str:
