@@ -8,11 +8,13 @@ from typing import Any, TypeVar
 
 import click
 
+from injector.cli.configmaps import keys_of_map, text_of_key
 from injector.cli.files import read_text
 from injector.cli.options import FILE, environment, release_options, spelled
 from injector.diagnosis.material import items_of
 from injector.errors import ConfigError
 from injector.injection.injector import Injector
+from injector.injection.loading import Sources, Surroundings, load_snapshot
 from injector.injection.releases import NEWEST_RELEASE
 from injector.json_types import JSONObject
 from injector.kubeyaml import documents
@@ -21,14 +23,20 @@ from injector.templates import BUILT_IN, built_in
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 BUILT_IN_FILES = ("built-in config", "built-in values", "mesh")
+KEYS = ("config", "values", "mesh")
+"""The keys of Istio's ConfigMaps that hold the three texts."""
 
 
 def configuration_options(command: Command) -> Command:
     """Add everything that `load_injector` reads."""
     options = (
-        click.option(*spelled("injectConfigFile"), type=FILE, help="The ConfigMap key `config`."),
-        click.option(*spelled("valuesFile"), type=FILE, help="The ConfigMap key `values`."),
-        click.option(*spelled("meshConfigFile"), type=FILE, help="The mesh configuration."),
+        click.option(
+            *spelled("injectConfigFile"),
+            type=FILE,
+            help="The ConfigMap key `config`, or the whole ConfigMap.",
+        ),
+        click.option(*spelled("valuesFile"), type=FILE, help="The ConfigMap key `values`, or the ConfigMap."),
+        click.option(*spelled("meshConfigFile"), type=FILE, help="The mesh configuration, or its ConfigMap."),
         click.option(
             "--template",
             type=click.Choice(BUILT_IN),
@@ -65,10 +73,21 @@ def load_injector(flags: Mapping[str, Any], given: Texts | None = None) -> Injec
 
     ``given`` stands in for the three files, where they were read from elsewhere.
     """
-    texts, names = given or _texts(flags)
-    return Injector.load(
-        *texts,
-        files=names,
+    return Injector(load_snapshot(*read_configuration(flags, given)))
+
+
+def read_configuration(flags: Mapping[str, Any], given: Texts | None = None) -> tuple[Sources, Surroundings]:
+    """Return the texts that the flags name, or those given, and all else that an injector is told."""
+    (config, values, mesh), (config_file, values_file, mesh_file) = given or _texts(flags)
+    sources = Sources(
+        config=config,
+        values=values,
+        mesh=mesh,
+        config_file=config_file,
+        values_file=values_file,
+        mesh_file=mesh_file,
+    )
+    return sources, Surroundings(
         release=flags["release"] or (None if given or flags["inject_config_file"] else NEWEST_RELEASE),
         revision=flags["revision"],
         env=_environment(flags),
@@ -86,20 +105,22 @@ def say_release(injector: Injector) -> None:
 
 
 def _texts(flags: Mapping[str, Any]) -> Texts:
-    config, values, mesh = flags["inject_config_file"], flags["values_file"], flags["mesh_config_file"]
+    paths: tuple[Path | None, ...] = (
+        flags["inject_config_file"],
+        flags["values_file"],
+        flags["mesh_config_file"],
+    )
+    config, values, mesh = (None if path is None else read_text(path) for path in paths)
+    names = tuple(str(path) if path else name for path, name in zip(paths, BUILT_IN_FILES, strict=True))
     template = built_in(flags["template"])
-    if not config:
+    if config is None:
         template.check_release(flags["release"])
-    texts = (
-        read_text(config) if config else template.config,
-        read_text(values) if values else "{}" if config else template.values,
-        read_text(mesh) if mesh else "",
-    )
-    given = (config, values, mesh)
-    config_name, values_name, mesh_name = (
-        str(path) if path else name for path, name in zip(given, BUILT_IN_FILES, strict=True)
-    )
-    return texts, (config_name, values_name, mesh_name)
+        config, values = template.config, template.values if values is None else values
+    elif values is None and "values" in keys_of_map(config):
+        values, names = config, (names[0], names[0], names[2])
+    texts = (config, values or "{}", mesh or "")
+    found = (text_of_key(*each) for each in zip(texts, KEYS, names, strict=True))
+    return (next(found), next(found), next(found)), (names[0], names[1], names[2])
 
 
 def _environment(flags: Mapping[str, Any]) -> Mapping[str, str]:

@@ -2,39 +2,87 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
 
-from injector.cli.configuration import configuration_options, load_injector, say_release
+from injector.cli.configuration import configuration_options, load_injector, read_configuration, say_release
+from injector.cli.formats import FORMATS
+from injector.cli.inputs import input_documents
+from injector.diagnosis.findings import gravest
+from injector.diagnosis.lint import Given, Report, lint
 from injector.injection.injector import Injector
 
 EPILOG = """\b
 Examples:
   sidecar-injector lint --injectConfigFile config.yaml --valuesFile values.json --meshConfigFile mesh.yaml
+  kubectl -n istio-system get cm istio-sidecar-injector -o yaml > cm.yaml
+  sidecar-injector lint --injectConfigFile cm.yaml -f app.yaml
+  sidecar-injector lint --injectConfigFile config.yaml --strict -o github
   sidecar-injector lint --show-code sidecar
+
+\b
+Exit codes:
+  0  `serve` starts with these files and injects a sample pod; no pod of -f is denied
+  1  it does not, a pod of -f is denied or refused by an API server, or --strict and a warning
+  2  the call itself is wrong
+
+Every rule is described in docs/findings.md; `# lint: ignore=SI203` in a template silences a warning there.
 """
 
 
 @click.command("lint", epilog=EPILOG)
+@click.option(
+    "-f", "--filename", "filenames", multiple=True, metavar="FILE|DIR|-", help="Workloads to try; repeatable."
+)
+@click.option("-R", "--recursive", is_flag=True, help="Read folders with all that is below them.")
+@click.option(
+    "-o", "--output", type=click.Choice([*FORMATS]), default="text", show_default=True, help="How to print."
+)
 @click.option("--show-code", metavar="TEMPLATE", help="Print what the template became: Python, specialised.")
 @click.option("--strict", is_flag=True, help="Exit 1 on warnings too.")
 @configuration_options
-def command(*, show_code: str | None, strict: bool, **flags: Any) -> None:
-    """Check the three files, every fault of all of them in one run.
+def command(
+    *,
+    filenames: Sequence[str],
+    recursive: bool,
+    output: str,
+    show_code: str | None,
+    strict: bool,
+    **flags: Any,
+) -> None:
+    """Check config, values and mesh as `serve` would, and then by every rule: all faults at once.
 
-    Exit code 0 when the webhook would load them, 1 when not.
+    The configuration is loaded and tried out with the sample pods that `serve` uses, and with the pods of -f.
     """
-    injector = load_injector(flags)
     if show_code is not None:
-        click.echo(_code(injector, show_code))
+        click.echo(_code(load_injector(flags), show_code))
         return
-    say_release(injector)
-    for warning in injector.warnings:
-        click.echo(f"{click.style('warning:', fg='yellow')} {warning}", err=True)
-    click.echo(_summary(injector))
-    if strict and injector.warnings:
+    sources, around = read_configuration(flags)
+    report = lint(sources, around, [*_given(filenames, recursive=recursive)])
+    if report.injector is not None:
+        say_release(report.injector)
+    _print(report, output)
+    grave = gravest(report.findings)
+    if report.failed or (strict and grave == "warning"):
         raise SystemExit(1)
+
+
+def _given(filenames: Sequence[str], *, recursive: bool) -> Iterator[Given]:
+    for document in input_documents(filenames, recursive=recursive):
+        yield Given(value=document.value, source=document.source, line=document.line, text=document.text)
+
+
+def _print(report: Report, output: str) -> None:
+    shown = FORMATS[output](report.findings)
+    if output != "text":
+        click.echo(shown)
+        return
+    if shown:
+        click.echo(shown)
+    if not report.failed and report.injector is not None:
+        click.echo(_summary(report.injector))
 
 
 def _code(injector: Injector, name: str) -> str:

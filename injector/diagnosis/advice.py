@@ -12,13 +12,13 @@ from typing import Any, Final
 
 import orjson
 
+from injector.diagnosis.annotations import advise_metadata
 from injector.diagnosis.findings import Finding
 from injector.diagnosis.gates import Surroundings, Walk, walk
 from injector.diagnosis.items import Item
-from injector.diagnosis.switch import KINDS, misused_switch
 from injector.errors import BadReview
 from injector.injection.admission import is_unread
-from injector.injection.kinds import PodPlace, get_at, place_of
+from injector.injection.kinds import PodPlace, get_at, place_of, put_at
 from injector.injection.releases import Behaviour, behaviour_of
 from injector.json_types import JSON, JSONObject, Pod
 from injector.memo import remembered
@@ -29,7 +29,16 @@ MOST: Final = 3
 LONGEST: Final = 256
 """Characters of a line; an API server cuts longer ones."""
 
-_FAMILY: Final = "istio.io"
+MOST_READ: Final = 16
+LONGEST_READ: Final = 4096
+"""Labels and annotations that are looked at, and characters of a value: a good pod has a few short ones, and
+nobody may make a review dear by misspelling a thousand. To look for what one may have meant takes a tenth of
+a millisecond."""
+
+Entry = tuple[str, str, JSON]
+"""`labels` or `annotations`, a name in it and its value."""
+
+_FAMILY: Final = "istio"
 _STATUS: Final = "sidecar.istio.io/status"
 _NOT_PRINTED: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 _WITHOUT_NEWS: Final = re.compile(r"^(failed to run injection template:\s+)?(\d+ errors? occurred:\s+\* )?")
@@ -37,27 +46,40 @@ _WITHOUT_NEWS: Final = re.compile(r"^(failed to run injection template:\s+)?(\d+
 
 
 def advise_pod(pod: Pod, behaviour: Behaviour) -> tuple[str, ...]:
-    """Return what to say of a pod's labels and annotations, the same for all that have the same ones."""
-    own = _read(pod)
-    return _advice_on(own, behaviour.release) if own else ()
+    """Return what to say of a pod's labels and annotations, the same for all that have the same ones.
+
+    Nothing is said of a pod that has been injected: what it has then is the injector's.
+    """
+    own = _read(pod.get("metadata") or {})
+    return _advice_on(own, behaviour.release) if own and not _is_injected(pod) else ()
 
 
-def _read(thing: JSONObject) -> tuple[tuple[str, str, JSON], ...]:
-    """Return the labels and annotations of an object that injection may read: where, name and value."""
-    metadata: JSONObject = thing.get("metadata") or {}
-    return tuple(
-        (kind, key, value)
-        for kind in KINDS
-        for key, value in (metadata.get(kind) or {}).items()
-        if _FAMILY in key
-    )
+def _is_injected(pod: Pod) -> bool:
+    return _STATUS in (get_at(pod, ("metadata", "annotations")) or {})
 
 
 @remembered("advice")
-def _advice_on(own: tuple[tuple[str, str, JSON], ...], release: str) -> tuple[str, ...]:
-    metadata = {kind: {key: value for each, key, value in own if each == kind} for kind in KINDS}
-    pod = Item(value={"kind": "Pod", "metadata": metadata}, source="Pod")
-    return lines(_sentence(finding) for finding in misused_switch(pod, (), behaviour_of(release)))
+def _advice_on(own: tuple[Entry, ...], release: str) -> tuple[str, ...]:
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": _written(own)}
+    return lines(map(_sentence, advise_metadata(pod, behaviour=behaviour_of(release))))
+
+
+def _read(metadata: JSONObject) -> tuple[Entry, ...]:
+    """Return the labels and annotations that injection may read, as many and as long as are looked at."""
+    found: list[Entry] = []
+    for kind in ("labels", "annotations"):
+        for key, value in (metadata.get(kind) or {}).items():
+            if _FAMILY in key and (not isinstance(value, str) or len(value) <= LONGEST_READ):
+                found.append((kind, key, value))
+    return tuple(found[:MOST_READ])
+
+
+def _written(own: tuple[Entry, ...]) -> JSONObject:
+    """Return metadata with these labels and annotations."""
+    metadata: dict[str, JSONObject] = {"labels": {}, "annotations": {}}
+    for kind, key, value in own:
+        metadata[kind][key] = value
+    return metadata
 
 
 def answer_advice(body: bytes, around: Surroundings, *, warns: bool = True) -> bytes:
@@ -80,21 +102,35 @@ def answer_advice(body: bytes, around: Surroundings, *, warns: bool = True) -> b
 def advise(request: JSONObject, around: Surroundings) -> tuple[str, ...]:
     """Return what to say of the workload in an AdmissionRequest.
 
-    Nothing is said of what has no pods, of what a controller made (its owner was advised on), of an update
-    that leaves the pod template alone, and to whoever reads no warnings.
+    Nothing is said of what has no pods, of what a controller made (its owner was advised on), of a pod that
+    has its sidecar, of an update that leaves the pod template alone, and to whoever reads no warnings.
     """
     workload = request.get("object")
     place = place_of(workload)
     if place is None or not isinstance(workload, dict) or is_unread(request):
         return ()
-    if _is_controlled(workload) or _is_unchanged(request, place):
+    if _is_controlled(workload) or _is_injected(workload) or _is_unchanged(request, place):
         return ()
     namespace = str(request.get("namespace") or "")
     item = Item(value=workload, source=str(workload.get("kind")))
     walked = walk(item, place, namespace, around)
     verdict = _verdict(walked, around.snapshot.revision)
-    findings = misused_switch(item, place.spec[:-1], around.snapshot.behaviour)
-    return lines((*([verdict] if verdict else ()), *map(_sentence, findings)))
+    findings = _findings(workload, place, around.snapshot.behaviour)
+    others = (_sentence(each) for each in findings if _name(each.place.path) not in verdict)
+    return lines((*([verdict] if verdict else ()), *others))
+
+
+def _findings(workload: JSONObject, place: PodPlace, behaviour: Behaviour) -> Iterable[Finding]:
+    """Return what is wrong with the labels and annotations of a workload and its pod template."""
+    few = {key: workload[key] for key in ("apiVersion", "kind")}
+    for path in dict.fromkeys((("metadata",), place.metadata)):
+        few = put_at(few, path, _written(_read(get_at(workload, path) or {})))
+    return advise_metadata(few, behaviour=behaviour)
+
+
+def _name(path: str) -> str:
+    """Return the name of a label or annotation, the last step of a path."""
+    return path.partition("[")[2].rstrip("]") or path.rpartition(".")[2]
 
 
 def _is_controlled(workload: JSONObject) -> bool:
@@ -107,9 +143,9 @@ def _is_unchanged(request: JSONObject, place: PodPlace) -> bool:
     old, new = request.get("oldObject"), request.get("object")
     if request.get("operation") != "UPDATE" or not isinstance(old, dict):
         return False
-    template = place.spec[:-1]
     # kubectl writes what was applied into an annotation of the workload: only what is read counts.
-    return get_at(old, template) == get_at(new, template) and _read(old) == _read(new)
+    own = [_read(get_at(each, ("metadata",)) or {}) for each in (old, new)]
+    return own[0] == own[1] and get_at(old, place.spec[:-1]) == get_at(new, place.spec[:-1])
 
 
 def _verdict(walked: Walk, revision: str) -> str:
@@ -119,8 +155,7 @@ def _verdict(walked: Walk, revision: str) -> str:
     reason = _WITHOUT_NEWS.sub("", gate.message.partition(" is not called: ")[2] or gate.message)
     advised = f"{reason}; {gate.advice}" if gate.advice else reason
     if walked.verdict == "skipped":
-        is_injected = _STATUS in (get_at(walked.pod, ("metadata", "annotations")) or {})
-        return "" if is_injected else f"{what} will NOT be injected: {advised}"
+        return f"{what} will NOT be injected: {advised}"
     if walked.verdict == "denied":
         return f"{what} will be DENIED: {advised}"
     if walked.verdict == "unknown" or walked.item.kind == "Pod":

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final
 
-from injector.errors import ConfigError, YAMLError
+from injector.errors import ConfigError, TypedError, YAMLError
 from injector.injection.releases import Behaviour
 from injector.injection.selector import Selector, SelectorError
 from injector.injection.snapshot import InjectConfig
@@ -154,7 +154,10 @@ class _Reader:
         return {name: self._strings(value, f"aliases.{name}") for name, value in items.items()}
 
     def selectors(self, key: str) -> tuple[Selector, ...]:
-        """Return the usable label selectors; an unusable one is skipped with a warning, as Istio does."""
+        """Return the usable label selectors; an unusable one is skipped with a warning, as Istio does.
+
+        One of a wrong type is a fault: Istio cannot read the configuration then.
+        """
         found = []
         for index, item in enumerate(self._typed(self.get(key), key, list, [])):
             path = f"{key}[{index}]"
@@ -162,6 +165,8 @@ class _Reader:
                 found.append(Selector.parse(self._typed(item, path, dict, {})))
             except SelectorError as error:
                 self.warnings.append(f"{path} is skipped: {error}")
+            except TypedError as error:
+                self.fault(str(error), path)
         return tuple(found)
 
 

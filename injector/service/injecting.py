@@ -14,7 +14,7 @@ from injector.diagnosis.advice import advise_pod, answer_advice
 from injector.diagnosis.gates import Surroundings
 from injector.diagnosis.items import Item
 from injector.diagnosis.registration import Ours
-from injector.diagnosis.words import unknown_policy
+from injector.diagnosis.rules_config import unknown_policy
 from injector.errors import ConfigError
 from injector.injection.inject import Answer
 from injector.injection.injector import Injector

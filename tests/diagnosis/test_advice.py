@@ -7,7 +7,16 @@ from typing import Any
 import orjson
 import pytest
 
-from injector.diagnosis.advice import LONGEST, MOST, advise, advise_pod, answer_advice, lines
+from injector.diagnosis.advice import (
+    LONGEST,
+    LONGEST_READ,
+    MOST,
+    MOST_READ,
+    advise,
+    advise_pod,
+    answer_advice,
+    lines,
+)
 from injector.diagnosis.gates import Surroundings
 from injector.diagnosis.items import Item
 from injector.diagnosis.registration import Ours
@@ -75,6 +84,15 @@ def test_a_pod_that_would_be_denied_is_told_of_before_there_is_one() -> None:
     )
 
 
+def test_a_misspelt_name_is_told_of_with_what_was_meant() -> None:
+    told = "no release reads sidecar.istio.io/proxyCPUs: did you mean sidecar.istio.io/proxyCPU?"
+    annotations = {"sidecar.istio.io/proxyCPUs": "1"}
+    (first, second) = advise(request(deployment(annotations=annotations)), ENABLED)
+    assert first == GETS
+    assert second.startswith(told)
+    assert advise_pod(pod(annotations=annotations), behaviour_of("1.31")) == (second,)
+
+
 def test_a_pod_that_opts_out_is_told_of() -> None:
     (line,) = advise(request(deployment(labels={INJECT: "false"})), ENABLED)
     assert line.startswith(f"pods will NOT be injected: the pod has {INJECT}=false, objectSelector wants")
@@ -85,14 +103,17 @@ def test_a_pod_that_opts_out_is_told_of() -> None:
 @pytest.mark.parametrize("kind", ["label", "annotation"])
 def test_a_switch_on_the_workload_itself_belongs_on_the_pods(kind: str) -> None:
     misplaced = deployment(own={f"{kind}s": {INJECT: "true"}})
-    told = f"the {kind} {INJECT} belongs on spec.template.metadata; pods do not get it from here"
+    told = f"{INJECT} is read on pods, and stands on the Deployment itself; move it to spec.template.metadata.{kind}s"
     assert advise(request(misplaced), ENABLED) == (GETS, told)
     both = deployment(own={f"{kind}s": {INJECT: "true"}}, **{f"{kind}s": {INJECT: "true"}})
     assert advise(request(both), ENABLED) == (GETS,)
 
 
+WRITE = 'write `"true"` or `"false"`'
+
+
 def test_a_misspelt_switch_is_told_of() -> None:
-    told = f"label {INJECT}: 'flase' is neither 'true' nor 'false', and ignored"
+    told = f"{INJECT}: 'flase' is neither true nor false, and is ignored; {WRITE}"
     assert advise(request(deployment(labels={INJECT: "flase"})), ENABLED) == (GETS, told)
 
 
@@ -208,12 +229,30 @@ def test_nothing_is_said_of_a_pod_that_is_right() -> None:
 @pytest.mark.parametrize(
     ("release", "word", "told"),
     [
-        ("1.31", "flase", "'flase' is neither 'true' nor 'false', and ignored"),
-        ("1.31", "yes", "'yes' is neither 'true' nor 'false', and ignored"),
-        ("1.9", "flase", "'flase' is not a known word, and counts as false"),
+        ("1.31", "flase", "'flase' is neither true nor false, and is ignored"),
+        ("1.31", "yes", "'yes' is neither true nor false, and is ignored"),
+        ("1.9", "flase", "'flase' counts as false"),
         ("1.9", "Yes", ""),
     ],
 )
 def test_a_switch_is_judged_by_the_words_of_its_release(release: str, word: str, told: str) -> None:
-    expected = (f"annotation {INJECT}: {told}",) if told else ()
+    expected = (f"{INJECT}: {told}; {WRITE}",) if told else ()
     assert advise_pod(pod(annotations={INJECT: word}), behaviour_of(release)) == expected
+
+
+def test_a_pod_that_misspells_a_thousand_names_costs_no_more_than_a_few(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[int] = []
+
+    def count(value: Any, **_: object) -> list[Any]:
+        asked.append(sum(len(each) for each in value["metadata"].values()))
+        return []
+
+    monkeypatch.setattr("injector.diagnosis.advice.advise_metadata", count)
+    many = {f"sidecar.istio.io/many{number}": "x" for number in range(1000)}
+    assert advise_pod(pod(annotations=many), behaviour_of("1.31")) == ()
+    long = {"sidecar.istio.io/userVolume": "x" * (LONGEST_READ + 1)}
+    assert advise_pod(pod(annotations=long), behaviour_of("1.31")) == ()
+    advise(request(deployment(own={"annotations": many}, annotations=many)), ENABLED)
+    assert asked == [MOST_READ, MOST_READ]

@@ -1,0 +1,221 @@
+"""What is wrong with the annotations and labels of an object: unknown, misplaced, ignored, dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any, Final
+
+from injector.diagnosis.annotations_table import ELSEWHERE, FORMS, KNOWN, OF_NAMESPACES, Form, Known, releases
+from injector.diagnosis.findings import Finding, Place
+from injector.diagnosis.rules_table import found
+from injector.errors import YAMLError
+from injector.injection.annotations import parse_bool
+from injector.injection.kinds import get_at, is_list, place_of
+from injector.injection.policy import SWITCH
+from injector.injection.releases import NEWEST_RELEASE, Behaviour, behaviour_of
+from injector.json_types import JSON, JSONObject
+from injector.kubeyaml import load
+from injector.patch import GoType, go_type, quantity_fault
+
+_NAMESPACE_LABEL: Final = "istio-injection"
+_USER_VOLUMES: Final = {
+    "sidecar.istio.io/userVolume": "core/v1.Volume",
+    "sidecar.istio.io/userVolumeMount": "core/v1.VolumeMount",
+}
+_OVERRIDES: Final = "proxy.istio.io/overrides"
+_BOTH: Final = ("labels", "annotations")
+
+
+def advise_metadata(value: JSON, *, behaviour: Behaviour | None = None, source: str = "") -> list[Finding]:
+    """Return what is wrong with the annotations and labels of an object, those of its pod template too.
+
+    ``behaviour`` is the release's, that of the newest one where none is given. Paths in the places are those
+    of the object; ``source`` names its file.
+    """
+    behaviour = behaviour or behaviour_of(NEWEST_RELEASE)
+    if is_list(value):
+        items = value.get("items") or ()
+        return [each for item in items for each in advise_metadata(item, behaviour=behaviour, source=source)]
+    if not isinstance(value, dict):
+        return []
+    return [*_Adviser(value, behaviour, source).findings()]
+
+
+class _Adviser:
+    """One object, and the release that reads it."""
+
+    def __init__(self, value: JSONObject, behaviour: Behaviour, source: str) -> None:
+        self._value = value
+        self._kind = str(value.get("kind") or "object")
+        self._behaviour = behaviour
+        self._source = source
+
+    def findings(self) -> Iterator[Finding]:
+        place = place_of(self._value, "")
+        own = ("metadata",)
+        if place is not None:
+            yield from self._of_pods(place.metadata)
+        if place is None or place.metadata != own:
+            inner = {} if place is None else get_at(self._value, place.metadata) or {}
+            target = "the pods" if place is None else f"{'.'.join(place.metadata)}"
+            yield from self._misplaced(own, inner, target)
+
+    def _found(self, rule: str, message: str, path: tuple[str, ...], advice: str = "") -> Finding:
+        *parents, name = path
+        where = f"{'.'.join(parents)}[{name}]" if "/" in name else ".".join(path)
+        return found(rule, message, Place(self._source, path=where), advice=advice)
+
+    # ---- what stands where it is read
+
+    def _of_pods(self, path: tuple[str, ...]) -> Iterator[Finding]:
+        metadata = get_at(self._value, path) or {}
+        for kind in _BOTH:
+            for name, text in (metadata.get(kind) or {}).items():
+                at = (*path, kind, name)
+                if name == _NAMESPACE_LABEL:
+                    words = f"{name} is a label of namespaces; of a pod it is {SWITCH}"
+                    yield self._found("SI402", words, at, f'label the pod {SWITCH}: "true"')
+                elif (known := KNOWN.get(name)) is None:
+                    yield from self._unknown(name, at)
+                elif kind not in _kinds(known):
+                    words = f"{name} is read as {_article(known.kind)} and stands among the {kind}"
+                    yield self._found("SI402", words, at, f"move it to {'.'.join(path)}.{known.kind}s")
+                else:
+                    yield from self._value_of(name, known, text, at)
+
+    def _unknown(self, name: str, at: tuple[str, ...]) -> Iterator[Finding]:
+        domain, _, rest = name.rpartition("/")
+        if not domain.endswith("istio.io") or name in ELSEWHERE or not rest:
+            return
+        if near := closest(name):
+            yield self._found("SI401", f"no release reads {name}: did you mean {near}?", at, f"write {near}")
+
+    def _value_of(self, name: str, known: Known, text: Any, at: tuple[str, ...]) -> Iterator[Finding]:
+        release = self._behaviour.release
+        if not known.span.covers(self._behaviour.minor):
+            words = f"{name} is read by {releases(known.span)}, not by {release}"
+            yield self._found("SI405", words, at)
+            return
+        if not isinstance(text, str):
+            words = f"{text!r} is not a string: an API server refuses it"
+            yield self._found("SI403", words, at, "put it in quotes")
+            return
+        if fault := self._fault(name, known.form, text):
+            yield self._found("SI403", f"{name}: {fault}", at, f"write {FORMS[known.form]}")
+        yield from self._dropped(name, text, at)
+
+    def _fault(self, name: str, form: Form, text: str) -> str:
+        """Return what is wrong with a value that is no reason to deny the pod."""
+        if form == "switch":
+            exact = self._behaviour.exact_switch or name != SWITCH
+            if exact and text not in ("", "true", "false"):
+                return f"{text!r} is neither true nor false, and is ignored"
+            words = {"y", "yes", "true", "on", "", "n", "no", "false", "off"}
+            if not exact and text.lower() not in words:
+                return f"{text!r} counts as false"
+        if form == "boolean" and parse_bool(text) is None:
+            return f"{text!r} is not a boolean, and is ignored"
+        if form == "quantity" and (fault := quantity_fault(text)):
+            return f"{text!r} is not a quantity: {fault}"
+        if form == "number" and not text.strip().isdigit():
+            return f"{text!r} is not a number"
+        return ""
+
+    # ---- JSON
+
+    def _dropped(self, name: str, text: str, at: tuple[str, ...]) -> Iterator[Finding]:
+        if name not in _USER_VOLUMES and name != _OVERRIDES:
+            return
+        try:
+            value = load(text)
+        except YAMLError:
+            return  # the pod is denied for it
+        version = self._behaviour.kubernetes
+        if name == _OVERRIDES:
+            parts = [item for each in _values(value) for item in _values(each)]
+            declared = go_type("core/v1.Container", version)
+        else:
+            parts, declared = _values(value), go_type(_USER_VOLUMES[name], version)
+        for part in parts:
+            for path, near in _strangers(part, declared):
+                hint = f": did you mean {near!r}?" if near else ""
+                yield self._found("SI404", f"{name}: the key {path!r} is dropped{hint}", at)
+
+    # ---- what stands where it is not read
+
+    def _misplaced(self, own: tuple[str, ...], inner: JSONObject, target: str) -> Iterator[Finding]:
+        metadata = get_at(self._value, own) or {}
+        for kind in _BOTH:
+            for name in metadata.get(kind) or {}:
+                at = (*own, kind, name)
+                known = KNOWN.get(name)
+                if known is None:
+                    yield from self._unknown(name, at)
+                    continue
+                if self._kind == "Namespace":
+                    if name == SWITCH:
+                        words = f"{name} says nothing on a Namespace: its label is {_NAMESPACE_LABEL}"
+                        yield self._found("SI402", words, at, f"label it {_NAMESPACE_LABEL}=enabled")
+                        continue
+                    if name in OF_NAMESPACES:
+                        continue
+                if (
+                    known.form == "written by us"
+                    or name in (inner.get(kind) or {})
+                    or not self._is_workload(name)
+                ):
+                    continue
+                words = f"{name} is read on pods, and stands on the {self._kind} itself"
+                yield self._found("SI402", words, at, f"move it to {target}.{kind}")
+
+    def _is_workload(self, name: str) -> bool:
+        """Return whether a name of pods has no other meaning on an object of this kind."""
+        return (
+            self._kind in ("Namespace", "Service") or place_of(self._value, "") is not None or name == SWITCH
+        )
+
+
+def closest(name: str) -> str:
+    """Return the known name that an unknown one may be a misspelling of, "" for none."""
+    folded = {known.lower(): known for known in KNOWN}
+    if name.lower() in folded:
+        return folded[name.lower()]
+    last = name.rpartition("/")[2].lower()
+    same = [known for known in KNOWN if known.rpartition("/")[2].lower() == last]
+    if len(same) == 1:
+        return same[0]
+    near = get_close_matches(name.lower(), folded, n=1, cutoff=0.88)
+    return folded[near[0]] if near else ""
+
+
+def _kinds(known: Known) -> tuple[str, ...]:
+    return _BOTH if known.kind == "label or annotation" else (f"{known.kind}s",)
+
+
+def _article(kind: str) -> str:
+    return f"an {kind}" if kind == "annotation" else f"a {kind}"
+
+
+def _values(value: Any) -> list[Any]:
+    """Return the elements of a list, or the values of a mapping."""
+    if isinstance(value, Mapping):
+        return [*value.values()]
+    return value if isinstance(value, list) else []
+
+
+def _strangers(value: Any, declared: GoType, path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield path and likely spelling of each key that a type does not have."""
+    declared = declared.target
+    if declared.kind == "struct" and isinstance(value, dict):
+        for key, item in value.items():
+            field = declared.by_name.get(key)
+            if field is not None:
+                yield from _strangers(item, field.type, f"{path}{key}.")
+            else:
+                meant = declared.field(key)
+                near = get_close_matches(key, [each.name for each in declared.fields], n=1, cutoff=0.7)
+                yield f"{path}{key}", meant.name if meant else near[0] if near else ""
+    elif declared.kind in ("list", "map"):
+        for item in _values(value):
+            yield from _strangers(item, declared.element, path)

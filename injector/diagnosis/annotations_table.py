@@ -1,0 +1,311 @@
+"""Every annotation and label that injection of any release reads: one table, of which all else is made.
+
+A row's minors are those whose templates and injection code name it, at the last tag of each minor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from injector.injection.facts import NEWEST, OLDEST, Span
+
+Kind = Literal["annotation", "label", "label or annotation"]
+Form = Literal[
+    "switch", "boolean", "quantity", "number", "port", "ports", "CIDRs", "interfaces", "names", "text",
+    "JSON", "YAML", "written by us", "mode",
+]  # fmt: skip
+
+FORMS: Final[Mapping[Form, str]] = {
+    "switch": '`"true"` or `"false"`',
+    "boolean": '`"true"` or `"false"` (also 1, t, T, TRUE, True, 0, f, F, FALSE, False)',
+    "quantity": "a Kubernetes quantity: `100m`, `128Mi`",
+    "number": "a whole number",
+    "port": "a port",
+    "ports": "ports with commas between",
+    "CIDRs": "CIDRs with commas between",
+    "interfaces": "network interfaces with commas between",
+    "names": "names with commas between",
+    "text": "any text",
+    "JSON": "JSON",
+    "YAML": "YAML or JSON of a ProxyConfig",
+    "written by us": "written by injection, not by you",
+    "mode": "`REDIRECT`, `TPROXY` or (from 1.1) `NONE`",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """One name: what it is, the form of its value, the minors that read it, what holds without it."""
+
+    kind: Kind
+    form: Form
+    span: Span
+    default: str
+    meaning: str
+
+
+def _known(
+    form: Form,
+    meaning: str,
+    default: str = "",
+    *,
+    since: int = OLDEST,
+    until: int = NEWEST,
+    kind: Kind = "annotation",
+) -> Known:
+    return Known(kind=kind, form=form, span=Span(since=since, until=until), default=default, meaning=meaning)
+
+
+_SIDECAR, _TRAFFIC = "sidecar.istio.io", "traffic.sidecar.istio.io"
+_READINESS: Final = "readiness.status.sidecar.istio.io"
+
+KNOWN: Final[Mapping[str, Known]] = {
+    # whether, and with what
+    f"{_SIDECAR}/inject": _known(
+        "switch",
+        "whether the pod is injected; the label counts from 1.12, and hides the annotation",
+        "the policy decides",
+        kind="label or annotation",
+    ),
+    "inject.istio.io/templates": _known("names", "the templates to apply", "`defaultTemplates`", since=9),
+    f"{_SIDECAR}/nativeSidecar": _known(
+        "switch",
+        "whether istio-proxy becomes a native sidecar",
+        "ENABLE_NATIVE_SIDECARS",
+        since=24,
+    ),
+    f"{_SIDECAR}/status": _known("written by us", "the names of what was injected"),
+    "proxy.istio.io/overrides": _known(
+        "written by us",
+        "what the pod itself said of injected containers",
+        since=9,
+    ),
+    "proxy.istio.io/config": _known("YAML", "this pod's ProxyConfig, over the mesh's", "the mesh's", since=6),
+    "istio.io/rev": _known(
+        "text", "the revision whose injector the pod wants", "the namespace's", since=6, kind="label"
+    ),
+    # the proxy's container
+    f"{_SIDECAR}/proxyImage": _known("text", "the proxy's image", "`global.proxy.image`"),
+    f"{_SIDECAR}/proxyImageType": _known(
+        "text",
+        "the proxy image's type: debug, distroless, default",
+        "the ProxyConfig's, `global.variant`",
+        since=13,
+    ),
+    f"{_SIDECAR}/proxyCPU": _known("quantity", "the proxy's CPU request", "`global.proxy.resources`"),
+    f"{_SIDECAR}/proxyCPULimit": _known(
+        "quantity", "the proxy's CPU limit", "`global.proxy.resources`", since=5
+    ),
+    f"{_SIDECAR}/proxyMemory": _known("quantity", "the proxy's memory request", "`global.proxy.resources`"),
+    f"{_SIDECAR}/proxyMemoryLimit": _known(
+        "quantity", "the proxy's memory limit", "`global.proxy.resources`", since=5
+    ),
+    f"{_SIDECAR}/logLevel": _known("text", "Envoy's log level", "`global.proxy.logLevel`", since=5),
+    f"{_SIDECAR}/componentLogLevel": _known(
+        "text", "log levels of Envoy's components", "`global.proxy.componentLogLevel`", since=5
+    ),
+    f"{_SIDECAR}/agentLogLevel": _known("text", "the agent's log level", "`global.logging.level`", since=9),
+    f"{_SIDECAR}/enableCoreDump": _known(
+        "boolean", "whether Envoy may dump core", "`global.proxy.enableCoreDump`", since=5, until=24
+    ),
+    f"{_SIDECAR}/capNetBindService": _known(
+        "switch", "whether the proxy may bind ports below 1024", '`"false"`', since=5
+    ),
+    f"{_SIDECAR}/bootstrapOverride": _known(
+        "text", "the ConfigMap with Envoy's own bootstrap", "none", since=1
+    ),
+    f"{_SIDECAR}/userVolume": _known("JSON", "volumes for the proxy, by name or as a list", "none", since=1),
+    f"{_SIDECAR}/userVolumeMount": _known(
+        "JSON", "mounts of volumes in the proxy, by name or as a list", "none", since=1
+    ),
+    f"{_SIDECAR}/discoveryAddress": _known("text", "where the control plane is", "the mesh's", until=8),
+    f"{_SIDECAR}/controlPlaneAuthPolicy": _known(
+        "text", "NONE or MUTUAL_TLS to the control plane", "the mesh's", until=8
+    ),
+    # statistics: of the template up to 1.8, read by the agent since
+    f"{_SIDECAR}/statsInclusionPrefixes": _known(
+        "names", "prefixes of Envoy's statistics", "Istio's", since=2
+    ),
+    f"{_SIDECAR}/statsInclusionSuffixes": _known(
+        "names", "suffixes of Envoy's statistics", "Istio's", since=2
+    ),
+    f"{_SIDECAR}/statsInclusionRegexps": _known(
+        "names", "patterns of Envoy's statistics", "Istio's", since=2
+    ),
+    f"{_SIDECAR}/extraStatTags": _known("names", "more tags of Envoy's statistics", "none", since=5),
+    f"{_SIDECAR}/statsHistogramBuckets": _known("JSON", "buckets of Envoy's histograms", "Envoy's", since=17),
+    f"{_SIDECAR}/statsFlushInterval": _known(
+        "text", "how often Envoy writes statistics", "Envoy's", since=26
+    ),
+    f"{_SIDECAR}/statsEvictionInterval": _known("text", "when Envoy forgets statistics", "never", since=27),
+    # traffic
+    f"{_SIDECAR}/interceptionMode": _known(
+        "mode", "how inbound traffic is led to Envoy", "the ProxyConfig's interceptionMode"
+    ),
+    f"{_TRAFFIC}/includeOutboundIPRanges": _known(
+        "CIDRs", "destinations that go through Envoy; `*` all", "`global.proxy.includeIPRanges`"
+    ),
+    f"{_TRAFFIC}/excludeOutboundIPRanges": _known(
+        "CIDRs", "destinations that do not", "`global.proxy.excludeIPRanges`"
+    ),
+    f"{_TRAFFIC}/includeOutboundPorts": _known(
+        "ports",
+        "outbound ports that do, whatever the address",
+        "`global.proxy.includeOutboundPorts`",
+        since=7,
+    ),
+    f"{_TRAFFIC}/excludeOutboundPorts": _known(
+        "ports", "outbound ports that do not", "`global.proxy.excludeOutboundPorts`", since=2
+    ),
+    f"{_TRAFFIC}/includeInboundPorts": _known(
+        "ports", "inbound ports that go through Envoy; `*` all", "`global.proxy.includeInboundPorts`"
+    ),
+    f"{_TRAFFIC}/excludeInboundPorts": _known(
+        "ports", "inbound ports that do not", "`global.proxy.excludeInboundPorts`"
+    ),
+    f"{_TRAFFIC}/excludeInterfaces": _known("interfaces", "interfaces left alone", "none", since=15),
+    f"{_TRAFFIC}/kubevirtInterfaces": _known(
+        "interfaces", "interfaces of virtual machines, whose inbound traffic is outbound", "none", since=1
+    ),
+    "istio.io/reroute-virtual-interfaces": _known(
+        "interfaces", "the same under its newer name, which wins", "none", since=25
+    ),
+    # health and metrics
+    "status.sidecar.istio.io/port": _known(
+        "port", "the agent's port; 0 for none", "the ProxyConfig's statusPort"
+    ),
+    f"{_READINESS}/initialDelaySeconds": _known("number", "of the proxy's readiness probe", "`global.proxy`"),
+    f"{_READINESS}/periodSeconds": _known("number", "of the proxy's readiness probe", "`global.proxy`"),
+    f"{_READINESS}/failureThreshold": _known("number", "of the proxy's readiness probe", "`global.proxy`"),
+    f"{_READINESS}/applicationPorts": _known(
+        "ports", "ports that must be open before the pod is ready", "the containers' ports", until=4
+    ),
+    f"{_SIDECAR}/rewriteAppHTTPProbers": _known(
+        "boolean",
+        "whether the kubelet's probes are led through the agent",
+        "`sidecarInjectorWebhook.rewriteAppHTTPProbe`",
+        since=2,
+    ),
+    "prometheus.istio.io/merge-metrics": _known(
+        "boolean",
+        "whether the agent serves the application's metrics as well",
+        "enablePrometheusMerge",
+        since=6,
+    ),
+    "prometheus.istio.io/scrape-targets": _known(
+        "names",
+        "more than one place of the application's metrics",
+        "the annotations of prometheus.io",
+        since=31,
+    ),
+    "prometheus.istio.io/secure-port": _known("written by us", "the port of metrics by mTLS", since=31),
+    # labels
+    "security.istio.io/tlsMode": _known(
+        "text",
+        "whether others may speak mTLS to the pod",
+        "istio",
+        since=4,
+        kind="label",
+    ),
+    "service.istio.io/canonical-name": _known(
+        "text",
+        "the service that the pod is of, in telemetry",
+        "its app label, or its workload",
+        since=5,
+        kind="label",
+    ),
+    "service.istio.io/canonical-revision": _known(
+        "text", "its version, in telemetry", "its version label, or latest", since=5, kind="label"
+    ),
+    "service.istio.io/workload-name": _known(
+        "text", "its workload, in telemetry", "the owner's name", since=25, kind="label"
+    ),
+    "topology.istio.io/network": _known(
+        "text", "the network that the pod is in", "the URL's, `global.network`", since=8, kind="label"
+    ),
+    "istio.io/dataplane-mode": _known(
+        "text",
+        "ambient, or none: a pod in ambient mode needs no sidecar",
+        "the namespace's",
+        since=22,
+        kind="label",
+    ),
+}
+"""By name."""
+
+OF_NAMESPACES: Final = frozenset({"istio.io/rev", "istio.io/dataplane-mode", "topology.istio.io/network"})
+"""Names of the table that mean something on a Namespace as well."""
+
+ELSEWHERE: Final = frozenset(
+    {
+        *("ambient.istio.io/bypass-inbound-capture", "ambient.istio.io/dns-capture"),
+        *("ambient.istio.io/redirection", "ambient.istio.io/waypoint-inbound-binding"),
+        *(
+            "gateway.istio.io/controller-version",
+            "gateway.istio.io/managed",
+            "gateway.istio.io/name-override",
+        ),
+        *("gateway.istio.io/service-account", "galley.istio.io/analyze-suppress", "istio.io/tag"),
+        *(
+            "istio.io/autoRegistrationGroup",
+            "istio.io/connectedAt",
+            "istio.io/disconnectedAt",
+            "istio.io/dry-run",
+        ),
+        *("istio.io/gateway-name", "istio.io/ingress-use-waypoint", "istio.io/use-waypoint"),
+        *("istio.io/use-waypoint-namespace", "istio.io/waypoint-for", "istio.io/workloadController"),
+        *("networking.istio.io/address-type", "networking.istio.io/enable-autoallocate-ip"),
+        *(
+            "networking.istio.io/exportTo",
+            "networking.istio.io/gatewayPort",
+            "networking.istio.io/service-type",
+        ),
+        *(
+            "networking.istio.io/traffic-distribution",
+            "networking.istio.io/tunnel",
+            "topology.istio.io/cluster",
+        ),
+        *(
+            "topology.istio.io/controlPlaneClusters",
+            "topology.istio.io/subzone",
+            "traffic.istio.io/nodeSelector",
+        ),
+        *("alpha.istio.io/canonical-serviceaccounts", "alpha.istio.io/kubernetes-serviceaccounts"),
+        *(
+            "install.operator.istio.io/owning-resource",
+            "operator.istio.io/component",
+            "operator.istio.io/managed",
+        ),
+    }
+)
+"""Names that other parts of Istio read: no misspellings of those above."""
+
+_HEAD: Final = """# Annotations and labels
+
+Every annotation and label that injection of Istio 1.{oldest} to 1.{newest} reads on a pod, which is: on
+`spec.template.metadata` of its workload. `lint -f` checks them; what is close to a name here and is none is
+told with the name that was meant. This page is written by `scripts/findings_pages.py`.
+
+| name | kind | value | releases | without it | what it does |
+| --- | --- | --- | --- | --- | --- |
+"""
+
+
+def page() -> str:
+    """Return the text of docs/annotations.md."""
+    return _HEAD.format(oldest=OLDEST, newest=NEWEST) + "".join(map(_row, sorted(KNOWN)))
+
+
+def _row(name: str) -> str:
+    known = KNOWN[name]
+    cells = (f"`{name}`", known.kind, FORMS[known.form], releases(known.span), known.default, known.meaning)
+    return f"| {' | '.join(cells)} |\n"
+
+
+def releases(span: Span) -> str:
+    """Return the minors of a span as a person writes them."""
+    if span.until < NEWEST:
+        return f"1.{span.since} to 1.{span.until}"
+    return f"1.{span.since} and newer" if span.since > OLDEST else "all"

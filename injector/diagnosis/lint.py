@@ -1,0 +1,355 @@
+"""What is wrong with a configuration: what `serve` would say of it, and then every rule, each with its line.
+
+Read ``lint``: load → the trial that `serve` makes → what the texts show → what the templates make of sample
+pods and of the pods given → what of it a comment silences.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any, Final
+
+import orjson
+
+from injector.budget import Budget
+from injector.diagnosis.annotations import advise_metadata
+from injector.diagnosis.findings import SEVERITIES, Finding, Place
+from injector.diagnosis.rules_config import POLICIES, faults_of, names, static_rules, unused
+from injector.diagnosis.rules_overlay import overlay_rules
+from injector.diagnosis.rules_result import result_rules, security_rules
+from injector.diagnosis.rules_table import found
+from injector.diagnosis.rules_trace import Traced, trace, traced_template
+from injector.diagnosis.trial import SAMPLES, try_samples
+from injector.errors import ConfigError, InjectorError, TemplateError, YAMLError
+from injector.injection.config import line_of_template
+from injector.injection.inject import request_for
+from injector.injection.injector import Injector
+from injector.injection.kinds import get_at, is_list, place_of
+from injector.injection.loading import Sources, Surroundings, load_snapshot
+from injector.injection.overlay.native import detect_native
+from injector.injection.overlay.selection import select_templates
+from injector.injection.render import InjectionTemplate, template_data
+from injector.json_types import JSON, JSONObject, Pod
+from injector.kubeyaml import line_of
+
+_OF_GATEWAYS: Final = re.compile(r"[ (]\.(GatewayClass|DeploymentName|InfrastructureLabels)\b")
+"""Fields of the data with which istiod's gateway controller runs templates of Istio's chart."""
+
+_IGNORE: Final = re.compile(r"#\s*lint:\s*ignore=([A-Z0-9, ]+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """An object of -f: ``text`` is its document's, ``line`` where that starts in the file."""
+
+    value: JSON
+    source: str
+    line: int = 1
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Everything that was found, by file and line. ``injector`` is None where nothing can be loaded."""
+
+    findings: tuple[Finding, ...]
+    injector: Injector | None
+
+    @property
+    def failed(self) -> bool:
+        """Whether there is an error: `serve` would not start or inject, or a pod given would be denied."""
+        return any(finding.severity == "error" for finding in self.findings)
+
+
+def lint(sources: Sources, around: Surroundings, given: Iterable[Given] = ()) -> Report:
+    """Return everything that is wrong with a configuration, and with the objects given."""
+    try:
+        injector = Injector(load_snapshot(sources, around))
+    except ConfigError as error:
+        return Report(findings=_ordered(faults_of(error, sources)), injector=None)
+    return lint_loaded(injector, sources, given)
+
+
+def lint_loaded(injector: Injector, sources: Sources, given: Iterable[Given] = ()) -> Report:
+    """Return the same for an injector that has been loaded from ``sources``."""
+    everything = _ordered(
+        (*names(injector.snapshot, sources), *_Linter(_enabled(injector), sources).findings(given))
+    )
+    return Report(findings=_unsilenced(everything, sources), injector=injector)
+
+
+def _enabled(injector: Injector) -> Injector:
+    """Return an injector whose policy says something: what else is wrong is to be found in the same run."""
+    snapshot = injector.snapshot
+    if snapshot.config.policy in POLICIES:
+        return injector
+    return Injector(replace(snapshot, config=replace(snapshot.config, policy="enabled")))
+
+
+def _ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return them without repetitions, by file and line, the gravest of a line first."""
+    first: dict[Any, Finding] = {}
+    for finding in findings:
+        first.setdefault((finding.rule, finding.message, finding.place.source, finding.place.line), finding)
+
+    def key(finding: Finding) -> tuple[str, int, int]:
+        return finding.place.source, finding.place.line, SEVERITIES.index(finding.severity)
+
+    return tuple(sorted(first.values(), key=key))
+
+
+def _unsilenced(findings: Iterable[Finding], sources: Sources) -> tuple[Finding, ...]:
+    """Leave out what a comment in the configuration silences; errors stay."""
+    silenced: dict[int, set[str]] = {}
+    for number, line in enumerate(sources.config.split("\n"), 1):
+        if match := _IGNORE.search(line):
+            rules = {rule.strip() for rule in match[1].split(",")}
+            at = number + 1 if line.lstrip().startswith("#") else number
+            silenced.setdefault(at, set()).update(rules)
+    everywhere = set().union(*silenced.values())
+
+    def stays(finding: Finding) -> bool:
+        if finding.severity == "error" or finding.place.source != sources.config_file:
+            return True
+        line = finding.place.line
+        return finding.rule not in (silenced.get(line, ()) if line else everywhere)
+
+    return tuple(filter(stays, findings))
+
+
+class _Linter:
+    """One run over a configuration that loads."""
+
+    def __init__(self, injector: Injector, sources: Sources) -> None:
+        self._injector = injector
+        self._sources = sources
+        self._marked: dict[str, InjectionTemplate | None] = {}
+
+    def findings(self, given: Iterable[Given]) -> Iterator[Finding]:
+        yield from unused(self._injector.warnings, self._sources)
+        yield from self._texts()
+        yield from self._trial()
+        for each in given:
+            yield from self._object(each, each.value)
+
+    # ---- the texts
+
+    def _texts(self) -> Iterator[Finding]:
+        snapshot = self._injector.snapshot
+        for name, template in snapshot.templates.items():
+            if _OF_GATEWAYS.search(snapshot.config.templates[name]):
+                continue
+            try:
+                usual = template.usual
+            except TemplateError as error:
+                yield found("SI201", str(error), self._in_template(name, error.line))
+                continue
+            for fault in usual.faults():
+                yield found("SI201", str(fault), self._in_template(name, fault.line))
+            for rule, message, line in static_rules(usual.tree, snapshot.values, snapshot.behaviour.minor):
+                yield found(rule, message, self._in_template(name, line))
+
+    def _in_template(self, name: str, line: int) -> Place:
+        """Return the place of a template's line in the file."""
+        overlays = self._injector.snapshot.behaviour.overlays
+        start = line_of_template(self._sources.config, name if overlays else "template")
+        path = f"templates.{name}" if overlays else "template"
+        return Place(self._sources.config_file, start + line - 1 if start and line else start, path=path)
+
+    # ---- the trial
+
+    def _trial(self) -> Iterator[Finding]:
+        """Yield what `serve` says at start, and then what the rules say of each sample."""
+        refusal = ""
+        try:
+            try_samples(self._injector)
+        except InjectorError as error:
+            refusal = error.reason if isinstance(error, ConfigError) else str(error)
+        injected = False
+        explained: list[Finding] = []
+        denials: list[tuple[str, Place]] = []
+        for name, review in SAMPLES:
+            pod: Pod = orjson.loads(review.body)["request"]["object"]
+            made, result, denial = self._one(pod, review.namespace)
+            injected |= result is not None
+            explained += made
+            if denial:
+                denials.append((f"{name} is denied: {denial}", self._cause(made)))
+            if result is not None:
+                explained += self._of_sample(pod, result, review.namespace)
+        if refusal:
+            place = next((place for message, place in denials if message == refusal), self._cause(explained))
+            yield found("SI002", refusal, place)
+        else:
+            for message, place in denials:
+                yield found("SI002", message, place, severity="warning")
+            if not injected:
+                yield found("SI003", "none of the sample pods is injected", Place(self._sources.config_file))
+        yield from explained
+
+    def _cause(self, made: Iterable[Finding]) -> Place:
+        """Return the place of the first finding that can be why a pod is denied."""
+        causes = (each.place for each in made if each.rule in ("SI201", "SI204", "SI205"))
+        return next(causes, Place(self._sources.config_file))
+
+    def _of_sample(self, pod: Pod, result: Pod, namespace: str) -> Iterator[Finding]:
+        rules = chain(result_rules(pod, result, self._injector, namespace), security_rules(pod, result))
+        for rule, message, path in rules:
+            place = replace(self._place_of(path, result), path=path)
+            yield found(rule, message, place, severity="warning" if rule == "SI302" else None)
+
+    def _place_of(self, path: str, pod: Pod) -> Place:
+        """Return the template's line that wrote what stands at a path of the injected pod."""
+        for traced in self._last:
+            if line := _line_behind(traced, path, pod):
+                return self._in_template(traced.template, line)
+        return Place(self._sources.config_file)
+
+    # ---- one pod
+
+    def _one(self, pod: Pod, namespace: str) -> tuple[list[Finding], Pod | None, str]:
+        """Return what the rules say of its templates, the pod where it is injected, and why it is denied."""
+        self._last: list[Traced] = []
+        try:
+            result, decision = self._injector.inject_pod(pod, namespace)
+        except InjectorError as error:
+            return self._rendered(pod, namespace), None, str(error)
+        if not decision.inject:
+            return [], None, ""
+        return self._rendered(pod, namespace), result, ""
+
+    def _rendered(self, pod: Pod, namespace: str) -> list[Finding]:
+        snapshot = self._injector.snapshot
+        budget = Budget(snapshot.limits)
+        made: list[Finding] = []
+        try:
+            request = request_for(pod, namespace, namespace, "/inject", snapshot, budget)
+            node = (pod.get("spec") or {}).get("nodeName", "")
+            native = detect_native(snapshot.behaviour, snapshot.env, snapshot.nodes, node)
+            data = template_data(request, snapshot, pod, native=native)
+            chosen = self._chosen(pod, budget)
+        except InjectorError:
+            return made
+        for name in chosen:
+            try:
+                marked = self._template(name)
+                if marked is None:
+                    continue
+                traced = trace(name, marked, data)
+            except TemplateError as error:
+                place = self._in_template(name, error.line)
+                made.append(found("SI201", _own_words(error), place))
+                continue
+            self._last.append(traced)
+            for rule, message, line in overlay_rules(traced, snapshot):
+                info = rule == "SI206" and snapshot.untrusted_values == "scalar"
+                place = self._in_template(name, line)
+                made.append(found(rule, message, place, severity="info" if info else None))
+        return made
+
+    def _chosen(self, pod: Pod, budget: Budget) -> tuple[str, ...]:
+        snapshot = self._injector.snapshot
+        if not snapshot.behaviour.overlays:
+            return ("sidecar",)
+        annotations = (pod.get("metadata") or {}).get("annotations") or {}
+        chosen = select_templates(annotations, snapshot.config, budget)
+        return tuple(name for name in dict.fromkeys(chosen) if name in snapshot.templates)
+
+    def _template(self, name: str) -> InjectionTemplate | None:
+        if name not in self._marked:
+            self._marked[name] = traced_template(name, self._injector.snapshot)
+        return self._marked[name]
+
+    # ---- objects of -f
+
+    def _object(self, given: Given, value: JSON) -> Iterator[Finding]:
+        if is_list(value):
+            for item in value.get("items") or ():
+                yield from self._object(given, item)
+            return
+        if not isinstance(value, dict):
+            return
+        release = self._injector.snapshot.behaviour
+        for finding in advise_metadata(value, behaviour=release, source=given.source):
+            yield replace(finding, place=_in_file(given, finding.place.path, value))
+        found_at = place_of(value, "")
+        if found_at is None:
+            return
+        owner: JSONObject = value.get("metadata") or {}
+        metadata = get_at(value, found_at.metadata) or {}
+        namespace = metadata.get("namespace") or owner.get("namespace") or "default"
+        pod: Pod = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": metadata,
+            "spec": get_at(value, found_at.spec) or {},
+        }
+        yield from self._workload(given, value, pod, namespace, found_at)
+
+    def _workload(
+        self, given: Given, value: JSONObject, pod: Pod, namespace: str, at: Any
+    ) -> Iterator[Finding]:
+        made, result, denial = self._one(pod, namespace)
+        yield from made
+        name = f"{value.get('kind')} {(value.get('metadata') or {}).get('name') or '?'}"
+        if denial:
+            yield found("SI004", f"{name} is denied: {denial}", _in_file(given, "", value))
+        if result is None:
+            return
+        for rule, message, path in result_rules(pod, result, self._injector, namespace):
+            prefix = ".".join(at.spec if path.startswith("spec") else at.metadata)
+            own = prefix + path.removeprefix("spec").removeprefix("metadata")
+            yield found(rule, f"{name}: {message}", _in_file(given, own, value))
+
+
+def _own_words(error: TemplateError) -> str:
+    """Return an error of a marked template without its column, which the marks have moved."""
+    return re.sub(r"(template: \w+:\d+):\d+", r"\1", error.message)
+
+
+def _in_file(given: Given, path: str, value: JSON) -> Place:
+    """Return the place of a path in the document of an object; that of the document where it is in a List."""
+    line = line_of(given.text, _keys(path)) if given.text and path and given.value is value else 0
+    return Place(given.source, given.line + max(line - 1, 0), path=path)
+
+
+_STEP: Final = re.compile(r"\[(\d+)\]|\[([^\]]+)\]|([^.\[]+)")
+
+
+def _keys(path: str) -> tuple[str | int, ...]:
+    """Return ``spec.a[0].b[example.org/c]`` as keys and indexes."""
+    return tuple(int(number) if number else key or name for number, key, name in _STEP.findall(path))
+
+
+def _line_behind(traced: Traced, path: str, pod: Pod) -> int:
+    """Return the template's line behind a path of the injected pod; 0 where it wrote none of it."""
+    steps: list[str | int] = []
+    overlay: Any = {} if isinstance(traced.overlay, YAMLError) else traced.overlay
+    value: Any = pod
+    wrote = False
+    for step in _keys(path):
+        if isinstance(step, int):
+            item = value[step] if isinstance(value, list) and step < len(value) else None
+            name = item.get("name") if isinstance(item, dict) else None
+            same = (
+                index
+                for index, each in enumerate(overlay if isinstance(overlay, list) else ())
+                if isinstance(each, dict) and each.get("name") == name
+            )
+            found_index = next(same, None)
+            if found_index is None:
+                break
+            overlay, value = overlay[found_index], item
+            steps.append(found_index)
+            wrote = True
+        else:
+            if not isinstance(overlay, dict) or step not in overlay:
+                break
+            overlay = overlay[step]
+            value = value.get(step) if isinstance(value, dict) else None
+            steps.append(step)
+            wrote = wrote or step != "spec"
+    return traced.line_at(tuple(steps)) if wrote and steps else 0

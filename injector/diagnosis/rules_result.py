@@ -1,0 +1,145 @@
+"""What is wrong with an injected pod, held against the pod as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final, TypeAlias
+
+from injector.diagnosis.accepts import REFUSED, accepted
+from injector.diagnosis.rules_security import container_violations, volume_violations
+from injector.errors import InjectorError
+from injector.injection.injector import Injector
+from injector.injection.overlay.scrape import PORT
+from injector.json_types import JSONObject, Pod
+from injector.patch import go_type
+
+Said: TypeAlias = tuple[str, str, str]
+"""Rule, message and the path of a field of the injected pod."""
+
+PROXY: Final = "istio-proxy"
+
+_LISTS: Final = ("containers", "initContainers")
+_PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")
+_HANDLERS: Final = ("httpGet", "grpc", "tcpSocket")
+
+
+def result_rules(original: Pod, injected: Pod, injector: Injector, namespace: str) -> Iterator[Said]:
+    """Yield what is wrong with ``injected`` that was not with ``original``."""
+    before = {(finding.message, finding.place.path) for finding in accepted(original)}
+    known = {message for message, _ in before}
+    for finding in accepted(injected):
+        if (finding.message, finding.place.path) not in before and not (
+            finding.message in known and "Duplicate" not in finding.message
+        ):
+            yield REFUSED, finding.message, finding.place.path
+    yield from _again(injected, injector, namespace)
+    added = [*_added(original, injected)]
+    yield from _unrequested(added)
+    yield from _foreign(original, injected, added)
+    yield from _lost_probe_fields(original, injected, injector)
+
+
+def security_rules(original: Pod, injected: Pod) -> Iterator[Said]:
+    """Yield what Pod Security refuses of what was injected, a sentence for each container and volume."""
+    for path, container in _added(original, injected):
+        yield from _violations("container", path, container, [*container_violations(container)])
+    before = _names(original, "volumes")
+    for index, volume in enumerate((injected.get("spec") or {}).get("volumes") or ()):
+        if volume.get("name") not in before:
+            yield from _violations("volume", f"spec.volumes[{index}]", volume, [*volume_violations(volume)])
+
+
+def _violations(noun: str, path: str, item: JSONObject, broken: list[tuple[str, str]]) -> Iterator[Said]:
+    for level in ("baseline", "restricted"):
+        reasons = [words for of_level, words in broken if of_level == level]
+        if reasons:
+            yield "SI303", f"{level} refuses {noun} {item.get('name')}: {', '.join(reasons)}", path
+
+
+def _again(injected: Pod, injector: Injector, namespace: str) -> Iterator[Said]:
+    try:
+        twice, decision = injector.inject_pod(injected, namespace)
+    except InjectorError as error:
+        yield "SI301", f"the injected pod is denied when it is reviewed again: {error}", ""
+        return
+    if decision.inject and twice != injected:
+        path = _first_difference(injected, twice)
+        yield "SI301", "injecting the injected pod changes it again", path
+
+
+def _first_difference(before: Any, after: Any, path: str = "") -> str:
+    """Return the path of the first part that differs, "" for the whole."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in before | after:
+            if before.get(key) != after.get(key):
+                return _first_difference(before.get(key), after.get(key), f"{path}.{key}".lstrip("."))
+    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for index, (first, second) in enumerate(zip(before, after, strict=True)):
+            if first != second:
+                return _first_difference(first, second, f"{path}[{index}]")
+    return path
+
+
+# ---- injected containers
+
+
+def _added(original: Pod, injected: Pod) -> Iterator[tuple[str, JSONObject]]:
+    """Yield path and container of those whose names the pod did not have."""
+    before = _names(original, *_LISTS)
+    for key in _LISTS:
+        for index, container in enumerate((injected.get("spec") or {}).get(key) or ()):
+            if container.get("name") not in before:
+                yield f"spec.{key}[{index}]", container
+
+
+def _names(pod: Pod, *keys: str) -> set[Any]:
+    spec: JSONObject = pod.get("spec") or {}
+    return {(item or {}).get("name") for key in keys for item in spec.get(key) or ()}
+
+
+def _unrequested(added: list[tuple[str, JSONObject]]) -> Iterator[Said]:
+    for path, container in added:
+        if "initContainers" in path and container.get("restartPolicy") != "Always":
+            continue
+        resources: JSONObject = container.get("resources") or {}
+        if not any("cpu" in (resources.get(kind) or {}) for kind in ("requests", "limits")):
+            yield "SI304", f"container {container.get('name')} has no CPU request", f"{path}.resources"
+
+
+def _foreign(original: Pod, injected: Pod, added: list[tuple[str, JSONObject]]) -> Iterator[Said]:
+    if PROXY in _names(injected, *_LISTS) or not added:
+        return
+    before, after = (each.get("metadata", {}).get("annotations") or {} for each in (original, injected))
+    if after.get(PORT) != before.get(PORT):
+        words = f"the pod has no {PROXY} and is to be scraped at port {after.get(PORT)}, where nobody listens"
+        yield "SI305", words, f"metadata.annotations[{PORT}]"
+
+
+def _lost_probe_fields(original: Pod, injected: Pod, injector: Injector) -> Iterator[Said]:
+    """Yield fields of probes that go through the agent, and of which it is not told."""
+    version = injector.snapshot.behaviour.kubernetes
+    after = {
+        container.get("name"): container
+        for key in _LISTS
+        for container in (injected.get("spec") or {}).get(key) or ()
+    }
+    for key in _LISTS:
+        for index, container in enumerate((original.get("spec") or {}).get(key) or ()):
+            for kind in _PROBES:
+                probe = container.get(kind) or {}
+                if not probe or (after.get(container.get("name")) or {}).get(kind) == probe:
+                    continue
+                yield from _unknown_to_agent(probe, f"spec.{key}[{index}].{kind}", version)
+
+
+def _unknown_to_agent(probe: JSONObject, path: str, version: int) -> Iterator[Said]:
+    declared = go_type("core/v1.Probe", version)
+    for handler in _HANDLERS:
+        field = declared.field(handler)
+        action = probe.get(handler)
+        if field is None or not isinstance(action, dict):
+            continue
+        for name in action:
+            if field.type.target.field(name) is None:
+                words = f"{handler}.{name} is not known to this release: the agent probes without it"
+                yield "SI306", words, f"{path}.{handler}.{name}"

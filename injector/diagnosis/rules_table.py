@@ -1,0 +1,254 @@
+"""Every rule of `lint` by its id: what it finds, and what to do. docs/findings.md is made of this table.
+
+SI0 is what `serve` does with a configuration, SI1 the configuration, SI2 its templates, SI3 the pods that
+they make, SI4 annotations and labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from injector.diagnosis.findings import Finding, Place, Severity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One rule: its gravity as a rule, what it finds, and what to do about it."""
+
+    severity: Severity
+    title: str
+    what: str
+    advice: str
+
+
+def _rule(severity: Severity, title: str, what: str, advice: str) -> Rule:
+    return Rule(severity=severity, title=title, what=what, advice=advice)
+
+
+RULES: Final[Mapping[str, Rule]] = {
+    "SI001": _rule(
+        "error",
+        "the configuration cannot be loaded",
+        "A text is not YAML, has a value of a wrong type, or a template cannot be parsed: `serve`"
+        " does not start.",
+        "mend what the line names",
+    ),
+    "SI002": _rule(
+        "error",
+        "a sample pod is denied",
+        "`serve` tries a configuration out with built-in sample pods. Where it denies samples and"
+        " injects none it does"
+        " not start, and lint says error; where it injects others as well, lint says warning.",
+        "mend the template or the values that the sentence names",
+    ),
+    "SI003": _rule(
+        "error",
+        "no sample pod is injected",
+        "The configuration loads, and leaves all sample pods alone, also those that ask for injection.",
+        "look at `policy` and `neverInjectSelector`",
+    ),
+    "SI004": _rule(
+        "error",
+        "a pod of -f would be denied",
+        "The webhook would refuse this pod, with this sentence.",
+        "mend the annotation or the template that the sentence names",
+    ),
+    "SI101": _rule(
+        "error",
+        "unknown policy",
+        "`policy` is neither `enabled` nor `disabled`. Istio then injects nothing anywhere and says"
+        " so only in its log;"
+        " `serve` and `lint` refuse it.",
+        "write `policy: enabled` or `policy: disabled`",
+    ),
+    "SI102": _rule(
+        "error",
+        "unknown default template",
+        "`defaultTemplates` (or an alias in it) names a template that there is not: every pod that"
+        " names none is denied.",
+        "name one of the templates",
+    ),
+    "SI103": _rule(
+        "warning",
+        "an alias names an unknown template",
+        "Pods that ask for the alias are denied.",
+        "name one of the templates, or remove the alias",
+    ),
+    "SI104": _rule(
+        "warning",
+        "part of the configuration is not used",
+        "A selector that cannot be read, a field of the mesh or of the template's data that the"
+        " release does not have.",
+        "remove it, or choose the release that has it with --release",
+    ),
+    "SI105": _rule(
+        "warning",
+        "a path of the values does not exist",
+        "A template prints a value that neither the values hold nor Istio's chart declares: a"
+        " misspelling reads as empty.",
+        "mend the path, or give it a value",
+    ),
+    "SI106": _rule(
+        "warning",
+        "unknown field of the configuration",
+        "The key `config` holds a field that no release reads: it is ignored.",
+        "mend its spelling, or remove it",
+    ),
+    "SI201": _rule(
+        "warning",
+        "an action fails whenever it runs",
+        "The action cannot be evaluated with these values; pods for which its branch is taken are denied.",
+        "mend the field's name",
+    ),
+    "SI202": _rule(
+        "warning",
+        "`<no value>` reaches a pod",
+        "A missing value is printed as the text `<no value>`.",
+        'give the value, or a default: `{{ .Values.x | default "y" }}`',
+    ),
+    "SI203": _rule(
+        "warning",
+        "unknown field of a pod",
+        "The template writes a field that Kubernetes does not have: Istio drops it without a word.",
+        "mend its spelling or its indentation",
+    ),
+    "SI204": _rule(
+        "warning",
+        "a template does not make YAML",
+        "What the template renders cannot be read; from 1.14 on Istio's own sentence does not say why.",
+        "mend the line's indentation or quotes",
+    ),
+    "SI205": _rule(
+        "warning",
+        "a value of a wrong type",
+        "The template writes a value that the pod's field cannot hold.",
+        "write the value as the field's type has it",
+    ),
+    "SI206": _rule(
+        "warning",
+        "a pod's value stands unquoted",
+        "A label, annotation or name of the pod is printed outside quotes and outside of a function"
+        " that serialises it."
+        " With --untrusted-values=text (as in Istio) it may add fields to the pod; with scalar it"
+        " may change its type.",
+        "put it through `| quote`, or `toJSON`",
+    ),
+    "SI207": _rule(
+        "warning",
+        "a dead branch",
+        "A condition is a constant, or repeats one before it: the branch is never taken, or always.",
+        "remove it, or mend the condition",
+    ),
+    "SI208": _rule(
+        "warning",
+        "a defined template is not used",
+        "`{{ define }}` without a `{{ template }}` that calls it.",
+        "remove it, or call it",
+    ),
+    "SI301": _rule(
+        "warning",
+        "injection is not idempotent",
+        "Injecting the injected pod changes it again: a webhook that is called twice"
+        " (reinvocationPolicy) does so.",
+        "give lists that the template adds to a merge key, or make the addition conditional",
+    ),
+    "SI302": _rule(
+        "error",
+        "an API server refuses the pod",
+        "The injected pod breaks a rule of Kubernetes' own validation. For a built-in sample it is a"
+        " warning, as"
+        " `serve` starts all the same; for a pod of -f an error.",
+        "mend the template, or what of the pod it is merged with",
+    ),
+    "SI303": _rule(
+        "info",
+        "Pod Security refuses what is injected",
+        "In a namespace that enforces `baseline` or `restricted` pods are refused for the sake of an"
+        " injected container.",
+        "use Istio's CNI plugin, or another level for these namespaces",
+    ),
+    "SI304": _rule(
+        "warning",
+        "a sidecar without CPU request",
+        "A HorizontalPodAutoscaler by CPU utilisation does not scale pods one container of which has"
+        " no CPU request.",
+        "set resources.requests.cpu",
+    ),
+    "SI305": _rule(
+        "warning",
+        "Istio's metadata from a template that is not Istio's",
+        "The result has no istio-proxy and gets annotations that lead to one: Prometheus is sent to"
+        " a port where nobody"
+        " listens. Istio does the same.",
+        "set `enablePrometheusMerge: false` in the mesh configuration",
+    ),
+    "SI306": _rule(
+        "warning",
+        "a rewritten probe loses a field",
+        "The agent probes in the kubelet's place, and the release does not tell it of this field.",
+        'set the annotation sidecar.istio.io/rewriteAppHTTPProbers: "false", or probe by other means',
+    ),
+    "SI401": _rule(
+        "warning",
+        "unknown name",
+        "An annotation or label in Istio's domain that no release reads, and that is close to one"
+        " that is read.",
+        "mend its spelling",
+    ),
+    "SI402": _rule(
+        "warning",
+        "a name at the wrong object",
+        "An annotation or label that is read on pods stands on the workload, a Service or a Namespace.",
+        "move it to spec.template.metadata",
+    ),
+    "SI403": _rule(
+        "warning",
+        "a value that is ignored",
+        "The release does not understand the value, and acts as if it was not there, or as if it"
+        " said something else.",
+        "write the value in the form that docs/annotations.md names",
+    ),
+    "SI404": _rule(
+        "warning",
+        "a key that is dropped",
+        "JSON in an annotation has a key that Kubernetes' type does not: it is dropped without a word.",
+        "mend its spelling",
+    ),
+    "SI405": _rule(
+        "warning",
+        "not in this release",
+        "The annotation or label is read by other releases than the chosen one.",
+        "choose a release that reads it, or remove it",
+    ),
+}
+
+
+def found(
+    rule: str, message: str, place: Place, *, severity: Severity | None = None, advice: str = ""
+) -> Finding:
+    """Return a finding of a rule, with the rule's gravity and advice where none are given."""
+    known = RULES[rule]
+    return Finding(rule, severity or known.severity, message, place, advice or known.advice)
+
+
+_HEAD: Final = """# Findings
+
+What `sidecar-injector lint` finds, by rule. `error` makes it exit 1, `--strict` a `warning` too; `info` never
+does. A comment in a template silences a warning of its own line, or of the next one where it stands alone:
+`# lint: ignore=SI203` (several: `SI203,SI206`). What has no line is silenced by such a comment anywhere.
+Errors cannot be silenced: exit code 0 means that `serve` starts with these files and injects a sample pod.
+
+This page is written by `scripts/findings_pages.py`.
+"""
+
+
+def page(rules: Iterable[tuple[str, Rule]] = tuple(RULES.items())) -> str:
+    """Return the text of docs/findings.md."""
+    parts = [_HEAD]
+    for name, rule in rules:
+        parts.append(
+            f"## {name}: {rule.title}\n\n*{rule.severity}* — {rule.what}\n\nWhat to do: {rule.advice}.\n"
+        )
+    return "\n".join(parts)
