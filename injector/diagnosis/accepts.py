@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 from injector.diagnosis.findings import Finding, Place
 from injector.errors import TypedError
 from injector.json_types import JSONObject, Pod
-from injector.patch import milli_value
+from injector.patch import canonical_quantity, milli_value
 
 REFUSED: Final = "SI302"
 
@@ -31,7 +31,8 @@ _MOST_ANNOTATIONS: Final = (
 )  # bytes of all names and values, apimachinery's TotalAnnotationSizeLimitB
 _LAST_PORT: Final = 65535
 
-_LISTS: Final = ("initContainers", "containers")
+_LISTS: Final = ("containers", "initContainers")
+"""In the order in which Kubernetes looks at them: of two equal names the second is the fault."""
 _PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")
 _HANDLERS: Final = ("exec", "grpc", "httpGet", "sleep", "tcpSocket")
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -280,7 +281,8 @@ def _pod_resources(spec: JSONObject) -> Iterator[_Fault]:
     for name, given in (whole.get("requests") or {}).items():
         wanted = sum(_requested(each, name) for each in _running(spec))
         if (most := _milli(given)) is not None and wanted > most:
-            words = f"must be greater than or equal to aggregate container requests of {wanted / 1000:g}"
+            total = canonical_quantity(f"{wanted}m")
+            words = f"must be greater than or equal to aggregate container requests of {total}"
             yield f"spec.resources.requests[{name}]", f'Invalid value: "{given}": {words}'
     for name, given in (whole.get("limits") or {}).items():
         for key in _LISTS:

@@ -24,6 +24,8 @@ _USER_VOLUMES: Final = {
     "sidecar.istio.io/userVolumeMount": "core/v1.VolumeMount",
 }
 _OVERRIDES: Final = "proxy.istio.io/overrides"
+_EXACT: Final = frozenset({"true", "false"})
+_WORDS: Final = frozenset({"y", "yes", "true", "on", "n", "no", "false", "off"})
 _BOTH: Final = ("labels", "annotations")
 
 
@@ -58,7 +60,7 @@ class _Adviser:
             yield from self._of_pods(place.metadata)
         if place is None or place.metadata != own:
             inner = {} if place is None else get_at(self._value, place.metadata) or {}
-            target = "the pods" if place is None else f"{'.'.join(place.metadata)}"
+            target = "the pods' metadata" if place is None else ".".join(place.metadata)
             yield from self._misplaced(own, inner, target)
 
     def _found(self, rule: str, message: str, path: tuple[str, ...], advice: str = "") -> Finding:
@@ -107,20 +109,20 @@ class _Adviser:
 
     def _fault(self, name: str, form: Form, text: str) -> str:
         """Return what is wrong with a value that is no reason to deny the pod."""
+        if not text:
+            return ""  # as if it was not there
         if form == "switch":
-            exact = self._behaviour.exact_switch or name != SWITCH
-            if exact and text not in ("", "true", "false"):
-                return f"{text!r} is neither true nor false, and is ignored"
-            words = {"y", "yes", "true", "on", "", "n", "no", "false", "off"}
-            if not exact and text.lower() not in words:
-                return f"{text!r} counts as false"
+            return self._switch_fault(name, text)
         if form == "boolean" and parse_bool(text) is None:
             return f"{text!r} is not a boolean, and is ignored"
         if form == "quantity" and (fault := quantity_fault(text)):
             return f"{text!r} is not a quantity: {fault}"
-        if form == "number" and not text.strip().isdigit():
-            return f"{text!r} is not a number"
-        return ""
+        return f"{text!r} is not a number" if form == "number" and not text.strip().isdigit() else ""
+
+    def _switch_fault(self, name: str, text: str) -> str:
+        if self._behaviour.exact_switch or name != SWITCH:
+            return "" if text in _EXACT else f"{text!r} is neither true nor false, and is ignored"
+        return "" if text.lower() in _WORDS else f"{text!r} counts as false"
 
     # ---- JSON
 

@@ -84,7 +84,11 @@ KNOWN: Final[Mapping[str, Known]] = {
     ),
     "proxy.istio.io/config": _known("YAML", "this pod's ProxyConfig, over the mesh's", "the mesh's", since=6),
     "istio.io/rev": _known(
-        "text", "the revision whose injector the pod wants", "the namespace's", since=6, kind="label"
+        "text",
+        "the revision whose injector the pod wants",
+        "the namespace's",
+        since=6,
+        kind="label or annotation",
     ),
     # the proxy's container
     f"{_SIDECAR}/proxyImage": _known("text", "the proxy's image", "`global.proxy.image`"),

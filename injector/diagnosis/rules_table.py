@@ -45,12 +45,6 @@ RULES: Final[Mapping[str, Rule]] = {
     ),
     "SI003": _rule(
         "error",
-        "no sample pod is injected",
-        "The configuration loads, and leaves all sample pods alone, also those that ask for injection.",
-        "look at `policy` and `neverInjectSelector`",
-    ),
-    "SI004": _rule(
-        "error",
         "a pod of -f would be denied",
         "The webhook would refuse this pod, with this sentence.",
         "mend the annotation or the template that the sentence names",

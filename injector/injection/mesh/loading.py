@@ -39,6 +39,7 @@ FACTS: Final = (
     Fact(name="protoToJSON", meaning="prints a ProxyConfig without its defaults", span=_CLEANS),
     Fact(name="protoToJSON", meaning="and without an empty proxyMetadata", span=_CLEANS_METADATA),
 )
+_MERGE: Final = "enablePrometheusMerge"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,13 +47,14 @@ class Mesh:
     """An effective MeshConfig.
 
     ``proxy_defaults`` is what Istio compares a ProxyConfig with before printing it; ``ignored`` are the paths
-    of the text that no field takes.
+    of the text that no field takes, ``asks_for_merge`` what the text itself says of enablePrometheusMerge.
     """
 
     minor: int
     config: Message
     proxy_defaults: Message
     ignored: tuple[str, ...] = ()
+    asks_for_merge: bool | None = None
 
     @property
     def proxy_config(self) -> Message:
@@ -84,6 +86,7 @@ def load_mesh(text: str, minor: int, *, file: str = "") -> Mesh:
         config=config,
         proxy_defaults=default_proxy_config(minor),
         ignored=tuple(unknown_fields(config.type, value)),
+        asks_for_merge=None if _part(value, _MERGE) is None else config.get(_MERGE),
     )
     faults = mesh_faults(config, made.proxy_config)
     if faults:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from injector.golang.strconv import parse_bool
-from injector.injection.overlay.containers import Kind
+from injector.injection.mesh.loading import Mesh
+from injector.injection.overlay.containers import PROXY, Kind
 from injector.injection.overlay.merge import PodTypes
 from injector.injection.overlay.metrics import MetricsRules, metrics_rules_of
 from injector.injection.overlay.overrides import OverrideRules
@@ -85,7 +86,7 @@ def _read(snapshot: Snapshot) -> Settings:
     tcp_probes = parse_bool(env.get("REWRITE_TCP_PROBES", "")) is not False
     return Settings(
         agent_port=0 if mesh is None else mesh.proxy_config.get("statusPort", 0),
-        merges_metrics=mesh is None or mesh.config.get("enablePrometheusMerge", fallback=True),
+        merges_metrics=_merges_metrics(mesh, snapshot.config.templates.values()),
         rewrites_probes=_at(values, "sidecarInjectorWebhook", "rewriteAppHTTPProbe") is True,
         holds_application=_at(values, "global", "proxy", "holdApplicationUntilProxyStarts") is True,
         cluster=_text(values, "global", "multiCluster", "clusterName"),
@@ -94,6 +95,19 @@ def _read(snapshot: Snapshot) -> Settings:
         openshift=env.get("PLATFORM") == OPENSHIFT,
         rules=rules_for(snapshot.behaviour.release, tcp_probes=tcp_probes),
     )
+
+
+def _merges_metrics(mesh: Mesh | None, templates: Iterable[str]) -> bool:
+    """Return whether the agent serves a pod's metrics where the pod itself does not say.
+
+    Where no template brings an agent, nobody would listen at its port: then only a mesh that asks counts.
+    Istio sends Prometheus there all the same.
+    """
+    if mesh is None:
+        return True
+    if mesh.asks_for_merge is None and not any(PROXY in text for text in templates):
+        return False
+    return bool(mesh.config.get("enablePrometheusMerge", fallback=True))
 
 
 def _at(values: Mapping[str, Any], *path: str) -> Any:

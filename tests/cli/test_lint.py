@@ -1,0 +1,153 @@
+"""`lint` as a user runs it: its outputs, its exit codes, whole ConfigMaps; and `serve` beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+from tests.conftest import PATIENCE
+from tests.diagnosis.test_lint_agrees_with_serve import CORPUS, Broken
+
+CONFIG = """\
+policy: enabled
+templates:
+  sidecar: |
+    spec:
+      containers:
+      - name: istio-proxy
+        image: {{ .Values.image }}
+        volumMounts: []
+        resources: {requests: {cpu: 10m}}
+"""
+FILES = ("--injectConfigFile", "c.yaml", "--valuesFile", "v.yaml", "--release", "1.31")
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """A configuration with one warning, on line 8, and its values."""
+    (tmp_path / "c.yaml").write_text(CONFIG)
+    (tmp_path / "v.yaml").write_text("image: x\n")
+    return tmp_path
+
+
+@pytest.mark.usefixtures("files")
+def test_a_warning_fails_only_a_strict_run(run: Run) -> None:
+    lax, strict = run("lint", *FILES), run("lint", *FILES, "--strict")
+    assert (lax.returncode, strict.returncode) == (0, 1), lax.stderr
+    assert "c.yaml:8: templates.sidecar: warning SI203: " in lax.stdout
+    assert "did you mean 'volumeMounts'?" in lax.stdout
+    assert "ok: behaves as Istio 1.31" in lax.stdout
+
+
+@pytest.mark.usefixtures("files")
+def test_json_is_a_list_of_findings(run: Run) -> None:
+    (found,) = [
+        each for each in json.loads(run("lint", *FILES, "-o", "json").stdout) if each["rule"] == "SI203"
+    ]
+    assert (found["file"], found["line"], found["severity"]) == ("c.yaml", 8, "warning")
+
+
+@pytest.mark.usefixtures("files")
+def test_sarif_names_rule_level_file_and_line(run: Run) -> None:
+    (log,) = json.loads(run("lint", *FILES, "-o", "sarif").stdout)["runs"]
+    (found,) = [each for each in log["results"] if each["ruleId"] == "SI203"]
+    physical = found["locations"][0]["physicalLocation"]
+    assert (found["level"], physical["artifactLocation"]["uri"], physical["region"]["startLine"]) == (
+        "warning",
+        "c.yaml",
+        8,
+    )
+    assert "SI203" in {rule["id"] for rule in log["tool"]["driver"]["rules"]}
+
+
+@pytest.mark.usefixtures("files")
+def test_a_github_workflow_gets_its_commands(run: Run) -> None:
+    lines = run("lint", *FILES, "-o", "github").stdout.splitlines()
+    assert "::warning file=c.yaml,line=8,title=SI203::spec.containers[0] has no field" in "\n".join(lines)
+
+
+def config_map(**keys: str) -> str:
+    """Return a ConfigMap with keys, each a block; the first begins on line 6."""
+    blocks = (
+        f"  {key}: |\n" + "".join(f"    {line}\n" for line in text.splitlines()) for key, text in keys.items()
+    )
+    return f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: injector}}\ndata:\n{''.join(blocks)}"
+
+
+def test_a_whole_config_map_is_taken_with_the_lines_of_its_file(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "map.yaml").write_text(config_map(config=CONFIG, values="image: x\n"))
+    (tmp_path / "mesh.yaml").write_text(config_map(mesh="accessLogFile: /dev/stdout\nnoSuchField: 1\n"))
+    result = run(
+        "lint", "--injectConfigFile", "map.yaml", "--meshConfigFile", "mesh.yaml", "--release", "1.31"
+    )
+    assert result.returncode == 0, result.stdout
+    assert "map.yaml:13: templates.sidecar: warning SI203" in result.stdout
+    assert "mesh.yaml:7: warning SI104: noSuchField" in result.stdout
+
+
+def test_a_config_map_without_the_key_is_said_in_one_sentence(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "map.yaml").write_text(config_map(config=CONFIG))
+    result = run("lint", "--meshConfigFile", "map.yaml")
+    assert (result.returncode, result.stderr) == (
+        1,
+        "error: map.yaml: the ConfigMap has no key 'mesh': it has config\n",
+    )
+
+
+@pytest.mark.usefixtures("files")
+def test_a_pod_that_would_be_denied_fails_the_run(run: Run) -> None:
+    pod = (
+        "apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\n"
+        "  annotations: {traffic.sidecar.istio.io/includeInboundPorts: many}\n"
+        "spec: {containers: [{name: a, image: a}]}\n"
+    )
+    result = run("lint", *FILES, "-f", "-", stdin=pod)
+    assert result.returncode == 1
+    assert "<stdin>:1: error SI003: Pod web is denied: " in result.stdout
+
+
+def test_the_help_names_the_exit_codes(run: Run) -> None:
+    assert "Exit codes:" in run("lint", "--help").stdout
+
+
+def starts(folder: Path, broken: Broken) -> bool:
+    """Return whether a process of `serve` starts with a configuration."""
+    arguments = (
+        *("serve", "--address", "127.0.0.1", "--port", "0", "--release", broken.release),
+        *("--monitoringAddress", "127.0.0.1", "--monitoringPort", "0"),
+        *("--tlsCertFile", "certs/tls.crt", "--tlsKeyFile", "certs/tls.key"),
+        *("--injectConfig", "c.yaml", "--injectValues", "v.yaml", "--meshConfig", "m.yaml"),
+    )
+    outside = {name: value for name, value in os.environ.items() if name != "KUBERNETES_SERVICE_HOST"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "injector", *arguments], cwd=folder, stderr=subprocess.PIPE, env=outside
+    ) as popen:
+        assert popen.stderr is not None
+        try:
+            for line in popen.stderr:
+                if b'"serving"' in line:
+                    popen.send_signal(signal.SIGINT)
+                    return True
+            return popen.wait(timeout=PATIENCE) == 0
+        finally:
+            popen.kill()
+
+
+@pytest.mark.parametrize("broken", CORPUS[::15], ids=lambda broken: broken.name)
+def test_a_process_of_lint_passes_exactly_what_a_process_of_serve_starts_with(
+    run: Run, tmp_path: Path, broken: Broken
+) -> None:
+    for name, text in (("c.yaml", broken.config), ("v.yaml", broken.values), ("m.yaml", broken.mesh)):
+        (tmp_path / name).write_text(text)
+    assert run("certs").returncode == 0
+    files = ("--injectConfigFile", "c.yaml", "--valuesFile", "v.yaml", "--meshConfigFile", "m.yaml")
+    result = run("lint", *files, "--release", broken.release)
+    assert result.returncode in (0, 1), result.stderr
+    assert (result.returncode == 0) == starts(tmp_path, broken), result.stdout
