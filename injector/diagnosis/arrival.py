@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 from injector.injection.kinds import PodPlace, get_at
@@ -35,7 +36,7 @@ _ACCOUNTS: Final = {
 _KUBERNETES: Final = ("apps/", "batch/", "extensions/", "v1")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Arrival:
     """A pod on its way: the request of its creation, in ``namespace``.
 
@@ -52,7 +53,7 @@ class Arrival:
         """The labels that an objectSelector sees."""
         return (self.pod.get("metadata") or {}).get("labels") or {}
 
-    @property
+    @cached_property
     def seen(self) -> Pod:
         """The pod as conditions and webhooks see it."""
         return _defaulted(self.pod, self.namespace)

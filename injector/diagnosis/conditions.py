@@ -69,10 +69,7 @@ def _answer(expression: str, variables: Mapping[str, JSON]) -> tuple[Answer, str
     value = run(data=dict(variables))
     if value.type().name() == "ERROR":
         return "error", _STATUS_CODE.sub("", str(value.value()))
-    result = value.value()
-    if not isinstance(result, bool):
-        return "error", f"it yields {result!r}, not true or false"
-    return ("true" if result else "false"), ""
+    return ("true" if value.value() else "false"), ""
 
 
 @lru_cache(maxsize=KEPT)
@@ -82,6 +79,10 @@ def _compiled(expression: str) -> Callable[..., Any] | str:
         program = _environment().compile(expression)
     except RuntimeError as error:  # the library has no class of its own for it
         return _fault(str(error))
+    if program.return_type().name() != "BOOL":
+        return (
+            f"an API server takes only what is a boolean for sure, not {program.return_type().name().lower()}"
+        )
     evaluate_program: Callable[..., Any] = program.eval
     return evaluate_program
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from injector.diagnosis.findings import Place
 from injector.json_types import JSONObject
-from injector.kubeyaml import position_of
+from injector.kubeyaml import Positions
 
 Path = tuple[str | int, ...]
 
@@ -15,14 +15,14 @@ Path = tuple[str | int, ...]
 class Item:
     """One object of a file or of the cluster.
 
-    ``source`` is the file's name, or ``kind namespace/name`` in the cluster. Of a file: ``text`` is the YAML
-    document that the object is in, ``line`` where that starts, ``path`` where in it the object stands (the
-    items of a List).
+    ``source`` is the file's name, or ``kind namespace/name`` in the cluster. Of a file: ``positions`` are
+    those of the YAML document that the object is in, ``line`` where that starts, ``path`` where it
+    stands in that (the items of a List).
     """
 
     value: JSONObject
     source: str
-    text: str = ""
+    positions: Positions | None = None
     line: int = 0
     path: Path = ()
 
@@ -41,9 +41,9 @@ class Item:
     def at(self, *path: str | int) -> Place:
         """Return the place of a field of the object; of one that is missing, that of what it would be in."""
         whole = (*self.path, *path)
-        if not self.text:
+        if self.positions is None:
             return Place(self.source, path=written(whole))
-        line, column = position_of(self.text, whole)
+        line, column = self.positions.at(whole)
         return Place(self.source, line + self.line - 1 if line else self.line, column, written(whole))
 
 

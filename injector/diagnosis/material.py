@@ -10,7 +10,7 @@ from injector.diagnosis.items import Item, Path, written
 from injector.diagnosis.registration import KIND
 from injector.injection.kinds import PodPlace, place_of
 from injector.json_types import JSON, JSONObject
-from injector.kubeyaml import Document
+from injector.kubeyaml import Document, Positions
 
 Workload = tuple[Item, PodPlace]
 
@@ -44,18 +44,18 @@ class Material:
 def items_of(documents: Iterable[Document]) -> Iterator[Item]:
     """Yield every object of the documents; those of a List of any kind one by one. Raises YAMLError."""
     for document in documents:
-        yield from _unfolded(document, document.value, ())
+        yield from _unfolded(document, Positions(document.text), document.value, ())
 
 
-def _unfolded(document: Document, value: JSON, path: Path) -> Iterator[Item]:
+def _unfolded(document: Document, positions: Positions, value: JSON, path: Path) -> Iterator[Item]:
     if not isinstance(value, dict):
         return
     items = value.get("items")
     if str(value.get("kind") or "").endswith("List") and isinstance(items, list):
         for index, each in enumerate(items):
-            yield from _unfolded(document, each, (*path, "items", index))
+            yield from _unfolded(document, positions, each, (*path, "items", index))
         return
-    yield Item(value=value, source=document.source, text=document.text, line=document.line, path=path)
+    yield Item(value=value, source=document.source, positions=positions, line=document.line, path=path)
 
 
 # ---- what is likely to be a mistake

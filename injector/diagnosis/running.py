@@ -106,12 +106,15 @@ def _configuration(status: JSONObject) -> str:
 
 
 def _changes(pod: JSONObject, namespace: str, snapshot: Snapshot) -> list[str]:
-    """Return what injecting the pod again would change: nothing, where the configuration is the same."""
+    """Return what injecting the pod again would change: nothing, where the configuration is the same.
+
+    What it would take away is a default that the API server has added, in lists that merge as a whole.
+    """
     try:
         injected, _ = inject_one(pod, namespace, snapshot)
     except InjectorError:
         return []
-    return [str(operation["path"]) for operation in diff(pod, injected)]
+    return [str(each["path"]) for each in diff(pod, injected) if each["op"] != "remove"]
 
 
 def _younger(created: str, registration: Sequence[Item]) -> str:

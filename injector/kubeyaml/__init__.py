@@ -3,7 +3,7 @@
 from injector.kubeyaml.counting import count_nodes, count_values
 from injector.kubeyaml.documents import Document, documents
 from injector.kubeyaml.layout import keep_layout
-from injector.kubeyaml.lines import line_of, position_of
+from injector.kubeyaml.lines import Positions, line_of
 from injector.kubeyaml.reading import load, load_strict
 from injector.kubeyaml.skeleton import Skeleton, Untrusted
 from injector.kubeyaml.skeletoncache import Filled, SkeletonCache
@@ -12,6 +12,7 @@ from injector.kubeyaml.writing import dump
 __all__ = [
     "Document",
     "Filled",
+    "Positions",
     "Skeleton",
     "SkeletonCache",
     "Untrusted",
@@ -23,5 +24,4 @@ __all__ = [
     "line_of",
     "load",
     "load_strict",
-    "position_of",
 ]

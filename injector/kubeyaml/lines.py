@@ -6,6 +6,7 @@ For errors only: the text is read anew.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 from yaml.events import AliasEvent, MappingStartEvent, SequenceStartEvent
 
@@ -19,25 +20,38 @@ def line_of(text: str, path: Sequence[str | int]) -> int:
 
     Where the path leads nowhere it is the line of the last step that does.
     """
-    return position_of(text, path)[0]
+    return Positions(text).at(path)[0]
 
 
-def position_of(text: str, path: Sequence[str | int]) -> tuple[int, int]:
-    """Return line and column, from 1, of the key or the item that ``path`` ends with; zeros as `line_of`."""
-    try:
-        node = compose(text, source="", max_depth=MAX_DEPTH)
-    except YAMLError:
-        return 0, 0
-    if node is None:
-        return 0, 0
-    position = node.line, node.column
-    for step in path:
-        found = _step(node, step)
-        if found is None:
-            break
-        stands, node = found
-        position = stands.line, stands.column
-    return position
+class Positions:
+    """Where the values of one text stand; it is read once, when first asked."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    @cached_property
+    def _root(self) -> Node | None:
+        try:
+            return compose(self._text, source="", max_depth=MAX_DEPTH)
+        except YAMLError:
+            return None
+
+    def at(self, path: Sequence[str | int]) -> tuple[int, int]:
+        """Return line and column, from 1, of the key or the item that ``path`` ends with.
+
+        Zeros and the last step that leads somewhere are as `line_of` has them.
+        """
+        node = self._root
+        if node is None:
+            return 0, 0
+        position = node.line, node.column
+        for step in path:
+            found = _step(node, step)
+            if found is None:
+                break
+            stands, node = found
+            position = stands.line, stands.column
+        return position
 
 
 def _step(node: Node, step: str | int) -> tuple[Node, Node] | None:

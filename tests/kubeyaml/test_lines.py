@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from injector.kubeyaml import line_of
+from injector.kubeyaml import Positions, line_of
 
 TEXT = """\
 global:
@@ -43,3 +43,21 @@ def test_text_without_a_document_has_no_line():
 
 def test_json_has_lines_as_well():
     assert line_of('{\n "global": {\n  "proxy": 5\n }\n}', ("global", "proxy")) == 3
+
+
+@pytest.mark.parametrize(
+    ("path", "position"),
+    [
+        ((), (1, 1)),
+        (("global", "proxy", "logLevel"), (3, 5)),
+        (("global", "secrets", 1), (6, 5)),
+        (("global", "secrets", 1, "b", "d"), (7, 9)),
+        (("again", "nope"), (8, 1)),
+    ],
+)
+def test_positions_have_the_column_too(path, position):
+    assert Positions(TEXT).at(path) == position
+
+
+def test_text_that_cannot_be_read_has_no_positions():
+    assert Positions("[").at(("a",)) == (0, 0)
