@@ -22,6 +22,9 @@ from injector.templates import BUILT_IN, built_in
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+SURROUNDINGS = ("Namespace", "ProxyConfig", "MutatingWebhookConfiguration")
+"""Kinds that say where a pod is to live: what `kubectl get` prints of them may be in one file."""
+
 BUILT_IN_FILES = ("built-in config", "built-in values", "mesh")
 KEYS = ("config", "values", "mesh")
 """The keys of Istio's ConfigMaps that hold the three texts."""
@@ -138,13 +141,17 @@ def _namespaces(paths: Sequence[Path]) -> Iterator[tuple[str, JSONObject]]:
 
 
 def _objects(paths: Sequence[Path], kind: str) -> Iterator[JSONObject]:
-    """Yield the objects of one kind in files, Lists of them too; any other object there is a mistake."""
+    """Yield the objects of one kind in files, Lists of them too; a workload there is a mistake.
+
+    What else describes a cluster may stand beside them, so that one file can be given for all of it.
+    """
     for path in paths:
         for document in documents(read_text(path), source=str(path)):
             if document.value is not None and not isinstance(document.value, dict):
                 raise ConfigError(f"this is not a {kind}", file=str(path), line=document.line)
             for item in items_of([document]):
-                if item.kind != kind or not item.name:
+                if item.kind not in SURROUNDINGS or not item.name:
                     line = item.at().line
                     raise ConfigError(f"this is not a {kind} with a name", file=str(path), line=line)
-                yield item.value
+                if item.kind == kind:
+                    yield item.value

@@ -10,9 +10,9 @@ from typing import Any, Final
 import click
 
 from injector.cli.configuration import configuration_options, load_injector, say_release
+from injector.cli.explained import Explained, document, encoded, table
 from injector.cli.inputs import input_documents
 from injector.cli.options import spelled
-from injector.cli.report import Explained, document, encoded, table
 from injector.diagnosis.gates import Surroundings, walk
 from injector.diagnosis.items import Item
 from injector.diagnosis.material import Material, items_of, misread, unknown_pods
@@ -38,9 +38,6 @@ Examples:
   sidecar-injector explain pod/web-0 --context staging -o json
   sidecar-injector explain -A
 """
-
-ENDED: Final = ("Succeeded", "Failed")
-"""Phases of pods that nobody waits for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,13 +223,11 @@ def _explained(question: Question, namespace: str) -> list[Explained]:
 
 
 def _by_owner(pods: Iterable[Item]) -> dict[tuple[str, str, str], list[Item]]:
-    """Return the pods that still run by the workload that made them, as templates see it."""
+    """Return running pods by the workload that made them, as templates see it."""
     behaviour = behaviour_of(NEWEST_RELEASE)
     found: dict[tuple[str, str, str], list[Item]] = {}
     for pod in pods:
         metadata: JSONObject = pod.value.get("metadata") or {}
-        if (pod.value.get("status") or {}).get("phase") in ENDED:
-            continue
         namespace = str(metadata.get("namespace") or "")
         workload = find_workload(pod.value, namespace, behaviour)
         names = {(workload.kind, str(workload.metadata.get("name"))), ("Pod", pod.name)}

@@ -14,6 +14,7 @@ from injector.cli.configuration import Texts
 from injector.diagnosis.items import Item
 from injector.diagnosis.material import Material, metadata_of
 from injector.diagnosis.registration import Ours, owned
+from injector.diagnosis.running import is_running
 from injector.json_types import JSONObject
 from injector.kube.client import Connection, KubeClient, namespace_of
 from injector.kube.errors import Unconfigured
@@ -102,7 +103,7 @@ async def _read(
             texts = await _texts(client, flags["config_map"], ours_there, revision)
     return Live(
         material=material,
-        pods=tuple(map(_item, found.pods)),
+        pods=tuple(filter(is_running, map(_item, found.pods))),
         nodes=found.nodes,
         unseen=_unseen(found),
         remarks=tuple(found.remarks),

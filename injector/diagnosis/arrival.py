@@ -80,7 +80,7 @@ class Arrival:
 
 def arrival_of(document: JSONObject, place: PodPlace, namespace: str) -> Arrival:
     """Return the pod that ``document`` makes, as it arrives in ``namespace``."""
-    kind, api_version = document.get("kind") or "", document.get("apiVersion") or ""
+    kind, api_version = str(document.get("kind") or ""), str(document.get("apiVersion") or "")
     path = place.spec[:-1]
     given = get_at(document, path) if path else document
     pod: Pod = {

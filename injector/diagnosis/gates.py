@@ -32,7 +32,7 @@ INJECTING: Final[tuple[Name, ...]] = ("templates", "values", "render", "merge", 
 """The gates of injection itself, in the order in which a pod meets them."""
 
 
-def accept_all(_pod: Pod) -> Iterable[Finding]:
+def accept_all(_pod: Pod, _source: str) -> Iterable[Finding]:
     """Find no fault with a pod; stands for what an API server accepts where nobody judges that."""
     return ()
 
@@ -43,7 +43,7 @@ class Surroundings:
 
     ``registration`` is the MutatingWebhookConfigurations, None where nobody looked: ``unseen`` then says why.
     ``namespaces`` are the known Namespaces, by name. ``config`` names where the configuration stands.
-    ``accepted`` says what an API server would find wrong with the injected pod.
+    ``accepted`` says what an API server finds wrong with an injected pod, whose source it is told for places.
     """
 
     snapshot: Snapshot
@@ -52,7 +52,7 @@ class Surroundings:
     namespaces: Mapping[str, Item] = field(default_factory=dict)
     ours: Ours = field(default_factory=Ours)
     config: str = "config"
-    accepted: Callable[[Pod], Iterable[Finding]] = accept_all
+    accepted: Callable[[Pod, str], Iterable[Finding]] = accept_all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +154,7 @@ def injection_gates(item: Item, path: Path, arrival: Arrival, around: Surroundin
         told.stopped_by(error, arrival)
         return arrival.pod, told.gates
     if injected is not arrival.pod:
-        for finding in around.accepted(injected):
+        for finding in around.accepted(injected, item.source):
             status: Status = "stopped" if finding.severity == "error" else "warned"
             told.say("accepted", status, finding.rule, finding.message, finding.place, finding.advice)
     return injected, told.gates

@@ -136,9 +136,15 @@ def _all(configurations: Sequence[Item]) -> list[tuple[Item, int, JSONObject]]:
     return [
         (item, index, entry)
         for item in sorted(configurations, key=lambda each: each.name)
-        for index, entry in enumerate(item.value.get("webhooks") or ())
-        if isinstance(entry, dict)
+        for index, entry in _objects(item.value.get("webhooks"))
     ]
+
+
+def _objects(values: JSON) -> list[tuple[int, JSONObject]]:
+    """Return the objects of a list with their indexes; an API server takes no list of anything else."""
+    if not isinstance(values, list):
+        return []
+    return [(index, each) for index, each in enumerate(values) if isinstance(each, dict)]
 
 
 # ---- whose they are
@@ -189,7 +195,7 @@ def _obstacles(
     item: Item, index: int, entry: JSONObject, arrival: Arrival, namespace: Item | None
 ) -> Iterator[Obstacle]:
     at: Path = ("webhooks", index)
-    if not any(_rule_matches(rule, arrival) for rule in entry.get("rules") or ()):
+    if not any(_rule_matches(rule, arrival) for _, rule in _objects(entry.get("rules"))):
         message = 'no rule of it is for CREATE of pods (apiGroups [""], apiVersions [v1], resources [pods])'
         advice = "add such a rule to the webhook"
         yield _obstacle("no", item, (*at, "rules"), message, advice)
@@ -212,17 +218,17 @@ def _requirements(selector: JSONObject) -> tuple[Requirement, ...]:
         return ()
 
 
-def _rule_matches(rule: JSON, arrival: Arrival) -> bool:
+def _rule_matches(rule: JSONObject, arrival: Arrival) -> bool:
     """Return whether a rule is for the creation of a pod (k8s.io/apiserver, predicates/rules)."""
-    if not isinstance(rule, dict):
-        return False
+    resources = rule.get("resources")
     scope = "Namespaced" if arrival.namespace else "Cluster"
     return (
         (rule.get("scope") or "*") in ("*", scope)
         and _has(rule.get("operations"), "CREATE")
         and _has(rule.get("apiGroups"), "")
         and _has(rule.get("apiVersions"), "v1")
-        and any(_is_pods(str(resource)) for resource in rule.get("resources") or ())
+        and isinstance(resources, list)
+        and any(_is_pods(str(resource)) for resource in resources)
     )
 
 
@@ -273,7 +279,7 @@ def _by_labels(item: Item, path: Path, selector: JSONObject, arrival: Arrival) -
 
 def _by_conditions(item: Item, path: Path, entry: JSONObject, arrival: Arrival) -> Iterator[Obstacle]:
     """Yield what the matchConditions hinder; one that is false counts more than one with an error."""
-    conditions = [each for each in entry.get("matchConditions") or () if isinstance(each, dict)]
+    conditions = [each for _, each in _objects(entry.get("matchConditions"))]
     if not conditions:
         return
     fails = (entry.get("failurePolicy") or "Fail") == "Fail"

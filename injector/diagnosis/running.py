@@ -8,13 +8,13 @@ from typing import Final
 
 from injector.diagnosis.items import Item
 from injector.diagnosis.material import metadata_of
-from injector.errors import InjectorError
+from injector.errors import InjectorError, TypedError
 from injector.injection.inject import inject_one
 from injector.injection.overlay.status import STATUS
 from injector.injection.snapshot import Snapshot
 from injector.json_types import JSON, JSONObject
 from injector.kubeyaml import load
-from injector.patch import diff
+from injector.patch import diff, go_type, normalise
 
 SHOWN: Final = 3
 """Changes named of those that today's configuration would make; the rest is in ``--diff``."""
@@ -56,9 +56,21 @@ class Running:
         return "; ".join(parts)
 
 
+ENDED: Final = ("Succeeded", "Failed")
+"""Phases of pods that nobody waits for."""
+
+_POD: Final = go_type("core/v1.Pod")
+
+
 def is_running(item: Item) -> bool:
-    """Return whether an object is a pod that an API server has taken."""
-    return item.kind == "Pod" and bool(metadata_of(item.value).get("uid"))
+    """Return whether an object is a pod that an API server has taken, and that has not ended."""
+    if item.kind != "Pod" or not metadata_of(item.value).get("uid"):
+        return False
+    try:
+        normalise(item.value, _POD, keep_unknown=True)
+    except TypedError:
+        return False  # of a file, where anything may stand
+    return (item.value.get("status") or {}).get("phase") not in ENDED
 
 
 def look_at(pod: Item, snapshot: Snapshot, registration: Sequence[Item]) -> Running:
@@ -94,8 +106,9 @@ def _present(pod: JSONObject, status: JSONObject) -> tuple[str, ...]:
     there = {
         str(each.get("name")) for key in ("initContainers", "containers") for each in spec.get(key) or ()
     }
-    named = [*(status.get("initContainers") or ()), *(status.get("containers") or ())]
-    return tuple(str(name) for name in named if name in there)
+    named = [status.get(key) for key in ("initContainers", "containers")]
+    lists = [each for each in named if isinstance(each, list)]
+    return tuple(name for each in lists for name in each if isinstance(name, str) and name in there)
 
 
 def _configuration(status: JSONObject) -> str:

@@ -61,7 +61,8 @@ def place_of(document: JSON, custom_path: str = "") -> PodPlace | None:
     """
     if not isinstance(document, dict):
         return None
-    known = _PLACES.get((document.get("apiVersion") or "", document.get("kind") or ""))
+    version, kind = document.get("apiVersion") or "", document.get("kind") or ""
+    known = _PLACES.get((version, kind)) if isinstance(version, str) and isinstance(kind, str) else None
     if known or not custom_path:
         return known
     path = tuple(custom_path.removeprefix(".").split("."))

@@ -108,6 +108,9 @@ def typed_document(document: JSONObject, place: PodPlace, behaviour: Behaviour) 
     try:
         if place.schema:
             return _read(document, place.schema, behaviour)
+        if not isinstance(get_at(document, place.spec[:-1]), dict):
+            raise InjectionError(f"{'.'.join(place.spec[:-1])} is not a pod template")
+        _read(document.get("metadata") or {}, "meta/v1.ObjectMeta", behaviour)
         spec = _read(get_at(document, place.spec) or {}, "core/v1.PodSpec", behaviour)
         metadata = _read(get_at(document, place.metadata) or {}, "meta/v1.ObjectMeta", behaviour)
     except TypedError as error:

@@ -143,7 +143,7 @@ def test_what_an_api_server_refuses_is_the_last_gate() -> None:
     place = Place("test.yaml", path="spec.volumes")
     fault = Finding("SI900", "error", "two volumes of one name", place, "rename one")
     hint = Finding("SI901", "warning", "no requests", place)
-    walk = walked(a_pod(), accepted=lambda _: [hint, fault])
+    walk = walked(a_pod(), accepted=lambda *_: [hint, fault])
     assert walk.verdict == "denied"
     assert walk.decisive == Gate(
         name="accepted",
@@ -153,7 +153,7 @@ def test_what_an_api_server_refuses_is_the_last_gate() -> None:
         place=place,
         advice="rename one",
     )
-    assert walked(a_pod(), accepted=lambda _: [hint]).verdict == "unknown"
+    assert walked(a_pod(), accepted=lambda *_: [hint]).verdict == "unknown"
 
 
 # ---- company
@@ -198,6 +198,67 @@ def test_of_several_entries_the_one_that_is_missed_by_least_is_named() -> None:
         "webhook near.sidecar-injector.istio.io is not called: "
         "namespace shop has no label c, namespaceSelector wants the label c"
     )
+
+
+def istio_entry(name: str, namespaces: list[Any], objects: list[Any]) -> dict[str, Any]:
+    def selector(requirements: list[Any]) -> dict[str, Any]:
+        return {
+            "matchExpressions": [
+                {"key": key, "operator": operator, **({"values": values} if values else {})}
+                for key, operator, *values in requirements
+            ]
+        }
+
+    return an_entry(
+        name=f"{name}.sidecar-injector.istio.io",
+        clientConfig={"service": {"name": "istiod", "namespace": "istio-system", "path": "/inject"}},
+        namespaceSelector=selector(namespaces),
+        objectSelector=selector(objects),
+    )
+
+
+SWITCH, LABEL, REVISION = "sidecar.istio.io/inject", "istio-injection", "istio.io/rev"
+ISTIO = a_registration(
+    istio_entry(
+        "rev.namespace",
+        [(REVISION, "In", "default"), (LABEL, "DoesNotExist")],
+        [(SWITCH, "NotIn", "false")],
+    ),
+    istio_entry(
+        "rev.object",
+        [(REVISION, "DoesNotExist"), (LABEL, "DoesNotExist")],
+        [(SWITCH, "NotIn", "false"), (REVISION, "In", "default")],
+    ),
+    istio_entry("namespace", [(LABEL, "In", "enabled")], [(SWITCH, "NotIn", "false")]),
+    istio_entry(
+        "object",
+        [(LABEL, "DoesNotExist"), (REVISION, "DoesNotExist")],
+        [(SWITCH, "In", "true"), (REVISION, "DoesNotExist")],
+    ),
+    name="istio-sidecar-injector",
+)
+"""Selectors as Istio's charts have them from 1.10 on."""
+
+
+@pytest.mark.parametrize(
+    ("namespace", "labels", "verdict", "advice"),
+    [
+        ({LABEL: "enabled"}, {}, "injected", ""),
+        ({REVISION: "default"}, {}, "injected", ""),
+        ({}, {SWITCH: "true"}, "injected", ""),
+        ({}, {REVISION: "default"}, "injected", ""),
+        ({}, {}, "skipped", f"kubectl label namespace shop --overwrite {LABEL}=enabled"),
+        ({LABEL: "enabled"}, {SWITCH: "false"}, "skipped", f"remove the label {SWITCH}"),
+        ({REVISION: "canary"}, {}, "skipped", f"kubectl label namespace shop --overwrite {LABEL}=enabled"),
+        ({LABEL: "disabled"}, {SWITCH: "true"}, "skipped", "kubectl label namespace shop"),
+    ],
+)
+def test_the_entries_of_istio_are_judged_together(
+    namespace: dict[str, str], labels: dict[str, str], verdict: str, advice: str
+) -> None:
+    walk = walked(a_pod(labels=labels), ISTIO, namespaces=(a_namespace(**namespace),))
+    assert walk.verdict == verdict
+    assert walk.decisive.advice.startswith(advice)
 
 
 # ---- the pods of controllers
