@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import random
 import time
 from collections.abc import Iterator
 from itertools import count
@@ -78,7 +77,11 @@ def test_the_pods_of_a_deployment_arrive_injected(cluster: Cluster, shop: str) -
     assert set(container_names(pods[0])) == SIDECARS | {"hello"}
     labels = pods[0]["metadata"]["labels"]
     assert labels["service.istio.io/canonical-name"] == "hello"
-    proxy = next(each for each in pods[0]["spec"]["containers"] if each["name"] == "istio-proxy")
+    # Until the replica has listed the nodes, of which there are none, it cannot tell that none is too old.
+    spec = pods[0]["spec"]
+    proxy = next(
+        each for each in (*spec["initContainers"], *spec["containers"]) if each["name"] == "istio-proxy"
+    )
     names = {each["name"]: each.get("value") for each in proxy["env"]}
     assert names["ISTIO_META_WORKLOAD_NAME"] == "hello"
     status = json.loads(pods[0]["metadata"]["annotations"]["sidecar.istio.io/status"])
@@ -383,29 +386,6 @@ def test_the_review_of_a_pod_warns_whoever_creates_it(cluster: Cluster, shop: st
     assert "Warning: " in result.stderr
     assert "flase" in result.stderr
     assert set(container_names(cluster.get("-n", shop, "pod", "misspelt"))) >= SIDECARS
-
-
-@pytest.mark.usefixtures("advised")
-def test_advice_is_what_becomes_of_the_pod(cluster: Cluster) -> None:
-    """Random labels of namespace and pod: /advise says of a Deployment what then happens to its pod."""
-    generator = random.Random(14)
-    choices = (None, "true", "false", "True", "flase")
-    until(lambda: "Warning" in applied(cluster, cluster.namespace("asked"), "ready"), str)
-    for number in range(3):
-        labels = generator.choice(
-            ({"istio-injection": "enabled"}, {"istio-injection": "disabled"}, {"a": "b"})
-        )
-        namespace = cluster.namespace(f"random-{number}", **labels)
-        until(lambda: "pods will" in applied(cluster, namespace, "known"), str)  # noqa: B023 - called at once
-        cluster.kubectl("-n", namespace, "delete", "deployment", "known")
-        for index, value in enumerate(choices):
-            metadata = {} if value is None else {"labels": {"sidecar.istio.io/inject": value}}
-            told = applied(cluster, namespace, f"web-{index}", **metadata)
-            cluster.create_pod(namespace, f"web-{index}", **metadata)
-            pod = cluster.get("-n", namespace, "pod", f"web-{index}")
-            is_injected = set(container_names(pod)) >= SIDECARS
-            assert ("pods will get istio-proxy" in told) is is_injected, (labels, value, told)
-            assert ("pods will NOT be injected" in told) is not is_injected, (labels, value, told)
 
 
 # ---- rights
