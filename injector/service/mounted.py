@@ -181,7 +181,10 @@ class Mounted:
     def _report(self, generation: Generation | None) -> None:
         """Say which configuration serves from now on, and what is wrong with it."""
         assert generation is not None  # noqa: S101 - `make` never returns None
-        self._log.info("configuration loaded", configuration=generation.hash, generation=generation.number)
+        if generation.number > 1:  # at the start the line `serving` names it, once all else is good
+            self._log.info(
+                "configuration loaded", configuration=generation.hash, generation=generation.number
+            )
         for sentence in generation.reviewer.warnings():
             self._log.warning("part of the configuration is not used", what=sentence)
         trial = generation.trial
