@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 from injector.cli.configuration import configuration_options, load_injector, read_configuration, say_release
-from injector.cli.formats import FORMATS
 from injector.cli.inputs import input_documents
+from injector.cli.options import spelled
+from injector.cli.report import FORMATS
 from injector.diagnosis.findings import gravest
 from injector.diagnosis.lint import Given, Report, lint
 from injector.injection.injector import Injector
@@ -38,6 +39,12 @@ Every rule is described in docs/findings.md; `# lint: ignore=SI203` in a templat
 )
 @click.option("-R", "--recursive", is_flag=True, help="Read folders with all that is below them.")
 @click.option(
+    *spelled("pod-template-path"),
+    default="",
+    metavar="PATH",
+    help="Where kinds that are not known keep their pod template: spec.template",
+)
+@click.option(
     "-o", "--output", type=click.Choice([*FORMATS]), default="text", show_default=True, help="How to print."
 )
 @click.option("--show-code", metavar="TEMPLATE", help="Print what the template became: Python, specialised.")
@@ -47,6 +54,7 @@ def command(
     *,
     filenames: Sequence[str],
     recursive: bool,
+    pod_template_path: str,
     output: str,
     show_code: str | None,
     strict: bool,
@@ -60,7 +68,10 @@ def command(
         click.echo(_code(load_injector(flags), show_code))
         return
     sources, around = read_configuration(flags)
-    report = lint(sources, around, [*_given(filenames, recursive=recursive)])
+    given = [*_given(filenames, pod_template_path, recursive=recursive)]
+    if filenames and not given:
+        raise click.ClickException(f"there is nothing in {', '.join(filenames)}")
+    report = lint(sources, around, given)
     if report.injector is not None:
         say_release(report.injector)
     _print(report, output)
@@ -69,9 +80,16 @@ def command(
         raise SystemExit(1)
 
 
-def _given(filenames: Sequence[str], *, recursive: bool) -> Iterator[Given]:
+def _given(filenames: Sequence[str], pod_template_path: str, *, recursive: bool) -> Iterator[Given]:
     for document in input_documents(filenames, recursive=recursive):
-        yield Given(value=document.value, source=document.source, line=document.line, text=document.text)
+        if document.value is not None:
+            yield Given(
+                value=document.value,
+                source=document.source,
+                line=document.line,
+                text=document.text,
+                pod_template_path=pod_template_path,
+            )
 
 
 def _print(report: Report, output: str) -> None:

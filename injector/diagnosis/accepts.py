@@ -160,8 +160,8 @@ def _container(container: JSONObject, path: str, volumes: list[Any]) -> Iterator
     for field in _PROBES:
         if probe := container.get(field):
             yield from _probe(probe, f"{path}.{field}", once=field != "readinessProbe")
-    for hook, handler in (container.get("lifecycle") or {}).items():
-        if hook != "stopSignal" and handler is not None:
+    for hook in ("postStart", "preStop"):
+        if (handler := (container.get("lifecycle") or {}).get(hook)) is not None:
             yield from _handler(handler, f"{path}.lifecycle.{hook}")
     yield from _security(container.get("securityContext") or {}, f"{path}.securityContext")
 

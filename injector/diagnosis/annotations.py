@@ -29,37 +29,41 @@ _WORDS: Final = frozenset({"y", "yes", "true", "on", "n", "no", "false", "off"})
 _BOTH: Final = ("labels", "annotations")
 
 
-def advise_metadata(value: JSON, *, behaviour: Behaviour | None = None, source: str = "") -> list[Finding]:
+def advise_metadata(
+    value: JSON, *, behaviour: Behaviour | None = None, source: str = "", pod_template_path: str = ""
+) -> list[Finding]:
     """Return what is wrong with the annotations and labels of an object, those of its pod template too.
 
     ``behaviour`` is the release's, that of the newest one where none is given. Paths in the places are those
-    of the object; ``source`` names its file.
+    of the object; ``source`` names its file, ``pod_template_path`` says where a kind that is not known keeps
+    its pods.
     """
     behaviour = behaviour or behaviour_of(NEWEST_RELEASE)
     if is_list(value):
         items = value.get("items") or ()
         return [each for item in items for each in advise_metadata(item, behaviour=behaviour, source=source)]
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or not isinstance(value.get("kind") or "", str):
         return []
-    return [*_Adviser(value, behaviour, source).findings()]
+    return [*_Adviser(value, behaviour, source, pod_template_path).findings()]
 
 
 class _Adviser:
     """One object, and the release that reads it."""
 
-    def __init__(self, value: JSONObject, behaviour: Behaviour, source: str) -> None:
+    def __init__(self, value: JSONObject, behaviour: Behaviour, source: str, template_path: str) -> None:
         self._value = value
+        self._template_path = template_path
         self._kind = str(value.get("kind") or "object")
         self._behaviour = behaviour
         self._source = source
 
     def findings(self) -> Iterator[Finding]:
-        place = place_of(self._value, "")
+        place = place_of(self._value, self._template_path)
         own = ("metadata",)
         if place is not None:
             yield from self._of_pods(place.metadata)
         if place is None or place.metadata != own:
-            inner = {} if place is None else get_at(self._value, place.metadata) or {}
+            inner = {} if place is None else mapping(get_at(self._value, place.metadata))
             target = "the pods' metadata" if place is None else ".".join(place.metadata)
             yield from self._misplaced(own, inner, target)
 
@@ -71,9 +75,9 @@ class _Adviser:
     # ---- what stands where it is read
 
     def _of_pods(self, path: tuple[str, ...]) -> Iterator[Finding]:
-        metadata = get_at(self._value, path) or {}
+        metadata = mapping(get_at(self._value, path))
         for kind in _BOTH:
-            for name, text in (metadata.get(kind) or {}).items():
+            for name, text in mapping(metadata.get(kind)).items():
                 at = (*path, kind, name)
                 if name == _NAMESPACE_LABEL:
                     words = f"{name} is a label of namespaces; of a pod it is {SWITCH}"
@@ -146,10 +150,10 @@ class _Adviser:
 
     # ---- what stands where it is not read
 
-    def _misplaced(self, own: tuple[str, ...], inner: JSONObject, target: str) -> Iterator[Finding]:
-        metadata = get_at(self._value, own) or {}
+    def _misplaced(self, own: tuple[str, ...], inner: Mapping[str, Any], target: str) -> Iterator[Finding]:
+        metadata = mapping(get_at(self._value, own))
         for kind in _BOTH:
-            for name in metadata.get(kind) or {}:
+            for name in mapping(metadata.get(kind)):
                 at = (*own, kind, name)
                 known = KNOWN.get(name)
                 if known is None:
@@ -164,7 +168,7 @@ class _Adviser:
                         continue
                 if (
                     known.form == "written by us"
-                    or name in (inner.get(kind) or {})
+                    or name in mapping(inner.get(kind))
                     or not self._is_workload(name)
                 ):
                     continue
@@ -174,8 +178,15 @@ class _Adviser:
     def _is_workload(self, name: str) -> bool:
         """Return whether a name of pods has no other meaning on an object of this kind."""
         return (
-            self._kind in ("Namespace", "Service") or place_of(self._value, "") is not None or name == SWITCH
+            self._kind in ("Namespace", "Service")
+            or place_of(self._value, self._template_path) is not None
+            or name == SWITCH
         )
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """Return a mapping; an empty one for null, and for whatever stands in a mapping's place."""
+    return value if isinstance(value, dict) else {}
 
 
 def closest(name: str) -> str:

@@ -130,7 +130,7 @@ KNOWN: Final[Mapping[str, Known]] = {
     ),
     # statistics: of the template up to 1.8, read by the agent since
     f"{_SIDECAR}/statsInclusionPrefixes": _known(
-        "names", "prefixes of Envoy's statistics", "Istio's", since=2
+        "names", "prefixes of Envoy's statistics", "Istio's", since=1
     ),
     f"{_SIDECAR}/statsInclusionSuffixes": _known(
         "names", "suffixes of Envoy's statistics", "Istio's", since=2
@@ -139,11 +139,14 @@ KNOWN: Final[Mapping[str, Known]] = {
         "names", "patterns of Envoy's statistics", "Istio's", since=2
     ),
     f"{_SIDECAR}/extraStatTags": _known("names", "more tags of Envoy's statistics", "none", since=5),
-    f"{_SIDECAR}/statsHistogramBuckets": _known("JSON", "buckets of Envoy's histograms", "Envoy's", since=17),
-    f"{_SIDECAR}/statsFlushInterval": _known(
-        "text", "how often Envoy writes statistics", "Envoy's", since=26
+    f"{_SIDECAR}/statsHistogramBuckets": _known("JSON", "buckets of Envoy's histograms", "Envoy's", since=19),
+    f"{_SIDECAR}/statsCompression": _known(
+        "text", "how Envoy's statistics are compressed for whoever asks", "not at all", since=21, until=28
     ),
-    f"{_SIDECAR}/statsEvictionInterval": _known("text", "when Envoy forgets statistics", "never", since=27),
+    f"{_SIDECAR}/statsFlushInterval": _known(
+        "text", "how often Envoy writes statistics", "Envoy's", since=28
+    ),
+    f"{_SIDECAR}/statsEvictionInterval": _known("text", "when Envoy forgets statistics", "never", since=28),
     # traffic
     f"{_SIDECAR}/interceptionMode": _known(
         "mode", "how inbound traffic is led to Envoy", "the ProxyConfig's interceptionMode"

@@ -15,7 +15,7 @@ from typing import Any, Final
 import orjson
 
 from injector.budget import Budget
-from injector.diagnosis.annotations import advise_metadata
+from injector.diagnosis.annotations import advise_metadata, mapping
 from injector.diagnosis.findings import SEVERITIES, Finding, Place
 from injector.diagnosis.rules_config import POLICIES, faults_of, names, static_rules, unused
 from injector.diagnosis.rules_overlay import overlay_rules
@@ -25,9 +25,9 @@ from injector.diagnosis.rules_trace import Traced, trace, traced_template
 from injector.diagnosis.trial import SAMPLES, try_samples, why_empty
 from injector.errors import ConfigError, InjectorError, TemplateError, YAMLError
 from injector.injection.config import line_of_template
-from injector.injection.inject import request_for
+from injector.injection.inject import read_pod, request_for
 from injector.injection.injector import Injector
-from injector.injection.kinds import get_at, is_list, place_of
+from injector.injection.kinds import PodPlace, get_at, is_list, place_of
 from injector.injection.loading import Sources, Surroundings, load_snapshot
 from injector.injection.overlay.native import detect_native
 from injector.injection.overlay.selection import select_templates
@@ -49,6 +49,7 @@ class Given:
     source: str
     line: int = 1
     text: str = ""
+    pod_template_path: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +127,8 @@ class _Linter:
     def __init__(self, injector: Injector, sources: Sources) -> None:
         self._injector = injector
         self._sources = sources
-        self._marked: dict[str, InjectionTemplate | None] = {}
+        self._marked: dict[str, InjectionTemplate] = {}
+        self._last: list[Traced] = []
 
     def findings(self, given: Iterable[Given]) -> Iterator[Finding]:
         yield from unused(self._injector.warnings, self._sources)
@@ -192,9 +194,10 @@ class _Linter:
         yield from explained
 
     def _cause(self, made: Iterable[Finding]) -> Place:
-        """Return the place of the first finding that can be why a pod is denied."""
+        """Return the place of the first finding that can be why the last pod is denied, or its template's."""
         causes = (each.place for each in made if each.rule in ("SI201", "SI204", "SI205"))
-        return next(causes, Place(self._sources.config_file))
+        start = (self._in_template(traced.template, 1) for traced in self._last)
+        return next(causes, next(start, Place(self._sources.config_file)))
 
     def _of_sample(self, pod: Pod, result: Pod, namespace: str) -> Iterator[Finding]:
         rules = chain(result_rules(pod, result, self._injector, namespace), security_rules(pod, result))
@@ -213,7 +216,7 @@ class _Linter:
 
     def _one(self, pod: Pod, namespace: str) -> tuple[list[Finding], Pod | None, str]:
         """Return what the rules say of its templates, the pod where it is injected, and why it is denied."""
-        self._last: list[Traced] = []
+        self._last = []
         try:
             result, decision = self._injector.inject_pod(pod, namespace)
         except InjectorError as error:
@@ -227,6 +230,7 @@ class _Linter:
         budget = Budget(snapshot.limits)
         made: list[Finding] = []
         try:
+            pod = read_pod(pod, snapshot.behaviour, budget)
             request = request_for(pod, namespace, namespace, "/inject", snapshot, budget)
             node = (pod.get("spec") or {}).get("nodeName", "")
             native = detect_native(snapshot.behaviour, snapshot.env, snapshot.nodes, node)
@@ -236,10 +240,7 @@ class _Linter:
             return made
         for name in chosen:
             try:
-                marked = self._template(name)
-                if marked is None:
-                    continue
-                traced = trace(name, marked, data)
+                traced = trace(name, self._template(name), data)
             except TemplateError as error:
                 place = self._in_template(name, error.line)
                 made.append(found("SI201", _own_words(error), place))
@@ -259,7 +260,7 @@ class _Linter:
         chosen = select_templates(annotations, snapshot.config, budget)
         return tuple(name for name in dict.fromkeys(chosen) if name in snapshot.templates)
 
-    def _template(self, name: str) -> InjectionTemplate | None:
+    def _template(self, name: str) -> InjectionTemplate:
         if name not in self._marked:
             self._marked[name] = traced_template(name, self._injector.snapshot)
         return self._marked[name]
@@ -271,31 +272,33 @@ class _Linter:
             for item in value.get("items") or ():
                 yield from self._object(given, item)
             return
-        if not isinstance(value, dict):
+        if not isinstance(value, dict) or not _is_named(value):
+            yield found(
+                "SI004", "this is not an object: it has no apiVersion and kind", _in_file(given, "", value)
+            )
             return
+        path = given.pod_template_path
         release = self._injector.snapshot.behaviour
-        for finding in advise_metadata(value, behaviour=release, source=given.source):
+        for finding in advise_metadata(value, behaviour=release, source=given.source, pod_template_path=path):
             yield replace(finding, place=_in_file(given, finding.place.path, value))
-        found_at = place_of(value, "")
-        if found_at is None:
-            return
-        owner: JSONObject = value.get("metadata") or {}
-        metadata = get_at(value, found_at.metadata) or {}
-        namespace = metadata.get("namespace") or owner.get("namespace") or "default"
-        pod: Pod = {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": metadata,
-            "spec": get_at(value, found_at.spec) or {},
-        }
-        yield from self._workload(given, value, pod, namespace, found_at)
+        found_at = place_of(value, path)
+        if found_at is not None:
+            yield from self._workload(given, value, found_at)
+        elif (holder := containers_at(value)) is not None:
+            words = f"no workload is known: {value['kind']} has containers at {holder}"
+            template = holder.rpartition(".")[0] or holder
+            place = _in_file(given, holder, value)
+            yield found("SI004", words, place, advice=f"give --pod-template-path {template}")
 
-    def _workload(
-        self, given: Given, value: JSONObject, pod: Pod, namespace: str, at: Any
-    ) -> Iterator[Finding]:
+    def _workload(self, given: Given, value: JSONObject, at: PodPlace) -> Iterator[Finding]:
+        metadata = get_at(value, at.metadata) or {}
+        owner = mapping(value.get("metadata"))
+        namespace = mapping(metadata).get("namespace") or owner.get("namespace") or "default"
+        spec = get_at(value, at.spec) or {}
+        pod: Pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
         made, result, denial = self._one(pod, namespace)
         yield from made
-        name = f"{value.get('kind')} {(value.get('metadata') or {}).get('name') or '?'}"
+        name = f"{value['kind']} {owner.get('name') or '?'}"
         if denial:
             yield found("SI003", f"{name} is denied: {denial}", _in_file(given, "", value))
         if result is None:
@@ -304,6 +307,20 @@ class _Linter:
             prefix = ".".join(at.spec if path.startswith("spec") else at.metadata)
             own = prefix + path.removeprefix("spec").removeprefix("metadata")
             yield found(rule, f"{name}: {message}", _in_file(given, own, value))
+
+
+def _is_named(value: JSONObject) -> bool:
+    return all(isinstance(value.get(key), str) for key in ("apiVersion", "kind"))
+
+
+def containers_at(value: JSON, path: str = "") -> str | None:
+    """Return the path of the first pod spec in an object of any kind, None where there is none."""
+    if not isinstance(value, dict):
+        return None
+    if isinstance(value.get("containers"), list):
+        return path
+    found_in = (containers_at(item, f"{path}.{key}".lstrip(".")) for key, item in value.items())
+    return next((each for each in found_in if each is not None), None)
 
 
 def _own_words(error: TemplateError) -> str:

@@ -103,6 +103,8 @@ def _member(
 ) -> Iterator[tuple[str, str, _Path]]:
     field = declared.field(key)
     if field is not None:
+        if behaviour.overlays and field.merges and field.merge_key:
+            yield from _unmergeable(item, field.merge_key, (*path, key))
         yield from _walk(item, field.type, (*path, key), behaviour)
     elif key.startswith("$"):
         return  # a directive of strategic merge
@@ -112,6 +114,14 @@ def _member(
     else:
         near = close_to(key, [each.name for each in declared.fields])
         yield "SI203", f"{dotted(path) or 'a pod'} has no field {key!r}{near}", (*path, key)
+
+
+def _unmergeable(items: Any, merge_key: str, path: _Path) -> Iterator[tuple[str, str, _Path]]:
+    """Yield the elements of a merged list that nothing tells from the others: the merge refuses them."""
+    for index, item in enumerate(items if isinstance(items, list) else ()):
+        if isinstance(item, dict) and merge_key not in item and "$patch" not in item:
+            words = f"{dotted((*path, index))} has no {merge_key}, by which the list is merged"
+            yield "SI205", words, (*path, index)
 
 
 def dotted(path: _Path) -> str:

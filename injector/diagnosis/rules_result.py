@@ -45,7 +45,7 @@ def security_rules(original: Pod, injected: Pod) -> Iterator[Said]:
         yield from _violations("container", path, container, [*container_violations(container)])
     before = _names(original, "volumes")
     for index, volume in enumerate((injected.get("spec") or {}).get("volumes") or ()):
-        if volume.get("name") not in before:
+        if volume and volume.get("name") not in before:
             yield from _violations("volume", f"spec.volumes[{index}]", volume, [*volume_violations(volume)])
 
 
@@ -88,7 +88,7 @@ def _added(original: Pod, injected: Pod) -> Iterator[tuple[str, JSONObject]]:
     before = _names(original, *_LISTS)
     for key in _LISTS:
         for index, container in enumerate((injected.get("spec") or {}).get(key) or ()):
-            if container.get("name") not in before:
+            if container and container.get("name") not in before:
                 yield f"spec.{key}[{index}]", container
 
 
@@ -122,11 +122,12 @@ def _lost_probe_fields(original: Pod, injected: Pod, injector: Injector) -> Iter
         container.get("name"): container
         for key in _LISTS
         for container in (injected.get("spec") or {}).get(key) or ()
+        if container
     }
     for key in _LISTS:
         for index, container in enumerate((original.get("spec") or {}).get(key) or ()):
             for kind in _PROBES:
-                probe = container.get(kind) or {}
+                probe = (container or {}).get(kind) or {}
                 if not probe or (after.get(container.get("name")) or {}).get(kind) == probe:
                     continue
                 yield from _unknown_to_agent(probe, f"spec.{key}[{index}].{kind}", version)

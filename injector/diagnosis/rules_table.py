@@ -49,6 +49,12 @@ RULES: Final[Mapping[str, Rule]] = {
         "The webhook would refuse this pod, with this sentence.",
         "mend the annotation or the template that the sentence names",
     ),
+    "SI004": _rule(
+        "warning",
+        "no workload is known",
+        "An object of -f is of a kind whose pods stand at a place that is not known, or is no object at all.",
+        "say where with --pod-template-path",
+    ),
     "SI101": _rule(
         "error",
         "unknown policy",

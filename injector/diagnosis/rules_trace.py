@@ -67,8 +67,8 @@ class Traced:
         return self.line(line_of(self.text, path))
 
 
-def traced_template(name: str, snapshot: Snapshot) -> InjectionTemplate | None:
-    """Return a template of the configuration that marks its lines; None where it cannot be compiled."""
+def traced_template(name: str, snapshot: Snapshot) -> InjectionTemplate:
+    """Return a template of the configuration that marks its lines; raises TemplateError as compiling does."""
     template: InjectionTemplate = snapshot.templates[name]
     tree = template.usual.tree
     return InjectionTemplate(_marked(tree), snapshot, functions_of(snapshot))

@@ -58,12 +58,14 @@ def load_snapshot(sources: Sources, around: Surroundings, *, mesh: Mesh | str | 
     """
     faults = Faults()
     document = read_mapping(sources.config, sources.config_file, faults)
+    # What an unreadable text does not have goes without saying.
+    missing = Faults() if faults.found else faults
     values = read_mapping(sources.values, sources.values_file, faults)
     inferred = None if around.release else infer_release(document, values)
     behaviour = _behaviour(inferred.release if inferred else around.release or "", faults)
     read_mesh = _mesh(sources, behaviour, faults) if isinstance(mesh, str) else mesh
     _check_values(values, behaviour, sources, faults)
-    config = parse_config(document, behaviour, file=sources.config_file, faults=faults)
+    config = parse_config(document, behaviour, file=sources.config_file, faults=missing)
     config = replace(config, warnings=(*config.warnings, *foreign_fields(config.templates, behaviour)))
     if faults.found:
         _check_syntax(config, behaviour, sources, around.env, faults)

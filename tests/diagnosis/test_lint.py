@@ -154,7 +154,7 @@ def test_a_rule_finds_its_fault_on_its_line(rule: str, severity: str, line: int,
 
 
 def test_every_rule_is_tried_somewhere() -> None:
-    tried = {rule for rule, *_ in RULE_CASES} | {"SI003", "SI303", "SI305", "SI306"}
+    tried = {rule for rule, *_ in RULE_CASES} | {"SI003", "SI004", "SI303", "SI305", "SI306"}
     of_metadata = {rule for rule in RULES if rule.startswith("SI4")}
     assert tried | of_metadata == set(RULES)
 
@@ -162,6 +162,22 @@ def test_every_rule_is_tried_somewhere() -> None:
 def test_all_faults_of_all_files_are_told_in_one_run() -> None:
     report = linted("a: {{ nothing }}\n", values="global: 3\n", mesh="defaultConfig: 3\n")
     assert {finding.place.source for finding in report.findings} == {"config", "values", "mesh"}
+
+
+def test_an_unreadable_configuration_has_no_other_fault() -> None:
+    report = linted("", head="policy: enabled\ntemplates:\n  sidecar: |\n x: [\n")
+    assert [rule for rule, *_ in short(report)] == ["SI001"]
+
+
+def test_an_error_of_the_strategic_merge_has_its_line() -> None:
+    report = linted("spec:\n  containers:\n  - image: x\n")
+    assert short(report) == [("SI002", "error", 7), ("SI205", "warning", 7)]
+    assert "does not contain declared merge key: name" in only(report, "SI002").message
+
+
+def test_a_denial_that_no_rule_explains_names_the_template() -> None:
+    report = linted("spec:\n  containers:\n  - {name: a, $patch: nonsense}\n")
+    assert [found for found in short(report) if found[0] == "SI002"] == [("SI002", "error", 5)]
 
 
 def test_what_else_is_wrong_is_told_beside_an_unknown_policy() -> None:
@@ -269,3 +285,59 @@ def test_the_objects_of_a_list_are_looked_at() -> None:
     item = POD.format(annotations="sidecar.istio.io/proxyCpu: 1m", more="").replace("\n", "\n  ")
     text = f"apiVersion: v1\nkind: List\nitems:\n- {item}\n"
     assert "proxyCPU" in only(linted(given=tuple(given(text))), "SI401").message
+
+
+def test_a_kind_whose_pods_are_not_known_is_told_with_where_they_may_be() -> None:
+    text = "apiVersion: a.example/v1\nkind: GameServerFleet\nspec:\n  pod:\n    spec:\n      containers: [{name: a}]\n"
+    found = only(linted(given=tuple(given(text))), "SI004")
+    assert found.message == "no workload is known: GameServerFleet has containers at spec.pod.spec"
+    assert (found.advice, found.place.line) == ("give --pod-template-path spec.pod", 5)
+
+
+def test_a_kind_without_pods_is_left_alone() -> None:
+    text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: b}\n"
+    assert short(linted(given=tuple(given(text)))) == []
+
+
+@pytest.mark.parametrize("value", [None, 3, "x", [], [3], {"a": 1}, {"apiVersion": [], "kind": {}}])
+def test_what_is_no_object_is_told_and_is_no_trace(value: Any) -> None:
+    report = linted(given=(Given(value=value, source="app.yaml"),))
+    assert [rule for rule, *_ in short(report)] == ["SI004"]
+
+
+WRONG: Final = (None, False, True, 3, "x", "", [], {}, [None], [3], {"a": None}, {"a": [1]}, 1.5)
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the paths of everything in a value."""
+    if path:
+        yield path
+    for key, item in (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    ):
+        yield from places(item, (*path, key))
+
+
+def put(value: Any, path: tuple[Any, ...], new: Any) -> Any:
+    """Return the value with something else at a path."""
+    if not path:
+        return new
+    changed = {**value} if isinstance(value, dict) else [*value]
+    changed[path[0]] = put(value[path[0]], path[1:], new)
+    return changed
+
+
+def test_no_object_makes_a_trace_whatever_stands_where() -> None:
+    container = (
+        "    ports: [{containerPort: 80, name: http}]\n"
+        "    env: [{name: A, valueFrom: {fieldRef: {fieldPath: a}}}]\n"
+        "    resources: {requests: {cpu: 1}, limits: {cpu: 2}}\n"
+        "    readinessProbe: {httpGet: {port: 80}}\n"
+        "    lifecycle: {preStop: {exec: {command: [a]}}}\n"
+        "    volumeMounts: [{name: data, mountPath: /a}]\n"
+        "  volumes: [{name: data, emptyDir: {}}]\n"
+    )
+    text = POD.format(annotations='sidecar.istio.io/userVolume: "[{}]"', more=container)
+    objects = [put(load(text), path, wrong) for path in places(load(text)) for wrong in WRONG]
+    assert len(objects) > 500
+    linted(given=tuple(Given(value=value, source="app.yaml") for value in objects))
