@@ -85,6 +85,11 @@ Examples:
 )
 @click.option("-c", "--kubeconfig", default=None, help="Outside a cluster: how to reach the API server.")
 @click.option("--context", default=None, help="The kubeconfig's context.")
+@switch(
+    "allow-empty-injection",
+    default=False,
+    text="Take a changed configuration after which none of the built-in sample pods is injected.",
+)
 @switch("reconcileWebhookConfig", default=True, text="Keep caBundle of our registration right.")
 @click.option(*spelled("webhookConfigName"), default="istio-sidecar-injector", show_default=True)
 @click.option(*spelled("webhookName"), default="sidecar-injector.istio.io", show_default=True)
@@ -114,6 +119,12 @@ Examples:
     default="5m",
     show_default=True,
     help="How far our clock may be from the API server's before we leave the Secret to other replicas.",
+)
+@switch("warnings", default=True, text="Answer with warnings for people, of pods and at /advise.")
+@click.option(
+    *spelled("adviceConfigName"),
+    default="",
+    help="The ValidatingWebhookConfiguration that asks /advise: its caBundle is kept right too.",
 )
 @switch("watchCluster", default=True, text="Keep namespaces, nodes and ProxyConfigs in memory.")
 @click.option(
@@ -154,6 +165,7 @@ def service_options(flags: dict[str, Any]) -> ServiceOptions:
         untrusted_values=flags["untrusted_values"],
         review_limits=flags["review_limits"],
         cache_bytes=cache_bytes_within(container_limit()) if cache_memory is None else cache_memory,
+        allow_empty_injection=flags["allow_empty_injection"],
         tls_certificate=None if flags["self_signed"] else files["tls_cert_file"],
         tls_key=None if flags["self_signed"] else files["tls_key_file"],
         ca_certificate=None if flags["self_signed"] else files["ca_cert_file"],
@@ -169,6 +181,7 @@ def service_options(flags: dict[str, Any]) -> ServiceOptions:
         health_check_file=flags["health_check_file"],
         health_check_interval=flags["health_check_interval"],
         log_level=flags["log_level"],
+        warnings=flags["warnings"],
         log_reviews=flags["log_reviews"],
         uvloop=flags["uvloop"],
     )
@@ -233,6 +246,7 @@ def _cluster_options(flags: dict[str, Any], options: ServiceOptions) -> Any:
         names=WebhookNames(name=flags["webhook_name"]),
         reconcile=flags["reconcile_webhook_config"],
         watch=flags["watch_cluster"],
+        advice=flags["advice_config_name"],
         self_signed=policy if flags["self_signed"] else None,
         grace=grace,
         secret=flags["self_signed_secret"],

@@ -22,7 +22,7 @@ from injector.diagnosis.rules_overlay import overlay_rules
 from injector.diagnosis.rules_result import result_rules, security_rules
 from injector.diagnosis.rules_table import found
 from injector.diagnosis.rules_trace import Traced, trace, traced_template
-from injector.diagnosis.trial import SAMPLES, try_samples
+from injector.diagnosis.trial import SAMPLES, try_samples, why_empty
 from injector.errors import ConfigError, InjectorError, TemplateError, YAMLError
 from injector.injection.config import line_of_template
 from injector.injection.dot.template import InjectionTemplate
@@ -168,9 +168,14 @@ class _Linter:
         """Yield what `serve` says at start, and then what the rules say of each sample."""
         refusal = ""
         try:
-            try_samples(self._injector)
+            empty = why_empty(try_samples(self._injector))
         except InjectorError as error:
             refusal = error.reason if isinstance(error, ConfigError) else str(error)
+        else:
+            if empty and self._injector.snapshot.config.policy in POLICIES:
+                path = "neverInjectSelector"
+                place = Place(self._sources.config_file, line_of(self._sources.config, (path,)), path=path)
+                yield found("SI107", empty, place)
         explained: list[Finding] = []
         denials: list[tuple[str, Place]] = []
         for name, review in SAMPLES:

@@ -96,6 +96,14 @@ RULES: Final[Mapping[str, Rule]] = {
         "The key `config` holds a field that no release reads: it is ignored.",
         "mend its spelling, or remove it",
     ),
+    "SI107": _rule(
+        "warning",
+        "pods that ask for nothing are not injected",
+        "A `neverInjectSelector` matches the labels that all pods of a Deployment have: only pods with a"
+        " switch of their own get sidecars. `serve` starts with it and says so, and refuses it as a change"
+        " unless it has `--allow-empty-injection`.",
+        "narrow the selector, or write `policy: disabled` where that is meant",
+    ),
     "SI201": _rule(
         "warning",
         "an action fails whenever it runs",

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from typing import Final, NamedTuple, Protocol
 
 import orjson
@@ -44,11 +45,15 @@ class Tried(NamedTuple):
         return f"{self.name} is denied: {self.answer.message}"
 
 
-def try_samples(candidate: Answering, current: Answering | None = None) -> tuple[Tried, ...]:
+def try_samples(
+    candidate: Answering, current: Answering | None = None, *, allow_empty: bool = False
+) -> tuple[Tried, ...]:
     """Return what ``candidate`` makes of the samples.
 
-    Raises ConfigError where it denies or breaks a sample that ``current`` injects; with no current one (at
-    start) where it denies samples and injects none, and where a patch of its does not apply.
+    ``current`` is the last configuration that injected. Raises ConfigError where ``candidate`` denies or
+    breaks a sample that ``current`` injects, or (unless ``allow_empty``) is empty as `why_empty` has it;
+    with no current one (at start) where it denies samples and injects none, and where a patch of its does
+    not apply.
     """
     tried = []
     for name, review in SAMPLES:
@@ -58,10 +63,28 @@ def try_samples(candidate: Answering, current: Answering | None = None) -> tuple
             check_patch(name, review, answered)
         elif answered.outcome == "denied" and current is not None and injects(current, review):
             raise ConfigError(tried[-1].denial)
+    why = why_empty(tried)
+    if why and current is not None and not allow_empty:
+        raise ConfigError(f"{why}; with --allow-empty-injection it would serve")
     denied = [each for each in tried if each.answer.outcome == "denied"]
-    if current is None and denied and not any(each.answer.outcome == "injected" for each in tried):
+    if why and current is None and denied:
         raise ConfigError(denied[0].denial)
     return tuple(tried)
+
+
+def why_empty(tried: Sequence[Tried]) -> str:
+    """Return why a configuration leaves pods without sidecars that it seems to inject; "" where it does not.
+
+    It does where it injects no sample, or where a neverInjectSelector matches the labels that all pods of a
+    Deployment have: then only pods that ask for a sidecar get one. To want just that, `policy: disabled` is
+    the word, and no fault.
+    """
+    if not any(each.answer.outcome == "injected" for each in tried):
+        return f"none of the sample pods is injected: {tried[0].answer.message}"
+    plain = next(each.answer for each in tried if each.name == PLAIN)
+    if plain.reason == "never-selector":
+        return f"pods that ask for nothing are not injected: {plain.message}"
+    return ""
 
 
 def injects(reviewer: Answering, review: Seen) -> bool:
@@ -104,6 +127,7 @@ def _review(pod: JSONObject) -> Seen:
 
 
 ASKS: Final = {"sidecar.istio.io/inject": "true"}
+PLAIN: Final = "the sample pod that asks for nothing"
 HASH: Final = {"pod-template-hash": "5d9c7b8f4d"}
 
 
@@ -171,7 +195,7 @@ SAMPLES: Final = (
         ),
     ),
     (
-        "the sample pod that asks for nothing",
+        PLAIN,
         _review(_pod({"containers": [_container("app", 8080)]}, labels=HASH)),
     ),
     (

@@ -21,6 +21,8 @@ from injector.kubeyaml import count_nodes, count_values, load
 from injector.patch import in_key_order
 
 GROUP: Final = "admission.k8s.io"
+SERVICE_ACCOUNT: Final = "system:serviceaccount:"
+"""How an API server calls programs in the cluster; people have other names."""
 
 _PATCH: Final = b'"patch":"'
 
@@ -47,7 +49,7 @@ class Review:
     """One request of an API server.
 
     ``object`` is None where the review has none; ``api_version`` and ``kind`` are echoed by the
-    releases that echo them.
+    releases that echo them. ``unread`` is `is_unread`.
     """
 
     uid: str
@@ -56,6 +58,15 @@ class Review:
     object: JSON
     api_version: str = ""
     kind: str = ""
+    unread: bool = False
+
+
+def is_unread(request: JSONObject) -> bool:
+    """Return whether nobody reads warnings: a controller that compares repeats its dry run for ever."""
+    if request.get("dryRun") is not True:
+        return False
+    user = request.get("userInfo")
+    return isinstance(user, dict) and str(user.get("username")).startswith(SERVICE_ACCOUNT)
 
 
 def decode(body: bytes, behaviour: Behaviour, budget: Budget) -> Review:
@@ -255,6 +266,7 @@ def _request(review: JSONObject, api_version: str, kind: str) -> Review:
         object=request.get("object"),
         api_version=api_version,
         kind=kind,
+        unread=is_unread(request),
     )
 
 
@@ -290,16 +302,22 @@ def _written(value: object) -> orjson.Fragment:
     raise TypeError
 
 
-def encode_patch(review: Review, patch: bytes, behaviour: Behaviour) -> bytes:
+def encode_patch(review: Review, patch: bytes, behaviour: Behaviour, warnings: Sequence[str] = ()) -> bytes:
     """Return the answer that injects; ``patch`` is the text of a JSON patch in base64."""
-    answer = _encode(review, {"allowed": True, "patch": "", "patchType": "JSONPatch"}, behaviour)
+    response = {"allowed": True, "patch": "", "patchType": "JSONPatch"}
+    answer = _encode(review, _warned(response, review, warnings), behaviour)
     before, after = answer.rsplit(_PATCH, 1)  # the patch is long, and nothing of it needs an escape
     return b"".join((before, _PATCH, patch, after))
 
 
-def encode_allowed(review: Review, behaviour: Behaviour) -> bytes:
+def encode_allowed(review: Review, behaviour: Behaviour, warnings: Sequence[str] = ()) -> bytes:
     """Return the answer that leaves the pod alone."""
-    return _encode(review, {"allowed": True}, behaviour)
+    return _encode(review, _warned({"allowed": True}, review, warnings), behaviour)
+
+
+def _warned(response: dict[str, Any], review: Review, warnings: Sequence[str]) -> dict[str, Any]:
+    """Return the response with warnings, where there are any and somebody reads them."""
+    return response | {"warnings": [*warnings]} if warnings and not review.unread else response
 
 
 def encode_denied(review: Review | None, message: str, behaviour: Behaviour) -> bytes:

@@ -89,8 +89,9 @@ def _answer_anew(
     behaviour = snapshot.behaviour
     namespace = namespace_of(pod, review.namespace, behaviour)
     decision = decide(pod, namespace, snapshot.config, behaviour)
+    warnings = snapshot.advise(pod, behaviour) if snapshot.advise else ()
     if not decision.inject:
-        allowed = encode_allowed(review, behaviour)
+        allowed = encode_allowed(review, behaviour, warnings)
         return _answer(review, allowed, "skipped", decision.rule, decision.reason)
     try:
         request = request_for(pod, namespace, review.namespace, path, snapshot, budget)
@@ -98,7 +99,7 @@ def _answer_anew(
         text = _patch(review.object, injected.pod, budget)
     except InjectionError as error:
         return _denied(review, "injection", error, behaviour)
-    made = CommonAnswer(base64.b64encode(text), decision.rule, decision.reason)
+    made = CommonAnswer(base64.b64encode(text), decision.rule, decision.reason, warnings)
     if key is not None and snapshot.replicas.meet(key) and _is_common(request, injected, text, key):
         snapshot.replicas.keep(key, made)
     return _injected(review, made, behaviour)
@@ -232,7 +233,7 @@ def _is_common(request: InjectionRequest, injected: Injected, patch: bytes, key:
 
 
 def _injected(review: Review, answer: CommonAnswer, behaviour: Behaviour) -> Answer:
-    body = encode_patch(review, answer.patch, behaviour)
+    body = encode_patch(review, answer.patch, behaviour, answer.warnings)
     return _answer(review, body, "injected", answer.reason, answer.message)
 
 

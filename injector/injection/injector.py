@@ -14,7 +14,7 @@ from injector.injection.caches import CACHE_BYTES
 from injector.injection.inject import Answer, answer_review, inject_one
 from injector.injection.loading import Sources, Surroundings, load_snapshot
 from injector.injection.policy import Decision
-from injector.injection.snapshot import Snapshot, UntrustedValues
+from injector.injection.snapshot import Advise, Snapshot, UntrustedValues
 from injector.injection.workload import WorkloadOutcome, inject_workload
 from injector.istio.mesh.effective import ProxyConfigs
 from injector.json_types import JSON, JSONObject, Pod
@@ -101,6 +101,10 @@ class Injector:
         """Return the same injector in a cluster that says something else; nothing is compiled again."""
         configs = ProxyConfigs(self.snapshot.mesh, proxy_configs, self.snapshot.proxy_configs.memo)
         return Injector(replace(self.snapshot, nodes=nodes, namespaces=namespaces, proxy_configs=configs))
+
+    def advising(self, advise: Advise) -> Injector:
+        """Return the same injector, whose answers have in ``warnings`` what ``advise`` says of a pod."""
+        return Injector(replace(self.snapshot, advise=advise))
 
     def review(self, body: bytes, path: str = "/inject") -> bytes:
         """Return the AdmissionReview that a POST of ``body`` is answered with, HTTP 200.

@@ -49,6 +49,7 @@ class CommonAnswer:
     patch: bytes
     reason: str
     message: str
+    warnings: tuple[str, ...] = ()
 
 
 class ReplicaCache:
@@ -81,7 +82,11 @@ class ReplicaCache:
     def keep(self, key: Key, answer: CommonAnswer) -> None:
         """Keep an answer that `is_common`."""
         likeness = bytes(memoryview(key[-1]))  # orjson leaves up to eight times its length behind a text
-        self.answers.put((*key[:-1], likeness), answer, deep_size(key) + deep_size(answer.patch) + _TEXTS)
+        self.answers.put(
+            (*key[:-1], likeness),
+            answer,
+            deep_size(key) + deep_size(answer.patch) + deep_size(answer.warnings) + _TEXTS,
+        )
 
 
 def likeness_of(pod: Pod) -> bytes | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -14,10 +14,12 @@ from injector.injection.replicas import ReplicaCache
 from injector.istio.mesh.effective import ProxyConfigs
 from injector.istio.mesh.loading import Mesh
 from injector.istio.releases import Behaviour
-from injector.json_types import JSONObject
+from injector.json_types import JSONObject, Pod
 from injector.kubeyaml.skeletoncache import SkeletonCache
 
 UntrustedValues = Literal["scalar", "text"]
+Advise = Callable[[Pod, Behaviour], tuple[str, ...]]
+"""A pod to lines for its author. It looks at labels and annotations alone, so that replicas share them."""
 
 
 def skeleton_cache(cache_bytes: int = CACHE_BYTES) -> SkeletonCache:
@@ -35,7 +37,8 @@ class Snapshot:
     change no answer; ``cache_bytes`` is for them and for the memo of ``proxy_configs`` (see `caches`).
     ``release_reason``: what says that the behaviour is that of this release; "" where it was asked for.
     ``denies_all``: there are no values and the release needs some, so that no pod can be injected.
-    ``limits`` is what one review may use.
+    ``limits`` is what one review may use. ``advise`` says of a pod what its review's
+    answer has in ``warnings``; Istio's has none.
     """
 
     behaviour: Behaviour
@@ -54,6 +57,7 @@ class Snapshot:
     namespaces: Mapping[str, JSONObject] = field(default_factory=dict)
     untrusted_values: UntrustedValues = "scalar"
     limits: ReviewLimits = DEFAULT_LIMITS
+    advise: Advise | None = None
     # What it holds is true of this very snapshot: `replace` starts another.
     replicas: ReplicaCache = field(init=False, compare=False, repr=False)
 

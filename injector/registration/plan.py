@@ -1,4 +1,4 @@
-"""A MutatingWebhookConfiguration and the CA bundle it should have, to what has to be written.
+"""A webhook configuration and the CA bundle it should have, to what has to be written.
 
 Pure: knows no cluster and no clock. Only ``caBundle`` of our own entries is ever named in a write, so other
 people's entries and fields stay as they are, byte for byte.
@@ -17,6 +17,8 @@ from injector.json_types import JSONObject
 API_VERSION: Final = "admissionregistration.k8s.io/v1"
 KIND: Final = "MutatingWebhookConfiguration"
 COLLECTION: Final = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
+VALIDATING_KIND: Final = "ValidatingWebhookConfiguration"
+VALIDATING: Final = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 
 CA_BUNDLE_MANAGER: Final = "sidecar-injector-ca-bundle"
 """The field manager that owns caBundle and nothing else, so that an installer's apply does not take it."""
@@ -57,7 +59,9 @@ def in_sync(configuration: JSONObject, names: WebhookNames, bundle: bytes) -> bo
     return bool(bundles) and all(live == bundle for live in bundles)
 
 
-def plan(configuration: JSONObject, names: WebhookNames, bundle: bytes) -> JSONObject | None:
+def plan(
+    configuration: JSONObject, names: WebhookNames, bundle: bytes, *, kind: str = KIND
+) -> JSONObject | None:
     """Return the object to apply as CA_BUNDLE_MANAGER so that our entries have ``bundle``; None when they do.
 
     It names all our entries, also those that are right: what an apply leaves out, its manager gives up.
@@ -71,7 +75,7 @@ def plan(configuration: JSONObject, names: WebhookNames, bundle: bytes) -> JSONO
     metadata = configuration["metadata"]
     return {
         "apiVersion": API_VERSION,
-        "kind": KIND,
+        "kind": kind,
         "metadata": {"name": metadata["name"], "resourceVersion": metadata["resourceVersion"]},
         "webhooks": [{"name": name, "clientConfig": {"caBundle": text}} for name in entries],
     }

@@ -32,6 +32,7 @@ from injector.registration.bundle import Authority, Overlap, authorities, readab
 from injector.registration.plan import (
     CA_BUNDLE_MANAGER,
     COLLECTION,
+    KIND,
     WebhookNames,
     in_sync,
     live_bundle,
@@ -86,10 +87,11 @@ def _ignore(_: RegistrationStatus) -> None:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Reconciler:
-    """Repairs the MutatingWebhookConfiguration ``name`` while ``run`` runs.
+    """Repairs the webhook configuration ``name``, of ``kind`` in ``collection``, while ``run`` runs.
 
-    ``trust`` tells what is served now, or None while nothing is; call ``wake`` when it has changed.
-    ``leading`` says whether this replica is the one that writes; all of them look.
+    ``store`` holds it as the API server last showed it, by its name, and outlives a crash. ``trust`` tells
+    what is served now, or None while nothing is; call ``wake`` when it has changed. ``leading`` says whether
+    this replica is the one that writes; all of them look.
     """
 
     client: KubeClient
@@ -98,6 +100,9 @@ class Reconciler:
     trust: Callable[[], Trust | None]
     leading: Callable[[], bool] = always
     changed: Callable[[RegistrationStatus], None] = _ignore
+    kind: str = KIND
+    collection: str = COLLECTION
+    store: dict[str, JSONObject] = field(default_factory=dict)
     grace: timedelta = GRACE
     resync: float = RESYNC_SECONDS
     timing: Timing = field(default_factory=Timing)
@@ -120,7 +125,8 @@ class Reconciler:
         """Watch and repair for ever."""
         reflector = Reflector(
             client=self.client,
-            collection=Collection(path=COLLECTION, name=self.name),
+            collection=Collection(path=self.collection, name=self.name),
+            store=self.store,
             changed=self.wake,
             failed=self._report,
             timing=self.timing,
@@ -141,7 +147,7 @@ class Reconciler:
             return self.resync
         bundle = self._desired(configuration, trust)
         self._observe(configuration, trust, bundle)
-        body = plan(configuration, self.names, bundle)
+        body = plan(configuration, self.names, bundle, kind=self.kind)
         if body is None:
             self.backoff.reset()
             self._update(fighting=False)
@@ -157,7 +163,7 @@ class Reconciler:
 
     async def _write(self, body: JSONObject, bundle: bytes) -> float:
         try:
-            await self.client.apply(f"{COLLECTION}/{self.name}", body, manager=CA_BUNDLE_MANAGER)
+            await self.client.apply(f"{self.collection}/{self.name}", body, manager=CA_BUNDLE_MANAGER)
         except (Conflict, NotFound):
             # What was planned on is no longer so. The watch brings what is, and wakes us; a server that says
             # so of the newest version is asked again.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from injector.errors import BadReview, DeadlineError
@@ -25,7 +26,7 @@ from injector.service.memory import (
     without_old_object,
 )
 from injector.service.metrics import Metrics
-from injector.service.reviews import Late, Reviewer, crashed
+from injector.service.reviews import Late, Reviewer, allowed, crashed
 
 LONGEST_ERROR: Final = 256
 """Characters of a denial in the log: it may quote an annotation, and its whole text is in the answer."""
@@ -64,7 +65,9 @@ class Answering:
         self._memory = memory
         self._seen = seen
         self._log_reviews = log_reviews
+        self.advised = 0
         self._beside = Beside()
+        self._adviser = ThreadPoolExecutor(max_workers=1, thread_name_prefix="advice")
         self._dear = DearNamespaces()
         self._crashes: set[tuple[str, int]] = set()
 
@@ -124,15 +127,38 @@ class Answering:
     def _weigh(self, body: bytes, held: Held) -> bytes:
         """Return what of a body is to be read, its parsed form counted; Refusal where that is too much."""
         lean = without_old_object(body)
-        values = count_values(lean)
+        self._charge(lean, held, len(lean) if lean is not body else 0)
+        return lean
+
+    def _charge(self, body: bytes, held: Held, more: int = 0) -> None:
+        """Count what a body's parsed form takes, and ``more`` bytes; Refusal where that is too much."""
+        values = count_values(body)
         if values > self._json_values:
             raise Refusal("body_too_large", too_many(self._json_values))
-        cost = parsed_bytes(lean, values) + (len(lean) if lean is not body else 0)
+        cost = parsed_bytes(body, values) + more
         if cost > self._memory.limit:
             raise Refusal("body_too_large", too_dear(cost, self._memory.limit))
         if not held.take(cost):
             raise Refusal("overload", unavailable("too much memory is in use"))
-        return lean
+
+    async def advise(self, body: bytes, deadline: float, held: Held) -> Reply:
+        """Answer the review of a workload, in a thread of its own: reviews of pods do not wait for it.
+
+        A fault of ours says nothing and allows the workload, whatever its failurePolicy.
+        """
+        self._charge(body, held, len(body))
+        self.advised += 1
+        work = asyncio.get_running_loop().run_in_executor(self._adviser, self._reviewer().advise, body)
+        try:
+            async with asyncio.timeout(deadline - time.monotonic()):
+                return Reply(200, await work, JSON_TYPE)
+        except TimeoutError:
+            raise too_late() from None
+        except BadReview as error:
+            return self._failed(body, error)
+        except Exception as error:  # noqa: BLE001 - a fault of ours ends this answer and not the process
+            self._log_crash(error)
+            return Reply(200, allowed(body), JSON_TYPE)
 
     def answer_now(self, body: bytes, path: str, late: Late | None = None) -> Reply:
         """Answer one review here and now."""
@@ -169,11 +195,14 @@ class Answering:
 
     def _crash(self, body: bytes, error: Exception) -> Reply:
         self._metrics.refused["crash"] += 1
+        self._log_crash(error)
+        return Reply(500, crashed(body), JSON_TYPE)
+
+    def _log_crash(self, error: Exception) -> None:
         place = _place(error)
         if place not in self._crashes:
             self._crashes.add(place)
             self._log.crash("a review crashed; further ones at this place are counted only", error)
-        return Reply(500, crashed(body), JSON_TYPE)
 
 
 def too_late() -> Refusal:

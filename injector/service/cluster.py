@@ -24,7 +24,7 @@ from injector.kube.errors import KubeError
 from injector.kube.lease import LeaseElector, LeaseTiming
 from injector.kube.reflector import Reflector, Timing
 from injector.registration.authority import SelfSigned
-from injector.registration.plan import COLLECTION, WebhookNames
+from injector.registration.plan import COLLECTION, VALIDATING, VALIDATING_KIND, WebhookNames
 from injector.registration.reconciler import GRACE, Reconciler, RegistrationStatus, Trust
 from injector.registration.self_signed import Policy, Served
 from injector.registration.webhook_configuration import (
@@ -33,18 +33,20 @@ from injector.registration.webhook_configuration import (
     webhook_configuration,
 )
 from injector.service.companions import COMPANION_SECONDS, Companion, Surroundings
+from injector.service.events import warning
+from injector.service.generation import Registration
 from injector.service.handover import SETTLE_SECONDS, Handover
 from injector.service.live import Live
 from injector.service.tls import load_pair
+
+ADVICE: Final = "advice.sidecar-injector.istio.io"
+"""What the entry of the ValidatingWebhookConfiguration is called that asks /advise."""
 
 EVENTS_KEPT: Final = 16
 """Events that wait for an API server that is away; older ones have lost their interest."""
 
 RETRY_SECONDS: Final = 30.0
 """Between two tries of what is done once: creating the configuration, posting an Event."""
-
-EVENT_CHARACTERS: Final = 1000
-"""The API server takes 1,024 in an Event's message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +55,10 @@ class ClusterOptions:
 
     ``self_signed`` is the policy of the CA in ``secret``, None where files bring the certificate; ``webhook``
     the configuration to create, None where an installer does. ``config_map`` is the object whose edits are
-    loaded, for Events on it; empty where it is not known. ``grace`` is how long a CA that is no longer ours
-    stays trusted, ``settle`` the seconds for which a new one must have been before what it signed serves.
+    loaded, for Events on it; empty where it is not known. ``advice`` is the ValidatingWebhookConfiguration
+    that asks /advise, empty where there is none: it is kept by ``reconcile`` too. ``grace`` is how long a CA
+    that is no longer ours stays trusted, ``settle`` the seconds for which a new one must have been before
+    what it signed serves.
     """
 
     connection: Connection
@@ -69,6 +73,7 @@ class ClusterOptions:
     lease: str = "sidecar-injector"
     webhook: WebhookSpec | None = None
     config_map: str = ""
+    advice: str = ""
     grace: timedelta = GRACE
     settle: float = SETTLE_SECONDS
     clock: ServerClock = field(default_factory=ServerClock)
@@ -92,6 +97,7 @@ class Cluster:
         self._state = ClusterState()
         self._status = RegistrationStatus()
         self._served: Served | None = None
+        self._registrations: dict[str, JSONObject] = {}
         self._watches: Mapping[str, Reflector] = {}
         self._errors: dict[str, str] = {}
         self._events: deque[JSONObject] = deque(maxlen=EVENTS_KEPT)
@@ -132,6 +138,12 @@ class Cluster:
         """ProxyConfig resources by ``namespace/name``, as the watch knows them."""
         return self._state.proxy_configs
 
+    @property
+    def registration(self) -> Registration | None:
+        """Our registration, as the watch of whoever keeps it knows it; None before, and where nobody does."""
+        found = self._registrations.get(self._options.configuration)
+        return Registration(self._options.names.name, found) if found else None
+
     def now(self) -> datetime:
         """Return the API server's time, the local one before it has answered."""
         return self._clock.now()
@@ -140,9 +152,9 @@ class Cluster:
         """Queue a Warning on the ConfigMap."""
         self._tell("ConfigurationRejected", f"{unit}: {reason}")
 
-    def configuration_warning(self, unit: str, sentence: str) -> None:
+    def configuration_warning(self, reason: str, sentence: str) -> None:
         """Queue a Warning on the ConfigMap, whose new content serves."""
-        self._tell("ConfigurationDeniesPods", f"{unit}: {sentence}")
+        self._tell(reason, sentence)
 
     def _tell(self, reason: str, message: str) -> None:
         if self._options.config_map:
@@ -205,26 +217,46 @@ class Cluster:
             identity=options.identity,
             timing=LeaseTiming(monotonic=self._clock.monotonic),
         )
-        reconciler = Reconciler(
-            client=client,
-            name=options.configuration,
-            names=options.names,
-            trust=lambda: self._trust(surroundings),
-            leading=lambda: elector.leading,
-            changed=self._registered,
-            grace=options.grace,
-            timing=self._timing,
-            monotonic=self._clock.monotonic,
-        )
+        common: dict[str, Any] = {
+            "client": client,
+            "trust": lambda: self._trust(surroundings),
+            "leading": lambda: elector.leading,
+            "grace": options.grace,
+            "timing": self._timing,
+            "monotonic": self._clock.monotonic,
+        }
+        reconcilers = {
+            "registration": Reconciler(
+                name=options.configuration,
+                names=options.names,
+                changed=self._registered,
+                store=self._registrations,
+                **common,
+            )
+        }
+        if options.advice:
+            reconcilers["advice"] = Reconciler(
+                name=options.advice,
+                names=WebhookNames(name=ADVICE),
+                kind=VALIDATING_KIND,
+                collection=VALIDATING,
+                changed=self._advice_registered,
+                **common,
+            )
+
+        def wake() -> None:
+            for reconciler in reconcilers.values():
+                reconciler.wake()
 
         async def lead() -> None:
-            reconciler.wake()
+            wake()
             await asyncio.Event().wait()
 
         async def follow(live: Live[Any]) -> None:
-            await _after_each(live.updates(), reconciler.wake)
+            await _after_each(live.updates(), wake)
 
-        yield Work(name="registration", begin=reconciler.run)
+        for name, reconciler in reconcilers.items():
+            yield Work(name=name, begin=reconciler.run)
         yield Work(name="lease", begin=partial(elector.run, lead))
         yield Work(name="new CA", begin=partial(follow, surroundings.ca))
         yield Work(name="new certificate", begin=partial(follow, surroundings.pair))
@@ -301,6 +333,9 @@ class Cluster:
             self._wake_keeper()
             self._handover.wake()
 
+    def _advice_registered(self, status: RegistrationStatus) -> None:
+        self._errors["advice"] = status.last_error
+
     def _failed(self, surroundings: Surroundings) -> Callable[[str, InjectorError | None], None]:
         def failed(name: str, error: InjectorError | None) -> None:
             text = "" if error is None else str(error)
@@ -346,30 +381,10 @@ class Cluster:
 
     def _warn(self, kind: str, name: str, reason: str, message: str) -> None:
         """Queue a Warning on an object of our namespace."""
-        self._events.append(self._event(kind, name, reason, message))
+        about = {"apiVersion": "v1", "kind": kind, "namespace": self._options.namespace, "name": name}
+        host = self._options.identity
+        self._events.append(warning(about, reason, message, host=host, now=self._clock.now()))
         self._news.set()
-
-    def _event(self, kind: str, name: str, reason: str, message: str) -> JSONObject:
-        options = self._options
-        now = self._clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
-        return {
-            "apiVersion": "v1",
-            "kind": "Event",
-            "metadata": {"generateName": f"{name}.", "namespace": options.namespace},
-            "involvedObject": {
-                "apiVersion": "v1",
-                "kind": kind,
-                "namespace": options.namespace,
-                "name": name,
-            },
-            "type": "Warning",
-            "reason": reason,
-            "message": message[:EVENT_CHARACTERS],
-            "source": {"component": "sidecar-injector", "host": options.identity},
-            "firstTimestamp": now,
-            "lastTimestamp": now,
-            "count": 1,
-        }
 
     # --- what people see
 

@@ -57,8 +57,11 @@ class Events(Protocol):
     def configuration_rejected(self, unit: str, reason: str) -> None:
         """Say that what is mounted cannot be used and the last good one serves; must not wait."""
 
-    def configuration_warning(self, unit: str, sentence: str) -> None:
-        """Say that what is mounted serves, though some pods suffer from it; must not wait."""
+    def configuration_warning(self, reason: str, sentence: str) -> None:
+        """Say that what is mounted serves, though pods suffer from it; must not wait.
+
+        ``reason`` is the Event's, in CamelCase.
+        """
 
 
 def local_now() -> datetime:

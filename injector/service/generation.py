@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, NamedTuple, Protocol
 
 from injector.diagnosis.trial import Seen
 from injector.istio.releases import NEWEST_RELEASE
@@ -12,8 +13,15 @@ from injector.json_types import JSONObject
 from injector.service.files import FileSet
 from injector.service.options import ServiceOptions
 from injector.service.reviews import Reviewer
-from injector.service.trial import Loss, try_out
+from injector.service.trial import Trial, try_out
 from injector.templates import built_in
+
+
+class Registration(NamedTuple):
+    """A MutatingWebhookConfiguration, and what our entries of it are called (``*.`` begins a family)."""
+
+    webhook: str
+    configuration: JSONObject
 
 
 class ClusterState(Protocol):
@@ -35,6 +43,14 @@ class ClusterState(Protocol):
     def proxy_configs(self) -> Mapping[str, JSONObject]:
         """Return the ProxyConfig resources."""
 
+    @property
+    def registration(self) -> Registration | None:
+        """Return our registration as the API server has it; None where it is not known."""
+
+
+HASH_SHOWN: Final = 12
+"""Hexadecimal digits of a configuration's hash: 48 bits, as of a commit's in a log."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Texts:
@@ -49,18 +65,30 @@ class Texts:
     release: str | None = None
     """The release of the texts, where it is known without reading them: of the built-in ones the newest."""
 
+    @property
+    def hash(self) -> str:
+        """The name of the configuration: what ``cat config values mesh | sha256sum | cut -c1-12`` prints.
+
+        It follows from the texts alone, so that all replicas call the same configuration the same.
+        """
+        texts = self.config + self.values + self.mesh
+        return hashlib.sha256(texts.encode(errors="surrogatepass")).hexdigest()[:HASH_SHOWN]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
     """One whole configuration: every review is answered from exactly one.
 
-    ``losses`` are pods seen lately that it would deny and the one before it injected.
+    ``hash`` is `Texts.hash`, ``trial`` what it was found to do to pods. ``injecting`` is the last reviewer
+    that injected sample pods, mostly its own: the next configuration is compared with that one. While it is
+    an older one, this one's caches are empty, so that the two take no more memory than one.
     """
 
     number: int
-    digest: str
+    hash: str
     reviewer: Reviewer
-    losses: tuple[Loss, ...] = ()
+    trial: Trial
+    injecting: Reviewer | None
 
 
 class Load(Protocol):
@@ -101,19 +129,20 @@ def texts_of(
 
 def next_generation(
     texts: Texts,
-    files: FileSet,
     options: ServiceOptions,
     *,
     load: Load,
     current: Generation | None,
     seen: Callable[[], tuple[Seen, ...]],
 ) -> Generation:
-    """Compile the texts and try them out beside the current generation; ConfigError when they fail."""
+    """Compile the texts and try them out beside the last that injected; ConfigError when they fail."""
     reviewer = load(texts, options)
-    losses = try_out(reviewer, current.reviewer if current else None, seen())
+    injecting = current.injecting if current else None
+    trial = try_out(reviewer, injecting, seen(), allow_empty=options.allow_empty_injection)
     return Generation(
         number=current.number + 1 if current else 1,
-        digest=files.digest[:12],
+        hash=texts.hash,
         reviewer=reviewer,
-        losses=losses,
+        trial=trial,
+        injecting=injecting if trial.empty else reviewer,
     )

@@ -10,6 +10,10 @@ from functools import partial
 from operator import is_
 from typing import Any
 
+from injector.diagnosis.advice import advise_pod, answer_advice
+from injector.diagnosis.gates import Surroundings
+from injector.diagnosis.items import Item
+from injector.diagnosis.registration import Ours
 from injector.diagnosis.rules_config import unknown_policy
 from injector.errors import ConfigError
 from injector.injection.inject import Answer
@@ -24,17 +28,33 @@ from injector.service.reviews import Late
 class InjectorReviewer:
     """One loaded injector, and what the cluster tells it meanwhile."""
 
-    __slots__ = ("_cluster", "_injector", "_known")
+    __slots__ = ("_cluster", "_injector", "_known", "_warns")
 
-    def __init__(self, injector: Injector, cluster: ClusterState | None) -> None:
-        self._injector = injector
+    def __init__(self, injector: Injector, cluster: ClusterState | None, *, warns: bool = True) -> None:
+        self._injector = injector.advising(advise_pod) if warns else injector
         self._cluster = cluster
+        self._warns = warns
         self._known: list[JSONObject] = []
         self.refresh()
 
     def answer(self, body: bytes, path: str, late: Late | None = None) -> Answer:
         """Answer one AdmissionReview; raises BadReview, and DeadlineError once ``late`` returns True."""
         return self._injector.answer(body, path, late=late)
+
+    def advise(self, body: bytes) -> bytes:
+        """Answer the AdmissionReview of a workload; raises BadReview."""
+        return answer_advice(body, self._surroundings(), warns=self._warns)
+
+    def _surroundings(self) -> Surroundings:
+        snapshot, cluster = self._injector.snapshot, self._cluster
+        if cluster is None or (registration := cluster.registration) is None:
+            return Surroundings(snapshot=snapshot)
+        return Surroundings(
+            snapshot=snapshot,
+            registration=[Item(value=registration.configuration, source="MutatingWebhookConfiguration")],
+            namespaces=_Namespaces(cluster.namespaces),
+            ours=Ours(name=registration.webhook),
+        )
 
     def refresh(self) -> None:
         """Take over ProxyConfig resources that changed, and nodes once they are known.
@@ -99,6 +119,22 @@ class InjectorReviewer:
         }
 
 
+class _Namespaces(Mapping[str, Item]):
+    """The cluster's Namespaces as the gates want them, made one by one: there may be thousands."""
+
+    def __init__(self, namespaces: Mapping[str, JSONObject]) -> None:
+        self._namespaces = namespaces
+
+    def __getitem__(self, name: str) -> Item:
+        return Item(value=self._namespaces[name], source=f"Namespace {name}")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._namespaces)
+
+    def __len__(self) -> int:
+        return len(self._namespaces)
+
+
 def _readable(
     resources: Iterable[JSONObject], read: Callable[[Iterable[JSONObject]], object]
 ) -> Iterator[JSONObject]:
@@ -112,7 +148,10 @@ def _readable(
 
 
 def load_injector(texts: Texts, options: ServiceOptions) -> InjectorReviewer:
-    """Compile the texts; ConfigError names file, line, path and reason, also of an unknown policy."""
+    """Compile the texts; ConfigError names file, line, path and reason.
+
+    A policy that is neither of Istio's words is refused here: Istio takes it, and injects nothing.
+    """
     cluster = texts.cluster
     injector = Injector.load(
         texts.config,
@@ -130,4 +169,4 @@ def load_injector(texts: Texts, options: ServiceOptions) -> InjectorReviewer:
     )
     if fault := unknown_policy(injector.snapshot.config, texts.config, texts.files[0]):
         raise fault
-    return InjectorReviewer(injector, cluster)
+    return InjectorReviewer(injector, cluster, warns=options.warnings)

@@ -108,7 +108,8 @@ class Metrics:
     """Everything that is counted; reviews write the fields, `text` reads them.
 
     ``outcomes`` counts (outcome, reason) pairs of answered reviews, ``refused`` calls that got no review by
-    one of `REFUSALS`. ``gauges`` are read when asked: name without prefix → (help, function).
+    one of `REFUSALS`. ``gauges``, ``counters`` and ``infos`` are read when asked: name without prefix →
+    (help, function); an info's function returns its labels.
     """
 
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -122,6 +123,7 @@ class Metrics:
     reloads: dict[str, ReloadState] = field(default_factory=dict)
     gauges: dict[str, tuple[str, Callable[[], float]]] = field(default_factory=dict)
     counters: dict[str, tuple[str, Callable[[], float]]] = field(default_factory=dict)
+    infos: dict[str, tuple[str, Callable[[], dict[str, str]]]] = field(default_factory=dict)
     counts: Callable[[], Mapping[str, int]] = dict
     """Counters of whoever answers reviews: name without prefix → how often."""
 
@@ -171,6 +173,8 @@ class _Families(Collector):
             yield GaugeMetricFamily(f"sidecar_injector_{name}", text, value=read())
         for name, (text, read) in metrics.counters.items():
             yield CounterMetricFamily(f"sidecar_injector_{name}", text, value=read())
+        for name, (text, labels) in metrics.infos.items():
+            yield InfoMetricFamily(f"sidecar_injector_{name}", text, value=labels())
         counts = metrics.counts()
         for name, text in COUNTS.items():
             yield CounterMetricFamily(f"sidecar_injector_{name}", text, value=counts.get(name, 0))

@@ -6,7 +6,7 @@ Three units, each with a life of its own: the key pair, the CA file, and config 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from datetime import datetime
 from typing import Any, Final
@@ -21,7 +21,7 @@ from injector.service.metrics import Metrics
 from injector.service.options import ServiceOptions
 from injector.service.reload import Recipe, ReloadUnit, Reports
 from injector.service.tls import ClientVerification, KeyPair, load_pair, parse_ca
-from injector.service.trial import LastPods, rules_of
+from injector.service.trial import LastPods, Loss, rules_of
 from injector.service.watch import FolderWatch
 
 RETRY_SECONDS: Final = 60.0
@@ -59,10 +59,7 @@ class Mounted:
         self._warn = events.configuration_warning if events else _nobody
         rejected = events.configuration_rejected if events else _nobody
         self._reports = Reports(metrics=metrics, log=log, rejected=rejected)
-        metrics.counters["reload_losses"] = (
-            "Pods seen lately and injected that a configuration denies which was taken nevertheless.",
-            lambda: float(self._losses),
-        )
+        self._show()
         self.units = [*self._key_pair(), *self._ca_file(), self._configuration()]
 
     def start(self) -> None:
@@ -111,6 +108,27 @@ class Mounted:
         """Return why the last good files serve instead of the mounted ones, by unit."""
         return {unit.name: unit.fault for unit in self.units if unit.fault is not None}
 
+    def injection(self) -> dict[str, str]:
+        """Return what is to be said of a configuration that serves and injects nothing."""
+        generation = self.generation.value
+        empty = generation.trial.empty if generation else ""
+        return {"injection": empty} if empty else {}
+
+    def _show(self) -> None:
+        metrics = self._metrics
+        metrics.counters["reload_losses"] = (
+            "Pods seen lately and injected that a configuration which was taken does not inject.",
+            lambda: float(self._losses),
+        )
+        metrics.gauges["configuration_injects"] = (
+            "1 while the configuration that serves injects a sample pod, 0 while it injects none.",
+            lambda: float(not self.injection()),
+        )
+        metrics.infos["configuration"] = (
+            "The configuration that serves: the first 12 digits of SHA-256 over config, values and mesh.",
+            lambda: {"hash": self.generation.value.hash if self.generation.value else ""},
+        )
+
     def _key_pair(self) -> list[ReloadUnit[Any]]:
         options = self._options
         certificate, key = options.tls_certificate, options.tls_key
@@ -150,7 +168,6 @@ class Mounted:
         def make(files: FileSet) -> Generation | None:
             return next_generation(
                 texts_of(files, options, self._cluster),
-                files,
                 options,
                 load=self._load,
                 current=self.generation.value,
@@ -162,27 +179,39 @@ class Mounted:
         return self._unit("configuration", paths, self.generation, recipe)
 
     def _report(self, generation: Generation | None) -> None:
-        """Say what is wrong with a configuration that serves."""
+        """Say which configuration serves from now on, and what is wrong with it."""
         assert generation is not None  # noqa: S101 - `make` never returns None
+        if generation.number > 1:  # at the start the line `serving` names it, once all else is good
+            self._log.info(
+                "configuration loaded", configuration=generation.hash, generation=generation.number
+            )
         for sentence in generation.reviewer.warnings():
             self._log.warning("part of the configuration is not used", what=sentence)
-        losses = generation.losses
-        if not losses:
-            return
-        self._losses += len(losses)
+        trial = generation.trial
+        if trial.empty:
+            self._log.warning(
+                "the configuration injects nothing", configuration=generation.hash, reason=trial.empty
+            )
+            self._warn("ConfigurationInjectsNothing", f"configuration {generation.hash}: {trial.empty}")
+        self._losses += len(trial.losses)
+        for denied in (True, False):
+            if losses := [loss for loss in trial.losses if loss.denied is denied]:
+                self._report_losses(losses, denied=denied)
+
+    def _report_losses(self, losses: Sequence[Loss], *, denied: bool) -> None:
+        reason, what = (
+            ("ConfigurationDeniesPods", "denied") if denied else ("ConfigurationSkipsPods", "not injected")
+        )
         namespaces = sorted({loss.namespace for loss in losses})
         self._log.warning(
-            "pods like some seen lately are denied from now on",
+            f"pods like some seen lately are {what} from now on",
             pods=len(losses),
             namespaces=namespaces,
             rules=rules_of(losses),
             detail=shorten(losses[0].message),
         )
-        self._warn(
-            "configuration",
-            f"pods like {len(losses)} seen lately are denied from now on ({rules_of(losses)}), "
-            f"in {', '.join(namespaces)}",
-        )
+        sentence = f"pods like {len(losses)} seen lately are {what} from now on ({rules_of(losses)})"
+        self._warn(reason, f"{sentence}, in {', '.join(namespaces)}")
 
     def _unit(self, name: str, paths: Any, live: Live[Any], recipe: Recipe[Any]) -> ReloadUnit[Any]:
         return ReloadUnit(name, paths, recipe, live=live, reports=self._reports)

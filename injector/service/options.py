@@ -68,7 +68,8 @@ class ServiceOptions:
     empty: not checked. ``client_names`` are the subject or DNS names that a client certificate may have;
     empty with a ``client_ca``: any that the CA signed. ``trusted_peers`` are networks (``10.0.0.0/24``) whose
     connections are never closed to make room for others'. ``cache_bytes`` is for all caches of a
-    configuration.
+    configuration. ``allow_empty_injection``: a change after which nothing is injected is taken.
+    ``warnings``: answers say what in a pod or a workload is of no effect.
     """
 
     inject_config: Path | None = None
@@ -80,6 +81,7 @@ class ServiceOptions:
     untrusted_values: Literal["scalar", "text"] = "scalar"
     review_limits: ReviewLimits = DEFAULT_LIMITS
     cache_bytes: int = CACHE_BYTES
+    allow_empty_injection: bool = False
 
     tls_certificate: Path | None = None
     tls_key: Path | None = None
@@ -103,6 +105,7 @@ class ServiceOptions:
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_reviews: bool = True
+    warnings: bool = True
     uvloop: bool = True
 
     def check(self) -> None:

@@ -195,7 +195,7 @@ class Service:
         return {
             "certificate": ", ".join(pair.names) if pair else "",
             "expires": pair.not_after.isoformat() if pair else "",
-            "configuration": generation.digest if generation else "",
+            "configuration": generation.hash if generation else "",
             **(generation.reviewer.description() if generation else {}),
         }
 
@@ -307,7 +307,7 @@ class Service:
         return pair.clients if pair else None
 
     def _review_edge(self) -> Edge:
-        answering = Answering(
+        self._answering = answering = Answering(
             reviewer=self._reviewer,
             json_values=self._options.limits.json_values,
             metrics=self.metrics,
@@ -360,6 +360,7 @@ class Service:
         require("serving", lambda: None if self._accepting else "reviews are not accepted yet")
         require("stopping", lambda: "the process is stopping" if self._leaving.stop.is_set() else None)
         self.readiness.remark(self.mounted.faults)
+        self.readiness.remark(self.mounted.injection)
 
     def _certificate_fault(self) -> str | None:
         pair = self.mounted.pair.value
@@ -406,6 +407,10 @@ class Service:
             lambda: mounted.generation.value.number if mounted.generation.value else 0,
         )
         self.metrics.counts = lambda: self._reviewer().counts() if mounted.generation.value else {}
+        counter["advice"] = (
+            "Workloads about whose pods /advise was asked.",
+            lambda: self._answering.advised,
+        )
         counter["log_lines_dropped"] = (
             "Log lines lost to a slow reader of stderr.",
             lambda: self._log.dropped,

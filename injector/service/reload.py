@@ -130,7 +130,6 @@ class ReloadUnit(Generic[T]):
             self._reports.log.info(
                 "new files serve",
                 unit=self.name,
-                digest=files.digest[:12],
                 seconds=round(time.monotonic() - start, 3),
             )
             self._serve(value, files)
@@ -155,7 +154,7 @@ class ReloadUnit(Generic[T]):
 
     def _heal(self, digest: str) -> None:
         if self.fault is not None and self._seen != digest:
-            self._reports.log.info("the files that serve are back", unit=self.name, digest=digest[:12])
+            self._reports.log.info("the files that serve are back", unit=self.name)
         self._seen = digest
         self.fault = None
         self._state.healthy = True

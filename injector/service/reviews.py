@@ -6,7 +6,7 @@ Of an `Answer`, the body goes to the API server; the rest is for one log line an
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import orjson
 
@@ -25,6 +25,12 @@ class Reviewer(Protocol):
         Raises BadReview where the call itself is wrong, DeadlineError once ``late`` returns True.
         """
 
+    def advise(self, body: bytes) -> bytes:
+        """Answer the AdmissionReview of a workload: allowed, and `warnings` say what becomes of its pods.
+
+        Raises BadReview where the call itself is wrong. It takes milliseconds, and any thread may call it.
+        """
+
     def refresh(self) -> None:
         """Take over what the cluster tells meanwhile; called once a second."""
 
@@ -40,17 +46,26 @@ class Reviewer(Protocol):
 
 def crashed(body: bytes) -> bytes:
     """Return the AdmissionReview for a review that a fault of ours stopped, with its uid if it has one."""
+    status = {"metadata": {}, "message": "the sidecar injector failed on this review; its log says where"}
+    return _answer(body, {"allowed": False, "status": status})
+
+
+def allowed(body: bytes) -> bytes:
+    """Return the AdmissionReview that allows what it is about and says nothing."""
+    return _answer(body, {"allowed": True})
+
+
+def _answer(body: bytes, response: dict[str, Any]) -> bytes:
     try:
         review = orjson.loads(body)
         uid = review["request"]["uid"]
         version = review["apiVersion"]
     except (ValueError, KeyError, TypeError):
         uid, version = "", "admission.k8s.io/v1"
-    status = {"metadata": {}, "message": "the sidecar injector failed on this review; its log says where"}
     return orjson.dumps(
         {
             "kind": "AdmissionReview",
             "apiVersion": version if isinstance(version, str) else "admission.k8s.io/v1",
-            "response": {"uid": uid if isinstance(uid, str) else "", "allowed": False, "status": status},
+            "response": {"uid": uid if isinstance(uid, str) else "", **response},
         }
     )

@@ -189,7 +189,8 @@ class Edge:
             return redirect(asked.location, request.method)
         path = asked.path
         answering = self._answering
-        if answering is not None and (path == "/inject" or path.startswith("/inject/")):
+        advises = path == "/advise"
+        if answering is not None and (advises or path == "/inject" or path.startswith("/inject/")):
             self._check_call(request, connection)
             arrived = connection.arrived or time.monotonic()
             patience = self.limits.review_seconds
@@ -203,6 +204,8 @@ class Edge:
             self._check_body(request, body)
             if time.monotonic() > deadline:
                 raise too_late()
+            if advises:
+                return await answering.advise(body, deadline, held)
             whole = connection.framing.whole
             if whole is not None and deadline - arrived >= PATIENT_SECONDS and _is_plain(request):
                 self._heads.learn(whole.head, path)

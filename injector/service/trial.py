@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from injector.diagnosis.trial import Seen, check_patch, injects, try_samples
+from injector.diagnosis.trial import Seen, check_patch, injects, try_samples, why_empty
 from injector.errors import ConfigError, InjectorError
 from injector.service.logs import shorten
 from injector.service.reviews import Reviewer
@@ -36,12 +36,23 @@ class Loss(NamedTuple):
     """A pod that is injected today and would not be by the new configuration.
 
     ``rule`` is of a fixed set (an Answer's reason, ``patch``, ``call`` or ``crash``); ``message`` may quote
-    the pod, and is cut to what a line of the log may hold.
+    the pod, and is cut to what a line of the log may hold. ``denied``: it would not even be created.
     """
 
     namespace: str
     rule: str
     message: str
+    denied: bool = True
+
+
+class Trial(NamedTuple):
+    """What came of a trial that was passed.
+
+    ``losses`` are pods seen lately; ``empty`` says why no sample is injected, "" where one is.
+    """
+
+    losses: tuple[Loss, ...] = ()
+    empty: str = ""
 
 
 class LastPods:
@@ -71,25 +82,28 @@ class LastPods:
         return tuple(seen for own in tuple(self._reviews.values()) for seen in tuple(own))
 
 
-def try_out(candidate: Reviewer, current: Reviewer | None, seen: Iterable[Seen] = ()) -> tuple[Loss, ...]:
-    """Return the pods seen lately that ``current`` injects and ``candidate`` would not.
+def try_out(
+    candidate: Reviewer, current: Reviewer | None, seen: Iterable[Seen] = (), *, allow_empty: bool = False
+) -> Trial:
+    """Return what a change to ``candidate`` costs: above all, the pods seen lately that lose their sidecars.
 
-    Raises ConfigError where ``candidate`` denies or breaks a sample that ``current`` injects, or all pods
-    seen of several namespaces; with no current one (at start) where it denies samples and injects none.
+    ``current`` is the last configuration that injected. Raises ConfigError where ``candidate`` denies or
+    breaks a sample that ``current`` injects, injects no more pods (unless ``allow_empty``), or denies all
+    pods seen of several namespaces; with no current one (at start) where it denies samples and injects none.
     """
-    try_samples(candidate, current)
+    empty = why_empty(try_samples(candidate, current, allow_empty=allow_empty))
     if current is None:
-        return ()
+        return Trial(empty=empty)
     today = [review for review in seen if injects(current, review)]
     losses = tuple(loss for review in today if (loss := _loss(candidate, review)) is not None)
     namespaces = {review.namespace for review in today}
-    if len(losses) == len(today) and len(namespaces) >= SEVERAL:
+    if all(loss.denied for loss in losses) and len(losses) == len(today) and len(namespaces) >= SEVERAL:
         raise ConfigError(
             f"all {len(today)} pods seen lately, of {len(namespaces)} namespaces, are injected today "
             f"and would be denied ({rules_of(losses)})",
             detail=losses[0].message,
         )
-    return losses
+    return Trial(losses, empty)
 
 
 def rules_of(losses: Sequence[Loss]) -> str:
@@ -98,7 +112,7 @@ def rules_of(losses: Sequence[Loss]) -> str:
 
 
 def _loss(candidate: Reviewer, review: Seen) -> Loss | None:
-    """Return what a pod that is injected today would be denied for, whatever it does to the candidate."""
+    """Return why a pod that is injected today would not be, whatever it does to the candidate."""
     try:
         answered = candidate.answer(review.body, review.path)
         if answered.outcome == "injected":
@@ -109,6 +123,7 @@ def _loss(candidate: Reviewer, review: Seen) -> Loss | None:
         return Loss(review.namespace, "call", shorten(str(error)))
     except Exception as error:  # noqa: BLE001 - a tenant's pod must not refuse a configuration by a fault of ours
         return Loss(review.namespace, "crash", type(error).__name__)
-    if answered.outcome == "denied":
-        return Loss(review.namespace, answered.reason, shorten(answered.message))
-    return None
+    if answered.outcome == "injected":
+        return None
+    message = shorten(answered.message)
+    return Loss(review.namespace, answered.reason, message, denied=answered.outcome == "denied")

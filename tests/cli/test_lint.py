@@ -116,7 +116,10 @@ def test_a_pod_that_would_be_denied_fails_the_run(run: Run) -> None:
 @pytest.mark.usefixtures("files")
 def test_empty_input_is_said(run: Run) -> None:
     result = run("lint", *FILES, "-f", "-", stdin="")
-    assert (result.returncode, result.stderr) == (1, "error: there is nothing in -\n")
+    assert (result.returncode, result.stderr) == (
+        1,
+        "error: <stdin> is empty: there is no manifest to read\n",
+    )
 
 
 def test_the_help_names_the_exit_codes(run: Run) -> None:

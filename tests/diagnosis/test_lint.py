@@ -92,6 +92,17 @@ RULE_CASES: Final = [
     ("SI105", "warning", 10, {"template": container("workingDir: /{{ .Values.proxy.imagge }}")}),
     ("SI106", "warning", 3, {"head": HEAD.replace("templates:\n", "alias: {}\ntemplates:\n")}),
     (
+        "SI107",
+        "warning",
+        3,
+        {
+            "head": HEAD.replace(
+                "templates:\n",
+                "neverInjectSelector: [{matchExpressions: [{key: app, operator: Exists}]}]\ntemplates:\n",
+            )
+        },
+    ),
+    (
         "SI201",
         "warning",
         11,

@@ -26,6 +26,7 @@ import yaml
 from tests.conftest import PATIENCE, ROOT, shared_folder
 
 NAMESPACE = "sidecar-injector"
+ADVICE = "validatingwebhookconfiguration/sidecar-injector-advice"
 CONFIGURATION = "mutatingwebhookconfiguration/sidecar-injector"
 
 AUDIT_POLICY = {
@@ -138,7 +139,7 @@ class Replica:
                 "sidecar-injector",
             ),
             *("--webhookConfigName", "sidecar-injector", "--webhookName", "sidecar-injector.istio.io"),
-            *("--configMap", "sidecar-injector"),
+            *("--configMap", "sidecar-injector", "--adviceConfigName", "sidecar-injector-advice"),
             *arguments,
         ]
         with self.log.open("wb") as file:
@@ -219,6 +220,8 @@ class Cluster:
 
     def install(self) -> None:
         self.kubectl("apply", "--server-side", "-k", str(ROOT / "k8s" / "overlays" / "self-signed"))
+        for file in ("webhook.yaml", "rbac.yaml"):
+            self.kubectl("apply", "--server-side", "-f", str(ROOT / "k8s" / "components" / "advice" / file))
         # Endpoints cannot be loopback: the Service's name leads to this machine instead.
         self.kubectl("-n", NAMESPACE, "delete", "service", "sidecar-injector")
         self.kubectl(
@@ -233,6 +236,7 @@ class Cluster:
             },
         )
         self.point_at(self.balancer.port)
+        self.point_at(self.balancer.port, ADVICE)
         token = self.kubectl(
             "-n", NAMESPACE, "create", "token", "sidecar-injector", "--duration", "2h"
         ).stdout.strip()
@@ -243,9 +247,9 @@ class Cluster:
         for key in ("config", "values", "mesh"):
             shutil.copy(ROOT / "k8s" / "base" / "config" / key, self.config / key)
 
-    def point_at(self, port: int) -> None:
+    def point_at(self, port: int, configuration: str = CONFIGURATION) -> None:
         patch = [{"op": "replace", "path": "/webhooks/0/clientConfig/service/port", "value": port}]
-        self.kubectl("patch", CONFIGURATION, "--type=json", "-p", json.dumps(patch))
+        self.kubectl("patch", configuration, "--type=json", "-p", json.dumps(patch))
 
     def start(self, name: str, *arguments: str) -> Replica:
         replica = Replica(

@@ -6,12 +6,15 @@ import base64
 import json
 import time
 from collections.abc import Iterator
+from itertools import count
+from typing import Any
 
 import pytest
 import yaml
 
 from tests.conftest import PATIENCE, ROOT
 from tests.e2e.conftest import (
+    ADVICE,
     CONFIGURATION,
     NAMESPACE,
     Cluster,
@@ -74,11 +77,15 @@ def test_the_pods_of_a_deployment_arrive_injected(cluster: Cluster, shop: str) -
     assert set(container_names(pods[0])) == SIDECARS | {"hello"}
     labels = pods[0]["metadata"]["labels"]
     assert labels["service.istio.io/canonical-name"] == "hello"
-    proxy = next(each for each in pods[0]["spec"]["containers"] if each["name"] == "istio-proxy")
+    # Until the replica has listed the nodes, of which there are none, it cannot tell that none is too old.
+    spec = pods[0]["spec"]
+    proxy = next(
+        each for each in (*spec["initContainers"], *spec["containers"]) if each["name"] == "istio-proxy"
+    )
     names = {each["name"]: each.get("value") for each in proxy["env"]}
     assert names["ISTIO_META_WORKLOAD_NAME"] == "hello"
     status = json.loads(pods[0]["metadata"]["annotations"]["sidecar.istio.io/status"])
-    assert status["containers"] == ["istio-proxy"]
+    assert "istio-proxy" in [*(status["initContainers"] or ()), *(status["containers"] or ())]
 
 
 def test_a_namespace_without_the_label_is_left_alone(cluster: Cluster) -> None:
@@ -314,6 +321,73 @@ def test_a_webhook_that_is_down_fails_pods_under_fail_and_not_under_ignore(
         cluster.point_at(cluster.balancer.port)
 
 
+# ---- advice
+
+
+@pytest.fixture(scope="module")
+def advised(cluster: Cluster) -> None:
+    """Wait until the API server knows whom to ask for advice."""
+    until(lambda: cluster.get(ADVICE)["webhooks"][0]["clientConfig"].get("caBundle"), str)
+
+
+def applied(cluster: Cluster, namespace: str, name: str, **more: Any) -> str:
+    """Apply a Deployment without replicas; return what kubectl prints beside its result."""
+    return cluster.kubectl("-n", namespace, "apply", "-f", "-", input=deployment(name, **more)).stderr
+
+
+def deployment(name: str, **template: Any) -> dict[str, Any]:
+    own = template.pop("own", {})
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, **own},
+        "spec": {
+            "replicas": 0,
+            "selector": {"matchLabels": {"app": name}},
+            "template": {
+                "metadata": {**template, "labels": {"app": name, **template.get("labels", {})}},
+                "spec": {"containers": [{"name": "app", "image": "app:1"}]},
+            },
+        },
+    }
+
+
+@pytest.mark.usefixtures("advised")
+def test_kubectl_prints_what_becomes_of_the_pods_of_a_deployment(cluster: Cluster, shop: str) -> None:
+    gets = "Warning: pods will get istio-proxy (revision default)"
+    # The API server takes a new configuration and its CA into use within a second or two.
+    attempts = count()
+    until(lambda: gets in applied(cluster, shop, f"advised-{next(attempts)}"), str)
+    bare = cluster.namespace("bare", colour="red")
+    missing = "Warning: pods will NOT be injected: namespace bare has no label istio-injection"
+    until(lambda: missing in applied(cluster, bare, f"missing-{next(attempts)}"), str)
+    misspelt = applied(cluster, shop, "quantity", annotations={"sidecar.istio.io/proxyCPU": "1O0m"})
+    assert "invalid value '1O0m' for annotation 'sidecar.istio.io/proxyCPU'" in misspelt
+    misplaced = applied(cluster, shop, "misplaced", own={"labels": {"sidecar.istio.io/inject": "true"}})
+    assert "sidecar.istio.io/inject" in misplaced
+    assert "spec.template.metadata" in misplaced
+
+
+@pytest.mark.usefixtures("advised")
+def test_an_unchanged_deployment_is_not_commented_on_again(cluster: Cluster, shop: str) -> None:
+    attempts = count()
+    until(lambda: "Warning" in applied(cluster, shop, f"again-{next(attempts)}"), str)
+    name = f"again-{next(attempts) - 1}"
+    scaled = deployment(name)
+    scaled["spec"]["revisionHistoryLimit"] = 3
+    result = cluster.kubectl("-n", shop, "apply", "-f", "-", input=scaled)
+    assert "configured" in result.stdout
+    assert "Warning" not in result.stderr
+
+
+@pytest.mark.usefixtures("advised")
+def test_the_review_of_a_pod_warns_whoever_creates_it(cluster: Cluster, shop: str) -> None:
+    result = cluster.create_pod(shop, "misspelt", labels={"sidecar.istio.io/inject": "flase"})
+    assert "Warning: " in result.stderr
+    assert "flase" in result.stderr
+    assert set(container_names(cluster.get("-n", shop, "pod", "misspelt"))) >= SIDECARS
+
+
 # ---- rights
 
 
@@ -342,6 +416,7 @@ def test_what_is_granted_is_used_and_what_is_used_is_granted(cluster: Cluster) -
         ("clusterrole", "sidecar-injector"),
         ("role", "sidecar-injector"),
         ("role", "sidecar-injector-certs"),
+        ("clusterrole", "sidecar-injector-advice"),
     ):
         for rule in cluster.get("-n", NAMESPACE, kind, name)["rules"]:
             granted |= {(verb, resource) for verb in rule["verbs"] for resource in rule["resources"]}

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 import yaml
 
+from injector.service.cluster import ADVICE
 from injector.templates import built_in
 
 ROOT = Path(__file__).parent.parent.parent
 K8S = ROOT / "k8s"
 OVERLAYS = ("self-signed", "cert-manager", "istio", "dev")
-COMPONENTS = ("autoscaling", "monitoring", "network-policy")
+COMPONENTS = ("advice", "autoscaling", "monitoring", "network-policy")
 
 
 def kustomize(folder: Path) -> list[dict[str, Any]]:
@@ -62,6 +63,22 @@ def test_a_component_can_be_added(name: str, tmp_path: Path) -> None:
         f"resources: [../self-signed]\ncomponents: [../../components/{name}]\n"
     )
     assert len(kustomize(mine)) > len([each for group in overlay("self-signed").values() for each in group])
+
+
+def test_advice_denies_nothing_waits_for_nothing_and_is_asked_about_every_kind_that_makes_pods() -> None:
+    (configuration,) = yaml.safe_load_all((K8S / "components" / "advice" / "webhook.yaml").read_text())
+    (entry,) = configuration["webhooks"]
+    assert entry["name"] == ADVICE
+    assert entry["clientConfig"]["service"]["path"] == "/advise"
+    assert (entry["failurePolicy"], entry["timeoutSeconds"], entry["sideEffects"]) == ("Ignore", 1, "None")
+    assert "caBundle" not in entry["clientConfig"]
+    resources = {each for rule in entry["rules"] for each in rule["resources"]}
+    assert resources == {
+        *("deployments", "statefulsets", "daemonsets", "replicasets", "jobs", "cronjobs", "pods"),
+    }
+    base = next(iter(yaml.safe_load_all((K8S / "base" / "webhook.yaml").read_text())))
+    system = base["webhooks"][0]["namespaceSelector"]["matchExpressions"][1]
+    assert entry["namespaceSelector"]["matchExpressions"] == [system]
 
 
 @pytest.mark.parametrize("name", OVERLAYS)

@@ -75,6 +75,13 @@ class FakeReviewer:
             message="denied as asked" * denied,
         )
 
+    def advise(self, body: bytes) -> bytes:
+        request = orjson.loads(body)["request"]
+        if "crash" in request["object"]["metadata"].get("annotations", {}):
+            raise RuntimeError("as asked")
+        response = {"uid": request["uid"], "allowed": True, "warnings": [f"{self.config} says so"]}
+        return orjson.dumps({"apiVersion": "admission.k8s.io/v1", "response": response})
+
     def description(self) -> dict[str, str]:
         return {"release": "fake"}
 

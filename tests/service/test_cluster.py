@@ -18,9 +18,9 @@ from aiohttp import web
 from injector.kube.client import Connection
 from injector.kube.clock import ServerClock
 from injector.registration.bundle import readable, verifies
-from injector.registration.plan import COLLECTION, WebhookNames
+from injector.registration.plan import COLLECTION, VALIDATING, WebhookNames
 from injector.registration.self_signed import Policy, in_force
-from injector.service.cluster import Cluster, ClusterOptions
+from injector.service.cluster import ADVICE, Cluster, ClusterOptions
 from injector.service.companions import Surroundings, accompany
 from injector.service.health import Readiness, pages
 from injector.service.live import Live
@@ -274,6 +274,27 @@ def test_a_bad_secret_is_made_anew_and_hurts_nothing_else(tmp_path: Path, data: 
             await running.until(running.right)
             for replica in running.replicas:
                 assert not [line for line in replica.said() if "crashed" in line]
+
+    run(work())
+
+
+def test_the_configuration_that_asks_for_advice_gets_the_same_ca_and_hinders_nothing(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with mesh(tmp_path, count=2, advice="advice") as running:
+            for replica in running.replicas:
+                assert replica.cluster.registration == (NAME, running.api.objects[COLLECTION]["sidecars"])
+            # It comes later than all else, as a component that is added.
+            entry = {"name": ADVICE, "clientConfig": {"url": "https://x"}}
+            await running.api.put(VALIDATING, {"metadata": {"name": "advice"}, "webhooks": [entry]})
+
+            def bundle() -> bytes:
+                (found,) = running.api.objects[VALIDATING]["advice"]["webhooks"]
+                return base64.b64decode(found["clientConfig"].get("caBundle", ""))
+
+            await running.until(lambda: bool(bundle()) and bundle() == running.live)
+            await running.api.remove(VALIDATING, "advice")
+            await running.spend(1)
+            await running.until(running.right)
 
     run(work())
 

@@ -19,7 +19,7 @@ from injector.injection.injector import Injector
 from injector.json_types import JSONObject
 from injector.patch import apply
 from injector.service.companions import Parts
-from injector.service.generation import Texts
+from injector.service.generation import Registration, Texts
 from injector.service.injecting import InjectorReviewer, load_injector
 from injector.service.metrics import CACHES
 from injector.templates import built_in
@@ -161,6 +161,7 @@ class Cluster:
     namespaces: Mapping[str, JSONObject] = field(default_factory=dict)
     nodes: Mapping[str, str] | None = None
     proxy_configs: dict[str, JSONObject] = field(default_factory=dict)
+    registration: Registration | None = None
 
 
 async def test_a_proxy_config_that_appears_counts_for_the_next_pods(start: Start) -> None:

@@ -128,8 +128,8 @@ class Told:
     def configuration_rejected(self, unit: str, reason: str) -> None:
         self.rejected.append(f"{unit}: {reason}")
 
-    def configuration_warning(self, unit: str, sentence: str) -> None:
-        self.warned.append(f"{unit}: {sentence}")
+    def configuration_warning(self, reason: str, sentence: str) -> None:
+        self.warned.append(f"{reason}: {sentence}")
 
 
 async def test_a_pod_of_one_tenant_warns_and_does_not_keep_a_configuration_out(start: Start) -> None:
@@ -139,7 +139,7 @@ async def test_a_pod_of_one_tenant_warns_and_does_not_keep_a_configuration_out(s
     service.config.swap({"config": "second", "values": "{}"})
     await serves(service, "second")
     sentence = "pods like 1 seen lately are denied from now on (injection), in shop"
-    assert (told.rejected, told.warned) == ([], [f"configuration: {sentence}"])
+    assert (told.rejected, told.warned) == ([], [f"ConfigurationDeniesPods: {sentence}"])
     await service.until(lambda: any(line.get("pods") == 1 for line in service.lines()))
     (line,) = [line for line in service.lines() if "pods" in line]
     assert (line["level"], line["namespaces"], line["rules"]) == ("warning", ["shop"], "injection")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,7 @@ from injector.errors import ConfigError
 from injector.injection.inject import Answer
 from injector.injection.injector import Injector
 from injector.istio.releases import RELEASES, behaviour_of
-from injector.service.trial import NAMESPACES, PODS_OF_ONE, LastPods, Loss, try_out
+from injector.service.trial import NAMESPACES, PODS_OF_ONE, LastPods, Loss, Trial, try_out
 from injector.templates import built_in
 from tests.service.kit import FakeReviewer, a_review
 
@@ -54,8 +55,46 @@ def test_a_sample_that_is_injected_today_must_be_injected_tomorrow(name: str) ->
 
     with pytest.raises(ConfigError, match=f"{name} is denied: denied as asked"):
         try_out(DeniesOne("new"), OLD)
-    assert try_out(DeniesOne("new"), DeniesOne("old")) == ()
-    assert try_out(DeniesOne("new"), None) == ()
+    assert try_out(DeniesOne("new"), DeniesOne("old")) == Trial()
+    assert try_out(DeniesOne("new"), None) == Trial()
+
+
+class Skips(FakeReviewer):
+    """Injects no pod that has ``word`` in it."""
+
+    def __init__(self, word: bytes = b"") -> None:
+        super().__init__("skips")
+        self.word = word
+
+    def answer(self, body: bytes, path: str, *_: object) -> Answer:
+        answered = super().answer(body, path)
+        skipped = replace(answered, outcome="skipped", reason="policy", message="the policy says so")
+        return skipped if self.word in body else answered
+
+
+EMPTY = "none of the sample pods is injected: the policy says so"
+
+
+def test_a_configuration_that_injects_nothing_starts_and_says_so() -> None:
+    assert try_out(Skips(), None) == Trial(empty=EMPTY)
+
+
+def test_a_change_after_which_nothing_is_injected_is_refused_unless_allowed() -> None:
+    with pytest.raises(ConfigError) as caught:
+        try_out(Skips(), OLD)
+    assert str(caught.value) == f"{EMPTY}; with --allow-empty-injection it would serve"
+    assert try_out(Skips(), OLD, allow_empty=True) == Trial(empty=EMPTY)
+
+
+def test_a_change_that_denies_pods_is_refused_though_empty_ones_are_allowed() -> None:
+    with pytest.raises(ConfigError, match="the sample pod with one container is denied"):
+        try_out(FakeReviewer("denies"), OLD, allow_empty=True)
+
+
+def test_pods_that_are_skipped_from_now_on_warn_however_many_their_namespaces() -> None:
+    pods = [seen("shop", custom="x"), seen("bank", custom="x")]
+    lost = [Loss(name, "policy", "the policy says so", denied=False) for name in ("shop", "bank")]
+    assert try_out(Skips(b"custom"), OLD, pods) == Trial(losses=tuple(lost))
 
 
 def outcomes(injector: Injector) -> dict[str, str]:
@@ -89,7 +128,7 @@ templates:
 @pytest.mark.parametrize("does", ["denies", "misplaces", "crashes"])
 def test_the_pods_of_one_namespace_warn_and_do_not_refuse(does: str) -> None:
     pods = [seen("shop", custom="template"), seen("shop", custom="template, again")]
-    losses = try_out(Picky(b"custom", does), OLD, pods)
+    losses = try_out(Picky(b"custom", does), OLD, pods).losses
     assert [loss.namespace for loss in losses] == ["shop", "shop"]
     assert {loss.rule for loss in losses} == {
         {"denies": "fake", "misplaces": "patch", "crashes": "crash"}[does]
@@ -108,14 +147,14 @@ def test_all_pods_of_several_namespaces_refuse_without_a_word_of_theirs() -> Non
 
 def test_one_pod_that_is_injected_still_is_enough() -> None:
     pods = [seen("shop", custom="x"), seen("bank", custom="x"), seen("bank")]
-    assert len(try_out(Picky(b"custom"), OLD, pods)) == 2
+    assert len(try_out(Picky(b"custom"), OLD, pods).losses) == 2
 
 
 def test_pods_that_are_not_injected_today_do_not_count() -> None:
     pods = [seen("shop", custom="x"), seen("bank", deny="x"), seen("mint", crash="x"), seen("fair", skip="x")]
-    assert [loss.namespace for loss in try_out(Picky(b"custom"), OLD, pods)] == ["shop"]
-    assert try_out(Picky(b"custom"), Picky(b"custom", "crashes"), pods[:1]) == ()
-    assert try_out(Picky(b"custom"), None, pods) == ()
+    assert [loss.namespace for loss in try_out(Picky(b"custom"), OLD, pods).losses] == ["shop"]
+    assert try_out(Picky(b"custom"), Picky(b"custom", "crashes"), pods[:1]) == Trial()
+    assert try_out(Picky(b"custom"), None, pods) == Trial()
 
 
 def test_a_loss_quotes_no_more_than_a_line_of_the_log_holds() -> None:
@@ -125,7 +164,7 @@ def test_a_loss_quotes_no_more_than_a_line_of_the_log_holds() -> None:
             long = Answer(body=denied.body, outcome="denied", reason="injection", message="x" * 100_000)
             return long if b"custom" in body else OLD.answer(body, path)
 
-    (loss,) = try_out(Talkative("new"), OLD, [seen("shop", custom="x")])
+    ((loss,), _) = try_out(Talkative("new"), OLD, [seen("shop", custom="x")])
     assert loss == Loss("shop", "injection", "x" * 1024 + "…")
 
 

@@ -1,0 +1,189 @@
+"""What to say to whoever creates a pod or a workload, in the lines that kubectl prints as warnings.
+
+Of a pod: which of its labels and annotations are of no effect. Of a workload: that, and what will become of
+its pods, which is a view of the gates. Nobody is ever denied for it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+import orjson
+
+from injector.diagnosis.annotations import advise_metadata
+from injector.diagnosis.findings import Finding
+from injector.diagnosis.gates import Surroundings, Walk, walk
+from injector.diagnosis.items import Item
+from injector.errors import BadReview
+from injector.injection.admission import is_unread
+from injector.injection.kinds import PodPlace, get_at, place_of, put_at
+from injector.istio.releases import Behaviour, behaviour_of
+from injector.json_types import JSON, JSONObject, Pod
+from injector.memo import remembered
+
+MOST: Final = 3
+"""Lines of one answer: whoever applies twenty manifests must still see their own."""
+
+LONGEST: Final = 256
+"""Characters of a line; an API server cuts longer ones."""
+
+MOST_READ: Final = 16
+LONGEST_READ: Final = 4096
+"""Labels and annotations that are looked at, and characters of a value: a good pod has a few short ones, and
+nobody may make a review dear by misspelling a thousand. To look for what one may have meant takes a tenth of
+a millisecond."""
+
+Entry = tuple[str, str, JSON]
+"""`labels` or `annotations`, a name in it and its value."""
+
+_FAMILY: Final = "istio"
+_STATUS: Final = "sidecar.istio.io/status"
+_NOT_PRINTED: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
+_WITHOUT_NEWS: Final = re.compile(r"^(failed to run injection template:\s+)?(\d+ errors? occurred:\s+\* )?")
+"""How Istio begins an error about annotations."""
+
+
+def advise_pod(pod: Pod, behaviour: Behaviour) -> tuple[str, ...]:
+    """Return what to say of a pod's labels and annotations, the same for all that have the same ones.
+
+    Nothing is said of a pod that has been injected: what it has then is the injector's.
+    """
+    own = _read(pod.get("metadata") or {})
+    return _advice_on(own, behaviour.release) if own and not _is_injected(pod) else ()
+
+
+def _is_injected(pod: Pod) -> bool:
+    return _STATUS in (get_at(pod, ("metadata", "annotations")) or {})
+
+
+@remembered("advice")
+def _advice_on(own: tuple[Entry, ...], release: str) -> tuple[str, ...]:
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": _written(own)}
+    return lines(map(_sentence, advise_metadata(pod, behaviour=behaviour_of(release))))
+
+
+def _read(metadata: JSONObject) -> tuple[Entry, ...]:
+    """Return the labels and annotations that injection may read, as many and as long as are looked at."""
+    found: list[Entry] = []
+    for kind in ("labels", "annotations"):
+        for key, value in (metadata.get(kind) or {}).items():
+            if _FAMILY in key and (not isinstance(value, str) or len(value) <= LONGEST_READ):
+                found.append((kind, key, value))
+    return tuple(found[:MOST_READ])
+
+
+def _written(own: tuple[Entry, ...]) -> JSONObject:
+    """Return metadata with these labels and annotations."""
+    metadata: dict[str, JSONObject] = {"labels": {}, "annotations": {}}
+    for kind, key, value in own:
+        metadata[kind][key] = value
+    return metadata
+
+
+def answer_advice(body: bytes, around: Surroundings, *, warns: bool = True) -> bytes:
+    """Answer the AdmissionReview of a workload: allowed, and `warnings` say what will become of its pods.
+
+    Raises BadReview where the body is not an AdmissionReview.
+    """
+    try:
+        review = orjson.loads(body)
+        request, version = review["request"], review["apiVersion"]
+        uid = request["uid"]
+    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+        raise BadReview(400, "the body is not an AdmissionReview") from error
+    response: dict[str, Any] = {"uid": uid, "allowed": True}
+    if warns and (warnings := advise(request, around)):
+        response["warnings"] = warnings
+    return orjson.dumps({"kind": "AdmissionReview", "apiVersion": version, "response": response})
+
+
+def advise(request: JSONObject, around: Surroundings) -> tuple[str, ...]:
+    """Return what to say of the workload in an AdmissionRequest.
+
+    Nothing is said of what has no pods, of what a controller made (its owner was advised on), of a pod that
+    has its sidecar, of an update that leaves the pod template alone, and to whoever reads no warnings.
+    """
+    workload = request.get("object")
+    place = place_of(workload)
+    if place is None or not isinstance(workload, dict) or is_unread(request):
+        return ()
+    if _is_controlled(workload) or _is_injected(workload) or _is_unchanged(request, place):
+        return ()
+    namespace = str(request.get("namespace") or "")
+    item = Item(value=workload, source=str(workload.get("kind")))
+    walked = walk(item, place, namespace, around)
+    verdict = _verdict(walked, around.snapshot.revision)
+    findings = _findings(workload, place, around.snapshot.behaviour)
+    others = (_sentence(each) for each in findings if _name(each.place.path) not in verdict)
+    return lines((*([verdict] if verdict else ()), *others))
+
+
+def _findings(workload: JSONObject, place: PodPlace, behaviour: Behaviour) -> Iterable[Finding]:
+    """Return what is wrong with the labels and annotations of a workload and its pod template."""
+    few = {key: workload[key] for key in ("apiVersion", "kind")}
+    for path in dict.fromkeys((("metadata",), place.metadata)):
+        few = put_at(few, path, _written(_read(get_at(workload, path) or {})))
+    return advise_metadata(few, behaviour=behaviour)
+
+
+def _name(path: str) -> str:
+    """Return the name of a label or annotation, the last step of a path."""
+    return path.partition("[")[2].rstrip("]") or path.rpartition(".")[2]
+
+
+def _is_controlled(workload: JSONObject) -> bool:
+    owners = get_at(workload, ("metadata", "ownerReferences")) or ()
+    return any(isinstance(owner, dict) and owner.get("controller") is True for owner in owners)
+
+
+def _is_unchanged(request: JSONObject, place: PodPlace) -> bool:
+    """Return whether an update leaves the pod template and the workload's own switches as they were."""
+    old, new = request.get("oldObject"), request.get("object")
+    if request.get("operation") != "UPDATE" or not isinstance(old, dict):
+        return False
+    # kubectl writes what was applied into an annotation of the workload: only what is read counts.
+    own = [_read(get_at(each, ("metadata",)) or {}) for each in (old, new)]
+    return own[0] == own[1] and get_at(old, place.spec[:-1]) == get_at(new, place.spec[:-1])
+
+
+def _verdict(walked: Walk, revision: str) -> str:
+    """Return what will become of the pods; "" where that is not known, or a pod shows it itself."""
+    what = "the pod" if walked.item.kind == "Pod" else "pods"
+    gate = walked.decisive
+    reason = _WITHOUT_NEWS.sub("", gate.message.partition(" is not called: ")[2] or gate.message)
+    advised = f"{reason}; {gate.advice}" if gate.advice else reason
+    if walked.verdict == "skipped":
+        return f"{what} will NOT be injected: {advised}"
+    if walked.verdict == "denied":
+        return f"{what} will be DENIED: {advised}"
+    if walked.verdict == "unknown" or walked.item.kind == "Pod":
+        return ""
+    names = ", ".join(_running_beside(walked)) or "what the templates say"
+    return f"{what} will get {names} (revision {revision})"
+
+
+def _running_beside(walked: Walk) -> Iterator[str]:
+    """Yield the names of the containers that injection adds and that run as long as the pod does."""
+    before, after = walked.pod["spec"], walked.injected["spec"]
+    known = {each.get("name") for key in _LISTS for each in before.get(key) or ()}
+    for key in _LISTS:
+        for each in after.get(key) or ():
+            is_lasting = key == "containers" or each.get("restartPolicy") == "Always"
+            if is_lasting and each.get("name") not in known:
+                yield str(each.get("name"))
+
+
+_LISTS: Final = ("initContainers", "containers")
+
+
+def _sentence(finding: Finding) -> str:
+    return f"{finding.message}; {finding.advice}" if finding.advice else finding.message
+
+
+def lines(sentences: Iterable[str]) -> tuple[str, ...]:
+    """Return the first sentences, each once and as one line of what an API server passes on."""
+    whole = (_NOT_PRINTED.sub(" ", sentence).strip() for sentence in sentences)
+    cut = (line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…" for line in whole)
+    return tuple(dict.fromkeys(cut))[:MOST]
