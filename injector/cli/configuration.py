@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import click
 
 from injector.cli.files import read_text
-from injector.cli.options import FILE, environment, release_options, spelled
+from injector.cli.options import FILE, environment, option, release_options, text_options
 from injector.errors import ConfigError
 from injector.injection.injector import Injector
 from injector.injection.releases import NEWEST_RELEASE
@@ -19,49 +20,55 @@ from injector.templates import BUILT_IN, built_in
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+TEXTS = ("config", "values", "mesh")
+"""What says how to inject, by the keys of Istio's ConfigMaps."""
+
+TEXT_FLAGS = ("inject_config_file", "values_file", "mesh_config_file")
+
 BUILT_IN_FILES = ("built-in config", "built-in values", "mesh")
 
 
 def configuration_options(command: Command) -> Command:
     """Add everything that `load_injector` reads."""
     options = (
-        click.option(*spelled("injectConfigFile"), type=FILE, help="The ConfigMap key `config`."),
-        click.option(*spelled("valuesFile"), type=FILE, help="The ConfigMap key `values`."),
-        click.option(*spelled("meshConfigFile"), type=FILE, help="The mesh configuration."),
+        text_options,
         click.option(
             "--template",
             type=click.Choice(BUILT_IN),
             default=BUILT_IN[0],
             show_default=True,
-            help="The built-in configuration, where no --injectConfigFile is given.",
+            help="The built-in configuration, where no --inject-config-file is given.",
         ),
         release_options,
-        click.option(
+        option(
             "--native-sidecars",
             type=click.Choice(("auto", "true", "false")),
             help="Whether istio-proxy becomes a native sidecar; the release decides when not given.",
         ),
         click.option("--platform", type=click.Choice(("openshift",)), help="The platform istiod runs on."),
-        click.option(
+        option(
             "--namespace-file",
             type=FILE,
             multiple=True,
             help="Namespace objects, whose labels and annotations count.",
         ),
-        click.option("--proxy-config-file", type=FILE, multiple=True, help="ProxyConfig resources."),
+        option("--proxy-config-file", type=FILE, multiple=True, help="ProxyConfig resources."),
     )
-    for option in reversed(options):
-        command = option(command)
+    for each in reversed(options):
+        command = each(command)
     return command
 
 
-def load_injector(flags: Mapping[str, Any]) -> Injector:
-    """Return the injector that the flags describe; ConfigError names file, line and reason."""
-    texts, names = _texts(flags)
+def load_injector(flags: Mapping[str, Any], *, texts: Mapping[str, str] = MappingProxyType({})) -> Injector:
+    """Return the injector that the flags describe; ConfigError names file, line and reason.
+
+    ``texts`` are given in place of files, by the names of `TEXTS`.
+    """
+    given, names = _texts(flags, texts)
     return Injector.load(
-        *texts,
+        *given,
         files=names,
-        release=flags["release"] or (None if flags["inject_config_file"] else NEWEST_RELEASE),
+        release=flags["release"] or (None if names[0] != BUILT_IN_FILES[0] else NEWEST_RELEASE),
         revision=flags["revision"],
         env=_environment(flags),
         namespaces=dict(_namespaces(flags["namespace_file"])),
@@ -77,21 +84,25 @@ def say_release(injector: Injector) -> None:
         click.echo(f"release {injector.release}, {injector.release_reason}; --release wins", err=True)
 
 
-def _texts(flags: Mapping[str, Any]) -> tuple[tuple[str, str, str], tuple[str, str, str]]:
-    config, values, mesh = flags["inject_config_file"], flags["values_file"], flags["mesh_config_file"]
+def _texts(
+    flags: Mapping[str, Any], inline: Mapping[str, str]
+) -> tuple[tuple[str, str, str], tuple[str, str, str]]:
+    """Return the three texts, and the name of each for errors."""
     template = built_in(flags["template"])
-    if not config:
+    own = flags["inject_config_file"] or "config" in inline
+    if not own:
         template.check_release(flags["release"])
-    texts = (
-        read_text(config) if config else template.config,
-        read_text(values) if values else "{}" if config else template.values,
-        read_text(mesh) if mesh else "",
-    )
-    given = (config, values, mesh)
-    config_name, values_name, mesh_name = (
-        str(path) if path else name for path, name in zip(given, BUILT_IN_FILES, strict=True)
-    )
-    return texts, (config_name, values_name, mesh_name)
+    defaults = ("", "{}", "") if own else (template.config, template.values, "")
+    found = []
+    for name, flag, default, built_in_name in zip(TEXTS, TEXT_FLAGS, defaults, BUILT_IN_FILES, strict=True):
+        if name in inline:
+            found.append((inline[name], name))
+        elif flags[flag]:
+            found.append((read_text(flags[flag]), str(flags[flag])))
+        else:
+            found.append((default, built_in_name))
+    (config, config_name), (values, values_name), (mesh, mesh_name) = found
+    return (config, values, mesh), (config_name, values_name, mesh_name)
 
 
 def _environment(flags: Mapping[str, Any]) -> Mapping[str, str]:

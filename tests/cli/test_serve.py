@@ -67,4 +67,4 @@ def test_a_value_that_cannot_be_is_named(run: Run, option: str, value: str, word
 def test_the_help_says_what_signals_do(run: Run) -> None:
     words = " ".join(run("serve", "--help").stdout.split())
     assert "SIGHUP reads the mounted files again." in words
-    assert "--inFlightMemory" in words
+    assert "--in-flight-memory" in words
