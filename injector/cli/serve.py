@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -112,21 +113,30 @@ Examples:
 @option("--health-check-file", type=FILE, help="File to keep fresh while healthy.")
 @option("--health-check-interval", type=DURATION, default=0.0, help="How often: 1s, 500ms.")
 @option("--log-level", type=click.Choice(("debug", "info", "warning", "error")), default="info")
+@option(
+    "--log-format",
+    type=click.Choice(("auto", "text", "json")),
+    default="auto",
+    show_default=True,
+    help="Lines of the log; auto: text on a terminal, JSON elsewhere.",
+)
 @click.option("--log-reviews/--no-log-reviews", default=True, help="One line a review.", show_default=True)
 @click.option("--uvloop/--no-uvloop", default=True, help="Use uvloop where it is installed.")
 def command(**flags: Any) -> None:
     """Run the HTTPS webhook until SIGTERM.
 
     Mounted files are watched: a change takes effect without a restart, and one that cannot be used leaves
-    the last good one in place. Logs are lines of JSON on stderr.
+    the last good one in place. The log is on stderr.
 
     SIGTERM drains: reviews are answered until none come. A second one is not heard in the drain's first ten
     seconds; after them it ends the process at once. SIGINT (Ctrl-C) finishes what is in flight, a second one
     does not wait for that. SIGHUP reads the mounted files again.
     """
+    from injector.service.logs import Log  # noqa: PLC0415 - as the process
     from injector.service.process import serve  # noqa: PLC0415 - half a second that --help need not cost
 
     options = service_options(flags)
+    Log.text = flags["log_format"] == "text" or (flags["log_format"] == "auto" and sys.stderr.isatty())
     raise SystemExit(serve(options, parts(flags, options)))
 
 
