@@ -38,6 +38,7 @@ COMMANDS: Final = {
     "serve": "Run the HTTPS webhook.",
     "lint": "Check configuration, values and mesh; show what the template became.",
     "certs": "Make a development CA and a certificate for the webhook.",
+    "krm": "Inject a ResourceList: a function of kustomize and kpt.",
     "probe": "Check the health file that `serve --health-check-file` writes.",
     "completion": "Print what makes a shell complete commands, options and values.",
     "version": "Print the version and the releases of Istio that are known.",
