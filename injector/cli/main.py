@@ -103,9 +103,23 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     130 after Ctrl-C, and 141 when the reader of stdout has gone, as of a process that the signal ended.
     """
+    _open_closed_streams()
     if asked := os.environ.get(COMPLETE):
         sys.exit(shell_complete(group, {}, PROGRAM, COMPLETE, asked))
     sys.exit(_run(sys.argv[1:] if argv is None else list(argv)))
+
+
+def _open_closed_streams() -> None:
+    """Put something in place of streams that the caller closed (``>&-``): Python leaves None there.
+
+    Nothing is read and what is said is lost, but output fails as on a full disk: it was asked for.
+    """
+    if sys.stdin is None:
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - for as long as the process
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8")
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
 
 
 def _run(arguments: list[str]) -> int:

@@ -70,6 +70,29 @@ def test_stderr_that_cannot_be_written_changes_no_exit_code(tmp_path: Path) -> N
     assert result.returncode == 1
 
 
+@pytest.mark.parametrize(
+    ("line", "code", "said"),
+    [
+        ("inject -q app.yaml >&-", 1, "error: cannot write the output: Bad file descriptor\n"),
+        ("version >&-", 1, "error: cannot write the output: Bad file descriptor\n"),
+        ("inject -q app.yaml -o out.yaml >&-", 0, ""),
+        ("certs --directory out >&- 2>&-", 0, ""),
+        ("inject missing.yaml 2>&-", 1, ""),
+        ("inject -q - <&-", 0, ""),
+    ],
+)
+def test_a_stream_that_is_closed_is_no_traceback(tmp_path: Path, line: str, code: int, said: str) -> None:
+    (tmp_path / "app.yaml").write_text(DEPLOYMENT)
+    result = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m injector {line}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (result.returncode, result.stderr) == (code, said)
+
+
 def test_ctrl_c_is_one_line_and_130(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "app.yaml")
     popen = subprocess.Popen(
