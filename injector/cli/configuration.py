@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 import click
@@ -19,11 +18,6 @@ from injector.kubeyaml import documents
 from injector.templates import BUILT_IN, built_in
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-TEXTS = ("config", "values", "mesh")
-"""What says how to inject, by the keys of Istio's ConfigMaps."""
-
-TEXT_FLAGS = ("inject_config_file", "values_file", "mesh_config_file")
 
 BUILT_IN_FILES = ("built-in config", "built-in values", "mesh")
 
@@ -59,16 +53,13 @@ def configuration_options(command: Command) -> Command:
     return command
 
 
-def load_injector(flags: Mapping[str, Any], *, texts: Mapping[str, str] = MappingProxyType({})) -> Injector:
-    """Return the injector that the flags describe; ConfigError names file, line and reason.
-
-    ``texts`` are given in place of files, by the names of `TEXTS`.
-    """
-    given, names = _texts(flags, texts)
+def load_injector(flags: Mapping[str, Any]) -> Injector:
+    """Return the injector that the flags describe; ConfigError names file, line and reason."""
+    texts, names = _texts(flags)
     return Injector.load(
-        *given,
+        *texts,
         files=names,
-        release=flags["release"] or (None if names[0] != BUILT_IN_FILES[0] else NEWEST_RELEASE),
+        release=flags["release"] or (None if flags["inject_config_file"] else NEWEST_RELEASE),
         revision=flags["revision"],
         env=_environment(flags),
         namespaces=dict(_namespaces(flags["namespace_file"])),
@@ -84,25 +75,21 @@ def say_release(injector: Injector) -> None:
         click.echo(f"release {injector.release}, {injector.release_reason}; --release wins", err=True)
 
 
-def _texts(
-    flags: Mapping[str, Any], inline: Mapping[str, str]
-) -> tuple[tuple[str, str, str], tuple[str, str, str]]:
-    """Return the three texts, and the name of each for errors."""
+def _texts(flags: Mapping[str, Any]) -> tuple[tuple[str, str, str], tuple[str, str, str]]:
+    config, values, mesh = flags["inject_config_file"], flags["values_file"], flags["mesh_config_file"]
     template = built_in(flags["template"])
-    own = flags["inject_config_file"] or "config" in inline
-    if not own:
+    if not config:
         template.check_release(flags["release"])
-    defaults = ("", "{}", "") if own else (template.config, template.values, "")
-    found = []
-    for name, flag, default, built_in_name in zip(TEXTS, TEXT_FLAGS, defaults, BUILT_IN_FILES, strict=True):
-        if name in inline:
-            found.append((inline[name], name))
-        elif flags[flag]:
-            found.append((read_text(flags[flag]), str(flags[flag])))
-        else:
-            found.append((default, built_in_name))
-    (config, config_name), (values, values_name), (mesh, mesh_name) = found
-    return (config, values, mesh), (config_name, values_name, mesh_name)
+    texts = (
+        read_text(config) if config else template.config,
+        read_text(values) if values else "{}" if config else template.values,
+        read_text(mesh) if mesh else "",
+    )
+    given = (config, values, mesh)
+    config_name, values_name, mesh_name = (
+        str(path) if path else name for path, name in zip(given, BUILT_IN_FILES, strict=True)
+    )
+    return texts, (config_name, values_name, mesh_name)
 
 
 def _environment(flags: Mapping[str, Any]) -> Mapping[str, str]:

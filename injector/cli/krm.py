@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import re
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import click
 import orjson
 from click.core import ParameterSource
 
-from injector.cli.configuration import TEXTS, configuration_options, load_injector
+from injector.cli.configuration import configuration_options, load_injector
 from injector.cli.inputs import stdin_text
 from injector.cli.options import namespace_option, pod_template_option
 from injector.errors import ConfigError, InjectionError, InjectorError
@@ -23,6 +25,9 @@ from injector.injection.injector import Injector
 from injector.injection.kinds import get_at
 from injector.json_types import JSON, JSONObject
 from injector.kubeyaml import documents, keep_layout
+
+TEXTS: Final = {"config": "inject_config_file", "values": "values_file", "mesh": "mesh_config_file"}
+"""Fields of a functionConfig that hold a text, as the keys of ConfigMaps are named, and its flag."""
 
 FUNCTION_CONFIG: Final = "functionConfig"
 
@@ -34,8 +39,8 @@ PATHS: Final = (
 
 EPILOG = """\b
 Examples:
-  sidecar-injector krm --release 1.28 < resources.yaml
-  kpt fn eval --exec 'sidecar-injector krm' -- release=1.28
+  sidecar-injector krm --revision canary < resources.yaml
+  kpt fn eval --exec 'sidecar-injector krm' -- revision=canary
 \b
 With kustomize, a file that `transformers:` names, for kustomize build --enable-alpha-plugins --enable-exec:
   apiVersion: sidecar-injector/v1
@@ -46,7 +51,7 @@ With kustomize, a file that `transformers:` names, for kustomize build --enable-
       config.kubernetes.io/function: |
         exec: {path: sidecar-injector, args: [krm]}
   spec:
-    release: "1.28"
+    revision: canary
     values: |
       {"global": {"hub": "registry.example.com/istio"}}
 """
@@ -66,12 +71,12 @@ def command(**flags: Any) -> None:
     text = stdin_text()
     resources = _resources(text)
     try:
-        texts, options = _function_config(resources.get("functionConfig"))
-        flags |= options
-        injector = load_injector(flags, texts=texts)
+        given = _settings(resources.get("functionConfig"))
+        injector = _injector(flags, given)
+        flags |= _options(given)
         outcomes = [_worked(injector, item, flags) for item in resources["items"]]
-    except (InjectorError, click.UsageError) as error:
-        sentence = error.format_message() if isinstance(error, click.UsageError) else str(error)
+    except (InjectorError, click.ClickException) as error:
+        sentence = error.format_message() if isinstance(error, click.ClickException) else str(error)
         outcomes = [Outcome(item=None, results=(_result("error", sentence),), failure=sentence)]
     results = [result for outcome in outcomes for result in outcome.results]
     failures = [outcome.failure for outcome in outcomes if outcome.failure]
@@ -105,11 +110,22 @@ def _resources(text: str) -> JSONObject:
     return value | {"items": value.get("items") or []}
 
 
-def _function_config(value: JSON) -> tuple[Mapping[str, str], Mapping[str, Any]]:
-    """Return the texts of a functionConfig, and the options that it sets, as the command line would."""
-    given = _settings(value)
-    texts = {name: _as_text(given.pop(name)) for name in TEXTS if name in given}
-    return texts, _options(given)
+def _injector(flags: Mapping[str, Any], given: JSONObject) -> Injector:
+    """Return the injector of the command line and, over it, of a functionConfig's fields.
+
+    Texts in the functionConfig are files for a moment, so that they are read as files are.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        texts = {}
+        for name, flag in TEXTS.items():
+            if name in given:
+                texts[flag] = Path(folder) / name
+                texts[flag].write_text(_as_text(given[name]), encoding="utf-8")
+        try:
+            return load_injector({**flags, **_options(given), **texts})
+        except InjectorError as error:
+            message = str(error).replace(f"{folder}/", f"{FUNCTION_CONFIG}.")
+            raise click.ClickException(message) from error
 
 
 def _settings(function_config: JSON) -> JSONObject:
@@ -129,6 +145,8 @@ def _options(given: JSONObject) -> Mapping[str, Any]:
     """Return what the command line would make of options that are fields: ``untrustedValues: text``."""
     arguments = []
     for name, value in given.items():
+        if name in TEXTS:
+            continue
         word = re.sub("[A-Z]", lambda match: f"-{match[0].lower()}", name)
         values = value if isinstance(value, list) else [value]
         arguments += [f"--{word}={_as_text(each)}" for each in values]
