@@ -95,3 +95,23 @@ def test_a_shell_that_is_not_known_is_a_wrong_call(run: Run) -> None:
     result = run("completion", "tcsh")
     assert result.returncode == 2
     assert "'tcsh' is not one of 'bash', 'zsh', 'fish'" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "lines"),
+    [
+        (("inj",), ["inject\tAdd sidecars to the workloads in files.", ":4"]),
+        (("inject", "--untrusted-values", "t"), ["text", ":4"]),
+        (("inject", "-f", "app"), [":0"]),
+    ],
+)
+def test_kubectl_completes_its_plugin(words: tuple[str, ...], lines: list[str]) -> None:
+    """It asks ``kubectl_complete-sidecar_injector``, which is beside the plugin."""
+    asked = subprocess.run(
+        ["kubectl", "__complete", "sidecar-injector", *words],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert asked.stdout.splitlines() == lines

@@ -81,6 +81,7 @@ def test_the_wheel_carries_the_package_with_its_data_and_nothing_else(packages: 
         "[console_scripts]",
         "sidecar-injector",
         "kubectl-sidecar_injector",
+        "kubectl_complete-sidecar_injector",
     }
 
 
