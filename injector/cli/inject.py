@@ -1,4 +1,4 @@
-"""``sidecar-injector inject``: files in, the same files with sidecars out. Knows no template and no pod."""
+"""``sidecar-injector inject``: files in, the same files with sidecars out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arguments that name manifests to documents: files, folders, stdin, https. Knows no kind and no template."""
+"""Arguments that name manifests to documents: files, folders, stdin, https."""
 
 from __future__ import annotations
 

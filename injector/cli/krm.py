@@ -22,7 +22,6 @@ from injector.cli.inputs import stdin_text
 from injector.cli.options import namespace_option, pod_template_option
 from injector.errors import ConfigError, InjectionError, InjectorError
 from injector.injection.injector import Injector
-from injector.injection.kinds import get_at
 from injector.json_types import JSON, JSONObject
 from injector.kubeyaml import documents, keep_layout
 
@@ -184,11 +183,11 @@ def _result(severity: str, message: str, item: JSON = None) -> JSONObject:
     found: JSONObject = {"message": message, "severity": severity}
     if not isinstance(item, dict):
         return found
-    metadata = get_at(item, ("metadata",)) or {}
+    metadata = _object(item, "metadata")
     named = {"apiVersion": item.get("apiVersion"), "kind": item.get("kind"), "name": metadata.get("name")}
     named["namespace"] = metadata.get("namespace")
     found["resourceRef"] = {key: value for key, value in named.items() if value}
-    annotations = metadata.get("annotations") or {}
+    annotations = _object(metadata, "annotations")
     for path, index in PATHS:
         if path in annotations:
             at = str(annotations.get(index, ""))
@@ -198,7 +197,13 @@ def _result(severity: str, message: str, item: JSON = None) -> JSONObject:
     return found
 
 
+def _object(value: JSON, key: str) -> JSONObject:
+    """Return the object at a key; an empty one where there is something else, which is no reason to fail."""
+    found = value.get(key) if isinstance(value, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
 def _name(item: JSON) -> str:
-    metadata = get_at(item, ("metadata",)) or {}
+    metadata = _object(item, "metadata")
     kind = item.get("kind") if isinstance(item, dict) else None
     return f"{kind or 'object'} {metadata.get('name') or metadata.get('generateName') or '?'}"

@@ -170,3 +170,25 @@ def test_what_is_not_a_resource_list_is_refused(run: Run, text: str) -> None:
 def test_an_empty_list_is_a_list(run: Run) -> None:
     result = run("krm", stdin=HEAD + "items: []\n")
     assert (result.returncode, yaml.safe_load(result.stdout)["items"]) == (0, [])
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        "- {apiVersion: v1, kind: Pod, metadata: [a]}\n",
+        "- {apiVersion: v1, kind: Pod, metadata: {annotations: 3}}\n",
+    ],
+)
+def test_an_object_of_a_wrong_shape_is_an_error_and_no_traceback(run: Run, item: str) -> None:
+    result = run("krm", stdin=resource_list(item))
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: Pod ?: ")
+    assert "Traceback" not in result.stderr
+    assert yaml.safe_load(result.stdout)["results"][0]["severity"] == "error"
+
+
+@pytest.mark.parametrize("item", ["- 3\n", "- [a]\n", "- {kind: ConfigMap}\n", "- null\n"])
+def test_what_holds_no_pod_passes_through(run: Run, item: str) -> None:
+    result = run("krm", stdin=resource_list(item))
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith(resource_list(item))
