@@ -1,4 +1,4 @@
-"""Show the whole of it on this machine: certificates, webhook, a real review, the pod before and after."""
+"""Show on this machine what the injector does: a pod before and after, a hostile one, a broken template."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import contextlib
 import http.client
 import json
 import os
+import shutil
+import signal
 import ssl
 import subprocess
 import sys
@@ -19,133 +21,260 @@ from typing import Any
 
 import click
 
+from injector.cli.colour import colour_of
 from injector.cli.difference import coloured, difference
 from injector.kubeyaml import documents
 from injector.patch import apply
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "k8s" / "samples" / "hello.yaml"
+TEMPLATES = ROOT / "injector" / "templates" / "istio"
 INJECTOR = [sys.executable, "-m", "injector"]
 REVIEWS = 200
+PATIENCE = 30.0
+"""Seconds until the webhook must have said what is waited for; on an idle machine it takes one."""
+
+HOSTILE = "info\n  - name: miner\n    image: evil.example/miner\n    args:\n    - mine"
+"""A log level that goes on as YAML: joined with the template's text it is a container of its own."""
+
+Pod = dict[str, Any]
 
 
 def main() -> int:
-    """Run the tour; exit code 1 when a step failed."""
+    """Run the three scenes; exit code 1 when one of them did not end as it should."""
     parser = argparse.ArgumentParser(description=__doc__, prog="scripts/quickstart")
+    parser.add_argument("--diff", action="store_true", help="show what was changed in the pod, line by line")
     parser.add_argument("--keep", action="store_true", help="leave the webhook running at the end")
-    keep = parser.parse_args().keep
-
-    step("Certificates for this machine (certs/README.md)")
-    if not (ROOT / "certs" / "tls.key").exists():
-        subprocess.run([*INJECTOR, "certs", "--directory", "certs"], cwd=ROOT, check=True)
-    else:
-        click.echo("certs/tls.crt is there already")
-
-    step("The webhook, with the built-in Istio template, on loopback")
-    server, port = start_server()
+    parser.add_argument(
+        "--directory",
+        type=Path,
+        default=ROOT / ".cache" / "quickstart",
+        help="where certificates, configuration and a review are put: .cache/quickstart when not given",
+    )
+    arguments = parser.parse_args()
+    scene("A webhook on this machine: certificates, Istio's sidecar as its template, https on loopback")
+    webhook = Webhook(arguments.directory)
+    kept = False
     try:
-        click.echo(f"https://localhost:{port}/inject, process {server.pid}")
-        with connection(port) as client:
-            tour(client)
-    except BaseException:
-        server.terminate()
-        raise
-    by_hand()
-    farewell(server, port, keep=keep)
+        say(f"https://localhost:{webhook.port}/inject, process {webhook.process.pid}")
+        with webhook.client() as client:
+            before_and_after(webhook, client, diff=arguments.diff)
+            hostile(client)
+            broken_template(webhook, client)
+        kept = arguments.keep
+    finally:
+        if not kept:
+            webhook.stop()
+    farewell(webhook, kept=kept)
     return 0
 
 
-def tour(client: http.client.HTTPSConnection) -> None:
-    """Send the review of the sample's pod, show what came back, and how long it took."""
-    step(f"A review of the pod of {SAMPLE.relative_to(ROOT)}, as the API server sends it")
+class Webhook:
+    """The process that serves, and the folder that it reads."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.config = folder / "config.yaml"
+        self.log = folder / "webhook.log"
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("config.yaml", "values.yaml"):
+            shutil.copy(TEMPLATES / name, folder / name)
+        if not (folder / "tls.key").exists():
+            subprocess.run(
+                [*INJECTOR, "certs", "--directory", folder], check=True, cwd=ROOT, stderr=subprocess.DEVNULL
+            )
+        self.process = self._start()
+        self.port = int(self.said("serving")["port"])
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        command = [
+            *(*INJECTOR, "serve", "--log-format", "json"),
+            *("--address", "127.0.0.1", "--monitoring-address", "127.0.0.1"),
+            *("--port", "0", "--monitoring-port", "0"),
+            *(f"--{name}-file={self.folder / file}" for name, file in FILES.items()),
+        ]
+        environment = {**os.environ, "KUBERNETES_SERVICE_HOST": ""}
+        with self.log.open("wb") as file:
+            # Of our streams it holds none: a pipe that we write to ends with us, and not with what is kept.
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=file,
+                env=environment,
+                start_new_session=True,
+                cwd=ROOT,
+            )
+
+    def mount(self, text: str) -> None:
+        """Put another configuration in place, whole, as a mounted ConfigMap changes."""
+        new = self.folder / "config.new"
+        new.write_text(text)
+        new.replace(self.config)
+
+    def said(self, message: str) -> dict[str, Any]:
+        """Wait until the log has a line with this message; return its fields."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline and self.process.poll() is None:
+            for line in self.log.read_text().splitlines():
+                with contextlib.suppress(json.JSONDecodeError):
+                    entry: dict[str, Any] = json.loads(line)
+                    if entry.get("message") == message:
+                        return entry
+            time.sleep(0.02)
+        raise SystemExit(f"the webhook did not say {message!r}:\n{self.log.read_text()}")
+
+    @contextlib.contextmanager
+    def client(self) -> Iterator[http.client.HTTPSConnection]:
+        """Yield a connection that trusts the development CA only."""
+        trust = ssl.create_default_context(cafile=self.folder / "ca.crt")
+        client = http.client.HTTPSConnection("localhost", self.port, context=trust, timeout=10)
+        try:
+            yield client
+        finally:
+            client.close()
+
+    def stop(self) -> None:
+        """End it as Ctrl-C does: nobody sends reviews any more that a drain would wait for."""
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(PATIENCE)
+
+
+FILES = {
+    "inject-config": "config.yaml",
+    "values": "values.yaml",
+    "tls-cert": "tls.crt",
+    "tls-key": "tls.key",
+    "ca-cert": "ca.crt",
+}
+
+
+def before_and_after(webhook: Webhook, client: http.client.HTTPSConnection, *, diff: bool) -> None:
+    """Send the review of the sample's pod; say what was added to it and how long it took."""
+    scene(f"1. The pod of {SAMPLE.relative_to(ROOT)}, sent as the API server sends it")
+    before = pod_of_sample()
+    body = review(before)
+    (webhook.folder / "review.json").write_bytes(body)
+    after, first = injected(client, before, body)
+    times = sorted(injected(client, before, body)[1] for _ in range(REVIEWS))
+    if diff:
+        for line in difference(before, after):
+            say(coloured(line))
+    say(f"{click.style(summary(before, after), fg='green')}{'' if diff else ' (all of it: --diff)'}")
+    say(f"{first * 1e3:.1f} ms the first time, then {times[REVIEWS // 2] * 1e3:.2f} ms (median of {REVIEWS})")
+
+
+def hostile(client: http.client.HTTPSConnection) -> None:
+    """Send a pod whose annotation tries to be a container; show what becomes of it here and elsewhere."""
+    scene("2. A pod whose annotation is written to add a container")
     pod = pod_of_sample()
-    response, first = send(client, pod)
+    pod["metadata"]["annotations"] = {"sidecar.istio.io/logLevel": HOSTILE}
+    for line in f"sidecar.istio.io/logLevel: {HOSTILE}".splitlines():
+        say(f"    {line}")
+    ours = names(injected(client, pod, review(pod))[0], "containers")
+    command = [*INJECTOR, "inject", "-q", "--untrusted-values", "text", "-o", "json", "-"]
+    joined = subprocess.run(
+        command, input=json.dumps(pod).encode(), stdout=subprocess.PIPE, check=True, cwd=ROOT
+    )
+    theirs = names(json.loads(joined.stdout), "containers")
+    if "miner" in ours or "miner" not in theirs:
+        raise SystemExit(f"the annotation made {ours} here and {theirs} of joined text")
+    say(f"containers here: {click.style(', '.join(ours), fg='green')}; the annotation stays one string")
+    say(f"of the joined text (--untrusted-values=text): {click.style(', '.join(theirs), fg='red')}")
+
+
+def broken_template(webhook: Webhook, client: http.client.HTTPSConnection) -> None:
+    """Break the mounted template; show that it is refused and that the good one still serves."""
+    scene("3. A broken template is mounted while the webhook serves")
+    good = webhook.config.read_text()
+    webhook.mount(good.replace("| quote }}", "| qoute }}", 1))
+    try:
+        refused = webhook.said("new files are rejected, the last good ones serve")
+        say(f"refused: {click.style(str(refused['reason']).replace(f'{webhook.folder}/', ''), fg='yellow')}")
+        pod = pod_of_sample()
+        after, _ = injected(client, pod, review(pod))
+        say(f"meanwhile: {click.style(summary(pod, after), fg='green')}, by the template before it")
+    finally:
+        webhook.mount(good)
+
+
+def farewell(webhook: Webhook, *, kept: bool) -> None:
+    """Print commands that work as they stand, from this folder."""
+    folder = webhook.folder.relative_to(ROOT) if webhook.folder.is_relative_to(ROOT) else webhook.folder
+    port = webhook.port if kept else 8443
+    scene("Go on with")
+    say(f'  export PATH="{ROOT}/.venv/bin:$PATH"')
+    if kept:
+        say(f"  kill -INT {webhook.process.pid}      # ends the webhook, which goes on until then")
+    else:
+        say(
+            f"  sidecar-injector serve --address 127.0.0.1 --port {port} --monitoring-port 0 \\\n"
+            f"      --tls-cert-file {folder}/tls.crt --tls-key-file {folder}/tls.key"
+        )
+    say(
+        f"  curl --cacert {folder}/ca.crt -H 'Content-Type: application/json' \\\n"
+        f"      --data @{folder}/review.json https://localhost:{port}/inject"
+    )
+    say("  sidecar-injector inject k8s/samples/hello.yaml      # or your own manifests")
+    say("  sidecar-injector explain -f k8s/samples/hello.yaml")
+    say(
+        f"  sidecar-injector lint --inject-config-file {folder}/config.yaml \\\n"
+        f"      --values-file {folder}/values.yaml"
+    )
+    say("  scripts/image      # the image, and how to install it in a cluster")
+
+
+def say(text: str) -> None:
+    """Print one line, in colours where the terminal and the environment want them."""
+    click.echo(text, color=colour_of(os.environ))
+
+
+def scene(text: str) -> None:
+    """Print the heading of what follows."""
+    say(f"\n{click.style('==', fg='cyan', bold=True)} {click.style(text, bold=True)}")
+
+
+def summary(before: Pod, after: Pod) -> str:
+    """Return what was added to a pod, in a few words."""
+    parts = []
+    for key, noun in (
+        ("initContainers", "init container"),
+        ("containers", "container"),
+        ("volumes", "volume"),
+    ):
+        count = len(names(after, key)) - len(names(before, key))
+        if count:
+            parts.append(f"+{count} {noun}{'s' if count > 1 else ''}")
+    if probes(before) != {name: found for name, found in probes(after).items() if name in probes(before)}:
+        parts.append("probes rewritten")
+    return ", ".join(parts) or "nothing added"
+
+
+def names(pod: Pod, key: str) -> list[str]:
+    """Return the names of a pod's containers or volumes."""
+    return [each["name"] for each in pod["spec"].get(key) or ()]
+
+
+def probes(pod: Pod) -> dict[str, list[Any]]:
+    """Return the probes of each container."""
+    kinds = ("livenessProbe", "readinessProbe", "startupProbe")
+    return {each["name"]: [each.get(kind) for kind in kinds] for each in pod["spec"]["containers"]}
+
+
+def injected(client: http.client.HTTPSConnection, pod: Pod, body: bytes) -> tuple[Pod, float]:
+    """Return the pod after the patch that a review is answered with, and the seconds that took."""
+    start = time.perf_counter()
+    client.request("POST", "/inject?timeout=10s", body, {"Content-Type": "application/json"})
+    answer = client.getresponse().read()
+    elapsed = time.perf_counter() - start
+    response = json.loads(answer)["response"]
     if not response["allowed"]:
         raise SystemExit(f"the pod was denied: {response['status']['message']}")
-    patch = json.loads(base64.b64decode(response["patch"]))
-    times = sorted(send(client, pod)[1] for _ in range(REVIEWS))
-    for line in difference(pod, apply(pod, patch)):
-        click.echo(coloured(line))
-    click.echo(
-        f"\n{len(patch)} operations; the first review took {first * 1e3:.1f} ms, "
-        f"then {REVIEWS} took {times[len(times) // 2] * 1e3:.2f} ms each (median, with TLS, one connection)"
-    )
+    return apply(pod, json.loads(base64.b64decode(response["patch"]))), elapsed
 
 
-def by_hand() -> None:
-    """Inject the sample's file."""
-    step("The same by hand: sidecar-injector inject -f k8s/samples/hello.yaml")
-    result = subprocess.run(
-        [*INJECTOR, "inject", "-f", str(SAMPLE.relative_to(ROOT))],
-        cwd=ROOT,
-        check=True,
-        stdout=subprocess.PIPE,
-    )
-    click.echo(f"{len(result.stdout.splitlines())} lines of YAML, ready for kubectl apply -f -")
-
-
-def farewell(server: subprocess.Popen[bytes], port: int, *, keep: bool) -> None:
-    """Say how to go on; stop the server unless it is to be kept."""
-    if keep:
-        step(f"The webhook goes on as process {server.pid}; stop it with: kill {server.pid}")
-    else:
-        server.terminate()
-        server.wait(20)
-    step("Go on with")
-    click.echo(
-        f"""\
-  .venv/bin/sidecar-injector inject -f YOUR-APP.yaml
-  .venv/bin/sidecar-injector explain -f YOUR-APP.yaml
-  .venv/bin/sidecar-injector lint --injectConfigFile CONFIG --valuesFile VALUES
-  .venv/bin/sidecar-injector serve --address 127.0.0.1 --port {port} \\
-      --tlsCertFile certs/tls.crt --tlsKeyFile certs/tls.key
-  .venv/bin/python scripts/bench.py --duration 5
-  kubectl apply -k k8s/overlays/self-signed"""
-    )
-
-
-def step(text: str) -> None:
-    """Print the heading of what follows."""
-    click.echo(f"\n{click.style('==', fg='cyan', bold=True)} {click.style(text, bold=True)}")
-
-
-def start_server() -> tuple[subprocess.Popen[bytes], int]:
-    """Start the webhook on a free port; return it when it says that it serves."""
-    command = [
-        *INJECTOR,
-        *("serve", "--address", "127.0.0.1", "--monitoringAddress", "127.0.0.1"),
-        *("--port", "0", "--monitoringPort", "0"),
-        *("--tlsCertFile", "certs/tls.crt", "--tlsKeyFile", "certs/tls.key", "--caCertFile", "certs/ca.crt"),
-    ]
-    log = ROOT / "certs" / ".quickstart.log"
-    environment = {**os.environ, "KUBERNETES_SERVICE_HOST": ""}
-    with log.open("wb") as file:
-        server = subprocess.Popen(command, cwd=ROOT, stderr=file, env=environment, start_new_session=True)
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and server.poll() is None:
-        for line in log.read_text().splitlines():
-            with contextlib.suppress(json.JSONDecodeError):
-                entry = json.loads(line)
-                if entry.get("message") == "serving":
-                    return server, int(entry["port"])
-        time.sleep(0.02)
-    server.kill()
-    raise SystemExit(f"the webhook did not start:\n{log.read_text()}")
-
-
-@contextlib.contextmanager
-def connection(port: int) -> Iterator[http.client.HTTPSConnection]:
-    """Yield a connection that trusts the development CA only."""
-    trust = ssl.create_default_context(cafile=ROOT / "certs" / "ca.crt")
-    client = http.client.HTTPSConnection("localhost", port, context=trust, timeout=10)
-    try:
-        yield client
-    finally:
-        client.close()
-
-
-def send(client: http.client.HTTPSConnection, pod: dict[str, Any]) -> tuple[dict[str, Any], float]:
-    """Return the answer to one review of ``pod`` and the seconds it took."""
+def review(pod: Pod) -> bytes:
+    """Return an AdmissionReview of a pod that is created in the namespace shop."""
     request = {
         "uid": str(uuid.uuid4()),
         "kind": {"group": "", "version": "v1", "kind": "Pod"},
@@ -154,17 +283,12 @@ def send(client: http.client.HTTPSConnection, pod: dict[str, Any]) -> tuple[dict
         "namespace": "shop",
         "object": pod,
     }
-    review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
-    body = json.dumps(review).encode()
-    start = time.perf_counter()
-    client.request("POST", "/inject?timeout=10s", body, {"Content-Type": "application/json"})
-    answer = client.getresponse().read()
-    elapsed = time.perf_counter() - start
-    response: dict[str, Any] = json.loads(answer)["response"]
-    return response, elapsed
+    return json.dumps(
+        {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
+    ).encode()
 
 
-def pod_of_sample() -> dict[str, Any]:
+def pod_of_sample() -> Pod:
     """Return the pod that the ReplicaSet controller would make of the sample's Deployment."""
     found = (document.value for document in documents(SAMPLE.read_text()))
     deployment = next(value for value in found if value["kind"] == "Deployment")
@@ -188,4 +312,7 @@ def pod_of_sample() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("interrupted")

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from injector.cli.files import PUBLIC, SECRET, FileError, write_all
+from injector.cli.options import option
 from injector.registration.issue import issue_ca, issue_leaf, service_names
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -15,20 +16,24 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 EPILOG = """\b
 Examples:
   sidecar-injector certs
-  sidecar-injector certs --directory /tmp/certs --service injector --namespace mesh --dns-name injector.test
+  sidecar-injector certs --directory /tmp/certs --namespace mesh --dns-name injector.test
   openssl verify -CAfile certs/ca.crt certs/tls.crt
 """
 
 
 @click.command("certs", epilog=EPILOG)
 @click.option("-d", "--directory", default="certs", show_default=True, type=click.Path(path_type=Path))
-@click.option(
-    "--service", default="sidecar-injector", show_default=True, help="Name of the webhook's Service."
+@option(
+    "--service-name",
+    was=["--service"],
+    default="sidecar-injector",
+    show_default=True,
+    help="Name of the webhook's Service.",
 )
 @click.option(
     "-n", "--namespace", default="istio-system", show_default=True, help="Namespace of the Service."
 )
-@click.option("--dns-name", "more_names", multiple=True, help="A further DNS name or IP address; repeatable.")
+@option("--dns-name", "more_names", multiple=True, help="A further DNS name or IP address; repeatable.")
 @click.option(
     "--days", default=365, show_default=True, type=click.IntRange(1, 3650), help="Days of validity."
 )
@@ -36,7 +41,7 @@ Examples:
 def command(
     *,
     directory: Path,
-    service: str,
+    service_name: str,
     namespace: str,
     more_names: tuple[str, ...],
     days: int,
@@ -54,8 +59,8 @@ def command(
         raise click.ClickException(msg)
     now = datetime.now(UTC)
     lifetime = timedelta(days=days)
-    names = (*service_names(service, namespace), *LOOPBACK, *more_names)
-    authority = issue_ca(name=f"{service} development CA", now=now, lifetime=lifetime)
+    names = (*service_names(service_name, namespace), *LOOPBACK, *more_names)
+    authority = issue_ca(name=f"{service_name} development CA", now=now, lifetime=lifetime)
     leaf = issue_leaf(authority, names=names, now=now, lifetime=lifetime)
     try:
         directory.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ import click
 
 from injector.cli.configmaps import keys_of_map, text_of_key
 from injector.cli.files import read_text
-from injector.cli.options import FILE, environment, release_options, spelled
+from injector.cli.options import FILE, environment, option, release_options, text_options
 from injector.diagnosis.material import items_of
 from injector.errors import ConfigError
 from injector.injection.injector import Injector
@@ -33,37 +33,31 @@ KEYS = ("config", "values", "mesh")
 def configuration_options(command: Command) -> Command:
     """Add everything that `load_injector` reads."""
     options = (
-        click.option(
-            *spelled("injectConfigFile"),
-            type=FILE,
-            help="The ConfigMap key `config`, or the whole ConfigMap.",
-        ),
-        click.option(*spelled("valuesFile"), type=FILE, help="The ConfigMap key `values`, or the ConfigMap."),
-        click.option(*spelled("meshConfigFile"), type=FILE, help="The mesh configuration, or its ConfigMap."),
+        text_options,
         click.option(
             "--template",
             type=click.Choice(BUILT_IN),
             default=BUILT_IN[0],
             show_default=True,
-            help="The built-in configuration, where no --injectConfigFile is given.",
+            help="The built-in configuration, where no --inject-config-file is given.",
         ),
         release_options,
-        click.option(
+        option(
             "--native-sidecars",
             type=click.Choice(("auto", "true", "false")),
             help="Whether istio-proxy becomes a native sidecar; the release decides when not given.",
         ),
         click.option("--platform", type=click.Choice(("openshift",)), help="The platform istiod runs on."),
-        click.option(
+        option(
             "--namespace-file",
             type=FILE,
             multiple=True,
             help="Namespace objects, whose labels and annotations count.",
         ),
-        click.option("--proxy-config-file", type=FILE, multiple=True, help="ProxyConfig resources."),
+        option("--proxy-config-file", type=FILE, multiple=True, help="ProxyConfig resources."),
     )
-    for option in reversed(options):
-        command = option(command)
+    for each in reversed(options):
+        command = each(command)
     return command
 
 

@@ -19,7 +19,7 @@ from injector.cli.configuration import (
 from injector.cli.explained import Explained, document, encoded, table
 from injector.cli.files import read_text
 from injector.cli.inputs import input_documents
-from injector.cli.options import spelled
+from injector.cli.options import namespace_option, option, pod_template_option
 from injector.diagnosis.gates import Surroundings, walk
 from injector.diagnosis.items import Item
 from injector.diagnosis.material import Material, items_of, misread, unknown_pods
@@ -65,27 +65,22 @@ class Question:
     "-f", "--filename", "filenames", multiple=True, metavar="FILE|DIR|-", help="Manifests; repeatable."
 )
 @click.option("-R", "--recursive", is_flag=True, help="Read folders with all that is below them.")
-@click.option("-n", "--namespace", default="", help="Namespace of workloads that name none.")
+@namespace_option
 @click.option("-A", "--all-namespaces", is_flag=True, help="Every namespace of the cluster.")
 @click.option("-c", "--kubeconfig", default=None, help="How to reach the cluster, as kubectl's.")
 @click.option("--context", default=None, help="The kubeconfig's context.")
-@click.option(
-    *spelled("configMap"),
+@option(
+    "--config-map",
     default="",
     metavar="NAMESPACE/NAME",
     help="The injector's ConfigMap in the cluster; found beside its Service when not given.",
 )
-@click.option(
-    *spelled("webhookName"),
+@option(
+    "--webhook-name",
     default="",
     help="How the injector's webhook is called, or *.NAME; told from name and path when not given.",
 )
-@click.option(
-    *spelled("pod-template-path"),
-    default="",
-    metavar="PATH",
-    help="Where kinds that are not known keep their pod template: spec.template",
-)
+@pod_template_option
 @click.option(
     "-o",
     "--output",

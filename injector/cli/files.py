@@ -28,14 +28,20 @@ class FileError(InjectorError):
 
 
 def read_text(path: Path | str) -> str:
-    """Return the text of ``path``, its line ends as they are; FileError if it is unreadable or no UTF-8."""
+    """Return the text of ``path``, its line ends as they are; FileError if it is unreadable or not UTF-8."""
     try:
-        return Path(path).read_bytes().decode("utf-8-sig")
+        return text_of(Path(path).read_bytes(), path)
     except OSError as error:
         raise FileError("read it", path, error) from error
+
+
+def text_of(content: bytes, source: Path | str) -> str:
+    """Return what was read from ``source`` as text; FileError if it is not UTF-8."""
+    try:
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         reason = OSError(0, f"it is not UTF-8 (byte {error.start} is {error.object[error.start]:#04x})")
-        raise FileError("read it", path, reason) from error
+        raise FileError("read it", source, reason) from error
 
 
 def write_whole(path: Path | str, content: bytes, *, mode: int = PUBLIC) -> None:

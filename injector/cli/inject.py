@@ -1,4 +1,4 @@
-"""``sidecar-injector inject``: files in, the same files with sidecars out. Knows no template and no pod."""
+"""``sidecar-injector inject``: files in, the same files with sidecars out."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import orjson
 from injector import kubeyaml
 from injector.cli.configuration import configuration_options, load_injector, say_release
 from injector.cli.files import write_whole
-from injector.cli.inputs import input_documents
-from injector.cli.options import spelled
+from injector.cli.inputs import input_documents, input_options
+from injector.cli.options import namespace_option, option, pod_template_option
 from injector.cli.workloads import Worked, oddities, reports, work
 from injector.json_types import JSON
 from injector.kubeyaml import dump
@@ -24,33 +24,26 @@ FORMATS = ("yaml", "json")
 
 EPILOG = """\b
 Examples:
-  sidecar-injector inject -f app.yaml | kubectl apply -f -
+  sidecar-injector inject app.yaml | kubectl apply -f -
+  sidecar-injector inject -f https://example.com/app.yaml
   kubectl get deployment web -o yaml | sidecar-injector inject -f - | kubectl apply -f -
-  sidecar-injector inject -f manifests/ -o injected.yaml --keep-layout --release 1.4 \\
-      --injectConfigFile config.yaml --valuesFile values.json --meshConfigFile mesh.yaml
+  sidecar-injector inject manifests/ -o injected.yaml --keep-layout --release 1.4 \\
+      --inject-config-file config.yaml --values-file values.json --mesh-config-file mesh.yaml
 """
 
 
 @click.command("inject", epilog=EPILOG)
-@click.option(
-    "-f", "--filename", "filenames", multiple=True, metavar="FILE|DIR|-", help="Manifests; repeatable."
-)
-@click.option("-R", "--recursive", is_flag=True, help="Read folders with all that is below them.")
+@input_options
 @click.option(
     "-o", "--output", default="yaml", metavar="yaml|json|FILE", help="Format on stdout, or a file to write."
 )
-@click.option(
-    *spelled("keep-layout"),
+@option(
+    "--keep-layout",
     is_flag=True,
     help="Keep order, comments and blank lines of the files; only what is injected is added.",
 )
-@click.option("-n", "--namespace", default="", help="Namespace of workloads that name none.")
-@click.option(
-    *spelled("pod-template-path"),
-    default="",
-    metavar="PATH",
-    help="Where kinds that are not known keep their pod template: spec.template",
-)
+@namespace_option
+@pod_template_option
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing of what went well.")
 @configuration_options
 def command(
@@ -70,7 +63,7 @@ def command(
     written at all.
     """
     if not filenames:
-        raise click.UsageError("nothing to inject: give -f FILE, a folder, or - for stdin")
+        raise click.UsageError("nothing to inject: give -f FILE, a folder, an https address, or - for stdin")
     if output not in FORMATS and (meant := _misspelt(output)):
         raise click.UsageError(f"-o {output}: is it {meant}? A file of that name is written by -o ./{output}")
     if keep_layout and output == "json":

@@ -1,18 +1,53 @@
-"""-f arguments to documents: files, folders, stdin. Knows no kind and no template."""
+"""Arguments that name manifests to documents: files, folders, stdin, https."""
 
 from __future__ import annotations
 
+import functools
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any, Final, TypeVar, cast
 
 import click
 
-from injector.cli.files import FileError, read_text
+from injector.cli.files import FileError, read_text, text_of
 from injector.kubeyaml import Document, documents
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 SUFFIXES = (".yaml", ".yml", ".json")
 """What is read of a folder, as kubectl does."""
+
+WEB: Final = ("http://", "https://")
+
+INPUT: Final = click.Path(allow_dash=True)
+"""A file, a folder, ``-`` or an address, as text; shells complete it as a path."""
+
+
+def input_options(command: Command) -> Command:
+    """Add how manifests are named; the command gets ``filenames``, with and without -f, and ``recursive``."""
+
+    @functools.wraps(command)
+    def with_all(*, filenames: Sequence[str], positional: Sequence[str], **rest: Any) -> Any:
+        return command(filenames=(*filenames, *positional), **rest)
+
+    options = (
+        click.argument("positional", nargs=-1, type=INPUT, metavar="[FILE|DIR|URL|-]..."),
+        click.option(
+            "-f",
+            "--filename",
+            "filenames",
+            multiple=True,
+            type=INPUT,
+            metavar="FILE|DIR|URL|-",
+            help="Manifests, also without the -f; repeatable.",
+        ),
+        click.option("-R", "--recursive", is_flag=True, help="Read folders with all that is below them."),
+    )
+    decorated: Any = with_all
+    for each in reversed(options):
+        decorated = each(decorated)
+    return cast("Command", decorated)
 
 
 def input_documents(filenames: Sequence[str], *, recursive: bool) -> Iterator[Document]:
@@ -24,7 +59,12 @@ def input_documents(filenames: Sequence[str], *, recursive: bool) -> Iterator[Do
 
 def _texts(filename: str, *, recursive: bool) -> Iterator[tuple[str, str]]:
     if filename == "-":
-        yield "<stdin>", _stdin()
+        yield "<stdin>", stdin_text()
+        return
+    if filename.startswith(WEB):
+        from injector.cli.web import fetch  # noqa: PLC0415 - a tenth of a second that files need not cost
+
+        yield filename, text_of(fetch(filename), filename)
         return
     path = Path(filename)
     if not path.is_dir():
@@ -41,12 +81,12 @@ def _walk(folder: Path, *, recursive: bool) -> list[Path]:
     return sorted(each for each in (folder.rglob("*") if recursive else folder.iterdir()) if each.is_file())
 
 
-def _stdin() -> str:
+def stdin_text() -> str:
+    """Return all of stdin; FileError when it cannot be read or is not UTF-8."""
     try:
-        text = sys.stdin.buffer.read().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        reason = OSError(0, f"it is not UTF-8 (byte {error.start})")
-        raise FileError("read it", "<stdin>", reason) from error
+        text = text_of(sys.stdin.buffer.read(), "<stdin>")
+    except OSError as error:
+        raise FileError("read it", "<stdin>", error) from error
     if not text.strip():
         # Mostly the command in front of the pipe has failed: that is not to look like success.
         raise click.ClickException("<stdin> is empty: there is no manifest to read")

@@ -9,7 +9,7 @@ import click
 
 from injector.cli.configuration import configuration_options, load_injector, read_configuration, say_release
 from injector.cli.inputs import input_documents
-from injector.cli.options import spelled
+from injector.cli.options import pod_template_option
 from injector.cli.report import FORMATS
 from injector.diagnosis.findings import gravest
 from injector.diagnosis.lint import Given, Report, lint
@@ -17,10 +17,10 @@ from injector.injection.injector import Injector
 
 EPILOG = """\b
 Examples:
-  sidecar-injector lint --injectConfigFile config.yaml --valuesFile values.json --meshConfigFile mesh.yaml
+  sidecar-injector lint --inject-config-file config.yaml --values-file values.json
   kubectl -n istio-system get cm istio-sidecar-injector -o yaml > cm.yaml
-  sidecar-injector lint --injectConfigFile cm.yaml -f app.yaml
-  sidecar-injector lint --injectConfigFile config.yaml --strict -o github
+  sidecar-injector lint --inject-config-file cm.yaml -f app.yaml
+  sidecar-injector lint --inject-config-file config.yaml --strict -o github
   sidecar-injector lint --show-code sidecar
 
 \b
@@ -38,12 +38,7 @@ Every rule is described in docs/findings.md; `# lint: ignore=SI203` in a templat
     "-f", "--filename", "filenames", multiple=True, metavar="FILE|DIR|-", help="Workloads to try; repeatable."
 )
 @click.option("-R", "--recursive", is_flag=True, help="Read folders with all that is below them.")
-@click.option(
-    *spelled("pod-template-path"),
-    default="",
-    metavar="PATH",
-    help="Where kinds that are not known keep their pod template: spec.template",
-)
+@pod_template_option
 @click.option(
     "-o", "--output", type=click.Choice([*FORMATS]), default="text", show_default=True, help="How to print."
 )

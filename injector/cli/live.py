@@ -143,14 +143,14 @@ async def _texts(
             return await _texts_of(client, namespace, name, data, revision)
     looked = ", ".join(f"{namespace}/{name}" for namespace, name in places)
     raise SurveyError(
-        f"there is no ConfigMap {looked}: give --configMap NAMESPACE/NAME, or the files (--injectConfigFile)"
+        f"there is no ConfigMap {looked}: give --config-map NAMESPACE/NAME, or the files (--inject-config-file)"
     )
 
 
 def _split(given: str) -> tuple[str, str]:
     namespace, slash, name = given.partition("/")
     if not (namespace and slash and name):
-        raise click.BadParameter(f"{given!r}: write NAMESPACE/NAME", param_hint="--configMap")
+        raise click.BadParameter(f"{given!r}: write NAMESPACE/NAME", param_hint="--config-map")
     return namespace, name
 
 

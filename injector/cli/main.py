@@ -1,16 +1,36 @@
-"""argv to one command. Knows the commands' names, and imports only the one that runs."""
+"""argv to one command, and its end to an exit code. Imports only the command that runs."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import os
 import sys
 from collections.abc import Sequence
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 import click
+from click.shell_completion import shell_complete
 
 from injector import __version__
+from injector.cli.colour import colour_option
 from injector.errors import InjectorError
+
+PROGRAM: Final = "sidecar-injector"
+PLUGIN: Final = "kubectl-sidecar_injector"
+"""The name by which kubectl finds ``kubectl sidecar-injector``: an underscore stands for the dash."""
+
+COMPLETE: Final = "_SIDECAR_INJECTOR_COMPLETE"
+"""The variable by which a shell asks for completion; `completion` writes it into the shell's script."""
+
+FAILED: Final = 1
+WRONG_CALL: Final = 2
+INTERRUPTED: Final = 130
+"""What shells show of a process that SIGINT ended: 128 + 2."""
+
+READER_GONE: Final = 141
+"""The same of SIGPIPE: 128 + 13."""
 
 COMMANDS: Final = {
     "inject": "Add sidecars to the workloads in files.",
@@ -18,7 +38,10 @@ COMMANDS: Final = {
     "serve": "Run the HTTPS webhook.",
     "lint": "Check configuration, values and mesh; show what the template became.",
     "certs": "Make a development CA and a certificate for the webhook.",
-    "probe": "Check the health file that `serve --healthCheckFile` writes.",
+    "krm": "Inject a ResourceList: a function of kustomize and kpt.",
+    "probe": "Check the health file that `serve --health-check-file` writes.",
+    "completion": "Print what makes a shell complete commands, options and values.",
+    "version": "Print the version and the releases of Istio that are known.",
 }
 """Each command's line in the help, and the module ``injector.cli.NAME`` that holds it."""
 
@@ -36,6 +59,8 @@ class LazyGroup(click.Group):
             return None
         command = importlib.import_module(f"injector.cli.{cmd_name}").command
         assert isinstance(command, click.Command)  # noqa: S101 - for the type checker
+        if not any(parameter.name == "color" for parameter in command.params):
+            command.params.append(colour_option())
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
@@ -43,41 +68,100 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run one command; an error is told here, where its colour is known."""
+        try:
+            return super().invoke(ctx)
+        except click.UsageError:
+            raise
+        except (InjectorError, click.ClickException) as error:
+            click.echo(f"{click.style('error:', fg='red', bold=True)} {_sentence(error)}", err=True)
+            ctx.exit(FAILED)
+
 
 EPILOG = """\b
 Examples:
-  sidecar-injector inject -f app.yaml | kubectl apply -f -
-  sidecar-injector inject -f app.yaml --injectConfigFile config.yaml --valuesFile values.json
+  sidecar-injector inject app.yaml | kubectl apply -f -
+  sidecar-injector inject app.yaml --inject-config-file config.yaml --values-file values.json
   sidecar-injector explain -f app.yaml -n shop
   sidecar-injector certs
-  sidecar-injector serve --port 8443 --tlsCertFile certs/tls.crt --tlsKeyFile certs/tls.key
+  sidecar-injector serve --port 8443 --tls-cert-file certs/tls.crt --tls-key-file certs/tls.key
 """
 
 
 @click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, "-V", "--version", prog_name="sidecar-injector")
+@click.version_option(__version__, "-V", "--version", prog_name=PROGRAM)
 def group() -> None:
     """Add sidecars to Kubernetes pods from Istio's own templates, by hand and as a webhook."""
 
 
+group.params.append(colour_option())
+
+
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run one command: exit code 0 when all went well, 1 on failure, 2 when the call itself was wrong."""
+    """Run one command: exit code 0 when all went well, 1 on failure, 2 when the call itself was wrong.
+
+    130 after Ctrl-C, and 141 when the reader of stdout has gone, as of a process that the signal ended.
+    """
+    _open_closed_streams()
+    if asked := os.environ.get(COMPLETE):
+        sys.exit(shell_complete(group, {}, PROGRAM, COMPLETE, asked))
+    sys.exit(_run(sys.argv[1:] if argv is None else list(argv)))
+
+
+def _open_closed_streams() -> None:
+    """Put something in place of streams that the caller closed (``>&-``): Python leaves None there.
+
+    Nothing is read and what is said is lost, but output fails as on a full disk: it was asked for.
+    """
+    if sys.stdin is None:
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - for as long as the process
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8")
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+
+
+def _run(arguments: list[str]) -> int:
+    """Run one command and write out what it printed; return the exit code."""
     try:
-        group.main(args=None if argv is None else list(argv), standalone_mode=False)
+        code = _command(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has gone (`| head`): nothing is left to tell anybody.
+        return _without_stdout(READER_GONE)
+    except OSError as error:
+        _say(f"error: cannot write the output: {error.strerror or error}")
+        return _without_stdout(FAILED)
+    except (KeyboardInterrupt, click.Abort):
+        _say("interrupted")
+        return _without_stdout(INTERRUPTED)
+    return code
+
+
+def _command(arguments: list[str]) -> int:
+    name = "kubectl sidecar-injector" if Path(sys.argv[0]).name == PLUGIN else PROGRAM
+    try:
+        with group.make_context(name, arguments) as context:
+            group.invoke(context)
     except click.UsageError as error:
         error.show()
-        sys.exit(2)
+        return WRONG_CALL
     except click.exceptions.Exit as request:
-        sys.exit(request.exit_code)
-    except click.Abort:
-        sys.exit(130)
-    except (InjectorError, click.ClickException) as error:
-        click.echo(f"{click.style('error:', fg='red', bold=True)} {_sentence(error)}", err=True)
-        sys.exit(1)
-    except BrokenPipeError:
-        # The reader has gone (`| head`): nothing is left to tell anybody, and no traceback helps.
-        sys.stderr.close()
-        sys.exit(141)
+        return request.exit_code
+    return 0
+
+
+def _say(sentence: str) -> None:
+    with contextlib.suppress(OSError):
+        click.echo(sentence, err=True)
+
+
+def _without_stdout(code: int) -> int:
+    """Return ``code``; what is still buffered for stdout goes nowhere, or Python fails on it as it ends."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
 
 
 def _sentence(error: Exception) -> str:

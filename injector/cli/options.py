@@ -1,6 +1,7 @@
-"""Options that several commands share, in both spellings.
+"""Options that several commands share, and the one spelling that all of them have.
 
-Istio's tools spell options ``--injectConfigFile``; most others write ``--inject-config-file``. Both work.
+Options are written as kubectl writes them, ``--inject-config-file``. Istio's older tools write
+``--injectConfigFile``: that works too, as does a name that an option had before, and neither is shown.
 """
 
 from __future__ import annotations
@@ -30,17 +31,44 @@ FEATURES: Final = (
 )
 
 
-def spelled(name: str, *, argument: str = "") -> tuple[str, ...]:
-    """Return the declarations of an option: Istio's spelling, the usual one, and the argument's name."""
-    kebab = re.sub(r"(?<=[a-z])([A-Z])", lambda match: f"-{match[1].lower()}", name)
-    names = dict.fromkeys((f"--{name}", f"--{kebab}"))
-    return (*names, argument or kebab.replace("-", "_"))
+class Option(click.Option):
+    """An option with other spellings that are taken and not shown: not in help, errors or completion."""
+
+    def __init__(
+        self, declarations: Sequence[str], *, aliases: Sequence[str] = (), **attributes: Any
+    ) -> None:
+        super().__init__(declarations, **attributes)
+        self.aliases = aliases
+
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
+        """Let the parser know every spelling."""
+        shown = self.opts
+        self.opts = [*shown, *(alias for alias in self.aliases if alias not in shown)]
+        super().add_to_parser(parser, ctx)
+        self.opts = shown
+
+
+def option(*declarations: str, was: Sequence[str] = (), **attributes: Any) -> Callable[[Command], Command]:
+    """Return a decorator like ``click.option`` whose long names are taken in Istio's spelling as well.
+
+    ``was`` holds names that the option had before, in kebab case: they are taken in both spellings.
+    """
+    names = [name for name in declarations if name.startswith("--") and "/" not in name]
+    aliases = [camel(name) for name in names]
+    for name in was:
+        aliases += [name, camel(name)]
+    return click.option(*declarations, cls=Option, aliases=aliases, **attributes)
+
+
+def camel(name: str) -> str:
+    """Return Istio's spelling of a name: ``--inject-config-file`` is ``--injectConfigFile``."""
+    return re.sub("(?<=[a-z0-9])-([a-z])", lambda match: match[1].upper(), name)
 
 
 def switch(name: str, *, default: bool, text: str) -> Callable[[Command], Command]:
     """Return an option that is on alone and takes a value as Go's flags do: ``--name=false``."""
-    return click.option(
-        *spelled(name),
+    return option(
+        name,
         type=bool,
         is_flag=False,
         flag_value=True,
@@ -49,6 +77,56 @@ def switch(name: str, *, default: bool, text: str) -> Callable[[Command], Comman
         metavar="[=true|false]",
         help=text,
     )
+
+
+def namespace_option(command: Command) -> Command:
+    """Add the namespace of workloads that name none."""
+    return click.option("-n", "--namespace", default="", help="Namespace of workloads that name none.")(
+        command
+    )
+
+
+def pod_template_option(command: Command) -> Command:
+    """Add the place of pods in kinds that nobody told us."""
+    return option(
+        "--pod-template-path",
+        default="",
+        metavar="PATH",
+        help="Where kinds that are not known keep their pod template: spec.template",
+    )(command)
+
+
+def text_options(command: Command) -> Command:
+    """Add the three texts that say how to inject: the files that a mesh keeps in its ConfigMaps."""
+    for each in reversed(
+        (
+            option(
+                "--inject-config-file",
+                was=["--inject-config"],
+                type=FILE,
+                help="The ConfigMap key `config`, or the whole ConfigMap; built-in when not given.",
+            ),
+            option(
+                "--values-file",
+                was=["--inject-values"],
+                type=FILE,
+                help="The ConfigMap key `values`, or the ConfigMap.",
+            ),
+            option(
+                "--mesh-config-file",
+                was=["--mesh-config"],
+                type=FILE,
+                help="The mesh configuration, or its ConfigMap.",
+            ),
+        )
+    ):
+        command = each(command)
+    return command
+
+
+def completing(words: Sequence[str]) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """Return what completes a value to one of ``words`` in a shell, and refuses no other."""
+    return lambda _context, _parameter, begun: [word for word in words if word.startswith(begun)]
 
 
 def environment(settings: Sequence[str]) -> Mapping[str, str]:
@@ -68,11 +146,12 @@ def environment(settings: Sequence[str]) -> Mapping[str, str]:
 
 def release_options(command: Command) -> Command:
     """Add what decides how a pod is injected besides the three texts."""
-    for option in reversed(
+    for each in reversed(
         (
             click.option(
                 "--release",
                 metavar="1.0…1.32",
+                shell_complete=completing(RELEASES),
                 help="Istio's release to behave as; told from the image's tag or the format when not given.",
                 callback=_checked_release,
             ),
@@ -84,51 +163,54 @@ def release_options(command: Command) -> Command:
                 "settings",
                 multiple=True,
                 metavar="NAME[=VALUE]",
+                shell_complete=completing([f"{name}=" for name in FEATURES]),
                 help=f"istiod's environment as the injector sees it, e.g. {FEATURES[0]}=true; repeatable.",
             ),
-            click.option(
-                *spelled("untrusted-values"),
+            option(
+                "--untrusted-values",
                 type=click.Choice(("scalar", "text")),
                 default="scalar",
                 show_default=True,
                 help="Whether a pod's value can only ever be one scalar, or is parsed as text as Istio does.",
             ),
-            click.option(
-                *spelled("reviewLimit", argument="review_limits"),
+            option(
+                "--review-limit",
+                "review_limits",
                 multiple=True,
                 metavar="NAME=NUMBER",
+                shell_complete=completing([f"{name}=" for name in LIMIT_NAMES]),
                 callback=_checked_limits,
                 help="What one pod may use at most, e.g. templates=100; repeatable. "
                 f"Names: {', '.join(LIMIT_NAMES)}.",
             ),
         )
     ):
-        command = option(command)
+        command = each(command)
     return command
 
 
 def _checked_limits(
-    _context: click.Context, option: click.Parameter, settings: Sequence[str]
+    _context: click.Context, parameter: click.Parameter, settings: Sequence[str]
 ) -> ReviewLimits:
     """Return the limits, the defaults where none is given; of one given twice the last counts."""
     given: dict[str, int] = {}
     for setting in settings:
         name, _, number = setting.partition("=")
         if name not in LIMIT_NAMES:
-            raise click.BadParameter(f"{name!r} is none of {', '.join(LIMIT_NAMES)}", param=option)
+            raise click.BadParameter(f"{name!r} is none of {', '.join(LIMIT_NAMES)}", param=parameter)
         if not re.fullmatch("[0-9]{1,18}", number):
-            raise click.BadParameter(f"{setting!r}: write {name}=NUMBER", param=option)
+            raise click.BadParameter(f"{setting!r}: write {name}=NUMBER", param=parameter)
         given[name] = int(number)
     try:
         return ReviewLimits(**given)
     except ConfigError as error:
-        raise click.BadParameter(error.reason, param=option) from error
+        raise click.BadParameter(error.reason, param=parameter) from error
 
 
-def _checked_release(_: click.Context, option: click.Parameter, value: str | None) -> str | None:
+def _checked_release(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     if value is None:
         return None
     match = re.fullmatch(r"v?(1\.\d+)(\.\d+)?(-.*)?", value)
     if match is None or match[1] not in RELEASES:
-        raise click.BadParameter(f"{value!r} is not a release from 1.0 to {RELEASES[-1]}", param=option)
+        raise click.BadParameter(f"{value!r} is not a release from 1.0 to {RELEASES[-1]}", param=parameter)
     return value

@@ -9,24 +9,40 @@ import click
 
 from injector.cli.durations import DURATION
 from injector.cli.files import FileError
+from injector.cli.options import FILE, option
 
 TOLERANCE_SECONDS = 0.01
 """Istio's own allowance for the writer's rhythm (pkg/probe)."""
 
 
-@click.command("probe", epilog="\b\nExample:\n  sidecar-injector probe --probe-path /health --interval 4s")
-@click.option(
-    "--probe-path", required=True, type=click.Path(path_type=Path), help="The file that `serve` keeps fresh."
+@click.command(
+    "probe",
+    epilog="\b\nExample:\n  sidecar-injector probe --health-check-file /health --health-check-interval 4s",
 )
-@click.option("--interval", required=True, type=DURATION, help="How old it may be, as a Go duration: 4s, 1m.")
-def command(*, probe_path: Path, interval: float) -> None:
+@option(
+    "--health-check-file",
+    was=["--probe-path"],
+    required=True,
+    type=FILE,
+    help="The file that `serve` keeps fresh.",
+)
+@option(
+    "--health-check-interval",
+    was=["--interval"],
+    required=True,
+    type=DURATION,
+    help="How old it may be, as a Go duration: 4s, 1m.",
+)
+def command(*, health_check_file: Path, health_check_interval: float) -> None:
     """Exit 0 when the health file is fresh, 1 when it is missing or old."""
     try:
-        modified = probe_path.stat().st_mtime
+        modified = health_check_file.stat().st_mtime
     except OSError as error:
-        raise FileError("read it", probe_path, error) from error
+        raise FileError("read it", health_check_file, error) from error
     age = time.time() - modified
-    if age > interval + TOLERANCE_SECONDS:
-        msg = f"{probe_path} is {age:.2f} s old, more than {interval:g} s: the webhook is not healthy"
-        raise click.ClickException(msg)
+    if age > health_check_interval + TOLERANCE_SECONDS:
+        limit = f"more than {health_check_interval:g} s"
+        raise click.ClickException(
+            f"{health_check_file} is {age:.2f} s old, {limit}: the webhook is not healthy"
+        )
     click.echo("OK")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from injector.cli.durations import DURATION, SIZE
-from injector.cli.options import FILE, environment, release_options, spelled, switch
+from injector.cli.options import FILE, environment, option, release_options, switch, text_options
 from injector.injection.caches import cache_bytes_within
 from injector.service.memory import container_limit
 from injector.service.options import Limits, ServiceOptions
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
     from injector.service.companions import Parts
 
 MOUNTED: Final = {
-    "inject_config": "/etc/istio/inject/config",
-    "inject_values": "/etc/istio/inject/values",
-    "mesh_config": "/etc/istio/config/mesh",
+    "inject_config_file": "/etc/istio/inject/config",
+    "values_file": "/etc/istio/inject/values",
+    "mesh_config_file": "/etc/istio/config/mesh",
     "tls_cert_file": "/etc/istio/certs/cert-chain.pem",
     "tls_key_file": "/etc/istio/certs/key.pem",
     "ca_cert_file": "/etc/istio/certs/root-cert.pem",
@@ -34,50 +35,44 @@ SERVICE_ACCOUNT: Final = "/var/run/secrets/kubernetes.io/serviceaccount/namespac
 EPILOG = """\b
 Examples:
   sidecar-injector certs
-  sidecar-injector serve --port 8443 --tlsCertFile certs/tls.crt --tlsKeyFile certs/tls.key
-  sidecar-injector serve --port 8443 --self-signed --serviceName sidecar-injector --namespace mesh
+  sidecar-injector serve --port 8443 --tls-cert-file certs/tls.crt --tls-key-file certs/tls.key
+  sidecar-injector serve --port 8443 --self-signed --service-name sidecar-injector --namespace mesh
 """
 
 
 @click.command("serve", epilog=EPILOG)
-@click.option(
-    *spelled("injectConfig"), type=FILE, help="The ConfigMap key `config`; built-in when not given."
-)
-@click.option(*spelled("injectValues"), type=FILE, help="The ConfigMap key `values`.")
-@click.option(*spelled("meshConfig"), type=FILE, help="The mesh configuration.")
-@click.option(*spelled("tlsCertFile"), type=FILE, help="Certificate chain to serve, PEM.")
-@click.option(*spelled("tlsKeyFile"), type=FILE, help="Its key, PEM.")
-@click.option(*spelled("caCertFile"), type=FILE, help="CA to register as caBundle, PEM.")
+@text_options
+@option("--tls-cert-file", type=FILE, help="Certificate chain to serve, PEM.")
+@option("--tls-key-file", type=FILE, help="Its key, PEM.")
+@option("--ca-cert-file", type=FILE, help="CA to register as caBundle, PEM.")
 @click.option("--address", default="", help="Address to listen on; all of them when not given.")
 @click.option("--port", default=443, show_default=True, help="HTTPS port.")
-@click.option(*spelled("monitoringPort"), default=15014, show_default=True, help="Metrics and health, plain.")
-@click.option(*spelled("monitoringAddress"), default="", help="Address of the monitoring port.")
+@option("--monitoring-port", default=15014, show_default=True, help="Metrics and health, plain.")
+@option("--monitoring-address", default="", help="Address of the monitoring port.")
 @release_options
-@click.option(*spelled("serviceName"), default="", help="Our Service: the certificate must carry its name.")
+@option("--service-name", default="", help="Our Service: the certificate must carry its name.")
 @click.option("-n", "--namespace", default="", help="Our namespace; told from the service account.")
-@click.option(
-    *spelled("clientCaFile"),
+@option(
+    "--client-ca-file",
     type=FILE,
     help="Only clients with a certificate of this CA may connect; probe the monitoring port then.",
 )
-@click.option(
-    *spelled("clientName", argument="client_names"), multiple=True, help="Names their certificates may have."
-)
-@click.option(
-    *spelled("trustedPeers"),
+@option("--client-name", "client_names", multiple=True, help="Names their certificates may have.")
+@option(
+    "--trusted-peers",
     multiple=True,
     metavar="CIDR",
     help="Addresses of API servers: near the cap their connections are not closed for others.",
 )
-@click.option(
-    *spelled("inFlightMemory"),
+@option(
+    "--in-flight-memory",
     type=SIZE,
     default=None,
     help="Bytes of bodies, answers, connections and log lines at once, 64Mi; past it callers get 503. "
     "Derived from the container's memory limit when not given.",
 )
-@click.option(
-    *spelled("cacheMemory"),
+@option(
+    "--cache-memory",
     type=SIZE,
     default=None,
     help="Bytes that all caches of one configuration may hold, at least 8Mi. An eighth of the container's "
@@ -86,68 +81,73 @@ Examples:
 @click.option("-c", "--kubeconfig", default=None, help="Outside a cluster: how to reach the API server.")
 @click.option("--context", default=None, help="The kubeconfig's context.")
 @switch(
-    "allow-empty-injection",
+    "--allow-empty-injection",
     default=False,
     text="Take a changed configuration after which none of the built-in sample pods is injected.",
 )
-@switch("reconcileWebhookConfig", default=True, text="Keep caBundle of our registration right.")
-@click.option(*spelled("webhookConfigName"), default="istio-sidecar-injector", show_default=True)
-@click.option(*spelled("webhookName"), default="sidecar-injector.istio.io", show_default=True)
-@switch("create-webhook", default=False, text="Create the MutatingWebhookConfiguration too.")
-@switch("self-signed", default=False, text="Make and rotate CA and certificate, in a Secret.")
-@click.option(*spelled("selfSignedSecret"), default="sidecar-injector-certs", show_default=True)
-@click.option(
-    *spelled("caLifetime"), type=DURATION, default="8760h", show_default=True, help="Of our own CA."
-)
-@click.option(
-    *spelled("certLifetime"),
+@switch("--reconcile-webhook-config", default=True, text="Keep caBundle of our registration right.")
+@option("--webhook-config-name", default="istio-sidecar-injector", show_default=True)
+@option("--webhook-name", default="sidecar-injector.istio.io", show_default=True)
+@switch("--create-webhook", default=False, text="Create the MutatingWebhookConfiguration too.")
+@switch("--self-signed", default=False, text="Make and rotate CA and certificate, in a Secret.")
+@option("--self-signed-secret", default="sidecar-injector-certs", show_default=True)
+@option("--ca-lifetime", type=DURATION, default="8760h", show_default=True, help="Of our own CA.")
+@option(
+    "--cert-lifetime",
     type=DURATION,
     default="720h",
     show_default=True,
     help="Of a certificate under it.",
 )
-@click.option(
-    *spelled("rotationGrace"),
+@option(
+    "--rotation-grace",
     type=DURATION,
     default="5m",
     show_default=True,
     help="How long old and new CA are both trusted before the next step of a rotation.",
 )
-@click.option(
-    *spelled("maxClockSkew"),
+@option(
+    "--max-clock-skew",
     type=DURATION,
     default="5m",
     show_default=True,
     help="How far our clock may be from the API server's before we leave the Secret to other replicas.",
 )
-@switch("warnings", default=True, text="Answer with warnings for people, of pods and at /advise.")
-@click.option(
-    *spelled("adviceConfigName"),
+@switch("--warnings", default=True, text="Answer with warnings for people, of pods and at /advise.")
+@option(
+    "--advice-config-name",
     default="",
     help="The ValidatingWebhookConfiguration that asks /advise: its caBundle is kept right too.",
 )
-@switch("watchCluster", default=True, text="Keep namespaces, nodes and ProxyConfigs in memory.")
-@click.option(
-    *spelled("configMap"), default="", help="The ConfigMap that is mounted: told when it is refused."
+@switch("--watch-cluster", default=True, text="Keep namespaces, nodes and ProxyConfigs in memory.")
+@option("--config-map", default="", help="The ConfigMap that is mounted: told when it is refused.")
+@option("--health-check-file", type=FILE, help="File to keep fresh while healthy.")
+@option("--health-check-interval", type=DURATION, default=0.0, help="How often: 1s, 500ms.")
+@option("--log-level", type=click.Choice(("debug", "info", "warning", "error")), default="info")
+@option(
+    "--log-format",
+    type=click.Choice(("auto", "text", "json")),
+    default="auto",
+    show_default=True,
+    help="Lines of the log; auto: text on a terminal, JSON elsewhere.",
 )
-@click.option(*spelled("healthCheckFile"), type=FILE, help="File to keep fresh while healthy.")
-@click.option(*spelled("healthCheckInterval"), type=DURATION, default=0.0, help="How often: 1s, 500ms.")
-@click.option(*spelled("logLevel"), type=click.Choice(("debug", "info", "warning", "error")), default="info")
 @click.option("--log-reviews/--no-log-reviews", default=True, help="One line a review.", show_default=True)
 @click.option("--uvloop/--no-uvloop", default=True, help="Use uvloop where it is installed.")
 def command(**flags: Any) -> None:
     """Run the HTTPS webhook until SIGTERM.
 
     Mounted files are watched: a change takes effect without a restart, and one that cannot be used leaves
-    the last good one in place. Logs are lines of JSON on stderr.
+    the last good one in place. The log is on stderr.
 
     SIGTERM drains: reviews are answered until none come. A second one is not heard in the drain's first ten
     seconds; after them it ends the process at once. SIGINT (Ctrl-C) finishes what is in flight, a second one
     does not wait for that. SIGHUP reads the mounted files again.
     """
+    from injector.service.logs import Log  # noqa: PLC0415 - as the process
     from injector.service.process import serve  # noqa: PLC0415 - half a second that --help need not cost
 
     options = service_options(flags)
+    Log.text = flags["log_format"] == "text" or (flags["log_format"] == "auto" and sys.stderr.isatty())
     raise SystemExit(serve(options, parts(flags, options)))
 
 
@@ -156,9 +156,9 @@ def service_options(flags: dict[str, Any]) -> ServiceOptions:
     files = {name: flags[name] or _mounted(path) for name, path in MOUNTED.items()}
     cache_memory = flags["cache_memory"]
     return ServiceOptions(
-        inject_config=files["inject_config"],
-        inject_values=files["inject_values"],
-        mesh_config=files["mesh_config"],
+        inject_config=files["inject_config_file"],
+        inject_values=files["values_file"],
+        mesh_config=files["mesh_config_file"],
         release=flags["release"],
         revision=flags["revision"],
         environment=environment(flags["settings"]),

@@ -136,7 +136,7 @@ def registration_gates(item: Item, arrival: Arrival, around: Surroundings) -> tu
         rule="unregistered",
         message="no MutatingWebhookConfiguration has an entry of the injector: it is never asked",
         place=item.at(),
-        advice="apply k8s/, or `serve --create-webhook`; `--webhookName` says how the entry is called",
+        advice="apply k8s/, or `serve --create-webhook`; `--webhook-name` says how the entry is called",
     )
     return "skipped", [gate]
 

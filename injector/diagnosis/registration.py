@@ -84,7 +84,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ours:
-    """What tells our entries from others': their name as `serve --webhookName` takes it, or their Service.
+    """What tells our entries from others': their name as `serve --webhook-name` takes it, or their Service.
 
     Where nothing is given, an injector's entry is ours unless its Service is istiod; where only istiod has
     any, they are the ones that are asked about.

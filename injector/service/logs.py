@@ -1,4 +1,4 @@
-"""Fields in, lines of JSON on stderr out: callers pass the few fields that may be seen.
+"""Fields in, lines of JSON or text on stderr out: callers pass the few fields that may be seen.
 
 A line costs a review a few microseconds: it is encoded at once, queued, and written by a thread, so that
 a log collector that stops reading cannot stop reviews.
@@ -6,6 +6,7 @@ a log collector that stops reading cannot stop reviews.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
@@ -13,7 +14,7 @@ import threading
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import orjson
 
@@ -97,11 +98,18 @@ class LineWriter:
 
 
 class Log:
-    """Where the process logs: what happens to the service by level, what it does by `review`."""
+    """Where the process logs: what happens to the service by level, what it does by `review`.
 
-    __slots__ = ("_handler", "_second", "_second_text", "_threshold", "_writer")
+    ``text`` makes lines for a person at a terminal instead of JSON. The command line sets it for the
+    process, before a log is made.
+    """
+
+    __slots__ = ("_encode", "_handler", "_second", "_second_text", "_threshold", "_writer")
+
+    text: ClassVar[bool] = False
 
     def __init__(self, *, level: str = "info", descriptor: int | None = None) -> None:
+        self._encode = text_line if self.text else json_line
         self._writer = LineWriter(sys.stderr.fileno() if descriptor is None else descriptor)
         self._threshold = LEVELS[level]
         self._second = -1
@@ -159,10 +167,7 @@ class Log:
             self._write(level, {"message": message, **shown})
 
     def _write(self, level: str, fields: Mapping[str, Any]) -> None:
-        line = {"time": self._stamp(), "level": level, **fields}
-        self._writer.write(
-            orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS)
-        )
+        self._writer.write(self._encode({"time": self._stamp(), "level": level, **fields}))
 
     def _stamp(self) -> str:
         now = time.time()
@@ -192,6 +197,29 @@ class _LoggingHandler(logging.Handler):
             self._log.crash(shorten(record.getMessage()), cause, **fields)
         else:
             self._log.event(_level(record.levelno), shorten(record.getMessage()), fields)
+
+
+def json_line(fields: Mapping[str, Any]) -> bytes:
+    """Return one line of JSON."""
+    return orjson.dumps(fields, default=str, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS)
+
+
+def text_line(fields: Mapping[str, Any]) -> bytes:
+    """Return ``time LEVEL message name=value …``; values that are not one plain word are quoted as JSON."""
+    rest = dict(fields)
+    words = [rest.pop("time"), f"{rest.pop('level').upper():<7}"]
+    if message := rest.pop("message", ""):
+        words.append(message if message.isprintable() else _quoted(message))
+    words += [f"{name}={_quoted(value)}" for name, value in rest.items()]
+    return f"{' '.join(words)}\n".encode()
+
+
+def _quoted(value: Any) -> str:
+    if isinstance(value, str) and value and value.isprintable() and not set(value) & {" ", '"', "="}:
+        return value
+    shown = json.dumps(value, default=str, ensure_ascii=False)
+    # What steers a terminal may come from a pod: it is shown by its number.
+    return shown if shown.isprintable() else json.dumps(value, default=str)
 
 
 def _level(number: int) -> str:

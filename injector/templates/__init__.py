@@ -31,7 +31,7 @@ class Template:
         if release and behaviour_of(release).minor < behaviour_of(self.oldest_release).minor:
             raise ConfigError(
                 f"is for Istio {self.oldest_release} and newer: give that of {release} with"
-                " --injectConfigFile (serve: --injectConfig)",
+                " --inject-config-file",
                 file="built-in config",
             )
 

@@ -67,4 +67,42 @@ def test_a_value_that_cannot_be_is_named(run: Run, option: str, value: str, word
 def test_the_help_says_what_signals_do(run: Run) -> None:
     words = " ".join(run("serve", "--help").stdout.split())
     assert "SIGHUP reads the mounted files again." in words
-    assert "--inFlightMemory" in words
+    assert "--in-flight-memory" in words
+
+
+@pytest.mark.parametrize(
+    ("arguments", "terminal", "text"),
+    [
+        ((), True, True),
+        ((), False, False),
+        (("--log-format", "json"), True, False),
+        (("--log-format", "text"), False, True),
+    ],
+)
+def test_the_log_is_text_on_a_terminal_and_json_elsewhere(
+    tmp_path: Path, arguments: tuple[str, ...], terminal: bool, text: bool
+) -> None:
+    ours, theirs = os.openpty() if terminal else os.pipe()
+    # It says that it is not in a cluster, and then that there is no certificate.
+    outside = {name: value for name, value in os.environ.items() if name != "KUBERNETES_SERVICE_HOST"}
+    subprocess.run(
+        [sys.executable, "-m", "injector", "serve", *arguments],
+        stderr=theirs,
+        env=outside,
+        cwd=tmp_path,
+        check=False,
+    )
+    os.close(theirs)
+    said = b""
+    try:
+        while block := os.read(ours, 4096):
+            said += block
+    except OSError:  # a terminal whose other side is closed
+        pass
+    os.close(ours)
+    line = said.decode().splitlines()[0]
+    sentence = "not in a cluster: the registration is not kept"
+    if text:
+        assert line.endswith(f"Z INFO    {sentence}")
+    else:
+        assert json.loads(line)["message"] == sentence

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from injector.service import logs
-from injector.service.logs import LineWriter, Log, trace
+from injector.service.logs import LineWriter, Log, text_line, trace
 from tests.conftest import PATIENCE
 
 
@@ -185,3 +185,44 @@ def test_a_reader_that_stopped_costs_lines_and_no_time(monkeypatch: pytest.Monke
     writer.close()
     assert not writer._thread.is_alive()
     os.close(writing)
+
+
+def test_a_line_of_text_has_its_fields_behind_the_message() -> None:
+    fields = {"time": "T", "level": "info", "message": "pod injected", "namespace": "shop", "seconds": 0.5}
+    assert text_line(fields) == b"T INFO    pod injected namespace=shop seconds=0.5\n"
+
+
+def test_a_line_of_a_review_needs_no_message() -> None:
+    assert text_line({"time": "T", "level": "warning", "uid": "u"}) == b"T WARNING uid=u\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("two words", '"two words"'),
+        ("", '""'),
+        ('a"b', '"a\\"b"'),
+        ("a=b", '"a=b"'),
+        ("\x1b[2Jgone\n", '"\\u001b[2Jgone\\n"'),
+        ("\u202eevil", '"\\u202eevil"'),
+        ("größe", "größe"),
+        (None, "null"),
+        (["a", 1], '["a", 1]'),
+        ("\ud800", '"\\ud800"'),
+    ],
+)
+def test_what_a_pod_says_cannot_steer_the_terminal(value: object, shown: str) -> None:
+    line = text_line({"time": "T", "level": "info", "message": "m", "x": value}).decode()
+    assert line == f"T INFO    m x={shown}\n"
+
+
+def test_the_message_cannot_steer_it_either() -> None:
+    assert text_line({"time": "T", "level": "info", "message": "a\x1bb\nc"}) == b'T INFO    "a\\u001bb\\nc"\n'
+
+
+def test_the_command_line_chooses_text(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Log, "text", True)
+    log = opened(path)
+    log.info("started", port=1)
+    log.close()
+    assert path.read_text().endswith(" INFO    started port=1\n")

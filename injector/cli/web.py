@@ -1,0 +1,87 @@
+"""An https address to bytes, within a limit and a deadline."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+import time
+import urllib.error
+import urllib.request
+from typing import Final
+from urllib.parse import urlsplit
+
+from injector import __version__
+from injector.errors import InjectorError
+
+LONGEST_BYTES: Final = 16 << 20
+"""Five times what an API server takes as one object; the largest bundles that projects publish have 5 MiB."""
+
+SECONDS: Final = 30.0
+"""For the whole of it: a release page answers in one, and nobody waits for longer in front of a terminal."""
+
+BLOCK: Final = 1 << 16
+
+
+class WebError(InjectorError):
+    """A manifest that could not be fetched: its address and the reason."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(address, reason)
+        self.address = address
+        self.reason = reason
+
+    def __str__(self) -> str:
+        """Name the address first: it is what the reader has to look at."""
+        return f"{self.address}: cannot fetch it: {self.reason}"
+
+
+class _HttpsOnly(urllib.request.HTTPRedirectHandler):
+    """Follows redirects, but never out of https."""
+
+    def redirect_request(self, req, fp, code, msg, headers, newurl):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+        if not newurl.startswith("https://"):
+            raise WebError(req.full_url, f"it leads to {newurl}, which is not https")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def fetch(address: str, *, seconds: float = SECONDS, longest: int = LONGEST_BYTES) -> bytes:
+    """Return what ``address`` holds; WebError when it is not https, too long, too slow or not there."""
+    deadline = time.monotonic() + seconds
+    parts = urlsplit(address)
+    if parts.scheme != "https":
+        raise WebError(address, "only https is read, since anybody on the way could change the manifest")
+    request = urllib.request.Request(  # noqa: S310 - https alone
+        address, headers={"User-Agent": f"sidecar-injector/{__version__}", "Accept-Encoding": "identity"}
+    )
+    try:
+        with urllib.request.build_opener(_HttpsOnly).open(request, timeout=seconds) as response:
+            return _read(response, address, deadline, longest)
+    except urllib.error.HTTPError as error:
+        raise WebError(address, f"the server says {error.code} {error.reason}".rstrip()) from error
+    except urllib.error.URLError as error:
+        raise WebError(address, _reason(error.reason, seconds)) from error
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise WebError(address, _reason(error, seconds)) from error
+
+
+def _read(response: http.client.HTTPResponse, address: str, deadline: float, longest: int) -> bytes:
+    content = bytearray()
+    while block := response.read1(BLOCK):
+        content += block
+        if len(content) > longest:
+            raise WebError(address, f"it has more than {longest >> 20} MiB")
+        if time.monotonic() > deadline:
+            raise TimeoutError
+    if response.length:
+        raise WebError(address, f"it ended {response.length} bytes too early")
+    return bytes(content)
+
+
+def _reason(error: object, seconds: float) -> str:
+    if isinstance(error, TimeoutError):
+        return f"it did not come within {seconds:g} seconds"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {error.verify_message}"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__

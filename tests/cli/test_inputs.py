@@ -1,0 +1,153 @@
+"""Manifests by position, by -f, and from the web."""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import trustme
+import yaml
+
+from injector.cli.web import WebError, fetch
+from tests.cli.conftest import Run
+from tests.cli.test_inject import DEPLOYMENT, SERVICE
+
+
+def test_files_need_no_flag_and_keep_the_order_in_which_they_are_given(run: Run, tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / f"{name}.yaml").write_text(f"kind: {name.upper()}\n")
+    result = run("inject", "b.yaml", "a.yaml", "-f", "c.yaml")
+    assert [each["kind"] for each in yaml.safe_load_all(result.stdout) if each] == ["C", "B", "A"]
+
+
+def test_a_dash_is_stdin_without_a_flag_too(run: Run) -> None:
+    assert "<stdin>:1: Deployment web: injected" in run("inject", "-", stdin=DEPLOYMENT).stderr
+
+
+# ---- https
+
+
+class Site(BaseHTTPRequestHandler):
+    """Pages of a test by their path."""
+
+    def do_GET(self) -> None:
+        if self.path == "/app.yaml":
+            self.answer(200, f"{SERVICE}---\n{DEPLOYMENT}".encode())
+        elif self.path == "/moved":
+            self.answer(302, b"", Location="/app.yaml")
+        elif self.path == "/downhill":
+            self.answer(302, b"", Location=f"http://localhost:{self.server.server_address[1]}/app.yaml")
+        elif self.path == "/latin":
+            self.answer(200, b"a: \xff\n")
+        elif self.path == "/short":
+            self.answer(200, b"kind: X\n", **{"Content-Length": "100"})
+        elif self.path == "/endless":
+            self.wfile.write(b"HTTP/1.0 200 OK\r\n\r\n")
+            with contextlib.suppress(OSError):
+                while True:
+                    self.wfile.write(b"#" * 65536)
+        else:
+            self.answer(404, b"<html>")
+
+    def answer(self, status: int, body: bytes, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """The address of a site on loopback, and the file with the CA that its certificate is under."""
+    authority = trustme.CA()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    trusted = tmp_path_factory.mktemp("site") / "ca.pem"
+    authority.cert_pem.write_to_path(str(trusted))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"https://localhost:{server.server_address[1]}", trusted
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+DIRECT = {"no_proxy": "localhost", "NO_PROXY": "localhost"}
+
+
+@pytest.mark.parametrize("path", ["app.yaml", "moved"])
+def test_a_manifest_comes_from_the_web(run: Run, site: tuple[str, Path], path: str) -> None:
+    address, trusted = site
+    result = run("inject", "-f", f"{address}/{path}", SSL_CERT_FILE=str(trusted), **DIRECT)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith(SERVICE)
+    assert f"{address}/{path}:8: Deployment web: injected" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("missing.yaml", "cannot fetch it: the server says 404 Not Found"),
+        ("downhill", "cannot fetch it: it leads to http://localhost:"),
+        ("latin", "cannot read it: it is not UTF-8 (byte 3 is 0xff)"),
+        ("short", "cannot fetch it: it ended 92 bytes too early"),
+    ],
+)
+def test_what_cannot_be_fetched_is_one_sentence(
+    run: Run, site: tuple[str, Path], path: str, reason: str
+) -> None:
+    address, trusted = site
+    result = run("inject", f"{address}/{path}", SSL_CERT_FILE=str(trusted), **DIRECT)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"error: {address}/{path}: {reason}")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_certificate_that_nobody_signed_is_said(run: Run, site: tuple[str, Path]) -> None:
+    result = run("inject", f"{site[0]}/app.yaml", **DIRECT)
+    assert result.returncode == 1
+    assert "cannot fetch it: its certificate is not trusted: " in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("http://localhost/app.yaml", "only https is read"),
+        ("https://localhost:1/app.yaml", "Connection refused"),
+        ("https://", "no host given"),
+        ("https://localhost:port/", "nonnumeric port"),
+    ],
+)
+def test_an_address_that_cannot_be_is_one_sentence(run: Run, address: str, reason: str) -> None:
+    result = run("inject", address, **DIRECT)
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"error: {address}: cannot fetch it: {reason}")
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        ({"longest": 1 << 20, "seconds": 120.0}, "it has more than 1 MiB"),
+        ({"longest": 1 << 40, "seconds": 0.2}, "it did not come within 0.2 seconds"),
+    ],
+)
+def test_an_endless_answer_ends(
+    site: tuple[str, Path], monkeypatch: pytest.MonkeyPatch, limits: dict[str, float], reason: str
+) -> None:
+    address, trusted = site
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    monkeypatch.setenv("no_proxy", "localhost")
+    with pytest.raises(WebError, match=reason):
+        fetch(f"{address}/endless", **limits)  # type: ignore[arg-type]
