@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from injector.cli.durations import DURATION, SIZE
-from injector.cli.options import FILE, environment, release_options, spelled, switch
+from injector.cli.options import (
+    FILE,
+    PREFIX,
+    environment,
+    refuse_unknown_variables,
+    release_options,
+    spelled,
+    switch,
+)
 from injector.injection.caches import cache_bytes_within
 from injector.service.memory import container_limit
 from injector.service.options import Limits, ServiceOptions
@@ -36,10 +44,11 @@ Examples:
   sidecar-injector certs
   sidecar-injector serve --port 8443 --tlsCertFile certs/tls.crt --tlsKeyFile certs/tls.key
   sidecar-injector serve --port 8443 --self-signed --serviceName sidecar-injector --namespace mesh
+  SIDECAR_INJECTOR_SERVE_PORT=8443 SIDECAR_INJECTOR_SERVE_SELF_SIGNED=true sidecar-injector serve
 """
 
 
-@click.command("serve", epilog=EPILOG)
+@click.command("serve", epilog=EPILOG, context_settings={"auto_envvar_prefix": PREFIX})
 @click.option(
     *spelled("injectConfig"), type=FILE, help="The ConfigMap key `config`; built-in when not given."
 )
@@ -133,7 +142,11 @@ def command(**flags: Any) -> None:
     SIGTERM drains: reviews are answered until none come. A second one is not heard in the drain's first ten
     seconds; after them it ends the process at once. SIGINT (Ctrl-C) finishes what is in flight, a second one
     does not wait for that. SIGHUP reads the mounted files again.
+
+    Every option can be given by the environment as well, under its name in capitals; the command line wins.
+    Of those that are repeatable the variable holds all, with spaces between.
     """
+    refuse_unknown_variables(click.get_current_context())
     from injector.service.process import serve  # noqa: PLC0415 - half a second that --help need not cost
 
     options = service_options(flags)

@@ -68,3 +68,29 @@ def test_the_help_says_what_signals_do(run: Run) -> None:
     words = " ".join(run("serve", "--help").stdout.split())
     assert "SIGHUP reads the mounted files again." in words
     assert "--inFlightMemory" in words
+
+
+def test_an_option_can_be_given_by_the_environment(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIDECAR_INJECTOR_SERVE_IN_FLIGHT_MEMORY", "64MB")
+    outcome = run("serve")
+    assert outcome.returncode == 2
+    assert "'64MB' is not a size" in outcome.stderr
+
+
+def test_a_variable_that_names_no_option_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIDECAR_INJECTOR_SERVE_SELFSIGNED", "true")
+    outcome = run("serve")
+    assert outcome.returncode == 2
+    assert (
+        "SIDECAR_INJECTOR_SERVE_SELFSIGNED in the environment is not the name of an option" in outcome.stderr
+    )
+
+
+def test_what_the_kubelet_makes_of_a_service_is_no_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    from injector.cli.serve import command
+
+    monkeypatch.setenv("SIDECAR_INJECTOR_PORT", "tcp://10.0.0.1:443")
+    monkeypatch.setenv("SIDECAR_INJECTOR_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("SIDECAR_INJECTOR_SERVE_ADDRESS", "10.0.0.2")
+    parameters = command.make_context("serve", []).params
+    assert (parameters["port"], parameters["address"]) == (443, "10.0.0.2")
