@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "explain": "Say for each workload whether it is injected, and why.",
     "serve": "Run the HTTPS webhook.",
     "lint": "Check configuration, values and mesh; show what the template became.",
+    "compare": "Send the same pods to two webhooks and show where the answers differ.",
     "certs": "Make a development CA and a certificate for the webhook.",
     "probe": "Check the health file that `serve --healthCheckFile` writes.",
 }
