@@ -5,22 +5,17 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import ssl
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
 
 from injector import Injector
 from injector.templates import built_in
 from tests.cli.conftest import Run
 from tests.fake_api import fake_api, kubeconfig
-
-Answer = Callable[[bytes, str], tuple[int, bytes]]
+from tests.stand_in import Answer, StandIn
 
 WORKLOADS = """\
 apiVersion: apps/v1
@@ -43,64 +38,20 @@ metadata: {name: none}
 """
 
 
-class Webhook:
-    def __init__(self, answer: Answer, folder: Path) -> None:
-        self.reviews: list[dict[str, Any]] = []
-        reviews = self.reviews
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                reviews.append(json.loads(body))
-                status, content = answer(body, self.path)
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, format: str, *args: Any) -> None:
-                pass
-
-        ca = trustme.CA(key_type=trustme.KeyType.ECDSA)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        ca.issue_cert("istiod.istio-system.svc", key_type=trustme.KeyType.ECDSA).configure_cert(context)
-        self.ca = folder / f"{id(self)}.pem"
-        ca.cert_pem.write_to_path(str(self.ca))
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
-        self.port = self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def flags(self, side: str) -> list[str]:
-        name = f"--{side}-name"
-        return [
-            f"--{side}",
-            f"https://127.0.0.1:{self.port}",
-            f"--{side}-ca",
-            str(self.ca),
-            name,
-            "istiod.istio-system.svc",
-        ]
-
-
-Begin = Callable[[Answer], Webhook]
+Begin = Callable[[Answer], StandIn]
 
 
 @pytest.fixture
 def webhook(tmp_path: Path) -> Iterator[Begin]:
-    running: list[Webhook] = []
+    running: list[StandIn] = []
 
-    def begin(answer: Answer) -> Webhook:
-        running.append(Webhook(answer, tmp_path))
+    def begin(answer: Answer) -> StandIn:
+        running.append(StandIn(answer, tmp_path))
         return running[-1]
 
     yield begin
     for each in running:
-        each.server.shutdown()
-        each.server.server_close()
+        each.close()
 
 
 def injecting(log_level: str = "warning") -> Answer:
@@ -204,10 +155,10 @@ def test_a_port_where_nobody_listens_is_told_with_the_way_there(
 
 def test_a_certificate_of_another_name_is_refused(run: Run, webhook: Begin) -> None:
     old = webhook(injecting())
-    flags = ("--new", f"https://127.0.0.1:{old.port}", "--new-ca", str(old.ca))
+    flags = ("--new", f"https://localhost:{old.port}", "--new-ca", str(old.ca))
     result = run("compare", *old.flags("old"), *flags, "-f", "-", stdin=WORKLOADS)
     assert result.returncode == 1
-    assert "its certificate does not do: IP address mismatch" in result.stderr
+    assert "its certificate does not do: Hostname mismatch" in result.stderr
 
 
 @pytest.mark.parametrize(
