@@ -251,6 +251,8 @@ def _cluster_options(flags: dict[str, Any], options: ServiceOptions) -> Any:
         secret=flags["self_signed_secret"],
         webhook=spec if flags["create_webhook"] else None,
         config_map=flags["config_map"],
+        # Two installations in one namespace must not wait for each other.
+        lease=service,
     )
 
 

@@ -94,3 +94,13 @@ def test_what_the_kubelet_makes_of_a_service_is_no_option(monkeypatch: pytest.Mo
     monkeypatch.setenv("SIDECAR_INJECTOR_SERVE_ADDRESS", "10.0.0.2")
     parameters = command.make_context("serve", []).params
     assert (parameters["port"], parameters["address"]) == (443, "10.0.0.2")
+
+
+def test_two_installations_in_one_namespace_have_a_lease_each() -> None:
+    from injector.cli.serve import _cluster_options, command, service_options
+
+    leases = set()
+    for name in ("blue", "green"):
+        flags = command.make_context("serve", ["--serviceName", name, "--namespace", "mesh"]).params
+        leases.add(_cluster_options(flags, service_options(flags)).lease)
+    assert leases == {"blue", "green"}
