@@ -28,6 +28,7 @@ from injector import Injector
 from injector.templates import built_in
 from tests.conftest import PATIENCE, ROOT
 from tests.e2e.conftest import Balancer, assets, container_names, control_plane_class, until
+from tests.e2e.deployed import Deployed, trusted
 from tests.k8s.istio_entries import NAMESPACES, PODS, istio_entries
 from tests.k8s.selecting import selects
 from tests.stand_in import StandIn
@@ -82,11 +83,10 @@ class Mesh:
         self.istiod = StandIn(
             lambda body, path: (200, injector.review(body, path=path.partition("?")[0])), folder
         )
-        self.process: subprocess.Popen[bytes] | None = None
+        self.replica: Deployed | None = None
         self.log = folder / "replica.log"
         self.log.touch()
         self.count = 0
-        self.monitoring = 0
         host = kube.url.removeprefix("https://")
         trust = ssl.create_default_context(cafile=str(kube.ca))
         self.api = http.client.HTTPSConnection(host, context=trust, timeout=PATIENCE)
@@ -196,50 +196,10 @@ class Mesh:
         return result.stdout
 
     def start(self) -> None:
-        """Run what the Deployment would run: its variables, its service account, its ConfigMaps as folders."""
-        (container,) = self.get("-n", MESH, "deployment", "sidecar-injector")["spec"]["template"]["spec"][
-            "containers"
-        ]
-        token = self.kubectl("-n", MESH, "create", "token", "sidecar-injector", "--duration", "2h").strip()
-        admin = yaml.safe_load(Path(self.kube.kubeconfig).read_text())
-        admin["users"] = [{"name": admin["users"][0]["name"], "user": {"token": token}}]
-        account = self.folder / "account.kubeconfig"
-        account.write_text(yaml.safe_dump(admin))
-        variables = {each["name"]: each.get("value", MESH) for each in container["env"]}
-        for mount, name in MOUNTS.items():
-            variables = {
-                key: value.replace(mount, str(self.folder / name)) for key, value in variables.items()
-            }
-        for option, value in (("PORT", "0"), ("MONITORING_PORT", "0"), ("KUBECONFIG", str(account))):
-            variables[f"SIDECAR_INJECTOR_SERVE_{option}"] = value
-        command = [
-            sys.executable,
-            "-m",
-            "injector",
-            "serve",
-            "--address=127.0.0.1",
-            "--monitoringAddress=127.0.0.1",
-        ]
-        with self.log.open("wb") as file:
-            self.process = subprocess.Popen(
-                command,
-                stderr=file,
-                cwd=self.folder,
-                env={**os.environ, **variables, "PYTHONPATH": str(ROOT)},
-            )
-        serving = until(lambda: self.entries("serving"), self.log.read_text)[0]
-        self.monitoring = serving["monitoring_port"]
-        self.balancer.backends = [serving["port"]]
-
-    def entries(self, message: str) -> list[dict[str, Any]]:
-        lines = [line for line in self.log.read_text().splitlines(keepends=True) if line.endswith("\n")]
-        found = [json.loads(line) for line in lines]
-        return [each for each in found if each.get("message") == message]
-
-    def trusted(self) -> bool:
-        """Return whether every entry of ours has its CA, and says so for a pod."""
-        webhooks = self.get("mutatingwebhookconfiguration", "sidecar-injector")["webhooks"]
-        return all("caBundle" in each["clientConfig"] for each in webhooks)
+        """Run a replica of ours, and lead the Service's name to it."""
+        mounts = {mount: self.folder / name for mount, name in MOUNTS.items()}
+        self.replica = Deployed(self.kube, MESH, self.folder, mounts)
+        self.balancer.backends = [self.replica.port]
 
     def create(self, namespace: str, name: str, labels: dict[str, str]) -> int:
         """Create a pod as a dry run and return how many proxies it has."""
@@ -300,23 +260,22 @@ class Mesh:
 
     def answered(self) -> list[dict[str, Any]]:
         """Return our log's lines of reviews, when those of all that were counted are there."""
-        if self.process is None:
+        if self.replica is None:
             return []
-        with urllib.request.urlopen(
-            f"http://127.0.0.1:{self.monitoring}/metrics", timeout=PATIENCE
-        ) as answer:
+        url = f"http://127.0.0.1:{self.replica.monitoring}/metrics"
+        with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
             page = answer.read().decode()
         total = sum(
             float(each)
             for each in re.findall(r"^sidecar_injector_reviews_total\{.*\} (\S+)", page, re.MULTILINE)
         )
-        until(lambda: len(self.entries("review answered")) >= total, self.log.read_text)
-        return self.entries("review answered")
+        entries = self.replica.entries
+        until(lambda: len(entries("review answered")) >= total, self.log.read_text)
+        return entries("review answered")
 
     def close(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
+        if self.replica is not None:
+            self.replica.close()
         self.api.close()
         self.balancer.close()
         self.istiod.close()
@@ -364,7 +323,7 @@ def install_and_compare(mesh: Mesh, page: dict[str, list[str]]) -> None:
     beside, check, _ = page["1. Beside istiod"]
     mesh.run(beside)
     mesh.start()
-    until(mesh.trusted, mesh.log.read_text)
+    until(lambda: trusted(mesh.kube), mesh.log.read_text)
     assert mesh.run(check) == "LS0tLS1\n"
     mesh.becomes(PARALLEL)
     (compare,) = page["2. Compare"]
@@ -384,7 +343,7 @@ def move_the_rest(mesh: Mesh, page: dict[str, list[str]]) -> None:
     mesh.run(registered)
     mesh.becomes(PARALLEL)
     mesh.run(tags)
-    until(mesh.trusted, mesh.log.read_text)
+    until(lambda: trusted(mesh.kube), mesh.log.read_text)
     assert mesh.run(trust) == "4\n"
     mesh.becomes(PARALLEL)
     tag, tag_back = page["5. A tag or a revision"]
