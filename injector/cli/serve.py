@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from injector.service.companions import Parts
 
 MOUNTED: Final = {
-    "inject_config": "/etc/istio/inject/config",
-    "inject_values": "/etc/istio/inject/values",
-    "mesh_config": "/etc/istio/config/mesh",
+    "inject_config_file": "/etc/istio/inject/config",
+    "values_file": "/etc/istio/inject/values",
+    "mesh_config_file": "/etc/istio/config/mesh",
     "tls_cert_file": "/etc/istio/certs/cert-chain.pem",
     "tls_key_file": "/etc/istio/certs/key.pem",
     "ca_cert_file": "/etc/istio/certs/root-cert.pem",
@@ -50,10 +50,12 @@ Examples:
 
 @click.command("serve", epilog=EPILOG, context_settings={"auto_envvar_prefix": PREFIX})
 @click.option(
-    *spelled("injectConfig"), type=FILE, help="The ConfigMap key `config`; built-in when not given."
+    *spelled("injectConfig", argument="inject_config_file"),
+    type=FILE,
+    help="The ConfigMap key `config`; built-in when not given.",
 )
-@click.option(*spelled("injectValues"), type=FILE, help="The ConfigMap key `values`.")
-@click.option(*spelled("meshConfig"), type=FILE, help="The mesh configuration.")
+@click.option(*spelled("injectValues", argument="values_file"), type=FILE, help="The ConfigMap key `values`.")
+@click.option(*spelled("meshConfig", argument="mesh_config_file"), type=FILE, help="The mesh configuration.")
 @click.option(*spelled("tlsCertFile"), type=FILE, help="Certificate chain to serve, PEM.")
 @click.option(*spelled("tlsKeyFile"), type=FILE, help="Its key, PEM.")
 @click.option(*spelled("caCertFile"), type=FILE, help="CA to register as caBundle, PEM.")
@@ -158,9 +160,9 @@ def service_options(flags: dict[str, Any]) -> ServiceOptions:
     files = {name: flags[name] or _mounted(path) for name, path in MOUNTED.items()}
     cache_memory = flags["cache_memory"]
     return ServiceOptions(
-        inject_config=files["inject_config"],
-        inject_values=files["inject_values"],
-        mesh_config=files["mesh_config"],
+        inject_config=files["inject_config_file"],
+        inject_values=files["values_file"],
+        mesh_config=files["mesh_config_file"],
         release=flags["release"],
         revision=flags["revision"],
         environment=environment(flags["settings"]),

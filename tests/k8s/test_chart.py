@@ -127,7 +127,7 @@ def test_what_the_chart_makes_is_what_serve_takes(
     volumes = {each["name"] for each in spec["volumes"]}
     assert {each["name"] for each in container["volumeMounts"]} == volumes
     mounts = tuple(each["mountPath"] for each in container["volumeMounts"])
-    for option in ("inject_config", "inject_values", "tls_cert_file", "tls_key_file", "ca_cert_file"):
+    for option in ("inject_config_file", "values_file", "tls_cert_file", "tls_key_file", "ca_cert_file"):
         path = context.params[option]
         assert path is None or str(path).startswith(mounts)
 

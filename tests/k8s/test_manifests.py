@@ -198,7 +198,7 @@ def test_every_variable_names_an_option_and_its_value_is_one(
     }
     assert context.params["self_signed"] is (name != "cert-manager")
     mounts = tuple(each["mountPath"] for each in container["volumeMounts"])
-    for option in ("inject_config", "inject_values", "mesh_config"):
+    for option in ("inject_config_file", "values_file", "mesh_config_file"):
         assert str(context.params[option]).startswith(mounts)
 
 
