@@ -16,10 +16,12 @@ import shutil
 import ssl
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Iterator
+from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 import yaml
@@ -87,9 +89,7 @@ class Mesh:
         self.log = folder / "replica.log"
         self.log.touch()
         self.count = 0
-        host = kube.url.removeprefix("https://")
-        trust = ssl.create_default_context(cafile=str(kube.ca))
-        self.api = http.client.HTTPSConnection(host, context=trust, timeout=PATIENCE)
+        self.api = self.connect()
 
     def prepare(self) -> None:
         """Bring what the page takes for granted: istiod's objects, the namespaces, and the commands on PATH."""
@@ -201,8 +201,21 @@ class Mesh:
         self.replica = Deployed(self.kube, MESH, self.folder, mounts)
         self.balancer.backends = [self.replica.port]
 
-    def create(self, namespace: str, name: str, labels: dict[str, str]) -> int:
-        """Create a pod as a dry run and return how many proxies it has."""
+    def connect(self) -> http.client.HTTPSConnection:
+        """Return a connection to the API server: one thread's own."""
+        trust = ssl.create_default_context(cafile=str(self.kube.ca))
+        return http.client.HTTPSConnection(
+            self.kube.url.removeprefix("https://"), context=trust, timeout=PATIENCE
+        )
+
+    def create(
+        self,
+        namespace: str,
+        name: str,
+        labels: dict[str, str],
+        api: http.client.HTTPSConnection | None = None,
+    ) -> int:
+        """Create a pod as a dry run and return how many proxies it has; AssertionError where it is refused."""
         pod = {
             "apiVersion": "v1",
             "kind": "Pod",
@@ -212,8 +225,9 @@ class Mesh:
         }
         headers = {"Authorization": f"Bearer {self.kube.token}", "Content-Type": "application/json"}
         path = f"/api/v1/namespaces/{namespace}/pods?dryRun=All"
-        self.api.request("POST", path, json.dumps(pod), headers)
-        answer = self.api.getresponse()
+        api = api or self.api
+        api.request("POST", path, json.dumps(pod), headers)
+        answer = api.getresponse()
         document = json.loads(answer.read())
         assert answer.status == 201, document["message"]
         return container_names(document).count("istio-proxy")
@@ -370,3 +384,68 @@ def come_back(mesh: Mesh, page: dict[str, list[str]]) -> None:
     # Taking ours away has taken nothing of Istio's: its namespace and its ConfigMaps are there.
     (named,) = page["A control plane with a revision"]
     mesh.run(named)
+
+
+class Load:
+    """Two who create pods all the while, with labels that istiod answered for at the start."""
+
+    def __init__(self, mesh: Mesh) -> None:
+        self.mesh = mesh
+        self.proxies: dict[str, int] = {}
+        self.failed: list[str] = []
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._create, args=(each,)) for each in ("blue", "green")]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _create(self, who: str) -> None:
+        combinations = [(number, labels) for number in range(len(NAMESPACES)) for labels in PODS]
+        asked = [each for each, before in zip(combinations, BEFORE, strict=True) if before]
+        api = self.mesh.connect()
+        try:
+            for count, (number, labels) in enumerate(cycle(asked)):
+                if self._stop.is_set():
+                    return
+                name = f"{who}-{count}"
+                self.proxies[name] = self.mesh.create(f"matrix-{number}", name, labels, api)
+        except Exception as error:  # noqa: BLE001 - of a thread: the test would not hear of it
+            self.failed.append(repr(error))
+        finally:
+            api.close()
+
+    def goes_on(self) -> None:
+        """Wait until two rounds more of each pod have been created."""
+        enough = len(self.proxies) + 4 * sum(map(bool, BEFORE))
+        until(lambda: self.failed or len(self.proxies) >= enough, lambda: str(self.failed))
+        assert self.failed == []
+
+
+def test_no_pod_is_lost_or_injected_twice_while_they_are_created_all_the_time(mesh: Mesh) -> None:
+    page = steps()
+    install_and_compare(mesh, page)
+    with Load(mesh) as load:
+        load.goes_on()
+        for title, block in (
+            ("4. Registered for all", 0),
+            ("4. Registered for all", 1),
+            ("5. A tag or a revision", 0),
+            ("6. All", 0),
+            ("6. All", 1),
+            ("5. A tag or a revision", 1),
+            ("4. Registered for all", -1),
+        ):
+            mesh.run(page[title][block])
+            if title.startswith("4"):
+                until(lambda: trusted(mesh.kube), mesh.log.read_text)
+            load.goes_on()
+    assert set(mesh.who(load.proxies)) == {"istiod", "ours"}
+    assert mesh.replica is not None
+    assert mesh.replica.process.poll() is None
