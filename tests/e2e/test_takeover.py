@@ -10,12 +10,9 @@ from __future__ import annotations
 import base64
 import http.client
 import json
-import os
 import re
 import shutil
 import ssl
-import subprocess
-import sys
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -31,6 +28,7 @@ from injector.templates import built_in
 from tests.conftest import PATIENCE, ROOT
 from tests.e2e.conftest import Balancer, assets, container_names, control_plane_class, until
 from tests.e2e.deployed import Deployed, trusted
+from tests.e2e.shell import Shell, steps
 from tests.k8s.istio_entries import NAMESPACES, PODS, istio_entries
 from tests.k8s.selecting import selects
 from tests.stand_in import StandIn
@@ -47,30 +45,6 @@ pytestmark = [
 PAGE = ROOT / "docs" / "move-from-istiod.md"
 MESH = "istio-system"
 MOUNTS = {"/etc/istio/inject": "istio-sidecar-injector", "/etc/istio/mesh": "istio"}
-
-KUBECTL = """\
-#!/bin/sh
-# There are no nodes: nothing can be forwarded, rolled out or read from a container.
-case " $* " in
-*" port-forward "* | *" rollout status "*) exit 0 ;;
-*" logs "*) exec cat {log} ;;
-esac
-exec {kubectl} "$@"
-"""
-PROGRAM = """\
-#!/bin/sh
-PYTHONPATH={root} exec {python} -m injector "$@"
-"""
-
-
-def steps() -> dict[str, list[str]]:
-    """Return the commands of each section of the page, a block each."""
-    found: dict[str, list[str]] = {}
-    for section in re.split(r"^## ", PAGE.read_text(), flags=re.MULTILINE)[1:]:
-        title, _, text = section.partition("\n")
-        blocks = re.findall(r"(?:^    .*\n(?:\n(?=    ))?)+", text, re.MULTILINE)
-        found[title] = [re.sub(r"^    ", "", block, flags=re.MULTILINE) for block in blocks]
-    return found
 
 
 class Mesh:
@@ -137,14 +111,12 @@ class Mesh:
             for key, text in content.items():
                 (self.folder / name).mkdir(exist_ok=True)
                 (self.folder / name / key).write_text(text)
-        programs = self.folder / "bin"
-        programs.mkdir()
-        for name, script in (
-            ("kubectl", KUBECTL.format(log=self.log, kubectl=self.kube.assets / "kubectl")),
-            ("sidecar-injector", PROGRAM.format(root=ROOT, python=sys.executable)),
-        ):
-            (programs / name).write_text(script)
-            (programs / name).chmod(0o755)
+        self.shell = Shell(self.kube, self.folder, self.log)
+        self.shell.replaced = {
+            "localhost:15017": f"localhost:{self.istiod.port}",
+            "localhost:8443": f"localhost:{self.balancer.port}",
+        }
+        self.run = self.shell.run
 
     def registration(self, name: str, revision: str) -> dict[str, Any]:
         """Return istiod's own registration, with the stand-in behind it."""
@@ -172,28 +144,6 @@ class Mesh:
 
     def get(self, *arguments: str) -> Any:
         return json.loads(self.kubectl("get", *arguments, "-o", "json"))
-
-    def run(self, block: str) -> str:
-        """Run commands of the page as they stand there, but for the ports that would be forwarded."""
-        block = block.replace("localhost:15017", f"localhost:{self.istiod.port}")
-        block = block.replace("localhost:8443", f"localhost:{self.balancer.port}")
-        path = f"{self.folder / 'bin'}:{os.environ['PATH']}"
-        result = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", block],
-            cwd=self.folder,
-            env={
-                **os.environ,
-                "PATH": path,
-                "KUBECONFIG": str(self.kube.kubeconfig),
-                "HOME": str(self.folder),
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=PATIENCE,
-        )
-        assert result.returncode == 0, f"{block}\n{result.stdout}{result.stderr}"
-        return result.stdout
 
     def start(self) -> None:
         """Run a replica of ours, and lead the Service's name to it."""
@@ -324,7 +274,7 @@ ALL_MOVED = expected(("ours", ISTIODS + OWN))
 
 
 def test_each_pod_is_injected_by_exactly_the_one_that_should_all_the_way_there_and_back(mesh: Mesh) -> None:
-    page = steps()
+    page = steps(PAGE)
     assert BEFORE.count("istiod") >= 60
     assert mesh.matrix() == BEFORE
     install_and_compare(mesh, page)
@@ -429,7 +379,7 @@ class Load:
 
 
 def test_no_pod_is_lost_or_injected_twice_while_they_are_created_all_the_time(mesh: Mesh) -> None:
-    page = steps()
+    page = steps(PAGE)
     install_and_compare(mesh, page)
     with Load(mesh) as load:
         load.goes_on()
