@@ -63,7 +63,7 @@ class WebhookError(InjectorError):
         self.reason = reason
 
     def __str__(self) -> str:
-        """Name the URL, and how a webhook inside a cluster is reached where nobody listens."""
+        """Name the URL first: it says which of the two it is."""
         return f"{self.url}: {self.reason}"
 
 

@@ -1,4 +1,4 @@
-"""Two pods to the places where they differ, and many such places to groups. Knows no file and no webhook."""
+"""Two pods to the places where they differ, and many such places to groups."""
 
 from __future__ import annotations
 
@@ -53,14 +53,15 @@ def _json(value: JSON) -> str:
 
 def _lists(old: Sequence[JSON], new: Sequence[JSON], path: str) -> Iterator[Difference]:
     """Match elements by what names them; without names by their places."""
-    before, after = _named(old), _named(new)
-    if before is None or after is None:
+    key = _key(old, new)
+    if key is None:
         if len(old) == len(new):
             for place, (one, other) in enumerate(zip(old, new, strict=True)):
                 yield from contrast(one, other, f"{path}[{place}]")
         else:
             yield Difference(path, _json(list(old)), _json(list(new)))
         return
+    before, after = ({str(item[key]): item for item in items} for items in (old, new))
     for name in dict.fromkeys((*before, *after)):
         yield from _member(before, after, name, f"{path}[{name}]")
     common_before = [name for name in before if name in after]
@@ -69,14 +70,14 @@ def _lists(old: Sequence[JSON], new: Sequence[JSON], path: str) -> Iterator[Diff
         yield Difference(f"{path} (order)", ", ".join(common_before), ", ".join(common_after))
 
 
-def _named(items: Sequence[JSON]) -> dict[str, JSON] | None:
-    """Return the elements by name; None where nothing names them all."""
-    if not all(isinstance(item, dict) for item in items):
+def _key(*lists: Sequence[JSON]) -> str | None:
+    """Return what names the elements of all the lists; None where nothing does."""
+    if not all(isinstance(item, dict) for items in lists for item in items):
         return None
     for key in KEYS:
-        names = [str(item[key]) for item in items if key in item]
-        if len(names) == len(items) == len({*names}):
-            return dict(zip(names, items, strict=True))
+        named = [[str(item[key]) for item in items if key in item] for items in lists]
+        if all(len(names) == len(items) == len({*names}) for names, items in zip(named, lists, strict=True)):
+            return key
     return None
 
 

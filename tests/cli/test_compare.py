@@ -174,6 +174,31 @@ def test_a_call_that_cannot_be_meant_is_refused(run: Run, flags: list[str], word
     assert words in result.stderr
 
 
+async def test_all_pages_of_a_long_list_are_asked_about(run: Run, webhook: Begin, tmp_path: Path) -> None:
+    from injector.cli.compare import PAGE
+
+    old, new = webhook(answering(allowed=True)), webhook(answering(allowed=True))
+    async with fake_api() as api:
+        for path in (
+            "apps/v1/{}/statefulsets",
+            "apps/v1/{}/daemonsets",
+            "batch/v1/{}/jobs",
+            "batch/v1/{}/cronjobs",
+        ):
+            api.objects[f"/apis/{path.format('namespaces/shop')}"] = {}
+        api.objects["/apis/apps/v1/namespaces/shop/deployments"] = {
+            f"web-{number}": {
+                "metadata": {"name": f"web-{number}", "namespace": "shop"},
+                "spec": {"template": {}},
+            }
+            for number in range(PAGE + 1)
+        }
+        config = str(kubeconfig(api, tmp_path))
+        command = ("compare", *old.flags("old"), *new.flags("new"), "-n", "shop", "--kubeconfig", config)
+        result = await asyncio.to_thread(run, *command)
+    assert result.stdout == f"{PAGE + 1} pods are the same from both webhooks\n"
+
+
 @pytest.mark.parametrize("everywhere", [False, True])
 async def test_workloads_that_run_are_asked_about(
     run: Run, webhook: Begin, tmp_path: Path, everywhere: bool
@@ -197,9 +222,11 @@ async def test_workloads_that_run_are_asked_about(
             await api.put(path, {"metadata": metadata, "spec": {"template": template}})
         flags = ["-A"] if everywhere else ["-n", "shop"]
         config = str(kubeconfig(api, tmp_path))
-        result = await asyncio.to_thread(
-            run, "compare", *old.flags("old"), *new.flags("new"), "--kubeconfig", config, *flags
-        )
+        command = ("compare", *old.flags("old"), *new.flags("new"), *flags)
+        # kubectl's own variable does as well as the option.
+        given: dict[str, str] = {"KUBECONFIG": config} if everywhere else {}
+        option = () if everywhere else ("--kubeconfig", config)
+        result = await asyncio.to_thread(run, *command, *option, **given)
     assert result.returncode == 1, result.stderr
     assert "2 of 2: shop/Deployment/web, shop/Job/once" in result.stdout
 

@@ -39,6 +39,13 @@ CASES: list[Any] = [
         id="by mount path where names repeat",
     ),
     pytest.param(
+        {"m": [{"name": "v", "mountPath": "/a"}]},
+        {"m": [{"name": "v", "mountPath": "/a"}, {"name": "v", "mountPath": "/b"}]},
+        [("m[/b]", "", '{"name":"v","mountPath":"/b"}')],
+        id="by what names the elements of both",
+    ),
+    pytest.param({"m": []}, {"m": [{"ip": "1"}]}, [("m[1]", "", '{"ip":"1"}')], id="none before"),
+    pytest.param(
         {"s": '{"revision":"a","x":1}'},
         {"s": '{"revision":"b","x":1}'},
         [("s as JSON: .revision", '"a"', '"b"')],
