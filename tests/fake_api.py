@@ -133,7 +133,11 @@ class FakeApi:
 
     def _list(self, request: web.BaseRequest, path: str) -> web.Response:
         items = [item for item in self.objects.get(path, {}).values() if _selected(item, request)]
-        return _json({"metadata": {"resourceVersion": str(self.version)}, "items": items})
+        metadata = {"resourceVersion": str(self.version)}
+        start, limit = (int(request.query.get(name, 0)) for name in ("continue", "limit"))
+        if limit and len(items) > start + limit:
+            metadata["continue"] = str(start + limit)
+        return _json({"metadata": metadata, "items": items[start : start + limit if limit else None]})
 
     async def _create(self, collection: str, body: dict[str, Any]) -> web.Response:
         metadata = body["metadata"]

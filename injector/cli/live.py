@@ -143,7 +143,8 @@ async def _texts(
             return await _texts_of(client, namespace, name, data, revision)
     looked = ", ".join(f"{namespace}/{name}" for namespace, name in places)
     raise SurveyError(
-        f"there is no ConfigMap {looked}: give --config-map NAMESPACE/NAME, or the files (--inject-config-file)"
+        f"there is no ConfigMap {looked}: "
+        "give --config-map NAMESPACE/NAME, or the files (--inject-config-file)"
     )
 
 

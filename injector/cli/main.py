@@ -37,6 +37,7 @@ COMMANDS: Final = {
     "explain": "Say for each workload whether it is injected, and why.",
     "serve": "Run the HTTPS webhook.",
     "lint": "Check configuration, values and mesh; show what the template became.",
+    "compare": "Send the same pods to two webhooks and show where the answers differ.",
     "certs": "Make a development CA and a certificate for the webhook.",
     "krm": "Inject a ResourceList: a function of kustomize and kpt.",
     "probe": "Check the health file that `serve --health-check-file` writes.",

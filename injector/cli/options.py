@@ -20,6 +20,12 @@ from injector.istio.releases import RELEASES
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+PREFIX: Final = "SIDECAR_INJECTOR_SERVE"
+"""Begins the variables that name options of `serve`: SIDECAR_INJECTOR_SERVE_PORT is ``--port``.
+
+Not shorter: of a Service called sidecar-injector the kubelet makes SIDECAR_INJECTOR_PORT and more.
+"""
+
 FILE: Final = click.Path(path_type=Path)
 
 FEATURES: Final = (
@@ -142,6 +148,14 @@ def environment(settings: Sequence[str]) -> Mapping[str, str]:
             )
         found[name] = value if separator else os.environ[name]
     return found
+
+
+def refuse_unknown_variables(context: click.Context) -> None:
+    """Raise a usage error for a variable under PREFIX that names no option, which nobody would notice."""
+    known = {f"{PREFIX}_{option.name}".upper() for option in context.command.params}
+    for variable in sorted(os.environ):
+        if variable.startswith(f"{PREFIX}_") and variable not in known:
+            raise click.UsageError(f"{variable} in the environment is not the name of an option")
 
 
 def release_options(command: Command) -> Command:

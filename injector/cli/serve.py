@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from injector.cli.durations import DURATION, SIZE
-from injector.cli.options import FILE, environment, option, release_options, switch, text_options
+from injector.cli.options import (
+    FILE,
+    PREFIX,
+    environment,
+    option,
+    refuse_unknown_variables,
+    release_options,
+    switch,
+    text_options,
+)
 from injector.injection.caches import cache_bytes_within
 from injector.service.memory import container_limit
 from injector.service.options import Limits, ServiceOptions
@@ -37,10 +46,11 @@ Examples:
   sidecar-injector certs
   sidecar-injector serve --port 8443 --tls-cert-file certs/tls.crt --tls-key-file certs/tls.key
   sidecar-injector serve --port 8443 --self-signed --service-name sidecar-injector --namespace mesh
+  SIDECAR_INJECTOR_SERVE_PORT=8443 SIDECAR_INJECTOR_SERVE_SELF_SIGNED=true sidecar-injector serve
 """
 
 
-@click.command("serve", epilog=EPILOG)
+@click.command("serve", epilog=EPILOG, context_settings={"auto_envvar_prefix": PREFIX})
 @text_options
 @option("--tls-cert-file", type=FILE, help="Certificate chain to serve, PEM.")
 @option("--tls-key-file", type=FILE, help="Its key, PEM.")
@@ -142,7 +152,11 @@ def command(**flags: Any) -> None:
     SIGTERM drains: reviews are answered until none come. A second one is not heard in the drain's first ten
     seconds; after them it ends the process at once. SIGINT (Ctrl-C) finishes what is in flight, a second one
     does not wait for that. SIGHUP reads the mounted files again.
+
+    Every option can be given by the environment as well, under its name in capitals; the command line wins.
+    Of those that are repeatable the variable holds all, with spaces between.
     """
+    refuse_unknown_variables(click.get_current_context())
     from injector.service.logs import Log  # noqa: PLC0415 - as the process
     from injector.service.process import serve  # noqa: PLC0415 - half a second that --help need not cost
 
@@ -252,6 +266,8 @@ def _cluster_options(flags: dict[str, Any], options: ServiceOptions) -> Any:
         secret=flags["self_signed_secret"],
         webhook=spec if flags["create_webhook"] else None,
         config_map=flags["config_map"],
+        # Two installations in one namespace must not wait for each other.
+        lease=service,
     )
 
 

@@ -106,3 +106,39 @@ def test_the_log_is_text_on_a_terminal_and_json_elsewhere(
         assert line.endswith(f"Z INFO    {sentence}")
     else:
         assert json.loads(line)["message"] == sentence
+
+
+def test_an_option_can_be_given_by_the_environment(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIDECAR_INJECTOR_SERVE_IN_FLIGHT_MEMORY", "64MB")
+    outcome = run("serve")
+    assert outcome.returncode == 2
+    assert "'64MB' is not a size" in outcome.stderr
+
+
+def test_a_variable_that_names_no_option_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIDECAR_INJECTOR_SERVE_SELFSIGNED", "true")
+    outcome = run("serve")
+    assert outcome.returncode == 2
+    assert (
+        "SIDECAR_INJECTOR_SERVE_SELFSIGNED in the environment is not the name of an option" in outcome.stderr
+    )
+
+
+def test_what_the_kubelet_makes_of_a_service_is_no_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    from injector.cli.serve import command
+
+    monkeypatch.setenv("SIDECAR_INJECTOR_PORT", "tcp://10.0.0.1:443")
+    monkeypatch.setenv("SIDECAR_INJECTOR_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("SIDECAR_INJECTOR_SERVE_ADDRESS", "10.0.0.2")
+    parameters = command.make_context("serve", []).params
+    assert (parameters["port"], parameters["address"]) == (443, "10.0.0.2")
+
+
+def test_two_installations_in_one_namespace_have_a_lease_each() -> None:
+    from injector.cli.serve import _cluster_options, command, service_options
+
+    leases = set()
+    for name in ("blue", "green"):
+        flags = command.make_context("serve", ["--service-name", name, "--namespace", "mesh"]).params
+        leases.add(_cluster_options(flags, service_options(flags)).lease)
+    assert leases == {"blue", "green"}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,13 +13,16 @@ from typing import Any
 import pytest
 import yaml
 
+from injector import __version__
 from injector.service.cluster import ADVICE
 from injector.templates import built_in
+from tests.k8s.selecting import selects
 
 ROOT = Path(__file__).parent.parent.parent
 K8S = ROOT / "k8s"
-OVERLAYS = ("self-signed", "cert-manager", "istio", "dev")
-COMPONENTS = ("advice", "autoscaling", "monitoring", "network-policy")
+OVERLAYS = tuple(sorted(each.name for each in (K8S / "overlays").iterdir()))
+COMPONENTS = ("advice", "autoscaling", "critical", "monitoring", "network-policy")
+ISTIO = ("istio", "istio-revision")
 
 
 def kustomize(folder: Path) -> list[dict[str, Any]]:
@@ -54,15 +59,76 @@ def test_an_overlay_has_all_that_an_installation_needs(name: str) -> None:
         assert kind in kinds
 
 
+def with_components(folder: Path, base: str, *names: str) -> list[dict[str, Any]]:
+    """Return what an overlay of a user's own makes of one of ours and components."""
+    shutil.copytree(K8S, folder / "k8s", dirs_exist_ok=True)
+    mine = folder / "k8s" / "overlays" / "mine"
+    mine.mkdir(exist_ok=True)
+    content = {
+        "resources": [f"../{base}"],
+        "components": [f"../../components/{name}" for name in names],
+    }
+    (mine / "kustomization.yaml").write_text(yaml.safe_dump(content))
+    return kustomize(mine)
+
+
+@pytest.mark.parametrize("base", ["self-signed", "istio"])
 @pytest.mark.parametrize("name", COMPONENTS)
-def test_a_component_can_be_added(name: str, tmp_path: Path) -> None:
-    shutil.copytree(K8S, tmp_path / "k8s")
-    mine = tmp_path / "k8s" / "overlays" / "mine"
-    mine.mkdir()
-    (mine / "kustomization.yaml").write_text(
-        f"resources: [../self-signed]\ncomponents: [../../components/{name}]\n"
-    )
-    assert len(kustomize(mine)) > len([each for group in overlay("self-signed").values() for each in group])
+def test_a_component_goes_where_the_deployment_is(name: str, base: str, tmp_path: Path) -> None:
+    known = {(each["kind"], each["metadata"]["name"]) for group in overlay(base).values() for each in group}
+    found = with_components(tmp_path, base, name)
+    namespace = overlay(base)["Deployment"][0]["metadata"]["namespace"]
+    added = [each for each in found if (each["kind"], each["metadata"]["name"]) not in known]
+    assert added
+    for each in added:
+        assert each["metadata"]["namespace"] == namespace
+        assert each["metadata"]["labels"]["app.kubernetes.io/part-of"] == "sidecar-injector"
+
+
+def test_nobody_but_the_autoscaler_sets_the_number_of_replicas() -> None:
+    kinds = overlay("production")
+    assert "HorizontalPodAutoscaler" in kinds
+    assert "replicas" not in kinds["Deployment"][0]["spec"]
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_every_object_says_whose_it_is(name: str) -> None:
+    for group in overlay(name).values():
+        for each in group:
+            assert {
+                f"app.kubernetes.io/{part}"
+                for part in ("name", "instance", "component", "part-of", "version")
+            } <= set(each["metadata"]["labels"]), (each["kind"], each["metadata"]["name"])
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_the_version_is_that_of_the_image(name: str) -> None:
+    (deployment,) = overlay(name)["Deployment"]
+    assert deployment["metadata"]["labels"]["app.kubernetes.io/version"] == __version__
+    assert pod_spec(name)["containers"][0]["image"] == f"sidecar-injector:{__version__}"
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_a_drain_is_never_blocked(name: str) -> None:
+    (budget,) = overlay(name)["PodDisruptionBudget"]
+    assert budget["spec"]["maxUnavailable"] >= 1
+    assert "minAvailable" not in budget["spec"]
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_no_cluster_refuses_the_pods_for_their_priority(name: str) -> None:
+    assert "priorityClassName" not in pod_spec(name)
+
+
+def test_an_older_api_server_is_sent_nothing_that_it_does_not_know() -> None:
+    kinds = overlay("older-kubernetes")
+    assert all("matchConditions" not in each for each in kinds["MutatingWebhookConfiguration"][0]["webhooks"])
+    assert "unhealthyPodEvictionPolicy" not in kinds["PodDisruptionBudget"][0]["spec"]
+
+
+def test_no_patch_counts_the_places_of_a_list() -> None:
+    for path in K8S.rglob("kustomization.yaml"):
+        assert "path: /" not in path.read_text(), f"{path} patches by JSON pointer"
 
 
 def test_advice_denies_nothing_waits_for_nothing_and_is_asked_about_every_kind_that_makes_pods() -> None:
@@ -113,25 +179,56 @@ def test_the_pod_has_time_to_drain(name: str) -> None:
 def test_the_webhook_and_the_roles_belong_to_the_namespace_of_the_service(name: str) -> None:
     kinds = overlay(name)
     namespace = kinds["Service"][0]["metadata"]["namespace"]
-    entry = kinds["MutatingWebhookConfiguration"][0]["webhooks"][0]
-    assert entry["clientConfig"]["service"]["namespace"] == namespace
-    away = entry["namespaceSelector"]["matchExpressions"][1]["values"]
-    assert namespace in away, "our own pods must start while the webhook is down"
+    for entry in kinds["MutatingWebhookConfiguration"][0]["webhooks"]:
+        assert entry["clientConfig"]["service"]["namespace"] == namespace
     for binding in (*kinds["ClusterRoleBinding"], *kinds["RoleBinding"]):
         assert [subject["namespace"] for subject in binding["subjects"]] == [namespace]
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
-def test_the_command_line_is_one_that_serve_understands(name: str) -> None:
+def test_our_own_pods_start_while_the_webhook_is_down(name: str) -> None:
+    kinds = overlay(name)
+    labels = kinds["Deployment"][0]["spec"]["template"]["metadata"]["labels"]
+    namespace = {"kubernetes.io/metadata.name": kinds["Service"][0]["metadata"]["namespace"]}
+    for injected in ({"istio-injection": "enabled"}, {"istio.io/rev": "default"}, {}):
+        for entry in kinds["MutatingWebhookConfiguration"][0]["webhooks"]:
+            assert not selects(entry, {**namespace, **injected}, labels)
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_every_variable_names_an_option_and_its_value_is_one(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from injector.cli.options import PREFIX
     from injector.cli.serve import command
 
     (container,) = pod_spec(name)["containers"]
-    verb, *arguments = container["args"]
-    assert verb == "serve"
-    context = command.make_context("serve", list(arguments))
+    assert container["args"] == ["serve"]
+    named = [each for each in container["env"] if each["name"].startswith(PREFIX)]
+    for each in named:
+        monkeypatch.setenv(each["name"], each.get("value", "mesh"))
+    context = command.make_context("serve", [])
+    known = {f"{PREFIX}_{option}".upper() for option in context.params}
+    assert {each["name"] for each in named} <= known
     assert context.params["webhook_config_name"] in {
         each["metadata"]["name"] for each in overlay(name)["MutatingWebhookConfiguration"]
     }
+    assert context.params["self_signed"] is (name != "cert-manager")
+    mounts = tuple(each["mountPath"] for each in container["volumeMounts"])
+    for option in ("inject_config_file", "values_file", "mesh_config_file"):
+        assert str(context.params[option]).startswith(mounts)
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_the_entries_are_those_that_the_injector_keeps(name: str) -> None:
+    from injector.registration.plan import WebhookNames
+
+    (container,) = pod_spec(name)["containers"]
+    names = {each["name"]: each.get("value", "") for each in container["env"]}
+    mine = WebhookNames(name=names["SIDECAR_INJECTOR_SERVE_WEBHOOK_NAME"])
+    assert all(
+        mine.matches(each["name"]) for each in overlay(name)["MutatingWebhookConfiguration"][0]["webhooks"]
+    )
 
 
 def test_the_created_configuration_is_the_one_of_the_manifests() -> None:
@@ -194,3 +291,25 @@ def test_every_alert_is_tested() -> None:
         if expected["exp_alerts"]
     }
     assert tested == alerts
+
+
+def test_every_alert_links_to_a_section_that_is_there() -> None:
+    rules = yaml.safe_load((K8S / "components" / "monitoring" / "rules.yaml").read_text())
+    page = (ROOT / "docs" / "operate.md").read_text()
+    for group in rules["spec"]["groups"]:
+        for rule in group["rules"]:
+            assert f"\n### {rule['alert']}\n" in page
+            assert rule["annotations"]["runbook_url"] == f"docs/operate.md#{rule['alert'].lower()}"
+    sections = re.findall(r"^### (\w+)$", page, re.MULTILINE)
+    assert sections == [rule["alert"] for group in rules["spec"]["groups"] for rule in group["rules"]]
+
+
+def test_what_is_asked_for_in_alerts_and_dashboard_is_there() -> None:
+    subprocess.run([sys.executable, str(ROOT / "scripts" / "dashboard.py"), "--check"], check=True)
+    known = set(re.findall(r"^\| `(\w+)`", (ROOT / "docs" / "metrics.md").read_text(), re.MULTILINE))
+    rules = yaml.safe_load((K8S / "components" / "monitoring" / "rules.yaml").read_text())
+    for group in rules["spec"]["groups"]:
+        for rule in group["rules"]:
+            asked = set(re.findall(r"sidecar_inject\w+", rule["expr"]))
+            assert asked
+            assert asked <= known

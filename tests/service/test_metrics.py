@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import ssl
@@ -16,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from injector.registration.plan import COLLECTION
 from injector.service.injecting import load_injector
 from injector.service.metrics import REFUSALS, Metrics
+from tests.conftest import ROOT
 from tests.fake_api import fake_api, kubeconfig
 from tests.service.fake_service import parts_of
 from tests.service.kit import Start, a_review, client_context
@@ -123,6 +125,43 @@ async def test_promtool_finds_no_fault_in_a_replica_that_works(start: Start, tmp
         re.findall(r"^sidecar_injector_(\w+)", text, re.MULTILINE)
     )
     promtool(text)
+    page = reference(text)
+    if "WRITE_REFERENCE" in os.environ:
+        REFERENCE.write_text(page)
+    assert REFERENCE.read_text() == page, "run this test with WRITE_REFERENCE=1 and look at the difference"
+
+
+REFERENCE = ROOT / "docs" / "metrics.md"
+
+UNSEEN = {
+    "sidecar_injector_connections_evicted_total": ["reason"],
+    "sidecar_injector_handshakes_failed_total": ["reason"],
+}
+"""Labels of what does not happen in the test."""
+
+
+def reference(text: str) -> str:
+    """Return the page of documentation that a replica's page makes."""
+    lines = [
+        "# Metrics",
+        "",
+        "On the monitoring port at `/metrics`, in Prometheus' text or OpenMetrics. A counter's rate and a histogram's",
+        "buckets are what to ask for; no label ever holds the name of a pod or a namespace. This page is made of what",
+        "a replica shows (`tests/service/test_metrics.py`), and Grafana's dashboard of this page.",
+        "",
+        "| metric | type | labels | what it says |",
+        "|---|---|---|---|",
+    ]
+    for family in sorted(text_string_to_metric_families(text), key=lambda each: each.name):
+        if family.name.startswith("python_"):
+            continue  # the interpreter's own
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        labels = sorted({label for sample in family.samples for label in sample.labels} - {"le"}) or (
+            UNSEEN.get(name, [])
+        )
+        named = ", ".join(f"`{label}`" for label in labels)
+        lines.append(f"| `{name}` | {family.type} | {named} | {family.documentation} |")
+    return "\n".join((*lines, ""))
 
 
 async def test_what_the_registration_does_is_in_the_log_with_its_fields(start: Start, tmp_path: Path) -> None:

@@ -1,0 +1,347 @@
+"""``sidecar-injector compare``: the same pods to two webhooks, and where their answers differ."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import http.client
+import os
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import click
+import orjson
+
+from injector.cli.contrast import Difference, contrast, grouped
+from injector.cli.inputs import input_documents
+from injector.cli.options import FILE, Command
+from injector.errors import InjectorError
+from injector.injection.kinds import get_at, place_of
+from injector.json_types import JSON, JSONObject
+from injector.kubeyaml import Document
+from injector.patch import apply
+
+EPILOG = """\b
+Example, istiod's webhook and ours, each through a port-forward:
+  kubectl -n istio-system port-forward service/istiod 15017:443 &
+  kubectl -n istio-system port-forward service/sidecar-injector 8443:443 &
+  sidecar-injector compare -n shop \\
+      --old https://localhost:15017 --old-ca istiod.pem --old-name istiod.istio-system.svc \\
+      --new https://localhost:8443 --new-ca ours.pem --new-name sidecar-injector.istio-system.svc
+"""
+
+SECONDS: Final = 10.0
+"""How long an API server waits for a webhook when nothing else is said."""
+
+PAGE: Final = 500
+"""Objects of a list that the API server sends at a time, as kubectl asks for them."""
+
+WORKLOADS: Final = {
+    "apps/v1": ("Deployment", "StatefulSet", "DaemonSet"),
+    "batch/v1": ("CronJob", "Job"),
+}
+"""What creates a cluster's pods. What another one of them owns is left to that: the Jobs of a CronJob."""
+
+SHOWN: Final = 5
+"""Pods that are named of a group, beside their number."""
+
+WIDTH: Final = 160
+"""Characters of a value that are shown; the whole of it is in ``-o json``."""
+
+
+class WebhookError(InjectorError):
+    """A webhook that gives no answer: its URL and why."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(url, reason)
+        self.url = url
+        self.reason = reason
+
+    def __str__(self) -> str:
+        """Name the URL first: it says which of the two it is."""
+        return f"{self.url}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A pod to ask about: what people call it, its namespace, and the object that would be created."""
+
+    name: str
+    namespace: str
+    pod: JSONObject
+
+
+class Webhook:
+    """One webhook, asked as an API server asks: POST over TLS, the certificate held against ``name``."""
+
+    def __init__(self, url: str, ca: Path | None, name: str) -> None:
+        parts = urlsplit(url if "//" in url else f"https://{url}")
+        if parts.scheme != "https" or not parts.hostname:
+            raise click.UsageError(f"{url!r} is not the URL of a webhook: https://HOST:PORT/inject")
+        self.url = url
+        self._name = name or parts.hostname
+        self._path = f"{parts.path.rstrip('/') or '/inject'}?timeout={SECONDS:g}s"
+        try:
+            self._tls = ssl.create_default_context(cafile=str(ca) if ca else None)
+        except (OSError, ssl.SSLError) as error:
+            raise WebhookError(url, f"{ca} holds no CA certificates: {error}") from error
+        self._connection = _Connection(parts.hostname, parts.port or 443, self._tls, self._name)
+
+    def answer(self, index: int, subject: Subject) -> tuple[str, JSON]:
+        """Return the decision in words and the pod as it would be; WebhookError where there is no answer."""
+        uid = f"compare-{index}"
+        response = self._ask(review(uid, subject)).get("response")
+        if not isinstance(response, dict) or response.get("uid") != uid:
+            raise WebhookError(self.url, "what it answers is not an AdmissionReview")
+        if not response.get("allowed"):
+            return f"denied: {(response.get('status') or {}).get('message', '')}", None
+        patch = response.get("patch")
+        if not patch:
+            return "left alone", subject.pod
+        return "injected", apply(subject.pod, orjson.loads(base64.b64decode(patch)))
+
+    def _ask(self, body: JSONObject) -> JSONObject:
+        try:
+            self._connection.request(
+                "POST", self._path, orjson.dumps(body), {"Content-Type": "application/json"}
+            )
+            answer = self._connection.getresponse()
+            content = answer.read()
+        except ssl.SSLError as error:
+            words = getattr(error, "verify_message", "") or error.reason or str(error)
+            raise WebhookError(self.url, f"its certificate does not do: {words}") from error
+        except (OSError, http.client.HTTPException) as error:
+            hint = "; inside a cluster it is reached by kubectl port-forward (see --help)"
+            raise WebhookError(self.url, f"{error or type(error).__name__}{hint}") from error
+        if answer.status != 200:
+            raise WebhookError(self.url, f"HTTP {answer.status}: {content[:200].decode(errors='replace')}")
+        document = _decoded(content)
+        if not isinstance(document, dict):
+            raise WebhookError(self.url, "what it answers is not an AdmissionReview")
+        return document
+
+
+def _decoded(content: bytes) -> JSON:
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return None
+
+
+class _Connection(http.client.HTTPConnection):
+    """TLS to an address, with the certificate held against another name than the address's."""
+
+    def __init__(self, host: str, port: int, tls: ssl.SSLContext, name: str) -> None:
+        super().__init__(host, port, timeout=SECONDS)
+        self._tls, self._server = tls, name
+
+    def connect(self) -> None:
+        """Connect and shake hands."""
+        plain = socket.create_connection((self.host, self.port), SECONDS)
+        try:
+            self.sock = self._tls.wrap_socket(plain, server_hostname=self._server)
+        except OSError:
+            plain.close()
+            raise
+
+
+def review(uid: str, subject: Subject) -> JSONObject:
+    """Return what an API server would send when ``subject`` is created."""
+    return {
+        "apiVersion": "admission.k8s.io/v1",
+        "kind": "AdmissionReview",
+        "request": {
+            "uid": uid,
+            "kind": {"group": "", "version": "v1", "kind": "Pod"},
+            "resource": {"group": "", "version": "v1", "resource": "pods"},
+            "namespace": subject.namespace,
+            "operation": "CREATE",
+            "userInfo": {},
+            "object": subject.pod,
+            "oldObject": None,
+            "dryRun": True,
+            "options": None,
+        },
+    }
+
+
+def _both(option: str, **more: Any) -> Callable[[Command], Command]:
+    """Return an option twice: of the one webhook and of the other."""
+
+    def add(command: Command) -> Command:
+        for side in ("new", "old"):
+            name = f"--{side}{option}"
+            command = click.option(name, **{**more, "help": more["help"].format(side=side)})(command)
+        return command
+
+    return add
+
+
+@click.command("compare", epilog=EPILOG)
+@_both("", metavar="URL", required=True, help="The {side} webhook; the path is /inject where none is given.")
+@_both("-ca", type=FILE, help="The CA of the {side} webhook's certificate, PEM; the system's when not given.")
+@_both("-name", default="", help="The name that the {side} webhook's certificate carries; the URL's host.")
+@click.option(
+    "-f", "--filename", "filenames", multiple=True, metavar="FILE|DIR|-", help="Manifests; repeatable."
+)
+@click.option("-R", "--recursive", is_flag=True, help="Read folders with all that is below them.")
+@click.option(
+    "-n", "--namespace", default="", help="Without files: the namespace whose workloads are asked about."
+)
+@click.option("-A", "--all-namespaces", is_flag=True, help="Without files: the workloads of all namespaces.")
+@click.option(
+    "-c", "--kubeconfig", default=None, help="How to reach the API server; kubectl's when not given."
+)
+@click.option("--context", default=None, help="The kubeconfig's context.")
+@click.option(
+    "--ignore",
+    "ignored",
+    multiple=True,
+    metavar="PATTERN",
+    help="Paths to leave out: '*status*'; repeatable.",
+)
+@click.option("-o", "--output", type=click.Choice(("text", "json")), default="text", show_default=True)
+def command(**flags: Any) -> None:
+    """Send the same pods to two webhooks and show where the pods differ, each difference once.
+
+    The pods are those of manifests, or of the workloads of a namespace or of all. Nothing is created.
+
+    Exit code 0 when the pods are the same, 1 when they differ or a webhook gives no answer.
+    """
+    old, new = (Webhook(flags[side], flags[f"{side}_ca"], flags[f"{side}_name"]) for side in ("old", "new"))
+    subjects = [*_subjects(flags)]
+    if not subjects:
+        raise click.ClickException("there is no workload to ask about")
+    pods = ((each.name, _contrasted(old, new, index, each)) for index, each in enumerate(subjects))
+    groups = grouped(pods, flags["ignored"])
+    click.echo(
+        as_json(groups, len(subjects)) if flags["output"] == "json" else as_text(groups, len(subjects))
+    )
+    if groups:
+        raise SystemExit(1)
+
+
+def _contrasted(old: Webhook, new: Webhook, index: int, subject: Subject) -> list[Difference]:
+    (before, one), (after, other) = old.answer(index, subject), new.answer(index, subject)
+    if before != after:
+        return [Difference("(answer)", before, after)]
+    return [*contrast(one, other)]
+
+
+def _subjects(flags: dict[str, Any]) -> Iterator[Subject]:
+    if flags["filenames"]:
+        for document in input_documents(flags["filenames"], recursive=flags["recursive"]):
+            yield from of_document(document, flags["namespace"] or "default")
+        return
+    if not flags["namespace"] and not flags["all_namespaces"]:
+        raise click.UsageError("nothing to compare: give -f FILE, -n NAMESPACE or --all-namespaces")
+    namespace = "" if flags["all_namespaces"] else flags["namespace"]
+    for workload in asyncio.run(_running(flags["kubeconfig"], flags["context"], namespace)):
+        yield from of_workload(workload, namespace)
+
+
+def of_document(document: Document, namespace: str) -> Iterator[Subject]:
+    """Yield the pods of a document of a manifest, those of a List one by one."""
+    value = document.value
+    items = (
+        value.get("items") if isinstance(value, dict) and isinstance(value.get("items"), list) else [value]
+    )
+    for item in items or ():
+        yield from of_workload(item, namespace)
+
+
+def of_workload(workload: JSON, namespace: str) -> Iterator[Subject]:
+    """Yield the pod that a workload would create, named as its controller does; nothing without one."""
+    found = place_of(workload, "")
+    if found is None:
+        return
+    owner: JSONObject = workload.get("metadata") or {}
+    own = owner.get("namespace") or namespace
+    kind, name = str(workload["kind"]), str(owner.get("name") or owner.get("generateName") or "")
+    metadata: JSONObject = dict(get_at(workload, found.metadata) or {})
+    if kind != "Pod":
+        metadata |= {"generateName": f"{name}-", "ownerReferences": [_owner(workload, kind, name)]}
+    pod: JSONObject = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {**metadata, "namespace": own},
+        "spec": get_at(workload, found.spec) or {},
+    }
+    yield Subject(name=f"{own}/{kind}/{name}", namespace=own, pod=pod)
+
+
+def _owner(workload: JSONObject, kind: str, name: str) -> JSONObject:
+    """Return the owner that the pod would name: of a Deployment a ReplicaSet, with a hash in its name."""
+    if kind == "Deployment":
+        return {
+            "apiVersion": "apps/v1",
+            "kind": "ReplicaSet",
+            "name": f"{name}-5d4f8c7b9f",
+            "controller": True,
+        }
+    return {"apiVersion": workload["apiVersion"], "kind": kind, "name": name, "controller": True}
+
+
+async def _running(kubeconfig: str | None, context: str | None, namespace: str) -> list[JSONObject]:
+    """Return the workloads of a namespace, of all where it is ""; KubeError where the API server will not."""
+    # The client costs a third of a second, which comparing files need not pay.
+    from injector.kube.client import Connection, KubeClient  # noqa: PLC0415
+
+    connection = Connection(kubeconfig=kubeconfig or _kubeconfig(), context=context)
+    where = f"namespaces/{namespace}/" if namespace else ""
+    found: list[JSONObject] = []
+    async with await KubeClient.connect(connection) as client:
+        for version, kinds in WORKLOADS.items():
+            for kind in kinds:
+                page: JSONObject = {}
+                while not page or page["metadata"].get("continue"):
+                    token = page.get("metadata", {}).get("continue", "")
+                    parameters = {"limit": PAGE, **({"continue": token} if token else {})}
+                    page = await client.get(f"/apis/{version}/{where}{kind.lower()}s", parameters)
+                    found += [{**item, "apiVersion": version, "kind": kind} for item in page["items"]]
+    return [item for item in found if not item["metadata"].get("ownerReferences")]
+
+
+def _kubeconfig() -> str | None:
+    """Return kubectl's own, None inside a pod that has none."""
+    default = Path.home() / ".kube" / "config"
+    return os.environ.get("KUBECONFIG") or (str(default) if default.exists() else None)
+
+
+def as_text(groups: dict[Difference, list[str]], count: int) -> str:
+    """Return the report for a person: each difference with both values and the pods that have it."""
+    lines = []
+    for difference, pods in groups.items():
+        more = f" and {len(pods) - SHOWN} more" if len(pods) > SHOWN else ""
+        lines.append(click.style(difference.path, bold=True))
+        lines.append(click.style(f"  - {_short(difference.old)}", fg="red"))
+        lines.append(click.style(f"  + {_short(difference.new)}", fg="green"))
+        lines.append(f"  {len(pods)} of {count}: {', '.join(pods[:SHOWN])}{more}")
+    if not groups:
+        return f"{count} pods are the same from both webhooks"
+    different = len({pod for pods in groups.values() for pod in pods})
+    lines.append(f"{different} of {count} pods differ, in {len(groups)} ways")
+    return "\n".join(lines)
+
+
+def _short(value: str) -> str:
+    if not value:
+        return "(not there)"
+    return value if len(value) <= WIDTH else f"{value[:WIDTH]}… ({len(value)} characters)"
+
+
+def as_json(groups: dict[Difference, list[str]], count: int) -> str:
+    """Return the report for a program; ``old`` and ``new`` are JSON in a string, "" where nothing is."""
+    document = {
+        "pods": count,
+        "differences": [
+            {"path": each.path, "old": each.old, "new": each.new, "pods": pods}
+            for each, pods in groups.items()
+        ],
+    }
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()

@@ -1,0 +1,245 @@
+"""compare as a user runs it: a process, two webhooks over TLS, and an API server where workloads run."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from injector import Injector
+from injector.templates import built_in
+from tests.cli.conftest import Run
+from tests.fake_api import fake_api, kubeconfig
+from tests.stand_in import Answer, StandIn
+
+WORKLOADS = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: web:1}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: quiet, namespace: shop, labels: {sidecar.istio.io/inject: "false"}}
+spec: {containers: [{name: web, image: web:1}]}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: none}
+"""
+
+
+Begin = Callable[[Answer], StandIn]
+
+
+@pytest.fixture
+def webhook(tmp_path: Path) -> Iterator[Begin]:
+    running: list[StandIn] = []
+
+    def begin(answer: Answer) -> StandIn:
+        running.append(StandIn(answer, tmp_path))
+        return running[-1]
+
+    yield begin
+    for each in running:
+        each.close()
+
+
+def injecting(log_level: str = "warning") -> Answer:
+    texts = built_in()
+    injector = Injector.load(
+        texts.config, texts.values.replace("logLevel: warning", f"logLevel: {log_level}")
+    )
+    return lambda body, path: (200, injector.review(body, path=path.partition("?")[0]))
+
+
+def answering(**response: Any) -> Answer:
+    def answer(body: bytes, _: str) -> tuple[int, bytes]:
+        uid = json.loads(body)["request"]["uid"]
+        return 200, json.dumps({"response": {"uid": uid, **response}}).encode()
+
+    return answer
+
+
+def test_two_that_answer_the_same_are_the_same(run: Run, webhook: Begin) -> None:
+    old, new = webhook(injecting()), webhook(injecting())
+    result = run("compare", *old.flags("old"), *new.flags("new"), "-f", "-", stdin=WORKLOADS)
+    assert (result.returncode, result.stdout, result.stderr) == (
+        0,
+        "2 pods are the same from both webhooks\n",
+        "",
+    )
+    assert old.reviews == new.reviews
+    request = old.reviews[0]["request"]
+    assert (request["namespace"], request["operation"]) == ("shop", "CREATE")
+    assert request["object"]["metadata"]["ownerReferences"][0]["kind"] == "ReplicaSet"
+    assert request["object"]["metadata"]["generateName"] == "web-"
+
+
+def test_a_difference_is_shown_once_with_the_pods_that_have_it(run: Run, webhook: Begin) -> None:
+    old, new = webhook(injecting()), webhook(injecting("debug"))
+    more = WORKLOADS.replace("name: web, namespace", "name: more, namespace").partition("---")[0]
+    flags = (*old.flags("old"), *new.flags("new"))
+    result = run("compare", *flags, "-f", "-", stdin=f"{more}---\n{WORKLOADS}")
+    assert result.returncode == 1
+    assert "2 of 3: shop/Deployment/more, shop/Deployment/web" in result.stdout
+    assert '- "--proxyLogLevel=warning"' in result.stdout
+    assert '+ "--proxyLogLevel=debug"' in result.stdout
+    assert result.stdout.endswith("2 of 3 pods differ, in 1 ways\n")
+    document = json.loads(run("compare", *flags, "-o", "json", "-f", "-", stdin=WORKLOADS).stdout)
+    (difference,) = document["differences"]
+    assert difference["pods"] == ["shop/Deployment/web"]
+    ignored = run("compare", *flags, "--ignore", "*args*", "-f", "-", stdin=WORKLOADS)
+    assert ignored.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (answering(allowed=True), "left alone"),
+        (answering(allowed=False, status={"message": "no template"}), "denied: no template"),
+    ],
+    ids=["left alone", "denied"],
+)
+def test_another_decision_is_one_difference(run: Run, webhook: Begin, answer: Answer, words: str) -> None:
+    old, new = webhook(injecting()), webhook(answer)
+    result = run(
+        "compare", *old.flags("old"), *new.flags("new"), "-f", "-", stdin=WORKLOADS.partition("---")[0]
+    )
+    assert result.returncode == 1
+    assert result.stdout.splitlines() == [
+        "(answer)",
+        "  - injected",
+        f"  + {words}",
+        "  1 of 1: shop/Deployment/web",
+        "1 of 1 pods differ, in 1 ways",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda body, path: (503, b"full"), "HTTP 503: full"),
+        (lambda body, path: (200, b"hello"), "what it answers is not an AdmissionReview"),
+        (
+            lambda body, path: (200, b'{"response":{"uid":"other"}}'),
+            "what it answers is not an AdmissionReview",
+        ),
+    ],
+    ids=["an error", "no JSON", "another uid"],
+)
+def test_a_webhook_without_an_answer_is_named(run: Run, webhook: Begin, answer: Answer, words: str) -> None:
+    old, new = webhook(injecting()), webhook(answer)
+    result = run("compare", *old.flags("old"), *new.flags("new"), "-f", "-", stdin=WORKLOADS)
+    assert (result.returncode, result.stderr) == (1, f"error: https://127.0.0.1:{new.port}: {words}\n")
+
+
+def test_a_port_where_nobody_listens_is_told_with_the_way_there(
+    run: Run, webhook: Begin, unused_tcp_port: int
+) -> None:
+    old = webhook(injecting())
+    flags = ("--new", f"https://127.0.0.1:{unused_tcp_port}")
+    result = run("compare", *old.flags("old"), *flags, "-f", "-", stdin=WORKLOADS)
+    assert result.returncode == 1
+    assert "Connection refused; inside a cluster it is reached by kubectl port-forward" in result.stderr
+
+
+def test_a_certificate_of_another_name_is_refused(run: Run, webhook: Begin) -> None:
+    old = webhook(injecting())
+    flags = ("--new", f"https://localhost:{old.port}", "--new-ca", str(old.ca))
+    result = run("compare", *old.flags("old"), *flags, "-f", "-", stdin=WORKLOADS)
+    assert result.returncode == 1
+    assert "its certificate does not do: Hostname mismatch" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--old", "http://x", "--new", "https://x", "-f", "-"], "'http://x' is not the URL of a webhook"),
+        (["--old", "https://x", "--new", "https://x"], "nothing to compare"),
+    ],
+)
+def test_a_call_that_cannot_be_meant_is_refused(run: Run, flags: list[str], words: str) -> None:
+    result = run("compare", *flags, stdin="")
+    assert result.returncode == 2
+    assert words in result.stderr
+
+
+async def test_all_pages_of_a_long_list_are_asked_about(run: Run, webhook: Begin, tmp_path: Path) -> None:
+    from injector.cli.compare import PAGE
+
+    old, new = webhook(answering(allowed=True)), webhook(answering(allowed=True))
+    async with fake_api() as api:
+        for path in (
+            "apps/v1/{}/statefulsets",
+            "apps/v1/{}/daemonsets",
+            "batch/v1/{}/jobs",
+            "batch/v1/{}/cronjobs",
+        ):
+            api.objects[f"/apis/{path.format('namespaces/shop')}"] = {}
+        api.objects["/apis/apps/v1/namespaces/shop/deployments"] = {
+            f"web-{number}": {
+                "metadata": {"name": f"web-{number}", "namespace": "shop"},
+                "spec": {"template": {}},
+            }
+            for number in range(PAGE + 1)
+        }
+        config = str(kubeconfig(api, tmp_path))
+        command = ("compare", *old.flags("old"), *new.flags("new"), "-n", "shop", "--kubeconfig", config)
+        result = await asyncio.to_thread(run, *command)
+    assert result.stdout == f"{PAGE + 1} pods are the same from both webhooks\n"
+
+
+@pytest.mark.parametrize("everywhere", [False, True])
+async def test_workloads_that_run_are_asked_about(
+    run: Run, webhook: Begin, tmp_path: Path, everywhere: bool
+) -> None:
+    template = {
+        "metadata": {"labels": {"app": "web"}},
+        "spec": {"containers": [{"name": "web", "image": "web:1"}]},
+    }
+    where = "" if everywhere else "namespaces/shop/"
+    old, new = webhook(injecting()), webhook(injecting("debug"))
+    async with fake_api() as api:
+        for path in (f"/apis/apps/v1/{where}{kind}" for kind in ("statefulsets", "daemonsets")):
+            api.objects[path] = {}
+        api.objects[f"/apis/batch/v1/{where}cronjobs"] = {}
+        for path, name, owners in (
+            (f"/apis/apps/v1/{where}deployments", "web", []),
+            (f"/apis/batch/v1/{where}jobs", "once", []),
+            (f"/apis/batch/v1/{where}jobs", "of-a-cronjob", [{"kind": "CronJob", "name": "nightly"}]),
+        ):
+            metadata = {"name": name, "namespace": "shop", "ownerReferences": owners}
+            await api.put(path, {"metadata": metadata, "spec": {"template": template}})
+        flags = ["-A"] if everywhere else ["-n", "shop"]
+        config = str(kubeconfig(api, tmp_path))
+        command = ("compare", *old.flags("old"), *new.flags("new"), *flags)
+        # kubectl's own variable does as well as the option.
+        given: dict[str, str] = {"KUBECONFIG": config} if everywhere else {}
+        option = () if everywhere else ("--kubeconfig", config)
+        result = await asyncio.to_thread(run, *command, *option, **given)
+    assert result.returncode == 1, result.stderr
+    assert "2 of 2: shop/Deployment/web, shop/Job/once" in result.stdout
+
+
+def test_what_a_pod_is_sent_as_is_what_was_given(run: Run, webhook: Begin) -> None:
+    patch = base64.b64encode(b'[{"op":"add","path":"/spec/priority","value":1}]').decode()
+    old, new = webhook(answering(allowed=True, patch=patch)), webhook(answering(allowed=True, patch=patch))
+    pod = WORKLOADS.split("---")[1]
+    assert run("compare", *old.flags("old"), *new.flags("new"), "-f", "-", stdin=pod).returncode == 0
+    (review,) = old.reviews
+    assert review["request"]["object"] == {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "quiet", "namespace": "shop", "labels": {"sidecar.istio.io/inject": "false"}},
+        "spec": {"containers": [{"name": "web", "image": "web:1"}]},
+    }
