@@ -1,0 +1,1 @@
+"""What scripts/reference.py writes its pages from, one module a subject."""

@@ -1,0 +1,78 @@
+"""The Events that a running injector posts, as the code of the service has them."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from injector import service
+from referencelib.markdown import code, table
+
+SERVICE: Final = Path(service.__file__).parent
+
+EVENTS: Final = {
+    "ClockSkew": (
+        "Secret",
+        "The clock of a replica is further from the API server's than `--max-clock-skew`.",
+        "Set the node's clock right. The other replicas renew meanwhile.",
+    ),
+    "ConfigurationDeniesPods": (
+        "ConfigMap",
+        "A new configuration serves, and would deny pods that were injected lately.",
+        "Look at the pods that the message names; correct the template, or the pods.",
+    ),
+    "ConfigurationSkipsPods": (
+        "ConfigMap",
+        "A new configuration serves, and would leave pods alone that were injected lately.",
+        "Look at `policy`, the selectors and the pods' labels, if that was not meant.",
+    ),
+    "ConfigurationInjectsNothing": (
+        "ConfigMap",
+        "With a new configuration no sample pod would be injected.",
+        "Look at `policy`, `defaultTemplates` and the selectors.",
+    ),
+    "ConfigurationRejected": (
+        "ConfigMap",
+        "A change of the mounted files cannot be used; the last good one serves.",
+        "Correct what the message names. `sidecar-injector lint` finds it before it is applied.",
+    ),
+}
+"""Each reason: what the Event is on, what it means, what to do."""
+
+KINDS: Final = frozenset(("ConfigMap", "MutatingWebhookConfiguration", "ProxyConfig"))
+_REASON: Final = re.compile("[A-Z][a-z]+(?:[A-Z][a-z]+)+")
+
+
+def page(note: str) -> str:
+    """Return the page of Events; raises SystemExit for a reason of which nothing is said here."""
+    found = sorted({*_reasons()})
+    if unknown := [reason for reason in found if reason not in EVENTS]:
+        raise SystemExit(f"say in scripts/referencelib/events.py what the Events {unknown} mean")
+    rows = ((code(reason), *EVENTS[reason]) for reason in found)
+    return f"""\
+# Events
+
+{note}
+Warnings that the injector posts in its own namespace: on the Secret with `--self-signed`, on the ConfigMap
+that `--config-map` names. List them with
+
+    kubectl -n sidecar-injector get events --field-selector source=sidecar-injector
+
+The same stands in the log and in `/healthz/ready?verbose` on the monitoring port.
+
+{table(("reason", "on", "means", "do"), rows)}"""
+
+
+def _reasons() -> Iterator[str]:
+    """Yield the words that look like a reason, in modules that post Events."""
+    for path in sorted(SERVICE.glob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        if "._warn(" not in text:
+            continue
+        for node in ast.walk(ast.parse(text)):
+            word = node.value if isinstance(node, ast.Constant) else None
+            if isinstance(word, str) and _REASON.fullmatch(word) and word not in KINDS:
+                yield word

@@ -1,0 +1,87 @@
+"""The functions and the data of templates, as the code's tables have them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from injector.gotemplate import Function, sprig
+from injector.gotemplate.builtins import BUILTINS
+from injector.gotemplate.sprig import unavailable
+from injector.injection.dot import functions
+from injector.injection.dot.context import FACTS
+from injector.injection.dot.functions.encoding import GoJSON
+from injector.istio.facts import NEWEST, OLDEST, Span
+from referencelib.markdown import cell, code, table
+
+GROUPS: Final = {module.__name__.rpartition(".")[2]: module for module in sprig._MODULES}  # noqa: SLF001
+
+
+def page(note: str) -> str:
+    """Return the page of functions and data."""
+    return f"""\
+# Functions and data of templates
+
+{note}
+[template-language.md](../template-language.md) says how to write one.
+
+## Go's own
+
+{_listed(BUILTINS)}
+
+`and` and `or` stop early, in every release.
+
+## Istio's
+
+{table(("function", "arguments", "in Istio"), sorted(_istio()))}
+## sprig's
+
+Version 3.3.0 of [sprig](https://masterminds.github.io/sprig/), which Istio has had since 1.8 (3.1.0; 3.2.0
+since 1.9, 3.3.0 since 1.24). A function that the release does not have is an error at load. Arguments and
+results are sprig's.
+
+{table(("about", "functions"), _sprig())}
+Known, but an error when called, because two injections of one pod must not differ and a pod must not wait:
+{_listed(unavailable.FUNCTIONS)}. `env` is Istio's, not sprig's: it reads what `--env` gives.
+
+## Data
+
+What a template calls `.`; `$` is the same from anywhere.
+
+{table(("field", "is", "in Istio"), _fields())}
+"""
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(map(code, sorted(names)))
+
+
+def _istio() -> Iterator[tuple[str, ...]]:
+    known: dict[str, tuple[Function, list[Span]]] = {}
+    for row in functions._rows(functions.behaviour_of(functions.NEWEST_RELEASE), {}, None):  # noqa: SLF001
+        known.setdefault(row.name, (row.function, []))[1].append(row.span)
+    for name, (function, spans) in known.items():
+        span = Span(since=min(each.since for each in spans), until=max(each.until for each in spans))
+        yield code(name), code(" ".join(map(str, function.params))), _minors(span)
+    yield code("render"), code("string"), _minors(functions._RENDER)  # noqa: SLF001
+
+
+def _sprig() -> Iterator[tuple[str, str]]:
+    tables: dict[str, Mapping[str, Function]] = {name: module.FUNCTIONS for name, module in GROUPS.items()}
+    tables["encoding"] = sprig.encoding.functions(GoJSON())
+    for name in sorted(tables):
+        if name != "unavailable":
+            yield name, _listed(tables[name])
+
+
+def _fields() -> Iterator[tuple[str, ...]]:
+    for fact in FACTS:
+        yield code(fact.name), cell(fact.meaning), _minors(fact.span)
+
+
+def _minors(span: Span) -> str:
+    if (span.since, span.until) == (OLDEST, NEWEST):
+        return "all"
+    if span.until == NEWEST:
+        return f"from 1.{span.since}"
+    return f"up to 1.{span.until}" if span.since == OLDEST else f"1.{span.since} to 1.{span.until}"
