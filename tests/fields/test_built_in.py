@@ -7,6 +7,7 @@ blanks in JSON. The values are those of the case, or each one that Istio's templ
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
@@ -210,24 +211,29 @@ TEXTS = (
     *("logs.example.com/path", "k8s.v1.cni.cncf.io/networks"),
 )
 LABELS = ("app", "version", "service.istio.io/workload-name", "security.istio.io/tlsMode")
-LOADED = {
-    (name, mode, native, cni): Injector.load(
-        built_in(name).config,
-        json.dumps(
-            over(load_yaml(built_in(name).values), {"pilot": {"cni": {"enabled": cni, "provider": "multus"}}})
-        ),
-        release="1.31",
-        untrusted_values=mode,
-        env={"ENABLE_NATIVE_SIDECARS": native},
+
+
+@cache
+def loaded(name: str, mode: UntrustedValues, native: str, *, cni: bool) -> Injector:
+    values = over(
+        load_yaml(built_in(name).values), {"pilot": {"cni": {"enabled": cni, "provider": "multus"}}}
     )
-    for name in BUILT_IN
-    for mode in get_args(UntrustedValues)
-    for native in ("true", "false")
-    for cni in (True, False)
-}
+    env = {"ENABLE_NATIVE_SIDECARS": native}
+    return Injector.load(
+        built_in(name).config, json.dumps(values), release="1.31", untrusted_values=mode, env=env
+    )
 
 
-@given(injector=st.sampled_from(list(LOADED.values())), data=st.data())
+INJECTORS = st.builds(
+    loaded,
+    st.sampled_from(BUILT_IN),
+    st.sampled_from(get_args(UntrustedValues)),
+    st.sampled_from(["true", "false"]),
+    cni=st.booleans(),
+)
+
+
+@given(injector=INJECTORS, data=st.data())
 @settings(max_examples=400)
 def test_a_word_that_yaml_takes_for_something_else_is_a_text_like_any_other(
     injector: Injector, data: st.DataObject
