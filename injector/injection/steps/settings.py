@@ -104,8 +104,9 @@ def _merges_metrics(mesh: Mesh, templates: Iterable[str]) -> bool:
     """Return whether the agent serves a pod's metrics where the pod itself does not say.
 
     Where no template brings an agent, nobody would listen at its port: then only a mesh that asks counts.
-    Istio sends Prometheus there all the same.
+    Istio sends Prometheus there all the same, and so do we where a mesh names no port at all.
     """
-    if mesh.asks_for_merge is None and not any(PROXY in text for text in templates):
+    has_port = bool(mesh.proxy_config.get("statusPort", 0))
+    if has_port and mesh.asks_for_merge is None and not any(PROXY in text for text in templates):
         return False
     return bool(mesh.config.get("enablePrometheusMerge", fallback=True))
