@@ -353,7 +353,8 @@ def test_a_rival_of_ten_minutes_meets_fifteen_writes_at_the_most(
     async def work() -> None:
         async with replicas(tmp_path) as setting:
             for _ in range(count):
-                before, end, alarm = setting.writes, clock() + 600, 0
+                before, begin, alarm = setting.writes, clock(), 0
+                end = begin + 600
                 # It gives up some time between two of our tokens, the first time right after one.
                 for last in (end, end + 5 * len(writes)):
                     while clock() < last:
@@ -362,7 +363,10 @@ def test_a_rival_of_ten_minutes_meets_fifteen_writes_at_the_most(
                         alarm += any(each.status.fighting for each in setting.reconcilers)
                     if last == end:
                         ours = setting.writes - before
+                        # The clock may have leapt past the end while a write was on its way.
+                        most = 5 + int((clock() - begin) // 60)
                 assert alarm > 500
+                assert ours <= most
                 writes.append(ours)
                 settled.append(await setting.until_right(120))
                 await until(lambda: not any(each.status.fighting for each in setting.reconcilers), seconds=5)
@@ -375,7 +379,6 @@ def test_a_rival_of_ten_minutes_meets_fifteen_writes_at_the_most(
         "our writes, most": max(writes),
         "settled after s, slowest": max(settled),
     }
-    assert max(writes) <= 15
     assert max(settled) <= 61
 
 
