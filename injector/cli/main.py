@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import click
 from click.shell_completion import shell_complete
@@ -107,7 +107,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     _open_closed_streams()
     if asked := os.environ.get(COMPLETE):
         sys.exit(shell_complete(group, {}, PROGRAM, COMPLETE, asked))
-    sys.exit(_run(sys.argv[1:] if argv is None else list(argv)))
+    code = _run(sys.argv[1:] if argv is None else list(argv))
+    try:
+        sys.stderr.flush()
+    except OSError:
+        _discard(sys.stderr)
+    sys.exit(code)
 
 
 def _open_closed_streams() -> None:
@@ -159,10 +164,15 @@ def _say(sentence: str) -> None:
 
 
 def _without_stdout(code: int) -> int:
-    """Return ``code``; what is still buffered for stdout goes nowhere, or Python fails on it as it ends."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Return ``code``; nothing more is printed."""
+    _discard(sys.stdout)
     return code
+
+
+def _discard(stream: TextIO) -> None:
+    """Let what is still buffered for a stream go nowhere, or Python fails on it as it ends, with 120."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _sentence(error: Exception) -> str:

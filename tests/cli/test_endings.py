@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,8 +20,17 @@ INJECTOR = [sys.executable, "-m", "injector"]
 
 
 def ended(*arguments: str, folder: Path, **streams: object) -> subprocess.CompletedProcess[str]:
+    # Unbuffered, Python would have nothing left to write as it ends.
+    given: Any = streams.pop("env", os.environ)
+    environment = {name: value for name, value in given.items() if name != "PYTHONUNBUFFERED"}
     return subprocess.run(
-        [*INJECTOR, *arguments], cwd=folder, text=True, check=False, timeout=PATIENCE, **streams
+        [*INJECTOR, *arguments],
+        cwd=folder,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+        env=environment,
+        **streams,
     )  # type: ignore[call-overload, no-any-return]
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -58,12 +59,16 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="module")
-def constraints(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The versions of the lock, without hashes: pip wants all or none, and the wheel has none."""
-    pinned = re.findall(r"(?m)^([\w.-]+==\S+(?: ;[^\\\n]*)?)", (ROOT / "requirements.txt").read_text())
-    path = tmp_path_factory.mktemp("constraints") / "constraints.txt"
-    path.write_text("\n".join(pinned))
-    return path
+def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+    """The options by which installers find the lock's packages, and no others.
+
+    pip fetches them, as it did for the tests' own environment: it alone is set up to reach an index everywhere.
+    """
+    folder = tmp_path_factory.mktemp("wheelhouse")
+    fetch = (sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder)
+    run(*fetch, "--require-hashes", "--requirement", ROOT / "requirements.txt")
+    run(*fetch, f"setuptools=={metadata.version('setuptools')}")
+    return "--no-index", "--find-links", str(folder)
 
 
 def ours() -> set[str]:
@@ -108,18 +113,20 @@ def tried(folder: Path) -> None:
 
 
 def test_it_runs_in_an_environment_that_had_nothing(
-    packages: tuple[Path, Path], constraints: Path, tmp_path: Path
+    packages: tuple[Path, Path], wheelhouse: tuple[str, ...], tmp_path: Path
 ) -> None:
     run(sys.executable, "-m", "venv", tmp_path / "venv")
     python = tmp_path / "venv" / "bin" / "python"
-    run(python, "-m", "pip", "install", "--quiet", "--constraint", constraints, packages[1])
+    run(python, "-m", "pip", "install", "--quiet", *wheelhouse, packages[1])
     run(python, "-m", "pip", "check")
     tried(python.parent)
 
 
-def test_pipx_installs_the_folder(packages: tuple[Path, Path], constraints: Path, tmp_path: Path) -> None:
+def test_pipx_installs_the_folder(
+    packages: tuple[Path, Path], wheelhouse: tuple[str, ...], tmp_path: Path
+) -> None:
     homes = {"PIPX_HOME": str(tmp_path / "home"), "PIPX_BIN_DIR": str(tmp_path / "bin")}
-    pip_options = f"--quiet --constraint {constraints}"
+    pip_options = " ".join(("--quiet", *wheelhouse))
     run(
         program("pipx"),
         "install",
@@ -133,11 +140,13 @@ def test_pipx_installs_the_folder(packages: tuple[Path, Path], constraints: Path
     tried(tmp_path / "bin")
 
 
-def test_uv_installs_the_folder(packages: tuple[Path, Path], constraints: Path, tmp_path: Path) -> None:
+def test_uv_installs_the_folder(
+    packages: tuple[Path, Path], wheelhouse: tuple[str, ...], tmp_path: Path
+) -> None:
     homes = {"UV_TOOL_DIR": str(tmp_path / "tools"), "UV_TOOL_BIN_DIR": str(tmp_path / "bin")}
     run(
         *(program("uv"), "tool", "install", "--quiet", "--no-config", "--python", sys.executable),
-        *("--constraints", constraints, source(packages, tmp_path)),
+        *(*wheelhouse, source(packages, tmp_path)),
         **homes,
     )
     tried(tmp_path / "bin")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from injector.gotemplate import fmt, types
 from injector.gotemplate.errors import FunctionError
 from injector.gotemplate.fmt import format_value, sprint, sprintf, sprintln
-from injector.gotemplate.scalars import Enum, NamedInt, NamedString, UInt8
+from injector.gotemplate.scalars import Enum, NamedInt, NamedString, UInt8, enum_type
 from injector.gotemplate.sprig import functions
 from injector.gotemplate.types import Field, StructType, pointer_to
 from injector.gotemplate.values import (
@@ -22,7 +22,6 @@ from injector.gotemplate.values import (
     Struct,
     TypedList,
     TypedMap,
-    enum_type,
 )
 from injector.injection.dot.functions.encoding import GoJSON
 from tests.gotemplate.answers import cases
