@@ -14,8 +14,6 @@ from tests.e2e.conftest import assets, control_plane_class
 
 pytestmark = [
     pytest.mark.e2e,
-    # Whoever starts the control plane leaves sockets to the garbage collector.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
 

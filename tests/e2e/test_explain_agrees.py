@@ -23,9 +23,6 @@ pytestmark = [
     pytest.mark.e2e,
     # The first of them may have to build Kubernetes, which is no fault of its own.
     pytest.mark.timeout(600, func_only=True),
-    # What starts the control plane leaves the sockets of its polling to the garbage collector.
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
 ENTRIES, PODS = 32, 7

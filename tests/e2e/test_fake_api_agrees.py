@@ -30,9 +30,6 @@ REAL = [
     pytest.mark.e2e,
     # It may have to build Kubernetes.
     pytest.mark.timeout(600, func_only=True),
-    # What starts the control plane leaves the sockets of its polling to the garbage collector.
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
 
