@@ -44,6 +44,12 @@ class InjectConfig:
     injected_annotations: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
+    @property
+    def usual_templates(self) -> frozenset[str]:
+        """The names of the templates of pods that name none."""
+        aliases = self.aliases
+        return frozenset(name for each in self.default_templates for name in (each, *aliases.get(each, ())))
+
 
 class ConfigErrors(ConfigError):  # noqa: N818 - several of what its base is one of
     """Several faults of one configuration; ``str()`` gives each its line."""
