@@ -77,6 +77,7 @@ def broken(draw: st.DrawFn, values: tuple[Any, ...]) -> Any:
     return value
 
 
+@pytest.mark.slow
 @given(
     workload=broken(WORKLOADS),
     registration=broken((REGISTRATION,)),

@@ -25,9 +25,12 @@ from tests.conftest import conformance_folder
 from tests.hostile.corpus import Attack, a_pod, attacks, review
 from tests.hostile.tenant import NAMES, PIECES, fuzzed
 
-pytestmark = pytest.mark.about(
-    "injector/injection", "injector/istio", "injector/gotemplate", "injector/kubeyaml", "injector/patch"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.about(
+        "injector/injection", "injector/istio", "injector/gotemplate", "injector/kubeyaml", "injector/patch"
+    ),
+]
 
 REFERENCE_SECONDS: Final = 0.001
 """CPU of a small review on the machine that the limits were made for; others are measured by it."""

@@ -114,6 +114,7 @@ def retained(injector: Injector, pods: Pods, count: int, start: int = 0) -> int:
         tracemalloc.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("template", ["built-in", "1.31"])
 @pytest.mark.parametrize(
     ("pods", "count"),
@@ -137,6 +138,7 @@ def test_what_is_kept_of_hostile_pods_is_no_more_than_the_caches_may_hold(
     assert retained(injector, pods, count) < LIMIT + BESIDE
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_what_may_be_kept_is_kept() -> None:
     kept = []

@@ -52,6 +52,7 @@ def drawn(seed: int, pod_type: GoType = POD) -> tuple[Any, Any, Any] | None:
         return None
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(
     seed=st.integers(0, 2**48),
@@ -70,6 +71,7 @@ def test_a_merged_pod_is_read_as_if_nothing_of_it_was_known(seed: int, choice: A
     assert same(result, expected)
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(seed=st.integers(0, 2**48))
 def test_what_was_read_of_an_overlay_alone_is_how_it_is_read_in_a_pod(seed: int) -> None:

@@ -31,6 +31,8 @@ from injector.service.tls import KeyPair
 from tests.fake_api import FakeApi, fake_api, kubeconfig
 from tests.virtual_time import run
 
+pytestmark = [pytest.mark.slow, pytest.mark.socket]
+
 SECRETS = "/api/v1/namespaces/mesh/secrets"
 EVENTS = "/api/v1/namespaces/mesh/events"
 NAME = "sidecar-injector.istio.io"

@@ -105,6 +105,7 @@ goish = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(goish, max_size=12))
 def test_collected_values_are_told_apart_by_deep_equality(values) -> None:
     collected, kept = Collected(), []
