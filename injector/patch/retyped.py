@@ -22,7 +22,7 @@ _CONTAINERS: Final = frozenset({dict, list})
 _ABSENT: Final = object()
 
 
-class _UnusualError(Exception):
+class _WholeNeededError(Exception):
     """The whole has to be read: a field that is gone or not known, or a null."""
 
 
@@ -40,7 +40,7 @@ def normalise_merged(
     """
     try:
         return _Merged(known).value(merged, typed, schema)
-    except (_UnusualError, TypedError):
+    except (_WholeNeededError, TypedError):
         return normalise(merged, schema, any_order=True)
 
 
@@ -65,7 +65,7 @@ class _Merged:
 
     def _struct(self, value: JSONObject, typed: JSONObject, schema: GoType) -> JSONObject:
         if not typed.keys() <= value.keys():
-            raise _UnusualError
+            raise _WholeNeededError
         result: JSONObject = {}
         for key, item in value.items():
             before = typed.get(key, _ABSENT)
@@ -74,7 +74,7 @@ class _Merged:
                 continue
             field = schema.by_name.get(key)
             if field is None or item is None:
-                raise _UnusualError
+                raise _WholeNeededError
             fresh = self.value(item, before, field.type)
             if fresh or not field.is_left_out or field.type.kind == "pointer":
                 result[key] = fresh
