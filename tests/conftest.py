@@ -54,7 +54,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Spare the garbage collector the ten thousand tests that were collected: it looks at what they make alone."""
+    """Spare the garbage collector the tests that were collected: looking through them takes it a second."""
     gc.freeze()
 
 

@@ -148,7 +148,6 @@ def test_text_that_is_too_long_is_refused_unread() -> None:
         load("#" * (MAX_SIZE + 1))
 
 
-@pytest.mark.slow
 def test_reading_leaves_no_reference_cycles() -> None:
     load("a: {b: [1, {c: d}]}\n")
     gc.collect()
