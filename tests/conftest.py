@@ -32,7 +32,12 @@ DOORS: Final[Mapping[str, frozenset[str]]] = {
     "conformance": frozenset({"shared"}),
     "socket": frozenset({"start", "launch", "api", "client", "run", "unused_tcp_port"}),
 }
-"""What a test needs, by the fixtures that bring it: `scripts/check` leaves all of these out."""
+"""What a test needs, by the fixtures that bring it."""
+
+LEFT_OUT: Final = frozenset({"slow", "load", "e2e", "soak", *DOORS})
+"""The marks of what `scripts/check` leaves to `scripts/test`; all others get the mark ``check``."""
+OTHERS: Final = ("tests/e2e/", "tests/k8s/", "tests/scripts/")
+"""Folders that `scripts/check` leaves out as well: their tests are about what stands around `injector`."""
 
 RECORDED: Final = re.compile("conformance|golden|rendered_corpus")
 """Parts of the paths of tests that read recorded answers when they are collected."""
@@ -51,6 +56,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if marks & {"soak", "control"} and "about" not in marks:
             # Nobody would know when its figures are stale.
             raise pytest.UsageError(f"{item.nodeid} needs the marker `about` with what it speaks of")
+        if not marks & LEFT_OUT and not item.nodeid.startswith(OTHERS):
+            item.add_marker("check")
 
 
 def pytest_collection_finish() -> None:
@@ -74,7 +81,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Where slow tests are left out, name the five slowest of those that came in without the marker."""
-    if "not slow" not in config.getoption("markexpr"):
+    if config.getoption("markexpr") != "check":
         return
     spent = Counter(
         {
