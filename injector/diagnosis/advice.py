@@ -14,7 +14,7 @@ import orjson
 
 from injector.diagnosis.annotations import advise_metadata
 from injector.diagnosis.findings import Finding
-from injector.diagnosis.gates import Surroundings, Walk, walk
+from injector.diagnosis.gates import PodSurroundings, Walk, walk
 from injector.diagnosis.items import Item
 from injector.errors import BadReview
 from injector.injection.admission import is_unread
@@ -82,7 +82,7 @@ def _written(own: tuple[Entry, ...]) -> JSONObject:
     return metadata
 
 
-def answer_advice(body: bytes, around: Surroundings, *, warns: bool = True) -> bytes:
+def answer_advice(body: bytes, around: PodSurroundings, *, warns: bool = True) -> bytes:
     """Answer the AdmissionReview of a workload: allowed, and `warnings` say what will become of its pods.
 
     Raises BadReview where the body is not an AdmissionReview.
@@ -99,7 +99,7 @@ def answer_advice(body: bytes, around: Surroundings, *, warns: bool = True) -> b
     return orjson.dumps({"kind": "AdmissionReview", "apiVersion": version, "response": response})
 
 
-def advise(request: JSONObject, around: Surroundings) -> tuple[str, ...]:
+def advise(request: JSONObject, around: PodSurroundings) -> tuple[str, ...]:
     """Return what to say of the workload in an AdmissionRequest.
 
     Nothing is said of what has no pods, of what a controller made (its owner was advised on), of a pod that

@@ -6,7 +6,15 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, Final
 
-from injector.diagnosis.annotations_table import ELSEWHERE, FORMS, KNOWN, OF_NAMESPACES, Form, Known, releases
+from injector.diagnosis.annotations_table import (
+    ELSEWHERE,
+    FORMS,
+    KNOWN,
+    OF_NAMESPACES,
+    Form,
+    KnownName,
+    releases,
+)
 from injector.diagnosis.findings import Finding, Place
 from injector.diagnosis.rules_table import found
 from injector.errors import YAMLError
@@ -97,7 +105,7 @@ class _Adviser:
         if near := closest(name):
             yield self._found("SI401", f"no release reads {name}: did you mean {near}?", at, f"write {near}")
 
-    def _value_of(self, name: str, known: Known, text: Any, at: tuple[str, ...]) -> Iterator[Finding]:
+    def _value_of(self, name: str, known: KnownName, text: Any, at: tuple[str, ...]) -> Iterator[Finding]:
         release = self._behaviour.release
         if not known.span.covers(self._behaviour.minor):
             words = f"{name} is read by {releases(known.span)}, not by {release}"
@@ -202,7 +210,7 @@ def closest(name: str) -> str:
     return folded[near[0]] if near else ""
 
 
-def _kinds(known: Known) -> tuple[str, ...]:
+def _kinds(known: KnownName) -> tuple[str, ...]:
     return _BOTH if known.kind == "label or annotation" else (f"{known.kind}s",)
 
 

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, cast
 from injector.errors import YAMLError
 from injector.golang.jsontext import go_json
 from injector.json_types import JSON
-from injector.kubeyaml.outline import Block, Entry, Item, Outline, outline
+from injector.kubeyaml.outline import Block, MappingEntry, Outline, SequenceEntry, outline
 from injector.kubeyaml.reading import load
 from injector.kubeyaml.writing import dump
 
@@ -40,7 +40,7 @@ def _edited(text: str, before: JSON, after: JSON) -> str | None:
     root = outline(text)
     if root is None:
         return None
-    editor = _Editor(text)
+    editor = _TextEditor(text)
     if not editor.edit(root, before, after):
         return None
     result = editor.result()
@@ -58,7 +58,7 @@ class _Edit(NamedTuple):
     new: str
 
 
-class _Editor:
+class _TextEditor:
     """Collects replacements of stretches of the text; no two overlap."""
 
     def __init__(self, text: str) -> None:
@@ -87,7 +87,7 @@ class _Editor:
         return True
 
     def _edit_mapping(self, place: Block, before: dict[str, JSON], after: dict[str, JSON]) -> bool:
-        entries = cast("Sequence[Entry]", place.children)
+        entries = cast("Sequence[MappingEntry]", place.children)
         if [entry.key for entry in entries] != list(before) or not before.keys() & after.keys():
             return False
         for entry in entries:
@@ -104,7 +104,7 @@ class _Editor:
         return True
 
     def _edit_sequence(self, place: Block, before: list[JSON], after: list[JSON]) -> None:
-        items = cast("Sequence[Item]", place.children)
+        items = cast("Sequence[SequenceEntry]", place.children)
         matcher = SequenceMatcher(
             a=list(map(_identity, before)), b=list(map(_identity, after)), autojunk=False
         )
@@ -122,7 +122,7 @@ class _Editor:
             if new + alike < new_end:
                 self._insert_items(place, old_end, after[new + alike : new_end])
 
-    def _edit_item(self, place: Block, item: Item, before: JSON, after: JSON) -> None:
+    def _edit_item(self, place: Block, item: SequenceEntry, before: JSON, after: JSON) -> None:
         if not self.edit(item.value, before, after):
             self._replace(item.start + 1, item.value, dump([after], width=-1)[1:], place.column)
 
@@ -137,7 +137,7 @@ class _Editor:
                 position -= len(self._line_before(position))
         self._insert(position, dump(list(values), width=-1), place.column)
 
-    def _delete(self, child: Entry | Item, least: int) -> bool:
+    def _delete(self, child: MappingEntry | SequenceEntry, least: int) -> bool:
         """Delete the lines of a child, unless something else starts on the first of them."""
         start = self._text.rfind("\n", 0, child.start) + 1
         if self._text[start : child.start].strip(" "):

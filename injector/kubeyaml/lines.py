@@ -11,7 +11,7 @@ from functools import cached_property
 from yaml.events import AliasEvent, MappingStartEvent, SequenceStartEvent
 
 from injector.errors import YAMLError
-from injector.kubeyaml.nodes import Node, compose
+from injector.kubeyaml.nodes import YAMLNode, compose
 from injector.kubeyaml.reading import MAX_DEPTH
 
 
@@ -30,7 +30,7 @@ class Positions:
         self._text = text
 
     @cached_property
-    def _root(self) -> Node | None:
+    def _root(self) -> YAMLNode | None:
         try:
             return compose(self._text, source="", max_depth=MAX_DEPTH)
         except YAMLError:
@@ -54,7 +54,7 @@ class Positions:
         return position
 
 
-def _step(node: Node, step: str | int) -> tuple[Node, Node] | None:
+def _step(node: YAMLNode, step: str | int) -> tuple[YAMLNode, YAMLNode] | None:
     """Return the key or the item, and the value there; of a key that is given twice the last."""
     while node.kind is AliasEvent:
         node = node.children[0]

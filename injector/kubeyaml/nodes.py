@@ -30,7 +30,7 @@ _HALF_SURROGATE = re.compile("[\ud800-\udfff]").search
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Node:
+class YAMLNode:
     """One node of the text.
 
     ``children`` of a mapping are its keys and values in turn, of an alias the one node it names.
@@ -44,10 +44,10 @@ class Node:
     value: str = ""
     implicit: bool = False
     anchored: bool = False
-    children: list[Node] = field(default_factory=list)
+    children: list[YAMLNode] = field(default_factory=list)
 
 
-def compose(text: str, *, source: str, max_depth: int) -> Node | None:
+def compose(text: str, *, source: str, max_depth: int) -> YAMLNode | None:
     """Return the root node of the first document, None for a text without one; raises YAMLError."""
     dialect = Dialect(text, source=source)
     while True:
@@ -97,10 +97,10 @@ class _Composer:
         self._parser = CParser(dialect.text)
         self._source = source
         self._max_depth = max_depth
-        self._anchors: dict[str, Node] = {}
+        self._anchors: dict[str, YAMLNode] = {}
         self._event: Any = self._parser.get_event()  # Any: the stubs know no event's fields
 
-    def document(self) -> Node | None:
+    def document(self) -> YAMLNode | None:
         start = self._next()
         if not isinstance(start, DocumentStartEvent):
             return None
@@ -115,13 +115,13 @@ class _Composer:
         self._event = self._parser.get_event()
         return self._event
 
-    def _node(self, depth: int, collection: Any) -> Node:
+    def _node(self, depth: int, collection: Any) -> YAMLNode:
         event = self._event
         if isinstance(event, AliasEvent):
             return self._alias(event)
         mark = event.start_mark
         tag = self._dialect.tag(event)
-        node = Node(kind=event.__class__, line=mark.line + 1, column=mark.column + 1, tag=tag)
+        node = YAMLNode(kind=event.__class__, line=mark.line + 1, column=mark.column + 1, tag=tag)
         if event.anchor is not None:
             node.anchored = True
             self._anchors[event.anchor] = node
@@ -132,7 +132,7 @@ class _Composer:
             self._children(node, event, depth)
         return node
 
-    def _children(self, node: Node, event: Any, depth: int) -> None:
+    def _children(self, node: YAMLNode, event: Any, depth: int) -> None:
         if not depth:
             reason = f"exceeded max depth of {self._max_depth}"
             raise at(reason, source=self._source, mark=event.start_mark, named_line=event.start_mark.line + 1)
@@ -140,12 +140,12 @@ class _Composer:
         while not isinstance(self._next(), end):
             node.children.append(self._node(depth - 1, event if event.flow_style else None))
 
-    def _alias(self, event: Any) -> Node:
+    def _alias(self, event: Any) -> YAMLNode:
         name = event.anchor
         target = self._anchors.get(name)
         if target is None:
             raise at(f"unknown anchor '{name}' referenced", source=self._source, mark=event.start_mark)
         mark = event.start_mark
-        return Node(
+        return YAMLNode(
             kind=AliasEvent, line=mark.line + 1, column=mark.column + 1, value=name, children=[target]
         )

@@ -30,7 +30,7 @@ _ENDS: Final = (MappingEndEvent, SequenceEndEvent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Leaf:
+class OutlineLeaf:
     """A value that is kept or replaced as a whole: ``text[start:end]``."""
 
     start: int
@@ -38,7 +38,7 @@ class Leaf:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class MappingEntry:
     """A key with its colon, which ends before ``colon``, and its value."""
 
     key: str
@@ -48,7 +48,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
+class SequenceEntry:
     """A dash at ``start`` and the value behind it."""
 
     start: int
@@ -62,10 +62,10 @@ class Block:
     start: int
     end: int
     column: int
-    children: Sequence[Entry] | Sequence[Item]
+    children: Sequence[MappingEntry] | Sequence[SequenceEntry]
 
 
-Outline = Leaf | Block
+Outline = OutlineLeaf | Block
 
 
 def outline(text: str) -> Outline | None:
@@ -92,9 +92,9 @@ class _Outliner:
     def _outline(self, event: Any) -> Outline:
         start, column = event.start_mark.index, event.start_mark.column
         if event.__class__ not in _STARTS:
-            return Leaf(start=start, end=self._end(event))
+            return OutlineLeaf(start=start, end=self._end(event))
         if event.flow_style:
-            return Leaf(start=start, end=self._flow_end())
+            return OutlineLeaf(start=start, end=self._flow_end())
         is_mapping = event.__class__ is MappingStartEvent
         children: list[Any] = []
         end = start
@@ -102,7 +102,7 @@ class _Outliner:
             child, end = self._entry(first) if is_mapping else self._item(first, end)
             children.append(child)
         if event.anchor is not None or event.tag is not None or not all(children):
-            return Leaf(start=start, end=end)
+            return OutlineLeaf(start=start, end=end)
         return Block(start=start, end=end, column=column, children=children)
 
     def _flow_end(self) -> int:
@@ -113,7 +113,7 @@ class _Outliner:
             depth += (event.__class__ in _STARTS) - (event.__class__ in _ENDS)
         return int(event.end_mark.index)
 
-    def _entry(self, event: Any) -> tuple[Entry | None, int]:
+    def _entry(self, event: Any) -> tuple[MappingEntry | None, int]:
         """Return the entry that starts with ``event``, None if it is no plain matter, and its end."""
         key = self._outline(event)
         value = self._outline(self._next())
@@ -123,15 +123,15 @@ class _Outliner:
         if name is None:
             return None, max(value.end, key.end)
         end = max(value.end, colon)
-        return Entry(key=name, start=key.start, colon=colon, value=value), end
+        return MappingEntry(key=name, start=key.start, colon=colon, value=value), end
 
-    def _item(self, event: Any, previous: int) -> tuple[Item, int]:
+    def _item(self, event: Any, previous: int) -> tuple[SequenceEntry, int]:
         """Return the item whose value starts with ``event``; its dash is the first after ``previous``."""
         value = self._outline(event)
         start = previous
         while self._text[start] != "-":  # between two items stand blanks and comments only
             start = self._text.index("\n", start) + 1 if self._text[start] == "#" else start + 1
-        return Item(start=start, value=value), max(value.end, start + 1)
+        return SequenceEntry(start=start, value=value), max(value.end, start + 1)
 
     def _name(self, event: Any) -> str | None:
         if event.anchor is not None or event.tag is not None:

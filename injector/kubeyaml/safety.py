@@ -17,7 +17,7 @@ from injector.errors import YAMLError
 from injector.json_types import JSON
 from injector.kubeyaml.conversion import finite, key_text
 from injector.kubeyaml.scalars import MERGE, resolve
-from injector.kubeyaml.survey import Context, Role, Slot, Survey
+from injector.kubeyaml.survey import Context, Holes, Role, Slot
 from injector.memo import Memo, process_wide
 from injector.rendering import Quoted
 
@@ -112,7 +112,7 @@ def read(slot: Slot, values: Sequence[str]) -> JSON:
     return short_key(text) if is_key else text
 
 
-def checks(places: Survey, holes: int) -> Sequence[Check]:
+def checks(places: Holes, holes: int) -> Sequence[Check]:
     """Return for each hole the function that gives the decoded value, or raises UnsafeValueError.
 
     Those of plain scalars pass everything: `PLAIN_TEXTS` judges their whole text.

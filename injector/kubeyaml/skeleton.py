@@ -27,7 +27,7 @@ from injector.kubeyaml.safety import (
     write,
 )
 from injector.kubeyaml.sizes import Sizes, sizes
-from injector.kubeyaml.survey import Slot, Survey, Tree, constants, survey
+from injector.kubeyaml.survey import Holes, Slot, Tree, constants, survey
 
 Untrusted = Literal["scalar", "text"]
 """What a value means that would not stay inside its scalar: the string it is, or what YAML makes of it."""
@@ -51,7 +51,7 @@ class Skeleton:
 
     __slots__ = ("_build", "_checks", "_fill", "_survey", "derived", "sizes", "strings")
 
-    def __init__(self, strings: tuple[str, ...], places: Survey) -> None:
+    def __init__(self, strings: tuple[str, ...], places: Holes) -> None:
         self.strings = strings
         self.sizes: Sizes = sizes(strings, places)
         self.derived: Any = None

@@ -32,7 +32,7 @@ from injector.registration.webhook_configuration import (
     WebhookSpec,
     webhook_configuration,
 )
-from injector.service.companions import COMPANION_SECONDS, Companion, Surroundings
+from injector.service.companions import COMPANION_SECONDS, Companion, CompanionSurroundings
 from injector.service.events import warning
 from injector.service.generation import Registration
 from injector.service.handover import SETTLE_SECONDS, Handover
@@ -160,7 +160,7 @@ class Cluster:
         if self._options.config_map:
             self._warn("ConfigMap", self._options.config_map, reason, message)
 
-    async def run(self, surroundings: Surroundings) -> None:
+    async def run(self, surroundings: CompanionSurroundings) -> None:
         """Do the cluster's work until cancelled."""
         if not self._shown:
             self._show(surroundings)
@@ -170,7 +170,7 @@ class Cluster:
             for work in self._works(client, surroundings):
                 group.create_task(self._kept_running(work, surroundings))
 
-    async def _kept_running(self, work: Work, surroundings: Surroundings) -> None:
+    async def _kept_running(self, work: Work, surroundings: CompanionSurroundings) -> None:
         """Run one work until it ends by itself; after a crash it is started again, and the others go on."""
         while True:
             try:
@@ -187,7 +187,7 @@ class Cluster:
 
     # --- the works
 
-    def _works(self, client: KubeClient, surroundings: Surroundings) -> Iterator[Work]:
+    def _works(self, client: KubeClient, surroundings: CompanionSurroundings) -> Iterator[Work]:
         options = self._options
         if options.config_map or options.self_signed is not None:
             yield Work(name="events", begin=partial(self._post_events, client))
@@ -208,7 +208,7 @@ class Cluster:
             self._wake_keeper = keeper.wake
             yield Work(name="certificates", begin=keeper.run)
 
-    def _registration(self, client: KubeClient, surroundings: Surroundings) -> Iterator[Work]:
+    def _registration(self, client: KubeClient, surroundings: CompanionSurroundings) -> Iterator[Work]:
         options = self._options
         elector = LeaseElector(
             client=client,
@@ -261,7 +261,7 @@ class Cluster:
         yield Work(name="new CA", begin=partial(follow, surroundings.ca))
         yield Work(name="new certificate", begin=partial(follow, surroundings.pair))
 
-    def _keeper(self, client: KubeClient, policy: Policy, surroundings: Surroundings) -> SelfSigned:
+    def _keeper(self, client: KubeClient, policy: Policy, surroundings: CompanionSurroundings) -> SelfSigned:
         options = self._options
 
         def serve(served: Served) -> None:
@@ -285,7 +285,7 @@ class Cluster:
         )
 
     async def _create_webhook(
-        self, client: KubeClient, spec: WebhookSpec, surroundings: Surroundings
+        self, client: KubeClient, spec: WebhookSpec, surroundings: CompanionSurroundings
     ) -> None:
         body = webhook_configuration(spec)
         failed = self._failed(surroundings)
@@ -316,7 +316,7 @@ class Cluster:
 
     # --- what the works ask each other
 
-    def _trust(self, surroundings: Surroundings) -> Trust | None:
+    def _trust(self, surroundings: CompanionSurroundings) -> Trust | None:
         pair, bundle = surroundings.pair.value, surroundings.ca.value
         return Trust(ca_bundle=bundle, leaf=pair.chain_pem) if pair and bundle else None
 
@@ -336,7 +336,7 @@ class Cluster:
     def _advice_registered(self, status: RegistrationStatus) -> None:
         self._errors["advice"] = status.last_error
 
-    def _failed(self, surroundings: Surroundings) -> Callable[[str, InjectorError | None], None]:
+    def _failed(self, surroundings: CompanionSurroundings) -> Callable[[str, InjectorError | None], None]:
         def failed(name: str, error: InjectorError | None) -> None:
             text = "" if error is None else str(error)
             if text and text != self._errors.get(name):
@@ -349,7 +349,7 @@ class Cluster:
 
         return failed
 
-    def _held_back(self, surroundings: Surroundings, skew: timedelta) -> None:
+    def _held_back(self, surroundings: CompanionSurroundings, skew: timedelta) -> None:
         """Say that the clock here is too wrong to write the Secret; with no skew, that it is right again."""
         if not skew:
             surroundings.log.info("the clock agrees with the API server's again", secret=self._secret)
@@ -388,7 +388,7 @@ class Cluster:
 
     # --- what people see
 
-    def _show(self, surroundings: Surroundings) -> None:
+    def _show(self, surroundings: CompanionSurroundings) -> None:
         metrics, readiness = surroundings.metrics, surroundings.readiness
         metrics.gauges["clock_skew_seconds"] = (
             "By how many seconds the clock here is ahead of the API server's; behind it is negative.",

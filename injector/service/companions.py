@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
-from injector.service.generation import ClusterState, Generation
+from injector.service.generation import ClusterView, Generation
 from injector.service.health import Readiness
 from injector.service.live import Live
 from injector.service.logs import Log
@@ -22,7 +22,7 @@ from injector.service.tls import KeyPair
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class CompanionSurroundings:
     """What a companion may read, set and add to.
 
     A companion that issues certificates sets ``offered``; one that keeps the registration reads ``pair`` and
@@ -47,7 +47,7 @@ class Companion(Protocol):
     def name(self) -> str:
         """Name it in logs and metrics."""
 
-    async def run(self, surroundings: Surroundings) -> None:
+    async def run(self, surroundings: CompanionSurroundings) -> None:
         """Work until cancelled."""
 
 
@@ -74,7 +74,7 @@ class Parts:
     """What is added to the bare service."""
 
     companions: Sequence[Companion] = ()
-    cluster: ClusterState | None = None
+    cluster: ClusterView | None = None
     events: Events | None = None
     brings_pair: bool = False
     """Whether one of the companions brings the key pair, so that none need be on disk."""
@@ -90,7 +90,7 @@ COMPANION_SECONDS: Final = 5.0
 """After which a companion that crashed is started again."""
 
 
-async def accompany(companion: Companion, surroundings: Surroundings) -> None:
+async def accompany(companion: Companion, surroundings: CompanionSurroundings) -> None:
     """Run a companion until cancelled; its faults end neither it for good nor the process."""
     while True:
         try:

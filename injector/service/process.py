@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from injector.errors import ConfigError
 from injector.service.answering import Answering
-from injector.service.companions import Parts, Surroundings, accompany
+from injector.service.companions import CompanionSurroundings, Parts, accompany
 from injector.service.disk import Disk
 from injector.service.drain import Leaving, until_quiet
 from injector.service.generation import Load
@@ -207,7 +207,7 @@ class Service:
         path = self._options.health_check_file
         if path is not None:
             yield self._touch(path)
-        surroundings = Surroundings(
+        surroundings = CompanionSurroundings(
             options=self._options,
             pair=self.mounted.pair,
             offered=self.mounted.offered,

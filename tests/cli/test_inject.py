@@ -220,6 +220,7 @@ def test_colours_are_for_terminals_only(run: Run) -> None:
     assert "\x1b[" not in run("inject", "-f", "-", stdin=DEPLOYMENT).stderr
 
 
+@pytest.mark.socket
 def test_a_reader_that_leaves_early_is_no_error_with_a_traceback(tmp_path: Path) -> None:
     (tmp_path / "app.yaml").write_text("---\n".join([DEPLOYMENT] * 50))
     command = f"{sys.executable} -m injector inject -q -f app.yaml | head -n 1"
@@ -230,6 +231,7 @@ def test_a_reader_that_leaves_early_is_no_error_with_a_traceback(tmp_path: Path)
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.socket
 def test_what_inject_does_not_need_is_not_imported() -> None:
     code = (
         "import sys, injector.cli.inject;"

@@ -70,6 +70,7 @@ def test_the_help_says_what_signals_do(run: Run) -> None:
     assert "--in-flight-memory" in words
 
 
+@pytest.mark.socket
 @pytest.mark.parametrize(
     ("arguments", "terminal", "text"),
     [

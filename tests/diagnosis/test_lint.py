@@ -327,6 +327,7 @@ def put(value: Any, path: tuple[Any, ...], new: Any) -> Any:
     return changed
 
 
+@pytest.mark.slow
 def test_no_object_makes_a_trace_whatever_stands_where() -> None:
     container = (
         "    ports: [{containerPort: 80, name: http}]\n"

@@ -186,6 +186,7 @@ def test_a_long_known_list_is_a_loop():
     assert template.render({"x": ""}).text == everything + "|" + everything
 
 
+@pytest.mark.slow
 def test_nested_known_loops_do_not_multiply_without_end():
     text = "{{ range $.k }}" * 5 + "{{ $.x }}" + "{{ end }}" * 5
     template = compiled(text, {"k": [1.0] * 8})
@@ -308,6 +309,7 @@ def test_endless_recursion_is_an_error():
         rendered('{{ define "r" }}{{ template "r" . }}{{ end }}{{ template "r" .x }}', {"x": 1.0})
 
 
+@pytest.mark.slow
 def test_templates_that_call_each_other_often_do_not_grow_without_end():
     levels = "".join(
         f'{{{{ define "{level}" }}}}{{{{ .x }}}}{{{{ template "{level + 1}" . }}}}{{{{ template "{level + 1}" . }}}}{{{{ end }}}}'

@@ -46,6 +46,7 @@ def test_a_word_means_the_same_at_first_sight_and_later() -> None:
     assert filled == [{"a": ".inf"}] * 3
 
 
+@pytest.mark.slow
 @given(template=templates, values=st.lists(st.one_of(benign_values, st.just("")), min_size=24, max_size=24))
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck), database=None)
 def test_the_first_sight_of_a_text_reads_as_all_later_ones(template: str, values: list[str]) -> None:
@@ -197,6 +198,7 @@ def test_one_wide_character_makes_a_value_four_times_as_large() -> None:
     assert [len(values[0]) for _, values in cache.fills._entries] == [10_000]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "texts",
     [

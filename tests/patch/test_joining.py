@@ -26,6 +26,7 @@ def merged(pod: Any, overlay: Any, pod_type: GoType = POD) -> Any:
     return normalise(strategic_merge(normalise(pod, pod_type), overlay, pod_type), pod_type)
 
 
+@pytest.mark.slow
 @settings(max_examples=1000)
 @given(seed=st.integers(0, 2**48), pod_type=st.sampled_from([POD, OLDEST]), apart=st.booleans())
 def test_what_is_joined_is_what_merging_makes(seed: int, pod_type: GoType, apart: bool) -> None:

@@ -50,6 +50,7 @@ def drawn(seed: int, pod_type: GoType = POD) -> tuple[Any, Any, Any] | None:
         return None
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(
     seed=st.integers(0, 2**48),

@@ -21,7 +21,7 @@ from injector.registration.bundle import readable, verifies
 from injector.registration.plan import COLLECTION, VALIDATING, WebhookNames
 from injector.registration.self_signed import Policy, in_force
 from injector.service.cluster import ADVICE, Cluster, ClusterOptions
-from injector.service.companions import Surroundings, accompany
+from injector.service.companions import CompanionSurroundings, accompany
 from injector.service.health import Readiness, pages
 from injector.service.live import Live
 from injector.service.logs import Log
@@ -30,6 +30,8 @@ from injector.service.options import ServiceOptions
 from injector.service.tls import KeyPair
 from tests.fake_api import FakeApi, fake_api, kubeconfig
 from tests.virtual_time import run
+
+pytestmark = [pytest.mark.slow, pytest.mark.socket]
 
 SECRETS = "/api/v1/namespaces/mesh/secrets"
 EVENTS = "/api/v1/namespaces/mesh/events"
@@ -71,7 +73,7 @@ class Replica:
                 }
             )
         )
-        self.surroundings = Surroundings(
+        self.surroundings = CompanionSurroundings(
             options=ServiceOptions(),
             pair=pair,
             offered=Live(None),

@@ -155,6 +155,7 @@ BODIES: dict[str, bytes] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", BODIES, ids=str)
 def test_parsing_costs_no_more_than_was_foretold(shape: str) -> None:
     body = BODIES[shape]

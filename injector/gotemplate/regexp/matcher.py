@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Final
 
 from injector.gotemplate.errors import FunctionError
-from injector.gotemplate.regexp.nodes import Place
-from injector.gotemplate.regexp.program import Check, Fork, Instruction, Jump, Save, Take
+from injector.gotemplate.regexp.nodes import EmptyOp
+from injector.gotemplate.regexp.program import EmptyWidth, Fork, Instruction, Jump, Save, Take
 
 MOST_STEPS: Final = 500_000
 """Steps for one text, less than a second: an expression of 20 instructions over 25 kB."""
@@ -78,7 +78,7 @@ class Matcher:
                 pending.append((~instruction.slot, saved[instruction.slot]))
                 saved[instruction.slot] = position
                 place += 1
-            elif isinstance(instruction, Check):
+            elif isinstance(instruction, EmptyWidth):
                 if not _holds(instruction.place, text, position):
                     return False
                 place += 1
@@ -87,19 +87,19 @@ class Matcher:
         return False
 
 
-def _holds(place: Place, text: str, position: int) -> bool:
+def _holds(place: EmptyOp, text: str, position: int) -> bool:
     match place:
-        case Place.BEGIN_TEXT:
+        case EmptyOp.BEGIN_TEXT:
             return position == 0
-        case Place.END_TEXT:
+        case EmptyOp.END_TEXT:
             return position == len(text)
-        case Place.BEGIN_LINE:
+        case EmptyOp.BEGIN_LINE:
             return position == 0 or text[position - 1] == "\n"
-        case Place.END_LINE:
+        case EmptyOp.END_LINE:
             return position == len(text) or text[position] == "\n"
-        case Place.BOUNDARY:
+        case EmptyOp.BOUNDARY:
             return _is_boundary(text, position)
-        case Place.NO_BOUNDARY:
+        case EmptyOp.NO_BOUNDARY:
             return not _is_boundary(text, position)
 
 

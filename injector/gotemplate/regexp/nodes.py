@@ -9,7 +9,7 @@ from typing import TypeAlias
 from injector.gotemplate.regexp.classes import CharacterClass
 
 
-class Place(Enum):
+class EmptyOp(Enum):
     """What an assertion without width asks for."""
 
     BEGIN_TEXT = auto()
@@ -31,7 +31,7 @@ class One:
 class Assertion:
     """A place in the text."""
 
-    place: Place
+    place: EmptyOp
 
 
 @dataclass(frozen=True, slots=True)

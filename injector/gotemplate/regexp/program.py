@@ -14,9 +14,9 @@ from injector.gotemplate.regexp.nodes import (
     Assertion,
     Capture,
     Choice,
+    EmptyOp,
     Node,
     One,
-    Place,
     Repeat,
     Sequence,
     nullable,
@@ -39,10 +39,10 @@ class Take:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class EmptyWidth:
     """Go on at such a place only."""
 
-    place: Place
+    place: EmptyOp
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Match:
     """The expression is matched."""
 
 
-Instruction: TypeAlias = Take | Check | Save | Fork | Jump | Match
+Instruction: TypeAlias = Take | EmptyWidth | Save | Fork | Jump | Match
 
 
 def compile_node(node: Node) -> tuple[Instruction, ...]:
@@ -104,7 +104,7 @@ class _Writer:
             case One():
                 self.add(Take(node.characters, ascii_of(node.characters)))
             case Assertion():
-                self.add(Check(node.place))
+                self.add(EmptyWidth(node.place))
             case Capture():
                 self.capture(node.number, node.node)
             case Sequence():
