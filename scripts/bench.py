@@ -3,6 +3,7 @@
 
     scripts/bench.py --floor                      # every case, each also as a multiple of what HTTPS costs
     scripts/bench.py --floor --duration 2 --json now.json --compare before.json
+    scripts/bench.py --cluster-mix --floor        # what a cluster sends, beside the best and the worst of it
     scripts/bench.py --against ../before          # side by side with another checkout
     scripts/bench.py --cases small --during rotation --report rotation.html
     scripts/bench.py --cases small-alone@log-shipper,branches64-alone@branches     # other templates
@@ -11,7 +12,8 @@
 Closed loop: a pool of connections as the API server's, each sends again as soon as it is answered; this
 gives reviews/s and CPU time. Open loop: arrivals at half of that rate (or --rate), latency from the arrival
 that was due; this gives p50 to p99.9. Every review has a uid and a pod name of its own, from fifty workloads;
-of CASE-alone every pod is of a workload of its own, so that nothing is known from a replica.
+of CASE-alone every pod is of a workload of its own, so that nothing is known from a replica; of CASE-unseen
+also its names, images, labels, values and ports are its own. ``cluster-mix`` is what a cluster sends in all.
 The service runs as users run it: logs, metrics, deadlines; Istio's newest template with its default values
 where the reference data is beside the repository (or in $CONFORMANCE_DIR), the built-in one elsewhere.
 """
@@ -36,7 +38,7 @@ from urllib.parse import urlsplit
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 
 # ruff: noqa: E402 - what follows is found by the line above
-from benchlib import configurations, footprint, measure, report, reviews, servers
+from benchlib import clustermix, configurations, footprint, measure, report, reviews, servers
 from benchlib.measure import Case, Settings
 
 from injector.registration.issue import IssuedPair
@@ -45,14 +47,20 @@ ROOT: Final = Path(__file__).parent.parent
 STANDARD: Final = ("small", "small-alone", "typical", "typical-alone", "containers16", "env2000", "mib3")
 FULL: Final = (
     *STANDARD,
+    "small-unseen",
     "mixed",
     "mixed-alone",
+    "mixed-unseen",
+    clustermix.NAME,
     "small-alone@built-in",
     "small-alone@log-shipper",
     "branches1-alone@branches",
     "branches64-alone@branches",
     "branches1024-alone@branches",
 )
+MIXED: Final = ("mixed", clustermix.NAME, "mixed-unseen")
+"""The best of what a cluster sends, all of it, and the worst."""
+
 USUAL: Final = "istio"
 """The template of cases that name none."""
 
@@ -70,8 +78,18 @@ def arguments() -> argparse.Namespace:
     add("--server-name", default=servers.NAME, help="with --url: the name in its certificate")
     add(
         "--cases",
-        help=f"REVIEW or REVIEW@TEMPLATE; reviews: {', '.join(reviews.known())}; templates: "
+        help=f"REVIEW or REVIEW@TEMPLATE; reviews: {', '.join(known())}; templates: "
         f"{', '.join(configurations.known())}; default {','.join(STANDARD)}",
+    )
+    add(
+        "--cluster-mix",
+        nargs="?",
+        const=clustermix.DEFAULT,
+        type=a_mix,
+        metavar="MIX",
+        help="send what a cluster sends, KIND=SHARE:REPLICAS[/REPLICAS…],… with KIND of replicaset, "
+        f"daemonset, statefulset, job, pod; default {clustermix.DEFAULT}; "
+        f"without --cases: {', '.join(MIXED)}",
     )
     add(
         "--reviews", type=Path, help="folder with review-NAME.json; others are made (default ../shared/bench)"
@@ -133,6 +151,29 @@ def arguments() -> argparse.Namespace:
     return given
 
 
+def known() -> list[str]:
+    """Return the names of all reviews."""
+    return [*reviews.known(), clustermix.NAME]
+
+
+def a_mix(text: str) -> str:
+    """Return the text of a mix where it is one."""
+    try:
+        clustermix.owners_of(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
+
+
+def cases_of(given: argparse.Namespace) -> list[str]:
+    """Return the cases to measure."""
+    if given.cases:
+        named: list[str] = given.cases.split(",")
+        added = given.cluster_mix and clustermix.NAME not in named
+        return [*named, clustermix.NAME] if added else named
+    return [*(FULL if given.full else MIXED if given.cluster_mix else STANDARD)]
+
+
 def say(text: str) -> None:
     """Tell what is going on, on stderr."""
     print(text, file=sys.stderr, flush=True)
@@ -151,7 +192,7 @@ def by_template(cases: list[str]) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for case in cases:
         review, _, template = case.partition("@")
-        if review not in reviews.known() or (template and template not in configurations.known()):
+        if review not in known() or (template and template not in configurations.known()):
             raise SystemExit(f"unknown case {case}; see --help")
         found.setdefault(template or USUAL, {})[case] = review
     return found
@@ -230,21 +271,21 @@ class Bench:
             reviews=str(folder) if folder else None,
             client_core=client_core,
             beside=given.beside,
+            mix=given.cluster_mix or clustermix.DEFAULT,
         )
 
     def run_at(self, url: str) -> None:
         """Measure a service that runs already."""
         service = remote(url, self._given.ca, self._given.server_name)
-        names = (self._given.cases or ",".join(STANDARD)).split(",")
-        self.cases = measure.measure(service, {}, {name: name for name in names}, self._settings, say)
+        names = {name: name for name in cases_of(self._given)}
+        self.cases = measure.measure(service, {}, names, self._settings, say)
 
     def run(self) -> None:
         """Start the servers, and measure."""
         given = self._given
         authority = servers.make_certificates(self._here)
-        names = given.cases or ",".join(FULL if given.full else STANDARD)
         beneath = self._beneath()
-        for template, cases in by_template(names.split(",")).items():
+        for template, cases in by_template(cases_of(given)).items():
             self._run_template(template, cases, beneath, authority)
         if given.footprint:
             say("start, memory and `inject`")
@@ -329,6 +370,8 @@ def finish(given: argparse.Namespace, result: dict[str, Any], latencies: dict[st
 
 def remark(given: argparse.Namespace, result: dict[str, Any]) -> None:
     """Say what the table has no column for."""
+    if clustermix.NAME in result["cases"]:
+        say(headline(result["cases"]))
     for name, case in result["cases"].items():
         if given.beside:
             beside = f"{case['beside_p50_ms']} ms, p99 {case['beside_p99_ms']} ms"
@@ -337,6 +380,12 @@ def remark(given: argparse.Namespace, result: dict[str, Any]) -> None:
             say(f"{name}: the client was the bottleneck; reviews/s is its limit, CPU time is not affected")
         for fault, count in case["faults"].items():
             say(f"{name}: {count} failed: {fault}")
+
+
+def headline(cases: dict[str, Any]) -> str:
+    """Return the one figure of what a cluster sends, with the best and the worst of it where measured."""
+    shown = [f"{name} {report.cost(cases[name])}" for name in MIXED if name in cases]
+    return f"what a cluster sends: {report.cost(cases[clustermix.NAME])} ({', '.join(shown)})"
 
 
 def write(given: argparse.Namespace, result: dict[str, Any], latencies: dict[str, list[float]]) -> None:

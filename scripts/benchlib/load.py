@@ -15,9 +15,17 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
-from benchlib.reviews import Review, load
+from benchlib import clustermix
+from benchlib.reviews import load
+
+
+class Bodies(Protocol):
+    """What is sent."""
+
+    def bodies(self, start: int = 0) -> Iterator[tuple[bytes, bytes]]:
+        """Yield (uid, body) for ever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +33,8 @@ class Load:
     """What to send.
 
     ``rate`` 0 is a closed loop, otherwise arrivals a second; then latency counts from the time that was due.
-    ``fresh`` is the share of requests after which the connection is closed and made anew.
+    ``fresh`` is the share of requests after which the connection is closed and made anew, ``mix`` the owners
+    of the case that is a whole cluster's.
     """
 
     host: str
@@ -41,6 +50,13 @@ class Load:
     path: str = "/inject"
     start: int = 0
     judge: bool = True
+    mix: str = clustermix.DEFAULT
+
+    def reviews_to_send(self) -> Bodies:
+        """Return what the case names."""
+        if self.case == clustermix.NAME:
+            return clustermix.ClusterMix(clustermix.owners_of(self.mix))
+        return load([self.case], Path(self.reviews) if self.reviews else None)[self.case]
 
 
 @dataclass(slots=True)
@@ -105,7 +121,7 @@ class Caller(asyncio.Protocol):
 class Run:
     """Hands reviews to callers, in a closed or an open loop, and keeps the score."""
 
-    def __init__(self, load_: Load, review: Review) -> None:
+    def __init__(self, load_: Load, review: Bodies) -> None:
         self.outcome = Outcome()
         self._load = load_
         self._bodies: Iterator[tuple[bytes, bytes]] = review.bodies(load_.start)
@@ -246,7 +262,7 @@ def main(argument: str) -> None:
     """Run one load and print its outcome as JSON."""
     given: dict[str, Any] = json.loads(argument)
     load_ = Load(**given)
-    review = load([load_.case], Path(load_.reviews) if load_.reviews else None)[load_.case]
+    review = load_.reviews_to_send()
 
     async def run() -> Outcome:
         return await Run(load_, review).run()

@@ -18,6 +18,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
+from benchlib import clustermix
 from benchlib.load import Load
 from benchlib.servers import Server
 
@@ -40,6 +41,7 @@ class Settings:
     rate: float
     reviews: str | None
     client_core: int | None
+    mix: str = clustermix.DEFAULT
     beside: str = ""
     """A case that one connection sends in a closed loop during every open loop."""
 
@@ -248,6 +250,7 @@ def begin(
         fresh=settings.fresh,
         start=start << 20,
         judge=judge,
+        mix=settings.mix,
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
     command = [sys.executable, "-m", "benchlib.load", json.dumps(asdict(load))]

@@ -193,6 +193,12 @@ def dearer(now: dict[str, Any], threshold: float) -> list[str]:
     ]
 
 
+def cost(case: dict[str, Any]) -> str:
+    """Return what a review of the case costs: in floors, or in microseconds where no floor was measured."""
+    ratio = _ratio(case)
+    return f"{ratio:.1f} floors" if ratio else f"{case['cpu_us']:,.0f} µs"
+
+
 def _ratio(case: dict[str, Any]) -> float | None:
     if case.get("ratio"):
         return float(case["ratio"])
