@@ -214,7 +214,7 @@ class Cluster:
             client=client,
             namespace=options.namespace,
             name=options.lease,
-            identity=options.identity,
+            identity=_identity(options.identity, surroundings.options.worker),
             timing=LeaseTiming(monotonic=self._clock.monotonic),
         )
         common: dict[str, Any] = {
@@ -436,6 +436,11 @@ class Cluster:
     def _staleness(self, name: str) -> float:
         watch = self._watches.get(name)
         return watch.staleness() if watch else float("inf")
+
+
+def _identity(replica: str, worker: int) -> str:
+    """Return who a process is for the others: workers of one replica must not take each other's lease."""
+    return f"{replica}-{worker}" if worker else replica
 
 
 async def _after_each(updates: AsyncIterator[object], act: Callable[[], None]) -> None:
