@@ -4,6 +4,8 @@
     scripts/bench.py --floor                      # every case, each also as a multiple of what HTTPS costs
     scripts/bench.py --floor --duration 2 --json now.json --compare before.json
     scripts/bench.py --cluster-mix --floor        # what a cluster sends, beside the best and the worst of it
+    scripts/bench.py --replicas 8                 # how far a fleet carries; --workers for one of workers
+    scripts/bench.py --go 'injector --flag'       # beside another injector, such as one of Istio's code
     scripts/bench.py --against ../before          # side by side with another checkout
     scripts/bench.py --cases small --during rotation --report rotation.html
     scripts/bench.py --cases small-alone@log-shipper,branches64-alone@branches     # other templates
@@ -38,7 +40,7 @@ from urllib.parse import urlsplit
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 
 # ruff: noqa: E402 - what follows is found by the line above
-from benchlib import clustermix, configurations, footprint, measure, report, reviews, servers
+from benchlib import clustermix, configurations, fleet, footprint, measure, report, reviews, servers
 from benchlib.measure import Case, Settings
 
 from injector.registration.issue import IssuedPair
@@ -126,6 +128,20 @@ def arguments() -> argparse.Namespace:
         "--edge", action="store_true", help="and the service without its injector: what our HTTP and log cost"
     )
     add("--naive", action="store_true", help="and a webhook of PyYAML, deepcopy and jsonpatch")
+    add(
+        "--go",
+        metavar="COMMAND",
+        help="and another injector: COMMAND --address=127.0.0.1 --port=N --tlsCertFile=F --tlsKeyFile=F "
+        "--injectConfig=F --injectValues=F --meshConfig=F has to answer POST /inject over TLS",
+    )
+    add(
+        "--replicas",
+        type=int,
+        metavar="N",
+        help="measure fleets of 1, 2, 4, … N services instead, and print how far they carry; of one case, "
+        f"the first of --cases, or {clustermix.NAME}",
+    )
+    add("--workers", type=int, metavar="N", help="the same with one service of 1, 2, 4, … N workers")
     add("--footprint", action="store_true", help="measure start, memory and `inject` too")
     add("--full", action="store_true", help="all of that, more cases, and 3 MiB pods beside small ones")
     add("--markdown", action="store_true", help="print tables for docs/performance.md")
@@ -146,6 +162,8 @@ def arguments() -> argparse.Namespace:
     given = parser.parse_args()
     if given.full:
         given.floor = given.edge = given.naive = given.footprint = True
+    if min(given.replicas or 1, given.workers or 1) < 1:
+        parser.error("a fleet has one process at least")
     # A comparison is made by multiples of the floor: two runs on a busy machine have nothing else in common.
     given.floor = given.floor or (given.compare is not None and not given.url)
     return given
@@ -292,6 +310,37 @@ class Bench:
             usual = configurations.named(USUAL)
             self.extra["footprint"] = footprint.footprint(usual, self._here, self._server_core)
 
+    def run_fleets(self) -> None:
+        """Measure how far several processes carry."""
+        given = self._given
+        servers.make_certificates(self._here)
+        case = cases_of(given)[0] if given.cases else clustermix.NAME
+        ((template, cases),) = by_template([case]).items()
+        arguments = given.service or configurations.named(template).write(self._here)
+        starts = {"replicas": self._replicas, "workers": self._workers}
+        for kind, start in starts.items():
+            if most := getattr(given, kind):
+                points = start(most, arguments)
+                self.extra[kind] = fleet.curve(points, cases[case], self._settings, say)
+                print(fleet.table(kind, case, self.extra[kind]))
+
+    def _replicas(self, most: int, arguments: list[str]) -> list[fleet.Point]:
+        spare = sorted(os.sched_getaffinity(0))[:most] if os.cpu_count() != most else []
+        pinned = spare if len(spare) == most and not self._given.no_pin else [None] * most
+        started = [
+            self._started(servers.start_replica(self._here, number, core, arguments))
+            for number, core in enumerate(pinned)
+        ]
+        return [fleet.Point(servers=started[:count], processes=count) for count in fleet.steps(most)]
+
+    def _workers(self, most: int, arguments: list[str]) -> list[fleet.Point]:
+        return [
+            fleet.Point(
+                servers=[self._started(servers.start_workers(self._here, count, arguments))], processes=count
+            )
+            for count in fleet.steps(most)
+        ]
+
     def _beneath(self) -> dict[str, servers.Server]:
         starts = {"floor": servers.start_floor, "edge": servers.start_edge, "naive": servers.start_naive}
         wanted = [kind for kind in starts if getattr(self._given, kind)]
@@ -312,6 +361,9 @@ class Bench:
         self.templates[template] = configuration.title
         say(configuration.title)
         arguments = self._given.service or configuration.write(self._here)
+        if self._given.go:
+            rival = servers.start_go(self._given.go, self._here, self._server_core, arguments)
+            beneath = {**beneath, "go": self._started(rival)}
         service = servers.start_service(self._here, self._server_core, arguments)
         other = None
         if self._given.against:
@@ -339,7 +391,9 @@ def main() -> int:
     given = arguments()
     with tempfile.TemporaryDirectory() as place, contextlib.ExitStack() as stack:
         bench = Bench(given, Path(place), stack)
-        if given.url:
+        if given.replicas or given.workers:
+            bench.run_fleets()
+        elif given.url:
             bench.run_at(given.url)
         else:
             bench.run()
@@ -357,7 +411,7 @@ def finish(given: argparse.Namespace, result: dict[str, Any], latencies: dict[st
     """Show and write what was asked for; return 1 where a case failed or got worse."""
     if given.json and str(given.json) == "-":
         print(json.dumps(result, indent=1))
-    else:
+    elif result["cases"]:
         print(report.markdown(result) if given.markdown else report.table(result["cases"]))
     remark(given, result)
     write(given, result, latencies)

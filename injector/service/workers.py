@@ -54,6 +54,8 @@ def serve(options: ServiceOptions, parts: Parts | None = None, *, load: Load = l
     if options.workers == 1:
         return process.serve(options, parts, load=load)
     options.check()
+    # Until there is something to reload a SIGHUP is nothing; blocked later, it is heard all the same.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     parts = parts or Parts()
     own = _share(options)
     load = Preloaded(load, own, parts)

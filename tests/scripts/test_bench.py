@@ -180,6 +180,13 @@ def test_the_table_of_readme_is_in_multiples_of_the_floor() -> None:
     )
 
 
+def test_where_go_was_measured_the_table_has_its_time_and_the_quotient_of_what_it_shows() -> None:
+    case = a_case(naive_cpu_us=4000.0, reviews_per_second=5000.0, go_cpu_us=6400.0, ratio=2.9)
+    assert report.compared(a_result(small=case)).splitlines()[-1] == (
+        "| small, 5.6 kB | 0.20 ms | 0.08 ms | 2.5 | 6.40 ms | 32.0 | 50 | 5,000 |"
+    )
+
+
 def test_the_docs_have_a_place_for_each_table() -> None:
     for page, names in {"README.md": ["compared"], "docs/performance.md": ["compared", "measured"]}.items():
         text = (ROOT / page).read_text()

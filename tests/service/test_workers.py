@@ -187,6 +187,15 @@ def test_a_worker_that_hangs_is_seen_in_readiness(launch: Launch) -> None:
     until(lambda: ready(process), process)
 
 
+def test_a_worker_that_hangs_for_long_is_killed_and_replaced(launch: Launch) -> None:
+    process = begin(launch)
+    hanging = workers_of(process)[1]
+    os.kill(hanging, signal.SIGSTOP)
+    until(lambda: hanging not in workers_of(process), process)
+    until(lambda: ready(process) and len(workers_of(process)) == 2, process)
+    assert metrics(process)[RESTARTS] == 1
+
+
 def page_of_living(process: Process) -> str:
     """Return the page of readiness from a worker that answers soon."""
     with socket.create_connection(("127.0.0.1", process.ports[1]), timeout=0.5) as connection:
