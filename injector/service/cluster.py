@@ -209,12 +209,13 @@ class Cluster:
             yield Work(name="certificates", begin=keeper.run)
 
     def _registration(self, client: KubeClient, surroundings: Surroundings) -> Iterator[Work]:
-        options = self._options
+        options, worker = self._options, surroundings.options.worker
         elector = LeaseElector(
             client=client,
             namespace=options.namespace,
             name=options.lease,
-            identity=_identity(options.identity, surroundings.options.worker),
+            # Workers of one replica must not take each other's lease.
+            identity=f"{options.identity}-{worker}" if worker else options.identity,
             timing=LeaseTiming(monotonic=self._clock.monotonic),
         )
         common: dict[str, Any] = {
@@ -436,11 +437,6 @@ class Cluster:
     def _staleness(self, name: str) -> float:
         watch = self._watches.get(name)
         return watch.staleness() if watch else float("inf")
-
-
-def _identity(replica: str, worker: int) -> str:
-    """Return who a process is for the others: workers of one replica must not take each other's lease."""
-    return f"{replica}-{worker}" if worker else replica
 
 
 async def _after_each(updates: AsyncIterator[object], act: Callable[[], None]) -> None:

@@ -40,7 +40,7 @@ from injector.service.metrics import WORKER_RESTARTS, Metrics
 from injector.service.mounted import Mounted
 from injector.service.options import Limits, ServiceOptions
 from injector.service.reviews import Reviewer
-from injector.service.seat import OTHERS, Seat
+from injector.service.seat import OTHERS
 from injector.service.server import Edge
 from injector.service.tls import ClientVerification, KeyPair, outer_context
 
@@ -59,30 +59,16 @@ MONITORING: Final = Limits(connections=128, head_seconds=10.0, keepalive_seconds
 """A scraper, a kubelet and a few people: whoever floods this port must not take the reviews' memory."""
 
 
-def serve(
-    options: ServiceOptions,
-    parts: Parts | None = None,
-    *,
-    load: Load = load_injector,
-    seat: Seat | None = None,
-) -> int:
+def serve(options: ServiceOptions, parts: Parts | None = None, *, load: Load = load_injector) -> int:
     """Run the service until it is told to stop, on uvloop where it can be had; return the exit code.
-
-    ``seat`` is its place among workers, where it is not alone.
 
     Raises ConfigError when it cannot start.
     """
     with asyncio.Runner(loop_factory=_loop_factory(options)) as runner:
-        return runner.run(run(options, parts, load=load, seat=seat))
+        return runner.run(run(options, parts, load=load))
 
 
-async def run(
-    options: ServiceOptions,
-    parts: Parts | None = None,
-    *,
-    load: Load = load_injector,
-    seat: Seat | None = None,
-) -> int:
+async def run(options: ServiceOptions, parts: Parts | None = None, *, load: Load = load_injector) -> int:
     """Start, serve until SIGTERM or SIGINT, drain, stop; ConfigError when it cannot start."""
     options.check()
     # Until there is something to reload a SIGHUP is nothing; it must never end the process.
@@ -90,7 +76,7 @@ async def run(
     sys.setswitchinterval(SWITCH_SECONDS)
     log = Log(level=options.log_level)
     try:
-        service = Service(options, parts or Parts(), log, load, seat)
+        service = Service(options, parts or Parts(), log, load)
         service.start()
         service.bind()
         await service.serve()
@@ -102,9 +88,7 @@ async def run(
 class Service:
     """The parts of the process and how they hang together."""
 
-    def __init__(
-        self, options: ServiceOptions, parts: Parts, log: Log, load: Load, seat: Seat | None = None
-    ) -> None:
+    def __init__(self, options: ServiceOptions, parts: Parts, log: Log, load: Load) -> None:
         self.ports = (0, 0)
         self.metrics = Metrics()
         self.readiness = Readiness()
@@ -121,7 +105,7 @@ class Service:
         self._options = options
         self._parts = parts
         self._log = log
-        self._seat = seat
+        self._seat = parts.seat
         self._started = time.monotonic()
         self._leaving = Leaving(times=options.drain)
         self._reread = asyncio.Event()

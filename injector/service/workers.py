@@ -68,7 +68,7 @@ def serve(options: ServiceOptions, parts: Parts | None = None, *, load: Load = l
         seat = workers.run()
         if seat is None:
             return workers.code
-    return process.serve(replace(own, worker=seat.worker), parts, load=load, seat=seat)
+    return process.serve(replace(own, worker=seat.worker), replace(parts, seat=seat), load=load)
 
 
 def _share(options: ServiceOptions) -> ServiceOptions:
