@@ -209,12 +209,13 @@ class Cluster:
             yield Work(name="certificates", begin=keeper.run)
 
     def _registration(self, client: KubeClient, surroundings: CompanionSurroundings) -> Iterator[Work]:
-        options = self._options
+        options, worker = self._options, surroundings.options.worker
         elector = LeaseElector(
             client=client,
             namespace=options.namespace,
             name=options.lease,
-            identity=options.identity,
+            # Workers of one replica must not take each other's lease.
+            identity=f"{options.identity}-{worker}" if worker else options.identity,
             timing=LeaseTiming(monotonic=self._clock.monotonic),
         )
         common: dict[str, Any] = {

@@ -18,6 +18,7 @@ from injector.service.live import Live
 from injector.service.logs import Log
 from injector.service.metrics import Metrics
 from injector.service.options import ServiceOptions
+from injector.service.seat import Seat
 from injector.service.tls import KeyPair
 
 
@@ -82,6 +83,8 @@ class Parts:
     """Whether one of them decides when a pair that is offered serves; the first one does so at once."""
     now: Callable[[], datetime] = local_now
     """The time by which certificates are judged: the API server's, where one of them knows it."""
+    seat: Seat | None = None
+    """The place of this process among workers, where it is not alone."""
     remarks: Sequence[str] = ()
     """What an operator should read in the log once: one sentence each."""
 

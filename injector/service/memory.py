@@ -121,6 +121,24 @@ def in_flight_limit(container: int | None, started: int, caches: int) -> int:
     return max(LEAST_BYTES, int(container * PLANNED) - started - caches - WORKING_BYTES)
 
 
+WORKER_BYTES: Final = 144 * MIB
+"""What a worker should have: the process, its caches, what it works with, and the least in flight."""
+
+
+def cores(root: Path = Path("/")) -> int:
+    """Return the cores that our container may use: those that we may run on, and its limit rounded up."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota, _, period = _text(root / _CGROUP / "cpu.max").strip().partition(" ")
+    if quota.isdigit() and period.isdigit():
+        return max(1, min(available, -(-int(quota) // int(period))))
+    return available
+
+
+def fitting_workers(cores: int, container: int | None) -> int:
+    """Return how many workers use so many cores and fit into a container's memory."""
+    return cores if container is None else max(1, min(cores, int(container * PLANNED) // WORKER_BYTES))
+
+
 def return_freed_memory() -> None:
     """Have glibc return what is free to the system; it keeps up to twice what was in use at once for itself.
 
