@@ -17,6 +17,7 @@ import orjson
 from injector.budget import Budget
 from injector.diagnosis.annotations import advise_metadata, mapping
 from injector.diagnosis.findings import SEVERITIES, Finding, Place
+from injector.diagnosis.items import pods_metadata
 from injector.diagnosis.rules_config import POLICIES, faults_of, names, static_rules, unused
 from injector.diagnosis.rules_overlay import overlay_rules
 from injector.diagnosis.rules_result import result_rules, security_rules
@@ -292,7 +293,8 @@ class _Linter:
             yield found("SI004", words, place, advice=f"give --pod-template-path {template}")
 
     def _workload(self, given: Given, value: JSONObject, at: PodPlace) -> Iterator[Finding]:
-        metadata = get_at(value, at.metadata) or {}
+        in_template = pods_metadata(at)
+        metadata = get_at(value, in_template) or {}
         owner = mapping(value.get("metadata"))
         namespace = mapping(metadata).get("namespace") or owner.get("namespace") or "default"
         spec = get_at(value, at.spec) or {}
@@ -305,7 +307,7 @@ class _Linter:
         if result is None:
             return
         for rule, message, path in result_rules(pod, result, self._injector, namespace):
-            prefix = ".".join(at.spec if path.startswith("spec") else at.metadata)
+            prefix = ".".join(at.spec if path.startswith("spec") else in_template)
             own = prefix + path.removeprefix("spec").removeprefix("metadata")
             yield found(rule, f"{name}: {message}", _in_file(given, own, value))
 

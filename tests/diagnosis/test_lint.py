@@ -254,6 +254,22 @@ def test_a_pod_that_would_be_denied_is_an_error_with_its_place() -> None:
     assert "Pod web is denied" in found.message
 
 
+def test_the_pods_of_a_cronjob_are_tried_as_an_api_server_makes_them() -> None:
+    pods = {
+        "metadata": {"annotations": {"traffic.sidecar.istio.io/includeInboundPorts": "many"}},
+        "spec": {"containers": [{"name": "web", "image": "web"}]},
+    }
+    jobs = {"metadata": {"labels": {"sidecar.istio.io/inject": "false"}}, "spec": {"template": pods}}
+    cron = {
+        "apiVersion": "batch/v1",
+        "kind": "CronJob",
+        "metadata": {"name": "report"},
+        "spec": {"jobTemplate": jobs},
+    }
+    finding = only(linted(given=(Given(value=cron, source="app.yaml"),)), "SI003")
+    assert "includeInboundPorts" in finding.message
+
+
 def test_a_pod_that_an_api_server_refuses_is_an_error() -> None:
     template = GOOD + "  volumes:\n  - {name: data, emptyDir: {}}\n"
     text = POD.format(annotations="", more="") + "  os: {name: windows}\n"
