@@ -153,6 +153,8 @@ def _verdict(walked: Walk, revision: str) -> str:
     what = "the pod" if walked.item.kind == "Pod" else "pods"
     gate = walked.decisive
     reason = _WITHOUT_NEWS.sub("", gate.message.partition(" is not called: ")[2] or gate.message)
+    if gate.name == "accepted":
+        reason = f"{gate.place.path}: {reason}"
     advised = f"{reason}; {gate.advice}" if gate.advice else reason
     if walked.verdict == "skipped":
         return f"{what} will NOT be injected: {advised}"

@@ -10,6 +10,7 @@ from functools import partial
 from operator import is_
 from typing import Any
 
+from injector.diagnosis.accepts import accepted
 from injector.diagnosis.advice import advise_pod, answer_advice
 from injector.diagnosis.gates import Surroundings
 from injector.diagnosis.items import Item
@@ -48,12 +49,13 @@ class InjectorReviewer:
     def _surroundings(self) -> Surroundings:
         snapshot, cluster = self._injector.snapshot, self._cluster
         if cluster is None or (registration := cluster.registration) is None:
-            return Surroundings(snapshot=snapshot)
+            return Surroundings(snapshot=snapshot, accepted=accepted)
         return Surroundings(
             snapshot=snapshot,
             registration=[Item(value=registration.configuration, source="MutatingWebhookConfiguration")],
             namespaces=_Namespaces(cluster.namespaces),
             ours=Ours(name=registration.webhook),
+            accepted=accepted,
         )
 
     def refresh(self) -> None:
