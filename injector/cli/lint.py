@@ -13,6 +13,7 @@ from injector.cli.options import pod_template_option
 from injector.cli.report import FORMATS
 from injector.diagnosis.findings import gravest
 from injector.diagnosis.lint import Given, Report, lint
+from injector.errors import YAMLError
 from injector.injection.injector import Injector
 
 EPILOG = """\b
@@ -77,9 +78,14 @@ def command(
 
 def _given(filenames: Sequence[str], pod_template_path: str, *, recursive: bool) -> Iterator[Given]:
     for document in input_documents(filenames, recursive=recursive):
-        if document.value is not None:
+        try:
+            value = document.value
+        except YAMLError as error:
+            yield Given(value=None, source=document.source, line=error.line, unreadable=error.reason)
+            continue
+        if value is not None:
             yield Given(
-                value=document.value,
+                value=value,
                 source=document.source,
                 line=document.line,
                 text=document.text,
