@@ -41,7 +41,7 @@ def advise_metadata(
     """
     behaviour = behaviour or behaviour_of(NEWEST_RELEASE)
     if is_list(value):
-        items = value.get("items") or ()
+        items = value.get("items") if isinstance(value.get("items"), list) else ()
         return [each for item in items for each in advise_metadata(item, behaviour=behaviour, source=source)]
     if not isinstance(value, dict) or not isinstance(value.get("kind") or "", str):
         return []

@@ -26,7 +26,7 @@ from injector.diagnosis.rules_table import found
 from injector.diagnosis.rules_trace import Traced, trace, traced_template
 from injector.diagnosis.trial import SAMPLES, try_samples, why_empty
 from injector.diagnosis.unreadable import mended
-from injector.errors import ConfigError, InjectorError, TemplateError, YAMLError
+from injector.errors import ConfigError, InjectionError, InjectorError, TemplateError, YAMLError
 from injector.injection.config import line_of_template
 from injector.injection.dot.template import InjectionTemplate
 from injector.injection.inject import read_pod, request_for
@@ -36,6 +36,7 @@ from injector.injection.loading import Sources, Surroundings, load_snapshot
 from injector.injection.render import template_data
 from injector.injection.steps.native import detect_native
 from injector.injection.steps.selection import select_templates
+from injector.injection.workload import typed_document
 from injector.json_types import JSON, JSONObject, Pod
 from injector.kubeyaml import line_of, load
 
@@ -311,7 +312,12 @@ class _Linter:
 
     def _object(self, given: Given, value: JSON) -> Iterator[Finding]:
         if is_list(value):
-            for item in value.get("items") or ():
+            items = value.get("items") or []
+            if not isinstance(items, list):
+                words, advice = "the items of this List are no list", "write each as an element: - kind: …"
+                yield found("SI004", words, _in_file(given, "items", value), advice=advice)
+                return
+            for item in items:
                 yield from self._object(given, item)
             return
         if not isinstance(value, dict) or not _is_named(value):
@@ -336,15 +342,20 @@ class _Linter:
             yield found("SI004", words, place, advice=f"give --pod-template-path {template}")
 
     def _workload(self, given: Given, value: JSONObject, at: PodPlace) -> Iterator[Finding]:
+        owner = mapping(value.get("metadata"))
+        name = f"{value['kind']} {owner.get('name') or '?'}"
+        try:
+            typed_document(value, at, self._injector.snapshot.behaviour)
+        except InjectionError as error:
+            yield found("SI003", f"{name} is denied: {error}", _in_file(given, "", value))
+            return
         in_template = pods_metadata(at)
         metadata = get_at(value, in_template) or {}
-        owner = mapping(value.get("metadata"))
         namespace = mapping(metadata).get("namespace") or owner.get("namespace") or "default"
         spec = get_at(value, at.spec) or {}
         pod: Pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
         made, result, denial = self._one(pod, namespace)
         yield from made
-        name = f"{value['kind']} {owner.get('name') or '?'}"
         if denial:
             yield found("SI003", f"{name} is denied: {denial}", _in_file(given, "", value))
         if result is None:

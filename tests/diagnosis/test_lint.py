@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import pytest
 
+from injector.diagnosis.annotations import advise_metadata
 from injector.diagnosis.findings import Finding
 from injector.diagnosis.lint import Given, Report, lint
 from injector.diagnosis.rules_table import RULES
@@ -298,6 +299,15 @@ def test_a_pod_that_would_be_denied_is_an_error_with_its_place() -> None:
     assert "Pod web is denied" in found.message
 
 
+def test_a_workload_of_which_kubernetes_can_read_nothing_is_an_error() -> None:
+    cron = {"apiVersion": "batch/v1", "kind": "CronJob", "spec": {"jobTemplate": [1]}}
+    finding = only(linted(given=(Given(value=cron, source="app.yaml"),)), "SI003")
+    assert finding.message == (
+        "CronJob ? is denied: error unmarshaling JSON: json: cannot unmarshal array into Go struct field "
+        "CronJobSpec.spec.jobTemplate of type v1.JobTemplateSpec"
+    )
+
+
 def test_the_pods_of_a_cronjob_are_tried_as_an_api_server_makes_them() -> None:
     pods = {
         "metadata": {"annotations": {"traffic.sidecar.istio.io/includeInboundPorts": "many"}},
@@ -352,6 +362,17 @@ def test_a_kind_whose_pods_are_not_known_is_told_with_where_they_may_be() -> Non
     found = only(linted(given=tuple(given(text))), "SI004")
     assert found.message == "no workload is known: GameServerFleet has containers at spec.pod.spec"
     assert (found.advice, found.place.line) == ("give --pod-template-path spec.pod", 5)
+
+
+def test_a_list_without_a_list_is_told() -> None:
+    value = {"apiVersion": "v1", "kind": "List", "items": 3}
+    given = Given(value=value, source="app.yaml", text="apiVersion: v1\nkind: List\nitems: 3\n")
+    finding = only(linted(given=(given,)), "SI004")
+    assert (str(finding.place), finding.message) == (
+        "app.yaml:3: items",
+        "the items of this List are no list",
+    )
+    assert advise_metadata(value) == []
 
 
 def test_a_kind_without_pods_is_left_alone() -> None:
