@@ -19,7 +19,7 @@ from injector.errors import InjectorError
 from injector.json_types import JSONObject
 from injector.kube.client import Connection, KubeClient
 from injector.kube.clock import ServerClock
-from injector.kube.cluster import ClusterState, Failed
+from injector.kube.cluster import ClusterState
 from injector.kube.errors import KubeError
 from injector.kube.lease import LeaseElector, LeaseTiming
 from injector.kube.reflector import Reflector, Timing
@@ -34,6 +34,7 @@ from injector.registration.webhook_configuration import (
 )
 from injector.service.companions import COMPANION_SECONDS, Companion, Surroundings
 from injector.service.events import warning
+from injector.service.first_lists import WATCHED, FirstLists
 from injector.service.generation import Registration
 from injector.service.handover import SETTLE_SECONDS, Handover
 from injector.service.live import Live
@@ -44,13 +45,6 @@ ADVICE: Final = "advice.sidecar-injector.istio.io"
 
 EVENTS_KEPT: Final = 16
 """Events that wait for an API server that is away; older ones have lost their interest."""
-
-WATCHED: Final = frozenset({"namespaces", "nodes", "proxyconfigs"})
-"""What reviews read of the cluster, by the names of its watches."""
-
-FIRST_LISTS_SECONDS: Final = 5.0
-"""How long a replica waits for the first list of each before it is ready. An API server lists thousands of
-nodes in two; one that does not answer must not keep reviews from being answered."""
 
 RETRY_SECONDS: Final = 30.0
 """Between two tries of what is done once: creating the configuration, posting an Event."""
@@ -106,9 +100,6 @@ class Cluster:
         self._served: Served | None = None
         self._registrations: dict[str, JSONObject] = {}
         self._watches: Mapping[str, Reflector] = {}
-        self._unlisted = set(WATCHED)
-        self._listed = asyncio.Event()
-        self._lists_end = 0.0
         self._errors: dict[str, str] = {}
         self._events: deque[JSONObject] = deque(maxlen=EVENTS_KEPT)
         self._news = asyncio.Event()
@@ -116,6 +107,7 @@ class Cluster:
         self._shown = False
         self._clock = options.clock
         self._timing = Timing(monotonic=options.clock.monotonic)
+        self._first_lists = FirstLists(options.clock.monotonic)
         self._handover = Handover(
             live=lambda: self._status.live,
             settle=options.settle,
@@ -202,16 +194,13 @@ class Cluster:
         if options.config_map or options.self_signed is not None:
             yield Work(name="events", begin=partial(self._post_events, client))
         if options.webhook is not None:
-            yield Work(
-                name="webhook",
-                begin=partial(self._create_webhook, client, options.webhook, surroundings),
-            )
+            create = partial(self._create_webhook, client, options.webhook, surroundings)
+            yield Work(name="webhook", begin=create)
         if options.watch:
-            heard = self._heard(self._failed(surroundings))
+            heard = self._first_lists.heard(self._failed(surroundings))
             self._watches = self._state.watches(client, failed=heard, timing=self._timing)
-            for name, watch in self._watches.items():
-                yield Work(name=name, begin=watch.run)
-            yield Work(name="first lists", begin=partial(self._first_lists, surroundings))
+            yield from (Work(name=name, begin=watch.run) for name, watch in self._watches.items())
+            yield Work(name="first lists", begin=partial(self._first_lists.known, surroundings))
         if options.reconcile:
             yield from self._registration(client, surroundings)
         if options.self_signed is not None:
@@ -311,18 +300,6 @@ class Cluster:
                 failed("webhook", None)
                 return
 
-    async def _first_lists(self, surroundings: Surroundings) -> None:
-        """Have reviews know what was listed before the replica is ready; say so where that is not all."""
-        try:
-            async with asyncio.timeout(FIRST_LISTS_SECONDS):
-                await self._listed.wait()
-        except TimeoutError:
-            missing = ", ".join(sorted(self._unlisted))
-            surroundings.log.warning("reviews are answered before the cluster was listed", missing=missing)
-        if generation := surroundings.generation.value:
-            generation.reviewer.refresh()
-        self._lists_end = 0.0
-
     async def _post_events(self, client: KubeClient) -> None:
         path = f"/api/v1/namespaces/{self._options.namespace}/events"
         while True:
@@ -371,16 +348,6 @@ class Cluster:
             self._errors[name] = text
 
         return failed
-
-    def _heard(self, failed: Failed) -> Failed:
-        def heard(name: str, error: KubeError | None) -> None:
-            failed(name, error)
-            if error is None:
-                self._unlisted.discard(name)
-            if not self._unlisted:
-                self._listed.set()
-
-        return heard
 
     def _held_back(self, surroundings: Surroundings, skew: timedelta) -> None:
         """Say that the clock here is too wrong to write the Secret; with no skew, that it is right again."""
@@ -448,9 +415,8 @@ class Cluster:
                 ),
             )
         if self._options.watch:
-            self._lists_end = self._clock.monotonic() + FIRST_LISTS_SECONDS
-            readiness.require("cluster", self._not_listed)
-            for name in ("namespaces", "nodes", "proxyconfigs"):
+            self._first_lists.begin(readiness)
+            for name in WATCHED:
                 metrics.gauges[f"{name}_staleness_seconds"] = (
                     f"Seconds since the API server last said anything about {name}.",
                     partial(self._staleness, name),
@@ -467,12 +433,6 @@ class Cluster:
         if status.missing:
             return f"MutatingWebhookConfiguration {name} has no entry {self._options.names.name}"
         return f"caBundle of MutatingWebhookConfiguration {name} does not verify the certificate served here"
-
-    def _not_listed(self) -> str | None:
-        """Return what was not listed yet: the first pods would get something else than those after them."""
-        if self._clock.monotonic() >= self._lists_end:
-            return None
-        return f"the API server has not listed {', '.join(sorted(self._unlisted)) or 'all'} yet"
 
     def _staleness(self, name: str) -> float:
         watch = self._watches.get(name)
