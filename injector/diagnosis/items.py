@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from injector.diagnosis.findings import Place
+from injector.injection.kinds import PodPlace
 from injector.json_types import JSONObject
 from injector.kubeyaml import Positions
 
@@ -45,6 +46,14 @@ class Item:
             return Place(self.source, path=written(whole))
         line, column = self.positions.at(whole)
         return Place(self.source, line + self.line - 1 if line else self.line, column, written(whole))
+
+
+def pods_metadata(place: PodPlace) -> tuple[str, ...]:
+    """Return where a workload has the metadata of its pods, as an API server reads it.
+
+    Of a CronJob kube-inject, Istio's and ours, labels and annotates the jobs instead: see PodPlace.
+    """
+    return (*place.spec[:-1], "metadata")
 
 
 def written(path: Path) -> str:

@@ -34,6 +34,7 @@ from injector.registration.webhook_configuration import (
 )
 from injector.service.companions import COMPANION_SECONDS, Companion, CompanionSurroundings
 from injector.service.events import warning
+from injector.service.first_lists import WATCHED, FirstLists
 from injector.service.generation import Registration
 from injector.service.handover import SETTLE_SECONDS, Handover
 from injector.service.live import Live
@@ -106,6 +107,7 @@ class Cluster:
         self._shown = False
         self._clock = options.clock
         self._timing = Timing(monotonic=options.clock.monotonic)
+        self._first_lists = FirstLists(options.clock.monotonic)
         self._handover = Handover(
             live=lambda: self._status.live,
             settle=options.settle,
@@ -192,15 +194,13 @@ class Cluster:
         if options.config_map or options.self_signed is not None:
             yield Work(name="events", begin=partial(self._post_events, client))
         if options.webhook is not None:
-            yield Work(
-                name="webhook",
-                begin=partial(self._create_webhook, client, options.webhook, surroundings),
-            )
+            create = partial(self._create_webhook, client, options.webhook, surroundings)
+            yield Work(name="webhook", begin=create)
         if options.watch:
-            failed = self._failed(surroundings)
-            self._watches = self._state.watches(client, failed=failed, timing=self._timing)
-            for name, watch in self._watches.items():
-                yield Work(name=name, begin=watch.run)
+            heard = self._first_lists.heard(self._failed(surroundings))
+            self._watches = self._state.watches(client, failed=heard, timing=self._timing)
+            yield from (Work(name=name, begin=watch.run) for name, watch in self._watches.items())
+            yield Work(name="first lists", begin=partial(self._first_lists.known, surroundings))
         if options.reconcile:
             yield from self._registration(client, surroundings)
         if options.self_signed is not None:
@@ -416,7 +416,8 @@ class Cluster:
                 ),
             )
         if self._options.watch:
-            for name in ("namespaces", "nodes", "proxyconfigs"):
+            self._first_lists.begin(readiness)
+            for name in WATCHED:
                 metrics.gauges[f"{name}_staleness_seconds"] = (
                     f"Seconds since the API server last said anything about {name}.",
                     partial(self._staleness, name),
