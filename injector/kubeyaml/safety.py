@@ -134,6 +134,15 @@ def meant(value: str, context: Context) -> str:
     return _SURROGATE.sub("\ufffd", text)
 
 
+def in_blocks(places: Holes) -> frozenset[int]:
+    """Return the holes that stand in block scalars."""
+    return frozenset(hole for slot in places.slots if slot.context is Context.BLOCK for hole in slot.holes)
+
+
+is_line = re.compile(rf"[^ {_UNREADABLE}][^{_UNREADABLE}]*\Z").match
+"""Tells whether a text is one line that begins with no blank: in a block scalar it means itself."""
+
+
 def stays_in_comment(value: str) -> bool:
     """Return whether a comment ends where it did."""
     return not _UNREADABLE_ONE(value)
