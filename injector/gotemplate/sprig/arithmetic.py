@@ -13,7 +13,7 @@ from injector.golang.digits import to_int as read_digits
 from injector.gotemplate import fmt
 from injector.gotemplate.errors import FunctionError
 from injector.gotemplate.functions import Function
-from injector.gotemplate.scalars import Int64
+from injector.gotemplate.scalars import Int64, SizedInt
 from injector.gotemplate.sprig.numbers import LARGEST, SMALLEST, to_float, to_int, wrap
 from injector.gotemplate.sprig.signature import SLICE_INT, go
 from injector.gotemplate.sprig.texts import check_length
@@ -23,29 +23,29 @@ _DIVISION_DIGITS: Final = 10**16
 """Decimal quotients are rounded to sixteen digits after the point, halves away from zero."""
 
 
-def add(*values: Value) -> Int64:
+def add(*values: Value) -> SizedInt:
     """Return the sum."""
     return Int64(wrap(sum(map(to_int, values))))
 
 
-def sub(left: Value, right: Value) -> Int64:
+def sub(left: Value, right: Value) -> SizedInt:
     """Return the difference."""
     return Int64(wrap(to_int(left) - to_int(right)))
 
 
-def mul(*values: Value) -> Int64:
+def mul(*values: Value) -> SizedInt:
     """Return the product."""
     return Int64(reduce(lambda product, value: wrap(product * to_int(value)), values, 1))
 
 
-def div(left: Value, right: Value) -> Int64:
+def div(left: Value, right: Value) -> SizedInt:
     """Return the quotient, cut towards zero."""
     dividend, divisor = to_int(left), _divisor(right)
     quotient = abs(dividend) // abs(divisor)
     return Int64(wrap(quotient if (dividend < 0) == (divisor < 0) else -quotient))
 
 
-def mod(left: Value, right: Value) -> Int64:
+def mod(left: Value, right: Value) -> SizedInt:
     """Return the remainder, which has the sign of the dividend."""
     dividend, divisor = to_int(left), _divisor(right)
     remainder = abs(dividend) % abs(divisor)
@@ -67,7 +67,7 @@ def atoi(text: str) -> int:
     return max(SMALLEST, min(LARGEST, read_digits(text)))
 
 
-def to_decimal(value: Value) -> Int64:
+def to_decimal(value: Value) -> SizedInt:
     """Return the number that the printed value is in octal, 0 when it is none."""
     text = fmt.format_value(value)
     digits = text[1:] if text[:1] in ("+", "-") else text
