@@ -15,8 +15,7 @@ from typing import Final
 from injector.budget import Budget
 from injector.diagnosis.arrival import Arrival, arrival_of
 from injector.diagnosis.calls import judged
-from injector.diagnosis.findings import Finding, Place
-from injector.diagnosis.gate import Gate, Name, Status, Verdict
+from injector.diagnosis.findings import Finding, Gate, Name, Place, Status, Verdict
 from injector.diagnosis.items import Item, Path
 from injector.diagnosis.registration import Ours, entries
 from injector.errors import BadReview, InjectionError

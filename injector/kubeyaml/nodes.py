@@ -23,8 +23,7 @@ from yaml.events import (
 )
 
 from injector.errors import YAMLError
-from injector.kubeyaml.dialect import Dialect
-from injector.kubeyaml.failure import at, translate
+from injector.kubeyaml.dialect import Dialect, at, translate
 
 _HALF_SURROGATE = re.compile("[\ud800-\udfff]").search
 

@@ -24,8 +24,7 @@ from injector.errors import YAMLError
 from injector.json_types import JSON
 from injector.kubeyaml.conversion import finite, to_json
 from injector.kubeyaml.decoding import decode
-from injector.kubeyaml.dialect import MISREAD_COLON, SIGNS
-from injector.kubeyaml.failure import translate
+from injector.kubeyaml.dialect import MISREAD_COLON, SIGNS, translate
 from injector.kubeyaml.nodes import compose, decoded
 from injector.kubeyaml.scalars import MERGE, TYPED_START, plain
 

@@ -27,7 +27,6 @@ from injector.kube.backoff import Backoff
 from injector.kube.client import KubeClient
 from injector.kube.errors import ApiError, Conflict, KubeError, NotFound
 from injector.kube.reflector import Collection, Reflector, Timing
-from injector.registration.bucket import TokenBucket
 from injector.registration.bundle import Authority, Overlap, authorities, readable, verifies
 from injector.registration.plan import (
     CA_BUNDLE_MANAGER,
@@ -40,7 +39,7 @@ from injector.registration.plan import (
     plan,
     written_by_us,
 )
-from injector.registration.waiting import wait_for
+from injector.registration.waiting import TokenBucket, wait_for
 
 logger = logging.getLogger(__name__)
 

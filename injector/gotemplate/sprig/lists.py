@@ -9,8 +9,8 @@ from typing import Any, Final
 from injector.gotemplate import types
 from injector.gotemplate.errors import FunctionError
 from injector.gotemplate.functions import Function
-from injector.gotemplate.sprig.equality import Collected, deep_equal
-from injector.gotemplate.sprig.numbers import to_int
+from injector.gotemplate.sprig.arithmetic import to_int
+from injector.gotemplate.sprig.defaults import Collected, deep_equal
 from injector.gotemplate.sprig.signature import CHUNKS, go
 from injector.gotemplate.sprig.texts import check_length, kind_name
 from injector.gotemplate.values import TypedList, Value
