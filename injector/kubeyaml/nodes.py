@@ -33,12 +33,16 @@ class Node:
     """One node of the text.
 
     ``children`` of a mapping are its keys and values in turn, of an alias the one node it names.
-    ``implicit`` tells that a scalar is plain, ``line`` and ``column`` count from 1.
+    ``implicit`` tells that a scalar is plain, ``line`` and ``column`` count from 1. It is ``text[start:end]``
+    but for block collections, whose end libyaml tells too late; ``style`` is a scalar's, or ``flow``.
     """
 
     kind: type[Event]
     line: int
     column: int
+    start: int
+    end: int
+    style: str = ""
     tag: str = ""
     value: str = ""
     implicit: bool = False
@@ -116,17 +120,17 @@ class _Composer:
 
     def _node(self, depth: int, collection: Any) -> Node:
         event = self._event
+        node = _placed(event)
         if isinstance(event, AliasEvent):
-            return self._alias(event)
-        mark = event.start_mark
-        tag = self._dialect.tag(event)
-        node = Node(kind=event.__class__, line=mark.line + 1, column=mark.column + 1, tag=tag)
+            return self._alias(node, event)
+        node.tag = self._dialect.tag(event)
         if event.anchor is not None:
             node.anchored = True
             self._anchors[event.anchor] = node
         if isinstance(event, ScalarEvent):
             node.value = self._dialect.value(event, collection)
             node.implicit = event.implicit[0]
+            node.style = event.style or ""
         elif isinstance(event, CollectionStartEvent):
             self._children(node, event, depth)
         return node
@@ -138,13 +142,21 @@ class _Composer:
         end = MappingEndEvent if isinstance(event, MappingStartEvent) else SequenceEndEvent
         while not isinstance(self._next(), end):
             node.children.append(self._node(depth - 1, event if event.flow_style else None))
+        if event.flow_style:
+            node.style, node.end = "flow", self._event.end_mark.index
 
-    def _alias(self, event: Any) -> Node:
-        name = event.anchor
-        target = self._anchors.get(name)
+    def _alias(self, node: Node, event: Any) -> Node:
+        node.value = event.anchor
+        target = self._anchors.get(node.value)
         if target is None:
-            raise at(f"unknown anchor '{name}' referenced", source=self._source, mark=event.start_mark)
-        mark = event.start_mark
-        return Node(
-            kind=AliasEvent, line=mark.line + 1, column=mark.column + 1, value=name, children=[target]
-        )
+            raise at(f"unknown anchor '{node.value}' referenced", source=self._source, mark=event.start_mark)
+        node.children.append(target)
+        return node
+
+
+def _placed(event: Any) -> Node:
+    """Return a node of which nothing is known yet but where it is."""
+    start, end = event.start_mark, event.end_mark
+    return Node(
+        kind=event.__class__, line=start.line + 1, column=start.column + 1, start=start.index, end=end.index
+    )
