@@ -1,4 +1,4 @@
-"""YAML text in, the first document's nodes out, aliases tied to what they name.
+"""YAML text in, the first document's nodes out, aliases tied to what they name; and where a path's value is.
 
 `decoding` turns the nodes into JSON. `reading` spares usual documents both.
 """
@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, Final
 
 from yaml._yaml import CParser
 from yaml.error import YAMLError as LibYAMLError
@@ -20,10 +22,14 @@ from yaml.events import (
     MappingStartEvent,
     ScalarEvent,
     SequenceEndEvent,
+    SequenceStartEvent,
 )
 
 from injector.errors import YAMLError
 from injector.kubeyaml.dialect import Dialect, at, translate
+
+MAX_DEPTH: Final = 64
+"""Levels of nesting. A pod has 12; libyaml itself slows down and orjson stops at 1,024."""
 
 _HALF_SURROGATE = re.compile("[\ud800-\udfff]").search
 
@@ -50,7 +56,7 @@ class Node:
     children: list[Node] = field(default_factory=list)
 
 
-def compose(text: str, *, source: str, max_depth: int) -> Node | None:
+def compose(text: str, *, source: str = "", max_depth: int = MAX_DEPTH) -> Node | None:
     """Return the root node of the first document, None for a text without one; raises YAMLError."""
     dialect = Dialect(text, source=source)
     while True:
@@ -160,3 +166,54 @@ def _placed(event: Any) -> Node:
     return Node(
         kind=event.__class__, line=start.line + 1, column=start.column + 1, start=start.index, end=end.index
     )
+
+
+def line_of(text: str, path: Sequence[str | int]) -> int:
+    """Return the line, from 1, of the value under keys and indexes; 0 when the text cannot be read.
+
+    Where the path leads nowhere it is the line of the last step that does.
+    """
+    return Positions(text).at(path)[0]
+
+
+class Positions:
+    """Where the values of one text stand; it is read once, when first asked."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    @cached_property
+    def _root(self) -> Node | None:
+        try:
+            return compose(self._text)
+        except YAMLError:
+            return None
+
+    def at(self, path: Sequence[str | int]) -> tuple[int, int]:
+        """Return line and column, from 1, of the key or the item that ``path`` ends with.
+
+        Zeros and the last step that leads somewhere are as `line_of` has them.
+        """
+        node = self._root
+        if node is None:
+            return 0, 0
+        position = node.line, node.column
+        for step in path:
+            found = _step(node, step)
+            if found is None:
+                break
+            stands, node = found
+            position = stands.line, stands.column
+        return position
+
+
+def _step(node: Node, step: str | int) -> tuple[Node, Node] | None:
+    """Return the key or the item, and the value there; of a key that is given twice the last."""
+    while node.kind is AliasEvent:
+        node = node.children[0]
+    if node.kind is SequenceStartEvent and isinstance(step, int) and step < len(node.children):
+        return node.children[step], node.children[step]
+    if node.kind is not MappingStartEvent:
+        return None
+    pairs = list(zip(node.children[::2], node.children[1::2], strict=True))
+    return next(((key, value) for key, value in reversed(pairs) if key.value == step), None)
