@@ -8,14 +8,14 @@ from __future__ import annotations
 import unicodedata
 from typing import Final
 
-# unicode.IsSpace, which strings.TrimSpace follows; str.strip also takes \x1c to \x1f.
-_SPACES: Final = (0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000)
-_SPACE: Final = "".join(map(chr, (*b"\t\n\v\f\r \x85\xa0", *_SPACES)))
+_WIDE_SPACES: Final = (0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000)
+SPACES: Final = "".join(map(chr, (*b"\t\n\v\f\r \x85\xa0", *_WIDE_SPACES)))
+"""unicode.IsSpace, which strings.TrimSpace follows; Python's notion has \\x1c to \\x1f besides."""
 
 
 def trim_space(text: str) -> str:
     """Return what strings.TrimSpace leaves."""
-    return text.strip(_SPACE)
+    return text.strip(SPACES)
 
 
 def to_upper(rune: str) -> str:
