@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from injector.diagnosis.annotations_table import ELSEWHERE, FORMS, KNOWN, OF_NAMESPACES, Form, Known, releases
 from injector.diagnosis.findings import Finding, Place
+from injector.diagnosis.items import mapping
 from injector.diagnosis.rules_table import found
 from injector.errors import YAMLError
 from injector.golang.strconv import parse_bool
@@ -182,11 +183,6 @@ class _Adviser:
             or place_of(self._value, self._template_path) is not None
             or name == SWITCH
         )
-
-
-def mapping(value: Any) -> Mapping[str, Any]:
-    """Return a mapping; an empty one for null, and for whatever stands in a mapping's place."""
-    return value if isinstance(value, dict) else {}
 
 
 def closest(name: str) -> str:
