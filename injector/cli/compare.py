@@ -19,7 +19,7 @@ import orjson
 
 from injector.cli.contrast import Difference, contrast, grouped
 from injector.cli.inputs import input_documents
-from injector.cli.options import FILE, Command
+from injector.cli.options import FILE, Command, filename_options
 from injector.errors import InjectorError
 from injector.injection.kinds import get_at, place_of
 from injector.json_types import JSON, JSONObject
@@ -186,10 +186,7 @@ def _both(option: str, **more: Any) -> Callable[[Command], Command]:
 @_both("", metavar="URL", required=True, help="The {side} webhook; the path is /inject where none is given.")
 @_both("-ca", type=FILE, help="The CA of the {side} webhook's certificate, PEM; the system's when not given.")
 @_both("-name", default="", help="The name that the {side} webhook's certificate carries; the URL's host.")
-@click.option(
-    "-f", "--filename", "filenames", multiple=True, metavar="FILE|DIR|-", help="Manifests; repeatable."
-)
-@click.option("-R", "--recursive", is_flag=True, help="Read folders with all that is below them.")
+@filename_options("Manifests")
 @click.option(
     "-n", "--namespace", default="", help="Without files: the namespace whose workloads are asked about."
 )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from injector.cli.files import read_text
-from injector.cli.options import FILE, environment, option, release_options, text_options
+from injector.cli.options import FILE, environment, option, release_options, text_options, together
 from injector.diagnosis.material import items_of
 from injector.errors import ConfigError, YAMLError
 from injector.injection.injector import Injector
@@ -19,8 +19,6 @@ from injector.json_types import JSONObject
 from injector.kubeyaml import documents, line_of, load
 from injector.templates import BUILT_IN, built_in
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
 SURROUNDINGS = ("Namespace", "ProxyConfig", "MutatingWebhookConfiguration")
 """Kinds that say where a pod is to live: what `kubectl get` prints of them may be in one file."""
 
@@ -29,36 +27,31 @@ KEYS = ("config", "values", "mesh")
 """The keys of Istio's ConfigMaps that hold the three texts."""
 
 
-def configuration_options(command: Command) -> Command:
-    """Add everything that `load_injector` reads."""
-    options = (
-        text_options,
-        click.option(
-            "--template",
-            type=click.Choice(BUILT_IN),
-            default=BUILT_IN[0],
-            show_default=True,
-            help="The built-in configuration, where no --inject-config-file is given.",
-        ),
-        release_options,
-        option(
-            "--native-sidecars",
-            type=click.Choice(("auto", "true", "false")),
-            help="Whether istio-proxy becomes a native sidecar; the release decides when not given.",
-        ),
-        click.option("--platform", type=click.Choice(("openshift",)), help="The platform istiod runs on."),
-        option(
-            "--namespace-file",
-            type=FILE,
-            multiple=True,
-            help="Namespace objects, whose labels and annotations count.",
-        ),
-        option("--proxy-config-file", type=FILE, multiple=True, help="ProxyConfig resources."),
-    )
-    for each in reversed(options):
-        command = each(command)
-    return command
-
+configuration_options = together(
+    text_options,
+    click.option(
+        "--template",
+        type=click.Choice(BUILT_IN),
+        default=BUILT_IN[0],
+        show_default=True,
+        help="The built-in configuration, where no --inject-config-file is given.",
+    ),
+    release_options,
+    option(
+        "--native-sidecars",
+        type=click.Choice(("auto", "true", "false")),
+        help="Whether istio-proxy becomes a native sidecar; the release decides when not given.",
+    ),
+    click.option("--platform", type=click.Choice(("openshift",)), help="The platform istiod runs on."),
+    option(
+        "--namespace-file",
+        type=FILE,
+        multiple=True,
+        help="Namespace objects, whose labels and annotations count.",
+    ),
+    option("--proxy-config-file", type=FILE, multiple=True, help="ProxyConfig resources."),
+)
+"""Everything that `load_injector` reads."""
 
 Texts = tuple[tuple[str, str, str], tuple[str, str, str]]
 """Config, values and mesh, and the names of the three in errors."""

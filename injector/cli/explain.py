@@ -19,7 +19,7 @@ from injector.cli.configuration import (
 from injector.cli.explained import Explained, document, encoded, table
 from injector.cli.files import read_text
 from injector.cli.inputs import input_documents
-from injector.cli.options import namespace_option, option, pod_template_option
+from injector.cli.options import filename_options, namespace_option, option, pod_template_option
 from injector.diagnosis.accepts import accepted
 from injector.diagnosis.annotations import advise_metadata
 from injector.diagnosis.findings import Finding
@@ -64,10 +64,7 @@ class Question:
 
 @click.command("explain", epilog=EPILOG)
 @click.argument("workloads", nargs=-1, metavar="[KIND/NAME]...")
-@click.option(
-    "-f", "--filename", "filenames", multiple=True, metavar="FILE|DIR|-", help="Manifests; repeatable."
-)
-@click.option("-R", "--recursive", is_flag=True, help="Read folders with all that is below them.")
+@filename_options("Manifests")
 @namespace_option
 @click.option("-A", "--all-namespaces", is_flag=True, help="Every namespace of the cluster.")
 @click.option("-c", "--kubeconfig", default=None, help="How to reach the cluster, as kubectl's.")

@@ -9,7 +9,7 @@ import click
 
 from injector.cli.configuration import configuration_options, load_injector, read_configuration, say_release
 from injector.cli.inputs import input_documents
-from injector.cli.options import pod_template_option
+from injector.cli.options import filename_options, pod_template_option
 from injector.cli.report import FORMATS
 from injector.diagnosis.findings import gravest
 from injector.diagnosis.lint import Given, Report, lint
@@ -34,10 +34,7 @@ Every rule is described in docs/findings.md; `# lint: ignore=SI203` in a templat
 
 
 @click.command("lint", epilog=EPILOG)
-@click.option(
-    "-f", "--filename", "filenames", multiple=True, metavar="FILE|DIR|-", help="Workloads to try; repeatable."
-)
-@click.option("-R", "--recursive", is_flag=True, help="Read folders with all that is below them.")
+@filename_options("Workloads to try")
 @pod_template_option
 @click.option(
     "-o", "--output", type=click.Choice([*FORMATS]), default="text", show_default=True, help="How to print."
