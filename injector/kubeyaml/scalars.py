@@ -16,10 +16,10 @@ from typing import Any, Final
 
 from injector.errors import InjectorError
 from injector.golang.floats import format_float, json_float
+from injector.golang.unicode import to_valid
 from injector.memo import Memo, process_wide
 
 _TAG_OF: Final = {bool: "bool", int: "int", float: "float", str: "str", type(None): "null"}
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 Scalar = None | bool | int | float | str
 
@@ -214,7 +214,7 @@ def _binary(text: str) -> str:
         data = base64.b64decode(_base64(text), validate=True)
     except (binascii.Error, ValueError) as error:
         raise ScalarError("!!binary value contains invalid base64 data") from error
-    return _SURROGATE.sub("\ufffd", data.decode("utf-8", "surrogateescape"))
+    return to_valid(data.decode("utf-8", "surrogateescape"))
 
 
 _SPECIAL: Final = {"+Inf": ".inf", "-Inf": "-.inf", "NaN": ".nan"}

@@ -14,6 +14,7 @@ from typing import Final
 
 from injector.errors import YAMLError
 from injector.golang.jsontext import go_json
+from injector.golang.unicode import to_valid
 from injector.json_types import JSON
 from injector.kubeyaml.emitter import ROOT, SIMPLE_KEY, Emitter, Style, deeper, is_simple
 from injector.kubeyaml.scalars import WORDS, json_number, stays_plain, yaml_float
@@ -23,7 +24,6 @@ WIDTH: Final = 80
 
 _REFUSED = re.compile("[\x7f-\x84\x86-\x9f\ufffe\uffff]").search
 _LONGEST_KEY: Final = 1024
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _SURE_PLAIN = re.compile(r"[A-Za-z/_$(][A-Za-z0-9_./$()=+-]*\Z").match
 _BASE60 = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?\Z", re.ASCII).match
 _NEXT_LINE = re.compile(" *\x85[ \x85]*")
@@ -112,7 +112,7 @@ def _readable(text: str) -> str:
         return text
     if _REFUSED(text):
         raise YAMLError("yaml: control characters are not allowed")
-    return _NEXT_LINE.sub(_fold, _SURROGATE.sub("\ufffd", text))
+    return _NEXT_LINE.sub(_fold, to_valid(text))
 
 
 def _readable_key(key: str) -> str:
