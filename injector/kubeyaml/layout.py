@@ -321,12 +321,12 @@ def _name(element: JSON) -> str:
 
 
 def _are_alike(before: JSON, after: JSON) -> bool:
-    """Tell whether one element may be the other, changed: so are objects without names at the same place."""
+    """Return whether one element may be the other, changed: so may objects without names in one place."""
     if isinstance(before, dict) and isinstance(after, dict):
         return _name(before) == _name(after) and bool(before.keys() & after.keys())
     return _identity(before) == _identity(after) or not isinstance(before, dict | list)
 
 
 def _same(left: JSON, right: JSON) -> bool:
-    """Tell whether two values are written alike; 1 is not true, the order of keys does not count."""
+    """Return whether two values are written alike; 1 is not true, the order of keys does not count."""
     return left is right or (left == right and go_json(left) == go_json(right))

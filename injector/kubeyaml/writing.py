@@ -190,7 +190,7 @@ def _less_from(a: str, b: str, position: int) -> bool:
 
 
 def _nonzero_digit_before(key: str, position: int) -> bool:
-    """Tell whether a 0 at ``position`` counts, because the digits before it are not all noughts."""
+    """Return whether a 0 at ``position`` counts, because the digits before it are not all zeros."""
     for character in reversed(key[:position]):
         if not character.isdecimal():
             return False

@@ -26,7 +26,7 @@ from injector.json_types import JSONObject
 from injector.kube.backoff import Backoff
 from injector.kube.client import KubeClient
 from injector.kube.errors import ApiError, Conflict, KubeError, NotFound
-from injector.kube.reflector import Collection, Reflector, Timing
+from injector.kube.reflector import Collection, Reflector, Timing, ignore
 from injector.registration.bundle import Authority, Overlap, authorities, readable, verifies
 from injector.registration.plan import (
     CA_BUNDLE_MANAGER,
@@ -76,12 +76,8 @@ class RegistrationStatus:
 
 
 def always() -> bool:
-    """Be the leader where nobody else writes."""
+    """Return that this replica leads, as it does where no other writes."""
     return True
-
-
-def _ignore(_: RegistrationStatus) -> None:
-    """Be the listener of nobody."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -98,7 +94,7 @@ class Reconciler:
     names: WebhookNames
     trust: Callable[[], Trust | None]
     leading: Callable[[], bool] = always
-    changed: Callable[[RegistrationStatus], None] = _ignore
+    changed: Callable[[RegistrationStatus], None] = ignore
     kind: str = KIND
     collection: str = COLLECTION
     store: dict[str, JSONObject] = field(default_factory=dict)
