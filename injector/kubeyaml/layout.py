@@ -18,7 +18,7 @@ from yaml.events import MappingStartEvent, ScalarEvent, SequenceStartEvent
 from injector.errors import YAMLError
 from injector.golang.jsontext import go_json
 from injector.json_types import JSON
-from injector.kubeyaml.conversion import key_text
+from injector.kubeyaml.decoding import key_text
 from injector.kubeyaml.nodes import Node, compose
 from injector.kubeyaml.reading import load
 from injector.kubeyaml.scalars import MERGE, plain

@@ -22,8 +22,7 @@ from yaml.events import (
 
 from injector.errors import YAMLError
 from injector.json_types import JSON
-from injector.kubeyaml.conversion import finite, to_json
-from injector.kubeyaml.decoding import decode
+from injector.kubeyaml.decoding import decode, finite, to_json
 from injector.kubeyaml.dialect import MISREAD_COLON, SIGNS, translate
 from injector.kubeyaml.nodes import MAX_DEPTH, compose, decoded
 from injector.kubeyaml.scalars import MERGE, TYPED_START, plain

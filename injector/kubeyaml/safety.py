@@ -16,7 +16,7 @@ from typing import Any, Final
 from injector.errors import YAMLError
 from injector.golang.unicode import to_valid
 from injector.json_types import JSON
-from injector.kubeyaml.conversion import finite, key_text
+from injector.kubeyaml.decoding import finite, key_text
 from injector.kubeyaml.scalars import MERGE, resolve
 from injector.kubeyaml.survey import Context, Role, Slot, Survey
 from injector.memo import Memo, process_wide

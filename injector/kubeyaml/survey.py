@@ -26,7 +26,7 @@ from yaml.events import (
 
 from injector.errors import YAMLError
 from injector.json_types import JSON
-from injector.kubeyaml.conversion import key_text
+from injector.kubeyaml.decoding import key_text
 from injector.kubeyaml.dialect import unused_character
 from injector.kubeyaml.nodes import MAX_DEPTH
 from injector.kubeyaml.reading import json_scalar
