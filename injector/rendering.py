@@ -20,12 +20,19 @@ class Quoted(str):
         return self
 
 
+class Structured(str):
+    """What a serialiser made of a part of a pod: text of the template, unless it stays inside a scalar."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Rendering:
     """The texts of a template and, between them, the values that came from one pod.
 
     ``strings`` has one element more than ``values`` and depends only on the branches taken, so it
-    is the key under which the parsed form is kept. The idea is PEP 750's.
+    is the key under which the parsed form is kept. The idea is PEP 750's. A value that is `Structured` may
+    be part of the texts as well: see `inlined`.
     """
 
     strings: tuple[str, ...]
@@ -36,3 +43,14 @@ class Rendering:
         """The joined text: what Go's text/template would have printed."""
         pairs = zip(self.strings, (*self.values, ""), strict=True)
         return "".join(chain.from_iterable(pairs))
+
+    def inlined(self) -> Rendering:
+        """Return the same rendering whose `Structured` values are part of its texts."""
+        strings, values = [self.strings[0]], []
+        for value, string in zip(self.values, self.strings[1:], strict=True):
+            if value.__class__ is Structured:
+                strings[-1] += value + string
+            else:
+                strings.append(string)
+                values.append(value)
+        return Rendering(tuple(strings), tuple(values))

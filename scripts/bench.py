@@ -3,6 +3,9 @@
 
     scripts/bench.py --floor                      # every case, each also as a multiple of what HTTPS costs
     scripts/bench.py --floor --duration 2 --json now.json --compare before.json
+    scripts/bench.py --cluster-mix --floor        # what a cluster sends, beside the best and the worst of it
+    scripts/bench.py --replicas 8                 # how far a fleet carries; --workers for one of workers
+    scripts/bench.py --go 'injector --flag'       # beside another injector, such as one of Istio's code
     scripts/bench.py --against ../before          # side by side with another checkout
     scripts/bench.py --cases small --during rotation --report rotation.html
     scripts/bench.py --cases small-alone@log-shipper,branches64-alone@branches     # other templates
@@ -11,7 +14,8 @@
 Closed loop: a pool of connections as the API server's, each sends again as soon as it is answered; this
 gives reviews/s and CPU time. Open loop: arrivals at half of that rate (or --rate), latency from the arrival
 that was due; this gives p50 to p99.9. Every review has a uid and a pod name of its own, from fifty workloads;
-of CASE-alone every pod is of a workload of its own, so that nothing is known from a replica.
+of CASE-alone every pod is of a workload of its own, so that nothing is known from a replica; of CASE-unseen
+also its names, images, labels, values and ports are its own. ``cluster-mix`` is what a cluster sends in all.
 The service runs as users run it: logs, metrics, deadlines; Istio's newest template with its default values
 where the reference data is beside the repository (or in $CONFORMANCE_DIR), the built-in one elsewhere.
 """
@@ -36,7 +40,7 @@ from urllib.parse import urlsplit
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 
 # ruff: noqa: E402 - what follows is found by the line above
-from benchlib import configurations, footprint, measure, report, reviews, servers
+from benchlib import clustermix, configurations, fleet, footprint, measure, report, reviews, servers
 from benchlib.measure import Case, Settings
 
 from injector.registration.issue import IssuedPair
@@ -45,14 +49,20 @@ ROOT: Final = Path(__file__).parent.parent
 STANDARD: Final = ("small", "small-alone", "typical", "typical-alone", "containers16", "env2000", "mib3")
 FULL: Final = (
     *STANDARD,
+    "small-unseen",
     "mixed",
     "mixed-alone",
+    "mixed-unseen",
+    clustermix.NAME,
     "small-alone@built-in",
     "small-alone@log-shipper",
     "branches1-alone@branches",
     "branches64-alone@branches",
     "branches1024-alone@branches",
 )
+MIXED: Final = ("mixed", clustermix.NAME, "mixed-unseen")
+"""The best of what a cluster sends, all of it, and the worst."""
+
 USUAL: Final = "istio"
 """The template of cases that name none."""
 
@@ -70,8 +80,18 @@ def arguments() -> argparse.Namespace:
     add("--server-name", default=servers.NAME, help="with --url: the name in its certificate")
     add(
         "--cases",
-        help=f"REVIEW or REVIEW@TEMPLATE; reviews: {', '.join(reviews.known())}; templates: "
+        help=f"REVIEW or REVIEW@TEMPLATE; reviews: {', '.join(known())}; templates: "
         f"{', '.join(configurations.known())}; default {','.join(STANDARD)}",
+    )
+    add(
+        "--cluster-mix",
+        nargs="?",
+        const=clustermix.DEFAULT,
+        type=a_mix,
+        metavar="MIX",
+        help="send what a cluster sends, KIND=SHARE:REPLICAS[/REPLICAS…],… with KIND of replicaset, "
+        f"daemonset, statefulset, job, pod; default {clustermix.DEFAULT}; "
+        f"without --cases: {', '.join(MIXED)}",
     )
     add(
         "--reviews", type=Path, help="folder with review-NAME.json; others are made (default ../shared/bench)"
@@ -108,6 +128,20 @@ def arguments() -> argparse.Namespace:
         "--edge", action="store_true", help="and the service without its injector: what our HTTP and log cost"
     )
     add("--naive", action="store_true", help="and a webhook of PyYAML, deepcopy and jsonpatch")
+    add(
+        "--go",
+        metavar="COMMAND",
+        help="and another injector: COMMAND --address=127.0.0.1 --port=N --tlsCertFile=F --tlsKeyFile=F "
+        "--injectConfig=F --injectValues=F --meshConfig=F has to answer POST /inject over TLS",
+    )
+    add(
+        "--replicas",
+        type=int,
+        metavar="N",
+        help="measure fleets of 1, 2, 4, … N services instead, and print how far they carry; of one case, "
+        f"the first of --cases, or {clustermix.NAME}",
+    )
+    add("--workers", type=int, metavar="N", help="the same with one service of 1, 2, 4, … N workers")
     add("--footprint", action="store_true", help="measure start, memory and `inject` too")
     add("--full", action="store_true", help="all of that, more cases, and 3 MiB pods beside small ones")
     add("--markdown", action="store_true", help="print tables for docs/performance.md")
@@ -128,9 +162,34 @@ def arguments() -> argparse.Namespace:
     given = parser.parse_args()
     if given.full:
         given.floor = given.edge = given.naive = given.footprint = True
+    if min(given.replicas or 1, given.workers or 1) < 1:
+        parser.error("a fleet has one process at least")
     # A comparison is made by multiples of the floor: two runs on a busy machine have nothing else in common.
     given.floor = given.floor or (given.compare is not None and not given.url)
     return given
+
+
+def known() -> list[str]:
+    """Return the names of all reviews."""
+    return [*reviews.known(), clustermix.NAME]
+
+
+def a_mix(text: str) -> str:
+    """Return the text of a mix where it is one."""
+    try:
+        clustermix.owners_of(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
+
+
+def cases_of(given: argparse.Namespace) -> list[str]:
+    """Return the cases to measure."""
+    if given.cases:
+        named: list[str] = given.cases.split(",")
+        added = given.cluster_mix and clustermix.NAME not in named
+        return [*named, clustermix.NAME] if added else named
+    return [*(FULL if given.full else MIXED if given.cluster_mix else STANDARD)]
 
 
 def say(text: str) -> None:
@@ -151,7 +210,7 @@ def by_template(cases: list[str]) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for case in cases:
         review, _, template = case.partition("@")
-        if review not in reviews.known() or (template and template not in configurations.known()):
+        if review not in known() or (template and template not in configurations.known()):
             raise SystemExit(f"unknown case {case}; see --help")
         found.setdefault(template or USUAL, {})[case] = review
     return found
@@ -230,26 +289,57 @@ class Bench:
             reviews=str(folder) if folder else None,
             client_core=client_core,
             beside=given.beside,
+            mix=given.cluster_mix or clustermix.DEFAULT,
         )
 
     def run_at(self, url: str) -> None:
         """Measure a service that runs already."""
         service = remote(url, self._given.ca, self._given.server_name)
-        names = (self._given.cases or ",".join(STANDARD)).split(",")
-        self.cases = measure.measure(service, {}, {name: name for name in names}, self._settings, say)
+        names = {name: name for name in cases_of(self._given)}
+        self.cases = measure.measure(service, {}, names, self._settings, say)
 
     def run(self) -> None:
         """Start the servers, and measure."""
         given = self._given
         authority = servers.make_certificates(self._here)
-        names = given.cases or ",".join(FULL if given.full else STANDARD)
         beneath = self._beneath()
-        for template, cases in by_template(names.split(",")).items():
+        for template, cases in by_template(cases_of(given)).items():
             self._run_template(template, cases, beneath, authority)
         if given.footprint:
             say("start, memory and `inject`")
             usual = configurations.named(USUAL)
             self.extra["footprint"] = footprint.footprint(usual, self._here, self._server_core)
+
+    def run_fleets(self) -> None:
+        """Measure how far several processes carry."""
+        given = self._given
+        servers.make_certificates(self._here)
+        case = cases_of(given)[0] if given.cases else clustermix.NAME
+        ((template, cases),) = by_template([case]).items()
+        arguments = given.service or configurations.named(template).write(self._here)
+        starts = {"replicas": self._replicas, "workers": self._workers}
+        for kind, start in starts.items():
+            if most := getattr(given, kind):
+                points = start(most, arguments)
+                self.extra[kind] = fleet.curve(points, cases[case], self._settings, say)
+                print(fleet.table(kind, case, self.extra[kind]))
+
+    def _replicas(self, most: int, arguments: list[str]) -> list[fleet.Point]:
+        spare = sorted(os.sched_getaffinity(0))[:most] if os.cpu_count() != most else []
+        pinned = spare if len(spare) == most and not self._given.no_pin else [None] * most
+        started = [
+            self._started(servers.start_replica(self._here, number, core, arguments))
+            for number, core in enumerate(pinned)
+        ]
+        return [fleet.Point(servers=started[:count], processes=count) for count in fleet.steps(most)]
+
+    def _workers(self, most: int, arguments: list[str]) -> list[fleet.Point]:
+        return [
+            fleet.Point(
+                servers=[self._started(servers.start_workers(self._here, count, arguments))], processes=count
+            )
+            for count in fleet.steps(most)
+        ]
 
     def _beneath(self) -> dict[str, servers.Server]:
         starts = {"floor": servers.start_floor, "edge": servers.start_edge, "naive": servers.start_naive}
@@ -271,6 +361,9 @@ class Bench:
         self.templates[template] = configuration.title
         say(configuration.title)
         arguments = self._given.service or configuration.write(self._here)
+        if self._given.go:
+            rival = servers.start_go(self._given.go, self._here, self._server_core, arguments)
+            beneath = {**beneath, "go": self._started(rival)}
         service = servers.start_service(self._here, self._server_core, arguments)
         other = None
         if self._given.against:
@@ -298,7 +391,9 @@ def main() -> int:
     given = arguments()
     with tempfile.TemporaryDirectory() as place, contextlib.ExitStack() as stack:
         bench = Bench(given, Path(place), stack)
-        if given.url:
+        if given.replicas or given.workers:
+            bench.run_fleets()
+        elif given.url:
             bench.run_at(given.url)
         else:
             bench.run()
@@ -316,7 +411,7 @@ def finish(given: argparse.Namespace, result: dict[str, Any], latencies: dict[st
     """Show and write what was asked for; return 1 where a case failed or got worse."""
     if given.json and str(given.json) == "-":
         print(json.dumps(result, indent=1))
-    else:
+    elif result["cases"]:
         print(report.markdown(result) if given.markdown else report.table(result["cases"]))
     remark(given, result)
     write(given, result, latencies)
@@ -329,6 +424,8 @@ def finish(given: argparse.Namespace, result: dict[str, Any], latencies: dict[st
 
 def remark(given: argparse.Namespace, result: dict[str, Any]) -> None:
     """Say what the table has no column for."""
+    if clustermix.NAME in result["cases"]:
+        say(headline(result["cases"]))
     for name, case in result["cases"].items():
         if given.beside:
             beside = f"{case['beside_p50_ms']} ms, p99 {case['beside_p99_ms']} ms"
@@ -337,6 +434,12 @@ def remark(given: argparse.Namespace, result: dict[str, Any]) -> None:
             say(f"{name}: the client was the bottleneck; reviews/s is its limit, CPU time is not affected")
         for fault, count in case["faults"].items():
             say(f"{name}: {count} failed: {fault}")
+
+
+def headline(cases: dict[str, Any]) -> str:
+    """Return the one figure of what a cluster sends, with the best and the worst of it where measured."""
+    shown = [f"{name} {report.cost(cases[name])}" for name in MIXED if name in cases]
+    return f"what a cluster sends: {report.cost(cases[clustermix.NAME])} ({', '.join(shown)})"
 
 
 def write(given: argparse.Namespace, result: dict[str, Any], latencies: dict[str, list[float]]) -> None:

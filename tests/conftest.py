@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Mapping
+import re
+import time
+from collections import Counter
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -28,9 +32,14 @@ DOORS: Final[Mapping[str, frozenset[str]]] = {
     "conformance": frozenset({"shared"}),
     "socket": frozenset({"start", "launch", "api", "client", "run", "unused_tcp_port"}),
 }
-"""What a test needs, by the fixtures that bring it: `scripts/check` leaves all of these out."""
+"""What a test needs, by the fixtures that bring it."""
 
-RECORDED: Final = ("conformance", "golden", "rendered_corpus")
+LEFT_OUT: Final = frozenset({"slow", "load", "e2e", "soak", *DOORS})
+"""The marks of what `scripts/check` leaves to `scripts/test`; all others get the mark ``check``."""
+OTHERS: Final = ("tests/e2e/", "tests/k8s/", "tests/scripts/")
+"""Folders that `scripts/check` leaves out as well: their tests are about what stands around `injector`."""
+
+RECORDED: Final = re.compile("conformance|golden|rendered_corpus")
 """Parts of the paths of tests that read recorded answers when they are collected."""
 
 
@@ -41,12 +50,50 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for mark, fixtures in DOORS.items():
             if needed & fixtures:
                 item.add_marker(mark)
-        if any(part in str(item.path.relative_to(ROOT)) for part in RECORDED):
+        if RECORDED.search(item.nodeid.partition("::")[0]):
             item.add_marker("conformance")
         marks = {mark.name for mark in item.iter_markers()}
         if marks & {"soak", "control"} and "about" not in marks:
             # Nobody would know when its figures are stale.
             raise pytest.UsageError(f"{item.nodeid} needs the marker `about` with what it speaks of")
+        if not marks & LEFT_OUT and not item.nodeid.startswith(OTHERS):
+            item.add_marker("check")
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector the tests that were collected: looking through them takes it a second."""
+    gc.freeze()
+
+
+SLOW_SECONDS: Final = 0.5
+SPENT: Final = "CPU seconds"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    """Measure what a test costs by CPU time, which is the same beside others; the fixtures are not its own."""
+    begin = time.process_time()
+    try:
+        yield
+    finally:
+        item.user_properties.append((SPENT, time.process_time() - begin))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Where slow tests are left out, name the five slowest of those that came in without the marker."""
+    if config.getoption("markexpr") != "check":
+        return
+    spent = Counter(
+        {
+            report.nodeid: seconds
+            for report in terminalreporter.getreports("passed")
+            for name, seconds in report.user_properties
+            if name == SPENT and seconds > SLOW_SECONDS
+        }
+    )
+    if spent:
+        slowest = ", ".join(f"{name} ({seconds:.1f} s)" for name, seconds in spent.most_common(5))
+        terminalreporter.write_line(f"slow without the marker: {slowest}")
 
 
 def shared_folder() -> Path | None:

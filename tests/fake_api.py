@@ -296,6 +296,21 @@ def refusal(code: int, *, retry_after: int | None = None, text: str | None = Non
     return response
 
 
+@dataclass(kw_only=True)
+class Refusals:
+    """Refuses the next ``left`` requests with a method, by an answer that is made for each."""
+
+    method: str
+    left: int
+    answer: Callable[[], web.Response]
+
+    def __call__(self, method: str, _: str) -> web.Response | None:
+        if method != self.method or not self.left:
+            return None
+        self.left -= 1
+        return self.answer()
+
+
 @contextlib.asynccontextmanager
 async def fake_api() -> AsyncIterator[FakeApi]:
     """Serve a FakeApi on loopback."""

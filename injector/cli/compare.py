@@ -18,8 +18,8 @@ import click
 import orjson
 
 from injector.cli.contrast import Difference, contrast, grouped
-from injector.cli.inputs import input_documents
-from injector.cli.options import FILE, Command, filename_options
+from injector.cli.inputs import input_documents, input_options
+from injector.cli.options import FILE, Command
 from injector.errors import InjectorError
 from injector.injection.kinds import get_at, place_of
 from injector.json_types import JSON, JSONObject
@@ -68,7 +68,7 @@ class WebhookError(InjectorError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class NamedPod:
     """A pod to ask about: what people call it, its namespace, and the object that would be created."""
 
     name: str
@@ -92,7 +92,7 @@ class Webhook:
             raise WebhookError(url, f"{ca} holds no CA certificates: {error}") from error
         self._connection = _Connection(parts.hostname, parts.port or 443, self._tls, self._name)
 
-    def answer(self, index: int, subject: Subject) -> tuple[str, JSON]:
+    def answer(self, index: int, subject: NamedPod) -> tuple[str, JSON]:
         """Return the decision in words and the pod as it would be; WebhookError where there is no answer."""
         uid = f"compare-{index}"
         response = self._ask(review(uid, subject)).get("response")
@@ -150,7 +150,7 @@ class _Connection(http.client.HTTPConnection):
             raise
 
 
-def review(uid: str, subject: Subject) -> JSONObject:
+def review(uid: str, subject: NamedPod) -> JSONObject:
     """Return what an API server would send when ``subject`` is created."""
     return {
         "apiVersion": "admission.k8s.io/v1",
@@ -186,7 +186,7 @@ def _both(option: str, **more: Any) -> Callable[[Command], Command]:
 @_both("", metavar="URL", required=True, help="The {side} webhook; the path is /inject where none is given.")
 @_both("-ca", type=FILE, help="The CA of the {side} webhook's certificate, PEM; the system's when not given.")
 @_both("-name", default="", help="The name that the {side} webhook's certificate carries; the URL's host.")
-@filename_options("Manifests")
+@input_options
 @click.option(
     "-n", "--namespace", default="", help="Without files: the namespace whose workloads are asked about."
 )
@@ -223,14 +223,14 @@ def command(**flags: Any) -> None:
         raise SystemExit(1)
 
 
-def _contrasted(old: Webhook, new: Webhook, index: int, subject: Subject) -> list[Difference]:
+def _contrasted(old: Webhook, new: Webhook, index: int, subject: NamedPod) -> list[Difference]:
     (before, one), (after, other) = old.answer(index, subject), new.answer(index, subject)
     if before != after:
         return [Difference("(answer)", before, after)]
     return [*contrast(one, other)]
 
 
-def _subjects(flags: dict[str, Any]) -> Iterator[Subject]:
+def _subjects(flags: dict[str, Any]) -> Iterator[NamedPod]:
     if flags["filenames"]:
         for document in input_documents(flags["filenames"], recursive=flags["recursive"]):
             yield from of_document(document, flags["namespace"] or "default")
@@ -242,7 +242,7 @@ def _subjects(flags: dict[str, Any]) -> Iterator[Subject]:
         yield from of_workload(workload, namespace)
 
 
-def of_document(document: Document, namespace: str) -> Iterator[Subject]:
+def of_document(document: Document, namespace: str) -> Iterator[NamedPod]:
     """Yield the pods of a document of a manifest, those of a List one by one."""
     value = document.value
     items = (
@@ -252,7 +252,7 @@ def of_document(document: Document, namespace: str) -> Iterator[Subject]:
         yield from of_workload(item, namespace)
 
 
-def of_workload(workload: JSON, namespace: str) -> Iterator[Subject]:
+def of_workload(workload: JSON, namespace: str) -> Iterator[NamedPod]:
     """Yield the pod that a workload would create, named as its controller does; nothing without one."""
     found = place_of(workload, "")
     if found is None:
@@ -269,7 +269,7 @@ def of_workload(workload: JSON, namespace: str) -> Iterator[Subject]:
         "metadata": {**metadata, "namespace": own},
         "spec": get_at(workload, found.spec) or {},
     }
-    yield Subject(name=f"{own}/{kind}/{name}", namespace=own, pod=pod)
+    yield NamedPod(name=f"{own}/{kind}/{name}", namespace=own, pod=pod)
 
 
 def _owner(workload: JSONObject, kind: str, name: str) -> JSONObject:

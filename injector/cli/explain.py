@@ -19,11 +19,11 @@ from injector.cli.configuration import (
 from injector.cli.explained import Explained, document, encoded, table
 from injector.cli.files import read_text
 from injector.cli.inputs import input_documents
-from injector.cli.options import filename_options, namespace_option, option, pod_template_option
+from injector.cli.options import namespace_option, option, pod_template_option, recursive_option
 from injector.diagnosis.accepts import accepted
 from injector.diagnosis.annotations import advise_metadata
 from injector.diagnosis.findings import Finding
-from injector.diagnosis.gates import Surroundings, walk
+from injector.diagnosis.gates import PodSurroundings, walk
 from injector.diagnosis.items import Item
 from injector.diagnosis.material import Material, items_of, misread, unknown_pods
 from injector.diagnosis.registration import Ours, owned
@@ -58,13 +58,16 @@ class Question:
     material: Material
     pods: Sequence[Item]
     injector: Injector
-    around: Surroundings
+    around: PodSurroundings
     remarks: Sequence[str] = ()
 
 
 @click.command("explain", epilog=EPILOG)
 @click.argument("workloads", nargs=-1, metavar="[KIND/NAME]...")
-@filename_options("Manifests")
+@click.option(
+    "-f", "--filename", "filenames", multiple=True, metavar="FILE|DIR|-", help="Manifests; repeatable."
+)
+@recursive_option
 @namespace_option
 @click.option("-A", "--all-namespaces", is_flag=True, help="Every namespace of the cluster.")
 @click.option("-c", "--kubeconfig", default=None, help="How to reach the cluster, as kubectl's.")
@@ -140,7 +143,7 @@ def _of_files(filenames: Sequence[str], flags: dict[str, Any]) -> Question:
         raise click.ClickException(_nothing(material))
     injector = _in_cluster(load_injector(flags), material, None)
     remarks = [f"{item.at()}: {said}" for item in material.others if (said := unknown_pods(item))]
-    around = Surroundings(
+    around = PodSurroundings(
         snapshot=injector.snapshot,
         registration=material.registration or None,
         namespaces=material.namespaces,
@@ -187,7 +190,7 @@ def _of_cluster(workloads: Sequence[str], flags: dict[str, Any]) -> Question:
         raise click.ClickException(f"no workload found in {'the cluster' if everywhere else 'the namespace'}")
     injector = load_injector({**flags, "revision": live.revision}, live.texts)
     injector = _in_cluster(injector, live.material, live.nodes)
-    around = Surroundings(
+    around = PodSurroundings(
         snapshot=injector.snapshot,
         registration=None if live.unseen else live.material.registration,
         unseen=live.unseen,

@@ -8,11 +8,12 @@ from typing import Any
 import click
 
 from injector.cli.configuration import configuration_options, load_injector, read_configuration, say_release
-from injector.cli.inputs import input_documents
-from injector.cli.options import filename_options, pod_template_option
+from injector.cli.inputs import input_documents, input_options
+from injector.cli.options import pod_template_option
 from injector.cli.report import FORMATS
 from injector.diagnosis.findings import gravest
 from injector.diagnosis.lint import Given, Report, lint
+from injector.errors import YAMLError
 from injector.injection.injector import Injector
 
 EPILOG = """\b
@@ -34,7 +35,7 @@ Every rule is described in docs/findings.md; `# lint: ignore=SI203` in a templat
 
 
 @click.command("lint", epilog=EPILOG)
-@filename_options("Workloads to try")
+@input_options
 @pod_template_option
 @click.option(
     "-o", "--output", type=click.Choice([*FORMATS]), default="text", show_default=True, help="How to print."
@@ -54,7 +55,8 @@ def command(
 ) -> None:
     """Check config, values and mesh as `serve` would, and then by every rule: all faults at once.
 
-    The configuration is loaded and tried out with the sample pods that `serve` uses, and with the pods of -f.
+    The configuration is loaded and tried out with the sample pods that `serve` uses, and with the pods of the
+    manifests given.
     """
     if show_code is not None:
         click.echo(_code(load_injector(flags), show_code))
@@ -74,9 +76,14 @@ def command(
 
 def _given(filenames: Sequence[str], pod_template_path: str, *, recursive: bool) -> Iterator[Given]:
     for document in input_documents(filenames, recursive=recursive):
-        if document.value is not None:
+        try:
+            value = document.value
+        except YAMLError as error:
+            yield Given(value=None, source=document.source, line=error.line, unreadable=error.reason)
+            continue
+        if value is not None:
             yield Given(
-                value=document.value,
+                value=value,
                 source=document.source,
                 line=document.line,
                 text=document.text,

@@ -28,7 +28,7 @@ GUESSES: Final = (
 """Where the configuration is where no registration tells: our own manifests' places, and Istio's."""
 
 
-class Live(NamedTuple):
+class LiveCluster(NamedTuple):
     """What a cluster tells. ``texts`` is the injector's configuration, None where files give it."""
 
     material: Material
@@ -68,7 +68,7 @@ def _resource(kind: str) -> Resource:
 
 def read_cluster(
     subjects: Sequence[Subject], flags: Mapping[str, Any], *, namespace: str, everywhere: bool, ours: Ours
-) -> Live:
+) -> LiveCluster:
     """Read the cluster; raises KubeError or SurveyError, which say what to check."""
     connection = Connection(kubeconfig=_kubeconfig(flags["kubeconfig"]), context=flags["context"])
     where = "" if everywhere else namespace or namespace_of(connection)
@@ -88,8 +88,12 @@ def _kubeconfig(given: str | None) -> str | None:
 
 
 async def _read(
-    connection: Connection, subjects: Sequence[Subject], flags: Mapping[str, Any], namespace: str, ours: Ours
-) -> Live:
+    connection: Connection,
+    subjects: Sequence[Subject],
+    flags: Mapping[str, Any],
+    namespace: str,
+    ours: Ours,
+) -> LiveCluster:
     async with await KubeClient.connect(connection) as client:
         found = await survey(client, subjects, namespace)
         material = Material()
@@ -101,7 +105,7 @@ async def _read(
             if revision == "default":
                 revision = next((_revision(item) for item, _ in ours_there if _revision(item)), revision)
             texts = await _texts(client, flags["config_map"], ours_there, revision)
-    return Live(
+    return LiveCluster(
         material=material,
         pods=tuple(filter(is_running, map(_item, found.pods))),
         nodes=found.nodes,

@@ -96,16 +96,6 @@ def together(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
     return add
 
 
-def filename_options(what: str) -> Callable[[Command], Command]:
-    """Return the options that name files, which hold ``what``."""
-    return together(
-        click.option(
-            "-f", "--filename", "filenames", multiple=True, metavar="FILE|DIR|-", help=f"{what}; repeatable."
-        ),
-        recursive_option,
-    )
-
-
 recursive_option = click.option(
     "-R", "--recursive", is_flag=True, help="Read folders with all that is below them."
 )

@@ -23,7 +23,7 @@ from injector.cli.options import (
     text_options,
 )
 from injector.injection.caches import cache_bytes_within
-from injector.service.memory import container_limit
+from injector.service.memory import container_limit, cores, fitting_workers
 from injector.service.options import Limits, ServiceOptions
 
 if TYPE_CHECKING:
@@ -38,6 +38,24 @@ MOUNTED: Final = {
     "ca_cert_file": "/etc/istio/certs/root-cert.pem",
 }
 """Where sidecar-injector 1.4 had its mounts: used where an option is not given and the file is there."""
+
+
+class WorkerCount(click.ParamType[int]):
+    """A number of processes, or ``auto``."""
+
+    name = "N|auto"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return how many; a usage error says what may be given."""
+        if value == "auto":
+            return fitting_workers(cores(), container_limit())
+        text = str(value)
+        if not (text.isascii() and text.isdigit() and int(text)):
+            self.fail(f"{value!r} is neither a number of processes, 1 at least, nor auto", param, ctx)
+        return int(text)
+
+
+WORKERS: Final = WorkerCount()
 
 SERVICE_ACCOUNT: Final = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 
@@ -57,6 +75,14 @@ Examples:
 @option("--ca-cert-file", type=FILE, help="CA to register as caBundle, PEM.")
 @click.option("--address", default="", help="Address to listen on; all of them when not given.")
 @click.option("--port", default=443, show_default=True, help="HTTPS port.")
+@click.option(
+    "--workers",
+    type=WORKERS,
+    default="1",
+    show_default=True,
+    help="Processes that answer, behind one port; auto: one for each core, as far as the container's limits "
+    "of CPU and memory go. In a cluster prefer replicas. Linux only.",
+)
 @option("--monitoring-port", default=15014, show_default=True, help="Metrics and health, plain.")
 @option("--monitoring-address", default="", help="Address of the monitoring port.")
 @release_options
@@ -158,7 +184,7 @@ def command(**flags: Any) -> None:
     """
     refuse_unknown_variables(click.get_current_context())
     from injector.service.logs import Log  # noqa: PLC0415 - as the process
-    from injector.service.process import serve  # noqa: PLC0415 - half a second that --help need not cost
+    from injector.service.workers import serve  # noqa: PLC0415 - half a second that --help need not cost
 
     options = service_options(flags)
     Log.text = flags["log_format"] == "text" or (flags["log_format"] == "auto" and sys.stderr.isatty())
@@ -198,6 +224,7 @@ def service_options(flags: dict[str, Any]) -> ServiceOptions:
         warnings=flags["warnings"],
         log_reviews=flags["log_reviews"],
         uvloop=flags["uvloop"],
+        workers=flags["workers"],
     )
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import click
 
 from injector.diagnosis.material import items_of, misread, unknown_pods
 from injector.errors import InjectionError, InjectorError
 from injector.injection.injector import Injector
-from injector.injection.kinds import place_of
+from injector.injection.kinds import get_at, is_list, place_of
 from injector.injection.workload import Considered, WorkloadOutcome
 from injector.kubeyaml import Document
 
@@ -43,9 +44,8 @@ def work(
     failed: list[str] = []
     for source in sources:
         try:
-            value = source.value
             outcome = injector.inject_workload(
-                value, namespace=namespace, pod_template_path=pod_template_path
+                _checked(source.value), namespace=namespace, pod_template_path=pod_template_path
             )
         except InjectionError as error:
             failed.append(f"{place(source)}: {_subject(source)}: {error}")
@@ -56,6 +56,13 @@ def work(
     if failed:
         raise WorkloadError(failed)
     return done
+
+
+def _checked(value: Any) -> Any:
+    """Return a document's value; InjectionError for a List that has something else for items."""
+    if is_list(value) and not isinstance(value.get("items") or [], list):
+        raise InjectionError("the items of a List are a list")
+    return value
 
 
 def reports(worked: Worked) -> Iterator[str]:
@@ -92,7 +99,6 @@ def place(source: Document) -> str:
 
 
 def _subject(source: Document) -> str:
-    value = source.value
-    metadata = value.get("metadata") or {}
-    name = metadata.get("name") or metadata.get("generateName") or "?"
+    value: Any = source.value
+    name = get_at(value, ("metadata", "name")) or get_at(value, ("metadata", "generateName")) or "?"
     return f"{value.get('kind', 'object')} {name}"

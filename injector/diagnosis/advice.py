@@ -14,8 +14,8 @@ import orjson
 
 from injector.diagnosis.annotations import advise_metadata
 from injector.diagnosis.findings import Finding
-from injector.diagnosis.gates import Surroundings, Walk, walk
-from injector.diagnosis.items import Item
+from injector.diagnosis.gates import PodSurroundings, Walk, walk
+from injector.diagnosis.items import Item, pods_metadata
 from injector.errors import BadReview
 from injector.injection.admission import is_unread
 from injector.injection.kinds import PodPlace, get_at, place_of, put_at
@@ -82,7 +82,7 @@ def _written(own: tuple[Entry, ...]) -> JSONObject:
     return metadata
 
 
-def answer_advice(body: bytes, around: Surroundings, *, warns: bool = True) -> bytes:
+def answer_advice(body: bytes, around: PodSurroundings, *, warns: bool = True) -> bytes:
     """Answer the AdmissionReview of a workload: allowed, and `warnings` say what will become of its pods.
 
     Raises BadReview where the body is not an AdmissionReview.
@@ -99,7 +99,7 @@ def answer_advice(body: bytes, around: Surroundings, *, warns: bool = True) -> b
     return orjson.dumps({"kind": "AdmissionReview", "apiVersion": version, "response": response})
 
 
-def advise(request: JSONObject, around: Surroundings) -> tuple[str, ...]:
+def advise(request: JSONObject, around: PodSurroundings) -> tuple[str, ...]:
     """Return what to say of the workload in an AdmissionRequest.
 
     Nothing is said of what has no pods, of what a controller made (its owner was advised on), of a pod that
@@ -123,7 +123,7 @@ def advise(request: JSONObject, around: Surroundings) -> tuple[str, ...]:
 def _findings(workload: JSONObject, place: PodPlace, behaviour: Behaviour) -> Iterable[Finding]:
     """Return what is wrong with the labels and annotations of a workload and its pod template."""
     few = {key: workload[key] for key in ("apiVersion", "kind")}
-    for path in dict.fromkeys((("metadata",), place.metadata)):
+    for path in dict.fromkeys((("metadata",), place.metadata, pods_metadata(place))):
         few = put_at(few, path, _written(_read(get_at(workload, path) or {})))
     return advise_metadata(few, behaviour=behaviour)
 
@@ -153,6 +153,8 @@ def _verdict(walked: Walk, revision: str) -> str:
     what = "the pod" if walked.item.kind == "Pod" else "pods"
     gate = walked.decisive
     reason = _WITHOUT_NEWS.sub("", gate.message.partition(" is not called: ")[2] or gate.message)
+    if gate.name == "accepted":
+        reason = f"{gate.place.path}: {reason}"
     advised = f"{reason}; {gate.advice}" if gate.advice else reason
     if walked.verdict == "skipped":
         return f"{what} will NOT be injected: {advised}"

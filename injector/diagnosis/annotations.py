@@ -6,9 +6,17 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, Final
 
-from injector.diagnosis.annotations_table import ELSEWHERE, FORMS, KNOWN, OF_NAMESPACES, Form, Known, releases
+from injector.diagnosis.annotations_table import (
+    ELSEWHERE,
+    FORMS,
+    KNOWN,
+    OF_NAMESPACES,
+    Form,
+    KnownName,
+    releases,
+)
 from injector.diagnosis.findings import Finding, Place
-from injector.diagnosis.items import mapping
+from injector.diagnosis.items import mapping, pods_metadata
 from injector.diagnosis.rules_table import found
 from injector.errors import YAMLError
 from injector.golang.strconv import parse_bool
@@ -41,7 +49,7 @@ def advise_metadata(
     """
     behaviour = behaviour or behaviour_of(NEWEST_RELEASE)
     if is_list(value):
-        items = value.get("items") or ()
+        items = value.get("items") if isinstance(value.get("items"), list) else ()
         return [each for item in items for each in advise_metadata(item, behaviour=behaviour, source=source)]
     if not isinstance(value, dict) or not isinstance(value.get("kind") or "", str):
         return []
@@ -61,12 +69,16 @@ class _Adviser:
     def findings(self) -> Iterator[Finding]:
         place = place_of(self._value, self._template_path)
         own = ("metadata",)
-        if place is not None:
-            yield from self._of_pods(place.metadata)
-        if place is None or place.metadata != own:
-            inner = {} if place is None else mapping(get_at(self._value, place.metadata))
-            target = "the pods' metadata" if place is None else ".".join(place.metadata)
-            yield from self._misplaced(own, inner, target)
+        if place is None:
+            yield from self._misplaced(own, {}, "the pods' metadata", self._kind)
+            return
+        path = pods_metadata(place)
+        yield from self._of_pods(path)
+        inner, target = mapping(get_at(self._value, path)), ".".join(path)
+        if path != own:
+            yield from self._misplaced(own, inner, target, self._kind)
+        if place.metadata != path:
+            yield from self._misplaced(place.metadata, inner, target, "Job")
 
     def _found(self, rule: str, message: str, path: tuple[str, ...], advice: str = "") -> Finding:
         *parents, name = path
@@ -98,7 +110,7 @@ class _Adviser:
         if near := closest(name):
             yield self._found("SI401", f"no release reads {name}: did you mean {near}?", at, f"write {near}")
 
-    def _value_of(self, name: str, known: Known, text: Any, at: tuple[str, ...]) -> Iterator[Finding]:
+    def _value_of(self, name: str, known: KnownName, text: Any, at: tuple[str, ...]) -> Iterator[Finding]:
         release = self._behaviour.release
         if not known.span.covers(self._behaviour.minor):
             words = f"{name} is read by {releases(known.span)}, not by {release}"
@@ -151,7 +163,9 @@ class _Adviser:
 
     # ---- what stands where it is not read
 
-    def _misplaced(self, own: tuple[str, ...], inner: Mapping[str, Any], target: str) -> Iterator[Finding]:
+    def _misplaced(
+        self, own: tuple[str, ...], inner: Mapping[str, Any], target: str, kind_there: str
+    ) -> Iterator[Finding]:
         metadata = mapping(get_at(self._value, own))
         for kind in _BOTH:
             for name in mapping(metadata.get(kind)):
@@ -173,7 +187,7 @@ class _Adviser:
                     or not self._is_workload(name)
                 ):
                     continue
-                words = f"{name} is read on pods, and stands on the {self._kind} itself"
+                words = f"{name} is read on pods, and stands on the {kind_there} itself"
                 yield self._found("SI402", words, at, f"move it to {target}.{kind}")
 
     def _is_workload(self, name: str) -> bool:
@@ -198,7 +212,7 @@ def closest(name: str) -> str:
     return folded[near[0]] if near else ""
 
 
-def _kinds(known: Known) -> tuple[str, ...]:
+def _kinds(known: KnownName) -> tuple[str, ...]:
     return _BOTH if known.kind == "label or annotation" else (f"{known.kind}s",)
 
 

@@ -36,7 +36,7 @@ FORMS: Final[Mapping[Form, str]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class KnownName:
     """One name: what it is, the form of its value, the minors that read it, what holds without it."""
 
     kind: Kind
@@ -54,14 +54,16 @@ def _known(
     since: int = OLDEST,
     until: int = NEWEST,
     kind: Kind = "annotation",
-) -> Known:
-    return Known(kind=kind, form=form, span=Span(since=since, until=until), default=default, meaning=meaning)
+) -> KnownName:
+    return KnownName(
+        kind=kind, form=form, span=Span(since=since, until=until), default=default, meaning=meaning
+    )
 
 
 _SIDECAR, _TRAFFIC = "sidecar.istio.io", "traffic.sidecar.istio.io"
 _READINESS: Final = "readiness.status.sidecar.istio.io"
 
-KNOWN: Final[Mapping[str, Known]] = {
+KNOWN: Final[Mapping[str, KnownName]] = {
     # whether, and with what
     f"{_SIDECAR}/inject": _known(
         "switch",

@@ -18,7 +18,22 @@ from injector.json_types import JSON, JSONObject
 
 VARIABLES: Final = ("object", "oldObject", "request")
 
-_ASKS_WHO: Final = re.compile(r"\buserInfo\b")
+_ASKS_WHO: Final = re.compile(r"\buserInfo\b|\brequest\s*\.\s*\??\s*options\b")
+_ASKS_UID: Final = re.compile(r"\brequest\s*\.\s*\??\s*uid\b")
+_UNDECLARED: Final = re.compile(r"undeclared reference to '(\w+)[\w.]*'")
+
+ADDED: Final = frozenset(
+    {
+        *("authorizer", "base64", "cidr", "distinct", "find"),
+        *("findAll", "flatten", "format", "ip", "isCIDR", "isIP", "isQuantity", "isSemver", "isSorted"),
+        *("isURL", "jsonpatch", "lists", "math", "max", "min", "quantity", "regex", "semver", "sets"),
+        *("slice", "sort", "sortBy", "sum", "url"),
+    }
+)
+"""Names that Kubernetes gives expressions beyond the language, and that nothing here evaluates."""
+
+_BOOLEAN_FIELDS: Final = ("request.dryRun",)
+"""Fields that an API server knows to be boolean; everything is dynamic here."""
 _POSITION: Final = re.compile(r"ERROR: <input>:(\d+):(\d+): ([^\n]*)")
 _CONTAINER: Final = " (in container '')"
 _STATUS_CODE: Final = re.compile(r"^[A-Z_]+: ")
@@ -63,6 +78,10 @@ def _answer(expression: str, variables: Mapping[str, JSON]) -> tuple[Answer, str
     request = variables.get("request")
     if _ASKS_WHO.search(expression) and not (isinstance(request, dict) and "userInfo" in request):
         return "unknown", "it depends on who creates the pod"
+    if _ASKS_UID.search(expression):
+        return "unknown", "it depends on the request's uid, which is another each time"
+    if expression.strip() in _BOOLEAN_FIELDS:
+        expression = f"{expression} == true"
     run = _compiled(expression)
     if isinstance(run, str):
         return "unknown", run
@@ -94,6 +113,9 @@ def _fault(text: str) -> str:
         return text.splitlines()[0]
     line, column, message = match.groups()
     where = f"column {column}" if line == "1" else f"line {line}, column {column}"
+    undeclared = _UNDECLARED.search(message)
+    if undeclared and undeclared[1] in ADDED:
+        return f"{undeclared[1]} is Kubernetes' addition to CEL, and nothing here evaluates it, at {where}"
     return f"{message.replace(_CONTAINER, '')} at {where}"
 
 

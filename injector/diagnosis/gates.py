@@ -36,7 +36,7 @@ _CONFIG: Final = Item(value={}, source="config")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class PodSurroundings:
     """What pods are judged by.
 
     ``registration`` is the MutatingWebhookConfigurations, None where nobody looked: ``unseen`` then says why.
@@ -83,7 +83,7 @@ class Walk:
         return tuple(gate for gate in self.gates if gate.status == "warned" and gate is not self.decisive)
 
 
-def walk(item: Item, place: PodPlace, namespace: str, around: Surroundings) -> Walk:
+def walk(item: Item, place: PodPlace, namespace: str, around: PodSurroundings) -> Walk:
     """Walk the pod of one workload through the gates; ``namespace`` counts where it names none."""
     path = place.spec[:-1]
     try:
@@ -114,7 +114,7 @@ def walk(item: Item, place: PodPlace, namespace: str, around: Surroundings) -> W
     )
 
 
-def registration_gates(item: Item, arrival: Arrival, around: Surroundings) -> tuple[Verdict, list[Gate]]:
+def registration_gates(item: Item, arrival: Arrival, around: PodSurroundings) -> tuple[Verdict, list[Gate]]:
     """Return whether the injector is asked about a pod: `injected` where it is, and what says so."""
     if around.registration is None:
         gate = Gate(
@@ -141,7 +141,9 @@ def registration_gates(item: Item, arrival: Arrival, around: Surroundings) -> tu
     return "skipped", [gate]
 
 
-def injection_gates(item: Item, path: Path, arrival: Arrival, around: Surroundings) -> tuple[Pod, list[Gate]]:
+def injection_gates(
+    item: Item, path: Path, arrival: Arrival, around: PodSurroundings
+) -> tuple[Pod, list[Gate]]:
     """Return the pod as the injector leaves it, and its gates from the policy on.
 
     ``path`` is where the pod's template stands in the workload.
@@ -157,7 +159,7 @@ def injection_gates(item: Item, path: Path, arrival: Arrival, around: Surroundin
     return injected, told.gates
 
 
-def _injected(arrival: Arrival, around: Surroundings, told: _Told) -> Pod:
+def _injected(arrival: Arrival, around: PodSurroundings, told: _Told) -> Pod:
     """Do what a review does (`injection.inject.inject_one`), and tell of every step."""
     snapshot = around.snapshot
     behaviour, budget = snapshot.behaviour, Budget(snapshot.limits)

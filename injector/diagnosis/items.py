@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from injector.diagnosis.findings import Place
+from injector.injection.kinds import PodPlace
 from injector.json_types import JSONObject
 from injector.kubeyaml import Positions
 
@@ -62,6 +63,14 @@ class Item:
 def mapping(value: Any) -> JSONObject:
     """Return a mapping; an empty one for null, and for whatever stands in a mapping's place."""
     return value if isinstance(value, dict) else {}
+
+
+def pods_metadata(place: PodPlace) -> tuple[str, ...]:
+    """Return where a workload has the metadata of its pods, as an API server reads it.
+
+    Of a CronJob kube-inject, Istio's and ours, labels and annotates the jobs instead: see PodPlace.
+    """
+    return (*place.spec[:-1], "metadata")
 
 
 def written(path: Path) -> str:

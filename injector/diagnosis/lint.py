@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, Final
@@ -17,14 +18,15 @@ import orjson
 from injector.budget import Budget
 from injector.diagnosis.annotations import advise_metadata
 from injector.diagnosis.findings import SEVERITIES, Finding, Place
-from injector.diagnosis.items import mapping, steps_of
+from injector.diagnosis.items import mapping, pods_metadata, steps_of
 from injector.diagnosis.rules_config import POLICIES, faults_of, names, static_rules, unused
 from injector.diagnosis.rules_overlay import overlay_rules
 from injector.diagnosis.rules_result import result_rules, security_rules
 from injector.diagnosis.rules_table import found
 from injector.diagnosis.rules_trace import Traced, trace, traced_template
 from injector.diagnosis.trial import SAMPLES, try_samples, why_empty
-from injector.errors import ConfigError, InjectorError, TemplateError, YAMLError
+from injector.diagnosis.unreadable import mended
+from injector.errors import ConfigError, InjectionError, InjectorError, TemplateError, YAMLError
 from injector.injection.config import line_of_template
 from injector.injection.dot.template import InjectionTemplate
 from injector.injection.inject import read_pod, request_for
@@ -35,8 +37,9 @@ from injector.injection.render import template_data
 from injector.injection.steps.native import detect_native
 from injector.injection.steps.pods import annotations_of
 from injector.injection.steps.selection import select_templates
+from injector.injection.workload import typed_document
 from injector.json_types import JSON, JSONObject, Pod
-from injector.kubeyaml import line_of
+from injector.kubeyaml import line_of, load
 
 _OF_GATEWAYS: Final = re.compile(r"[ (]\.(GatewayClass|DeploymentName|InfrastructureLabels)\b")
 """Fields of the data with which istiod's gateway controller runs templates of Istio's chart."""
@@ -46,13 +49,17 @@ _IGNORE: Final = re.compile(r"#\s*lint:\s*ignore=([A-Z0-9, ]+)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
-    """An object of -f: ``text`` is its document's, ``line`` where that starts in the file."""
+    """An object of -f: ``text`` is its document's, ``line`` where that starts in the file.
+
+    ``unreadable`` says why there is no object: then ``line`` is where that shows.
+    """
 
     value: JSON
     source: str
     line: int = 1
     text: str = ""
     pod_template_path: str = ""
+    unreadable: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,11 +77,42 @@ class Report:
 
 def lint(sources: Sources, around: Surroundings, given: Iterable[Given] = ()) -> Report:
     """Return everything that is wrong with a configuration, and with the objects given."""
+    given = tuple(given)
     try:
         injector = Injector(load_snapshot(sources, around))
     except ConfigError as error:
-        return Report(findings=_ordered(faults_of(error, sources)), injector=None)
+        faults = (*faults_of(error, sources), *_beyond(sources, around), *_unreadable(given))
+        return Report(findings=_ordered(faults), injector=None)
     return lint_loaded(injector, sources, given)
+
+
+def _beyond(sources: Sources, around: Surroundings) -> Iterator[Finding]:
+    """Yield what else is wrong with a configuration that cannot be loaded."""
+    (config, faults), (values, of_values) = mended(sources.config), mended(sources.values)
+    mesh, of_mesh = mended(sources.mesh) if isinstance(sources.mesh, str) else (sources.mesh, ())
+    files = (sources.config_file, sources.values_file, sources.mesh_file)
+    for file, each in zip(files, (faults, of_values, of_mesh), strict=True):
+        for fault in each:
+            yield found("SI001", fault.reason, Place(file, fault.line))
+    rest = replace(sources, config=config, values=values or "{}", mesh=mesh)
+    try:
+        load_snapshot(rest, around)
+    except ConfigError as error:
+        # What is missing may be for want of what could not be read.
+        kept = mapping(load(config))
+        for finding in faults_of(error, rest):
+            is_there = finding.place.path.partition(".")[0] in kept
+            if finding.place.line and (is_there or not faults or finding.place.source != sources.config_file):
+                yield finding
+    if not faults:
+        with suppress(ConfigError):
+            yield from names(load_snapshot(replace(rest, values="{}", mesh=""), around), sources)
+
+
+def _unreadable(given: Iterable[Given]) -> Iterator[Finding]:
+    for each in given:
+        if each.unreadable:
+            yield found("SI005", each.unreadable, Place(each.source, each.line))
 
 
 def lint_loaded(injector: Injector, sources: Sources, given: Iterable[Given] = ()) -> Report:
@@ -137,8 +175,11 @@ class _Linter:
         yield from unused(self._injector.warnings, self._sources)
         yield from self._texts()
         yield from self._trial()
+        given = tuple(given)
+        yield from _unreadable(given)
         for each in given:
-            yield from self._object(each, each.value)
+            if not each.unreadable:
+                yield from self._object(each, each.value)
 
     # ---- the texts
 
@@ -271,12 +312,20 @@ class _Linter:
 
     def _object(self, given: Given, value: JSON) -> Iterator[Finding]:
         if is_list(value):
-            for item in value.get("items") or ():
+            items = value.get("items") or []
+            if not isinstance(items, list):
+                words, advice = "the items of this List are no list", "write each as an element: - kind: …"
+                yield found("SI004", words, _in_file(given, "items", value), advice=advice)
+                return
+            for item in items:
                 yield from self._object(given, item)
             return
         if not isinstance(value, dict) or not _is_named(value):
             yield found(
-                "SI004", "this is not an object: it has no apiVersion and kind", _in_file(given, "", value)
+                "SI004",
+                "this is not an object: it has no apiVersion and kind",
+                _in_file(given, "", value),
+                advice="give it both, or leave it out",
             )
             return
         path = given.pod_template_path
@@ -293,20 +342,26 @@ class _Linter:
             yield found("SI004", words, place, advice=f"give --pod-template-path {template}")
 
     def _workload(self, given: Given, value: JSONObject, at: PodPlace) -> Iterator[Finding]:
-        metadata = get_at(value, at.metadata) or {}
         owner = mapping(value.get("metadata"))
+        name = f"{value['kind']} {owner.get('name') or '?'}"
+        try:
+            typed_document(value, at, self._injector.snapshot.behaviour)
+        except InjectionError as error:
+            yield found("SI003", f"{name} is denied: {error}", _in_file(given, "", value))
+            return
+        in_template = pods_metadata(at)
+        metadata = get_at(value, in_template) or {}
         namespace = mapping(metadata).get("namespace") or owner.get("namespace") or "default"
         spec = get_at(value, at.spec) or {}
         pod: Pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
         made, result, denial = self._one(pod, namespace)
         yield from made
-        name = f"{value['kind']} {owner.get('name') or '?'}"
         if denial:
             yield found("SI003", f"{name} is denied: {denial}", _in_file(given, "", value))
         if result is None:
             return
         for rule, message, path in result_rules(pod, result, self._injector, namespace):
-            prefix = ".".join(at.spec if path.startswith("spec") else at.metadata)
+            prefix = ".".join(at.spec if path.startswith("spec") else in_template)
             own = prefix + path.removeprefix("spec").removeprefix("metadata")
             yield found(rule, f"{name}: {message}", _in_file(given, own, value))
 

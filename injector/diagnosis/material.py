@@ -35,10 +35,15 @@ class Material:
                 self.registration.append(item)
             elif item.kind == "Namespace" and item.name:
                 self.namespaces[item.name] = item
-            elif item.kind == "ProxyConfig" and item.name:
+            elif item.kind == "ProxyConfig" and item.name and _has_a_namespace(item):
                 self.proxy_configs.append(item)
             else:
                 self.others.append(item)
+
+
+def _has_a_namespace(item: Item) -> bool:
+    """Return whether an object's namespace is a name, or is left out."""
+    return isinstance(item.metadata.get("namespace") or "", str)
 
 
 def items_of(documents: Iterable[Document]) -> Iterator[Item]:

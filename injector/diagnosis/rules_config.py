@@ -140,7 +140,7 @@ def _dead_branches(body: nodes.ListNode) -> Iterator[tuple[str, str, int]]:
             continue
         commands = node.pipe.commands
         operand = commands[0].args[0] if len(commands) == 1 and len(commands[0].args) == 1 else None
-        if isinstance(operand, nodes.Bool | nodes.Nil | nodes.Number | nodes.String):
+        if isinstance(operand, nodes.Bool | nodes.Nil | nodes.NumberNode | nodes.String):
             yield "SI207", f"the condition {node.pipe} is always the same", node.pos
         if id(node) not in chained:
             yield from _repeated(node, chained)

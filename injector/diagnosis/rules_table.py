@@ -51,6 +51,12 @@ RULES: Final[Mapping[str, Rule]] = {
         "An object of -f is of a kind whose pods stand at a place that is not known, or is no object at all.",
         "say where with --pod-template-path",
     ),
+    "SI005": Rule(
+        "error",
+        "a document of -f cannot be read",
+        "It is not YAML: kubectl would refuse the file. The other documents are looked at.",
+        "mend what the line names",
+    ),
     "SI101": Rule(
         "error",
         "unknown policy",

@@ -25,7 +25,7 @@ class Seen(NamedTuple):
     namespace: str = ""
 
 
-class Answering(Protocol):
+class Answerer(Protocol):
     """Whatever answers reviews: an Injector, or what the service has made of one."""
 
     def answer(self, body: bytes, path: str) -> Answer:
@@ -46,7 +46,7 @@ class Tried(NamedTuple):
 
 
 def try_samples(
-    candidate: Answering, current: Answering | None = None, *, allow_empty: bool = False
+    candidate: Answerer, current: Answerer | None = None, *, allow_empty: bool = False
 ) -> tuple[Tried, ...]:
     """Return what ``candidate`` makes of the samples.
 
@@ -87,7 +87,7 @@ def why_empty(tried: Sequence[Tried]) -> str:
     return ""
 
 
-def injects(reviewer: Answering, review: Seen) -> bool:
+def injects(reviewer: Answerer, review: Seen) -> bool:
     """Return whether a pod is injected; one that crashes the reviewer is not."""
     try:
         return reviewer.answer(review.body, review.path).outcome == "injected"

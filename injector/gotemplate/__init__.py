@@ -8,7 +8,7 @@ from injector.gotemplate.errors import FunctionError
 from injector.gotemplate.functions import Function
 from injector.gotemplate.parse import parse
 from injector.gotemplate.scalars import Enum, enum_type
-from injector.gotemplate.types import Field, Method, StructType, Type, map_of, pointer_to, slice_of
+from injector.gotemplate.types import Method, StructField, StructType, Type, map_of, pointer_to, slice_of
 from injector.gotemplate.values import (
     MISSING,
     NilPointer,
@@ -26,7 +26,6 @@ from injector.gotemplate.values import (
 __all__ = [
     "MISSING",
     "Enum",
-    "Field",
     "Function",
     "FunctionError",
     "Method",
@@ -34,6 +33,7 @@ __all__ = [
     "Pointer",
     "StringMap",
     "Struct",
+    "StructField",
     "StructType",
     "Template",
     "Type",

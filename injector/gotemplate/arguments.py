@@ -31,11 +31,11 @@ def literal(scope: Scope, node: nodes.Operand) -> Expr:
         return Constant(value=node.value)
     if isinstance(node, nodes.String):
         return Constant(value=node.text)
-    assert isinstance(node, nodes.Number)  # noqa: S101 - the other operands are handled by the callers
+    assert isinstance(node, nodes.NumberNode)  # noqa: S101 - the other operands are handled by the callers
     return _number(scope, node)
 
 
-def _number(scope: Scope, node: nodes.Number) -> Expr:
+def _number(scope: Scope, node: nodes.NumberNode) -> Expr:
     if node.as_complex is not None:
         return Constant(value=node.as_complex)
     is_hexadecimal = node.text[:2] in {"0x", "0X"} and not set("pP") & set(node.text)
@@ -63,7 +63,7 @@ def _of_kind(  # noqa: PLR0911 - one case a kind
     target: Type, node: nodes.Operand
 ) -> tuple[str, Value]:
     """Return what a parameter wants, "" if no literal is one, and the value, None if of another kind."""
-    number = node if isinstance(node, nodes.Number) else None
+    number = node if isinstance(node, nodes.NumberNode) else None
     if target.kind == "bool":
         return "bool", node.value if isinstance(node, nodes.Bool) else None
     if target.kind == "string":

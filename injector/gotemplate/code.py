@@ -17,6 +17,7 @@ from injector.gotemplate.functions import convert
 from injector.gotemplate.nodes import Node, Tree
 from injector.gotemplate.types import Type
 from injector.gotemplate.values import Value, type_of
+from injector.rendering import Structured
 
 Stmts: TypeAlias = list[ast.stmt]
 
@@ -37,6 +38,7 @@ RUNTIME = {
     "printed": runtime.printed,
     "quoted": runtime.quoted,
     "bare": runtime.bare,
+    "structured": Structured,
     "deeper": runtime.deeper,
 }
 """What generated code may call, by the name it has there."""
@@ -64,8 +66,8 @@ class Computed:
                that messages show
                a name: the Python variable with the container    ``{{ range .Values.a }}{{ .b }}{{ end }}``:
                that it is an element of, which decides that      the dot inside
-    text       a serialiser made it: it is printed as text of    ``{{ toYaml .Values.a }}``
-               the template, not as a value between texts
+    text       a serialiser made it: it is text of the template  ``{{ toYaml .Values.a }}``
+               wherever it does not stay inside a scalar
     fallible   computing it may raise                            ``{{ .Values.a.b }}``, if ``a`` is a number
     missable   it may be MISSING, which prints "<no value>"      ``{{ .ObjectMeta.Labels.app }}``
     nilable    it may be None: Go's nil                          ``{{ .Values.a }}``, if it is JSON's null

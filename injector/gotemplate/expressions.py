@@ -77,7 +77,7 @@ class Expressions:
         first, *args = command.args
         if isinstance(first, nodes.FieldNode):
             return self._fields.chain(self._scope.dot, first.names, first, args, final)
-        if isinstance(first, nodes.Chain):
+        if isinstance(first, nodes.ChainNode):
             return self._chain(first, args, final)
         if isinstance(first, nodes.Identifier):
             return self._calls.call(first, command, args, final)
@@ -100,7 +100,7 @@ class Expressions:
 
     def operand(self, node: nodes.Operand) -> Expr | None:  # noqa: PLR0911 - one case a kind of node
         """Evaluate an operand that stands alone; return None for a literal."""
-        if isinstance(node, nodes.Dot):
+        if isinstance(node, nodes.DotNode):
             return self._scope.dot
         if isinstance(node, nodes.FieldNode):
             return self._fields.chain(self._scope.dot, node.names, node, (), None)
@@ -110,7 +110,7 @@ class Expressions:
             return self.pipeline(node)
         if isinstance(node, nodes.Identifier):
             return self._calls.call(node, node, (), None)
-        if isinstance(node, nodes.Chain):
+        if isinstance(node, nodes.ChainNode):
             return self._chain(node, (), None)
         return None
 
@@ -123,7 +123,7 @@ class Expressions:
             return binding.expr
         return self._fields.chain(binding.expr, node.fields, node, args, final)
 
-    def _chain(self, node: nodes.Chain, args: Sequence[nodes.Operand], final: Expr | None) -> Expr:
+    def _chain(self, node: nodes.ChainNode, args: Sequence[nodes.Operand], final: Expr | None) -> Expr:
         """Evaluate ``(pipeline).A.B`` or ``function.A``."""
         if isinstance(node.term, nodes.Identifier):
             receiver = self._calls.call(node.term, node.term, (), None)

@@ -28,12 +28,12 @@ from injector.gotemplate.values import (
     kind,
     type_of,
 )
-from injector.gotemplate.verbs import Flags
+from injector.gotemplate.verbs import FmtFlags
 from injector.memo import Memo, deep_size, process_wide
 
 __all__ = ["format_float", "format_value", "go_quote", "sprint", "sprintf", "sprintln"]
 
-_PLAIN = Flags()
+_PLAIN = FmtFlags()
 _STRINGER_VERBS = "vsxXq"
 _BASES = {"d": "d", "v": "d", "b": "b", "o": "o", "O": "o", "x": "x", "X": "X"}
 _NUMBERS = INTEGER_KINDS | UNSIGNED_KINDS
@@ -105,7 +105,7 @@ def _is_nil(value: Value) -> bool:
     return value is None or value is MISSING
 
 
-def _argument(flags: Flags, value: Value, verb: str) -> str:
+def _argument(flags: FmtFlags, value: Value, verb: str) -> str:
     """Return one operand, which is nowhere inside another value."""
     if _is_nil(value):
         return verbs.pad(flags, "<nil>") if verb in "Tv" else f"%!{verb}(<nil>)"
@@ -114,11 +114,11 @@ def _argument(flags: Flags, value: Value, verb: str) -> str:
     return _value(flags, value, verb)
 
 
-def _bad_verb(flags: Flags, value: Value, verb: str) -> str:
+def _bad_verb(flags: FmtFlags, value: Value, verb: str) -> str:
     return f"%!{verb}({type_of(value)}={_value(flags, value, 'v', methods=False)})"
 
 
-def _value(flags: Flags, value: Value, verb: str, *, methods: bool = True) -> str:  # noqa: PLR0911 - a case a kind
+def _value(flags: FmtFlags, value: Value, verb: str, *, methods: bool = True) -> str:  # noqa: PLR0911 - a case a kind
     """Return a value that is not nil. ``methods`` lets a type's own String method speak."""
     if verb == "p":
         return _address(value)
@@ -141,7 +141,7 @@ def _value(flags: Flags, value: Value, verb: str, *, methods: bool = True) -> st
     return _number(flags, value, verb)
 
 
-def _own_text(flags: Flags, value: Value, verb: str) -> str | None:
+def _own_text(flags: FmtFlags, value: Value, verb: str) -> str | None:
     if flags.sharp_v or verb not in _STRINGER_VERBS or isinstance(value, (Pointer, NilPointer)):
         return None
     declared = value.type if isinstance(value, Struct) else getattr(value, "type", None)
@@ -155,7 +155,7 @@ def _address(value: Value) -> str:
     return _bad_verb(_PLAIN, value, "p")
 
 
-def _string(flags: Flags, value: Value, text: str, verb: str) -> str:
+def _string(flags: FmtFlags, value: Value, text: str, verb: str) -> str:
     if verb == "s" or (verb == "v" and not flags.sharp_v):
         return verbs.string(flags, text)
     if verb in "vq":
@@ -165,7 +165,7 @@ def _string(flags: Flags, value: Value, text: str, verb: str) -> str:
     return _bad_verb(flags, value, verb)
 
 
-def _number(flags: Flags, value: Value, verb: str) -> str:
+def _number(flags: FmtFlags, value: Value, verb: str) -> str:
     declared = type_of(value)
     if declared.kind == "bool":
         return verbs.boolean(flags, value) if verb in "tv" else _bad_verb(flags, value, verb)
@@ -181,7 +181,7 @@ def _number(flags: Flags, value: Value, verb: str) -> str:
     return verbs.complex_number(flags, value, form)
 
 
-def _integer(flags: Flags, value: int, verb: str) -> str:
+def _integer(flags: FmtFlags, value: int, verb: str) -> str:
     number = int(value)
     if verb == "v" and flags.sharp_v and type_of(value).kind in UNSIGNED_KINDS:
         return verbs.integer(replace(flags, sharp=True), number, "x")
@@ -196,7 +196,7 @@ def _integer(flags: Flags, value: int, verb: str) -> str:
     return _bad_verb(flags, value, verb)
 
 
-def _nil_pointer(flags: Flags, value: NilPointer, verb: str) -> str:
+def _nil_pointer(flags: FmtFlags, value: NilPointer, verb: str) -> str:
     if verb == "v":
         return f"({value.type})(nil)" if flags.sharp_v else verbs.pad(flags, "<nil>")
     if verb in "bodxX":
@@ -207,18 +207,18 @@ def _nil_pointer(flags: Flags, value: NilPointer, verb: str) -> str:
 # Composite values.
 
 
-def _element(flags: Flags, value: Value, verb: str, *, methods: bool) -> str:
+def _element(flags: FmtFlags, value: Value, verb: str, *, methods: bool) -> str:
     """Return a value inside another one."""
     if _is_nil(value):
         return "interface {}(nil)" if flags.sharp_v else "<nil>"
     return _value(flags, value, verb, methods=methods)
 
 
-def _joined(flags: Flags, opening: str, parts: Iterable[str], closing: str) -> str:
+def _joined(flags: FmtFlags, opening: str, parts: Iterable[str], closing: str) -> str:
     return opening + (", " if flags.sharp_v else " ").join(parts) + closing
 
 
-def _map(flags: Flags, value: dict[Value, Value], verb: str, *, methods: bool) -> str:
+def _map(flags: FmtFlags, value: dict[Value, Value], verb: str, *, methods: bool) -> str:
     parts = (
         f"{_element(flags, key, verb, methods=methods)}:{_element(flags, value[key], verb, methods=methods)}"
         for key in sorted_keys(value)
@@ -239,7 +239,7 @@ def _key_order(key: Value) -> Value:
     return key.encode(errors="surrogateescape") if isinstance(key, str) else key
 
 
-def _list(flags: Flags, value: list[Value], verb: str, *, methods: bool) -> str:
+def _list(flags: FmtFlags, value: list[Value], verb: str, *, methods: bool) -> str:
     declared = type_of(value)
     is_bytes = declared.elem is not None and declared.elem.kind == "uint8"
     if is_bytes and verb in "sqxX":
@@ -253,7 +253,7 @@ def _list(flags: Flags, value: list[Value], verb: str, *, methods: bool) -> str:
     return _joined(flags, f"{name}{{", parts, "}")
 
 
-def _struct(flags: Flags, value: Struct, verb: str, *, methods: bool) -> str:
+def _struct(flags: FmtFlags, value: Struct, verb: str, *, methods: bool) -> str:
     named = flags.plus_v or flags.sharp_v
     parts = (
         (f"{name}:" if named else "") + _element(flags, field, verb, methods=methods)

@@ -41,7 +41,7 @@ class Bool(Node):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Dot(Node):
+class DotNode(Node):
     """``.``: the cursor."""
 
     def __str__(self) -> str:
@@ -57,7 +57,7 @@ class Nil(Node):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Number(Node):
+class NumberNode(Node):
     """A constant and all the kinds of number that it may stand for; None where it may not."""
 
     text: str
@@ -113,7 +113,7 @@ class Variable(Node):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Chain(Node):
+class ChainNode(Node):
     """``(pipeline).A.B`` or ``function.A``: fields of a term."""
 
     term: Operand
@@ -150,7 +150,9 @@ class Pipe(Node):
         return f"{names} {'=' if self.is_assignment else ':='} {commands}"
 
 
-Operand: TypeAlias = Bool | Dot | Nil | Number | String | Identifier | FieldNode | Variable | Chain | Pipe
+Operand: TypeAlias = (
+    Bool | DotNode | Nil | NumberNode | String | Identifier | FieldNode | Variable | ChainNode | Pipe
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

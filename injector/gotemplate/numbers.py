@@ -1,4 +1,4 @@
-"""Number literals of a template to the numbers that Go reads in them.
+"""NumberNode literals of a template to the numbers that Go reads in them.
 
 Python's class ``complex`` and ``float`` are Go's complex128 and float64.
 """
@@ -6,19 +6,19 @@ Python's class ``complex`` and ``float`` are Go's complex128 and float64.
 from __future__ import annotations
 
 from injector.golang.strconv import parse_float, parse_literal, quote, unquote_rune
-from injector.gotemplate.nodes import Number
+from injector.gotemplate.nodes import NumberNode
 
 
-def char_constant(text: str, pos: int) -> Number:
+def char_constant(text: str, pos: int) -> NumberNode:
     """Return ``'x'``: an integer that may be any number; ValueError in Go's words."""
     code, _, end = unquote_rune(text, 1, "'")
     if text[1:2] == "'" or text[end:] != "'":
         message = "invalid syntax" if text[1:2] == "'" else f"malformed character constant: {text}"
         raise ValueError(message)
-    return Number(pos=pos, text=text, as_int=code, as_uint=code, as_float=float(code))
+    return NumberNode(pos=pos, text=text, as_int=code, as_uint=code, as_float=float(code))
 
 
-def complex_constant(text: str, pos: int) -> Number:
+def complex_constant(text: str, pos: int) -> NumberNode:
     """Return ``1+2i``; ValueError in Go's words."""
     cut = max(text.rfind("+"), text.rfind("-"))
     if text[cut - 1] in "eEpP":
@@ -29,7 +29,7 @@ def complex_constant(text: str, pos: int) -> Number:
     return _simplified(text, pos, complex(real, imaginary))
 
 
-def number_constant(text: str, pos: int) -> Number:
+def number_constant(text: str, pos: int) -> NumberNode:
     """Return any other number; ValueError in Go's words."""
     if text.endswith("i"):
         imaginary = parse_float(text[:-1])
@@ -41,18 +41,18 @@ def number_constant(text: str, pos: int) -> Number:
     as_uint = whole if whole is not None and 0 <= whole < 2**64 and (not signed or whole == 0) else None
     if as_int is not None or as_uint is not None:
         as_float = float(whole if whole is not None else 0)
-        return Number(pos=pos, text=text, as_int=as_int, as_uint=as_uint, as_float=as_float)
+        return NumberNode(pos=pos, text=text, as_int=as_int, as_uint=as_uint, as_float=as_float)
     number = parse_float(text)
     if number is None:
         raise ValueError(f"illegal number syntax: {quote(text)}")
     if not any(mark in text for mark in ".eEpP"):
         raise ValueError(f"integer overflow: {quote(text)}")
-    return Number(pos=pos, text=text, as_int=_signed(number), as_uint=_unsigned(number), as_float=number)
+    return NumberNode(pos=pos, text=text, as_int=_signed(number), as_uint=_unsigned(number), as_float=number)
 
 
-def _simplified(text: str, pos: int, number: complex) -> Number:
+def _simplified(text: str, pos: int, number: complex) -> NumberNode:
     real = number.real if number.imag == 0 else None
-    return Number(
+    return NumberNode(
         pos=pos,
         text=text,
         as_int=None if real is None else _signed(real),

@@ -72,15 +72,6 @@ class Output:
         self.pending = Pending()
         self.outputs += 1
 
-    def computed_text(self, value: ast.expr) -> None:
-        """Print text that the pod decides."""
-        if not self.pending.moved and not self.pending.text:
-            self.emit(assign("t", value))
-        else:
-            self.emit(assign("t", ast.BinOp(left=self.pending_code(), op=ast.Add(), right=value)))
-        self.pending = Pending(moved=True)
-        self.outputs += 1
-
     def pending_code(self) -> ast.expr:
         """Return code for the text since the last value."""
         constant = ast.Constant(value=self.pending.text)

@@ -39,7 +39,7 @@ _BRANCHES: dict[Kind, type[nodes.If | nodes.With | nodes.Range]] = {
     Kind.WITH: nodes.With,
     Kind.RANGE: nodes.Range,
 }
-_CONSTANTS = (nodes.Bool, nodes.Dot, nodes.Nil, nodes.Number, nodes.String)
+_CONSTANTS = (nodes.Bool, nodes.DotNode, nodes.Nil, nodes.NumberNode, nodes.String)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -396,7 +396,7 @@ class _Parser:
             return nodes.Variable(pos=pos, name=term.name, fields=(*term.fields, *names))
         if isinstance(term, _CONSTANTS):
             self.error(f"unexpected . after term {quote(str(term))}")
-        return nodes.Chain(pos=pos, term=term, fields=tuple(names))
+        return nodes.ChainNode(pos=pos, term=term, fields=tuple(names))
 
     def term(self) -> nodes.Operand | None:  # noqa: C901, PLR0911 - one case a kind of token
         token = self.next_non_space()
@@ -406,7 +406,7 @@ class _Parser:
                     self.error(f"function {quote(token.text)} not defined")
                 return nodes.Identifier(pos=token.pos, name=token.text)
             case Kind.DOT:
-                return nodes.Dot(pos=token.pos)
+                return nodes.DotNode(pos=token.pos)
             case Kind.NIL:
                 return nodes.Nil(pos=token.pos)
             case Kind.VARIABLE:
@@ -437,7 +437,7 @@ class _Parser:
             self.error(f"undefined variable {quote(token.text)}")
         return nodes.Variable(pos=token.pos, name=token.text)
 
-    def number(self, token: Token) -> nodes.Number:
+    def number(self, token: Token) -> nodes.NumberNode:
         read = {Kind.CHAR_CONSTANT: numbers.char_constant, Kind.COMPLEX: numbers.complex_constant}
         try:
             return read.get(token.kind, numbers.number_constant)(token.text, token.pos)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from injector.gotemplate.verbs import Flags
+from injector.gotemplate.verbs import FmtFlags
 
 _FLAGS = {"#": "sharp", "0": "zero", "+": "plus", "-": "minus", " ": "space"}
 _LARGEST = 1_000_000
@@ -21,7 +21,7 @@ _LARGEST = 1_000_000
 class Directive:
     """Print the operand number ``argument`` (from 0) with ``verb``."""
 
-    flags: Flags
+    flags: FmtFlags
     verb: str
     argument: int
 
@@ -38,7 +38,7 @@ Piece = str | Directive | Argument
 
 def directives(template: str, args: Sequence[Any]) -> Iterator[Piece]:
     """Yield what a format consists of, in order."""
-    reader = _Reader(template, args)
+    reader = _FormatReader(template, args)
     while reader.position < len(template):
         start = template.find("%", reader.position)
         if start < 0:
@@ -61,7 +61,7 @@ def _extra(first: int, count: int) -> Iterator[Piece]:
     yield ")"
 
 
-class _Reader:
+class _FormatReader:
     """The place in the format and among the operands."""
 
     __slots__ = ("after_index", "args", "argument", "good_index", "position", "reordered", "template")
@@ -95,18 +95,18 @@ class _Reader:
             self._index()
         yield self._verb(flags) if self.position < len(self.template) else "%!(NOVERB)"
 
-    def _flags(self) -> Flags:
+    def _flags(self) -> FmtFlags:
         start = self.position
         while self.position < len(self.template) and self.template[self.position] in _FLAGS:
             self.position += 1
-        return Flags(**{_FLAGS[flag]: True for flag in self.template[start : self.position]})
+        return FmtFlags(**{_FLAGS[flag]: True for flag in self.template[start : self.position]})
 
     def _is_simple(self) -> bool:
         """Return whether an ASCII verb follows the flags at once; Go then leaves its index state alone."""
         verb = self.template[self.position : self.position + 1]
         return "a" <= verb <= "z" and self.argument < len(self.args)
 
-    def _width(self, flags: Flags) -> tuple[Flags, str]:
+    def _width(self, flags: FmtFlags) -> tuple[FmtFlags, str]:
         if self.at("*"):
             width = self._from_operand()
             self.after_index = False
@@ -120,7 +120,7 @@ class _Reader:
             self.good_index = False
         return replace(flags, width=width), ""
 
-    def _precision(self, flags: Flags) -> tuple[Flags, str]:
+    def _precision(self, flags: FmtFlags) -> tuple[FmtFlags, str]:
         if not self.at(".") or self.position + 1 >= len(self.template):
             return flags, ""
         self.position += 1
@@ -135,7 +135,7 @@ class _Reader:
             return flags, "%!(BADPREC)"
         return replace(flags, precision=precision), ""
 
-    def _verb(self, flags: Flags) -> Piece:
+    def _verb(self, flags: FmtFlags) -> Piece:
         verb = self.template[self.position]
         self.position += 1
         shown = "\ufffd" if "\ud800" <= verb <= "\udfff" else verb

@@ -170,6 +170,6 @@ def last_node(node: nodes.Node) -> nodes.Node:
         if len(node.args) > 1 and isinstance(node.args[0], nodes.Identifier):
             return last_node(node.args[-1])
         return last_node(node.args[0])
-    if isinstance(node, nodes.Chain):
+    if isinstance(node, nodes.ChainNode):
         return last_node(node.term)
     return node

@@ -45,7 +45,7 @@ class Actions:
             self._print(self._expressions.pipeline(node.pipe), node)
 
     def _print(self, value: Expr, node: nodes.Action) -> None:
-        """Print a value: text if it is known or a serialiser made it, else a hole."""
+        """Print a value: text if it is known, else a hole, which says whether a serialiser made it."""
         if isinstance(value, Constant):
             try:
                 self._output.text(runtime.printed(value.value))
@@ -57,9 +57,8 @@ class Actions:
         if declared is None or declared.kind != "string" or declared.named:
             code = self._scope.positioned(invoke("printed", code), node)
         if isinstance(value, Computed) and value.text:
-            self._output.computed_text(code)
-        else:
-            self._output.hole(code)
+            code = invoke("structured", code)
+        self._output.hole(code)
 
     def _quoted(self, node: nodes.Action) -> bool:
         """Print ``x | quote`` with its quotes as text; return False when the action is something else.

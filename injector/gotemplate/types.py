@@ -50,7 +50,7 @@ class Method:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Field:
+class StructField:
     """A field of a struct.
 
     ``json_name`` is its key in the JSON data. An ``embedded`` field whose json_name is empty shares the
@@ -73,7 +73,7 @@ class StructType(Type):
 
     kind: str = "struct"
     named: bool = True
-    fields: Mapping[str, Field] = field(default_factory=dict)
+    fields: Mapping[str, StructField] = field(default_factory=dict)
     decode: Callable[[Any], Mapping[str, Any]] | None = None
     lookup: Mapping[str, tuple[str, ...]] = field(init=False, default_factory=dict)
     readers: dict[str, tuple[str, Callable[[Any], Any]]] = field(init=False, default_factory=dict)

@@ -15,7 +15,7 @@ from typing import Any, Final, Self, TypeAlias, final
 
 from injector.gotemplate import types
 from injector.gotemplate.scalars import SIZED, Enum, NamedInt, NamedString
-from injector.gotemplate.types import Field, Method, StructType, Type
+from injector.gotemplate.types import Method, StructField, StructType, Type
 
 Value: TypeAlias = Any
 """Any of the values of the module docstring."""
@@ -411,7 +411,7 @@ def _slice_reader(declared: Type) -> Reader:
 
 def message_type(
     name: str,
-    fields: Mapping[str, Field],
+    fields: Mapping[str, StructField],
     *,
     methods: Mapping[str, Method] | None = None,
     stringer: Any = None,

@@ -16,7 +16,7 @@ _FLOAT_PRECISION = {"f": 6, "e": 6, "E": 6}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Flags:
+class FmtFlags:
     """What stands between ``%`` and the verb; ``plus_v`` and ``sharp_v`` are ``+`` and ``#`` before ``v``."""
 
     minus: bool = False
@@ -30,7 +30,7 @@ class Flags:
     precision: int | None = None
 
 
-def pad(flags: Flags, text: str) -> str:
+def pad(flags: FmtFlags, text: str) -> str:
     """Return ``text`` filled up to the width."""
     if not flags.width or len(text) >= flags.width:
         return text
@@ -39,7 +39,7 @@ def pad(flags: Flags, text: str) -> str:
     return text.rjust(flags.width, "0" if flags.zero else " ")
 
 
-def pad_with_spaces(flags: Flags, text: str) -> str:
+def pad_with_spaces(flags: FmtFlags, text: str) -> str:
     """Return ``text`` filled up to the width, with spaces whatever the flags say."""
     return pad(replace(flags, zero=False), text)
 
@@ -47,7 +47,7 @@ def pad_with_spaces(flags: Flags, text: str) -> str:
 # Integers.
 
 
-def integer(flags: Flags, number: int, base: str, *, octal_prefix: bool = False) -> str:
+def integer(flags: FmtFlags, number: int, base: str, *, octal_prefix: bool = False) -> str:
     """Return ``number`` in a ``base`` named as by Python's formats: ``d``, ``b``, ``o``, ``x`` or ``X``."""
     if number == 0 and flags.precision == 0:
         return pad_with_spaces(flags, "")
@@ -59,7 +59,7 @@ def integer(flags: Flags, number: int, base: str, *, octal_prefix: bool = False)
     return pad_with_spaces(flags, _sign(flags, negative=number < 0) + digits)
 
 
-def _integer_precision(flags: Flags, number: int) -> int:
+def _integer_precision(flags: FmtFlags, number: int) -> int:
     if flags.precision is not None:
         return flags.precision
     if not flags.zero or flags.minus or flags.width is None:
@@ -73,13 +73,13 @@ def _base_prefix(base: str, digits: str) -> str:
     return {"b": "0b", "x": "0x", "X": "0X"}.get(base, "")
 
 
-def _sign(flags: Flags, *, negative: bool) -> str:
+def _sign(flags: FmtFlags, *, negative: bool) -> str:
     if negative:
         return "-"
     return "+" if flags.plus else " " if flags.space else ""
 
 
-def unicode_point(flags: Flags, number: int) -> str:
+def unicode_point(flags: FmtFlags, number: int) -> str:
     """Return ``U+0041``, with the character behind it when the flag ``#`` asks for it."""
     code = number % 2**64
     text = f"U+{code:0{max(flags.precision or 0, 4)}X}"
@@ -88,12 +88,12 @@ def unicode_point(flags: Flags, number: int) -> str:
     return pad_with_spaces(flags, text)
 
 
-def character(flags: Flags, number: int) -> str:
+def character(flags: FmtFlags, number: int) -> str:
     """Return the character of a code point."""
     return pad(flags, _rune(number))
 
 
-def quoted_character(flags: Flags, number: int) -> str:
+def quoted_character(flags: FmtFlags, number: int) -> str:
     """Return the character as a Go literal in single quotes."""
     rune = _rune(number)
     inside = {"'": "\\'", '"': '"'}.get(rune) or quote_inside(rune)
@@ -108,12 +108,12 @@ def _rune(number: int) -> str:
 # Strings.
 
 
-def string(flags: Flags, text: str) -> str:
+def string(flags: FmtFlags, text: str) -> str:
     """Return ``text`` cut to the precision, which counts characters."""
     return pad(flags, text[: flags.precision])
 
 
-def quoted(flags: Flags, text: str) -> str:
+def quoted(flags: FmtFlags, text: str) -> str:
     """Return ``text`` as a Go literal; ``#`` prefers back quotes and ``+`` keeps to ASCII."""
     text = text[: flags.precision]
     if flags.sharp and _can_be_raw(text):
@@ -136,7 +136,7 @@ def _ascii(literal: str) -> str:
     return "".join(rune if rune < "\x80" else escape for rune, escape in zip(literal, escaped, strict=True))
 
 
-def hexadecimal(flags: Flags, text: str, *, upper: bool) -> str:
+def hexadecimal(flags: FmtFlags, text: str, *, upper: bool) -> str:
     """Return the bytes of ``text`` in base 16; the precision counts bytes."""
     octets = text.encode(errors="surrogateescape")[: flags.precision]
     prefix = ("0X" if upper else "0x") if flags.sharp else ""
@@ -149,12 +149,12 @@ def hexadecimal(flags: Flags, text: str, *, upper: bool) -> str:
 # Floats and truth.
 
 
-def boolean(flags: Flags, value: bool) -> str:  # noqa: FBT001 - the value itself
+def boolean(flags: FmtFlags, value: bool) -> str:  # noqa: FBT001 - the value itself
     """Return ``true`` or ``false``."""
     return pad(flags, "true" if value else "false")
 
 
-def floating(flags: Flags, number: float, verb: str) -> str:
+def floating(flags: FmtFlags, number: float, verb: str) -> str:
     """Return a float for one of the verbs ``beEfgGxX``."""
     precision = _FLOAT_PRECISION.get(verb, SHORTEST) if flags.precision is None else flags.precision
     text = format_float(number, verb, precision)
@@ -188,7 +188,7 @@ def _with_point(number: str, verb: str, precision: int) -> str:
     return digits + "0" * wanted + exponent
 
 
-def complex_number(flags: Flags, number: complex, verb: str) -> str:
+def complex_number(flags: FmtFlags, number: complex, verb: str) -> str:
     """Return ``(1+2i)``; width and precision are those of each part."""
     imaginary = floating(replace(flags, plus=True), number.imag, verb)
     return f"({floating(flags, number.real, verb)}{imaginary}i)"

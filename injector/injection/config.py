@@ -44,6 +44,12 @@ class InjectConfig:
     injected_annotations: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
+    @property
+    def usual_templates(self) -> frozenset[str]:
+        """The names of the templates of pods that name none."""
+        aliases = self.aliases
+        return frozenset(name for each in self.default_templates for name in (each, *aliases.get(each, ())))
+
 
 class ConfigErrors(ConfigError):  # noqa: N818 - several of what its base is one of
     """Several faults of one configuration; ``str()`` gives each its line."""
@@ -91,7 +97,7 @@ def read_mapping(text: str, file: str, faults: Faults) -> JSONObject | None:
 
 def parse_config(document: JSONObject, behaviour: Behaviour, *, file: str, faults: Faults) -> InjectConfig:
     """Return the typed configuration; what is wrong with it is noted in ``faults``."""
-    reader = _Reader(document=document, file=file, faults=faults)
+    reader = _ConfigReader(document=document, file=file, faults=faults)
     never = reader.selectors("neverInjectSelector") if behaviour.has_selectors else ()
     always = reader.selectors("alwaysInjectSelector") if behaviour.has_selectors else ()
     return InjectConfig(
@@ -108,7 +114,7 @@ def parse_config(document: JSONObject, behaviour: Behaviour, *, file: str, fault
     )
 
 
-def _templates(reader: _Reader, behaviour: Behaviour) -> dict[str, str]:
+def _templates(reader: _ConfigReader, behaviour: Behaviour) -> dict[str, str]:
     """Return the templates that the release reads; the other format is a fault that says how to go on.
 
     Charts from 1.9 on put a ``template`` beside ``templates`` which only says that versions do not match.
@@ -126,7 +132,7 @@ def _templates(reader: _Reader, behaviour: Behaviour) -> dict[str, str]:
     return {SIDECAR: template}
 
 
-class _Reader:
+class _ConfigReader:
     """Typed access to one document's keys; every mismatch becomes a fault with its path."""
 
     def __init__(self, *, document: JSONObject, file: str, faults: Faults) -> None:

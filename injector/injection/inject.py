@@ -25,7 +25,8 @@ from injector.injection.admission import (
 from injector.injection.cost import charge_irregular, charge_pod
 from injector.injection.dot.openshift import OPENSHIFT, PLATFORM
 from injector.injection.legacy.inject import inject_legacy
-from injector.injection.owner import find_workload
+from injector.injection.owner import find_workload, name_workload
+from injector.injection.perpod import ALL_READ, Unread
 from injector.injection.policy import Decision, decide
 from injector.injection.render import Injected, has_read_names
 from injector.injection.replicas import LARGEST_BODY, CommonAnswer, Key, is_common, likeness_of
@@ -34,6 +35,7 @@ from injector.injection.snapshot import Snapshot
 from injector.injection.steps.environment import environment_of
 from injector.injection.steps.native import detect_native
 from injector.injection.steps.pipeline import inject_overlay
+from injector.injection.steps.selection import TEMPLATES
 from injector.istio.releases import Behaviour
 from injector.json_types import JSON, JSONObject, Pod
 from injector.patch import GoType, diff, fits, go_type, normalise
@@ -100,7 +102,7 @@ def _answer_anew(
     except InjectionError as error:
         return _denied(review, "injection", error, behaviour)
     made = CommonAnswer(base64.b64encode(text), decision.rule, decision.reason, warnings)
-    if key is not None and snapshot.replicas.meet(key) and _is_common(request, injected, text, key):
+    if key is not None and snapshot.replicas.meet(key) and _is_common(request, injected, text, key, snapshot):
         snapshot.replicas.keep(key, made)
     return _injected(review, made, behaviour)
 
@@ -212,7 +214,9 @@ def _key_of(review: Review, pod: Pod, path: str, snapshot: Snapshot) -> Key | No
     behaviour = snapshot.behaviour
     if not behaviour.overlays or pod is not review.object or snapshot.env.get(PLATFORM) == OPENSHIFT:
         return None  # OpenShift: the namespace's annotations have a say
-    likeness = likeness_of(pod)
+    if not (pod.get("metadata") or {}).get("generateName"):
+        return None
+    likeness = likeness_of(pod, name_workload(pod, behaviour), _unread_of(pod, snapshot))
     if likeness is None:
         return None
     node = (pod.get("spec") or {}).get("nodeName", "")
@@ -220,13 +224,23 @@ def _key_of(review: Review, pod: Pod, path: str, snapshot: Snapshot) -> Key | No
     return path, review.namespace, native, likeness
 
 
-def _is_common(request: InjectionRequest, injected: Injected, patch: bytes, key: Key) -> bool:
+def _unread_of(pod: Pod, snapshot: Snapshot) -> Unread:
+    """Return what of the pod's labels and annotations nothing looks at."""
+    names_templates = TEMPLATES in (pod["metadata"].get("annotations") or ())
+    return ALL_READ if names_templates else snapshot.unread
+
+
+def _is_common(
+    request: InjectionRequest, injected: Injected, patch: bytes, key: Key, snapshot: Snapshot
+) -> bool:
     """Tell whether every pod with this key gets this patch."""
     pod, data = request.pod, injected.data
     if data is None or has_read_names(data):
         return False
     is_its_own_workload = request.workload.metadata.get("name") == pod["metadata"].get("name")
-    return not is_its_own_workload and is_common(pod, injected.overlays, patch, key[-1])
+    if is_its_own_workload:
+        return False
+    return is_common(pod, injected.overlays, patch, key[-1], _unread_of(pod, snapshot))
 
 
 # ---- answers

@@ -141,7 +141,7 @@ def _templates(
     config: InjectConfig, known: Known, configs: ProxyConfigs, sources: Sources, faults: Faults
 ) -> dict[str, InjectionTemplate]:
     functions = function_map(known.behaviour, env=known.env, mesh=known.mesh)
-    usual, proxy_config = _usual_names(config), configs.of("", {}, None)
+    usual, proxy_config = config.usual_templates, configs.of("", {}, None)
     templates: dict[str, InjectionTemplate] = {}
     for name, text in config.templates.items():
         try:
@@ -161,11 +161,6 @@ def _check_syntax(
             parse("inject", text, BUILTINS.keys() | functions.keys(), behaviour.delimiters)
         except TemplateError as error:
             faults.found.append(_template_fault(name, error, behaviour, sources))
-
-
-def _usual_names(config: InjectConfig) -> set[str]:
-    """Return the templates of pods that name none."""
-    return {name for each in config.default_templates for name in (each, *config.aliases.get(each, ()))}
 
 
 def _template_fault(name: str, error: TemplateError, behaviour: Behaviour, sources: Sources) -> ConfigError:

@@ -29,17 +29,23 @@ def find_workload(pod: Pod, namespace: str, behaviour: Behaviour) -> Workload:
     ``controller`` in the releases whose process crashes on one.
     """
     metadata: JSONObject = pod.get("metadata") or {}
-    name, api_version, kind = metadata.get("name") or "", "v1", "Pod"
-    if behaviour.reads_owners and metadata.get("generateName"):
-        owner = _controller(metadata, behaviour)
-        if owner is not None:
-            name, api_version, kind = _trace(owner, metadata.get("labels") or {}, behaviour)
+    name, api_version, kind = name_workload(pod, behaviour)
     own = metadata | {"namespace": namespace, "name": name or metadata.get("name") or ""}
     if behaviour.workload_has_no_owners:
         own = {key: value for key, value in own.items() if key not in ("ownerReferences", "managedFields")}
     if kind == "DeploymentConfig":
         own |= {"labels": without_deployment_config(metadata.get("labels") or {})}
     return Workload(metadata=own, api_version=api_version, kind=kind)
+
+
+def name_workload(pod: Pod, behaviour: Behaviour) -> tuple[str, str, str]:
+    """Return name, apiVersion and kind of the workload that made ``pod``; raises as `find_workload`."""
+    metadata: JSONObject = pod.get("metadata") or {}
+    if behaviour.reads_owners and metadata.get("generateName"):
+        owner = _controller(metadata, behaviour)
+        if owner is not None:
+            return _trace(owner, metadata.get("labels") or {}, behaviour)
+    return metadata.get("name") or "", "v1", "Pod"
 
 
 def without_deployment_config(labels: dict[str, str]) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from injector.budget import Budget
 from injector.errors import InjectionError
@@ -93,18 +93,22 @@ def _charge_rendering(rendering: Rendering, budget: Budget) -> None:
         budget.hold("nodes", nodes, "a template makes too many YAML nodes of the pod")
 
 
+_OWN_METADATA: Final = ("ManagedFields", "GenerateName", "OwnerReferences")
+_OWN_SPEC: Final = ("Volumes", "EphemeralContainers", "Hostname", "Affinity")
+
+
 def has_read_names(data: TemplateData) -> bool:
     """Tell whether a template has read what tells replicas of a workload apart.
 
-    That is the pod's name and managedFields, and the names of volumes. Structs are read through one door
-    and remember what was asked for; whoever prints a whole one has asked for all of it.
+    That is the pod's name, its owners and managedFields, its host name, affinity and volumes. Structs are
+    read through one door and remember what was asked for; whoever prints a whole one has asked for all of it.
     """
     pod, owner, spec = (data.fields[name] for name in ("ObjectMeta", "DeploymentMeta", "Spec"))
     if not (isinstance(pod, Struct) and isinstance(owner, Struct) and isinstance(spec, Struct)):
         return True
-    if pod.has_read("Name") or pod.has_read("ManagedFields") or owner.has_read("ManagedFields"):
+    if pod.has_read("Name") or any(pod.has_read(name) or owner.has_read(name) for name in _OWN_METADATA):
         return True
-    if spec.has_read("Volumes") or spec.has_read("EphemeralContainers"):
+    if any(map(spec.has_read, _OWN_SPEC)):
         return True
     return any(
         isinstance(container, Struct) and container.has_read("VolumeMounts")

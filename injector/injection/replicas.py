@@ -2,9 +2,10 @@
 
 The pods of a ReplicaSet differ in three things: their name (which the API server shows from Kubernetes
 1.30), the last five letters of the volume that brings the service account's token, and managedFields,
-which say when they were written. Istio's injection does not look at managedFields, shows the name to
-templates only, and asks of a volume's name nothing but which others it is equal to. So all replicas get
-one patch, unless a template looked at what tells them apart, or the patch holds it.
+which say when they were written. Those of other controllers, and of the next ReplicaSet, differ in some
+more (see `perpod`). Istio's injection does not look at managedFields, shows the name to templates only, and
+asks of a volume's name nothing but which others it is equal to. So all replicas get one patch, unless a
+template looked at what tells them apart, or the patch holds it.
 
 `is_common` says when, `likeness_of` whose. Whatever else an answer depends on is part of its key.
 """
@@ -18,6 +19,7 @@ from typing import Any, Final
 
 import orjson
 
+from injector.injection.perpod import ANY, Unread, blanked, is_spoken_of, without_own
 from injector.json_types import JSON, JSONObject, Pod
 from injector.memo import Doorkeeper, Memo, deep_size
 
@@ -31,8 +33,7 @@ _PREFIX: Final = "kube-api-access-"
 _TOKEN_VOLUME: Final = re.compile(_PREFIX + "[a-z0-9]{5}")
 _CONTAINERS: Final = ("containers", "initContainers")
 
-# Neither can be written so by anybody else: JSON escapes a NUL, and a name has none.
-_ANY_NAME: Final = "\0"
+# Nobody else can write it so: JSON escapes a NUL.
 _ANY_VOLUME: Final = b'"name":\0'
 
 _TEXTS: Final = 1024
@@ -89,35 +90,42 @@ class ReplicaCache:
         )
 
 
-def likeness_of(pod: Pod) -> bytes | None:
-    """Return what is equal of two pods exactly if they are replicas; None for a pod that has none.
+def likeness_of(pod: Pod, workload: tuple[str, str, str], unread: Unread) -> bytes | None:
+    """Return what is equal of two generated pods exactly if they are replicas; None where it has no JSON.
 
-    It is the pod's JSON, which tells 1, 1.0 and true apart, without managedFields and with blanks for
-    the pod's name and the token volume's.
+    It is the pod's JSON, which tells 1, 1.0 and true apart, without managedFields, with the ``workload``
+    (name, apiVersion, kind) for its owners, and with blanks for what each pod has of its own.
     """
-    metadata: JSONObject = pod.get("metadata") or {}
-    if not metadata.get("generateName"):
-        return None
-    common = {key: value for key, value in metadata.items() if key != "managedFields"}
+    common = {key: value for key, value in pod["metadata"].items() if key != "managedFields"}
+    common |= {"generateName": ANY, "ownerReferences": workload}
     if common.get("name"):
-        common["name"] = _ANY_NAME
+        common["name"] = ANY
+    if labels := common.get("labels"):
+        common["labels"] = blanked(labels, unread.labels)
+    if annotations := common.get("annotations"):
+        common["annotations"] = blanked(annotations, unread.annotations)
+    alike = pod | {"metadata": common}
+    if spec := pod.get("spec"):
+        alike["spec"] = without_own(spec)
     try:
-        text = orjson.dumps(pod | {"metadata": common})
+        text = orjson.dumps(alike)
     except orjson.JSONEncodeError:  # an integer beyond 64 bits
         return None
     volume = _token_volume(pod)
     return text if volume is None else text.replace(b'"name":"%b"' % volume.encode(), _ANY_VOLUME)
 
 
-def is_common(pod: Pod, overlays: Sequence[JSON], patch: bytes, likeness: bytes) -> bool:
+def is_common(pod: Pod, overlays: Sequence[JSON], patch: bytes, likeness: bytes, unread: Unread) -> bool:
     """Return whether a JSON patch, made for ``pod`` by templates that read no name, fits all of a likeness.
 
     It does where it holds neither name, and where the blanks of the likeness are the token volume and
     its mounts and nothing else, so that a replica is the same pod with that one volume renamed. Nor may
-    an overlay speak of such a volume, since it could mean the replica's.
+    an overlay speak of such a volume, since it could mean the replica's, or of anything else that is blank.
     """
     name = pod["metadata"].get("name")
     if name and orjson.dumps(name)[1:-1] in patch:
+        return False
+    if any(is_spoken_of(overlay, pod, unread) for overlay in overlays):
         return False
     volume = _token_volume(pod)
     if volume is None:

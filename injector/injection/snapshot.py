@@ -10,6 +10,7 @@ from injector.budget import DEFAULT_LIMITS, ReviewLimits
 from injector.injection.caches import CACHE_BYTES, memo_of
 from injector.injection.config import InjectConfig
 from injector.injection.dot.template import InjectionTemplate
+from injector.injection.perpod import Unread, unread
 from injector.injection.replicas import ReplicaCache
 from injector.istio.mesh.effective import ProxyConfigs
 from injector.istio.mesh.loading import Mesh
@@ -37,8 +38,8 @@ class Snapshot:
     change no answer; ``cache_bytes`` is for them and for the memo of ``proxy_configs`` (see `caches`).
     ``release_reason``: what says that the behaviour is that of this release; "" where it was asked for.
     ``denies_all``: there are no values and the release needs some, so that no pod can be injected.
-    ``limits`` is what one review may use. ``advise`` says of a pod what its review's
-    answer has in ``warnings``; Istio's has none.
+    ``limits`` is what one review may use. ``advise`` says of a pod what its review's answer has in
+    ``warnings``; Istio's has none. ``unread`` is what nothing looks at of a pod that names no templates.
     """
 
     behaviour: Behaviour
@@ -58,9 +59,19 @@ class Snapshot:
     untrusted_values: UntrustedValues = "scalar"
     limits: ReviewLimits = DEFAULT_LIMITS
     advise: Advise | None = None
+    unread: Unread = field(init=False, compare=False, repr=False)
     # What it holds is true of this very snapshot: `replace` starts another.
     replicas: ReplicaCache = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Start without replicas."""
+        """Start without replicas; tell what of a pod nothing here looks at."""
+        object.__setattr__(self, "unread", _unread(self.config, self.proxy_configs))
         object.__setattr__(self, "replicas", ReplicaCache(memo_of("replicas", self.cache_bytes)))
+
+
+def _unread(config: InjectConfig, proxy_configs: ProxyConfigs) -> Unread:
+    selectors = (*config.never_inject_selectors, *config.always_inject_selectors)
+    selected = {requirement.key for selector in selectors for requirement in selector.requirements}
+    others = selected.union(proxy_configs.selected_labels, config.injected_annotations)
+    usual = [config.templates[name] for name in sorted(config.usual_templates & config.templates.keys())]
+    return unread(tuple(usual), frozenset(others))

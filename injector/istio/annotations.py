@@ -142,7 +142,7 @@ def _interfaces(value: str, _: Behaviour) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Row:
+class _AnnotationRow:
     name: str
     check: Check
     span: Span
@@ -152,10 +152,10 @@ _TRAFFIC: Final = "traffic.sidecar.istio.io"
 _READINESS: Final = "readiness.status.sidecar.istio.io"
 
 
-def _row(name: str, check: Check, listed: str, since: int = OLDEST, until: int = NEWEST) -> _Row:
+def _row(name: str, check: Check, listed: str, since: int = OLDEST, until: int = NEWEST) -> _AnnotationRow:
     """Return a check; ``listed`` is the entry of Istio's list of annotations, as a pattern."""
     span = Span(since=since, until=until, source=inject(listed))
-    return _Row(name=name, check=check, span=span)
+    return _AnnotationRow(name=name, check=check, span=span)
 
 
 def _known(name: str, written: str, check: str) -> str:
@@ -163,7 +163,7 @@ def _known(name: str, written: str, check: str) -> str:
     return rf'("{name}"|annotation\.{written}\.Name).*[ ,]{check}\b'
 
 
-def _either(name: str, check: Check, written: str, function: str, since: int = OLDEST) -> _Row:
+def _either(name: str, check: Check, written: str, function: str, since: int = OLDEST) -> _AnnotationRow:
     return _row(name, check, _known(name, written, function), since)
 
 

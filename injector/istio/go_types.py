@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any, Final
 
 from injector.gotemplate import types
-from injector.gotemplate.types import Field, StructType, Type
+from injector.gotemplate.types import StructField, StructType, Type
 from injector.gotemplate.values import Pointer, Struct, TypedList, Value
 from injector.istio.go_names_data import GO_NAMES
 from injector.json_types import JSON
@@ -64,20 +64,20 @@ def _encodable_list(value: TypedList) -> tuple[JSON, GoType] | None:
     return data, go_type(f"[]{known.expression}", known.version)
 
 
-def _fields(owner: str, paths: list[tuple[str, GoType]]) -> dict[str, Field]:
+def _fields(owner: str, paths: list[tuple[str, GoType]]) -> dict[str, StructField]:
     """Return the fields of a struct; those with a path in front belong to a struct embedded there."""
-    fields: dict[str, Field] = {}
+    fields: dict[str, StructField] = {}
     embedded: dict[str, list[tuple[str, GoType]]] = {}
     for path, declared in paths:
         head, point, rest = path.partition(".")
         if point:
             embedded.setdefault(head, []).append((rest, declared))
-            fields.setdefault(head, Field(json_name="", type=types.ANY))  # keeps the place
+            fields.setdefault(head, StructField(json_name="", type=types.ANY))  # keeps the place
         else:
             name = GO_NAMES.get(owner, {}).get(path, path[0].upper() + path[1:])
-            fields[name] = Field(json_name=path, type=_type(declared))
+            fields[name] = StructField(json_name=path, type=_type(declared))
     for name, inner in embedded.items():
-        fields[name] = Field(json_name="", type=_embedded(owner, name, inner), embedded=True)
+        fields[name] = StructField(json_name="", type=_embedded(owner, name, inner), embedded=True)
     return fields
 
 
@@ -141,9 +141,9 @@ _LEAVES: Final[Mapping[str, Type]] = {
     "intOrString": StructType(
         name="intstr.IntOrString",
         fields={
-            "Type": Field(json_name="type", type=Type(kind="int64", name="intstr.Type", named=True)),
-            "IntVal": Field(json_name="intVal", type=types.INT32),
-            "StrVal": Field(json_name="strVal", type=types.STRING),
+            "Type": StructField(json_name="type", type=Type(kind="int64", name="intstr.Type", named=True)),
+            "IntVal": StructField(json_name="intVal", type=types.INT32),
+            "StrVal": StructField(json_name="strVal", type=types.STRING),
         },
         stringer=_text_of,
         decode=_decode_int_or_string,

@@ -39,7 +39,7 @@ def value_faults(values: JSON, minor: int) -> list[ValueFault]:
     if not _TYPED.covers(minor):
         return []
     declared = values_type(minor)
-    return [*_Reader(is_gogo=declared.schema.gogo).message(declared, values, ())]
+    return [*_ValuesReader(is_gogo=declared.schema.gogo).message(declared, values, ())]
 
 
 def dotted(path: Sequence[str | int]) -> str:
@@ -53,7 +53,7 @@ def values_type(minor: int) -> MessageType:
     return Schema(minor=minor, messages=MESSAGES, enums=ENUMS).message(_VALUES)
 
 
-class _Reader:
+class _ValuesReader:
     """Walks a message as jsonpb does, but goes on after a fault; ``is_gogo``: see Schema.gogo."""
 
     def __init__(self, *, is_gogo: bool) -> None:

@@ -15,7 +15,7 @@ from yaml.events import AliasEvent, MappingStartEvent, ScalarEvent, SequenceStar
 from injector.errors import YAMLError
 from injector.golang.fmt import sharp_v
 from injector.json_types import JSON
-from injector.kubeyaml.nodes import Node
+from injector.kubeyaml.nodes import YAMLNode
 from injector.kubeyaml.scalars import (
     MERGE,
     MERGE_TAG,
@@ -49,7 +49,7 @@ class _Decoded:
     height: int
 
 
-def decode(root: Node, *, source: str, max_depth: int) -> Any:
+def decode(root: YAMLNode, *, source: str, max_depth: int) -> Any:
     """Return the YAML value of ``root``, of a key that is set twice the later one; raises YAMLError."""
     return _Decoder(source=source).value(root, max_depth)
 
@@ -76,7 +76,7 @@ class _Decoder:
         self._open: set[int] = set()
         self._decoded: dict[int, _Decoded] = {}
 
-    def value(self, node: Node, depth: int) -> Any:
+    def value(self, node: YAMLNode, depth: int) -> Any:
         """Decode one node that may nest ``depth`` levels; leaves its height in ``_height``."""
         self._count(1, node)
         if node.kind is AliasEvent:
@@ -85,7 +85,7 @@ class _Decoder:
             return self._content(node, depth)
         return self._anchored(node, depth).value
 
-    def _count(self, nodes: int, node: Node) -> None:
+    def _count(self, nodes: int, node: YAMLNode) -> None:
         self._nodes += nodes
         if self._alias_depth:
             self._alias_nodes += nodes
@@ -93,7 +93,7 @@ class _Decoder:
         if not free and self._alias_nodes / self._nodes > _allowed_ratio(self._nodes):
             raise self._fault("document contains excessive aliasing", node)
 
-    def _content(self, node: Node, depth: int) -> Any:
+    def _content(self, node: YAMLNode, depth: int) -> Any:
         if node.kind is ScalarEvent:
             self._height = 0
             return self._scalar(node)
@@ -109,7 +109,7 @@ class _Decoder:
         self._height = height + 1
         return sequence
 
-    def _scalar(self, node: Node) -> Any:
+    def _scalar(self, node: YAMLNode) -> Any:
         if not node.tag and not node.implicit:
             return node.value
         try:
@@ -117,7 +117,7 @@ class _Decoder:
         except ScalarError as error:
             raise self._fault(str(error), node) from error
 
-    def _anchored(self, node: Node, depth: int) -> _Decoded:
+    def _anchored(self, node: YAMLNode, depth: int) -> _Decoded:
         before = self._nodes - 1
         self._open.add(id(node))
         value = self._content(node, depth)
@@ -126,7 +126,7 @@ class _Decoder:
         self._decoded[id(node)] = decoded
         return decoded
 
-    def _alias(self, alias: Node, depth: int) -> Any:
+    def _alias(self, alias: YAMLNode, depth: int) -> Any:
         """Share what the anchored node became; decode it where that did not happen yet."""
         target = self._target(alias)
         self._alias_depth += 1
@@ -142,13 +142,13 @@ class _Decoder:
         self._height = decoded.height
         return decoded.value
 
-    def _target(self, alias: Node) -> Node:
+    def _target(self, alias: YAMLNode) -> YAMLNode:
         target = alias.children[0]
         if id(target) in self._open:
             raise self._fault(f"anchor '{alias.value}' value contains itself", alias)
         return target
 
-    def _fill(self, mapping: dict[str | OddKey, Any], node: Node, depth: int) -> None:
+    def _fill(self, mapping: dict[str | OddKey, Any], node: YAMLNode, depth: int) -> None:
         height = 0
         pairs = iter(node.children)
         for key_node, value_node in zip(pairs, pairs, strict=True):
@@ -162,13 +162,13 @@ class _Decoder:
             mapping[key] = value
         self._height = height + 1
 
-    def _key(self, node: Node, depth: int) -> str | OddKey:
+    def _key(self, node: YAMLNode, depth: int) -> str | OddKey:
         key = self.value(node, depth)
         if isinstance(key, dict | list):
             raise self._fault(f"invalid map key: {sharp_v(key)}", node)
         return key if isinstance(key, str) else OddKey(type(key), key)
 
-    def _merge(self, mapping: dict[str | OddKey, Any], node: Node, depth: int) -> None:
+    def _merge(self, mapping: dict[str | OddKey, Any], node: YAMLNode, depth: int) -> None:
         """Put one or many mappings over the entries that stand before ``<<``; of many the first wins."""
         if node.kind is SequenceStartEvent:
             height = 0
@@ -179,7 +179,7 @@ class _Decoder:
         else:
             self._merge_one(mapping, node, depth)
 
-    def _merge_one(self, mapping: dict[str | OddKey, Any], node: Node, depth: int) -> None:
+    def _merge_one(self, mapping: dict[str | OddKey, Any], node: YAMLNode, depth: int) -> None:
         named = node.children[0] if node.kind is AliasEvent else node
         if named.kind is not MappingStartEvent:
             raise self._fault("map merge requires map or sequence of maps as the value", node)
@@ -189,11 +189,11 @@ class _Decoder:
         else:
             mapping.update(self.value(node, depth))
 
-    def _fault(self, reason: str, node: Node) -> YAMLError:
+    def _fault(self, reason: str, node: YAMLNode) -> YAMLError:
         return YAMLError(f"yaml: {reason}", source=self._source, line=node.line)
 
 
-def _is_merge(key: Node) -> bool:
+def _is_merge(key: YAMLNode) -> bool:
     return key.kind is ScalarEvent and key.value == MERGE and (key.implicit or key.tag == MERGE_TAG)
 
 

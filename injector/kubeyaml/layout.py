@@ -19,7 +19,7 @@ from injector.errors import YAMLError
 from injector.golang.jsontext import go_json
 from injector.json_types import JSON
 from injector.kubeyaml.decoding import key_text
-from injector.kubeyaml.nodes import Node, compose
+from injector.kubeyaml.nodes import YAMLNode, compose
 from injector.kubeyaml.reading import load
 from injector.kubeyaml.scalars import MERGE, plain
 from injector.kubeyaml.writing import dump
@@ -28,7 +28,7 @@ _STARTS: Final = (MappingStartEvent, SequenceStartEvent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Leaf:
+class OutlineLeaf:
     """A value that is kept or replaced as a whole: ``text[start:end]``."""
 
     start: int
@@ -36,7 +36,7 @@ class Leaf:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class MappingEntry:
     """A key with its colon, which ends before ``colon``, and its value."""
 
     key: str
@@ -46,7 +46,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
+class SequenceEntry:
     """A dash at ``start`` and the value behind it."""
 
     start: int
@@ -60,10 +60,10 @@ class Block:
     start: int
     end: int
     column: int
-    children: Sequence[Entry] | Sequence[Item]
+    children: Sequence[MappingEntry] | Sequence[SequenceEntry]
 
 
-Outline = Leaf | Block
+Outline = OutlineLeaf | Block
 
 
 def outline(text: str) -> Outline | None:
@@ -75,11 +75,11 @@ def outline(text: str) -> Outline | None:
     return None if root is None else _outline(root, text)
 
 
-def _outline(node: Node, text: str) -> Outline:
+def _outline(node: YAMLNode, text: str) -> Outline:
     if node.kind not in _STARTS:
-        return Leaf(start=node.start, end=_end(node, text))
+        return OutlineLeaf(start=node.start, end=_end(node, text))
     if node.style == "flow":
-        return Leaf(start=node.start, end=node.end)
+        return OutlineLeaf(start=node.start, end=node.end)
     found: list[Any] = []
     end = node.start
     if node.kind is MappingStartEvent:
@@ -91,11 +91,11 @@ def _outline(node: Node, text: str) -> Outline:
             item, end = _item(child, end, text)
             found.append(item)
     if node.anchored or node.tag or not all(found):
-        return Leaf(start=node.start, end=end)
+        return OutlineLeaf(start=node.start, end=end)
     return Block(start=node.start, end=end, column=node.column - 1, children=found)
 
 
-def _entry(key: Node, value: Node, text: str) -> tuple[Entry | None, int]:
+def _entry(key: YAMLNode, value: YAMLNode, text: str) -> tuple[MappingEntry | None, int]:
     """Return the entry of a key, None if it is not a simple one, and its end."""
     written, inner = _outline(key, text), _outline(value, text)
     colon = text.find(":", written.end) + 1
@@ -103,19 +103,19 @@ def _entry(key: Node, value: Node, text: str) -> tuple[Entry | None, int]:
     name = _key_name(key) if is_simple else None
     if name is None:
         return None, max(inner.end, written.end)
-    return Entry(key=name, start=written.start, colon=colon, value=inner), max(inner.end, colon)
+    return MappingEntry(key=name, start=written.start, colon=colon, value=inner), max(inner.end, colon)
 
 
-def _item(node: Node, previous: int, text: str) -> tuple[Item, int]:
+def _item(node: YAMLNode, previous: int, text: str) -> tuple[SequenceEntry, int]:
     """Return the item of a value; its dash is the first after ``previous``."""
     value = _outline(node, text)
     start = previous
     while text[start] != "-":  # between two items stand blanks and comments only
         start = text.index("\n", start) + 1 if text[start] == "#" else start + 1
-    return Item(start=start, value=value), max(value.end, start + 1)
+    return SequenceEntry(start=start, value=value), max(value.end, start + 1)
 
 
-def _key_name(key: Node) -> str | None:
+def _key_name(key: YAMLNode) -> str | None:
     if key.anchored or key.tag:
         return None
     if not key.implicit:
@@ -126,7 +126,7 @@ def _key_name(key: Node) -> str | None:
         return None
 
 
-def _end(node: Node, text: str) -> int:
+def _end(node: YAMLNode, text: str) -> int:
     """Return where a scalar ends; blank lines behind a block scalar are its own only if it keeps them."""
     if node.style not in ("|", ">"):
         return node.end
@@ -159,7 +159,7 @@ def _edited(text: str, before: JSON, after: JSON) -> str | None:
     root = outline(text)
     if root is None:
         return None
-    editor = _Editor(text)
+    editor = _TextEditor(text)
     if not editor.edit(root, before, after):
         return None
     result = editor.result()
@@ -177,7 +177,7 @@ class _Edit(NamedTuple):
     new: str
 
 
-class _Editor:
+class _TextEditor:
     """Collects replacements of stretches of the text; no two overlap."""
 
     def __init__(self, text: str) -> None:
@@ -206,7 +206,7 @@ class _Editor:
         return True
 
     def _edit_mapping(self, place: Block, before: dict[str, JSON], after: dict[str, JSON]) -> bool:
-        entries = cast("Sequence[Entry]", place.children)
+        entries = cast("Sequence[MappingEntry]", place.children)
         if [entry.key for entry in entries] != list(before) or not before.keys() & after.keys():
             return False
         for entry in entries:
@@ -223,7 +223,7 @@ class _Editor:
         return True
 
     def _edit_sequence(self, place: Block, before: list[JSON], after: list[JSON]) -> None:
-        items = cast("Sequence[Item]", place.children)
+        items = cast("Sequence[SequenceEntry]", place.children)
         matcher = SequenceMatcher(
             a=list(map(_identity, before)), b=list(map(_identity, after)), autojunk=False
         )
@@ -241,7 +241,7 @@ class _Editor:
             if new + alike < new_end:
                 self._insert_items(place, old_end, after[new + alike : new_end])
 
-    def _edit_item(self, place: Block, item: Item, before: JSON, after: JSON) -> None:
+    def _edit_item(self, place: Block, item: SequenceEntry, before: JSON, after: JSON) -> None:
         if not self.edit(item.value, before, after):
             self._replace(item.start + 1, item.value, dump([after], width=-1)[1:], place.column)
 
@@ -256,7 +256,7 @@ class _Editor:
                 position -= len(self._line_before(position))
         self._insert(position, dump(list(values), width=-1), place.column)
 
-    def _delete(self, child: Entry | Item, least: int) -> bool:
+    def _delete(self, child: MappingEntry | SequenceEntry, least: int) -> bool:
         """Delete the lines of a child, unless something else starts on the first of them."""
         start = self._text.rfind("\n", 0, child.start) + 1
         if self._text[start : child.start].strip(" "):

@@ -35,7 +35,7 @@ _HALF_SURROGATE = re.compile("[\ud800-\udfff]").search
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Node:
+class YAMLNode:
     """One node of the text.
 
     ``children`` of a mapping are its keys and values in turn, of an alias the one node it names.
@@ -53,10 +53,10 @@ class Node:
     value: str = ""
     implicit: bool = False
     anchored: bool = False
-    children: list[Node] = field(default_factory=list)
+    children: list[YAMLNode] = field(default_factory=list)
 
 
-def compose(text: str, *, source: str = "", max_depth: int = MAX_DEPTH) -> Node | None:
+def compose(text: str, *, source: str = "", max_depth: int = MAX_DEPTH) -> YAMLNode | None:
     """Return the root node of the first document, None for a text without one; raises YAMLError."""
     dialect = Dialect(text, source=source)
     while True:
@@ -106,10 +106,10 @@ class _Composer:
         self._parser = CParser(dialect.text)
         self._source = source
         self._max_depth = max_depth
-        self._anchors: dict[str, Node] = {}
+        self._anchors: dict[str, YAMLNode] = {}
         self._event: Any = self._parser.get_event()  # Any: the stubs know no event's fields
 
-    def document(self) -> Node | None:
+    def document(self) -> YAMLNode | None:
         start = self._next()
         if not isinstance(start, DocumentStartEvent):
             return None
@@ -124,7 +124,7 @@ class _Composer:
         self._event = self._parser.get_event()
         return self._event
 
-    def _node(self, depth: int, collection: Any) -> Node:
+    def _node(self, depth: int, collection: Any) -> YAMLNode:
         event = self._event
         node = _placed(event)
         if isinstance(event, AliasEvent):
@@ -141,7 +141,7 @@ class _Composer:
             self._children(node, event, depth)
         return node
 
-    def _children(self, node: Node, event: Any, depth: int) -> None:
+    def _children(self, node: YAMLNode, event: Any, depth: int) -> None:
         if not depth:
             reason = f"exceeded max depth of {self._max_depth}"
             raise at(reason, source=self._source, mark=event.start_mark, named_line=event.start_mark.line + 1)
@@ -151,7 +151,7 @@ class _Composer:
         if event.flow_style:
             node.style, node.end = "flow", self._event.end_mark.index
 
-    def _alias(self, node: Node, event: Any) -> Node:
+    def _alias(self, node: YAMLNode, event: Any) -> YAMLNode:
         node.value = event.anchor
         target = self._anchors.get(node.value)
         if target is None:
@@ -160,10 +160,10 @@ class _Composer:
         return node
 
 
-def _placed(event: Any) -> Node:
+def _placed(event: Any) -> YAMLNode:
     """Return a node of which nothing is known yet but where it is."""
     start, end = event.start_mark, event.end_mark
-    return Node(
+    return YAMLNode(
         kind=event.__class__, line=start.line + 1, column=start.column + 1, start=start.index, end=end.index
     )
 
@@ -183,7 +183,7 @@ class Positions:
         self._text = text
 
     @cached_property
-    def _root(self) -> Node | None:
+    def _root(self) -> YAMLNode | None:
         try:
             return compose(self._text)
         except YAMLError:
@@ -207,7 +207,7 @@ class Positions:
         return position
 
 
-def _step(node: Node, step: str | int) -> tuple[Node, Node] | None:
+def _step(node: YAMLNode, step: str | int) -> tuple[YAMLNode, YAMLNode] | None:
     """Return the key or the item, and the value there; of a key that is given twice the last."""
     while node.kind is AliasEvent:
         node = node.children[0]

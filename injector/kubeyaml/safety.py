@@ -18,7 +18,7 @@ from injector.golang.unicode import to_valid
 from injector.json_types import JSON
 from injector.kubeyaml.decoding import finite, key_text
 from injector.kubeyaml.scalars import MERGE, resolve
-from injector.kubeyaml.survey import Context, Role, Slot, Survey
+from injector.kubeyaml.survey import Context, Holes, Role, Slot
 from injector.memo import Memo, process_wide
 from injector.rendering import Quoted
 
@@ -112,7 +112,7 @@ def read(slot: Slot, values: Sequence[str]) -> JSON:
     return short_key(text) if is_key else text
 
 
-def checks(places: Survey, holes: int) -> Sequence[Check]:
+def checks(places: Holes, holes: int) -> Sequence[Check]:
     """Return for each hole the function that gives the decoded value, or raises UnsafeValueError.
 
     Those of plain scalars pass everything: `PLAIN_TEXTS` judges their whole text.
@@ -132,6 +132,15 @@ def meant(value: str, context: Context) -> str:
     """Return the string behind a value; what is no UTF-8 becomes U+FFFD, as in Go's JSON."""
     text = value.raw if context is Context.DOUBLE and isinstance(value, Quoted) else str(value)
     return to_valid(text)
+
+
+def in_blocks(places: Holes) -> frozenset[int]:
+    """Return the holes that stand in block scalars."""
+    return frozenset(hole for slot in places.slots if slot.context is Context.BLOCK for hole in slot.holes)
+
+
+is_line = re.compile(rf"[^ {_UNREADABLE}][^{_UNREADABLE}]*\Z").match
+"""Tells whether a text is one line that begins with no blank: in a block scalar it means itself."""
 
 
 def stays_in_comment(value: str) -> bool:

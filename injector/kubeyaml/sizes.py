@@ -11,7 +11,7 @@ from sys import getsizeof
 from typing import Any, Final, NamedTuple
 
 from injector.json_types import JSON
-from injector.kubeyaml.survey import Listing, Mapping, Slot, Static, Survey, Tree
+from injector.kubeyaml.survey import Holes, Listing, Mapping, Slot, Static, Tree
 from injector.memo import deep_size
 
 EMPTY: Final = 4096
@@ -49,7 +49,7 @@ class Sizes(NamedTuple):
     fill: int | None
 
 
-def sizes(strings: Sequence[str], survey: Survey) -> Sizes:
+def sizes(strings: Sequence[str], survey: Holes) -> Sizes:
     """Return the sizes of a skeleton of these texts."""
     nodes = [*_nodes(survey.tree)] if survey.tree is not None else [*survey.slots]
     constants: list[JSON] = [node.value for node in nodes if isinstance(node, Static)]

@@ -20,6 +20,8 @@ from injector.kubeyaml.safety import (
     Check,
     UnsafeValueError,
     checks,
+    in_blocks,
+    is_line,
     meant,
     read,
     stays_in_comment,
@@ -27,7 +29,8 @@ from injector.kubeyaml.safety import (
     write,
 )
 from injector.kubeyaml.sizes import Sizes, sizes
-from injector.kubeyaml.survey import Slot, Survey, Tree, constants, survey
+from injector.kubeyaml.survey import Holes, Slot, Tree, constants, survey
+from injector.rendering import Structured
 
 Untrusted = Literal["scalar", "text"]
 """What a value means that would not stay inside its scalar: the string it is, or what YAML makes of it."""
@@ -49,13 +52,14 @@ class Skeleton:
     ``sizes`` says how many bytes all of this takes.
     """
 
-    __slots__ = ("_build", "_checks", "_fill", "_survey", "derived", "sizes", "strings")
+    __slots__ = ("_blocks", "_build", "_checks", "_fill", "_survey", "derived", "sizes", "strings")
 
-    def __init__(self, strings: tuple[str, ...], places: Survey) -> None:
+    def __init__(self, strings: tuple[str, ...], places: Holes) -> None:
         self.strings = strings
         self.sizes: Sizes = sizes(strings, places)
         self.derived: Any = None
         self._survey = places
+        self._blocks = in_blocks(places)
         self._build: Filler | None = None
         self._fill: Filler | None = None
         self._checks: Sequence[Check] = ()
@@ -73,6 +77,17 @@ class Skeleton:
         """The largest subtrees without holes, which all fills of safe values share."""
         return list(constants(self._survey.tree))
 
+    def holds(self, values: Sequence[str]) -> bool:
+        """Return whether each value that is `Structured` is one line of a block scalar.
+
+        There a line is what it is; anywhere else it has to be part of the texts.
+        """
+        return all(
+            hole in self._blocks and is_line(value)
+            for hole, value in enumerate(values)
+            if value.__class__ is Structured
+        )
+
     def fill(self, values: Sequence[str], untrusted: Untrusted = "scalar") -> JSON:
         """Return the JSON of the texts with ``values`` in the holes, typed as yaml.v2 types it.
 
@@ -87,9 +102,9 @@ class Skeleton:
             return self.fill_unsafely(values, untrusted)
 
     def fill_safely(self, values: Sequence[str]) -> JSON:
-        """Do as `fill` does, or raise UnsafeValueError."""
+        """Do as `fill` does, or raise UnsafeValueError, where it `holds` the values."""
         if self._fill is not None:
-            if unquotable("".join(values)):
+            if unquotable("".join([value for value in values if value.__class__ is not Structured])):
                 values = [check(value) for check, value in zip(self._checks, values, strict=True)]
             return self._fill(values)
         places = self._survey

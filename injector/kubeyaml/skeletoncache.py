@@ -65,6 +65,8 @@ class SkeletonCache:
         if skeleton is None:
             self.misses += 1
             return self._fill_unknown(rendering, untrusted)
+        if not skeleton.holds(rendering.values):
+            return self.filled(rendering.inlined(), untrusted)
         self.hits += 1
         return self.fills.get((skeleton, rendering.values)) or self._filled(skeleton, rendering, untrusted)
 
@@ -86,17 +88,13 @@ class SkeletonCache:
     def _fill_unknown(self, rendering: Rendering, untrusted: Untrusted) -> Filled:
         if untrusted == "scalar":
             rendering = _readable(rendering)
-        if (
-            self._is_not_worth_it(rendering.strings)
-            and are_harmless(rendering.values)
-            and all(rendering.values)
-        ):
-            try:
-                return Filled(load(rendering.text), None)
-            except YAMLError:
-                pass  # let the skeleton say whether it is the template's fault
+        if self._is_not_worth_it(rendering.strings) and (filled := _parsed(rendering, untrusted)):
+            return filled
         skeleton = Skeleton.parse(rendering.strings)
-        return self._filled(skeleton, rendering, untrusted, keep=self._keep(skeleton))
+        keep = self._keep(skeleton)
+        if not skeleton.holds(rendering.values):
+            return self.filled(rendering.inlined(), untrusted)
+        return self._filled(skeleton, rendering, untrusted, keep=keep)
 
     def _is_not_worth_it(self, strings: Texts) -> bool:
         """Return whether a skeleton would not be found again: making it costs ten times what parsing does."""
@@ -108,6 +106,19 @@ class SkeletonCache:
         if gone:
             self.fills.discard(lambda key: key[0] in gone)
         return skeleton not in gone
+
+
+def _parsed(rendering: Rendering, untrusted: Untrusted) -> Filled | None:
+    """Return the JSON of the text; None where the values in it could be anything but words."""
+    whole = rendering.inlined()
+    if untrusted == "scalar":
+        whole = _readable(whole)
+    if not are_harmless(whole.values) or not all(whole.values):
+        return None
+    try:
+        return Filled(load(whole.text), None)
+    except YAMLError:
+        return None  # let the skeleton say whether it is the template's fault
 
 
 _UNREADABLE: Final = re.compile(r"[\x7f-\x9f\ufffe\uffff]|(?<=[\s\S])\ufeff")

@@ -102,7 +102,7 @@ Tree = Static | Slot | Mapping | Listing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Survey:
+class Holes:
     """Where the holes are. ``lost`` ones are in no scalar and no comment that the parser could show.
 
     ``tree`` is None where a document needs the exact reader: aliases, tags, merges, faults.
@@ -127,13 +127,13 @@ def constants(tree: Tree | None) -> Iterator[JSON]:
                 yield from constants(item)
 
 
-def survey(strings: Sequence[str]) -> Survey:
+def survey(strings: Sequence[str]) -> Holes:
     """Return where the holes between ``strings`` stand; never raises for bad YAML: then all are lost."""
     everything = "".join(strings)
     try:
         return _Surveyor(strings, unused_character(everything)).survey()
     except (LibYAMLError, UnicodeEncodeError, _LostError):
-        return Survey(slots=(), comments=(), lost=range(len(strings) - 1), tree=None)
+        return Holes(slots=(), comments=(), lost=range(len(strings) - 1), tree=None)
 
 
 class _LostError(Exception):
@@ -156,7 +156,7 @@ class _Surveyor:
         self._exact = False
         self._texts: dict[str, str] = {}
 
-    def survey(self) -> Survey:
+    def survey(self) -> Holes:
         self._next()
         start: Any = self._next()
         if isinstance(start, StreamEndEvent):
@@ -166,13 +166,13 @@ class _Surveyor:
         end: Any = self._next()
         return self._result(tree, end.start_mark.index)
 
-    def _result(self, tree: Tree, end: int) -> Survey:
+    def _result(self, tree: Tree, end: int) -> Holes:
         """Judge the holes that no scalar has: before the document's end they can only be in comments."""
         unseen = sorted(self._unseen)
         lost = [hole for hole in unseen if self._offsets[hole] >= end or self._in_block_header(hole)]
         comments = [hole for hole in unseen if hole not in lost]
         compiled = None if lost or self._exact else tree
-        return Survey(slots=self._slots, comments=comments, lost=lost, tree=compiled)
+        return Holes(slots=self._slots, comments=comments, lost=lost, tree=compiled)
 
     def _in_block_header(self, hole: int) -> bool:
         offset = self._offsets[hole]

@@ -1,11 +1,12 @@
 """JSON in, JSON out: differences, patches, strategic merges and Go's typed view of Kubernetes objects."""
 
 from injector.patch.apply import apply
+from injector.patch.joining import join, only_adds
 from injector.patch.json_patch import diff
 from injector.patch.merge_order import MergeError
 from injector.patch.misfits import in_key_order
 from injector.patch.quantity import canonical_quantity, milli_value, quantity_fault
-from injector.patch.retyped import normalise_merged, read_parts, readings
+from injector.patch.retyped import readings
 from injector.patch.schema import KINDS, POD, GoType, go_type
 from injector.patch.strategic_merge import strategic_merge
 from injector.patch.typed import check, normalise
@@ -24,11 +25,11 @@ __all__ = [
     "go_type",
     "in_key_order",
     "is_canonical",
+    "join",
     "milli_value",
     "normalise",
-    "normalise_merged",
+    "only_adds",
     "quantity_fault",
-    "read_parts",
     "readings",
     "strategic_merge",
 ]

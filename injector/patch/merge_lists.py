@@ -75,7 +75,7 @@ def merge_lists(original: list[JSON], patch: list[JSON], merging: Merging) -> Me
     """Return ``patch`` merged into ``original``; neither is changed."""
     if not original and not patch:
         return Merged(elements=original, original=original)
-    if merging.merge_key and _are_all_different(original, patch, merging.merge_key):
+    if merging.merge_key and are_all_different(original, patch, merging.merge_key):
         return Merged(elements=patch + original, original=original)
     if element_kind(original, patch) is dict:
         return _merge_objects(original, patch, merging)
@@ -83,7 +83,7 @@ def merge_lists(original: list[JSON], patch: list[JSON], merging: Merging) -> Me
     return Merged(elements=_ordered(merged, patch, left, merging.identify), original=left)
 
 
-def _are_all_different(original: list[JSON], patch: list[JSON], merge_key: str) -> bool:
+def are_all_different(original: list[JSON], patch: list[JSON], merge_key: str) -> bool:
     """Whether each element has a name of its own and no directive: then all of the patch goes in front."""
     both = original + patch
     try:

@@ -88,7 +88,7 @@ class Served:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class RotationPlan:
     """What to write, what to serve, and how soon to look again.
 
     ``held_back`` means that the local clock is too wrong to write anything.
@@ -100,10 +100,10 @@ class Decision:
     pause: timedelta
 
 
-def decide(found: Contents, policy: Policy, view: View, *, longest: timedelta) -> Decision:
+def decide(found: Contents, policy: Policy, view: View, *, longest: timedelta) -> RotationPlan:
     """Return what a replica does about the Secret; ``longest`` bounds the time until the next look."""
     held_back = abs(view.skew) > policy.most_skew
-    return Decision(
+    return RotationPlan(
         write=None if held_back else step(found, policy, view),
         serve=servable(found),
         held_back=held_back,

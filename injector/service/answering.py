@@ -14,7 +14,7 @@ from typing import Any, Final
 from injector.errors import BadReview, DeadlineError
 from injector.injection.inject import Answer
 from injector.service.beside import DEAR_SECONDS, Beside, DearNamespaces, namespace_of
-from injector.service.connection import Connection
+from injector.service.connection import EdgeConnection
 from injector.service.http import JSON_TYPE, Refusal, Reply, too_dear, too_many, unavailable
 from injector.service.logs import Log, cut
 from injector.service.memory import (
@@ -76,7 +76,7 @@ class Answering:
         return bool(self._dear) and self._dear.has(namespace_of(data, start))
 
     async def answer(
-        self, connection: Connection, body: bytes, path: str, deadline: float, held: Held
+        self, connection: EdgeConnection, body: bytes, path: str, deadline: float, held: Held
     ) -> Reply:
         """Answer one review, within this turn of the loop where that does not hold it."""
 
@@ -104,7 +104,7 @@ class Answering:
             self._beside.pass_on()
 
     async def _answer_beside(
-        self, connection: Connection, body: bytes, path: str, late: Late, held: Held
+        self, connection: EdgeConnection, body: bytes, path: str, late: Late, held: Held
     ) -> Reply:
         """Answer one review in the thread, now that it is its turn."""
         if connection.transport is None:

@@ -32,8 +32,9 @@ from injector.registration.webhook_configuration import (
     WebhookSpec,
     webhook_configuration,
 )
-from injector.service.companions import COMPANION_SECONDS, Companion, Surroundings
+from injector.service.companions import COMPANION_SECONDS, Companion, CompanionSurroundings
 from injector.service.events import warning
+from injector.service.first_lists import WATCHED, FirstLists
 from injector.service.generation import Registration
 from injector.service.handover import SETTLE_SECONDS, Handover
 from injector.service.live import Live
@@ -106,6 +107,7 @@ class Cluster:
         self._shown = False
         self._clock = options.clock
         self._timing = Timing(monotonic=options.clock.monotonic)
+        self._first_lists = FirstLists(options.clock.monotonic)
         self._handover = Handover(
             live=lambda: self._status.live,
             settle=options.settle,
@@ -160,7 +162,7 @@ class Cluster:
         if self._options.config_map:
             self._warn("ConfigMap", self._options.config_map, reason, message)
 
-    async def run(self, surroundings: Surroundings) -> None:
+    async def run(self, surroundings: CompanionSurroundings) -> None:
         """Do the cluster's work until cancelled."""
         if not self._shown:
             self._show(surroundings)
@@ -170,7 +172,7 @@ class Cluster:
             for work in self._works(client, surroundings):
                 group.create_task(self._kept_running(work, surroundings))
 
-    async def _kept_running(self, work: Work, surroundings: Surroundings) -> None:
+    async def _kept_running(self, work: Work, surroundings: CompanionSurroundings) -> None:
         """Run one work until it ends by itself; after a crash it is started again, and the others go on."""
         while True:
             try:
@@ -187,20 +189,18 @@ class Cluster:
 
     # --- the works
 
-    def _works(self, client: KubeClient, surroundings: Surroundings) -> Iterator[Work]:
+    def _works(self, client: KubeClient, surroundings: CompanionSurroundings) -> Iterator[Work]:
         options = self._options
         if options.config_map or options.self_signed is not None:
             yield Work(name="events", begin=partial(self._post_events, client))
         if options.webhook is not None:
-            yield Work(
-                name="webhook",
-                begin=partial(self._create_webhook, client, options.webhook, surroundings),
-            )
+            create = partial(self._create_webhook, client, options.webhook, surroundings)
+            yield Work(name="webhook", begin=create)
         if options.watch:
-            failed = self._failed(surroundings)
-            self._watches = self._state.watches(client, failed=failed, timing=self._timing)
-            for name, watch in self._watches.items():
-                yield Work(name=name, begin=watch.run)
+            heard = self._first_lists.heard(self._failed(surroundings))
+            self._watches = self._state.watches(client, failed=heard, timing=self._timing)
+            yield from (Work(name=name, begin=watch.run) for name, watch in self._watches.items())
+            yield Work(name="first lists", begin=partial(self._first_lists.known, surroundings))
         if options.reconcile:
             yield from self._registration(client, surroundings)
         if options.self_signed is not None:
@@ -208,13 +208,14 @@ class Cluster:
             self._wake_keeper = keeper.wake
             yield Work(name="certificates", begin=keeper.run)
 
-    def _registration(self, client: KubeClient, surroundings: Surroundings) -> Iterator[Work]:
-        options = self._options
+    def _registration(self, client: KubeClient, surroundings: CompanionSurroundings) -> Iterator[Work]:
+        options, worker = self._options, surroundings.options.worker
         elector = LeaseElector(
             client=client,
             namespace=options.namespace,
             name=options.lease,
-            identity=options.identity,
+            # Workers of one replica must not take each other's lease.
+            identity=f"{options.identity}-{worker}" if worker else options.identity,
             timing=LeaseTiming(monotonic=self._clock.monotonic),
         )
         common: dict[str, Any] = {
@@ -261,7 +262,7 @@ class Cluster:
         yield Work(name="new CA", begin=partial(follow, surroundings.ca))
         yield Work(name="new certificate", begin=partial(follow, surroundings.pair))
 
-    def _keeper(self, client: KubeClient, policy: Policy, surroundings: Surroundings) -> SelfSigned:
+    def _keeper(self, client: KubeClient, policy: Policy, surroundings: CompanionSurroundings) -> SelfSigned:
         options = self._options
 
         def serve(served: Served) -> None:
@@ -285,7 +286,7 @@ class Cluster:
         )
 
     async def _create_webhook(
-        self, client: KubeClient, spec: WebhookSpec, surroundings: Surroundings
+        self, client: KubeClient, spec: WebhookSpec, surroundings: CompanionSurroundings
     ) -> None:
         body = webhook_configuration(spec)
         failed = self._failed(surroundings)
@@ -316,7 +317,7 @@ class Cluster:
 
     # --- what the works ask each other
 
-    def _trust(self, surroundings: Surroundings) -> Trust | None:
+    def _trust(self, surroundings: CompanionSurroundings) -> Trust | None:
         pair, bundle = surroundings.pair.value, surroundings.ca.value
         return Trust(ca_bundle=bundle, leaf=pair.chain_pem) if pair and bundle else None
 
@@ -336,7 +337,7 @@ class Cluster:
     def _advice_registered(self, status: RegistrationStatus) -> None:
         self._errors["advice"] = status.last_error
 
-    def _failed(self, surroundings: Surroundings) -> Callable[[str, InjectorError | None], None]:
+    def _failed(self, surroundings: CompanionSurroundings) -> Callable[[str, InjectorError | None], None]:
         def failed(name: str, error: InjectorError | None) -> None:
             text = "" if error is None else str(error)
             if text and text != self._errors.get(name):
@@ -349,7 +350,7 @@ class Cluster:
 
         return failed
 
-    def _held_back(self, surroundings: Surroundings, skew: timedelta) -> None:
+    def _held_back(self, surroundings: CompanionSurroundings, skew: timedelta) -> None:
         """Say that the clock here is too wrong to write the Secret; with no skew, that it is right again."""
         if not skew:
             surroundings.log.info("the clock agrees with the API server's again", secret=self._secret)
@@ -388,7 +389,7 @@ class Cluster:
 
     # --- what people see
 
-    def _show(self, surroundings: Surroundings) -> None:
+    def _show(self, surroundings: CompanionSurroundings) -> None:
         metrics, readiness = surroundings.metrics, surroundings.readiness
         metrics.gauges["clock_skew_seconds"] = (
             "By how many seconds the clock here is ahead of the API server's; behind it is negative.",
@@ -415,7 +416,8 @@ class Cluster:
                 ),
             )
         if self._options.watch:
-            for name in ("namespaces", "nodes", "proxyconfigs"):
+            self._first_lists.begin(readiness)
+            for name in WATCHED:
                 metrics.gauges[f"{name}_staleness_seconds"] = (
                     f"Seconds since the API server last said anything about {name}.",
                     partial(self._staleness, name),

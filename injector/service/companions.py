@@ -12,17 +12,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
-from injector.service.generation import ClusterState, Generation
+from injector.service.generation import ClusterView, Generation
 from injector.service.health import Readiness
 from injector.service.live import Live
 from injector.service.logs import Log
 from injector.service.metrics import Metrics
 from injector.service.options import ServiceOptions
+from injector.service.seat import Seat
 from injector.service.tls import KeyPair
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class CompanionSurroundings:
     """What a companion may read, set and add to.
 
     A companion that issues certificates sets ``offered``; one that keeps the registration reads ``pair`` and
@@ -47,7 +48,7 @@ class Companion(Protocol):
     def name(self) -> str:
         """Name it in logs and metrics."""
 
-    async def run(self, surroundings: Surroundings) -> None:
+    async def run(self, surroundings: CompanionSurroundings) -> None:
         """Work until cancelled."""
 
 
@@ -74,7 +75,7 @@ class Parts:
     """What is added to the bare service."""
 
     companions: Sequence[Companion] = ()
-    cluster: ClusterState | None = None
+    cluster: ClusterView | None = None
     events: Events | None = None
     brings_pair: bool = False
     """Whether one of the companions brings the key pair, so that none need be on disk."""
@@ -82,6 +83,8 @@ class Parts:
     """Whether one of them decides when a pair that is offered serves; the first one does so at once."""
     now: Callable[[], datetime] = local_now
     """The time by which certificates are judged: the API server's, where one of them knows it."""
+    seat: Seat | None = None
+    """The place of this process among workers, where it is not alone."""
     remarks: Sequence[str] = ()
     """What an operator should read in the log once: one sentence each."""
 
@@ -90,7 +93,7 @@ COMPANION_SECONDS: Final = 5.0
 """After which a companion that crashed is started again."""
 
 
-async def accompany(companion: Companion, surroundings: Surroundings) -> None:
+async def accompany(companion: Companion, surroundings: CompanionSurroundings) -> None:
     """Run a companion until cancelled; its faults end neither it for good nor the process."""
     while True:
         try:

@@ -44,7 +44,7 @@ READ_COPIES: Final = 2
 the bytes until they are asked for."""
 
 
-class Connection(web.RequestHandler):
+class EdgeConnection(web.RequestHandler):
     """aiohttp's protocol, with the times by which a slow or idle client is told from a busy one.
 
     ``reviewed`` tells whether a review of it was ever answered, ``reading`` that a body is still on its way,
@@ -313,4 +313,4 @@ class Server(web.Server):
 
     def __call__(self) -> web.RequestHandler:
         """Make the protocol of one connection."""
-        return Connection(self, self._edge, loop=self._loop)
+        return EdgeConnection(self, self._edge, loop=self._loop)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from injector.service.room import dispensable, first_of, of_the_fullest, settled
 
 if TYPE_CHECKING:  # each of the two has the other
-    from injector.service.connection import Connection
+    from injector.service.connection import EdgeConnection
     from injector.service.server import Edge
 
 EVICTED_AT_ONCE: Final = 16
@@ -36,7 +36,7 @@ class Connections:
     def __init__(self, edge: Edge, trusted: Callable[[str], bool]) -> None:
         self._edge = edge
         self._trusted = trusted
-        self._open: set[Connection] = set()
+        self._open: set[EdgeConnection] = set()
         self._relieved = 0.0
         self._none_open = asyncio.Event()
         self._none_open.set()
@@ -45,7 +45,7 @@ class Connections:
         """Return how many are open."""
         return len(self._open)
 
-    def __iter__(self) -> Iterator[Connection]:
+    def __iter__(self) -> Iterator[EdgeConnection]:
         """Go over those that are open."""
         return iter(self._open)
 
@@ -53,18 +53,18 @@ class Connections:
         """Return whether it is open."""
         return connection in self._open
 
-    def add(self, connection: Connection) -> None:
+    def add(self, connection: EdgeConnection) -> None:
         """Count one more."""
         self._open.add(connection)
         self._none_open.clear()
 
-    def discard(self, connection: Connection) -> None:
+    def discard(self, connection: EdgeConnection) -> None:
         """Forget one that is closed."""
         self._open.discard(connection)
         if not self._open:
             self._none_open.set()
 
-    def evict(self, connection: Connection, reason: str) -> None:
+    def evict(self, connection: EdgeConnection, reason: str) -> None:
         """Close one, for one of the reasons that the metric has."""
         self._edge.metrics.connections_evicted[reason] += 1
         self.discard(connection)
@@ -106,7 +106,7 @@ class Connections:
             connection.abort()
         await self._none_open.wait()
 
-    def _unread(self, connection: Connection, now: float) -> str | None:
+    def _unread(self, connection: EdgeConnection, now: float) -> str | None:
         """Name it when a client has not taken its answers in time; count them no more where it has."""
         if not connection.unread:
             return None

@@ -24,7 +24,7 @@ class Registration(NamedTuple):
     configuration: JSONObject
 
 
-class ClusterState(Protocol):
+class ClusterView(Protocol):
     """What the cluster would tell a review, kept in memory; the mappings are read anew at each review.
 
     ``namespaces`` maps a name to its Namespace object, ``nodes`` a node's name to its kubelet version
@@ -59,7 +59,7 @@ class Texts:
     config: str
     values: str
     mesh: str
-    cluster: ClusterState | None = None
+    cluster: ClusterView | None = None
     files: tuple[str, str, str] = ("config", "values", "mesh")
     """What the three are called in errors."""
     release: str | None = None
@@ -101,7 +101,7 @@ class Load(Protocol):
 def texts_of(
     files: FileSet,
     options: ServiceOptions,
-    cluster: ClusterState | None,
+    cluster: ClusterView | None,
 ) -> Texts:
     """Return the texts that the options name; without a configuration file those of the built-in template.
 

@@ -17,7 +17,7 @@ from typing import Final, Protocol
 
 from injector.registration.bundle import TrustedSince
 from injector.registration.waiting import wait_for
-from injector.service.companions import Surroundings, local_now
+from injector.service.companions import CompanionSurroundings, local_now
 
 SETTLE_SECONDS: Final = 15.0
 """How long a CA must have been live before what it signed serves: an API server's watch of its own
@@ -85,7 +85,7 @@ class Handover:
         """Look again: the live bundle has changed."""
         self._news.set()
 
-    async def run(self, surroundings: Surroundings) -> None:
+    async def run(self, surroundings: CompanionSurroundings) -> None:
         """Hand over for ever."""
         if "certificate_waits" not in surroundings.metrics.gauges:
             self._show(surroundings)
@@ -96,7 +96,7 @@ class Handover:
                 pause = self._look(surroundings)
                 await wait_for(self._news, pause)
 
-    def _look(self, surroundings: Surroundings) -> float | None:
+    def _look(self, surroundings: CompanionSurroundings) -> float | None:
         """Hand over if it may be; return the seconds until the next look, None to wait for news."""
         at = Moment(now=self.now(), monotonic=self.monotonic())
         self._trusted.see(self.live(), at.monotonic)
@@ -115,12 +115,12 @@ class Handover:
         self._waiting = True
         return LOOK_SECONDS if left is None else min(left, LOOK_SECONDS)
 
-    async def _after_offers(self, surroundings: Surroundings) -> None:
+    async def _after_offers(self, surroundings: CompanionSurroundings) -> None:
         async with aclosing(surroundings.offered.updates()) as offers:
             async for _ in offers:
                 self._news.set()
 
-    def _show(self, surroundings: Surroundings) -> None:
+    def _show(self, surroundings: CompanionSurroundings) -> None:
         surroundings.metrics.gauges["certificate_waits"] = (
             "1 while a new certificate does not serve because caBundle does not trust it yet.",
             lambda: float(self._waiting),

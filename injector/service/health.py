@@ -36,9 +36,9 @@ class Readiness:
         """Add something to say to people that does not change the answer: names and sentences."""
         self.remarks.append(remark)
 
-    def missing(self) -> dict[str, str]:
-        """Return the conditions that do not hold and why."""
-        found = {name: condition() for name, condition in self.conditions.items()}
+    def missing(self, *, but: str = "") -> dict[str, str]:
+        """Return the conditions that do not hold and why, ``but`` left out."""
+        found = {name: condition() for name, condition in self.conditions.items() if name != but}
         return {name: reason for name, reason in found.items() if reason is not None}
 
 

@@ -36,7 +36,7 @@ Page = Callable[[str, str], Reply]
 """Answers a GET, given the query string and the Accept header."""
 
 
-class Target(NamedTuple):
+class RequestTarget(NamedTuple):
     """A request target: the decoded path, and the seconds that the API server will wait.
 
     ``location``: where Go sends a client that asks for a path with ``//``, ``/./`` or ``/../``; else "".
@@ -78,13 +78,13 @@ def too_dear(cost: int, limit: int) -> Reply:
 
 
 @remembered("targets")
-def target(raw: str) -> Target:
+def target(raw: str) -> RequestTarget:
     """Split a request target; an API server asks for a handful of different ones."""
     path, _, query = raw.partition("?")
     if "://" in path:
         path = "/" + path.partition("://")[2].partition("/")[2]
     given = parse_qs(query).get("timeout")
-    return Target(unquote(path), query, seconds(given[0]) if given else None, _location(path, query))
+    return RequestTarget(unquote(path), query, seconds(given[0]) if given else None, _location(path, query))
 
 
 _ESCAPED: Final = re.compile(r"[-\w.~$&+,/:;=@!'()*\[\]%]*", re.ASCII)

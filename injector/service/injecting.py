@@ -10,8 +10,9 @@ from functools import partial
 from operator import is_
 from typing import Any
 
+from injector.diagnosis.accepts import accepted
 from injector.diagnosis.advice import advise_pod, answer_advice
-from injector.diagnosis.gates import Surroundings
+from injector.diagnosis.gates import PodSurroundings
 from injector.diagnosis.items import Item
 from injector.diagnosis.registration import Ours
 from injector.diagnosis.rules_config import unknown_policy
@@ -20,7 +21,7 @@ from injector.injection.inject import Answer
 from injector.injection.injector import Injector
 from injector.json_types import JSONObject
 from injector.memo import PROCESS_WIDE, Memo
-from injector.service.generation import ClusterState, Texts
+from injector.service.generation import ClusterView, Texts
 from injector.service.options import ServiceOptions
 from injector.service.reviews import Late
 
@@ -30,7 +31,7 @@ class InjectorReviewer:
 
     __slots__ = ("_cluster", "_injector", "_known", "_warns")
 
-    def __init__(self, injector: Injector, cluster: ClusterState | None, *, warns: bool = True) -> None:
+    def __init__(self, injector: Injector, cluster: ClusterView | None, *, warns: bool = True) -> None:
         self._injector = injector.advising(advise_pod) if warns else injector
         self._cluster = cluster
         self._warns = warns
@@ -45,15 +46,16 @@ class InjectorReviewer:
         """Answer the AdmissionReview of a workload; raises BadReview."""
         return answer_advice(body, self._surroundings(), warns=self._warns)
 
-    def _surroundings(self) -> Surroundings:
+    def _surroundings(self) -> PodSurroundings:
         snapshot, cluster = self._injector.snapshot, self._cluster
         if cluster is None or (registration := cluster.registration) is None:
-            return Surroundings(snapshot=snapshot)
-        return Surroundings(
+            return PodSurroundings(snapshot=snapshot, accepted=accepted)
+        return PodSurroundings(
             snapshot=snapshot,
             registration=[Item(value=registration.configuration, source="MutatingWebhookConfiguration")],
             namespaces=_Namespaces(cluster.namespaces),
             ours=Ours(name=registration.webhook),
+            accepted=accepted,
         )
 
     def refresh(self) -> None:
@@ -72,7 +74,7 @@ class InjectorReviewer:
         self._known = now
         self._injector = self._around(cluster, _readable(now, partial(self._around, cluster)))
 
-    def _around(self, cluster: ClusterState, proxy_configs: Iterable[JSONObject]) -> Injector:
+    def _around(self, cluster: ClusterView, proxy_configs: Iterable[JSONObject]) -> Injector:
         """Return the injector with these resources; ConfigError where one cannot be read."""
         return self._injector.with_cluster(
             nodes=cluster.nodes, namespaces=cluster.namespaces, proxy_configs=proxy_configs

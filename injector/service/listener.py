@@ -13,7 +13,7 @@ import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 from injector.errors import ConfigError
 from injector.service.connection import peer_of
@@ -85,13 +85,12 @@ class Listener:
         self._opening: dict[asyncio.Task[None], _Opening] = {}
         self._starved = False
 
-    def bind(self, address: str, port: int) -> int:
-        """Take the address ('' is every one) and return the port; ConfigError says why it cannot be had."""
-        try:
-            self._socket = _listening(address, port, self._limits.backlog)
-        except OSError as error:
-            place = f"port {port}" if not address else f"{address} port {port}"
-            raise ConfigError(f"cannot listen on {place}: {_why(error)}") from error
+    def bind(self, address: str, port: int, *, shared: bool = False) -> int:
+        """Take the address ('' is every one) and return the port; ConfigError says why it cannot be had.
+
+        One that is ``shared`` others of ours listen on as well.
+        """
+        self._socket = listening(address, port, backlog=self._limits.backlog, shared=shared)
         self._socket.setblocking(False)
         return int(self._socket.getsockname()[1])
 
@@ -188,17 +187,24 @@ class Listener:
             await asyncio.sleep(DESCRIPTORS_SECONDS)
 
 
-def _listening(address: str, port: int, backlog: int) -> socket.socket:
+def listening(address: str, port: int, *, backlog: int, shared: bool = False) -> socket.socket:
+    """Return a socket that listens; ConfigError says why the address cannot be had."""
+    try:
+        return _listening(address, port, backlog=backlog, reuse_port=shared)
+    except OSError as error:
+        place = f"port {port}" if not address else f"{address} port {port}"
+        raise ConfigError(f"cannot listen on {place}: {_why(error)}") from error
+
+
+def _listening(address: str, port: int, **wanted: Any) -> socket.socket:
     if not address and socket.has_dualstack_ipv6():
         try:
-            return socket.create_server(
-                ("", port), family=socket.AF_INET6, backlog=backlog, dualstack_ipv6=True
-            )
+            return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, **wanted)
         except OSError as error:
             if error.errno != errno.EAFNOSUPPORT:
                 raise
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    return socket.create_server((address, port), family=family, backlog=backlog)
+    return socket.create_server((address, port), family=family, **wanted)
 
 
 def _why(error: OSError) -> str:

@@ -6,13 +6,15 @@ a log collector that stops reading cannot stop reviews.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
 import os
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
@@ -37,7 +39,12 @@ LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
 class LineWriter:
-    """Writes lines to a file descriptor from a thread of its own; never blocks the caller."""
+    """Writes lines to a file descriptor from a thread of its own; never blocks the caller.
+
+    ``turn`` is a file that processes with one stderr lock in turn: a pipe may tear what is longer than 4 KiB.
+    """
+
+    turn: ClassVar[int] = -1
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -89,12 +96,24 @@ class LineWriter:
 
     def _write_all(self, data: bytes) -> bool:
         view = memoryview(data)
-        while view:
-            try:
-                view = view[os.write(self._descriptor, view) :]
-            except OSError:  # stderr is gone: nobody is left to be told
-                return False
+        with self._in_turn():
+            while view:
+                try:
+                    view = view[os.write(self._descriptor, view) :]
+                except OSError:  # stderr is gone: nobody is left to be told
+                    return False
         return True
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        if self.turn < 0:
+            yield
+            return
+        fcntl.lockf(self.turn, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.lockf(self.turn, fcntl.LOCK_UN)
 
 
 class Log:

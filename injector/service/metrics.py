@@ -55,6 +55,8 @@ REFUSALS: Final = (
 """Why a call got no review: every value of the label ``reason`` of `webhook_refused_total`."""
 
 
+WORKER_RESTARTS: Final = "Worker processes that died and were replaced."
+
 COUNTS: Final = {
     "replica_hits": "Reviews of a pod whose patch was known from a replica of it.",
     "replica_misses": "Reviews of a pod that may have replicas, none of which had come lately.",
@@ -142,16 +144,28 @@ class Metrics:
 
     def text(self, accept: str) -> tuple[bytes, str]:
         """Return all metrics and their content type: OpenMetrics where ``accept`` asks for it, else text."""
+        return exposition(self._registry(), accept)
+
+    def families(self) -> Iterable[Metric]:
+        """Return all metrics as prometheus-client has them."""
+        return self._registry().collect()
+
+    def _registry(self) -> CollectorRegistry:
         registry = CollectorRegistry(auto_describe=False)
         for collector in (_Families(self), *self.collectors):
             registry.register(collector)
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         GCCollector(registry=registry)
-        if "application/openmetrics-text" in accept:
-            body: bytes = openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]
-            return body, openmetrics.CONTENT_TYPE_LATEST
-        return generate_latest(registry), CONTENT_TYPE_LATEST
+        return registry
+
+
+def exposition(registry: CollectorRegistry, accept: str) -> tuple[bytes, str]:
+    """Return what a registry collects and its content type: OpenMetrics where asked for, else text."""
+    if "application/openmetrics-text" in accept:
+        body: bytes = openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]
+        return body, openmetrics.CONTENT_TYPE_LATEST
+    return generate_latest(registry), CONTENT_TYPE_LATEST
 
 
 class _Families(Collector):

@@ -14,7 +14,7 @@ from typing import Any, Final
 from injector.errors import ConfigError
 from injector.service.companions import Events, local_now
 from injector.service.files import FileSet, folders
-from injector.service.generation import ClusterState, Generation, Load, next_generation, texts_of
+from injector.service.generation import ClusterView, Generation, Load, next_generation, texts_of
 from injector.service.live import Live
 from injector.service.logs import Log, shorten
 from injector.service.metrics import Metrics
@@ -36,7 +36,7 @@ class Mounted:
         options: ServiceOptions,
         *,
         load: Load,
-        cluster: ClusterState | None,
+        cluster: ClusterView | None,
         events: Events | None,
         metrics: Metrics,
         log: Log,

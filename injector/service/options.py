@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from ipaddress import ip_network
@@ -69,7 +70,8 @@ class ServiceOptions:
     empty with a ``client_ca``: any that the CA signed. ``trusted_peers`` are networks (``10.0.0.0/24``) whose
     connections are never closed to make room for others'. ``cache_bytes`` is for all caches of a
     configuration. ``allow_empty_injection``: a change after which nothing is injected is taken.
-    ``warnings``: answers say what in a pod or a workload is of no effect.
+    ``warnings``: answers say what in a pod or a workload is of no effect. ``workers`` are the processes that
+    answer; ``worker`` is which of them this one is, counted from 1, and 0 where it is alone.
     """
 
     inject_config: Path | None = None
@@ -107,6 +109,8 @@ class ServiceOptions:
     log_reviews: bool = True
     warnings: bool = True
     uvloop: bool = True
+    workers: int = 1
+    worker: int = 0
 
     def check(self) -> None:
         """Raise one ConfigError that holds every fault of the options together."""
@@ -128,6 +132,10 @@ class ServiceOptions:
             # The CA goes into the same TLS context as the pair, which a companion makes without it: every
             # handshake would fail.
             yield "a client CA needs a certificate from files (--tlsCertFile), not --self-signed"
+        if self.workers < 1:
+            yield "there must be at least one worker"
+        if self.workers > 1 and sys.platform != "linux":
+            yield "more than one worker needs Linux, whose kernel spreads connections between them"
         if self.recheck_seconds <= 0:
             yield "the time between two looks at the files must be more than 0 seconds"
         for group in (self.limits, self.drain):

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from injector.errors import ConfigError
 from injector.service.answering import Answering
-from injector.service.companions import Parts, Surroundings, accompany
+from injector.service.companions import CompanionSurroundings, Parts, accompany
 from injector.service.disk import Disk
 from injector.service.drain import Leaving, until_quiet
 from injector.service.generation import Load
@@ -36,10 +36,11 @@ from injector.service.memory import (
     resident,
     return_freed_memory,
 )
-from injector.service.metrics import Metrics
+from injector.service.metrics import WORKER_RESTARTS, Metrics
 from injector.service.mounted import Mounted
 from injector.service.options import Limits, ServiceOptions
 from injector.service.reviews import Reviewer
+from injector.service.seat import OTHERS
 from injector.service.server import Edge
 from injector.service.tls import ClientVerification, KeyPair, outer_context
 
@@ -95,7 +96,7 @@ class Service:
             options,
             load=load,
             cluster=parts.cluster,
-            events=parts.events,
+            events=parts.events if options.worker <= 1 else None,
             metrics=self.metrics,
             log=log,
             holds_pair=parts.holds_pair,
@@ -104,6 +105,7 @@ class Service:
         self._options = options
         self._parts = parts
         self._log = log
+        self._seat = parts.seat
         self._started = time.monotonic()
         self._leaving = Leaving(times=options.drain)
         self._reread = asyncio.Event()
@@ -134,9 +136,13 @@ class Service:
         self._reviews = self._listener(
             self._edge, outer_context(self._pair, ask_clients=options.client_ca is not None), options.limits
         )
-        port = self._reviews.bind(options.address, options.port)
+        shared = self._seat is not None
+        port = self._reviews.bind(options.address, options.port, shared=shared)
         try:
-            self.ports = (port, self._monitor.bind(options.monitoring_address, options.monitoring_port))
+            monitoring = self._monitor.bind(
+                options.monitoring_address, options.monitoring_port, shared=shared
+            )
+            self.ports = (port, monitoring)
         except ConfigError:
             self._reviews.close()
             raise
@@ -180,6 +186,7 @@ class Service:
             monitoring_port=monitoring,
             seconds=round(time.monotonic() - self._started, 3),
             in_flight_mib=self._memory.limit // MIB,
+            **({"worker": self._seat.worker} if self._seat else {}),
             **self._description(),
         )
 
@@ -187,7 +194,9 @@ class Service:
         """Say how much may be in flight: what was asked for, or what the container leaves beside us."""
         limit = self._options.limits.in_flight_bytes
         if limit is None:
-            limit = in_flight_limit(container_limit(), resident(), self._options.cache_bytes)
+            container = container_limit()
+            share = container and container // self._options.workers
+            limit = in_flight_limit(share, resident(), self._options.cache_bytes)
         self._memory.set_limit(limit)
 
     def _description(self) -> dict[str, Any]:
@@ -204,10 +213,13 @@ class Service:
         yield self.mounted.watch()
         yield self._sweep()
         yield self._reread_when_told()
+        if self._seat is not None:
+            self._seat.when_alone(self.stop)
+            yield self._seat.keep_telling(self.metrics, self.readiness)
         path = self._options.health_check_file
         if path is not None:
             yield self._touch(path)
-        surroundings = Surroundings(
+        surroundings = CompanionSurroundings(
             options=self._options,
             pair=self.mounted.pair,
             offered=self.mounted.offered,
@@ -333,11 +345,13 @@ class Service:
         )
 
     def _monitoring_edge(self) -> Edge:
+        seat, metrics = self._seat, self.metrics
+        page = seat.metrics_page(metrics, self.readiness) if seat else metrics_page(metrics)
         return Edge(
             answering=None,
             limits=MONITORING,
             metrics=self.metrics,
-            pages={**pages(self.readiness), "/metrics": metrics_page(self.metrics)},
+            pages={**pages(self.readiness), "/metrics": page},
             memory=self._memory,
         )
 
@@ -359,6 +373,8 @@ class Service:
         require("certificate", self._certificate_fault)
         require("serving", lambda: None if self._accepting else "reviews are not accepted yet")
         require("stopping", lambda: "the process is stopping" if self._leaving.stop.is_set() else None)
+        if self._seat is not None:
+            require(OTHERS, self._seat.others)
         self.readiness.remark(self.mounted.faults)
         self.readiness.remark(self.mounted.injection)
 
@@ -392,6 +408,7 @@ class Service:
             "Bytes of log lines that stderr has not taken.",
             lambda: self._log.pending,
         )
+        gauge["workers"] = ("Processes that answer reviews.", lambda: 1.0)
         gauge["connections"] = ("Open connections of the webhook's port.", lambda: len(edge.connections))
         gauge["ready"] = ("1 while ready.", lambda: float(not self.readiness.missing()))
         gauge["loop_lag_seconds"] = (
@@ -411,6 +428,7 @@ class Service:
             "Workloads about whose pods /advise was asked.",
             lambda: self._answering.advised,
         )
+        counter["worker_restarts"] = (WORKER_RESTARTS, lambda: 0.0)
         counter["log_lines_dropped"] = (
             "Log lines lost to a slow reader of stderr.",
             lambda: self._log.dropped,

@@ -16,7 +16,7 @@ from typing import Any, Final, cast
 from aiohttp import HttpVersion11, web
 
 from injector.service.answering import LARGE_BODY, Answering, too_late
-from injector.service.connection import Connection, Server
+from injector.service.connection import EdgeConnection, Server
 from injector.service.connections import Connections
 from injector.service.framing import KnownHeads, Whole
 from injector.service.http import (
@@ -115,7 +115,7 @@ class Edge:
         await self._server.shutdown(max(deadline - time.monotonic(), AT_ONCE_SECONDS))
         await self.connections.end()
 
-    def answer_at_once(self, connection: Connection, whole: Whole, data: bytes) -> bool:
+    def answer_at_once(self, connection: EdgeConnection, whole: Whole, data: bytes) -> bool:
         """Answer a whole request with a known head; False leaves it to the parser, which knows all others."""
         path = self._heads.path(whole.head)
         answering, transport = self._answering, connection.transport
@@ -144,7 +144,7 @@ class Edge:
         connection.send(head(reply, keep=True) + reply.body, answering.last_review)
         return True
 
-    def _can_hold(self, connection: Connection, size: int) -> bool:
+    def _can_hold(self, connection: EdgeConnection, size: int) -> bool:
         """Return whether a request with a body of ``size`` may come in.
 
         Once memory is tight only small ones may, of clients that have taken their answers: whoever fills it
@@ -166,7 +166,7 @@ class Edge:
 
     async def handle(self, request: web.BaseRequest) -> _Done:
         """Answer one request; the outermost frame of the request, where every fault ends."""
-        connection = cast("Connection", request.protocol)
+        connection = cast("EdgeConnection", request.protocol)
         connection.busy = True
         connection.served += 1
         try:
@@ -183,7 +183,7 @@ class Edge:
             connection.left = request.content
             connection.rest()
 
-    async def _reply(self, request: web.BaseRequest, connection: Connection, held: Held) -> Reply:
+    async def _reply(self, request: web.BaseRequest, connection: EdgeConnection, held: Held) -> Reply:
         asked = target(request.raw_path)
         if asked.location and request.method != "CONNECT":
             return redirect(asked.location, request.method)
@@ -221,7 +221,7 @@ class Edge:
             return Reply(405, b"method not allowed\n", headers=b"Allow: GET, HEAD\r\n")
         return page(asked.query, request.headers.get("Accept", ""))
 
-    def _check_call(self, request: web.BaseRequest, connection: Connection) -> None:
+    def _check_call(self, request: web.BaseRequest, connection: EdgeConnection) -> None:
         """Refuse what need not be read."""
         headers = request.headers
         if request.method != "POST" and request.content.is_eof() and not request.content.total_bytes:
@@ -243,7 +243,7 @@ class Edge:
             raise Refusal("forbidden", Reply(403, b"a client certificate of the API server is needed\n"))
 
     async def _read(
-        self, request: web.BaseRequest, connection: Connection, deadline: float, held: Held
+        self, request: web.BaseRequest, connection: EdgeConnection, deadline: float, held: Held
     ) -> bytes:
         """Read a body that comes in pieces, within its time and the memory for all of them."""
         content = request.content
@@ -284,7 +284,7 @@ class Edge:
         if request.headers.get("Content-Type") != JSON_TYPE:
             raise Refusal("content_type", Reply(415, b"invalid Content-Type, want `application/json`\n"))
 
-    async def _send(self, request: web.BaseRequest, connection: Connection, reply: Reply) -> _Done:
+    async def _send(self, request: web.BaseRequest, connection: EdgeConnection, reply: Reply) -> _Done:
         if connection.flushing is not None:
             await connection.flushing
         if connection.transport is None:
@@ -317,6 +317,6 @@ def _is_plain(request: web.BaseRequest) -> bool:
     )
 
 
-def _peer_certificate(connection: Connection) -> dict[str, Any] | None:
+def _peer_certificate(connection: EdgeConnection) -> dict[str, Any] | None:
     transport = connection.transport
     return None if transport is None else transport.get_extra_info("peercert")

@@ -19,7 +19,7 @@ _OLDEST: Final = {"istio": "1.31", "log-shipper": "1.9"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Template:
+class BuiltInTemplate:
     """The texts of one built-in configuration, and the first release that can be chosen with it."""
 
     config: str
@@ -36,10 +36,10 @@ class Template:
             )
 
 
-def built_in(name: str = "istio") -> Template:
+def built_in(name: str = "istio") -> BuiltInTemplate:
     """Return the built-in configuration called ``name``, one of BUILT_IN."""
     folder = files(__name__) / name
-    return Template(
+    return BuiltInTemplate(
         config=(folder / "config.yaml").read_text(encoding="utf-8"),
         values=(folder / "values.yaml").read_text(encoding="utf-8"),
         oldest_release=_OLDEST[name],

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import ssl
 import sys
 import time
@@ -15,9 +16,19 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, Protocol, cast
 
-from benchlib.reviews import Review, load
+from benchlib import clustermix
+from benchlib.reviews import load
+
+CHUNKED: Final = -1
+
+
+class Bodies(Protocol):
+    """What is sent."""
+
+    def bodies(self, start: int = 0) -> Iterator[tuple[bytes, bytes]]:
+        """Yield (uid, body) for ever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +36,8 @@ class Load:
     """What to send.
 
     ``rate`` 0 is a closed loop, otherwise arrivals a second; then latency counts from the time that was due.
-    ``fresh`` is the share of requests after which the connection is closed and made anew.
+    ``fresh`` is the share of requests after which the connection is closed and made anew, ``mix`` the owners
+    of the case that is a whole cluster's.
     """
 
     host: str
@@ -41,6 +53,15 @@ class Load:
     path: str = "/inject"
     start: int = 0
     judge: bool = True
+    ports: tuple[int, ...] = ()
+    """Of a fleet: each connection goes to one by chance. Empty: all go to ``port``."""
+    mix: str = clustermix.DEFAULT
+
+    def reviews_to_send(self) -> Bodies:
+        """Return what the case names."""
+        if self.case == clustermix.NAME:
+            return clustermix.ClusterMix(clustermix.owners_of(self.mix))
+        return load([self.case], Path(self.reviews) if self.reviews else None)[self.case]
 
 
 @dataclass(slots=True)
@@ -91,8 +112,12 @@ class Caller(asyncio.Protocol):
         self._received += len(data)
         if not self._wanted:
             self._wanted = _length(b"".join(self._pieces))
-        if self._wanted and self._received >= self._wanted:
+        answer: bytes | None = None
+        if self._wanted == CHUNKED:
+            answer = unchunked(b"".join(self._pieces))
+        elif self._wanted and self._received >= self._wanted:
             answer = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        if answer is not None:
             self._pieces, self._received, self._wanted = [], 0, 0
             self.run.answered(self, answer)
 
@@ -105,7 +130,7 @@ class Caller(asyncio.Protocol):
 class Run:
     """Hands reviews to callers, in a closed or an open loop, and keeps the score."""
 
-    def __init__(self, load_: Load, review: Review) -> None:
+    def __init__(self, load_: Load, review: Bodies) -> None:
         self.outcome = Outcome()
         self._load = load_
         self._bodies: Iterator[tuple[bytes, bytes]] = review.bodies(load_.start)
@@ -167,7 +192,8 @@ class Run:
         await asyncio.get_running_loop().create_connection(
             lambda: Caller(self),
             self._load.host,
-            self._load.port,
+            # By chance, as kube-proxy's rule of each Service does.
+            random.choice(self._load.ports or (self._load.port,)),  # noqa: S311
             ssl=context,
             server_hostname=self._load.server_name,
         )
@@ -222,12 +248,31 @@ class Run:
 
 
 def _length(received: bytes) -> int:
-    """Return the bytes of the whole answer once its head is there, else 0."""
+    """Return the bytes of the whole answer once its head is there, else 0; CHUNKED where its end tells."""
     end = received.find(b"\r\n\r\n")
     if end < 0:
         return 0
-    at = received.lower().find(b"content-length: ", 0, end)
+    head = received[: end + 2].lower()
+    at = head.find(b"content-length: ")
+    if at < 0 and b"\r\ntransfer-encoding: chunked\r\n" in head:
+        return CHUNKED
     return end + 4 + int(received[at + 16 : received.find(b"\r\n", at)])
+
+
+def unchunked(received: bytes) -> bytes | None:
+    """Return an answer in chunks (RFC 9112, 7.1) as head and body; None while some of it has not come."""
+    at = received.find(b"\r\n\r\n") + 4
+    parts = [received[:at]]
+    while (end := received.find(b"\r\n", at)) >= 0:
+        size = int(received[at:end].partition(b";")[0], 16)
+        if not size:
+            # Trailers may follow; they end as a head does, and without any the line is empty.
+            return b"".join(parts) if received.find(b"\r\n\r\n", end) >= 0 else None
+        at = end + 2 + size + 2
+        if at > len(received):
+            return None
+        parts.append(received[end + 2 : at - 2])
+    return None
 
 
 def _fault(answer: bytes, uid: bytes) -> str | None:
@@ -246,7 +291,7 @@ def main(argument: str) -> None:
     """Run one load and print its outcome as JSON."""
     given: dict[str, Any] = json.loads(argument)
     load_ = Load(**given)
-    review = load([load_.case], Path(load_.reviews) if load_.reviews else None)[load_.case]
+    review = load_.reviews_to_send()
 
     async def run() -> Outcome:
         return await Run(load_, review).run()

@@ -18,6 +18,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
+from benchlib import clustermix
 from benchlib.load import Load
 from benchlib.servers import Server
 
@@ -40,6 +41,7 @@ class Settings:
     rate: float
     reviews: str | None
     client_core: int | None
+    mix: str = clustermix.DEFAULT
     beside: str = ""
     """A case that one connection sends in a closed loop during every open loop."""
 
@@ -51,7 +53,7 @@ class Case:
     review: str
     cpu_us: list[float] = field(default_factory=list)
     beneath: dict[str, list[float]] = field(default_factory=dict)
-    """CPU-µs of the servers it is compared with: ``floor``, ``edge``, ``naive``, ``other``."""
+    """CPU-µs of the servers it is compared with: ``floor``, ``edge``, ``naive``, ``other``, ``go``."""
 
     per_second: list[float] = field(default_factory=list)
     closed: list[float] = field(default_factory=list)
@@ -68,12 +70,13 @@ class Case:
     def figures(self) -> dict[str, Any]:
         """Return the case as the JSON report has it; latencies are those of the open loop."""
         latencies = sorted(self.open or self.closed)
-        floors, others = self.beneath.get("floor"), self.beneath.get("other")
+        floors, others, rivals = (self.beneath.get(kind) for kind in ("floor", "other", "go"))
         return {
             "cpu_us": round(median(self.cpu_us), 1),
             "floor_cpu_us": None,
             **{f"{kind}_cpu_us": round(median(values), 1) for kind, values in self.beneath.items()},
             "ratio": round(_paired(self.cpu_us, floors), 3) if floors else None,
+            "go_ratio": round(1 / _paired(self.cpu_us, rivals), 2) if rivals else None,
             "other_ratio": round(_paired(self.cpu_us, others), 3) if others else None,
             "reviews_per_second": round(median(self.per_second), 1),
             "p50_ms": quantile(latencies, 0.5),
@@ -127,7 +130,10 @@ def measure(
                     continue
                 if not round_:
                     run(server, case.review, settings, start=number, seconds=WARM_SECONDS, judge=False)
-                outcome, cpu = run(server, case.review, settings, start=number, judge=False)
+                judged = kind == "go"
+                outcome, cpu = run(server, case.review, settings, start=number, judge=judged)
+                if judged:
+                    _tell_faults(case, kind, outcome)
                 costs = case.beneath.setdefault(kind, [])
                 costs.append(cpu / max(len(outcome["latencies"]), 1) * 1e6)
     for name, case in cases.items():
@@ -198,6 +204,13 @@ def _count(case: Case, outcome: dict[str, Any]) -> None:
         case.faults[text] = case.faults.get(text, 0) + count
 
 
+def _tell_faults(case: Case, kind: str, outcome: dict[str, Any]) -> None:
+    """Note what went wrong with the other injector: it is said, and does not count against ours."""
+    for text, count in outcome["faults"].items():
+        named = f"{kind}: {text}"
+        case.faults[named] = case.faults.get(named, 0) + count
+
+
 def _hit_rate(cache: str, before: dict[str, float], after: dict[str, float]) -> float | None:
     hits, misses = (
         after.get(f"{cache}_{what}", 0) - before.get(f"{cache}_{what}", 0) for what in ("hits", "misses")
@@ -248,6 +261,8 @@ def begin(
         fresh=settings.fresh,
         start=start << 20,
         judge=judge,
+        mix=settings.mix,
+        ports=server.ports,
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
     command = [sys.executable, "-m", "benchlib.load", json.dumps(asdict(load))]

@@ -2,7 +2,9 @@
 
 Knows no sockets. A review is kept as pieces between marks, so that making the next one is a join. They come
 as in a cluster: from fifty workloads, and those of one of them differ in the uid, in the pod's name and in
-that of its token volume. Of CASE-alone each pod is of a workload of its own: no replica was there before.
+that of its token volume. Of CASE-alone each pod is of a workload of its own: no replica was there before. Of
+CASE-unseen each is of an application of its own as well: its name, containers, images, labels, values of
+variables and ports have not been there before either.
 """
 
 from __future__ import annotations
@@ -20,9 +22,23 @@ WORKLOADS: Final = 50
 _HASH: Final = "7c9d8f6b54"
 _UID: Final = "@@@@@@@@-0000-4000-8000-@@@@@@@@@@@@"
 _SUFFIX: Final = "@@@@@"
-_MARK: Final = re.compile(f"({_HASH}|{_UID}|{_SUFFIX})".encode())
-_TOKEN_VOLUME: Final = re.compile("kube-api-access-[a-z0-9]{5}")
+_SERIAL: Final = "@serial@"
+"""What tells one application's names and values from another's."""
+
+_PORT: Final = "@port{:02}@"
+_PORT_NUMBER: Final = '"@number{:02}@"'
+"""A port in a text, and one that is a number of its own: there the quotes go with the mark."""
+
+_MARK: Final = re.compile(
+    f'({_HASH}|{_UID}|{_SERIAL}|@port[0-9][0-9]@|"@number[0-9][0-9]@"|{_SUFFIX})'.encode()
+)
+TOKEN_VOLUME: Final = re.compile("kube-api-access-[a-z0-9]{5}")
 _ALONE: Final = "-alone"
+_UNSEEN: Final = "-unseen"
+_FIRST_PORT: Final = 20_000
+_PORTS: Final = 40_000
+"""Ports of applications that were not seen: five digits, and none that Istio's proxy has."""
+
 _ALPHABET: Final = "bcdfghjklmnpqrstvwxz2456789"
 _NEVER_AGAIN: Final = len(_ALPHABET) ** 6
 """More pods than any load sends."""
@@ -33,12 +49,13 @@ class Review:
     """Reviews with marks for the uid, the pod's name, its token volume and the hash of the pod's template.
 
     ``variants`` are sent in turn; most cases have one. ``size`` is the length of the longest;
-    ``workloads`` how many different hashes there are.
+    ``workloads`` how many different hashes there are; ``ports`` how many ports are marked at the most.
     """
 
     variants: tuple[tuple[bytes, ...], ...]
     size: int
     workloads: int
+    ports: int = 0
 
     def bodies(self, start: int = 0) -> Iterator[tuple[bytes, bytes]]:
         """Yield (uid, body) for ever, every one different; those of a variant are of the same length."""
@@ -48,8 +65,9 @@ class Review:
             uid = f"{number & 0xFFFFFFFF:08x}-0000-4000-8000-{number:012x}".encode()
             filled = {
                 _UID.encode(): uid,
-                _SUFFIX.encode(): _letters(number, 5),
-                _HASH.encode(): _letters(number % self.workloads + _NEVER_AGAIN, 10),
+                _SUFFIX.encode(): letters(number, 5),
+                _HASH.encode(): letters(number % self.workloads + _NEVER_AGAIN, 10),
+                **_unseen(number, self.ports),
             }
             pieces = self.variants[number % len(self.variants)]
             yield uid, b"".join([filled.get(piece, piece) for piece in pieces])
@@ -57,12 +75,12 @@ class Review:
 
 def load(names: list[str], folder: Path | None) -> dict[str, Review]:
     """Return the reviews by name, from ``review-NAME.json`` in the folder where it is there."""
-    return {name: _case(name.removesuffix(_ALONE), folder, alone=name.endswith(_ALONE)) for name in names}
+    return {name: _case(name, folder) for name in names}
 
 
 def known() -> list[str]:
     """Return the names of all reviews that can be made."""
-    return [f"{name}{kind}" for name in _MADE for kind in ("", _ALONE)]
+    return [f"{name}{kind}" for name in _MADE for kind in ("", _ALONE, _UNSEEN)]
 
 
 def _read(name: str, folder: Path | None) -> dict[str, Any] | None:
@@ -73,12 +91,68 @@ def _read(name: str, folder: Path | None) -> dict[str, Any] | None:
     return review
 
 
-def _case(name: str, folder: Path | None, *, alone: bool) -> Review:
+def _case(case: str, folder: Path | None) -> Review:
+    name = case.removesuffix(_ALONE).removesuffix(_UNSEEN)
     found: dict[str, Any] | list[dict[str, Any]] = _read(name, folder) or _MADE[name]()
-    variants = [_marked(review) for review in (found if isinstance(found, list) else [found])]
+    reviews = found if isinstance(found, list) else [found]
+    ports = max(map(_mark_application, reviews)) if case.endswith(_UNSEEN) else 0
+    variants = [_marked(review) for review in reviews]
     sizes = (sum(map(len, pieces)) for pieces in variants)
-    workloads = _NEVER_AGAIN if alone else WORKLOADS
-    return Review(variants=tuple(variants), size=max(sizes), workloads=workloads)
+    workloads = WORKLOADS if case == name else _NEVER_AGAIN
+    return Review(variants=tuple(variants), size=max(sizes), workloads=workloads, ports=ports)
+
+
+def _unseen(number: int, ports: int) -> dict[bytes, bytes]:
+    """Return what the marks of an application are filled with."""
+    filled = {_SERIAL.encode(): letters(number, 6)}
+    for at in range(ports):
+        port = b"%d" % (_FIRST_PORT + (number * ports + at) % _PORTS)
+        filled[_PORT.format(at).encode()] = filled[_PORT_NUMBER.format(at).encode()] = port
+    return filled
+
+
+def _mark_application(review: dict[str, Any]) -> int:
+    """Mark in a review whatever is another in another application; return how many ports that are."""
+    pod = review["request"]["object"]
+    metadata = pod["metadata"]
+    for name, value in metadata.get("labels", {}).items():
+        if name != "pod-template-hash":
+            metadata["labels"][name] = f"{value}{_SERIAL}"
+    if prefix := metadata.get("generateName"):
+        metadata["generateName"] = f"{_SERIAL}-{prefix}"
+    for owner in metadata.get("ownerReferences", ()):
+        owner["name"] = f"{_SERIAL}-{owner['name']}"
+    containers = [*pod["spec"]["containers"], *pod["spec"].get("initContainers", ())]
+    for container in containers:
+        _mark_container(container)
+    ports: dict[int, int] = {}
+    _mark_ports(pod["spec"], ports)
+    for name, value in metadata.get("annotations", {}).items():
+        if value.isdigit() and int(value) in ports:
+            metadata["annotations"][name] = _PORT.format(ports[int(value)])
+    return len(ports)
+
+
+def _mark_container(container: dict[str, Any]) -> None:
+    container["name"] += f"-{_SERIAL}"
+    container["image"] += f"-{_SERIAL}"
+    for variable in container.get("env", ()):
+        if "value" in variable:
+            variable["value"] += f" {_SERIAL}"
+
+
+def _mark_ports(node: Any, ports: dict[int, int]) -> None:
+    """Mark the numbers of ports below a node; ``ports`` gets the mark of each."""
+    if isinstance(node, list):
+        for item in node:
+            _mark_ports(item, ports)
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            if key in ("containerPort", "port") and isinstance(value, int):
+                mark = ports.setdefault(value, len(ports))
+                node[key] = _PORT_NUMBER.format(mark).strip('"')
+            else:
+                _mark_ports(value, ports)
 
 
 def _marked(review: dict[str, Any]) -> tuple[bytes, ...]:
@@ -88,19 +162,20 @@ def _marked(review: dict[str, Any]) -> tuple[bytes, ...]:
     prefix = metadata.get("generateName", "pod-")
     request["name"] = metadata["name"] = prefix + _SUFFIX
     text = json.dumps(review, separators=(",", ":"))
-    text = _TOKEN_VOLUME.sub(f"kube-api-access-{_SUFFIX}", text)
+    text = TOKEN_VOLUME.sub(f"kube-api-access-{_SUFFIX}", text)
     found = metadata.get("labels", {}).get("pod-template-hash")
     if found:
         text = text.replace(found, _HASH)
     return tuple(_MARK.split(text.encode()))
 
 
-def _letters(number: int, length: int) -> bytes:
-    letters = []
+def letters(number: int, length: int) -> bytes:
+    """Return a number as so many of the letters that Kubernetes makes names of."""
+    found = []
     for _ in range(length):
         number, digit = divmod(number, len(_ALPHABET))
-        letters.append(_ALPHABET[digit])
-    return "".join(letters).encode()
+        found.append(_ALPHABET[digit])
+    return "".join(found).encode()
 
 
 # --- reviews of our own
@@ -234,10 +309,11 @@ def _several(count: int, variables: int) -> dict[str, Any]:
 
 def _mixed() -> list[dict[str, Any]]:
     """Return a pod of each of fifty workloads, as different as those of a cluster are."""
-    return [_workload(number) for number in range(WORKLOADS)]
+    return [workload(number) for number in range(WORKLOADS)]
 
 
-def _workload(number: int) -> dict[str, Any]:
+def workload(number: int) -> dict[str, Any]:
+    """Return the review of a pod of one of the different workloads of ``mixed``."""
     containers = [
         _container(f"part-{at}", 8000 + number + at, variables=3 + number % 7) for at in range(1 + number % 4)
     ]

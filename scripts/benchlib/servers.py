@@ -12,12 +12,14 @@ import contextlib
 import gc
 import json
 import os
+import shlex
 import signal
+import socket
 import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -48,16 +50,20 @@ class Server:
     process: subprocess.Popen[bytes] | None = None
     folder: Path | None = None
     ready_seconds: float = 0.0
+    ports: tuple[int, ...] = ()
+    """Those of a fleet, of which each connection goes to one by chance."""
+
+    def pids(self) -> list[int]:
+        """Return the processes that answer: the workers where there are any, else the one."""
+        if self.process is None:
+            return []
+        pid = self.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [*map(int, children)] or [pid]
 
     def cpu_seconds(self) -> float:
-        """Return the CPU time of all threads so far, in nanosecond steps where the kernel has them."""
-        if self.process is None:
-            return 0.0
-        total = 0
-        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
-            with contextlib.suppress(OSError):
-                total += int((task / "schedstat").read_text().split()[0])
-        return total / 1e9
+        """Return the CPU time of all threads so far, in nanoseconds, those that have ended included."""
+        return sum(map(cpu_seconds_of, self.pids()))
 
     def rss_mib(self) -> float:
         """Return the resident memory."""
@@ -95,6 +101,11 @@ class Server:
                 self.process.wait()
 
 
+def cpu_seconds_of(pid: int) -> float:
+    """Return the CPU time of a process by its own clock, whose number clock_getcpuclockid(3) makes."""
+    return time.clock_gettime((~pid << 3) | 2)
+
+
 def make_certificates(folder: Path) -> IssuedPair:
     """Write ``ca.crt`` and a leaf (``tls.crt``, ``tls.key``) for the service's name; return the CA."""
     authority = issue_ca(name="bench", now=datetime.now(UTC), lifetime=DAY)
@@ -115,6 +126,62 @@ def write_leaf(folder: Path, authority: IssuedPair) -> None:
 def start_service(folder: Path, core: int | None, arguments: list[str]) -> Server:
     """Start the service as a user would, logs and metrics on, and wait until it accepts reviews."""
     return _start("service", _serve_command(folder, arguments), folder, core)
+
+
+def start_workers(folder: Path, count: int, arguments: list[str]) -> Server:
+    """Start one service of so many workers, on whatever core the scheduler gives each."""
+    command = [*_serve_command(folder, arguments), f"--workers={count}"]
+    return _start(f"workers{count}", command, folder, None, count=count)
+
+
+def start_replica(folder: Path, number: int, core: int | None, arguments: list[str]) -> Server:
+    """Start one service of a fleet."""
+    return _start(f"replica{number}", _serve_command(folder, arguments), folder, core)
+
+
+def start_go(command: str, folder: Path, core: int | None, arguments: list[str]) -> Server:
+    """Start another injector, with the flags that Istio's own had, and wait until it accepts connections."""
+    port = _free_port()
+    words = [*shlex.split(command), "--address=127.0.0.1", f"--port={port}"]
+    words += [f"--tlsCertFile={folder / 'tls.crt'}", f"--tlsKeyFile={folder / 'tls.key'}"]
+    begun, log = time.perf_counter(), folder / "go.log"
+    with log.open("wb") as output, _on(core):
+        flags = [flag for flag in arguments if not flag.startswith("--release")]
+        process = subprocess.Popen([*words, *flags], stdout=output, stderr=output)
+    _accepting(process, port, log)
+    seconds = time.perf_counter() - begun
+    ca = str(folder / "ca.crt")
+    return Server(host="127.0.0.1", port=port, ca=ca, process=process, folder=folder, ready_seconds=seconds)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
+
+
+def _accepting(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Wait until a process accepts connections; SystemExit shows what it wrote."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.02)
+    process.kill()
+    raise SystemExit(f"{log.stem} did not start:\n{log.read_text()[-2000:]}")
+
+
+@contextlib.contextmanager
+def _on(core: int | None) -> Iterator[None]:
+    """Start what is started meanwhile on a core: Go counts the cores that it has when it starts."""
+    if core is None:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def start_other(folder: Path, core: int | None, arguments: list[str], checkout: Path) -> Server:
@@ -179,7 +246,13 @@ def environment(checkout: Path | None = None) -> dict[str, str]:
 
 
 def _start(
-    kind: str, command: list[str], folder: Path, core: int | None, *, checkout: Path | None = None
+    kind: str,
+    command: list[str],
+    folder: Path,
+    core: int | None,
+    *,
+    checkout: Path | None = None,
+    count: int = 1,
 ) -> Server:
     begun = time.perf_counter()
     log = folder / f"{kind}.log"
@@ -187,7 +260,7 @@ def _start(
         process = subprocess.Popen(command, stderr=stderr, env=environment(checkout))
     if core is not None:
         os.sched_setaffinity(process.pid, {core})
-    serving = _serving(process, log)
+    serving = _serving(process, log, count)
     return Server(
         host="127.0.0.1",
         port=serving["port"],
@@ -199,14 +272,15 @@ def _start(
     )
 
 
-def _serving(process: subprocess.Popen[bytes], log: Path) -> dict[str, Any]:
-    """Wait for the log line that tells the ports."""
+def _serving(process: subprocess.Popen[bytes], log: Path, count: int) -> dict[str, Any]:
+    """Wait for the log line that tells the ports; each worker writes it."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        for line in log.read_text().split("\n")[:-1]:
-            if '"message":"serving"' in line:
-                found: dict[str, Any] = json.loads(line)
-                return found
+        lines = log.read_text().split("\n")[:-1]
+        told = [line for line in lines if '"message":"serving"' in line]
+        if len(told) >= count:
+            found: dict[str, Any] = json.loads(told[0])
+            return found
         time.sleep(0.005)
     process.kill()
     raise SystemExit(f"{log.stem} did not start:\n{log.read_text()[-2000:]}")

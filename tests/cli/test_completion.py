@@ -40,6 +40,7 @@ def bash(line: str, folder: Path) -> list[str]:
     )
 
 
+@pytest.mark.socket
 @pytest.mark.parametrize(
     ("line", "words"),
     [
@@ -58,6 +59,7 @@ def test_bash_completes_commands_options_and_values(tmp_path: Path, line: str, w
     assert bash(line, tmp_path) == words
 
 
+@pytest.mark.socket
 @pytest.mark.parametrize("line", ["inject ", "inject -f ", "inject --values-file ", "serve --tls-key-file "])
 def test_bash_completes_files_where_files_belong(tmp_path: Path, line: str) -> None:
     asked = subprocess.run(
@@ -97,6 +99,7 @@ def test_a_shell_that_is_not_known_is_a_wrong_call(run: Run) -> None:
     assert "'tcsh' is not one of 'bash', 'zsh', 'fish'" in result.stderr
 
 
+@pytest.mark.socket
 @pytest.mark.parametrize(
     ("words", "lines"),
     [

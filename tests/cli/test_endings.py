@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
+import struct
 import subprocess
 import sys
+import termios
+import time
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +38,7 @@ def ended(*arguments: str, folder: Path, **streams: object) -> subprocess.Comple
     )  # type: ignore[call-overload, no-any-return]
 
 
+@pytest.mark.socket
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -62,6 +67,7 @@ def test_a_file_on_a_full_disk_is_one_line_and_1(run: Run) -> None:
     assert result.stderr == "error: /dev/full: cannot write it: No space left on device\n"
 
 
+@pytest.mark.socket
 @pytest.mark.parametrize("arguments", [("inject", "-q", "app.yaml"), ("--help",), ("version", "-o", "json")])
 def test_a_reader_that_has_gone_is_no_fault_and_141(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     (tmp_path / "app.yaml").write_text(DEPLOYMENT)
@@ -74,12 +80,14 @@ def test_a_reader_that_has_gone_is_no_fault_and_141(tmp_path: Path, arguments: t
     assert (result.returncode, result.stderr) == (141, "")
 
 
+@pytest.mark.socket
 def test_stderr_that_cannot_be_written_changes_no_exit_code(tmp_path: Path) -> None:
     with Path("/dev/full").open("w") as full:
         result = ended("inject", "missing.yaml", folder=tmp_path, stdout=subprocess.PIPE, stderr=full)
     assert result.returncode == 1
 
 
+@pytest.mark.socket
 @pytest.mark.parametrize(
     ("line", "code", "said"),
     [
@@ -103,19 +111,33 @@ def test_a_stream_that_is_closed_is_no_traceback(tmp_path: Path, line: str, code
     assert (result.returncode, result.stderr) == (code, said)
 
 
+def is_waiting_to_read(process: int, pipe: int) -> bool:
+    """Return whether a process sleeps after it has read all that was in a pipe."""
+    left = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0]
+    state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    return left == 0 and state == "S"
+
+
+@pytest.mark.socket
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="NO /proc: it says when a process waits")
 def test_ctrl_c_is_one_line_and_130(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "app.yaml")
-    popen = subprocess.Popen(
+    with subprocess.Popen(
         [*INJECTOR, "inject", "app.yaml"], cwd=tmp_path, stderr=subprocess.PIPE, text=True
-    )
-    # It opens once the command reads it.
-    writer = os.open(tmp_path / "app.yaml", os.O_WRONLY)
-    try:
-        popen.send_signal(signal.SIGINT)
-        _, said = popen.communicate(timeout=PATIENCE)
-    finally:
-        os.close(writer)
-        popen.kill()
+    ) as popen:
+        try:
+            # It opens once the command opens it. Between its open and its read Python looks at no signal:
+            # the byte that is gone says that it is behind both.
+            with (tmp_path / "app.yaml").open("wb", buffering=0) as pipe:
+                pipe.write(b"#")
+                deadline = time.monotonic() + PATIENCE
+                while not is_waiting_to_read(popen.pid, pipe.fileno()):
+                    assert time.monotonic() < deadline, "it does not wait for its file"
+                    time.sleep(0.01)
+                popen.send_signal(signal.SIGINT)
+                _, said = popen.communicate(timeout=PATIENCE)
+        finally:
+            popen.kill()
     assert (popen.returncode, said) == (130, "interrupted\n")
 
 
@@ -165,6 +187,7 @@ def test_an_option_wins_over_the_environment_before_and_behind_the_command(
     assert ("\x1b[31m" in failed.stderr) is coloured, "an error has the colour that was chosen"
 
 
+@pytest.mark.socket
 def test_a_terminal_gets_colours(tmp_path: Path) -> None:
     ours, theirs = os.openpty()
     environment = {k: v for k, v in os.environ.items() if k not in {"NO_COLOR", "CLICOLOR", "TERM"}}

@@ -120,6 +120,26 @@ def test_broken_yaml_is_named_with_its_line(run: Run, tmp_path: Path, text: str,
     assert not result.stdout
 
 
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            "apiVersion: v1\nkind: Pod\nmetadata: 3\n",
+            "Pod ?: error unmarshaling JSON: json: cannot unmarshal number into Go struct field Pod.metadata",
+        ),
+        ("apiVersion: v1\nkind: List\nitems: 3\n", "List ?: the items of a List are a list"),
+    ],
+)
+def test_a_value_in_the_place_of_an_object_is_told(
+    run: Run, tmp_path: Path, text: str, sentence: str
+) -> None:
+    (tmp_path / "app.yaml").write_text(text)
+    result = run("inject", "-f", "app.yaml")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert f"app.yaml:1: {sentence}" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
 def test_bytes_that_are_not_utf8_are_named_with_their_place(run: Run, tmp_path: Path) -> None:
     (tmp_path / "app.yaml").write_bytes(b"a: \xff\n")
     result = run("inject", "-f", "app.yaml")
@@ -220,6 +240,7 @@ def test_colours_are_for_terminals_only(run: Run) -> None:
     assert "\x1b[" not in run("inject", "-f", "-", stdin=DEPLOYMENT).stderr
 
 
+@pytest.mark.socket
 def test_a_reader_that_leaves_early_is_no_error_with_a_traceback(tmp_path: Path) -> None:
     (tmp_path / "app.yaml").write_text("---\n".join([DEPLOYMENT] * 50))
     command = f"{sys.executable} -m injector inject -q -f app.yaml | head -n 1"
@@ -230,6 +251,7 @@ def test_a_reader_that_leaves_early_is_no_error_with_a_traceback(tmp_path: Path)
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.socket
 def test_what_inject_does_not_need_is_not_imported() -> None:
     code = (
         "import sys, injector.cli.inject;"

@@ -136,6 +136,7 @@ def test_an_address_that_cannot_be_is_one_sentence(run: Run, address: str, reaso
     assert len(result.stderr.splitlines()) == 1
 
 
+@pytest.mark.socket
 @pytest.mark.parametrize(
     ("limits", "reason"),
     [

@@ -19,7 +19,11 @@ from tests.conftest import ROOT
 
 PROGRAMS = Path(sys.executable).parent
 
-pytestmark = pytest.mark.timeout(1800)  # they install from the network: a minute where nobody else works
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.socket,
+    pytest.mark.timeout(1800),  # they install from the network: a minute where nobody else works
+]
 
 
 def program(name: str) -> str:

@@ -114,6 +114,22 @@ def test_a_pod_that_would_be_denied_fails_the_run(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("files")
+def test_documents_that_cannot_be_read_are_told_of_all_files_at_once(run: Run, files: Path) -> None:
+    (files / "a.yaml").write_text("a: [1\n---\nkind: Pod\nb: {c\n")
+    (files / "b.yaml").write_text("---\n'\n")
+    result = run("lint", *FILES, "-f", "a.yaml", "-f", "b.yaml")
+    told = [line.partition(" error SI005: ")[0] for line in result.stdout.splitlines() if "SI005" in line]
+    assert (result.returncode, told) == (1, ["a.yaml:2:", "a.yaml:5:", "b.yaml:3:"])
+
+
+@pytest.mark.usefixtures("files")
+def test_manifests_are_taken_by_position(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("a: [1\n")
+    result = run("lint", *FILES, "a.yaml")
+    assert (result.returncode, "a.yaml:2: error SI005: " in result.stdout) == (1, True)
+
+
+@pytest.mark.usefixtures("files")
 def test_empty_input_is_said(run: Run) -> None:
     result = run("lint", *FILES, "-f", "-", stdin="")
     assert (result.returncode, result.stderr) == (

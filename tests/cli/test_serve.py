@@ -55,6 +55,8 @@ def test_it_says_what_may_be_in_flight_and_what_is_left_out(run: Run, tmp_path: 
     ("option", "value", "words"),
     [
         ("--inFlightMemory", "64MB", "'64MB' is not a size; write 64Mi, 100M"),
+        ("--workers", "0", "'0' is neither a number of processes, 1 at least, nor auto"),
+        ("--workers", "two", "'two' is neither a number of processes, 1 at least, nor auto"),
         ("--trustedPeers", "10.0.0.0/33", "trusted peer '10.0.0.0/33' is not an IP address or a network"),
     ],
 )
@@ -70,6 +72,7 @@ def test_the_help_says_what_signals_do(run: Run) -> None:
     assert "--in-flight-memory" in words
 
 
+@pytest.mark.socket
 @pytest.mark.parametrize(
     ("arguments", "terminal", "text"),
     [

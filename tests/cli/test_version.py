@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from injector import __version__
 from tests.cli.conftest import Run
 from tests.cli.test_inject import DEPLOYMENT
@@ -42,6 +44,7 @@ def kubectl(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str
     )
 
 
+@pytest.mark.socket
 def test_kubectl_finds_us_as_its_plugin() -> None:
     listed = kubectl("plugin", "list")
     assert str(PROGRAMS / "kubectl-sidecar_injector") in listed.stdout

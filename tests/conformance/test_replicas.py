@@ -24,13 +24,21 @@ OWNER = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-5d4f", "uid
 
 
 def replica(pod: JSONObject, letters: str) -> JSONObject:
-    """Return the pod as an API server would send it for the replica with these five letters."""
+    """Return the pod as an API server would send it for the replica with these five letters.
+
+    Controllers have marked it as they do the pods of Jobs and StatefulSets.
+    """
     pod = copy.deepcopy(pod)
     metadata = pod.setdefault("metadata", {})
     metadata.setdefault("generateName", "web-5d4f-")
     metadata.setdefault("ownerReferences", [OWNER])
     metadata |= {"name": f"{metadata['generateName']}{letters}", "managedFields": [{"manager": letters}]}
+    metadata["labels"] = (metadata.get("labels") or {}) | {"controller-uid": letters}
+    metadata["annotations"] = (metadata.get("annotations") or {}) | {
+        "kubectl.kubernetes.io/restartedAt": letters
+    }
     spec: dict[str, Any] = pod.setdefault("spec", {})
+    spec["hostname"] = letters
     volume = {"name": f"kube-api-access-{letters}", "projected": {"sources": [], "defaultMode": 420}}
     spec["volumes"] = [*(spec.get("volumes") or []), volume]
     for container in (*(spec.get("containers") or ()), *(spec.get("initContainers") or ())):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from injector import Injector
-from injector.diagnosis.gates import Surroundings, Walk, walk
+from injector.diagnosis.gates import PodSurroundings, Walk, walk
 from injector.diagnosis.items import Item
 from injector.injection.kinds import place_of
 
@@ -83,7 +83,7 @@ def walked(
         an_item(workload),
         place,
         "default",
-        Surroundings(
+        PodSurroundings(
             snapshot=Injector.load(config, release=release).snapshot,
             registration=registration or None,
             namespaces={item.name: item for item in namespaces},

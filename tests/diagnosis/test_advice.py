@@ -17,7 +17,7 @@ from injector.diagnosis.advice import (
     answer_advice,
     lines,
 )
-from injector.diagnosis.gates import Surroundings
+from injector.diagnosis.gates import PodSurroundings
 from injector.diagnosis.items import Item
 from injector.diagnosis.registration import Ours
 from injector.errors import BadReview
@@ -37,10 +37,10 @@ UNLABELLED = (
 )
 
 
-def around(**labels: str) -> Surroundings:
+def around(**labels: str) -> PodSurroundings:
     """Return a cluster with our registration, and the namespace shop with these labels."""
     namespace = {"metadata": {"name": "shop", "labels": labels}}
-    return Surroundings(
+    return PodSurroundings(
         snapshot=INJECTOR.snapshot,
         registration=[Item(value=webhook_configuration(SPEC), source="MutatingWebhookConfiguration")],
         namespaces={"shop": Item(value=namespace, source="Namespace shop")},
@@ -173,8 +173,10 @@ def test_dry_runs_of_people_are_answered_and_those_of_controllers_not() -> None:
 
 
 def test_what_is_not_known_is_not_said() -> None:
-    assert advise(request(deployment()), Surroundings(snapshot=INJECTOR.snapshot)) == ()
-    unknown = Surroundings(snapshot=INJECTOR.snapshot, registration=ENABLED.registration, ours=ENABLED.ours)
+    assert advise(request(deployment()), PodSurroundings(snapshot=INJECTOR.snapshot)) == ()
+    unknown = PodSurroundings(
+        snapshot=INJECTOR.snapshot, registration=ENABLED.registration, ours=ENABLED.ours
+    )
     assert advise(request(deployment()), unknown) == ()
 
 

@@ -113,6 +113,30 @@ def test_a_name_of_pods_that_the_pods_have_too_may_stand_on_the_workload() -> No
     assert advise_metadata(deployment(own=labels, pods=labels)) == []
 
 
+def test_the_pods_of_a_cronjob_have_the_labels_of_its_innermost_template() -> None:
+    jobs = {"metadata": {"labels": {"sidecar.istio.io/inject": "false"}}}
+    pods = {"metadata": {"annotations": {"sidecar.istio.io/rewriteAppHTTPProbers": "maybe"}}}
+    value = {
+        "apiVersion": "batch/v1",
+        "kind": "CronJob",
+        "metadata": {"name": "report"},
+        "spec": {"jobTemplate": {**jobs, "spec": {"template": pods}}},
+    }
+    found = [(each.rule, each.message, each.place.path) for each in advise_metadata(value)]
+    assert found == [
+        (
+            "SI403",
+            "sidecar.istio.io/rewriteAppHTTPProbers: 'maybe' is not a boolean, and is ignored",
+            "spec.jobTemplate.spec.template.metadata.annotations[sidecar.istio.io/rewriteAppHTTPProbers]",
+        ),
+        (
+            "SI402",
+            "sidecar.istio.io/inject is read on pods, and stands on the Job itself",
+            "spec.jobTemplate.metadata.labels[sidecar.istio.io/inject]",
+        ),
+    ]
+
+
 def test_names_on_a_namespace_and_a_service_are_told_apart() -> None:
     def said(kind: str, labels: dict[str, str]) -> list[str]:
         value = {"apiVersion": "v1", "kind": kind, "metadata": {"name": "shop", "labels": labels}}

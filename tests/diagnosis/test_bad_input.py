@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from injector import Injector
 from injector.cli.explained import Explained, document, table
-from injector.diagnosis.gates import Surroundings, walk
+from injector.diagnosis.gates import PodSurroundings, walk
 from injector.diagnosis.material import Material, misread, unknown_pods
 from injector.diagnosis.running import is_running, look_at
 from tests.diagnosis.builders import CONFIG, a_namespace, a_pod, a_registration, a_workload, an_entry, an_item
@@ -77,6 +77,7 @@ def broken(draw: st.DrawFn, values: tuple[Any, ...]) -> Any:
     return value
 
 
+@pytest.mark.slow
 @given(
     workload=broken(WORKLOADS),
     registration=broken((REGISTRATION,)),
@@ -90,7 +91,7 @@ def test_a_broken_document_is_explained(
     material = Material()
     material.add(map(an_item, (registration, namespace, workload)), pod_template_path="spec.pod")
     assert all(isinstance(unknown_pods(item), str) for item in material.others)
-    around = Surroundings(
+    around = PodSurroundings(
         snapshot=release, registration=material.registration or None, namespaces=material.namespaces
     )
     explained = [

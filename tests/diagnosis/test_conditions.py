@@ -35,6 +35,8 @@ def answer(expression: str, *, user: Any = None, **metadata: Any) -> Condition:
         ("object.spec.terminationGracePeriodSeconds == 30.0", "true"),
         ("object.spec.containers[1].name == ''", "error"),
         ("object.metadata.labels.map(k, size(k)) == [3]", "true"),
+        ("request.dryRun", "false"),
+        ("!request.dryRun", "true"),
     ],
 )
 def test_a_condition_says_what_the_api_server_says(expression: str, expected: Answer) -> None:
@@ -44,8 +46,19 @@ def test_a_condition_says_what_the_api_server_says(expression: str, expected: An
 @pytest.mark.parametrize(
     ("expression", "reason"),
     [
-        ("quantity('1Gi').isGreaterThan(quantity('1Mi'))", "undeclared reference to 'quantity' at column 9"),
-        ("authorizer.group('').resource('pods').check('get').allowed()", "undeclared reference to"),
+        (
+            "authorizer.group('').resource('pods').check('get').allowed()",
+            "authorizer is Kubernetes' addition",
+        ),
+        ("false && quantity('1') == quantity('1')", "quantity is Kubernetes' addition"),
+        ("[1, 2, 1].indexOf(1) == 0", "found no matching overload for 'indexOf'"),
+        ("cel.bind(x, 1, x == 1)", "undeclared reference to 'x'"),
+        ("object.metadata.labels.all(k, v, v != '')", "undeclared reference to 'k'"),
+        ("variables.it == 1", "undeclared reference to 'variables.it'"),
+        ("namespaceObject.metadata.name == ''", "undeclared reference to 'namespaceObject.metadata.name'"),
+        ("1 < 1.5", "found no matching overload"),
+        ("request.options.fieldManager == 'me'", "it depends on who creates the pod"),
+        ("request.uid != ''", "it depends on the request's uid"),
         ("request.userInfo.username == 'me'", "it depends on who creates the pod"),
         ("object.spec.hostNetwork", "an API server takes only what is a boolean for sure, not dyn"),
         ("a b", "Syntax error: extraneous input 'b' expecting <EOF> at column 3"),
@@ -56,6 +69,45 @@ def test_what_cannot_be_evaluated_here_is_never_guessed(expression: str, reason:
     found = answer(expression)
     assert found.answer == "unknown"
     assert reason in found.reason
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "quantity('1Gi').isGreaterThan(quantity('1Mi'))",
+        "isQuantity('1Gi')",
+        "url('https://a.b/c').getHost() == 'a.b'",
+        "isURL('https://a')",
+        "ip('1.2.3.4').family() == 4",
+        "isIP('1.2.3.4')",
+        "cidr('10.0.0.0/8').containsIP('10.1.1.1')",
+        "isCIDR('10.0.0.0/8')",
+        "'abc 12'.find('[0-9]+') == '12'",
+        "'abc 12'.findAll('[0-9]+').size() == 1",
+        "[1, 2].isSorted()",
+        "[1, 2].sum() == 3",
+        "[1, 2].min() == 1",
+        "[1, 2].max() == 2",
+        "semver('1.2.3').major() == 1",
+        "isSemver('1.2.3')",
+        "format.dns1123Label().validate('a').hasValue()",
+        "sets.contains([1], [1])",
+        "jsonpatch.escapeKey('a') == 'a'",
+        "math.greatest(1, 2) == 2",
+        "[1, 2].slice(0, 1) == [1]",
+        "[[1]].flatten() == [1]",
+        "[2, 1].sort() == [1, 2]",
+        "[1, 1].distinct() == [1]",
+        "lists.range(2) == [0, 1]",
+        "base64.encode(b'a') == 'YQ=='",
+        "authorizer.requestResource.check('create').allowed()",
+        "object.spec.containers.exists(c, quantity(c.resources.limits.cpu).isGreaterThan(quantity('1')))",
+    ],
+)
+def test_what_kubernetes_adds_to_the_language_is_named(expression: str) -> None:
+    found = answer(expression)
+    assert found.answer == "unknown"
+    assert "is Kubernetes' addition to CEL, and nothing here evaluates it" in found.reason
 
 
 def test_an_error_says_what_is_missing() -> None:

@@ -96,6 +96,7 @@ NAMES: Final = ("default", "helm-default", "kube-inject-hello.yaml.injected")
 """What the configuration of a release as it is installed is called."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("release", releases(conformance_folder() or Path()))
 def test_istios_own_configuration_has_no_error_and_few_warnings(release: str) -> None:
     folder = conformance_folder()

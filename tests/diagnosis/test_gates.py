@@ -308,6 +308,17 @@ def test_templates_see_the_workload_that_was_written(kind: str, api_version: str
     assert walk.injected["metadata"]["annotations"]["seen"] == f"{kind} web"
 
 
+def test_the_switch_of_a_cronjob_is_that_of_its_pods() -> None:
+    off = {"labels": {"sidecar.istio.io/inject": "false"}}
+    pods = a_workload("CronJob", "batch/v1", **off)
+    assert walked(pods).decisive.place.path == (
+        "spec.jobTemplate.spec.template.metadata.labels[sidecar.istio.io/inject]"
+    )
+    jobs = a_workload("CronJob", "batch/v1")
+    jobs["spec"]["jobTemplate"]["metadata"] = off
+    assert walked(jobs, a_registration(an_entry())).verdict == "injected"
+
+
 def test_a_condition_knows_which_controller_creates_the_pod() -> None:
     expression = "request.userInfo.username == 'system:serviceaccount:kube-system:replicaset-controller'"
     entry = an_entry(matchConditions=[{"name": "who", "expression": expression}])

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import pytest
 
+from injector.diagnosis.annotations import advise_metadata
 from injector.diagnosis.findings import Finding
 from injector.diagnosis.lint import Given, Report, lint
 from injector.diagnosis.rules_table import RULES
@@ -154,7 +155,7 @@ def test_a_rule_finds_its_fault_on_its_line(rule: str, severity: str, line: int,
 
 
 def test_every_rule_is_tried_somewhere() -> None:
-    tried = {rule for rule, *_ in RULE_CASES} | {"SI003", "SI004", "SI303", "SI305", "SI306"}
+    tried = {rule for rule, *_ in RULE_CASES} | {"SI003", "SI004", "SI005", "SI303", "SI305", "SI306"}
     of_metadata = {rule for rule in RULES if rule.startswith("SI4")}
     assert tried | of_metadata == set(RULES)
 
@@ -167,6 +168,50 @@ def test_all_faults_of_all_files_are_told_in_one_run() -> None:
 def test_an_unreadable_configuration_has_no_other_fault() -> None:
     report = linted("", head="policy: enabled\ntemplates:\n  sidecar: |\n x: [\n")
     assert [rule for rule, *_ in short(report)] == ["SI001"]
+
+
+def test_all_that_cannot_be_read_is_told_in_one_run_and_what_else_is_wrong() -> None:
+    config = """\
+policy: enable
+alwaysInjectSelector: [
+defaultTemplates: [sidecar]
+templates:
+  sidecar: |
+    spec: {{ .Foo
+  broken: "bar
+  other: |
+    spec: {{ unknown }}
+aliases:
+  a: {b
+"""
+    values = 'global:\n  proxy: [\n  hub: "x\nsidecarInjectorWebhook: 7\n'
+    sources = Sources(config=config, values=values, mesh="a: 1\nb: ]\n")
+    given = (Given(value=None, source="app.yaml", line=7, unreadable="yaml: line 7: what it is"),)
+    report = lint(sources, Surroundings(release="1.31"), given)
+    found = [(each.place.source, each.place.line, each.message.split("{")[0]) for each in report.findings]
+    assert found == [
+        ("app.yaml", 7, "yaml: line 7: what it is"),
+        ("config", 4, "yaml: line 3: did not find expected ',' or ']'"),
+        ("config", 7, "yaml: line 7: found unexpected end of stream"),
+        ("config", 7, "template: inject:2: unclosed action started at inject:1"),
+        ("config", 9, 'template: inject:1: function "unknown" not defined'),
+        ("config", 11, "yaml: line 11: did not find expected ',' or '}'"),
+        ("mesh", 2, "yaml: line 1: did not find expected node content"),
+        ("values", 2, "yaml: line 2: did not find expected node content"),
+        (
+            "values",
+            4,
+            "could not parse configuration values: json: cannot unmarshal number into Go value of type map[string]json.RawMessage",
+        ),
+        ("values", 5, "yaml: line 5: found unexpected end of stream"),
+    ]
+
+
+def test_names_of_the_configuration_are_checked_beside_values_that_do_not_load() -> None:
+    report = linted(
+        head=HEAD.replace("enabled", "enable").replace("[sidecar]", "[sidcar]"), values="global: 3\n"
+    )
+    assert [rule for rule, *_ in short(report)] == ["SI101", "SI102", "SI001"]
 
 
 def test_an_error_of_the_strategic_merge_has_its_line() -> None:
@@ -254,6 +299,31 @@ def test_a_pod_that_would_be_denied_is_an_error_with_its_place() -> None:
     assert "Pod web is denied" in found.message
 
 
+def test_a_workload_of_which_kubernetes_can_read_nothing_is_an_error() -> None:
+    cron = {"apiVersion": "batch/v1", "kind": "CronJob", "spec": {"jobTemplate": [1]}}
+    finding = only(linted(given=(Given(value=cron, source="app.yaml"),)), "SI003")
+    assert finding.message == (
+        "CronJob ? is denied: error unmarshaling JSON: json: cannot unmarshal array into Go struct field "
+        "CronJobSpec.spec.jobTemplate of type v1.JobTemplateSpec"
+    )
+
+
+def test_the_pods_of_a_cronjob_are_tried_as_an_api_server_makes_them() -> None:
+    pods = {
+        "metadata": {"annotations": {"traffic.sidecar.istio.io/includeInboundPorts": "many"}},
+        "spec": {"containers": [{"name": "web", "image": "web"}]},
+    }
+    jobs = {"metadata": {"labels": {"sidecar.istio.io/inject": "false"}}, "spec": {"template": pods}}
+    cron = {
+        "apiVersion": "batch/v1",
+        "kind": "CronJob",
+        "metadata": {"name": "report"},
+        "spec": {"jobTemplate": jobs},
+    }
+    finding = only(linted(given=(Given(value=cron, source="app.yaml"),)), "SI003")
+    assert "includeInboundPorts" in finding.message
+
+
 def test_a_pod_that_an_api_server_refuses_is_an_error() -> None:
     template = GOOD + "  volumes:\n  - {name: data, emptyDir: {}}\n"
     text = POD.format(annotations="", more="") + "  os: {name: windows}\n"
@@ -294,6 +364,17 @@ def test_a_kind_whose_pods_are_not_known_is_told_with_where_they_may_be() -> Non
     assert (found.advice, found.place.line) == ("give --pod-template-path spec.pod", 5)
 
 
+def test_a_list_without_a_list_is_told() -> None:
+    value = {"apiVersion": "v1", "kind": "List", "items": 3}
+    given = Given(value=value, source="app.yaml", text="apiVersion: v1\nkind: List\nitems: 3\n")
+    finding = only(linted(given=(given,)), "SI004")
+    assert (str(finding.place), finding.message) == (
+        "app.yaml:3: items",
+        "the items of this List are no list",
+    )
+    assert advise_metadata(value) == []
+
+
 def test_a_kind_without_pods_is_left_alone() -> None:
     text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: b}\n"
     assert short(linted(given=tuple(given(text)))) == []
@@ -327,6 +408,7 @@ def put(value: Any, path: tuple[Any, ...], new: Any) -> Any:
     return changed
 
 
+@pytest.mark.slow
 def test_no_object_makes_a_trace_whatever_stands_where() -> None:
     container = (
         "    ports: [{containerPort: 80, name: http}]\n"

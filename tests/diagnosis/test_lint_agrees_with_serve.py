@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Final, NamedTuple
 
+import pytest
+
 from injector.diagnosis.lint import Report, lint
 from injector.diagnosis.trial import SAMPLES
 from injector.errors import ConfigError
@@ -18,6 +20,8 @@ from injector.service.options import ServiceOptions
 from injector.service.trial import try_out
 from injector.templates import built_in
 from tests.diagnosis.mutations import mutated
+
+pytestmark = pytest.mark.slow
 
 SMALL: Final = """\
 policy: enabled

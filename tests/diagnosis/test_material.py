@@ -35,6 +35,13 @@ metadata: {name: svc}
 """
 
 
+def test_a_proxy_config_whose_namespace_is_no_name_is_nothing_to_go_by() -> None:
+    material = Material()
+    value = {"kind": "ProxyConfig", "metadata": {"name": "p", "namespace": {"a": 1}}}
+    material.add([an_item(value), an_item({**value, "metadata": {"name": "p"}})])
+    assert (len(material.proxy_configs), len(material.others)) == (1, 1)
+
+
 def items() -> list[Item]:
     return list(items_of(documents(TEXT, source="all.yaml")))
 

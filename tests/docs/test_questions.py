@@ -10,10 +10,13 @@ import yaml
 
 from tests.docs.running import run
 
-TOPICS: Final = yaml.safe_load((Path(__file__).parent / "questions.yaml").read_text(encoding="utf-8"))
+TOPICS: Final = yaml.load(
+    (Path(__file__).parent / "questions.yaml").read_text(encoding="utf-8"), yaml.CSafeLoader
+)
 QUESTIONS: Final = [question for topic in TOPICS for question in topic["questions"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("question", QUESTIONS, ids=[each["question"] for each in QUESTIONS])
 def test_a_question_has_the_answer_of_the_page(
     question: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]

@@ -24,6 +24,7 @@ import pytest
 import yaml
 
 from tests.conftest import PATIENCE, ROOT, shared_folder
+from tests.e2e.built_image import Image, tool
 
 NAMESPACE = "sidecar-injector"
 ADVICE = "validatingwebhookconfiguration/sidecar-injector-advice"
@@ -340,3 +341,12 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
             yield found
         finally:
             found.close()
+
+
+@pytest.fixture(scope="session")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
+    tool("buildah")
+    tool("mmdebstrap")
+    found = Image(tmp_path_factory.mktemp("image"))
+    yield found
+    found.ask("rm", "--all")

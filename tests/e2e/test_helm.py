@@ -2,74 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
-from tests.conftest import ROOT
-from tests.e2e.conftest import Balancer, assets, container_names, control_plane_class, pod, until
-from tests.e2e.deployed import Deployed, trusted
-from tests.k8s.helm import CHART, helm_program
+from tests.e2e.conftest import assets, control_plane_class
+from tests.e2e.release import FLAGS, NAME, Release
+from tests.k8s.helm import CHART
 
 pytestmark = [
     pytest.mark.e2e,
     # The first of them may have to build Kubernetes and helm, which is no fault of its own.
     pytest.mark.timeout(1800, func_only=True),
 ]
-
-NAME = "sidecar-injector"
-REGISTRATION = f"mutatingwebhookconfiguration/{NAME}"
-FLAGS = ("--namespace", NAME)
-MOUNTS = {"/etc/istio/inject": CHART / "files", "/etc/istio/mesh": CHART / "files"}
-"""The chart's own files, for Istio's ConfigMaps as well: they have the same keys."""
-
-KINDS = "all,configmap,secret,serviceaccount,role,rolebinding,pdb,clusterrole,clusterrolebinding,mutatingwebhookconfiguration"
-
-
-class Release:
-    """helm and kubectl against one API server, and the replica of the Deployment that is there now."""
-
-    def __init__(self, kube: Any, folder: Path) -> None:
-        self.kube = kube
-        self.folder = folder
-        self.helm = helm_program(build=True)
-        self.replica: Deployed | None = None
-
-    def run(self, *command: str) -> str:
-        programs = {"helm": self.helm, "kubectl": str(self.kube.assets / "kubectl")}
-        result = subprocess.run(
-            [programs[command[0]], *command[1:]],
-            cwd=ROOT,
-            env={**os.environ, "KUBECONFIG": str(self.kube.kubeconfig), "HOME": str(self.folder)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert result.returncode == 0, f"{' '.join(command)}: {result.stderr}"
-        return result.stdout
-
-    def upgrade(self, *values: str) -> None:
-        self.run("helm", "upgrade", NAME, str(CHART), *FLAGS, *(f"--set={each}" for each in values))
-
-    def webhooks(self) -> dict[str, dict[str, Any]]:
-        found = json.loads(self.run("kubectl", "get", REGISTRATION, "-o", "json"))["webhooks"]
-        return {each["name"].removesuffix("sidecar-injector.istio.io"): each for each in found}
-
-    def restart(self) -> Deployed:
-        """Run the Deployment as it is now; the entries have their CA then."""
-        if self.replica is not None:
-            self.replica.close()
-        self.replica = Deployed(self.kube, NAME, self.folder, MOUNTS)
-        # The replica before was killed: its Lease runs for another 15 s.
-        until(lambda: trusted(self.kube), self.replica.log.read_text)
-        return self.replica
 
 
 @pytest.fixture
@@ -96,9 +44,9 @@ def test_the_chart_is_installed_upgraded_rolled_back_and_taken_away(release: Rel
     release.kube.kubectl("apply", "-f", "-", input=yaml.safe_dump(namespace))
     release.run(*install)
     release.run(*label)
-    replica = release.restart()
+    release.restart()
     (installed,) = release.webhooks().values()
-    injected(release, replica)
+    release.injects()
 
     release.upgrade("webhook.failurePolicy=Ignore", "options.LOG_LEVEL=warning")
     (upgraded,) = release.webhooks().values()
@@ -124,30 +72,4 @@ def test_the_chart_is_installed_upgraded_rolled_back_and_taken_away(release: Rel
 
     release.run(*delete)
     release.run(*uninstall)
-    left = json.loads(release.run("kubectl", "get", KINDS, "--all-namespaces", "-o", "json"))["items"]
-    mine = [(each["kind"], each["metadata"]["name"]) for each in left if NAME in json.dumps(each["metadata"])]
-    assert mine == [("Secret", "sidecar-injector-certs")]
-
-
-def injected(release: Release, replica: Deployed) -> None:
-    """Create a pod through the registration, whose Service's name leads to this machine."""
-    balancer = Balancer()
-    balancer.backends = [replica.port]
-    try:
-        release.run("kubectl", "delete", "service", NAME, *FLAGS)
-        release.run("kubectl", "create", "service", "externalname", NAME, "--external-name=localhost", *FLAGS)
-        (entry,) = release.webhooks().values()
-        entry["clientConfig"]["service"]["port"] = balancer.port
-        merge = json.dumps({"webhooks": [entry]})
-        release.run("kubectl", "patch", REGISTRATION, "--type=merge", "-p", merge)
-        body = json.dumps(pod("web", spec={"serviceAccountName": "default"}))
-
-        def proxies() -> int:
-            arguments = ("-n", "shop", "create", "--dry-run=server", "-o", "json", "-f", "-")
-            answer = release.kube.kubectl(*arguments, input=body, check=False)
-            return container_names(json.loads(answer.stdout)).count("istio-proxy") if answer.stdout else 0
-
-        until(lambda: proxies() == 1, replica.log.read_text)
-    finally:
-        balancer.close()
-        release.run("kubectl", "delete", "service", NAME, *FLAGS)
+    assert release.left() == [("Secret", "sidecar-injector-certs")]

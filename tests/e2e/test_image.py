@@ -1,7 +1,4 @@
-"""The image, built by scripts/image from the real Dockerfile, and run from its root file system.
-
-No registry is asked: the base is made of Debian's packages, with the Python that the Dockerfile asks for.
-"""
+"""The image that scripts/image builds, run from its root file system."""
 
 from __future__ import annotations
 
@@ -10,130 +7,19 @@ import http.client
 import json
 import os
 import re
-import shutil
 import ssl
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from injector import __version__
-from tests.conftest import PATIENCE, ROOT
+from tests.conftest import PATIENCE
+from tests.e2e.built_image import USER, WRITTEN_BY_ALL, Image, done
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]  # three minutes where nobody else works
-
-SUITES = {"3.11": "bookworm", "3.13": "trixie"}
-"""The release of Debian that has a Python."""
-
-USER = 65532
-
-WRITTEN_BY_ALL = {"tmp", "var/tmp", "run/lock"}
-"""Folders that anybody may write to on every Linux; the root is mounted read-only, and /tmp is a volume."""
-
-
-def tool(name: str) -> str:
-    if os.getuid() != 0:
-        pytest.skip("NO IMAGE: it is built in a chroot, which takes root; the Dockerfile is not built")
-    found = shutil.which(name)
-    if found is None:
-        pytest.skip(
-            f"NO IMAGE: {name} is missing (apt-get install buildah mmdebstrap); the Dockerfile is not built"
-        )
-    return found
-
-
-def done(*command: str | Path, **environment: str) -> str:
-    result = subprocess.run(
-        [str(word) for word in command],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, **environment},
-    )
-    assert result.returncode == 0, f"{command[0]}: {result.stdout[-2000:]}{result.stderr[-2000:]}"
-    return result.stdout
-
-
-def debian_mirror() -> str:
-    """Return where this machine has its own Debian from."""
-    asked = ("apt-get", "indextargets", "--format", "$(REPO_URI)", "Origin: Debian", "Created-By: Packages")
-    found = [uri for uri in done(*asked).split() if "security" not in uri]
-    return found[0] if found else "http://deb.debian.org/debian"
-
-
-def make_base(folder: Path, suite: str) -> Path:
-    """Make a root file system with Python, from this machine's mirror with its apt settings."""
-    settings = folder / "apt.conf"
-    dumped = done("apt-config", "dump").splitlines()
-    settings.write_text(
-        "\n".join(line for line in dumped if re.match("Acquire::(Check|https?|Retries)", line))
-    )
-    root = folder / "base.tar"
-    packages = "python3,python3-venv,python-is-python3,ca-certificates"
-    done(
-        *(tool("mmdebstrap"), "--variant=minbase", f"--include={packages}", f"--aptopt={settings}"),
-        *("--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*"),
-        *(suite, root, debian_mirror()),
-    )
-    return root
-
-
-class Image:
-    """The built image in a store of its own, and a container of it to run things in."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.buildah = tool("buildah")
-        storage = folder / "storage.conf"
-        storage.write_text(
-            f'[storage]\ndriver = "vfs"\ngraphroot = "{folder}/store"\nrunroot = "{folder}/run"\n'
-        )
-        self.environment = {"CONTAINERS_STORAGE_CONF": str(storage), "BUILDAH_ISOLATION": "chroot"}
-        version = re.search(r"(?m)^ARG PYTHON=python:(\d+\.\d+)", (ROOT / "Dockerfile").read_text())
-        assert version is not None
-        base = self.ask("from", "scratch")
-        self.ask("add", "--quiet", base, str(make_base(folder, SUITES[version[1]])), "/")
-        path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-        self.ask("config", "--env", f"PATH={path}", base)
-        self.ask("commit", "--quiet", "--rm", base, "localhost/base")
-        self.said = self.build()
-        self.container = self.ask("from", "localhost/sidecar-injector:test")
-        self.root = Path(self.ask("mount", self.container))
-
-    def ask(self, *arguments: str) -> str:
-        return done(self.buildah, *arguments, **self.environment).strip()
-
-    def build(self) -> str:
-        arguments = ("--builder", "buildah", "--base", "localhost/base", "--tag", "sidecar-injector:test")
-        result = subprocess.run(
-            [ROOT / "scripts" / "image", *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, **self.environment},
-            cwd="/",
-        )
-        assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
-        return result.stderr
-
-    def command(self, *arguments: str, volume: str = "") -> list[str]:
-        volumes = ["--volume", volume] if volume else []
-        return [self.buildah, "run", "--isolation", "chroot", *volumes, self.container, "--", *arguments]
-
-    def run(self, *arguments: str) -> str:
-        return done(*self.command(*arguments), **self.environment)
-
-
-@pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
-    tool("buildah")
-    tool("mmdebstrap")
-    found = Image(tmp_path_factory.mktemp("image"))
-    yield found
-    found.ask("rm", "--all")
 
 
 def test_it_says_how_large_it_is_and_what_to_do_next(image: Image) -> None:
@@ -203,7 +89,7 @@ def test_the_webhook_in_it_answers_a_review(image: Image, tmp_path: Path) -> Non
         *("sidecar-injector", "serve", "--address", "127.0.0.1", "--port", "0"),
         *("--monitoring-address", "127.0.0.1", "--monitoring-port", "0"),
         *("--tls-cert-file", "/certs/tls.crt", "--tls-key-file", "/certs/tls.key"),
-        volume=f"{certs}:/certs:ro",
+        mounts={"/certs": certs},
     )
     environment = {k: v for k, v in os.environ.items() if k != "KUBERNETES_SERVICE_HOST"}
     process = subprocess.Popen(

@@ -233,6 +233,7 @@ INJECTORS = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(injector=INJECTORS, data=st.data())
 @settings(max_examples=400)
 def test_a_word_that_yaml_takes_for_something_else_is_a_text_like_any_other(
@@ -259,6 +260,7 @@ def test_a_word_that_yaml_takes_for_something_else_is_a_text_like_any_other(
         assert volume in [each["name"] for each in proxy["volumeMounts"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_it_injects_with_each_release_that_it_says_it_is_for(name: str) -> None:
     template = built_in(name)

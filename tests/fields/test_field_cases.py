@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +37,13 @@ def texts_of(name: str, shared: Path) -> tuple[str, str]:
     return (folder / "configs/default.yaml").read_text(), (folder / "values/default.json").read_text()
 
 
-@pytest.fixture(params=["built-in", "Istio's"])
+@pytest.fixture(params=["built-in", pytest.param("Istio's", marks=pytest.mark.conformance)])
 def injector(request: pytest.FixtureRequest) -> Load:
     """Load a configuration for 1.31: with further templates, values laid over its own, native sidecars or not."""
     shared = request.getfixturevalue("shared") if request.param != "built-in" else Path()
     config_text, values_text = texts_of(request.param, shared)
 
-    def loaded(
+    def injector(
         native: str = PLAIN, *, templates: dict[str, str] | None = None, values: Any = None, **around: Any
     ) -> Injector:
         config, all_values = load(config_text), load(values_text)
@@ -50,9 +51,16 @@ def injector(request: pytest.FixtureRequest) -> Load:
         config["templates"] |= templates or {}
         env = {"ENABLE_NATIVE_SIDECARS": native} | around.pop("env", {})
         texts = (orjson.dumps(config).decode(), orjson.dumps(over(all_values, values or {})).decode())
-        return Injector.load(*texts, release="1.31", env=env, **around)
+        # What is given beside may have no hash.
+        return (loaded.__wrapped__ if around else loaded)(*texts, tuple(env.items()), **around)
 
-    return loaded
+    return injector
+
+
+@cache
+def loaded(config: str, values: str, env: tuple[tuple[str, str], ...], **around: Any) -> Injector:
+    """Load what many tests ask for once; an injector's answers do not depend on those before."""
+    return Injector.load(config, values, release="1.31", env=dict(env), **around)
 
 
 def app(name: str = "app", **fields: Any) -> dict[str, Any]:

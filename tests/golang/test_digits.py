@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from injector.golang.digits import to_int
 
 
+@pytest.mark.slow
 @given(st.integers(-(10**39), 10**39))
 def test_an_integer_of_up_to_40_digits_is_read(number: int) -> None:
     assert to_int(str(number)) == number

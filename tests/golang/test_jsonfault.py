@@ -48,6 +48,7 @@ def test_a_fault_is_told_in_the_words_of_encoding_json(text, sentence):
     assert json_fault(text) == sentence
 
 
+@pytest.mark.slow
 @given(
     st.recursive(
         st.none()

@@ -78,6 +78,7 @@ def test_values_that_are_no_json_are_refused() -> None:
         go_json({"a": {1}})
 
 
+@pytest.mark.slow
 @given(json_values)
 def test_the_text_reads_back_as_the_value(value: Any) -> None:
     assert json.loads(go_json(value), parse_int=float) == value

@@ -9,7 +9,7 @@ from injector.gotemplate import fmt, types
 from injector.gotemplate.errors import FunctionError
 from injector.gotemplate.functions import Function
 from injector.gotemplate.scalars import Int32, Int64, enum_type
-from injector.gotemplate.types import Field, StructType, Type, map_of, pointer_to, slice_of
+from injector.gotemplate.types import StructField, StructType, Type, map_of, pointer_to, slice_of
 from injector.gotemplate.values import (
     NilPointer,
     Struct,
@@ -22,8 +22,8 @@ from injector.gotemplate.values import (
 )
 
 
-def a_field(declared: Type, json_name: str = "") -> Field:
-    return Field(json_name=json_name, type=declared)
+def a_field(declared: Type, json_name: str = "") -> StructField:
+    return StructField(json_name=json_name, type=declared)
 
 
 META = StructType(

@@ -9,7 +9,7 @@ import pytest
 from injector.errors import TemplateExecError, TemplateSyntaxError
 from injector.gotemplate import Function, FunctionError, Struct, compile_template, types
 from injector.gotemplate.types import StructType
-from injector.rendering import Quoted, Rendering
+from injector.rendering import Quoted, Rendering, Structured
 from tests.gotemplate.sample import DATA, FUNCTIONS, META, a_dot, a_field, a_function
 
 
@@ -60,14 +60,22 @@ def test_two_values_side_by_side_have_an_empty_text_between_them():
     assert split("{{ .x }}{{ .y }}", {"x": "1", "y": "2"}) == (("", "", ""), ("1", "2"))
 
 
-def test_what_a_serialiser_prints_is_text():
-    assert split("a {{ json .x }} b", {"x": "1"}) == (("a {1} b",), ())
+def test_what_a_serialiser_prints_is_a_value_that_can_be_text():
+    rendering = rendered("a {{ json .x }} b{{ .x }}", {"x": "1"})
+    assert (rendering.strings, rendering.values) == (("a ", " b", ""), ("{1}", "1"))
+    assert [value.__class__ for value in rendering.values] == [Structured, str]
+    assert rendering.inlined() == Rendering(("a {1} b", ""), ("1",))
+
+
+def texts(text, dot):
+    rendering = rendered(text, dot).inlined()
+    return rendering.strings, rendering.values
 
 
 def test_text_stays_text_in_string_functions():
-    assert split("a {{ json .x | indent }} b", {"x": "1\n2"}) == (("a {1\n  2} b",), ())
-    assert split("{{ $j := json .x }}{{ $j }}", {"x": "1"}) == (("{1}",), ())
-    assert split("{{ or (json .x) (json .y) }}", {"x": "1", "y": "2"}) == (("{1}",), ())
+    assert texts("a {{ json .x | indent }} b", {"x": "1\n2"}) == (("a {1\n  2} b",), ())
+    assert texts("{{ $j := json .x }}{{ $j }}", {"x": "1"}) == (("{1}",), ())
+    assert texts("{{ or (json .x) (json .y) }}", {"x": "1", "y": "2"}) == (("{1}",), ())
 
 
 def test_text_mixed_with_a_value_is_a_value():
@@ -186,6 +194,7 @@ def test_a_long_known_list_is_a_loop():
     assert template.render({"x": ""}).text == everything + "|" + everything
 
 
+@pytest.mark.slow
 def test_nested_known_loops_do_not_multiply_without_end():
     text = "{{ range $.k }}" * 5 + "{{ $.x }}" + "{{ end }}" * 5
     template = compiled(text, {"k": [1.0] * 8})
@@ -308,6 +317,7 @@ def test_endless_recursion_is_an_error():
         rendered('{{ define "r" }}{{ template "r" . }}{{ end }}{{ template "r" .x }}', {"x": 1.0})
 
 
+@pytest.mark.slow
 def test_templates_that_call_each_other_often_do_not_grow_without_end():
     levels = "".join(
         f'{{{{ define "{level}" }}}}{{{{ .x }}}}{{{{ template "{level + 1}" . }}}}{{{{ template "{level + 1}" . }}}}{{{{ end }}}}'

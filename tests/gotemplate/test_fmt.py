@@ -13,7 +13,7 @@ from injector.gotemplate.errors import FunctionError
 from injector.gotemplate.fmt import format_value, sprint, sprintf, sprintln
 from injector.gotemplate.scalars import Enum, NamedInt, NamedString, UInt8, enum_type
 from injector.gotemplate.sprig import functions
-from injector.gotemplate.types import Field, StructType, pointer_to
+from injector.gotemplate.types import StructField, StructType, pointer_to
 from injector.gotemplate.values import (
     MISSING,
     NilPointer,
@@ -31,8 +31,8 @@ SPRIG = dict(functions(GoJSON()))
 PORT = StructType(
     name="v1.Port",
     fields={
-        "Name": Field(json_name="name", type=types.STRING),
-        "Port": Field(json_name="port", type=types.INT32),
+        "Name": StructField(json_name="name", type=types.STRING),
+        "Port": StructField(json_name="port", type=types.INT32),
     },
 )
 LOUD = StructType(name="v1.Loud", fields=PORT.fields, stringer=lambda value: f"loud {value.get('Name')}")

@@ -262,8 +262,8 @@ def test_a_struct_can_be_made_of_values():
 EMBEDDING = StructType(
     name="main.Outer",
     fields={
-        "Meta": types.Field(json_name="", type=META, embedded=True),
-        "Other": types.Field(json_name="other", type=pointer_to(META), embedded=True),
+        "Meta": types.StructField(json_name="", type=META, embedded=True),
+        "Other": types.StructField(json_name="other", type=pointer_to(META), embedded=True),
         "Own": a_field(types.STRING, "own"),
         "Name": a_field(types.STRING, "outerName"),
     },

@@ -98,6 +98,7 @@ def _istios(release: str, *, hold: bool) -> Iterator[Injector]:
                 yield Injector.load(*texts, mesh, release=release, env=env)
 
 
+@pytest.mark.slow
 @thorough(full=1300, quick=8)
 @given(st.integers(0, 2**48))
 def test_a_pod_has_after_injection_what_it_had_where_it_had_it(seed: int) -> None:

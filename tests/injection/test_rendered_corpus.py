@@ -84,7 +84,7 @@ class Text:
 def templates(folder: Path, release: str) -> Mapping[str, str]:
     old = folder / "conformance" / release / "configs" / "helm-default.yaml"
     new = folder / "conformance" / release / "configs" / "default.yaml"
-    config = yaml.safe_load((old if old.exists() else new).read_text())
+    config = yaml.load((old if old.exists() else new).read_text(), yaml.CSafeLoader)
     return config.get("templates") or {"template": config["template"]}
 
 

@@ -320,6 +320,7 @@ def renamed(pod: dict[str, Any], name: str) -> dict[str, Any]:
     return other
 
 
+@pytest.mark.slow
 @given(hostile_pods(), NAMES, VOLUMES)
 def test_nobody_gets_what_was_made_for_another(pod: dict[str, Any], name: str, volume: str) -> None:
     injector = HOSTILE

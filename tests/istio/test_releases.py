@@ -50,6 +50,7 @@ def test_every_field_of_a_behaviour_is_a_fact() -> None:
     assert {each.name for each in fields(Behaviour)} == NAMES | {"release", "minor"}
 
 
+@pytest.mark.slow
 def test_every_fact_is_read_somewhere() -> None:
     """A fact that no code asks for does nothing, and nobody would see that it is wrong."""
     read = {

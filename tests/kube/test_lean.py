@@ -14,6 +14,7 @@ def printed(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
 
 
+@pytest.mark.socket
 def test_the_client_needs_none_of_the_models() -> None:
     code = (
         "import sys, injector.kube.client; print(sum('kubernetes_asyncio' in name for name in sys.modules))"
@@ -21,6 +22,7 @@ def test_the_client_needs_none_of_the_models() -> None:
     assert int(printed(code)) < 30
 
 
+@pytest.mark.socket
 def test_what_was_left_out_can_be_had_afterwards() -> None:
     code = "import injector.kube.client, kubernetes_asyncio.watch as w; print(w.Watch.stream.__name__)"
     assert printed(code).strip() == "stream"

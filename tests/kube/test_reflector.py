@@ -12,7 +12,7 @@ from injector.kube.client import KubeClient
 from injector.kube.errors import Forbidden, KubeError, Unreachable
 from injector.kube.reflector import Collection, Reflector, Timing
 from tests.conftest import PATIENCE
-from tests.fake_api import FakeApi, refusal, until
+from tests.fake_api import FakeApi, Refusals, refusal, until
 
 NAMESPACES = "/api/v1/namespaces"
 
@@ -107,38 +107,24 @@ async def test_a_version_that_is_too_old_is_listed_again(api: FakeApi, client: K
 async def test_a_refused_watch_is_tried_again_until_it_works(
     api: FakeApi, client: KubeClient, code: int
 ) -> None:
-    left = 3
-
-    def refuse(method: str, _: str):
-        nonlocal left
-        if method == "WATCH" and left:
-            left -= 1
-            return refusal(code)
-        return None
-
-    api.refuse = refuse
+    refusals = Refusals(method="WATCH", left=3, answer=lambda: refusal(code))
+    api.refuse = refusals
     async with running(client) as reflector:
         await api.put(NAMESPACES, namespace("shop"))
-        await until(lambda: "shop" in reflector.objects and not left)
+        await until(lambda: "shop" in reflector.objects and not refusals.left)
 
 
 async def test_a_proxy_that_answers_with_a_page_is_an_error_and_not_an_event(
     api: FakeApi, client: KubeClient
 ) -> None:
-    left = 2
-
-    def refuse(method: str, _: str):
-        nonlocal left
-        if method == "WATCH" and left:
-            left -= 1
-            return refusal(200, text="<html>welcome to the proxy</html>\n")
-        return None
-
-    api.refuse = refuse
+    refusals = Refusals(
+        method="WATCH", left=2, answer=lambda: refusal(200, text="<html>welcome to the proxy</html>\n")
+    )
+    api.refuse = refusals
     errors: list[KubeError | None] = []
     async with running(client, failed=errors.append) as reflector:
         await api.put(NAMESPACES, namespace("shop"))
-        await until(lambda: "shop" in reflector.objects and not left)
+        await until(lambda: "shop" in reflector.objects and not refusals.left)
     assert any(isinstance(error, Unreachable) for error in errors)
 
 

@@ -34,6 +34,7 @@ def compact(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 
+@pytest.mark.slow
 @given(documents, st.integers(0, 60))
 def test_values_past_the_most_are_counted_and_none_too_many(document: Any, most: int) -> None:
     assert (count_values(compact(document), most) > most) == (values_of(document) > most)
@@ -44,6 +45,7 @@ def test_values_are_counted_exactly_where_no_text_is_in_the_way() -> None:
         assert count_values(compact(document), 40) == values_of(document)
 
 
+@pytest.mark.slow
 @given(documents, st.integers(0, 60))
 def test_nodes_past_the_most_are_counted_and_none_too_many(document: Any, most: int) -> None:
     assert (count_nodes(dump(document), most) > most) == (nodes_of(document) > most)

@@ -72,6 +72,7 @@ def test_whatever_the_text_only_yaml_errors_come_out(text: str | bytes) -> None:
     assert load(go_json(value)) == value or "\x85" in go_json(value)
 
 
+@pytest.mark.slow
 @given(st.one_of(json_values, st.text(), st.dictionaries(st.text(), st.text())))
 @fuzz
 def test_whatever_the_value_only_our_errors_come_out(value: object) -> None:

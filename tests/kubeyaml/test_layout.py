@@ -184,6 +184,7 @@ def changed(draw: st.DrawFn, value: Any) -> Any:
     return value if draw(st.integers(0, 3)) else draw(json_values)
 
 
+@pytest.mark.slow
 @given(text=documents(), data=st.data())
 @properties
 def test_the_result_reads_as_the_value(text: str, data: st.DataObject) -> None:

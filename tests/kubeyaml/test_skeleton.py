@@ -281,6 +281,7 @@ def test_one_long_lived_memory_of_plain_texts_stays_bounded() -> None:
     assert built.fill(["v" * 100]) == {"a": "v" * 100}
 
 
+@pytest.mark.slow
 @given(
     template=templates, values=st.lists(st.one_of(benign_values, hostile_values), min_size=24, max_size=24)
 )
@@ -302,6 +303,7 @@ def test_safe_fills_equal_what_the_parser_reads(template: str, values: list[str]
     assert typed(filled) == typed(load(joined(template, values)))
 
 
+@pytest.mark.slow
 @given(template=templates, values=st.lists(hostile_values, min_size=24, max_size=24))
 @properties
 def test_text_mode_equals_what_the_parser_reads(template: str, values: list[str]) -> None:
@@ -317,6 +319,7 @@ def test_text_mode_equals_what_the_parser_reads(template: str, values: list[str]
         assert typed(skeleton(template).fill(values, "text")) == typed(expected)
 
 
+@pytest.mark.slow
 @given(
     template=templates,
     values=st.lists(hostile_values, min_size=24, max_size=24),

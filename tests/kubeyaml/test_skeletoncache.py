@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from injector.errors import YAMLError
 from injector.golang.jsontext import go_json
 from injector.kubeyaml import SkeletonCache
+from injector.kubeyaml.skeleton import Untrusted
 from injector.memo import Memo
-from injector.rendering import Quoted, Rendering
+from injector.rendering import Quoted, Rendering, Structured
 
 from .generators import HOLE, benign_values, templates
 
@@ -46,6 +47,7 @@ def test_a_word_means_the_same_at_first_sight_and_later() -> None:
     assert filled == [{"a": ".inf"}] * 3
 
 
+@pytest.mark.slow
 @given(template=templates, values=st.lists(st.one_of(benign_values, st.just("")), min_size=24, max_size=24))
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck), database=None)
 def test_the_first_sight_of_a_text_reads_as_all_later_ones(template: str, values: list[str]) -> None:
@@ -57,9 +59,51 @@ def test_the_first_sight_of_a_text_reads_as_all_later_ones(template: str, values
     assert answers[0] == answers[1] == answers[2]
 
 
-def _answer(cache: SkeletonCache, found: Rendering) -> str:
+def test_a_line_of_a_serialiser_in_a_block_needs_no_skeleton_of_its_own() -> None:
+    cache = a_cache(8)
+    for number in range(4):
+        made = Rendering(("a: |-\n  [", ",", "]\n"), (Structured(f'{{"port":{number}}}'), Structured("{}")))
+        assert cache.fill(made) == {"a": f'[{{"port":{number}}},{{}}]'}
+    assert (cache.hits, cache.misses, len(cache.skeletons)) == (2, 2, 1)
+
+
+@pytest.mark.parametrize("text", ['{"b": [1]}', "\n  b: 1", "", "1", "x # y", '"', "a\x85b", " b"])
+@pytest.mark.parametrize("place", ["a: |\n  x\n  ", "a: ", 'a: "', "a: '", "a: [", "# ", "a: >\n  "])
+def test_what_a_serialiser_made_is_text_wherever_else_it_stands(place: str, text: str) -> None:
+    for end in ("\n", '"\n', "'\n", "]\n"):
+        made = Rendering((place, end), (Structured(text),))
+        for untrusted in ("text", "scalar"):
+            cache = a_cache(8)
+            answers = [_answer(cache, made, untrusted) for _ in range(3)]
+            assert answers == [_answer(a_cache(8), made.inlined(), untrusted)] * 3
+
+
+STRUCTURED = st.sampled_from(
+    ['{"a":1}', "[]", "a: 1\nb: 2", "", "x", "\n", '"', "' #", "\x85", " a", "- 1", ": "]
+)
+
+
+@pytest.mark.slow
+@given(
+    template=templates,
+    values=st.lists(st.one_of(benign_values, STRUCTURED.map(Structured)), min_size=24, max_size=24),
+    untrusted=st.sampled_from(["text", "scalar"]),
+)
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+def test_the_text_of_a_serialiser_reads_as_if_the_template_had_it(
+    template: str, values: list[str], untrusted: Untrusted
+) -> None:
+    strings = tuple(template.split(HOLE))
+    if len(strings) > len(values):
+        return
+    made, cache = Rendering(strings, tuple(values[: len(strings) - 1])), a_cache(8)
+    answers = [_answer(cache, made, untrusted) for _ in range(3)]
+    assert answers == [_answer(a_cache(8), made.inlined(), untrusted)] * 3
+
+
+def _answer(cache: SkeletonCache, found: Rendering, untrusted: Untrusted = "scalar") -> str:
     try:
-        return go_json(cache.fill(found))
+        return go_json(cache.fill(found, untrusted))
     except YAMLError as error:
         return str(error)
 
@@ -197,6 +241,7 @@ def test_one_wide_character_makes_a_value_four_times_as_large() -> None:
     assert [len(values[0]) for _, values in cache.fills._entries] == [10_000]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "texts",
     [

@@ -96,6 +96,7 @@ def test_numbers_that_json_cannot_say_are_refused(number: float) -> None:
         dump([number])
 
 
+@pytest.mark.slow
 @given(json_values)
 @example(2.0**64)
 @example(-(2.0**63))

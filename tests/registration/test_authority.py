@@ -19,7 +19,7 @@ from injector.kube.reflector import Timing
 from injector.registration.authority import SelfSigned
 from injector.registration.bundle import verifies
 from injector.registration.self_signed import Policy, Served
-from tests.fake_api import FakeApi, connected, refusal, until
+from tests.fake_api import FakeApi, Refusals, connected, refusal, until
 
 SECRETS = "/api/v1/namespaces/mesh/secrets"
 
@@ -198,20 +198,12 @@ async def test_a_pair_that_cannot_be_loaded_is_issued_anew_and_ends_nothing(
 
 @pytest.mark.parametrize("code", [403, 409, 500])
 async def test_a_refused_write_is_tried_again(api: FakeApi, client: KubeClient, code: int) -> None:
-    left = 2
-
-    def refuse(method: str, _: str):
-        nonlocal left
-        if method == "POST" and left:
-            left -= 1
-            return refusal(code)
-        return None
-
-    api.refuse = refuse
+    refusals = Refusals(method="POST", left=2, answer=lambda: refusal(code))
+    api.refuse = refusals
     replica = Replica(client)
     async with running(replica):
         await until(lambda: bool(replica.served))
-        assert not left
+        assert not refusals.left
 
 
 async def test_a_secret_that_somebody_damaged_is_made_anew(api: FakeApi, client: KubeClient) -> None:

@@ -30,7 +30,7 @@ from injector.registration.waiting import TokenBucket
 from tests.fake_api import FakeApi, connected, fake_api, refusal
 from tests.virtual_time import run
 
-pytestmark = pytest.mark.about("injector/registration", "injector/kube")
+pytestmark = [pytest.mark.slow, pytest.mark.about("injector/registration", "injector/kube")]
 
 NAME = "sidecar-injector.istio.io"
 THEIRS = {

@@ -375,6 +375,7 @@ SCHEDULES = st.lists(EVENTS, max_size=25)
 SERVERS_SCHEDULES = st.lists(EVENTS | st.builds(ServersClock, ERRORS), max_size=25)
 
 
+@pytest.mark.slow
 @checked(100)
 @given(SCHEDULES)
 @example([Clock(0, -30 * MINUTE), Wait(10 * MINUTE), Clock(0, 0.0), Wait(10 * MINUTE)])
@@ -386,6 +387,7 @@ def test_no_schedule_of_clocks_takes_a_ca_from_a_served_leaf(events: list) -> No
     live_through(events)
 
 
+@pytest.mark.slow
 @checked(60)
 @given(SERVERS_SCHEDULES)
 @example([ServersClock(2 * YEAR), *(Clock(each, 2 * YEAR) for each in range(3)), Wait(DAY)])

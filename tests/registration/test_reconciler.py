@@ -18,7 +18,7 @@ from injector.registration.issue import IssuedPair, issue_ca, issue_leaf
 from injector.registration.plan import COLLECTION, WebhookNames
 from injector.registration.reconciler import Reconciler, Trust
 from injector.registration.waiting import TokenBucket
-from tests.fake_api import FakeApi, refusal, until
+from tests.fake_api import FakeApi, Refusals, refusal, until
 
 NAME = "sidecar-injector.istio.io"
 THEIRS = {
@@ -179,19 +179,11 @@ async def test_only_the_leader_writes_but_all_of_them_see(api: FakeApi, client: 
 @pytest.mark.parametrize("code", [403, 429, 500])
 async def test_a_refused_write_is_tried_again(api: FakeApi, client: KubeClient, code: int) -> None:
     await api.put(COLLECTION, configuration())
-    left = 3
-
-    def refuse(method: str, _: str):
-        nonlocal left
-        if method == "PATCH" and left:
-            left -= 1
-            return refusal(code)
-        return None
-
-    api.refuse = refuse
+    refusals = Refusals(method="PATCH", left=3, answer=lambda: refusal(code))
+    api.refuse = refusals
     async with running(Setting(api, client)) as setting:
         await until(setting.right)
-        assert not left
+        assert not refusals.left
 
 
 async def test_a_write_that_came_second_is_made_again_on_what_came_first(

@@ -34,7 +34,7 @@ def test_every_review_is_another_pod(name: str) -> None:
     assert [request["uid"].encode() for request in requests] == [uid for uid, _ in sent[:60]]
     pods = [request["object"]["metadata"] for request in requests]
     assert len({pod["name"] for pod in pods}) == 60
-    workloads = 60 if name.endswith("-alone") else reviews.WORKLOADS
+    workloads = 60 if name.endswith(("-alone", "-unseen")) else reviews.WORKLOADS
     assert len({pod["labels"]["pod-template-hash"] for pod in pods}) == workloads
     volumes = {request["object"]["spec"]["volumes"][0]["name"] for request in requests}
     assert len(volumes) == 60
@@ -43,6 +43,28 @@ def test_every_review_is_another_pod(name: str) -> None:
     for pod in pods:
         assert pod["name"].startswith(pod["generateName"])
         assert pod["ownerReferences"][0]["name"] + "-" == pod["generateName"]
+
+
+def told_apart(pod: dict[str, Any]) -> set[str]:
+    """Return what tells an application: names, labels, images, values and ports."""
+    metadata, found = pod["metadata"], set()
+    found |= {metadata["generateName"], *metadata["labels"].values()}
+    for container in pod["spec"]["containers"]:
+        found |= {container["name"], container["image"]}
+        found |= {variable["value"] for variable in container["env"] if "value" in variable}
+        found |= {str(port["containerPort"]) for port in container["ports"]}
+        found.add(str(container["readinessProbe"]["httpGet"]["port"]))
+    return found
+
+
+@pytest.mark.parametrize("name", ["small-unseen", "typical-unseen", "mixed-unseen"])
+def test_two_pods_that_were_not_seen_have_nothing_of_an_application_in_common(name: str) -> None:
+    bodies = reviews.load([name], None)[name].bodies()
+    first, *others = [json.loads(body)["request"]["object"] for _, body in islice(bodies, 60)]
+    assert all(told_apart(first).isdisjoint(told_apart(other)) for other in others)
+    for pod in (first, *others):
+        scraped = pod["metadata"]["annotations"].get("prometheus.io/port")
+        assert scraped is None or scraped.isdigit()
 
 
 def test_the_sizes_are_what_the_names_say() -> None:
@@ -155,6 +177,13 @@ def test_the_table_of_readme_is_in_multiples_of_the_floor() -> None:
     case = a_case(naive_cpu_us=4000.0, reviews_per_second=5000.0)
     assert report.compared(a_result(small=case)).splitlines()[-1] == (
         "| small, 5.6 kB | 0.20 ms | 0.08 ms | 2.5 | 42 | 50 | 5,000 |"
+    )
+
+
+def test_where_go_was_measured_the_table_has_its_time_and_the_quotient_of_what_it_shows() -> None:
+    case = a_case(naive_cpu_us=4000.0, reviews_per_second=5000.0, go_cpu_us=6400.0, ratio=2.9)
+    assert report.compared(a_result(small=case)).splitlines()[-1] == (
+        "| small, 5.6 kB | 0.20 ms | 0.08 ms | 2.5 | 6.40 ms | 32.0 | 50 | 5,000 |"
     )
 
 

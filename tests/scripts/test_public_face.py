@@ -140,6 +140,13 @@ def test_a_workflow_may_only_read_unless_a_job_says_more(path: Path) -> None:
     assert all("timeout-minutes" in job for job in workflow["jobs"].values())
 
 
+@pytest.mark.parametrize("path", [ACTION, *WORKFLOWS], ids=lambda path: path.name)
+def test_what_others_have_made_is_used_by_its_commit(path: Path) -> None:
+    used = re.findall(r"\buses: (.*)", path.read_text())
+    pinned = re.compile(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+    assert [each for each in used if not pinned.fullmatch(each)] == []
+
+
 # ---- versions
 
 
@@ -150,7 +157,9 @@ def test_the_same_pythons_are_named_everywhere() -> None:
     table = re.search(r"\| Python \| ([^|]*) \|", (ROOT / "SECURITY.md").read_text())
     assert table is not None
     assert table[1].split(", ") == matrix
-    assert f"python_requires = >={matrix[0]}\n" in (ROOT / "setup.cfg").read_text()
+    package = (ROOT / "setup.cfg").read_text()
+    assert f"python_requires = >={matrix[0]}\n" in package
+    assert re.findall(r"Python :: (3\.\d+)", package) == matrix
 
 
 def test_the_support_table_names_the_releases_that_are_known() -> None:

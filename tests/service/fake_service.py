@@ -22,7 +22,7 @@ from injector.service.companions import Parts
 from injector.service.generation import Load
 from injector.service.injecting import load_injector
 from injector.service.options import Drain, Limits, ServiceOptions
-from injector.service.process import serve
+from injector.service.workers import serve
 from tests.service.kit import NAME, load_fake
 from tests.service.mutations import MUTATIONS
 
@@ -95,9 +95,10 @@ def end_with(parent: int) -> None:
 
 
 def main() -> int:
-    threading.Thread(target=end_with, args=[os.getppid()], daemon=True).start()
     folder, *more = sys.argv[1:]
     given = json.loads(more[0]) if more else {}
+    if given.get("workers", 1) == 1:  # a process with a thread cannot be forked
+        threading.Thread(target=end_with, args=[os.getppid()], daemon=True).start()
     load: Load = load_fake
     if given.pop("real", False):
         load = load_injector

@@ -69,6 +69,15 @@ async def test_the_namespace_is_judged_as_it_is_now(start: Start) -> None:
     assert await advice(service, deployment()) == [GETS]
 
 
+async def test_pods_that_an_api_server_would_refuse_are_told_of(start: Start) -> None:
+    asked = {"sidecar.istio.io/proxyCPU": "2", "sidecar.istio.io/proxyCPULimit": "1"}
+    (said,) = await advice(await begin(start), deployment(annotations=asked))
+    assert said.startswith("pods will be DENIED: spec.")
+    assert said.endswith(
+        'resources.requests: the API server refuses this: Invalid value: "2": must be less than or equal to cpu limit of 1'
+    )
+
+
 async def test_without_a_cluster_only_what_the_workload_itself_says_is_told(start: Start) -> None:
     service = await begin(start, parts=Parts())
     assert await advice(service, deployment()) is None

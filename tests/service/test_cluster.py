@@ -21,7 +21,9 @@ from injector.registration.bundle import readable, verifies
 from injector.registration.plan import COLLECTION, VALIDATING, WebhookNames
 from injector.registration.self_signed import Policy, in_force
 from injector.service.cluster import ADVICE, Cluster, ClusterOptions
-from injector.service.companions import Surroundings, accompany
+from injector.service.companions import CompanionSurroundings, accompany
+from injector.service.first_lists import FIRST_LISTS_SECONDS
+from injector.service.generation import Generation
 from injector.service.health import Readiness, pages
 from injector.service.live import Live
 from injector.service.logs import Log
@@ -30,6 +32,8 @@ from injector.service.options import ServiceOptions
 from injector.service.tls import KeyPair
 from tests.fake_api import FakeApi, fake_api, kubeconfig
 from tests.virtual_time import run
+
+pytestmark = [pytest.mark.slow, pytest.mark.socket]
 
 SECRETS = "/api/v1/namespaces/mesh/secrets"
 EVENTS = "/api/v1/namespaces/mesh/events"
@@ -71,7 +75,7 @@ class Replica:
                 }
             )
         )
-        self.surroundings = Surroundings(
+        self.surroundings = CompanionSurroundings(
             options=ServiceOptions(),
             pair=pair,
             offered=Live(None),
@@ -295,6 +299,55 @@ def test_the_configuration_that_asks_for_advice_gets_the_same_ca_and_hinders_not
             await running.api.remove(VALIDATING, "advice")
             await running.spend(1)
             await running.until(running.right)
+
+    run(work())
+
+
+def test_a_replica_is_ready_when_reviews_know_the_nodes(tmp_path: Path) -> None:
+    class Seeing:
+        """A reviewer that remembers what it was told of."""
+
+        def __init__(self) -> None:
+            self.seen: list[Any] = []
+
+        def refresh(self) -> None:
+            """Look at the nodes."""
+            self.seen.append(replica.cluster.nodes)
+
+    async def work() -> None:
+        nonlocal replica
+        async with mesh(tmp_path, count=1) as running:
+            running.api.refuse = lambda _method, path: web.Response(status=503) if "nodes" in path else None
+            replica = Replica(running, 1, watch=True)
+            running.replicas.append(replica)
+            generation = Generation(number=1, hash="", reviewer=reviewer, trial=None, injecting=None)
+            replica.surroundings.generation.set(generation)
+            await running.until(
+                lambda: "[-]cluster failed: the API server has not listed nodes yet" in replica.page()
+            )
+            running.api.refuse = lambda _method, _path: None
+            await running.until(lambda: "[+]cluster ok" in replica.page())
+            assert reviewer.seen == [{}]
+            assert "reviews are answered before the cluster was listed" not in replica.said()
+
+    replica: Any = None
+    reviewer: Any = Seeing()
+    run(work())
+
+
+def test_a_replica_is_ready_without_an_api_server_that_lists_anything(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with mesh(tmp_path, count=1) as running:
+            running.api.refuse = lambda _method, _path: web.Response(status=503)
+            replica = Replica(running, 1, watch=True)
+            running.replicas.append(replica)
+            begin = seconds()
+            await running.until(lambda: "[-]cluster failed" in replica.page())
+            await running.until(lambda: "[+]cluster ok" in replica.page())
+            assert seconds() - begin == pytest.approx(FIRST_LISTS_SECONDS, abs=1)
+            await running.until(
+                lambda: replica.said().count("reviews are answered before the cluster was listed") == 1
+            )
 
     run(work())
 

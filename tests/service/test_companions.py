@@ -11,7 +11,7 @@ import trustme
 
 from injector.errors import ConfigError
 from injector.service import companions
-from injector.service.companions import Parts, Surroundings
+from injector.service.companions import CompanionSurroundings, Parts
 from injector.service.tls import load_pair
 from tests.service.kit import NAME, Start, a_pair, a_review
 
@@ -21,12 +21,12 @@ class Told:
 
     name = "told"
 
-    def __init__(self, work: Callable[[Surroundings], Awaitable[None]]) -> None:
+    def __init__(self, work: Callable[[CompanionSurroundings], Awaitable[None]]) -> None:
         self.work = work
         self.runs = 0
-        self.surroundings: Surroundings | None = None
+        self.surroundings: CompanionSurroundings | None = None
 
-    async def run(self, surroundings: Surroundings) -> None:
+    async def run(self, surroundings: CompanionSurroundings) -> None:
         self.runs += 1
         self.surroundings = surroundings
         await self.work(surroundings)
@@ -37,7 +37,7 @@ async def test_a_companion_that_crashes_is_started_again(
 ) -> None:
     monkeypatch.setattr(companions, "COMPANION_SECONDS", 0.01)
 
-    async def crash(_: Surroundings) -> None:
+    async def crash(_: CompanionSurroundings) -> None:
         raise RuntimeError("a secret")
 
     companion = Told(crash)
@@ -49,7 +49,7 @@ async def test_a_companion_that_crashes_is_started_again(
 
 
 async def test_a_companion_that_is_done_is_left_alone(start: Start) -> None:
-    async def nothing(_: Surroundings) -> None:
+    async def nothing(_: CompanionSurroundings) -> None:
         """Be done."""
 
     companion = Told(nothing)
@@ -66,7 +66,7 @@ async def test_a_condition_of_a_companion_is_asked_for_readiness(start: Start) -
         asked.set()
         return fault[0] if fault else None
 
-    async def require(surroundings: Surroundings) -> None:
+    async def require(surroundings: CompanionSurroundings) -> None:
         surroundings.readiness.require("ca-bundle", condition)
         await asyncio.Event().wait()
 
@@ -81,7 +81,7 @@ async def test_a_condition_of_a_companion_is_asked_for_readiness(start: Start) -
 
 
 async def test_a_companion_may_bring_the_key_pair(start: Start, ca: trustme.CA) -> None:
-    async def bring(surroundings: Surroundings) -> None:
+    async def bring(surroundings: CompanionSurroundings) -> None:
         files = a_pair(ca)
         surroundings.pair.set(load_pair(files["tls.crt"], files["tls.key"], names=(NAME,)))
         await asyncio.Event().wait()
@@ -99,7 +99,7 @@ async def test_without_a_certificate_and_without_one_who_brings_it_nothing_start
 async def test_the_ca_file_is_kept_live(start: Start, ca: trustme.CA, tmp_path: Path) -> None:
     seen: list[bytes | None] = []
 
-    async def follow(surroundings: Surroundings) -> None:
+    async def follow(surroundings: CompanionSurroundings) -> None:
         async for pem in surroundings.ca.updates():
             seen.append(pem)  # noqa: PERF401 - one by one, as they come
 

@@ -6,6 +6,8 @@ import asyncio
 import time
 from dataclasses import dataclass
 
+import pytest
+
 from injector.service.drain import Leaving, until_quiet
 from injector.service.options import Drain
 from tests.conftest import PATIENCE
@@ -31,6 +33,7 @@ async def test_it_waits_the_minimum_and_announces_the_end() -> None:
     assert edge.draining
 
 
+@pytest.mark.slow
 async def test_reviews_that_go_on_keep_it_up_to_the_maximum() -> None:
     edge = Edge()
 
@@ -44,6 +47,7 @@ async def test_reviews_that_go_on_keep_it_up_to_the_maximum() -> None:
     reviewing.cancel()
 
 
+@pytest.mark.slow
 async def test_a_last_review_is_followed_by_quiet() -> None:
     edge = Edge()
     asyncio.get_running_loop().call_later(0.2, lambda: setattr(edge, "last_review", time.monotonic()))

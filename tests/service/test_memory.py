@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tracemalloc
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from injector.service.memory import (
     Held,
     InFlight,
     container_limit,
+    cores,
     count_values,
+    fitting_workers,
     in_flight_limit,
     parsed_bytes,
     resident,
@@ -155,6 +158,7 @@ BODIES: dict[str, bytes] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", BODIES, ids=str)
 def test_parsing_costs_no_more_than_was_foretold(shape: str) -> None:
     body = BODIES[shape]
@@ -243,3 +247,20 @@ def test_what_was_left_by_much_is_returned_once() -> None:
         held.take(15 * MIB)
     assert not in_flight.has_emptied()
     memory.return_freed_memory()
+
+
+def test_the_cores_of_a_container_are_those_of_its_limit_rounded_up(tmp_path: Path) -> None:
+    here = cores(tmp_path)
+    assert here == len(os.sched_getaffinity(0))
+    limit = tmp_path / "sys/fs/cgroup/cpu.max"
+    limit.parent.mkdir(parents=True)
+    for text, found in (("max 100000", here), ("50000 100000", 1), (f"{here * 100_000} 100000", here)):
+        limit.write_text(f"{text}\n")
+        assert cores(tmp_path) == found
+
+
+def test_there_are_as_many_workers_as_there_are_cores_and_memory_for() -> None:
+    assert fitting_workers(8, None) == 8
+    assert fitting_workers(8, 256 * MIB) == 1
+    assert fitting_workers(8, 1024 * MIB) == 5
+    assert fitting_workers(2, 4096 * MIB) == 2

@@ -312,6 +312,7 @@ class Unit:
         return [orjson.loads(line)["message"] for line in self.log_file.read_bytes().splitlines()]
 
 
+@pytest.mark.slow
 async def test_a_refused_content_is_tried_again_ever_more_seldom(tmp_path: Path) -> None:
     unit = Unit(tmp_path, retry_seconds=60)
     unit.path.write_text("second")

@@ -7,7 +7,7 @@ import ssl
 
 import pytest
 
-from injector.service.connection import Connection
+from injector.service.connection import EdgeConnection
 from injector.service.options import Limits
 from tests.service.kit import Start, a_review, client_context
 
@@ -253,7 +253,7 @@ async def test_limits_are_on_the_live_connection(start: Start) -> None:
     await service.connect()
     await service.until(lambda: bool(service.service._edge.connections))
     (connection,) = service.service._edge.connections
-    assert isinstance(connection, Connection)
+    assert isinstance(connection, EdgeConnection)
     assert connection.keepalive_timeout >= 120
     assert connection.access_log is None
     assert (connection.max_line_size, connection.max_field_size, connection.max_headers) == (8190, 8190, 128)

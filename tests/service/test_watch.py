@@ -17,6 +17,8 @@ from injector.service.watch import FolderWatch
 from tests.conftest import PATIENCE
 from tests.service.kit import Mount
 
+pytestmark = pytest.mark.slow  # each waits for a folder to be looked at again
+
 
 class Ticks:
     """Counts the ticks of a watch, and what it complained about."""

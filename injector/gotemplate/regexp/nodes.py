@@ -43,7 +43,7 @@ _CASED: Final = ("Lu", "Ll", "Lt")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
+class ClassItem:
     """Ranges of characters, or those of a Unicode category; ``fold`` takes both cases of a letter."""
 
     ranges: tuple[Range, ...] = ()
@@ -67,7 +67,7 @@ class Item:
 class CharacterClass:
     """The characters that belong to any of the items, or to none of them."""
 
-    items: tuple[Item, ...]
+    items: tuple[ClassItem, ...]
     negated: bool = False
 
     def __contains__(self, rune: str) -> bool:
@@ -84,11 +84,11 @@ def ascii_of(characters: CharacterClass) -> frozenset[str]:
 
 def single(rune: str, *, fold: bool) -> CharacterClass:
     """Return the class of one character."""
-    return CharacterClass(items=(Item(ranges=((rune, rune),), fold=fold),))
+    return CharacterClass(items=(ClassItem(ranges=((rune, rune),), fold=fold),))
 
 
-ANY: Final = CharacterClass(items=(Item(ranges=EVERY),))
-ANY_BUT_NEWLINE: Final = CharacterClass(items=(Item(ranges=(("\n", "\n"),)),), negated=True)
+ANY: Final = CharacterClass(items=(ClassItem(ranges=EVERY),))
+ANY_BUT_NEWLINE: Final = CharacterClass(items=(ClassItem(ranges=(("\n", "\n"),)),), negated=True)
 
 
 def orbit(rune: str) -> tuple[str, ...]:
@@ -110,7 +110,7 @@ def _orbits() -> Mapping[str, tuple[str, ...]]:
     return {common: tuple(runes) for common, runes in found.items()}
 
 
-class Place(Enum):
+class EmptyOp(Enum):
     """What an assertion without width asks for."""
 
     BEGIN_TEXT = auto()
@@ -132,7 +132,7 @@ class One:
 class Assertion:
     """A place in the text."""
 
-    place: Place
+    place: EmptyOp
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ from injector.gotemplate.regexp.nodes import (
     Capture,
     CharacterClass,
     Choice,
+    EmptyOp,
     Node,
     One,
-    Place,
     Repeat,
     Sequence,
     ascii_of,
@@ -40,10 +40,10 @@ class Take:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class EmptyWidth:
     """Go on at such a place only."""
 
-    place: Place
+    place: EmptyOp
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Match:
     """The expression is matched."""
 
 
-Instruction: TypeAlias = Take | Check | Save | Fork | Jump | Match
+Instruction: TypeAlias = Take | EmptyWidth | Save | Fork | Jump | Match
 
 
 def compile_node(node: Node) -> tuple[Instruction, ...]:
@@ -105,7 +105,7 @@ class _Writer:
             case One():
                 self.add(Take(node.characters, ascii_of(node.characters)))
             case Assertion():
-                self.add(Check(node.place))
+                self.add(EmptyWidth(node.place))
             case Capture():
                 self.capture(node.number, node.node)
             case Sequence():
@@ -246,7 +246,7 @@ class Matcher:
                 pending.append((~instruction.slot, saved[instruction.slot]))
                 saved[instruction.slot] = position
                 place += 1
-            elif isinstance(instruction, Check):
+            elif isinstance(instruction, EmptyWidth):
                 if not _holds(instruction.place, text, position):
                     return False
                 place += 1
@@ -255,19 +255,19 @@ class Matcher:
         return False
 
 
-def _holds(place: Place, text: str, position: int) -> bool:
+def _holds(place: EmptyOp, text: str, position: int) -> bool:
     match place:
-        case Place.BEGIN_TEXT:
+        case EmptyOp.BEGIN_TEXT:
             return position == 0
-        case Place.END_TEXT:
+        case EmptyOp.END_TEXT:
             return position == len(text)
-        case Place.BEGIN_LINE:
+        case EmptyOp.BEGIN_LINE:
             return position == 0 or text[position - 1] == "\n"
-        case Place.END_LINE:
+        case EmptyOp.END_LINE:
             return position == len(text) or text[position] == "\n"
-        case Place.BOUNDARY:
+        case EmptyOp.BOUNDARY:
             return _is_boundary(text, position)
-        case Place.NO_BOUNDARY:
+        case EmptyOp.NO_BOUNDARY:
             return not _is_boundary(text, position)
 
 

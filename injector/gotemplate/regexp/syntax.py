@@ -18,10 +18,10 @@ from injector.gotemplate.regexp.nodes import (
     Capture,
     CharacterClass,
     Choice,
-    Item,
+    ClassItem,
+    EmptyOp,
     Node,
     One,
-    Place,
     Repeat,
     Sequence,
     may_repeat,
@@ -39,10 +39,10 @@ _OCTAL: Final = re.compile(r"0[0-7]{0,2}|[1-7][0-7]{1,2}")
 _CONTROLS: Final = {"a": "\a", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _PERL: Final = {"d": nodes.DIGITS, "s": nodes.SPACES, "w": nodes.WORD}
 _PLACES: Final = {
-    "A": Place.BEGIN_TEXT,
-    "b": Place.BOUNDARY,
-    "B": Place.NO_BOUNDARY,
-    "z": Place.END_TEXT,
+    "A": EmptyOp.BEGIN_TEXT,
+    "b": EmptyOp.BOUNDARY,
+    "B": EmptyOp.NO_BOUNDARY,
+    "z": EmptyOp.END_TEXT,
 }
 
 
@@ -100,14 +100,14 @@ def parse(text: str) -> Expression:
     """Return the nodes of an expression. Raises SyntaxFaultError."""
     if any("\ud800" <= rune <= "\udfff" for rune in text):
         fault("invalid UTF-8", text)
-    parser = _Parser(text)
+    parser = _ExpressionParser(text)
     node = parser.choice(0)
     if parser.position < len(text):
         fault("unexpected )", text)
     return Expression(node=node, names=tuple(parser.names))
 
 
-class _Parser:
+class _ExpressionParser:
     """The place in the expression, the flags that hold there, the groups so far."""
 
     def __init__(self, text: str) -> None:
@@ -157,9 +157,9 @@ class _Parser:
 
     def plain(self, letter: str) -> Node:
         if letter == "^":
-            return Assertion(Place.BEGIN_LINE if self.flags.m else Place.BEGIN_TEXT)
+            return Assertion(EmptyOp.BEGIN_LINE if self.flags.m else EmptyOp.BEGIN_TEXT)
         if letter == "$":
-            return Assertion(Place.END_LINE if self.flags.m else Place.END_TEXT)
+            return Assertion(EmptyOp.END_LINE if self.flags.m else EmptyOp.END_TEXT)
         if letter == ".":
             return One(nodes.ANY if self.flags.s else nodes.ANY_BUT_NEWLINE)
         return self.literal(letter)
@@ -274,7 +274,7 @@ class _Parser:
         else:
             branch.append(self.literal(self.rune_escape()))
 
-    def class_escape(self) -> Item | None:
+    def class_escape(self) -> ClassItem | None:
         r"""Parse ``\d``, ``\pL`` and their like, if that is what comes."""
         letter = self.text[self.position + 1 : self.position + 2] if self.at("\\") else ""
         if letter in ("p", "P"):
@@ -283,9 +283,9 @@ class _Parser:
         if ranges is None:
             return None
         self.position += 2
-        return Item(ranges=ranges, negated=letter.isupper(), fold=self.flags.i)
+        return ClassItem(ranges=ranges, negated=letter.isupper(), fold=self.flags.i)
 
-    def unicode_class(self, negated: bool) -> Item | None:  # noqa: FBT001 - private
+    def unicode_class(self, negated: bool) -> ClassItem | None:  # noqa: FBT001 - private
         start = self.position
         name = self.text[start + 2 : start + 3]
         end = start + 2 + len(name)
@@ -348,7 +348,7 @@ class _Parser:
         self.position += 1
         negated = self.at("^")
         self.position += negated
-        items: list[Item] = []
+        items: list[ClassItem] = []
         first = True
         while first or not self.at("]"):
             first = False
@@ -356,7 +356,7 @@ class _Parser:
         self.position += 1
         return CharacterClass(items=tuple(items), negated=negated)
 
-    def posix_class(self) -> Item | None:
+    def posix_class(self) -> ClassItem | None:
         end = self.text.find(":]", self.position + 2)
         if not self.at("[:") or end < 0:
             return None
@@ -366,9 +366,9 @@ class _Parser:
         if ranges is None:
             fault("invalid character class range", written)
         self.position = end + 2
-        return Item(ranges=ranges, negated=name.startswith("^"), fold=self.flags.i)
+        return ClassItem(ranges=ranges, negated=name.startswith("^"), fold=self.flags.i)
 
-    def range(self, class_start: int) -> Item:
+    def range(self, class_start: int) -> ClassItem:
         start = self.position
         low = self.class_rune(class_start)
         high = low
@@ -377,7 +377,7 @@ class _Parser:
             high = self.class_rune(class_start)
             if high < low:
                 fault("invalid character class range", self.text[start : self.position])
-        return Item(ranges=((low, high),), fold=self.flags.i)
+        return ClassItem(ranges=((low, high),), fold=self.flags.i)
 
     def class_rune(self, class_start: int) -> str:
         if self.position >= len(self.text):
@@ -388,18 +388,18 @@ class _Parser:
         return self.text[self.position - 1]
 
 
-def _category(name: str, written: str) -> Item:
+def _category(name: str, written: str) -> ClassItem:
     spelled = name[:1].upper() + name[1:].lower()
     if spelled == "Any":
-        return Item(ranges=nodes.EVERY)
+        return ClassItem(ranges=nodes.EVERY)
     if spelled == "Ascii":
-        return Item(ranges=nodes.POSIX["ascii"])
+        return ClassItem(ranges=nodes.POSIX["ascii"])
     if spelled == "Assigned":
-        return Item(category="Cn", negated=True)
+        return ClassItem(category="Cn", negated=True)
     if spelled == "Lc":
-        return Item(category="LC")
+        return ClassItem(category="LC")
     if name.replace("_", "").lower() in _SCRIPTS:
         raise FunctionError(f"scripts are not available in regular expressions here: {written}")
     if spelled not in nodes.CATEGORIES:
         fault("invalid character class range", written)
-    return Item(category=spelled)
+    return ClassItem(category=spelled)

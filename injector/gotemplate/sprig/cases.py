@@ -16,7 +16,7 @@ from injector.gotemplate.sprig.signature import go
 from injector.gotemplate.sprig.texts import octets
 
 
-class Kind(Enum):
+class WordKind(Enum):
     """What a word consists of."""
 
     NONE = auto()
@@ -29,7 +29,7 @@ class Kind(Enum):
 
 
 _CHINESE: Final = (("\u4e00", "\u9fcc"), ("\u3400", "\u4d85"), ("\U00020000", "\U0002b81d"))
-_LETTERS_OR_DIGITS: Final = (Kind.LOWER, Kind.NUMBER)
+_LETTERS_OR_DIGITS: Final = (WordKind.LOWER, WordKind.NUMBER)
 
 
 def separated(text: str, connector: str) -> str:
@@ -44,13 +44,13 @@ class _Separation:
         self.rest = text
         self.connector = connector
         self.out: list[str] = []
-        self.kind = Kind.NONE
+        self.kind = WordKind.NONE
         self.word = ""
 
     def run(self) -> str:
         self.advance()
         while self.rest:
-            if self.kind is not Kind.CONNECTOR:
+            if self.kind is not WordKind.CONNECTOR:
                 self.write(self.kind, self.word)
             previous, last = self.kind, self.word
             self.advance()
@@ -58,13 +58,13 @@ class _Separation:
         self.write(self.kind, self.word)
         return "".join(self.out)
 
-    def join(self, previous: Kind, last: str) -> None:
+    def join(self, previous: WordKind, last: str) -> None:
         """Write what belongs between the word before and the word that was read."""
-        if previous is Kind.NUMBER:
+        if previous is WordKind.NUMBER:
             self.after_number()
-        elif previous is Kind.CONNECTOR:
+        elif previous is WordKind.CONNECTOR:
             self.write(previous, last)
-        elif previous is not Kind.PUNCTUATION:
+        elif previous is not WordKind.PUNCTUATION:
             self.after_word()
 
     def advance(self) -> None:
@@ -73,12 +73,12 @@ class _Separation:
     def after_number(self) -> None:
         while self.kind in _LETTERS_OR_DIGITS:
             self.write_and_advance()
-        self.connect_unless(Kind.NONE, Kind.PUNCTUATION, Kind.CONNECTOR)
+        self.connect_unless(WordKind.NONE, WordKind.PUNCTUATION, WordKind.CONNECTOR)
 
     def after_word(self) -> None:
         """Decide to which side a number after a word belongs."""
-        if self.kind is not Kind.NUMBER:
-            self.connect_unless(Kind.CONNECTOR, Kind.PUNCTUATION)
+        if self.kind is not WordKind.NUMBER:
+            self.connect_unless(WordKind.CONNECTOR, WordKind.PUNCTUATION)
             return
         if not self.rest:
             return
@@ -88,24 +88,24 @@ class _Separation:
 
     def place_number(self, number: str) -> None:
         """Write a number that stands between a word and the word that was read."""
-        if self.kind is not Kind.LOWER:
-            self.write(Kind.NUMBER, number)
-            self.connect_unless(Kind.CONNECTOR, Kind.PUNCTUATION)
+        if self.kind is not WordKind.LOWER:
+            self.write(WordKind.NUMBER, number)
+            self.connect_unless(WordKind.CONNECTOR, WordKind.PUNCTUATION)
             return
         self.out.append(self.connector)
-        self.write(Kind.NUMBER, number)
+        self.write(WordKind.NUMBER, number)
         self.after_number()
 
     def write_and_advance(self) -> None:
         self.write(self.kind, self.word)
         self.advance()
 
-    def connect_unless(self, *kinds: Kind) -> None:
+    def connect_unless(self, *kinds: WordKind) -> None:
         if self.kind not in kinds:
             self.out.append(self.connector)
 
-    def write(self, kind: Kind, word: str) -> None:
-        if kind in (Kind.UPPER, Kind.CONNECTOR):
+    def write(self, kind: WordKind, word: str) -> None:
+        if kind in (WordKind.UPPER, WordKind.CONNECTOR):
             word = "".join(map(self.lowered, word))
         self.out.append(word)
 
@@ -124,12 +124,12 @@ def _is_alphabetic(rune: str) -> bool:
     return unicode.is_letter(rune) and not any(first <= rune <= last for first, last in _CHINESE)
 
 
-def _next_word(text: str) -> tuple[Kind, str, str]:
+def _next_word(text: str) -> tuple[WordKind, str, str]:
     """Return what the first word is, the word, and what follows it."""
     if not text:
-        return Kind.NONE, "", ""
-    kind, belongs = next((run for run in _RUNS if run[1](text[0])), (Kind.OTHER, _is_other))
-    end = _upper_end(text) if kind is Kind.UPPER else _run(text, 1, belongs)
+        return WordKind.NONE, "", ""
+    kind, belongs = next((run for run in _RUNS if run[1](text[0])), (WordKind.OTHER, _is_other))
+    end = _upper_end(text) if kind is WordKind.UPPER else _run(text, 1, belongs)
     return kind, text[:end], text[end:]
 
 
@@ -138,12 +138,12 @@ def _is_other(rune: str) -> bool:
     return not any(test(rune) for test in belongs)
 
 
-_RUNS: Final[tuple[tuple[Kind, Callable[[str], bool]], ...]] = (
-    (Kind.CONNECTOR, _connects),
-    (Kind.PUNCTUATION, unicode.is_punctuation),
-    (Kind.UPPER, unicode.is_upper),
-    (Kind.LOWER, lambda rune: _is_alphabetic(rune) and not unicode.is_upper(rune)),
-    (Kind.NUMBER, unicode.is_number),
+_RUNS: Final[tuple[tuple[WordKind, Callable[[str], bool]], ...]] = (
+    (WordKind.CONNECTOR, _connects),
+    (WordKind.PUNCTUATION, unicode.is_punctuation),
+    (WordKind.UPPER, unicode.is_upper),
+    (WordKind.LOWER, lambda rune: _is_alphabetic(rune) and not unicode.is_upper(rune)),
+    (WordKind.NUMBER, unicode.is_number),
 )
 
 

@@ -16,7 +16,7 @@ from injector.gotemplate.errors import FunctionError
 from injector.gotemplate.functions import Function
 from injector.gotemplate.scalars import UInt64
 from injector.gotemplate.sprig.signature import SEMVER, go
-from injector.gotemplate.types import Field, Method, Type
+from injector.gotemplate.types import Method, StructField, Type
 from injector.gotemplate.values import NilPointer, Struct
 from injector.memo import remembered
 
@@ -290,12 +290,12 @@ _TYPE: Final = types.StructType(
     name=SEMVER.name,
     implements=frozenset({"json.Marshaler"}),
     fields={
-        "major": Field(json_name="major", type=types.UINT64),
-        "minor": Field(json_name="minor", type=types.UINT64),
-        "patch": Field(json_name="patch", type=types.UINT64),
-        "pre": Field(json_name="pre", type=types.STRING),
-        "metadata": Field(json_name="metadata", type=types.STRING),
-        "original": Field(json_name="original", type=types.STRING),
+        "major": StructField(json_name="major", type=types.UINT64),
+        "minor": StructField(json_name="minor", type=types.UINT64),
+        "patch": StructField(json_name="patch", type=types.UINT64),
+        "pre": StructField(json_name="pre", type=types.STRING),
+        "metadata": StructField(json_name="metadata", type=types.STRING),
+        "original": StructField(json_name="original", type=types.STRING),
     },
     stringer=lambda value: str(_of(value)),
     methods={

@@ -28,7 +28,7 @@ _USERINFO: Final = re.compile(r"[A-Za-z0-9\-._:~!$&'()*+,;=%@]*")
 _PORT: Final = re.compile(r"(?::[0-9]*)?")
 
 
-class _AddressError(FunctionError):
+class _URLError(FunctionError):
     """What is wrong with a URL; ``str()`` does not show the URL."""
 
 
@@ -45,13 +45,13 @@ def _parsed(text: str, complaint: str) -> tuple[dict[str, str], str | None]:
         parts, userinfo = _parse(whole)
         shown = text
         return {**parts, "fragment": _unescape(fragment)}, userinfo
-    except _AddressError as error:
+    except _URLError as error:
         raise FunctionError(f"{complaint}: parse {quote(shown)}: {error}") from error
 
 
 def _parse(text: str) -> tuple[dict[str, str], str | None]:
     if _CONTROL.search(text):
-        raise _AddressError("net/url: invalid control character in URL")
+        raise _URLError("net/url: invalid control character in URL")
     parts = dict.fromkeys(("scheme", "host", "hostname", "path", "query", "opaque"), "")
     if text == "*":
         return {**parts, "path": "*"}, None
@@ -62,7 +62,7 @@ def _parse(text: str) -> tuple[dict[str, str], str | None]:
         if scheme:
             return {**parts, "opaque": rest}, None
         if ":" in rest.partition("/")[0]:
-            raise _AddressError("first path segment in URL cannot contain colon")
+            raise _URLError("first path segment in URL cannot contain colon")
     userinfo = None
     if rest.startswith("//") and (scheme or not rest.startswith("///")):
         authority, slash, path = rest[2:].partition("/")
@@ -75,7 +75,7 @@ def _parse(text: str) -> tuple[dict[str, str], str | None]:
 
 def _scheme(text: str) -> tuple[str, str]:
     if text.startswith(":"):
-        raise _AddressError("missing protocol scheme")
+        raise _URLError("missing protocol scheme")
     match = _SCHEME.fullmatch(text)
     return (match[1], match[2]) if match else ("", text)
 
@@ -87,14 +87,14 @@ def _authority(scheme: str, authority: str) -> tuple[str | None, str]:
     if not at:
         return None, host
     if not _USERINFO.fullmatch(userinfo):
-        raise _AddressError("net/url: invalid userinfo")
+        raise _URLError("net/url: invalid userinfo")
     return ":".join(_escape(_unescape(part), _USER) for part in userinfo.split(":", 1)), host
 
 
 def _host(scheme: str, host: str) -> str:
     bracket = host.rfind("[")
     if bracket > 0:
-        raise _AddressError("invalid IP-literal")
+        raise _URLError("invalid IP-literal")
     if bracket == 0:
         return _bracketed(host)
     first, last = host.find(":"), host.rfind(":")
@@ -106,23 +106,23 @@ def _host(scheme: str, host: str) -> str:
 
 def _check_port(port: str) -> None:
     if not _PORT.fullmatch(port):
-        raise _AddressError(f"invalid port {quote(port)} after host")
+        raise _URLError(f"invalid port {quote(port)} after host")
 
 
 def _bracketed(host: str) -> str:
     """Return an IPv6 address in brackets, with its port."""
     end = host.rfind("]")
     if end < 0:
-        raise _AddressError("missing ']' in host")
+        raise _URLError("missing ']' in host")
     _check_port(host[end + 1 :])
     name, escaped, zone = host[1:end].partition("%25")
     address = _unescape_host(name) + (_unescape_host(escaped + zone, zone=True) if escaped else "")
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError as error:
-        raise _AddressError(f"invalid host: {quote(address)} is no IP address") from error
+        raise _URLError(f"invalid host: {quote(address)} is no IP address") from error
     if parsed.version == 4:
-        raise _AddressError("invalid IP-literal")
+        raise _URLError("invalid IP-literal")
     return f"[{address}]{host[end + 1 :]}"
 
 
@@ -142,7 +142,7 @@ def _unescape(text: str) -> str:
 
 def _decoded(match: re.Match[bytes]) -> bytes:
     if len(match[0]) < 3:
-        raise _AddressError(_invalid_escape(match.string[match.start() : match.start() + 3]))
+        raise _URLError(_invalid_escape(match.string[match.start() : match.start() + 3]))
     return bytes.fromhex(match[0][1:].decode())
 
 
@@ -158,7 +158,7 @@ def _unescape_host(text: str, *, zone: bool = False) -> str:
         if octet.startswith(b"%"):
             _check_host_escape(match, zone=zone)
         elif octet < b"\x80" and octet[0] not in _HOST:
-            raise _AddressError(f"invalid character {quote(text_of(octet))} in host name")
+            raise _URLError(f"invalid character {quote(text_of(octet))} in host name")
     return text_of(_ESCAPE.sub(_decoded, data))
 
 
@@ -166,7 +166,7 @@ def _check_host_escape(match: re.Match[bytes], *, zone: bool) -> None:
     value = _decoded(match)
     allowed = value == b"%" or (value == b" " or value[0] in _HOST if zone else value >= b"\x80")
     if not allowed:
-        raise _AddressError(_invalid_escape(match[0]))
+        raise _URLError(_invalid_escape(match[0]))
 
 
 def _escape(text: str, allowed: frozenset[int]) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from injector.gotemplate import types
 from injector.gotemplate.scalars import Int64
-from injector.gotemplate.types import Field, StructType, Type
+from injector.gotemplate.types import StructField, StructType, Type
 from injector.gotemplate.values import Struct, Value, from_json
 from injector.injection.dot.concurrency import estimate_concurrency
 from injector.injection.dot.images import proxy_image, proxy_init_image
@@ -33,22 +33,22 @@ COMPLIANCE_POLICY: Final = "COMPLIANCE_POLICY"
 _TYPE_META: Final = StructType(
     name="v1.TypeMeta",
     fields={
-        "Kind": Field(json_name="kind", type=types.STRING),
-        "APIVersion": Field(json_name="apiVersion", type=types.STRING),
+        "Kind": StructField(json_name="kind", type=types.STRING),
+        "APIVersion": StructField(json_name="apiVersion", type=types.STRING),
     },
 )
 _NAMESPACED_NAME: Final = StructType(
     name="types.NamespacedName",
     fields={
-        "Namespace": Field(json_name="namespace", type=types.STRING),
-        "Name": Field(json_name="name", type=types.STRING),
+        "Namespace": StructField(json_name="namespace", type=types.STRING),
+        "Name": StructField(json_name="name", type=types.STRING),
     },
     stringer=lambda value: f"{value.get('Namespace')}/{value.get('Name')}",
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Row:
+class _FieldRow:
     name: str
     span: Span
     meaning: str
@@ -56,10 +56,10 @@ class _Row:
 
 def _field(
     name: str, declared: str, meaning: str, since: int = OLDEST, until: int = NEWEST, *, exact: bool = True
-) -> _Row:
+) -> _FieldRow:
     """Return a field of SidecarTemplateData; ``declared`` is its type, as a pattern."""
     source = inject(rf"^	{name} +{declared}$", exact=exact)
-    return _Row(name=name, meaning=meaning, span=Span(since=since, until=until, source=source))
+    return _FieldRow(name=name, meaning=meaning, span=Span(since=since, until=until, source=source))
 
 
 _ROWS: Final = (
@@ -110,7 +110,7 @@ def dot_type(behaviour: Behaviour) -> StructType:
     """Return the Go type of the dot, Istio's SidecarTemplateData of the release."""
     declared = _types(behaviour)
     fields = {
-        row.name: Field(json_name=row.name, type=declared.get(row.name, types.STRING))
+        row.name: StructField(json_name=row.name, type=declared.get(row.name, types.STRING))
         for row in _ROWS
         if row.span.covers(behaviour.minor)
     }

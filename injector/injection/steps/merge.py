@@ -19,9 +19,9 @@ from injector.patch import (
     GoType,
     in_key_order,
     is_canonical,
+    join,
     normalise,
-    normalise_merged,
-    read_parts,
+    only_adds,
     readings,
     strategic_merge,
 )
@@ -29,37 +29,24 @@ from injector.patch import (
 _NOTHING: Final[dict[int, JSON]] = {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OverlayOnEmptyPod:
-    """An overlay merged into an empty pod.
+class Overlay:
+    """What a template made of a pod. What is worked out about it once is kept with it.
 
-    ``known`` is how Go's types have the parts of the overlay, keyed by ``id()``. ``merged``, the same as
-    ``pod`` before it was typed, must be kept with it so that those ids stay valid.
+    ``constants`` is how ``types`` have the parts of ``value`` that it shares with others, by their ids.
+    ``on_empty_pod`` is a pod of nothing else, once it was asked for.
     """
 
-    pod: Pod
-    merged: JSON
-    known: dict[int, JSON]
-
-
-class Overlay:
-    """What a template made of a pod. What is worked out about it once is kept with it."""
-
-    __slots__ = ("_constants", "on_empty_pod", "types", "value")
+    __slots__ = ("constants", "on_empty_pod", "only_adds", "types", "value")
 
     def __init__(
         self, value: JSON, constants: dict[int, JSON] = _NOTHING, *, types: PodTypes | None = None
     ) -> None:
-        """Take how ``types`` have the constant parts of ``value``, by their ids."""
+        """Take what is known of it."""
         self.value = value
+        self.constants = constants
         self.types = types
-        self.on_empty_pod: OverlayOnEmptyPod | None = None
-        self._constants = constants
-
-    @property
-    def known(self) -> dict[int, JSON]:
-        """How Go's types have parts of it, by their ids: the more, the more is worked out."""
-        return self.on_empty_pod.known if self.on_empty_pod else self._constants
+        self.only_adds = types is not None and only_adds(value, types.pod)
+        self.on_empty_pod: Pod | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,28 +99,39 @@ class PodTypes:
         Raises InjectionError in Istio's words: for an overlay that is not a mapping, for one that
         Kubernetes' strategic merge refuses, and for a result that does not fit the types.
         """
-        return self._merge(pod, overlay)[1]
+        if overlay.only_adds and (alone := self._alone(overlay)) is not None:
+            joined = join(pod, overlay.value, alone, self.pod)
+            if joined is not None:
+                return joined
+        return self._merge(pod, overlay)
 
     def on_empty_pod(self, overlay: Overlay) -> Pod:
         """Return a pod of nothing but the overlay; raises InjectionError as `merge` does."""
-        done = overlay.on_empty_pod
-        if done is None:
-            merged, pod = self._merge(self.typed({}), overlay)
-            known = overlay.known | read_parts(merged, pod)
-            done = overlay.on_empty_pod = OverlayOnEmptyPod(pod=pod, merged=merged, known=known)
-        return done.pod
+        alone = self._alone(overlay) if overlay.only_adds else None
+        return self._merge(self.typed({}), overlay) if alone is None else alone
 
-    def _merge(self, pod: Pod, overlay: Overlay) -> tuple[JSON, Pod]:
-        """Return the merged pod before and after it is typed."""
+    def _alone(self, overlay: Overlay) -> Pod | None:
+        """Return the pod that an overlay which only adds is; None where it does not fit the types."""
+        if overlay.on_empty_pod is None:
+            try:
+                overlay.on_empty_pod = self._read(overlay.value, overlay)
+            except TypedError:
+                return None
+        return overlay.on_empty_pod
+
+    def _merge(self, pod: Pod, overlay: Overlay) -> Pod:
         try:
             merged = strategic_merge(pod, overlay.value, self.pod)
         except PatchError as error:
             raise InjectionError(f"strategic merge: {error}") from error
         try:
-            typed: Pod = normalise_merged(merged, pod, self.pod, known=overlay.known)
+            return self._read(merged, overlay)
         except TypedError:
-            typed = self._in_key_order(merged)
-        return merged, typed
+            return self._in_key_order(merged)
+
+    def _read(self, merged: JSON, overlay: Overlay) -> Pod:
+        pod: Pod = normalise(merged, self.pod, any_order=True, known=overlay.constants)
+        return pod
 
     def _in_key_order(self, merged: JSON) -> Pod:
         """Read a merged pod that does not fit, in Go's order; raises InjectionError for the first misfit."""

@@ -82,6 +82,12 @@ class ProxyConfigs:
                 self._resources.setdefault(namespace, []).append(_read(resource, mesh))
         self._of_mesh = layer(mesh.proxy_defaults, mesh.proxy_config)
 
+    @property
+    def selected_labels(self) -> frozenset[str]:
+        """The names of the labels that the resources select pods by."""
+        resources = (resource for each in self._resources.values() for resource in each)
+        return frozenset(name for resource in resources for name in resource.labels)
+
     def annotated(self, annotation: str | None) -> Message:
         """Return the mesh's ProxyConfig with the annotation over it: kube-inject and container order use it.
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from injector.golang.duration import SECOND, format_duration
 from injector.gotemplate import types
 from injector.gotemplate.scalars import NamedInt, enum_type
-from injector.gotemplate.types import Field, Method, StructType, Type
+from injector.gotemplate.types import Method, StructField, StructType, Type
 from injector.gotemplate.values import NilPointer, Struct, Value, message_type, read, zero
 from injector.istio.mesh.descriptors import (
     PROXY_CONFIG,
@@ -78,16 +78,16 @@ def struct_type(declared: MessageType) -> StructType:
 
 
 def _struct(declared: MessageType) -> StructType:
-    fields: dict[str, Field] = {}
+    fields: dict[str, StructField] = {}
     getters: dict[str, Method] = {}
     for each in declared.fields:
         if each.oneof:
             getters[f"Get{each.go_name}"] = _member_getter(declared, each)
             name = go_name(each.oneof)
             interface = Type(kind="interface", name=f"v1alpha1.is{name}", named=True)
-            fields.setdefault(name, Field(json_name=each.oneof, type=interface))
+            fields.setdefault(name, StructField(json_name=each.oneof, type=interface))
         else:
-            fields[each.go_name] = Field(json_name=each.json_name, type=_field_type(declared, each))
+            fields[each.go_name] = StructField(json_name=each.json_name, type=_field_type(declared, each))
     return message_type(
         declared.go_name,
         fields,
@@ -158,7 +158,7 @@ def _wrapper(declared: WrapperType, *, gogo: bool) -> Type:
     name = f"{'UI' + scalar[2:] if scalar.startswith('ui') else scalar.capitalize()}Value"
     made = message_type(
         f"{'types' if gogo else 'wrapperspb'}.{name}",
-        {"Value": Field(json_name="value", type=_SCALARS[scalar])},
+        {"Value": StructField(json_name="value", type=_SCALARS[scalar])},
         stringer=lambda value: wrapper_text(declared, value.whole().get("value"), gogo=gogo),
         decode=lambda value: {"value": value},
     )
@@ -170,8 +170,8 @@ def _duration(*, gogo: bool) -> Type:
     made = message_type(
         f"{'types' if gogo else 'durationpb'}.Duration",
         {
-            "Seconds": Field(json_name="seconds", type=types.INT64),
-            "Nanos": Field(json_name="nanos", type=types.INT32),
+            "Seconds": StructField(json_name="seconds", type=types.INT64),
+            "Nanos": StructField(json_name="nanos", type=types.INT32),
         },
         methods={} if gogo else {"AsDuration": Method(call=_as_duration, result=TIME_DURATION)},
         stringer=lambda value: duration_text(nanoseconds_of(value), gogo=gogo),

@@ -19,6 +19,7 @@ def rendered(template: str, **data) -> str:
     return compile_template("t", template, functions=SPRIG).render(from_json(data)).text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("template", "complaint"),
     [

@@ -9,7 +9,7 @@ import pytest
 from injector.errors import TemplateError
 from injector.golang.strconv import unquote
 from injector.gotemplate import Pointer, StringMap, Struct, TypedList, compile_template, from_json, types
-from injector.gotemplate.types import Field, StructType, pointer_to
+from injector.gotemplate.types import StructField, StructType, pointer_to
 from injector.injection.dot.functions import function_map
 from injector.istio.releases import behaviour_of
 
@@ -19,11 +19,11 @@ LINE = re.compile(
 PORT = StructType(
     name="v1.ContainerPort",
     fields={
-        "Name": Field(json_name="name", type=types.STRING),
-        "HostPort": Field(json_name="hostPort", type=types.INT32),
-        "ContainerPort": Field(json_name="containerPort", type=types.INT32),
-        "Protocol": Field(json_name="protocol", type=types.STRING),
-        "HostIP": Field(json_name="hostIP", type=types.STRING),
+        "Name": StructField(json_name="name", type=types.STRING),
+        "HostPort": StructField(json_name="hostPort", type=types.INT32),
+        "ContainerPort": StructField(json_name="containerPort", type=types.INT32),
+        "Protocol": StructField(json_name="protocol", type=types.STRING),
+        "HostIP": StructField(json_name="hostIP", type=types.STRING),
     },
 )
 DATA = {

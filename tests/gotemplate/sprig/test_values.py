@@ -21,12 +21,12 @@ from injector.gotemplate import (
 from injector.gotemplate.scalars import Int64, NamedInt, NamedString, UInt8
 from injector.gotemplate.sprig import functions
 from injector.gotemplate.sprig.defaults import Collected, deep_equal
-from injector.gotemplate.types import Field, StructType
+from injector.gotemplate.types import StructField, StructType
 from injector.gotemplate.values import MISSING, StringMap
 from injector.injection.dot.functions.encoding import GoJSON
 
 SPRIG = functions(GoJSON())
-PORT = StructType(name="v1.Port", fields={"Name": Field(json_name="name", type=types.STRING)})
+PORT = StructType(name="v1.Port", fields={"Name": StructField(json_name="name", type=types.STRING)})
 FIVE = Pointer(pointer_to(types.INT64), 5)
 COUNT = types.Type(kind="int64", name="v1.Count", named=True)
 WORD = types.Type(kind="string", name="v1.Word", named=True)
@@ -105,6 +105,7 @@ goish = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(goish, max_size=12))
 def test_collected_values_are_told_apart_by_deep_equality(values) -> None:
     collected, kept = Collected(), []

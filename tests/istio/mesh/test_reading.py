@@ -185,6 +185,7 @@ def test_a_structure_that_is_no_object_gets_gos_sentence():
         a_mesh_config("extensionProviders: [{envoyFileAccessLog: {logFormat: {labels: []}}}]")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("minor", [GOLANG, GOGO])
 def test_what_is_applied_twice_is_as_if_applied_once(minor):
     declared = schema_of(minor).message(PROXY_CONFIG)

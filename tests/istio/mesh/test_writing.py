@@ -54,6 +54,7 @@ def test_a_structure_prints_with_its_keys_sorted():
     assert json.dumps(to_json(mesh)).endswith('{"labels": {"a": "x", "b": [{"c": 2, "d": 1}]}}}}]}')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("minor", [31, 11])
 def test_what_is_printed_reads_back_as_the_same_message(minor):
     declared = schema_of(minor).message(PROXY_CONFIG)

@@ -36,7 +36,7 @@ _MESSAGE: Final = Type(kind="interface", name="proto.Message", named=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Row:
+class _FunctionRow:
     """A function and the releases that have it in this form."""
 
     name: str
@@ -84,7 +84,7 @@ def _sprig(minor: int) -> Mapping[str, Function]:
     return {name: function for name, function in functions.items() if name not in unknown}
 
 
-def _rows(behaviour: Behaviour, env: Mapping[str, str], mesh: Mesh | None) -> Iterator[_Row]:
+def _rows(behaviour: Behaviour, env: Mapping[str, str], mesh: Mesh | None) -> Iterator[_FunctionRow]:
     """Yield Istio's functions; where one changed, each form."""
     kubernetes = behaviour.kubernetes
     containers = slice_of(struct("core/v1.Container", kubernetes))
@@ -110,16 +110,16 @@ def _row(
     source: Source | None = None,
     result: Type = types.STRING,
     **facts: Any,
-) -> _Row:
+) -> _FunctionRow:
     """Return a function; where no ``source`` is given, Istio's map of functions shows it."""
     function = Function(call=call, params=params, result=result, **facts)
     span = Span(
         since=since, until=until, source=source or inject(rf'"{name}": +[a-zA-Z.]+,|funcMap\["{name}"\]')
     )
-    return _Row(name=name, span=span, function=function)
+    return _FunctionRow(name=name, span=span, function=function)
 
 
-def _about_pods(metadata: Type, containers: Type) -> Iterator[_Row]:
+def _about_pods(metadata: Type, containers: Type) -> Iterator[_FunctionRow]:
     duration = pointer_to(StructType(name="types.Duration"))
     newer_duration = pointer_to(StructType(name="durationpb.Duration"))
     of_containers = (containers,)
@@ -139,7 +139,7 @@ def _about_pods(metadata: Type, containers: Type) -> Iterator[_Row]:
     yield _row("formatDuration", values.format_duration, (newer_duration,), since=14, source=newer)
 
 
-def _about_networks() -> Iterator[_Row]:
+def _about_networks() -> Iterator[_FunctionRow]:
     two = (_STRING, _STRING)
     yield _row("kubevirtInterfaces", values.identity, (_STRING,), since=1)
     yield _row("excludeInterfaces", values.identity, (_STRING,), since=15)
@@ -152,7 +152,7 @@ def _about_networks() -> Iterator[_Row]:
     yield _row(name, pods.append_multus_network_with_namespace, two, since=23, source=qualified)
 
 
-def _about_texts() -> Iterator[_Row]:
+def _about_texts() -> Iterator[_FunctionRow]:
     two = (_STRING, _STRING)
     yield _row("directory", values.directory, (_STRING,), since=1)
     yield _row("indent", values.indent, (types.INT, _STRING), since=1)
@@ -164,7 +164,7 @@ def _about_texts() -> Iterator[_Row]:
     yield _row("valueOrDefault", values.value_or_default, (_ANY, _ANY), since=2, source=of_any, result=_ANY)
 
 
-def _about_json() -> Iterator[_Row]:
+def _about_json() -> Iterator[_FunctionRow]:
     yield _row("toJson", values.to_json_map, (_STRING_MAP,), until=18, text=True)
     yield _row("toJSON", values.to_json_map, (_STRING_MAP,), since=1, text=True)
     yield _row("fromJSON", values.from_json_text, (_STRING,), since=1, result=_ANY)
@@ -172,7 +172,7 @@ def _about_json() -> Iterator[_Row]:
     yield _row("structToJSON", values.struct_to_json, (_ANY,), since=3, text=True)
 
 
-def _about_maps() -> Iterator[_Row]:
+def _about_maps() -> Iterator[_FunctionRow]:
     yield _row("omit", values.omit, (_STRING_MAP, _STRING), since=18, result=_STRING_MAP, variadic=True)
     yield _row("strdict", values.string_dictionary, (_STRING,), since=18, result=_STRING_MAP, variadic=True)
     yield _row("toJsonMap", values.merged_json, (_STRING_MAP,), since=18, variadic=True, text=True)

@@ -1,0 +1,176 @@
+"""What controllers write differently into each pod of a workload, and whether an injection could notice.
+
+A Deployment's next ReplicaSet has another hash, a StatefulSet numbers its pods, a DaemonSet names a node in
+each, a Job has an owner of its own. Istio's injection looks at none of that once it has told the workload
+from it. A template or a selector could: `unread` says which of the labels and annotations are left.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+from injector.json_types import JSON, JSONObject, Pod
+
+LABELS: Final = frozenset(
+    {
+        "pod-template-hash",  # ReplicaSets of a Deployment
+        "rollouts-pod-template-hash",  # ReplicaSets of an Argo Rollout
+        "controller-revision-hash",  # DaemonSets and StatefulSets
+        "pod-template-generation",  # DaemonSets
+        "statefulset.kubernetes.io/pod-name",
+        "apps.kubernetes.io/pod-index",
+        "job-name",
+        "controller-uid",
+        "batch.kubernetes.io/job-name",
+        "batch.kubernetes.io/controller-uid",
+        "batch.kubernetes.io/job-completion-index",
+    }
+)
+"""Labels by which controllers find their pods again."""
+
+ANNOTATIONS: Final = frozenset(
+    {
+        "kubectl.kubernetes.io/restartedAt",  # kubectl rollout restart
+        "batch.kubernetes.io/job-completion-index",
+    }
+)
+
+LONGEST: Final = 253
+"""Characters of a name in Kubernetes. What is longer was written by nobody of the above."""
+
+_CONSTANT: Final = r"\s+(?:\"([^\"\\\n]*)\"|`([^`]*)`)"
+_FUNCTION: Final = re.compile(
+    # The only function of Istio's that is given both maps; it looks for other names.
+    r"\botelResourceAttributes\s+\.MeshConfig\s+\.ObjectMeta\.Annotations\s+\.ObjectMeta\.Labels\b"
+)
+_ONE_LABEL: Final = re.compile(r"\b(?:index|isset)\s+\$?\.ObjectMeta\.Labels" + _CONSTANT)
+_ONE_ANNOTATION: Final = re.compile(
+    r"\b(?:(?:index|isset)\s+\$?\.ObjectMeta\.Annotations|annotation\s+\$?\.ObjectMeta)" + _CONSTANT
+)
+_ANY_LABEL: Final = re.compile(r"\bLabels\b")
+_ANY_ANNOTATION: Final = re.compile(r"\bAnnotations\b|\bannotation\b")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unread:
+    """The labels and annotations of controllers whose values nothing in a configuration looks at."""
+
+    labels: frozenset[str]
+    annotations: frozenset[str]
+
+
+ALL_READ: Final = Unread(labels=frozenset(), annotations=frozenset())
+
+
+@lru_cache(maxsize=2)
+def unread(templates: tuple[str, ...], others: frozenset[str]) -> Unread:
+    """Return what no template and none of the ``others`` names, those of selectors for instance, speaks of.
+
+    A template reads a map of strings by a constant name, or counts as reading all of it. It cannot reach
+    one without writing ``Labels`` or ``Annotations``, but by printing a whole struct, which the struct notes.
+    """
+    texts = [_FUNCTION.sub("", text) for text in templates]
+    labels = _left(LABELS, texts, _ONE_LABEL, _ANY_LABEL)
+    annotations = _left(ANNOTATIONS, texts, _ONE_ANNOTATION, _ANY_ANNOTATION)
+    return Unread(labels=labels - others, annotations=annotations - others)
+
+
+def _left(
+    names: frozenset[str], texts: Iterable[str], by_name: re.Pattern[str], at_all: re.Pattern[str]
+) -> frozenset[str]:
+    for text in texts:
+        names -= {quoted or raw for quoted, raw in by_name.findall(text)}
+        if at_all.search(by_name.sub("", text)):
+            return frozenset()
+    return names
+
+
+# ---- a pod without it
+
+# Nobody else can write it so: JSON escapes a NUL, and stands in places where names are.
+ANY: Final = "\0"
+
+
+def blanked(values: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    """Return labels or annotations without the values under these names; the very same if it has none."""
+    if names.isdisjoint(values):
+        return values
+    return {key: ANY if key in names and _is_name(value) else value for key, value in values.items()}
+
+
+def without_own(spec: JSONObject) -> JSONObject:
+    """Return a pod's spec without its host name, the node it is meant for and the names of its claims."""
+    own: JSONObject = {}
+    if _is_name(spec.get("hostname")):
+        own["hostname"] = ANY
+    if affinity := spec.get("affinity"):
+        own["affinity"] = _without_node(affinity)
+    volumes: list[JSONObject | None] = spec.get("volumes") or []
+    if any(map(_claims, volumes)):
+        own["volumes"] = [
+            _without_claim(volume) if volume and _claims(volume) else volume for volume in volumes
+        ]
+    return spec | own if own else spec
+
+
+def is_spoken_of(overlay: JSON, pod: Pod, unread: Unread) -> bool:
+    """Return whether an overlay writes where a likeness of the pod has blanks, or into one of its claims."""
+    if not isinstance(overlay, dict):
+        return True
+    metadata, spec = overlay.get("metadata") or {}, overlay.get("spec") or {}
+    if not (_OWN_METADATA.isdisjoint(metadata) and _OWN_SPEC.isdisjoint(spec)):
+        return True
+    labels, annotations = metadata.get("labels") or (), metadata.get("annotations") or ()
+    if not (unread.labels.isdisjoint(labels) and unread.annotations.isdisjoint(annotations)):
+        return True
+    claims = {volume["name"] for volume in (pod.get("spec") or {}).get("volumes") or () if _claims(volume)}
+    return any(volume and volume.get("name") in claims for volume in spec.get("volumes") or ())
+
+
+_OWN_METADATA: Final = frozenset({"name", "generateName", "ownerReferences", "managedFields"})
+_OWN_SPEC: Final = frozenset({"hostname", "affinity"})
+
+
+def _claims(volume: JSONObject | None) -> bool:
+    """Return whether a volume is a claim's."""
+    return bool(volume and volume.get("name") and volume.get("persistentVolumeClaim"))
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= LONGEST
+
+
+_REQUIRED: Final = "requiredDuringSchedulingIgnoredDuringExecution"
+_NODE: Final = {"key": "metadata.name", "operator": "In"}
+
+
+def _without_node(affinity: JSONObject) -> JSONObject:
+    """Return an affinity that does not say which node it means, where it means one by its name."""
+    node: JSONObject = affinity.get("nodeAffinity") or {}
+    required: JSONObject = node.get(_REQUIRED) or {}
+    terms: list[JSONObject | None] = required.get("nodeSelectorTerms") or []
+    if not any(term and term.get("matchFields") for term in terms):
+        return affinity
+    anywhere = [
+        term | {"matchFields": _nodes(term["matchFields"])} if term and "matchFields" in term else term
+        for term in terms
+    ]
+    return affinity | {"nodeAffinity": node | {_REQUIRED: required | {"nodeSelectorTerms": anywhere}}}
+
+
+def _nodes(fields: Any) -> Any:
+    match fields:
+        case [{"values": [str() as name], **rest}] if rest == _NODE and _is_name(name):
+            return [_NODE | {"values": [ANY]}]
+    return fields
+
+
+def _without_claim(volume: JSONObject) -> JSONObject:
+    claim = volume["persistentVolumeClaim"]
+    if not _is_name(claim.get("claimName")):
+        return volume
+    return volume | {"persistentVolumeClaim": claim | {"claimName": ANY}}

@@ -1,0 +1,177 @@
+"""What each worker says of itself, in memory that all share; out of it the metrics and readiness of all.
+
+A worker writes its slot once a second, and whoever is asked reads all of them: there is no process that the
+others depend on. Slot 0 is the parent's, who keeps the counts of workers that are gone, so that no counter
+falls when one dies.
+"""
+
+from __future__ import annotations
+
+import math
+import mmap
+import struct
+import time
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+import orjson
+from prometheus_client import Metric
+from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
+
+SLOT_BYTES: Final = 256 * 1024
+"""Room for all families of one worker, 12 KiB; a page that nobody writes takes no memory."""
+
+TRIES: Final = 3
+"""Looks at a slot that is being written, which takes microseconds; then what it held before is taken."""
+
+SILENT_SECONDS: Final = 5.0
+"""After which a worker that writes once a second is not taken to serve."""
+
+LEAST: Final = frozenset(
+    {
+        "process_max_fds",
+        "process_start_time_seconds",
+        "python_info",
+        "sidecar_injector_ca_bundle_in_sync",
+        "sidecar_injector_certificate_expiry_timestamp_seconds",
+        "sidecar_injector_configuration_injects",
+        "sidecar_injector_files_watched",
+        "sidecar_injector_ready",
+        "sidecar_injector_reload_healthy",
+        "sidecar_injector_reload_last_success_time_seconds",
+        "sidecar_injector_start_time_seconds",
+    }
+)
+"""Gauges of which the page shows the least: those by which one that is not well must be seen."""
+
+GREATEST: Final = frozenset(
+    {
+        "sidecar_injector_ca_bundle_fighting",
+        "sidecar_injector_certificate_waits",
+        "sidecar_injector_clock_skew_seconds",
+        "sidecar_injector_configuration_generation",
+        "sidecar_injector_loop_lag_seconds",
+        "sidecar_injector_namespaces_staleness_seconds",
+        "sidecar_injector_nodes_staleness_seconds",
+        "sidecar_injector_proxyconfigs_staleness_seconds",
+    }
+)
+"""Gauges of which it shows the greatest, for the same reason; all others are sums."""
+
+_HEAD: Final = struct.Struct("<II")
+_WRITING: Final = 0xFFFF_FFFF
+
+Rows = list[list[Any]]
+"""Families as JSON: [name, text, type, [[name of the sample, its labels, value], …]]."""
+
+
+class Board(Collector):
+    """A slot for each worker, counted from 1. Made before the processes part."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = range(1, workers + 1)
+        self._memory = mmap.mmap(-1, SLOT_BYTES * (workers + 1))
+        self._last: dict[int, dict[str, Any] | None] = {}
+
+    def write(self, slot: int, told: Mapping[str, Any]) -> None:
+        """Put what a process says of itself in its slot, which nobody else writes while it lives."""
+        text, start = orjson.dumps(told), slot * SLOT_BYTES
+        if len(text) > SLOT_BYTES - _HEAD.size:
+            return
+        _HEAD.pack_into(self._memory, start, _WRITING, 0)
+        self._memory[start + _HEAD.size : start + _HEAD.size + len(text)] = text
+        _HEAD.pack_into(self._memory, start, len(text), zlib.crc32(text))
+
+    def clear(self, slot: int) -> None:
+        """Empty the slot of a worker that is gone."""
+        _HEAD.pack_into(self._memory, slot * SLOT_BYTES, 0, 0)
+        self._last[slot] = None
+
+    def read(self, slot: int) -> dict[str, Any] | None:
+        """Return what a slot holds, None of an empty one."""
+        start = slot * SLOT_BYTES
+        for _ in range(TRIES):
+            size, checksum = _HEAD.unpack_from(self._memory, start)
+            if not size:
+                self._last[slot] = None
+                break
+            text = self._memory[start + _HEAD.size : start + _HEAD.size + min(size, SLOT_BYTES)]
+            if size != _WRITING and zlib.crc32(text) == checksum:
+                self._last[slot] = orjson.loads(text)
+                break
+        return self._last.get(slot)
+
+    def faults(self, own: int) -> Iterator[str]:
+        """Yield what keeps workers other than ``own`` from serving; being replaced is no fault."""
+        replaced = (self.read(0) or {}).get("replaced", [])
+        for worker in self.workers:
+            told = self.read(worker)
+            if worker == own or (told is None and worker in replaced):
+                continue
+            if told is None:
+                yield f"worker {worker} is starting"
+            elif told["missing"]:
+                yield f"worker {worker} is not ready: {', '.join(told['missing'])}"
+            elif (silent := time.monotonic() - told["at"]) > SILENT_SECONDS:
+                yield f"worker {worker} has said nothing for {silent:.0f} s"
+
+    def describe(self) -> Iterable[Metric]:
+        """Promise nothing."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics of all workers together."""
+        told = [self.read(slot) for slot in (0, *self.workers)]
+        yield from families_of(combined(each["rows"] for each in told if each))
+
+
+def rows_of(families: Iterable[Metric]) -> Rows:
+    """Return families as they are put on the board."""
+    return [
+        [
+            each.name,
+            each.documentation,
+            each.type,
+            [[one.name, one.labels, one.value] for one in each.samples],
+        ]
+        for each in families
+    ]
+
+
+def families_of(rows: Rows) -> Iterator[Metric]:
+    """Yield the families that rows stand for."""
+    for name, text, kind, samples in rows:
+        family = Metric(name, text, kind)
+        family.samples = [Sample(sample, labels, value) for sample, labels, value in samples]
+        yield family
+
+
+def combined(pages: Iterable[Rows]) -> Rows:
+    """Return the families of several pages as those of one: sums, of some gauges the least or greatest."""
+    found: dict[str, list[Any]] = {}
+    samples: dict[str, dict[tuple[Any, ...], list[Any]]] = {}
+    for name, text, kind, own in (row for page in pages for row in page):
+        found.setdefault(name, [name, text, kind])
+        combine = _combination(name, kind)
+        known = samples.setdefault(name, {})
+        for sample, labels, given in own:
+            value = math.inf if given is None else given  # JSON has no infinity
+            key = (sample, *sorted(labels.items()))
+            if key in known:
+                known[key][2] = combine((known[key][2], value))
+            else:
+                known[key] = [sample, labels, value]
+    return [[*row, [*samples[name].values()]] for name, row in found.items()]
+
+
+def counts(rows: Rows) -> Rows:
+    """Return what of a worker stays true when it is gone: what it has counted."""
+    return [row for row in rows if row[2] in ("counter", "histogram")]
+
+
+def _combination(name: str, kind: str) -> Any:
+    if name in LEAST or kind == "info":
+        return min
+    return max if name in GREATEST else sum

@@ -1,0 +1,241 @@
+"""One port, several processes: a parent that forks workers, replaces those that die, and passes signals on.
+
+The parent loads the configuration and answers nothing: no thread and no loop of it exist, or no process could
+be forked of it safely. Each worker is the whole service. It listens on a socket of its own beside the others'
+(SO_REUSEPORT: the kernel spreads connections by their addresses), so that connections to one that has died go
+to the others at once. It watches its files itself, as a replica does, and reads them when it begins.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from injector.errors import ConfigError
+from injector.injection.caches import SMALLEST
+from injector.service import process
+from injector.service.board import Board, combined, counts
+from injector.service.companions import Parts
+from injector.service.files import read_files
+from injector.service.generation import Load, Texts, texts_of
+from injector.service.injecting import load_injector
+from injector.service.listener import listening
+from injector.service.logs import LineWriter, Log
+from injector.service.metrics import WORKER_RESTARTS as RESTARTS_TEXT
+from injector.service.options import ServiceOptions
+from injector.service.reviews import Reviewer
+from injector.service.seat import Seat
+
+PERIOD: Final = 0.5
+"""Seconds between two looks of the parent at its workers where no signal comes."""
+
+HANGING_SECONDS: Final = 30.0
+"""After which a worker that says nothing is killed: three probes of a kubelet, ten seconds apart."""
+
+STEADY_SECONDS: Final = 10.0
+"""A worker that lived for so long is replaced at once; one that did not waits for a second."""
+
+RESTARTS: Final = "sidecar_injector_worker_restarts"
+HEARD: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+def serve(options: ServiceOptions, parts: Parts | None = None, *, load: Load = load_injector) -> int:
+    """Run the service in as many processes as asked for until it is told to stop; return the exit code.
+
+    Raises ConfigError when it cannot start, from a worker as well: to whoever calls, a worker is the service.
+    """
+    if options.workers == 1:
+        return process.serve(options, parts, load=load)
+    options.check()
+    # Until there is something to reload a SIGHUP is nothing; blocked later, it is heard all the same.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    parts = parts or Parts()
+    own = _share(options)
+    load = Preloaded(load, own, parts)
+    LineWriter.turn = os.memfd_create("turn")
+    with _ports(options) as (review, monitoring):
+        own = replace(own, port=review, monitoring_port=monitoring)
+        workers = Workers(own.workers, own.log_level)
+        gc.collect()
+        gc.freeze()
+        seat = workers.run()
+        if seat is None:
+            return workers.code
+    return process.serve(replace(own, worker=seat.worker), replace(parts, seat=seat), load=load)
+
+
+def _share(options: ServiceOptions) -> ServiceOptions:
+    """Return the options of one worker: what a container has of memory is for all of them together."""
+    limits, workers = options.limits, options.workers
+    if limits.in_flight_bytes is not None:
+        limits = replace(limits, in_flight_bytes=limits.in_flight_bytes // workers)
+    return replace(options, limits=limits, cache_bytes=max(SMALLEST, options.cache_bytes // workers))
+
+
+class Preloaded:
+    """Loads before the processes part, and hands that out where a worker finds the same texts mounted."""
+
+    def __init__(self, load: Load, options: ServiceOptions, parts: Parts) -> None:
+        self._load = load
+        self._loaded: tuple[Texts, Reviewer] | None = None
+        # Whatever is wrong here is found again by the first worker, and told together with all other faults.
+        with suppress(ConfigError):
+            files = read_files((options.inject_config, options.inject_values, options.mesh_config))
+            texts = texts_of(files, options, parts.cluster)
+            self._loaded = (texts, load(texts, options))
+
+    def __call__(self, texts: Texts, options: ServiceOptions) -> Reviewer:
+        """Return a reviewer of the texts; ConfigError when they cannot be used."""
+        loaded, self._loaded = self._loaded, None
+        if loaded is not None and loaded[0] == texts:
+            return loaded[1]
+        return self._load(texts, options)
+
+
+@contextmanager
+def _ports(options: ServiceOptions) -> Iterator[tuple[int, int]]:
+    """Keep both ports for the workers: bound here, and never listened on."""
+    with (
+        _reserved(options.address, options.port) as review,
+        _reserved(options.monitoring_address, options.monitoring_port) as monitoring,
+    ):
+        yield review.getsockname()[1], monitoring.getsockname()[1]
+
+
+def _reserved(address: str, port: int) -> socket.socket:
+    """Return a socket that holds a port; ConfigError where somebody else listens there.
+
+    That is asked alone first, since another service of ours would be glad to share the port.
+    """
+    with listening(address, port, backlog=1) as alone:
+        family, place = alone.family, alone.getsockname()
+    held = socket.socket(family)
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    if family == socket.AF_INET6:
+        held.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(bool(address)))
+    held.bind(place)
+    return held
+
+
+@dataclass(slots=True)
+class Life:
+    """A worker as the parent knows it; ``pid`` is 0 while there is none, ``due`` when one begins."""
+
+    pid: int = 0
+    due: float = 0.0
+    born: float = 0.0
+    deaths: int = 0
+
+
+@dataclass(slots=True)
+class Workers:
+    """Runs in the parent alone, but for the moment in which a worker leaves it."""
+
+    count: int
+    log_level: Any
+    code: int = 0
+    _stopping: bool = False
+    _board: Board = field(init=False)
+    _lives: dict[int, Life] = field(init=False)
+    _alive: tuple[int, int] = field(default_factory=os.pipe)
+    """A pipe that ends with the parent: of that its workers hear, whatever became of it."""
+
+    def __post_init__(self) -> None:
+        self._board = Board(self.count)
+        self._lives = {worker: Life() for worker in self._board.workers}
+        self._keep_counts([])
+
+    def run(self) -> Seat | None:
+        """Keep the workers until all have left: None then; in each worker its seat."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, {*HEARD, signal.SIGCHLD})
+        while not self._stopping or any(life.pid for life in self._lives.values()):
+            for worker in self._missing():
+                seat = self._fork(worker)
+                if seat is not None:
+                    return seat
+            heard = signal.sigtimedwait({*HEARD, signal.SIGCHLD}, PERIOD)
+            if heard is not None and heard.si_signo in HEARD:
+                self._pass_on(heard.si_signo)
+            self._bury()
+            self._kill_hanging()
+        return None
+
+    def _missing(self) -> list[int]:
+        """Return the workers to begin now; the first one begins alone, so that a fault is told once."""
+        if self._stopping:
+            return []
+        begun = any(map(self._board.read, self._board.workers))
+        wanted = self._board.workers if begun else (1,)
+        now = time.monotonic()
+        return [each for each in wanted if not self._lives[each].pid and self._lives[each].due <= now]
+
+    def _fork(self, worker: int) -> Seat | None:
+        pid = os.fork()
+        if pid == 0:
+            return self._leave(worker)
+        life = self._lives[worker]
+        life.pid, life.born = pid, time.monotonic()
+        return None
+
+    def _leave(self, worker: int) -> Seat:
+        """Become a worker: of no terminal, whose Ctrl-C is the parent's to pass on."""
+        os.setpgid(0, 0)
+        os.close(self._alive[1])
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {*HEARD, signal.SIGCHLD})
+        replaces = bool(self._lives[worker].deaths)
+        return Seat(worker=worker, board=self._board, parent=self._alive[0], replaces=replaces)
+
+    def _pass_on(self, number: int) -> None:
+        self._stopping = self._stopping or number != signal.SIGHUP
+        for life in self._lives.values():
+            if life.pid:
+                os.kill(life.pid, number)
+
+    def _bury(self) -> None:
+        """Take note of the workers that have ended."""
+        with suppress(ChildProcessError):
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                for worker, life in self._lives.items():
+                    if life.pid == ended[0]:
+                        self._ended(worker, life, os.waitstatus_to_exitcode(ended[1]))
+
+    def _ended(self, worker: int, life: Life, code: int) -> None:
+        """Keep what a worker has counted; see that another begins, or why not."""
+        told, lived = self._board.read(worker), time.monotonic() - life.born
+        life.pid = 0
+        failed_to_start = told is None and worker == 1 and not life.deaths
+        if self._stopping or failed_to_start:
+            self.code = max(self.code, code, failed_to_start)
+            self._stopping = True
+        else:
+            life.deaths += 1
+            life.due = time.monotonic() + (lived < STEADY_SECONDS)
+            log = Log(level=self.log_level)
+            log.error("a worker died and is replaced", worker=worker, code=code, seconds=round(lived))
+            log.close()  # with its thread
+        self._keep_counts([told] if told else [])
+        self._board.clear(worker)
+
+    def _keep_counts(self, told: list[dict[str, Any]]) -> None:
+        """Add what dead workers have counted to slot 0, with how often one was replaced."""
+        before = self._board.read(0) or {"rows": []}
+        rows = combined((before["rows"], *(counts(each["rows"]) for each in told)))
+        deaths = {worker: life.deaths for worker, life in self._lives.items() if life.deaths}
+        total = [f"{RESTARTS}_total", {}, float(sum(deaths.values()))]
+        rows = [row for row in rows if row[0] != RESTARTS] + [[RESTARTS, RESTARTS_TEXT, "counter", [total]]]
+        self._board.write(0, {"rows": rows, "replaced": [*deaths]})
+
+    def _kill_hanging(self) -> None:
+        """End a worker whose loop has stood still: it would get connections and answer none."""
+        for worker, life in self._lives.items():
+            heard = (self._board.read(worker) or {"at": life.born})["at"]
+            if life.pid and time.monotonic() - heard > HANGING_SECONDS:
+                os.kill(life.pid, signal.SIGKILL)
