@@ -8,14 +8,14 @@
     scripts/bench.py --go 'injector --flag'       # beside another injector, such as one of Istio's code
     scripts/bench.py --against ../before          # side by side with another checkout
     scripts/bench.py --cases small --during rotation --report rotation.html
-    scripts/bench.py --cases small-alone@log-shipper,branches64-alone@branches     # other templates
+    scripts/bench.py --cases small-unseen@log-shipper,branches64-alone@branches    # other templates
     scripts/bench.py --full --fill-in             # the tables of docs/performance.md and README.md
 
 Closed loop: a pool of connections as the API server's, each sends again as soon as it is answered; this
 gives reviews/s and CPU time. Open loop: arrivals at half of that rate (or --rate), latency from the arrival
 that was due; this gives p50 to p99.9. Every review has a uid and a pod name of its own, from fifty workloads;
-of CASE-alone every pod is of a workload of its own, so that nothing is known from a replica; of CASE-unseen
-also its names, images, labels, values and ports are its own. ``cluster-mix`` is what a cluster sends in all.
+of CASE-alone every pod is the first of a ReplicaSet of its own, as after a restart; of CASE-unseen also its
+names, images, labels, values and ports are its own. ``cluster-mix`` is what a cluster sends in all.
 The service runs as users run it: logs, metrics, deadlines; Istio's newest template with its default values
 where the reference data is beside the repository (or in $CONFORMANCE_DIR), the built-in one elsewhere.
 """
@@ -46,16 +46,16 @@ from benchlib.measure import Case, Settings
 from injector.registration.issue import IssuedPair
 
 ROOT: Final = Path(__file__).parent.parent
-STANDARD: Final = ("small", "small-alone", "typical", "typical-alone", "containers16", "env2000", "mib3")
+STANDARD: Final = ("small", "small-unseen", "typical", "typical-unseen", "containers16", "env2000", "mib3")
 FULL: Final = (
     *STANDARD,
-    "small-unseen",
+    "small-alone",
+    "containers16-unseen",
     "mixed",
-    "mixed-alone",
     "mixed-unseen",
     clustermix.NAME,
-    "small-alone@built-in",
-    "small-alone@log-shipper",
+    "small-unseen@built-in",
+    "small-unseen@log-shipper",
     "branches1-alone@branches",
     "branches64-alone@branches",
     "branches1024-alone@branches",

@@ -258,11 +258,10 @@ def _request(review: JSONObject, api_version: str, kind: str) -> Review:
         raise BadReview(400, "the AdmissionReview has no request")
     if not isinstance(request, dict):
         raise UndecodableReviewError(_mismatch(request, f"{_package(api_version)}.AdmissionRequest"))
-    uid, namespace, name = (_string(request, key) for key in ("uid", "namespace", "name"))
     return Review(
-        uid=uid,
-        namespace=namespace,
-        name=name,
+        uid=_string(request, "uid"),
+        namespace=_string(request, "namespace"),
+        name=_string(request, "name"),
         object=request.get("object"),
         api_version=api_version,
         kind=kind,

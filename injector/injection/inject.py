@@ -102,7 +102,7 @@ def _answer_anew(
     except InjectionError as error:
         return _denied(review, "injection", error, behaviour)
     made = CommonAnswer(base64.b64encode(text), decision.rule, decision.reason, warnings)
-    if key is not None and snapshot.replicas.meet(key) and _is_common(request, injected, text, key, snapshot):
+    if key is not None and _is_common(request, injected, text, key, snapshot):
         snapshot.replicas.keep(key, made)
     return _injected(review, made, behaviour)
 

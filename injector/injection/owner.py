@@ -66,7 +66,7 @@ def _controller(metadata: JSONObject, behaviour: Behaviour) -> JSONObject | None
 
 def _trace(owner: JSONObject, labels: dict[str, str], behaviour: Behaviour) -> tuple[str, str, str]:
     """Return name, apiVersion and kind of what stands behind a controller."""
-    name, api_version, kind = (owner.get(key) or "" for key in ("name", "apiVersion", "kind"))
+    name, api_version, kind = owner.get("name") or "", owner.get("apiVersion") or "", owner.get("kind") or ""
     if kind == "ReplicaSet":
         return _behind_replica_set(name, api_version, labels, behaviour)
     if (

@@ -97,23 +97,23 @@ ANY: Final = "\0"
 
 def blanked(values: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
     """Return labels or annotations without the values under these names; the very same if it has none."""
-    if names.isdisjoint(values):
+    own = names.intersection(values)
+    if not own:
         return values
-    return {key: ANY if key in names and _is_name(value) else value for key, value in values.items()}
+    return values | {key: ANY for key in own if _is_name(values[key])}
 
 
 def without_own(spec: JSONObject) -> JSONObject:
     """Return a pod's spec without its host name, the node it is meant for and the names of its claims."""
     own: JSONObject = {}
-    if _is_name(spec.get("hostname")):
+    if "hostname" in spec and _is_name(spec["hostname"]):
         own["hostname"] = ANY
     if affinity := spec.get("affinity"):
         own["affinity"] = _without_node(affinity)
-    volumes: list[JSONObject | None] = spec.get("volumes") or []
-    if any(map(_claims, volumes)):
-        own["volumes"] = [
-            _without_claim(volume) if volume and _claims(volume) else volume for volume in volumes
-        ]
+    for volume in spec.get("volumes") or ():
+        if volume and "persistentVolumeClaim" in volume:
+            own["volumes"] = [_without_claim(each) if _claims(each) else each for each in spec["volumes"]]
+            break
     return spec | own if own else spec
 
 

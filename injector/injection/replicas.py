@@ -21,13 +21,10 @@ import orjson
 
 from injector.injection.perpod import ANY, Unread, blanked, is_spoken_of, without_own
 from injector.json_types import JSON, JSONObject, Pod
-from injector.memo import Doorkeeper, Memo, deep_size
+from injector.memo import Memo, deep_size
 
 LARGEST_BODY: Final = 64 * 1024
 """Bytes of a review whose pod is remembered: to work out the likeness of a larger one costs too much."""
-
-_SEEN: Final = 4096
-"""Pods remembered by hash only, in 500 KiB: the second replica may come when so many others have come."""
 
 _PREFIX: Final = "kube-api-access-"
 _TOKEN_VOLUME: Final = re.compile(_PREFIX + "[a-z0-9]{5}")
@@ -56,14 +53,13 @@ class CommonAnswer:
 class ReplicaCache:
     """The answers of the workloads met lately; ``hits`` and ``misses`` count what was looked for.
 
-    An answer is kept when the second replica comes, since many pods have none. It may be shared by threads.
+    It may be shared by threads.
     """
 
-    __slots__ = ("_seen", "answers", "hits", "misses")
+    __slots__ = ("answers", "hits", "misses")
 
     def __init__(self, answers: Memo[Key, CommonAnswer]) -> None:
         self.answers = answers
-        self._seen = Doorkeeper(_SEEN)
         self.hits = 0
         self.misses = 0
 
@@ -75,10 +71,6 @@ class ReplicaCache:
         else:
             self.hits += 1
         return answer
-
-    def meet(self, key: Key) -> bool:
-        """Note that a pod came; return whether one like it had come before: its answer is worth keeping."""
-        return not self._seen.is_first(key)
 
     def keep(self, key: Key, answer: CommonAnswer) -> None:
         """Keep an answer that `is_common`."""

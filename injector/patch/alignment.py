@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Hashable, Iterator, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
-from injector.json_types import JSON
+from injector.json_types import JSON, Operation
 from injector.patch.equality import identity, same
 
 _NAMES: Final = frozenset({str, int})
@@ -22,6 +22,10 @@ class Remove(NamedTuple):
 
     place: int
 
+    def operation(self, path: str) -> Operation:
+        """Return what does it to the list at ``path``."""
+        return {"op": "remove", "path": f"{path}/{self.place}"}
+
 
 class Add(NamedTuple):
     """Insert ``value`` so that it is at ``place``."""
@@ -29,12 +33,20 @@ class Add(NamedTuple):
     place: int
     value: JSON
 
+    def operation(self, path: str) -> Operation:
+        """Return what does it to the list at ``path``."""
+        return {"op": "add", "path": f"{path}/{self.place}", "value": self.value}
+
 
 class Move(NamedTuple):
     """Take out the element at ``source`` and insert it at ``place`` of what is left."""
 
     source: int
     place: int
+
+    def operation(self, path: str) -> Operation:
+        """Return what does it to the list at ``path``."""
+        return {"op": "move", "from": f"{path}/{self.source}", "path": f"{path}/{self.place}"}
 
 
 class Pair(NamedTuple):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from injector.json_types import JSON, JSONObject, Operation
-from injector.patch.alignment import Add, Move, Pair, Remove, align
+from injector.patch.alignment import Pair, align
 from injector.patch.equality import same
 from injector.patch.pointers import escape
 
@@ -57,12 +57,7 @@ def _differ_objects(before: JSONObject, after: JSONObject, path: str, emit: _Emi
 
 def _differ_lists(before: list[JSON], after: list[JSON], path: str, emit: _Emit) -> None:
     for step in align(before, after):
-        match step:
-            case Pair(before=left, after=right, place=place):
-                _differ(left, right, f"{path}/{place}", emit)
-            case Remove(place=place):
-                emit({"op": "remove", "path": f"{path}/{place}"})
-            case Add(place=place, value=value):
-                emit({"op": "add", "path": f"{path}/{place}", "value": value})
-            case Move(source=source, place=place):
-                emit({"op": "move", "from": f"{path}/{source}", "path": f"{path}/{place}"})
+        if isinstance(step, Pair):
+            _differ(step.before, step.after, f"{path}/{step.place}", emit)
+        else:
+            emit(step.operation(path))

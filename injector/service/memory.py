@@ -57,7 +57,8 @@ WORTH_RETURNING: Final = 16 * MIB
 ordinary load has a few megabytes in flight, and never comes here."""
 
 _CGROUP: Final = Path("sys/fs/cgroup")
-_BEFORE_VALUES: Final = b"{[,:"
+_NOTHING_BEFORE_VALUES: Final = bytes(set(range(256)) - set(b"{[,:"))
+"""All bytes but those that a JSON value follows."""
 _FOUR_BYTES: Final = (b"\xf0", b"\xf1", b"\xf2", b"\xf3", b"\xf4")
 """How UTF-8 begins a character of four bytes."""
 _WIDE_ESCAPE: Final = re.compile(rb"\\u(?!00)")
@@ -239,7 +240,7 @@ def count_values(body: bytes) -> int:
 
     Text with these characters counts as well. A body that is YAML may put a value on each line.
     """
-    values = len(body) - len(body.translate(None, _BEFORE_VALUES))  # half of what counting each one takes
+    values = len(body.translate(None, _NOTHING_BEFORE_VALUES))  # a quarter of what counting each one takes
     return values if body[:1] == b"{" else values + body.count(b"\n")
 
 

@@ -28,7 +28,7 @@ from injector.service.process import YOUNG_OBJECTS
 WARM: Final = 200
 """Reviews before the first that counts: the cache is filled, and CPython has specialised the code."""
 
-DEFAULT: Final = "small,small-alone,typical-alone,env2000"
+DEFAULT: Final = "small,small-unseen,typical-unseen,env2000"
 
 Table = dict[str, dict[str, float]]
 """Case → stage → CPU-µs of a review."""

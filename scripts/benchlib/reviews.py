@@ -2,7 +2,7 @@
 
 Knows no sockets. A review is kept as pieces between marks, so that making the next one is a join. They come
 as in a cluster: from fifty workloads, and those of one of them differ in the uid, in the pod's name and in
-that of its token volume. Of CASE-alone each pod is of a workload of its own: no replica was there before. Of
+that of its token volume. Of CASE-alone each pod is the first of a ReplicaSet of its own, as after a restart. Of
 CASE-unseen each is of an application of its own as well: its name, containers, images, labels, values of
 variables and ports have not been there before either.
 """

@@ -222,7 +222,7 @@ def test_the_service_is_measured_beside_the_floor_with_the_template_that_is_name
 
 
 def test_the_stages_of_a_review_make_up_its_cost() -> None:
-    made = run_script("-m", "benchlib.profiling", "--cases", "small-alone", "--seconds", "0.5", "--json")
-    stages = made["small-alone"]
+    made = run_script("-m", "benchlib.profiling", "--cases", "small-unseen", "--seconds", "0.5", "--json")
+    stages = made["small-unseen"]
     assert {"render", "diff"} <= stages.keys()
     assert 50 < sum(stages.values()) < 100_000
