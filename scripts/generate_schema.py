@@ -192,9 +192,8 @@ def names_lines(schemas: Mapping[int, Schema]) -> Iterator[str]:
     """Yield the lines of go_names_data."""
     yield NAMES_HEADER
     for struct, names in sorted(go_names(schemas).items()):
-        yield f'    "{struct}": {{'
-        yield from (f'        "{name}": "{go_name}",' for name, go_name in sorted(names.items()))
-        yield "    },"
+        pairs = ", ".join(f'"{name}": "{go_name}"' for name, go_name in sorted(names.items()))
+        yield f'    "{struct}": {{{pairs}}},'
     yield "}"
 
 

@@ -1,4 +1,4 @@
-"""``sidecar-injector certs``: development certificates to files. Knows no cluster."""
+"""``sidecar-injector certs``: development certificates to files."""
 
 from __future__ import annotations
 

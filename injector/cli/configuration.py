@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-from injector.cli.configmaps import keys_of_map, text_of_key
 from injector.cli.files import read_text
-from injector.cli.options import FILE, environment, option, release_options, text_options
+from injector.cli.options import FILE, environment, option, release_options, text_options, together
 from injector.diagnosis.material import items_of
-from injector.errors import ConfigError
+from injector.errors import ConfigError, YAMLError
 from injector.injection.injector import Injector
 from injector.injection.loading import Sources, Surroundings, load_snapshot
 from injector.istio.releases import NEWEST_RELEASE
 from injector.json_types import JSONObject
-from injector.kubeyaml import documents
+from injector.kubeyaml import documents, line_of, load
 from injector.templates import BUILT_IN, built_in
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 SURROUNDINGS = ("Namespace", "ProxyConfig", "MutatingWebhookConfiguration")
 """Kinds that say where a pod is to live: what `kubectl get` prints of them may be in one file."""
@@ -30,36 +27,31 @@ KEYS = ("config", "values", "mesh")
 """The keys of Istio's ConfigMaps that hold the three texts."""
 
 
-def configuration_options(command: Command) -> Command:
-    """Add everything that `load_injector` reads."""
-    options = (
-        text_options,
-        click.option(
-            "--template",
-            type=click.Choice(BUILT_IN),
-            default=BUILT_IN[0],
-            show_default=True,
-            help="The built-in configuration, where no --inject-config-file is given.",
-        ),
-        release_options,
-        option(
-            "--native-sidecars",
-            type=click.Choice(("auto", "true", "false")),
-            help="Whether istio-proxy becomes a native sidecar; the release decides when not given.",
-        ),
-        click.option("--platform", type=click.Choice(("openshift",)), help="The platform istiod runs on."),
-        option(
-            "--namespace-file",
-            type=FILE,
-            multiple=True,
-            help="Namespace objects, whose labels and annotations count.",
-        ),
-        option("--proxy-config-file", type=FILE, multiple=True, help="ProxyConfig resources."),
-    )
-    for each in reversed(options):
-        command = each(command)
-    return command
-
+configuration_options = together(
+    text_options,
+    click.option(
+        "--template",
+        type=click.Choice(BUILT_IN),
+        default=BUILT_IN[0],
+        show_default=True,
+        help="The built-in configuration, where no --inject-config-file is given.",
+    ),
+    release_options,
+    option(
+        "--native-sidecars",
+        type=click.Choice(("auto", "true", "false")),
+        help="Whether istio-proxy becomes a native sidecar; the release decides when not given.",
+    ),
+    click.option("--platform", type=click.Choice(("openshift",)), help="The platform istiod runs on."),
+    option(
+        "--namespace-file",
+        type=FILE,
+        multiple=True,
+        help="Namespace objects, whose labels and annotations count.",
+    ),
+    option("--proxy-config-file", type=FILE, multiple=True, help="ProxyConfig resources."),
+)
+"""Everything that `load_injector` reads."""
 
 Texts = tuple[tuple[str, str, str], tuple[str, str, str]]
 """Config, values and mesh, and the names of the three in errors."""
@@ -149,3 +141,42 @@ def _objects(paths: Sequence[Path], kind: str) -> Iterator[JSONObject]:
                     raise ConfigError(f"this is not a {kind} with a name", file=str(path), line=line)
                 if item.kind == kind:
                     yield item.value
+
+
+# ---- a file with a ConfigMap's key, or with the whole ConfigMap as kubectl prints it
+
+
+def text_of_key(text: str, key: str, file: str) -> str:
+    """Return the text of ``key``: the file's own, or the key's of the ConfigMap that the file holds.
+
+    Blank lines stand in front where the key's text is a block, so that its lines count as the file's do.
+    Raises ConfigError for a ConfigMap without the key.
+    """
+    data = _data(text)
+    if data is None:
+        return text
+    if not isinstance(found := data.get(key), str):
+        has = f"it has {', '.join(sorted(map(str, data)))}" if data else "it has no data"
+        raise ConfigError(f"the ConfigMap has no key {key!r}: {has}", file=file)
+    start = line_of(text, ("data", key))
+    header = text.split("\n")[start - 1].partition("#")[0].rstrip() if start else ""
+    return "\n" * start + found if header.endswith(("|", "|-", "|+")) else found
+
+
+def keys_of_map(text: str) -> frozenset[str]:
+    """Return the keys of the ConfigMap that a text is; none where it is not one."""
+    return frozenset(map(str, _data(text) or ()))
+
+
+def _data(text: str) -> Mapping[str, Any] | None:
+    """Return the data of a ConfigMap, None for any other text."""
+    if "ConfigMap" not in text:
+        return None
+    try:
+        value = load(text)
+    except YAMLError:
+        return None
+    if not isinstance(value, dict) or value.get("kind") != "ConfigMap":
+        return None
+    data = value.get("data") or {}
+    return data if isinstance(data, dict) else {}

@@ -1,4 +1,4 @@
-"""Two JSON documents to a diff that a person reads, in colour where asked. Knows no file and no terminal."""
+"""Two JSON documents to a diff that a person reads, in colour where asked."""
 
 from __future__ import annotations
 

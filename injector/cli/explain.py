@@ -19,7 +19,7 @@ from injector.cli.configuration import (
 from injector.cli.explained import Explained, document, encoded, table
 from injector.cli.files import read_text
 from injector.cli.inputs import input_documents
-from injector.cli.options import namespace_option, option, pod_template_option
+from injector.cli.options import namespace_option, option, pod_template_option, recursive_option
 from injector.diagnosis.accepts import accepted
 from injector.diagnosis.annotations import advise_metadata
 from injector.diagnosis.findings import Finding
@@ -67,7 +67,7 @@ class Question:
 @click.option(
     "-f", "--filename", "filenames", multiple=True, metavar="FILE|DIR|-", help="Manifests; repeatable."
 )
-@click.option("-R", "--recursive", is_flag=True, help="Read folders with all that is below them.")
+@recursive_option
 @namespace_option
 @click.option("-A", "--all-namespaces", is_flag=True, help="Every namespace of the cluster.")
 @click.option("-c", "--kubeconfig", default=None, help="How to reach the cluster, as kubectl's.")

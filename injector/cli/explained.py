@@ -11,8 +11,7 @@ import click
 import orjson
 
 from injector.cli.difference import coloured, difference
-from injector.diagnosis.findings import Finding, Place
-from injector.diagnosis.gate import Gate, Verdict
+from injector.diagnosis.findings import Finding, Gate, Place, Verdict
 from injector.diagnosis.gates import Walk
 from injector.diagnosis.running import Running
 from injector.json_types import JSON, JSONObject

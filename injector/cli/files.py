@@ -1,4 +1,4 @@
-"""Bytes to files, whole or not at all. Knows nothing of what is in them."""
+"""Bytes to files, whole or not at all."""
 
 from __future__ import annotations
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, cast
 
 import click
 
 from injector.cli.files import FileError, read_text, text_of
+from injector.cli.options import Command, recursive_option, together
 from injector.kubeyaml import Document, documents
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 SUFFIXES = (".yaml", ".yml", ".json")
 """What is read of a folder, as kubectl does."""
@@ -31,7 +30,7 @@ def input_options(command: Command) -> Command:
     def with_all(*, filenames: Sequence[str], positional: Sequence[str], **rest: Any) -> Any:
         return command(filenames=(*filenames, *positional), **rest)
 
-    options = (
+    add = together(
         click.argument("positional", nargs=-1, type=INPUT, metavar="[FILE|DIR|URL|-]..."),
         click.option(
             "-f",
@@ -42,12 +41,9 @@ def input_options(command: Command) -> Command:
             metavar="FILE|DIR|URL|-",
             help="Manifests, also without the -f; repeatable.",
         ),
-        click.option("-R", "--recursive", is_flag=True, help="Read folders with all that is below them."),
+        recursive_option,
     )
-    decorated: Any = with_all
-    for each in reversed(options):
-        decorated = each(decorated)
-    return cast("Command", decorated)
+    return cast("Command", add(with_all))
 
 
 def input_documents(filenames: Sequence[str], *, recursive: bool) -> Iterator[Document]:

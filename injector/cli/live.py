@@ -11,8 +11,8 @@ from typing import Any, Final, NamedTuple
 import click
 
 from injector.cli.configuration import Texts
-from injector.diagnosis.items import Item
-from injector.diagnosis.material import Material, metadata_of
+from injector.diagnosis.items import Item, mapping
+from injector.diagnosis.material import Material
 from injector.diagnosis.registration import Ours, owned
 from injector.diagnosis.running import is_running
 from injector.json_types import JSONObject
@@ -117,14 +117,13 @@ async def _read(
 
 
 def _item(value: JSONObject) -> Item:
-    metadata = metadata_of(value)
+    metadata = mapping(value.get("metadata"))
     name = "/".join(str(metadata[key]) for key in ("namespace", "name") if metadata.get(key))
     return Item(value=value, source=f"{value.get('kind')} {name}")
 
 
 def _revision(item: Item) -> str:
-    labels = metadata_of(item.value).get("labels")
-    return str(labels.get("istio.io/rev") or "") if isinstance(labels, dict) else ""
+    return str(item.labels.get("istio.io/rev") or "")
 
 
 def _unseen(found: Survey) -> str:

@@ -85,49 +85,50 @@ def switch(name: str, *, default: bool, text: str) -> Callable[[Command], Comman
     )
 
 
-def namespace_option(command: Command) -> Command:
-    """Add the namespace of workloads that name none."""
-    return click.option("-n", "--namespace", default="", help="Namespace of workloads that name none.")(
-        command
-    )
+def together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Return a decorator that adds options, shown in this order."""
+
+    def add(command: Command) -> Command:
+        for each in reversed(options):
+            command = each(command)
+        return command
+
+    return add
 
 
-def pod_template_option(command: Command) -> Command:
-    """Add the place of pods in kinds that nobody told us."""
-    return option(
-        "--pod-template-path",
-        default="",
-        metavar="PATH",
-        help="Where kinds that are not known keep their pod template: spec.template",
-    )(command)
-
-
-def text_options(command: Command) -> Command:
-    """Add the three texts that say how to inject: the files that a mesh keeps in its ConfigMaps."""
-    for each in reversed(
-        (
-            option(
-                "--inject-config-file",
-                was=["--inject-config"],
-                type=FILE,
-                help="The ConfigMap key `config`, or the whole ConfigMap; built-in when not given.",
-            ),
-            option(
-                "--values-file",
-                was=["--inject-values"],
-                type=FILE,
-                help="The ConfigMap key `values`, or the ConfigMap.",
-            ),
-            option(
-                "--mesh-config-file",
-                was=["--mesh-config"],
-                type=FILE,
-                help="The mesh configuration, or its ConfigMap.",
-            ),
-        )
-    ):
-        command = each(command)
-    return command
+recursive_option = click.option(
+    "-R", "--recursive", is_flag=True, help="Read folders with all that is below them."
+)
+namespace_option = click.option(
+    "-n", "--namespace", default="", help="Namespace of workloads that name none."
+)
+pod_template_option = option(
+    "--pod-template-path",
+    default="",
+    metavar="PATH",
+    help="Where kinds that are not known keep their pod template: spec.template",
+)
+text_options = together(
+    option(
+        "--inject-config-file",
+        was=["--inject-config"],
+        type=FILE,
+        help="The ConfigMap key `config`, or the whole ConfigMap; built-in when not given.",
+    ),
+    option(
+        "--values-file",
+        was=["--inject-values"],
+        type=FILE,
+        help="The ConfigMap key `values`, or the ConfigMap.",
+    ),
+    option(
+        "--mesh-config-file",
+        was=["--mesh-config"],
+        type=FILE,
+        help="The mesh configuration, or its ConfigMap.",
+    ),
+)
+"""The three texts that say how to inject: the files that a mesh keeps in its ConfigMaps."""
 
 
 def completing(words: Sequence[str]) -> Callable[[click.Context, click.Parameter, str], list[str]]:
@@ -158,51 +159,6 @@ def refuse_unknown_variables(context: click.Context) -> None:
             raise click.UsageError(f"{variable} in the environment is not the name of an option")
 
 
-def release_options(command: Command) -> Command:
-    """Add what decides how a pod is injected besides the three texts."""
-    for each in reversed(
-        (
-            click.option(
-                "--release",
-                metavar="1.0…1.32",
-                shell_complete=completing(RELEASES),
-                help="Istio's release to behave as; told from the image's tag or the format when not given.",
-                callback=_checked_release,
-            ),
-            click.option(
-                "--revision", default="default", show_default=True, help="The revision that answers."
-            ),
-            click.option(
-                "--env",
-                "settings",
-                multiple=True,
-                metavar="NAME[=VALUE]",
-                shell_complete=completing([f"{name}=" for name in FEATURES]),
-                help=f"istiod's environment as the injector sees it, e.g. {FEATURES[0]}=true; repeatable.",
-            ),
-            option(
-                "--untrusted-values",
-                type=click.Choice(("scalar", "text")),
-                default="scalar",
-                show_default=True,
-                help="Whether a pod's value can only ever be one scalar, or is parsed as text as Istio does.",
-            ),
-            option(
-                "--review-limit",
-                "review_limits",
-                multiple=True,
-                metavar="NAME=NUMBER",
-                shell_complete=completing([f"{name}=" for name in LIMIT_NAMES]),
-                callback=_checked_limits,
-                help="What one pod may use at most, e.g. templates=100; repeatable. "
-                f"Names: {', '.join(LIMIT_NAMES)}.",
-            ),
-        )
-    ):
-        command = each(command)
-    return command
-
-
 def _checked_limits(
     _context: click.Context, parameter: click.Parameter, settings: Sequence[str]
 ) -> ReviewLimits:
@@ -228,3 +184,41 @@ def _checked_release(_: click.Context, parameter: click.Parameter, value: str | 
     if match is None or match[1] not in RELEASES:
         raise click.BadParameter(f"{value!r} is not a release from 1.0 to {RELEASES[-1]}", param=parameter)
     return value
+
+
+release_options = together(
+    click.option(
+        "--release",
+        metavar="1.0…1.32",
+        shell_complete=completing(RELEASES),
+        help="Istio's release to behave as; told from the image's tag or the format when not given.",
+        callback=_checked_release,
+    ),
+    click.option("--revision", default="default", show_default=True, help="The revision that answers."),
+    click.option(
+        "--env",
+        "settings",
+        multiple=True,
+        metavar="NAME[=VALUE]",
+        shell_complete=completing([f"{name}=" for name in FEATURES]),
+        help=f"istiod's environment as the injector sees it, e.g. {FEATURES[0]}=true; repeatable.",
+    ),
+    option(
+        "--untrusted-values",
+        type=click.Choice(("scalar", "text")),
+        default="scalar",
+        show_default=True,
+        help="Whether a pod's value can only ever be one scalar, or is parsed as text as Istio does.",
+    ),
+    option(
+        "--review-limit",
+        "review_limits",
+        multiple=True,
+        metavar="NAME=NUMBER",
+        shell_complete=completing([f"{name}=" for name in LIMIT_NAMES]),
+        callback=_checked_limits,
+        help="What one pod may use at most, e.g. templates=100; repeatable. "
+        f"Names: {', '.join(LIMIT_NAMES)}.",
+    ),
+)
+"""What decides how a pod is injected besides the three texts."""

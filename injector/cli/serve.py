@@ -40,7 +40,7 @@ MOUNTED: Final = {
 """Where sidecar-injector 1.4 had its mounts: used where an option is not given and the file is there."""
 
 
-class Workers(click.ParamType[int]):
+class WorkerCount(click.ParamType[int]):
     """A number of processes, or ``auto``."""
 
     name = "N|auto"
@@ -55,7 +55,7 @@ class Workers(click.ParamType[int]):
         return int(text)
 
 
-WORKERS: Final = Workers()
+WORKERS: Final = WorkerCount()
 
 SERVICE_ACCOUNT: Final = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 

@@ -1,4 +1,4 @@
-"""Documents to outcomes, each with the sentence that tells a person of it. Knows no output."""
+"""Documents to outcomes, each with the sentence that tells a person of it."""
 
 from __future__ import annotations
 

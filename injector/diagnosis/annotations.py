@@ -16,7 +16,7 @@ from injector.diagnosis.annotations_table import (
     releases,
 )
 from injector.diagnosis.findings import Finding, Place
-from injector.diagnosis.items import pods_metadata
+from injector.diagnosis.items import mapping, pods_metadata
 from injector.diagnosis.rules_table import found
 from injector.errors import YAMLError
 from injector.golang.strconv import parse_bool
@@ -197,11 +197,6 @@ class _Adviser:
             or place_of(self._value, self._template_path) is not None
             or name == SWITCH
         )
-
-
-def mapping(value: Any) -> Mapping[str, Any]:
-    """Return a mapping; an empty one for null, and for whatever stands in a mapping's place."""
-    return value if isinstance(value, dict) else {}
 
 
 def closest(name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from injector.diagnosis.gate import Gate, Status, Verdict
+from injector.diagnosis.findings import Gate, Status, Verdict
 from injector.diagnosis.registration import Entry, Outcome
 
 _MEANING: Final[dict[Outcome, tuple[Verdict, Status]]] = {

@@ -1,4 +1,4 @@
-"""What can be said of an input: one finding, where it is, and what to do about it."""
+"""What can be said of an input: a finding or a gate's verdict, where it is, and what to do about it."""
 
 from __future__ import annotations
 
@@ -47,3 +47,24 @@ def gravest(findings: Iterable[Finding]) -> Severity | None:
     """Return the gravest severity among them, None where there are none."""
     found = {finding.severity for finding in findings}
     return next((severity for severity in SEVERITIES if severity in found), None)
+
+
+Name = Literal[
+    "registration", "policy", "templates", "values", "render", "merge", "post-processing", "accepted"
+]
+Status = Literal["passed", "warned", "stopped"]
+
+Verdict = Literal["injected", "unknown", "skipped", "denied"]
+"""``unknown``: the injector injects it where it is asked, and whether it is asked is not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """What one gate says: ``rule`` is what decided there, ``place`` where that stands."""
+
+    name: Name
+    status: Status
+    rule: str
+    message: str
+    place: Place
+    advice: str = ""

@@ -15,8 +15,7 @@ from typing import Final
 from injector.budget import Budget
 from injector.diagnosis.arrival import Arrival, arrival_of
 from injector.diagnosis.calls import judged
-from injector.diagnosis.findings import Finding, Place
-from injector.diagnosis.gate import Gate, Name, Status, Verdict
+from injector.diagnosis.findings import Finding, Gate, Name, Place, Status, Verdict
 from injector.diagnosis.items import Item, Path
 from injector.diagnosis.registration import Ours, entries
 from injector.errors import BadReview, InjectionError
@@ -24,6 +23,7 @@ from injector.injection.inject import inject, namespace_of, read_pod, request_fo
 from injector.injection.kinds import PodPlace
 from injector.injection.policy import SWITCH, Decision, decide
 from injector.injection.snapshot import Snapshot
+from injector.injection.steps.pods import annotations_of
 from injector.injection.steps.selection import TEMPLATES, select_templates
 from injector.injection.workload import typed_document
 from injector.json_types import JSONObject, Pod
@@ -215,7 +215,7 @@ class _Told:
         """Record the gate that stopped the pod, at the annotation that the error names if it names one."""
         known = error.gate if isinstance(error, InjectionError) else ""
         gate: Name = next((name for name in INJECTING if name == known), "render")
-        annotations: JSONObject = (arrival.pod.get("metadata") or {}).get("annotations") or {}
+        annotations = annotations_of(arrival.pod)
         longest = sorted(annotations, key=len, reverse=True)
         named = next((key for key in longest if key in str(error)), None)
         if gate == "templates" and TEMPLATES in annotations:
@@ -237,7 +237,7 @@ class _Told:
             self.say("accepted", "passed", "accepted", message, self._in_pod())
 
     def _templates(self, received: Pod, snapshot: Snapshot) -> None:
-        annotations: JSONObject = (received.get("metadata") or {}).get("annotations") or {}
+        annotations = annotations_of(received)
         names: tuple[str, ...] = ("sidecar",)
         place = self._in_config("template")
         if snapshot.behaviour.overlays:

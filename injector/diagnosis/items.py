@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import Any, Final
 
 from injector.diagnosis.findings import Place
 from injector.injection.kinds import PodPlace
@@ -10,6 +12,8 @@ from injector.json_types import JSONObject
 from injector.kubeyaml import Positions
 
 Path = tuple[str | int, ...]
+
+_STEP: Final = re.compile(r"\[(\d+)\]|\[([^\]]+)\]|([^.\[]+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,9 +39,17 @@ class Item:
     @property
     def name(self) -> str:
         """The object's name, or the beginning of the one it will get."""
-        metadata = self.value.get("metadata")
-        metadata = metadata if isinstance(metadata, dict) else {}
-        return str(metadata.get("name") or metadata.get("generateName") or "")
+        return str(self.metadata.get("name") or self.metadata.get("generateName") or "")
+
+    @property
+    def metadata(self) -> JSONObject:
+        """The object's metadata, empty where there is none."""
+        return mapping(self.value.get("metadata"))
+
+    @property
+    def labels(self) -> JSONObject:
+        """The object's labels, empty where there are none."""
+        return mapping(self.metadata.get("labels"))
 
     def at(self, *path: str | int) -> Place:
         """Return the place of a field of the object; of one that is missing, that of what it would be in."""
@@ -46,6 +58,11 @@ class Item:
             return Place(self.source, path=written(whole))
         line, column = self.positions.at(whole)
         return Place(self.source, line + self.line - 1 if line else self.line, column, written(whole))
+
+
+def mapping(value: Any) -> JSONObject:
+    """Return a mapping; an empty one for null, and for whatever stands in a mapping's place."""
+    return value if isinstance(value, dict) else {}
 
 
 def pods_metadata(place: PodPlace) -> tuple[str, ...]:
@@ -65,3 +82,8 @@ def written(path: Path) -> str:
         else:
             text += f".{step}" if text else step
     return text
+
+
+def steps_of(path: str) -> Path:
+    """Return ``spec.a[0].b[example.org/c]`` as keys and indexes."""
+    return tuple(int(number) if number else key or name for number, key, name in _STEP.findall(path))

@@ -16,9 +16,9 @@ from typing import Any, Final
 import orjson
 
 from injector.budget import Budget
-from injector.diagnosis.annotations import advise_metadata, mapping
+from injector.diagnosis.annotations import advise_metadata
 from injector.diagnosis.findings import SEVERITIES, Finding, Place
-from injector.diagnosis.items import pods_metadata
+from injector.diagnosis.items import mapping, pods_metadata, steps_of
 from injector.diagnosis.rules_config import POLICIES, faults_of, names, static_rules, unused
 from injector.diagnosis.rules_overlay import overlay_rules
 from injector.diagnosis.rules_result import result_rules, security_rules
@@ -35,6 +35,7 @@ from injector.injection.kinds import PodPlace, get_at, is_list, place_of
 from injector.injection.loading import Sources, Surroundings, load_snapshot
 from injector.injection.render import template_data
 from injector.injection.steps.native import detect_native
+from injector.injection.steps.pods import annotations_of
 from injector.injection.steps.selection import select_templates
 from injector.injection.workload import typed_document
 from injector.json_types import JSON, JSONObject, Pod
@@ -299,8 +300,7 @@ class _Linter:
         snapshot = self._injector.snapshot
         if not snapshot.behaviour.overlays:
             return ("sidecar",)
-        annotations = (pod.get("metadata") or {}).get("annotations") or {}
-        chosen = select_templates(annotations, snapshot.config, budget)
+        chosen = select_templates(annotations_of(pod), snapshot.config, budget)
         return tuple(name for name in dict.fromkeys(chosen) if name in snapshot.templates)
 
     def _template(self, name: str) -> InjectionTemplate:
@@ -387,16 +387,8 @@ def _own_words(error: TemplateError) -> str:
 
 def _in_file(given: Given, path: str, value: JSON) -> Place:
     """Return the place of a path in the document of an object; that of the document where it is in a List."""
-    line = line_of(given.text, _keys(path)) if given.text and path and given.value is value else 0
+    line = line_of(given.text, steps_of(path)) if given.text and path and given.value is value else 0
     return Place(given.source, given.line + max(line - 1, 0), path=path)
-
-
-_STEP: Final = re.compile(r"\[(\d+)\]|\[([^\]]+)\]|([^.\[]+)")
-
-
-def _keys(path: str) -> tuple[str | int, ...]:
-    """Return ``spec.a[0].b[example.org/c]`` as keys and indexes."""
-    return tuple(int(number) if number else key or name for number, key, name in _STEP.findall(path))
 
 
 def _line_behind(traced: Traced, path: str, pod: Pod) -> int:
@@ -405,7 +397,7 @@ def _line_behind(traced: Traced, path: str, pod: Pod) -> int:
     overlay: Any = {} if isinstance(traced.overlay, YAMLError) else traced.overlay
     value: Any = pod
     wrote = False
-    for step in _keys(path):
+    for step in steps_of(path):
         if isinstance(step, int):
             item = value[step] if isinstance(value, list) and step < len(value) else None
             name = item.get("name") if isinstance(item, dict) else None

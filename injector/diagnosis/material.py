@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from injector.diagnosis.findings import Finding
-from injector.diagnosis.items import Item, Path, written
+from injector.diagnosis.items import Item, Path, mapping, written
 from injector.diagnosis.registration import KIND
-from injector.injection.kinds import PodPlace, place_of
-from injector.json_types import JSON, JSONObject
+from injector.injection.kinds import PodPlace, get_at, place_of
+from injector.json_types import JSON
 from injector.kubeyaml import Document, Positions
 
 Workload = tuple[Item, PodPlace]
@@ -35,15 +35,15 @@ class Material:
                 self.registration.append(item)
             elif item.kind == "Namespace" and item.name:
                 self.namespaces[item.name] = item
-            elif item.kind == "ProxyConfig" and item.name and _has_a_namespace(item.value):
+            elif item.kind == "ProxyConfig" and item.name and _has_a_namespace(item):
                 self.proxy_configs.append(item)
             else:
                 self.others.append(item)
 
 
-def _has_a_namespace(value: JSONObject) -> bool:
+def _has_a_namespace(item: Item) -> bool:
     """Return whether an object's namespace is a name, or is left out."""
-    return isinstance(_get(value, ("metadata", "namespace")) or "", str)
+    return isinstance(item.metadata.get("namespace") or "", str)
 
 
 def items_of(documents: Iterable[Document]) -> Iterator[Item]:
@@ -66,22 +66,19 @@ def _unfolded(document: Document, positions: Positions, value: JSON, path: Path)
 # ---- what is likely to be a mistake
 
 
-def misread(item: Item, template: Path = ()) -> Iterator[Finding]:
+def misread(item: Item, template: tuple[str, ...] = ()) -> Iterator[Finding]:
     """Yield a finding for each name, namespace, label and annotation that YAML reads as no string.
 
     ``off`` is a boolean and ``1.10`` a number there: kube-inject makes strings of them, an API server refuses
     them. ``template`` is where the pod template stands.
     """
     for base in dict.fromkeys(((), template)):
-        metadata = _get(item.value, (*base, "metadata"))
-        if not isinstance(metadata, dict):
-            continue
-        paths: list[Path] = [("name",), ("namespace",)]
+        metadata = mapping(get_at(item.value, (*base, "metadata")))
+        paths: list[tuple[str, ...]] = [("name",), ("namespace",)]
         for key in ("labels", "annotations"):
-            if isinstance(metadata.get(key), dict):
-                paths += [(key, name) for name in metadata[key]]
+            paths += [(key, name) for name in mapping(metadata.get(key))]
         for path in paths:
-            value = _get(metadata, path)
+            value = get_at(metadata, path)
             if isinstance(value, bool | int | float):
                 yield _misread_at(item, (*base, "metadata", *path), value)
 
@@ -115,15 +112,3 @@ def _containers(value: JSON, path: Path) -> Iterator[Path]:
     elif isinstance(value, list):
         for index, inner in enumerate(value):
             yield from _containers(inner, (*path, index))
-
-
-def _get(value: JSON, path: Path) -> JSON:
-    for step in path:
-        value = value.get(str(step)) if isinstance(value, dict) else None
-    return value
-
-
-def metadata_of(value: JSONObject) -> JSONObject:
-    """Return an object's metadata, empty where there is none."""
-    metadata = value.get("metadata")
-    return metadata if isinstance(metadata, dict) else {}

@@ -16,6 +16,7 @@ from injector.diagnosis.conditions import evaluate
 from injector.diagnosis.findings import Place
 from injector.diagnosis.items import Item, Path
 from injector.errors import InjectorError
+from injector.injection.kinds import get_at
 from injector.injection.selector import Requirement, Selector
 from injector.json_types import JSON, JSONObject
 
@@ -173,19 +174,13 @@ def _is_injector(entry: JSONObject) -> bool:
 
 
 def _service(entry: JSONObject) -> str:
-    return str(_at(entry, "clientConfig", "service", "name") or "")
+    return str(get_at(entry, ("clientConfig", "service", "name")) or "")
 
 
 def _path(entry: JSONObject) -> str:
-    url = str(_at(entry, "clientConfig", "url") or "")
+    url = str(get_at(entry, ("clientConfig", "url")) or "")
     _, _, path = url.partition("://")[2].partition("/")
-    return f"/{path}" if url else str(_at(entry, "clientConfig", "service", "path") or "")
-
-
-def _at(value: JSON, *path: str) -> JSON:
-    for key in path:
-        value = value.get(key) if isinstance(value, dict) else None
-    return value
+    return f"/{path}" if url else str(get_at(entry, ("clientConfig", "service", "path")) or "")
 
 
 # ---- whether they are called
@@ -245,7 +240,7 @@ def _by_namespace(
     item: Item, path: Path, selector: JSONObject, arrival: Arrival, namespace: Item | None
 ) -> Iterator[Obstacle]:
     known = {NAME_LABEL: arrival.namespace}
-    labels = known | (_labels(namespace.value) if namespace else {})
+    labels = known | (namespace.labels if namespace else {})
     for requirement in _parsed(item, path, selector):
         if isinstance(requirement, Obstacle):
             yield requirement
@@ -347,9 +342,3 @@ def _relabelled(requirement: Requirement, command: str) -> str:
 
 def _wanted(requirement: Requirement) -> str:
     return requirement.values[0] if requirement.values else "true"
-
-
-def _labels(namespace: JSONObject) -> dict[str, str]:
-    metadata = namespace.get("metadata")
-    labels = metadata.get("labels") if isinstance(metadata, dict) else None
-    return dict(labels) if isinstance(labels, dict) else {}

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 from injector.diagnosis.findings import Finding, Place
+from injector.diagnosis.items import steps_of
 from injector.diagnosis.rules_table import found
 from injector.errors import ConfigError
 from injector.gotemplate import nodes
@@ -63,22 +64,12 @@ def faults_of(error: ConfigError, sources: Sources) -> Iterator[Finding]:
         sources.mesh_file: _mesh_text(sources),
     }
     for fault in error.faults if isinstance(error, ConfigErrors) else (error,):
-        line = fault.line or (line_of(texts.get(fault.file, ""), _steps(fault.path)) if fault.path else 0)
+        line = fault.line or (line_of(texts.get(fault.file, ""), steps_of(fault.path)) if fault.path else 0)
         yield found("SI001", fault.reason, Place(fault.file, line, path=fault.path))
 
 
 def _mesh_text(sources: Sources) -> str:
     return sources.mesh if isinstance(sources.mesh, str) else ""
-
-
-def _steps(path: str) -> tuple[str | int, ...]:
-    """Return a path as keys and indexes: ``a.b[0]``."""
-    steps: list[str | int] = []
-    for part in path.split("."):
-        key, *indexes = part.split("[")
-        steps.append(key)
-        steps += [int(index.rstrip("]")) for index in indexes if index.rstrip("]").isdigit()]
-    return tuple(steps)
 
 
 # ---- names
@@ -122,7 +113,7 @@ def unused(warnings: Sequence[str], sources: Sources) -> Iterator[Finding]:
         file = sources.mesh_file if warning.startswith("mesh: ") else sources.config_file
         path = warning.removeprefix("mesh: ").partition(" ")[0]
         text = _mesh_text(sources) if file == sources.mesh_file else sources.config
-        yield found("SI104", warning.removeprefix("mesh: "), Place(file, line_of(text, _steps(path))))
+        yield found("SI104", warning.removeprefix("mesh: "), Place(file, line_of(text, steps_of(path))))
 
 
 # ---- the text of a template

@@ -10,6 +10,7 @@ from injector.diagnosis.rules_trace import Traced
 from injector.errors import TypedError, YAMLError
 from injector.injection.snapshot import Snapshot
 from injector.istio.releases import Behaviour
+from injector.istio.values import dotted
 from injector.json_types import JSON
 from injector.kubeyaml.survey import Context, Role, survey
 from injector.patch import GoType, go_type, normalise
@@ -122,11 +123,6 @@ def _unmergeable(items: Any, merge_key: str, path: _Path) -> Iterator[tuple[str,
         if isinstance(item, dict) and merge_key not in item and "$patch" not in item:
             words = f"{dotted((*path, index))} has no {merge_key}, by which the list is merged"
             yield "SI205", words, (*path, index)
-
-
-def dotted(path: _Path) -> str:
-    """Return a path as `kubectl explain` writes it, with indexes: ``spec.containers[0].image``."""
-    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
 
 
 # ---- values of the pod

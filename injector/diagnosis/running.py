@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from injector.diagnosis.items import Item
-from injector.diagnosis.material import metadata_of
+from injector.diagnosis.items import Item, mapping
 from injector.errors import InjectorError, TypedError
 from injector.injection.inject import inject_one
 from injector.injection.snapshot import Snapshot
@@ -64,7 +63,7 @@ _POD: Final = go_type("core/v1.Pod")
 
 def is_running(item: Item) -> bool:
     """Return whether an object is a pod that an API server has taken, and that has not ended."""
-    if item.kind != "Pod" or not metadata_of(item.value).get("uid"):
+    if item.kind != "Pod" or not item.metadata.get("uid"):
         return False
     try:
         normalise(item.value, _POD, keep_unknown=True)
@@ -75,11 +74,9 @@ def is_running(item: Item) -> bool:
 
 def look_at(pod: Item, snapshot: Snapshot, registration: Sequence[Item]) -> Running:
     """Return what a running pod tells; ``registration`` are the configurations that ask for its injection."""
-    metadata = metadata_of(pod.value)
+    metadata = pod.metadata
     namespace = str(metadata.get("namespace") or "")
-    annotations = metadata.get("annotations")
-    text = annotations.get(STATUS) if isinstance(annotations, dict) else None
-    status = _status(text)
+    status = _status(mapping(metadata.get("annotations")).get(STATUS))
     sidecars = _present(pod.value, status)
     return Running(
         namespace=namespace,
@@ -133,7 +130,7 @@ def _changes(pod: JSONObject, namespace: str, snapshot: Snapshot) -> list[str]:
 def _younger(created: str, registration: Sequence[Item]) -> str:
     """Return the first configuration made after the pod; times are RFC 3339 in UTC, so texts compare."""
     for item in registration:
-        made = str(metadata_of(item.value).get("creationTimestamp") or "")
+        made = str(item.metadata.get("creationTimestamp") or "")
         if created and made > created:
             return f"{item.kind} {item.name}"
     return ""

@@ -9,7 +9,6 @@ from typing import Final
 
 _ENOUGH: Final = 40
 """No integer of Go has more than 20 (uint64)."""
-_LARGEST: Final = 2**63
 
 
 def to_int(text: str) -> int:
@@ -19,13 +18,3 @@ def to_int(text: str) -> int:
     """
     number = int(text.lstrip("+-0")[:_ENOUGH] or "0")
     return -number if text.startswith("-") else number
-
-
-def fraction_of(digits: str, unit: int) -> int:
-    """Return what ``digits``, those after a point, are of ``unit``, as Go's time.ParseDuration works it out.
-
-    It reads as many as an int64 can hold, and goes on with floats.
-    """
-    count = 18 if to_int(digits[:19]) > _LARGEST else 19
-    read = digits[:count]
-    return int(float(to_int(read)) * (unit / 10.0 ** len(read)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from injector.golang.digits import fraction_of, to_int
+from injector.golang.digits import to_int
 from injector.golang.strconv import quote_bytes
 
 NANOSECOND: Final = 1
@@ -69,8 +69,18 @@ def _piece(at: int, text: str) -> tuple[int, int]:
     scale = _UNITS.get(unit)
     if scale is None:
         raise DurationError(f"time: unknown unit {quote_bytes(unit)} in duration {quote_bytes(text)}")
-    part = fraction_of(fraction[1:], scale) if fraction else 0
+    part = _fraction_of(fraction[1:], scale) if fraction else 0
     return number * scale + part, match.end()
+
+
+def _fraction_of(digits: str, unit: int) -> int:
+    """Return what ``digits``, those after a point, are of ``unit``, as Go's time.ParseDuration works it out.
+
+    It reads as many as an int64 can hold, and goes on with floats.
+    """
+    count = 18 if to_int(digits[:19]) > _MOST else 19
+    read = digits[:count]
+    return int(float(to_int(read)) * (unit / 10.0 ** len(read)))
 
 
 def format_duration(nanoseconds: int) -> str:

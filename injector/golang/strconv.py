@@ -1,10 +1,11 @@
-"""Texts to values and back as Go's strconv has it: Quote, Unquote, ParseBool, Atoi.
+"""Texts to values and back as Go's strconv has it: Quote, Unquote, ParseBool, Atoi, ParseInt, ParseFloat.
 
 A byte that is not valid UTF-8 is kept as a lone surrogate, as Python's surrogateescape does.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from functools import lru_cache
 from typing import Final
@@ -20,6 +21,21 @@ _FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 _DECIMAL: Final = re.compile(r"[+-]?[0-9]+")
 _LEADING_DIGITS: Final = re.compile(r"[0-9]*")
 _LARGEST: Final = 2**63 - 1
+
+_LITERAL: Final = re.compile(
+    r"(?P<sign>[+-]?)(?:0[xX](?P<hex>(?:_?[0-9a-fA-F])+)|0[bB](?P<bin>(?:_?[01])+)"
+    r"|0[oO]?(?P<oct>(?:_?[0-7])+)|(?P<dec>0|[1-9](?:_?[0-9])*))"
+)
+_BASES: Final = {"hex": 16, "bin": 2, "oct": 8, "dec": 10}
+_DIGITS: Final = r"[0-9](?:_?[0-9])*"
+_DECIMAL_FLOAT: Final = re.compile(
+    rf"[+-]?(?=\.?[0-9])(?:{_DIGITS})?(?:\.(?:{_DIGITS})?)?(?:[eE][+-]?{_DIGITS})?"
+)
+_HEXADECIMAL_FLOAT: Final = re.compile(
+    r"[+-]?0[xX](?=\.?[0-9a-fA-F_])(?:_?[0-9a-fA-F])*(?:\.(?:[0-9a-fA-F](?:_?[0-9a-fA-F])*)?)?"
+    r"[pP][+-]?[0-9](?:_?[0-9])*"
+)
+_NOT_A_NUMBER: Final = re.compile(r"(?i)[+-]?inf(?:inity)?|nan")
 
 
 def quote(text: str) -> str:
@@ -130,6 +146,33 @@ def parse_int(text: str) -> int | None:
         return None
     number = to_int(text)
     return number if -_LARGEST - 1 <= number <= _LARGEST else None
+
+
+def parse_literal(text: str) -> int | None:
+    """Return what strconv.ParseInt reads in base 0 (``0x1f``, ``0b1``, ``017``, ``1_000``), however large.
+
+    None where it fails for another reason than its size.
+    """
+    match = _LITERAL.fullmatch(text)
+    if match is None:
+        return None
+    base = next(name for name in _BASES if match[name] is not None)
+    digits = match[base].replace("_", "")
+    value = to_int(digits) if base == "dec" else int(digits, _BASES[base])
+    return -value if match["sign"] == "-" else value
+
+
+def parse_float(text: str) -> float | None:
+    """Return the float64 that strconv.ParseFloat reads, also with underscores in it; None where it fails."""
+    if _NOT_A_NUMBER.fullmatch(text):
+        return float(text)
+    if _HEXADECIMAL_FLOAT.fullmatch(text):
+        try:
+            return float.fromhex(text.replace("_", ""))
+        except OverflowError:
+            return None
+    number = float(text) if _DECIMAL_FLOAT.fullmatch(text) else math.inf
+    return None if math.isinf(number) else number
 
 
 def uint_fault(text: str, bits: int) -> str:

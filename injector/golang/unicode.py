@@ -5,17 +5,26 @@ Go maps one character to one character; Python's str methods follow the longer, 
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Final
 
-# unicode.IsSpace, which strings.TrimSpace follows; str.strip also takes \x1c to \x1f.
-_SPACES: Final = (0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000)
-_SPACE: Final = "".join(map(chr, (*b"\t\n\v\f\r \x85\xa0", *_SPACES)))
+_WIDE_SPACES: Final = (0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000)
+SPACES: Final = "".join(map(chr, (*b"\t\n\v\f\r \x85\xa0", *_WIDE_SPACES)))
+"""unicode.IsSpace, which strings.TrimSpace follows; Python's notion has \\x1c to \\x1f besides."""
+
+
+_HALF_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+
+def to_valid(text: str) -> str:
+    """Return a text with U+FFFD for each byte that is not UTF-8, which Python keeps as a half surrogate."""
+    return _HALF_SURROGATE.sub("\ufffd", text)
 
 
 def trim_space(text: str) -> str:
     """Return what strings.TrimSpace leaves."""
-    return text.strip(_SPACE)
+    return text.strip(SPACES)
 
 
 def to_upper(rune: str) -> str:

@@ -1,4 +1,4 @@
-"""Go's predefined template functions: comparison, index, slice, len, print.
+"""Go's predefined template functions: comparison, index, slice, len, print, escapes.
 
 ``and`` and ``or`` are here for their signatures alone: the compiler evaluates them, because they stop early.
 """
@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Never
+from urllib.parse import quote_plus
 
 from injector.gotemplate import fmt, types
 from injector.gotemplate.errors import FunctionError
-from injector.gotemplate.escape import html_escape, js_escape, urlquery_escape
 from injector.gotemplate.functions import Function
 from injector.gotemplate.scalars import UInt8
 from injector.gotemplate.types import FLOAT_KINDS, INTEGER_KINDS, UNSIGNED_KINDS, Type
@@ -331,3 +331,36 @@ BUILTINS: Mapping[str, Function] = MappingProxyType(
     }
 )
 """The functions that every template may call; a function given to the template hides the one here."""
+
+
+_HTML = str.maketrans(
+    {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&#34;", "'": "&#39;", "\0": "\ufffd"},
+)
+_JS = (
+    {code: f"\\u{code:04X}" for code in range(0x20)}
+    | {ord(character): f"\\u{ord(character):04X}" for character in "<>&="}
+    | {ord(character): f"\\{character}" for character in "\\'\""}
+)
+
+
+def html_escape(text: str) -> str:
+    """Return ``text`` fit to stand in HTML, in attributes too."""
+    return text.translate(_HTML)
+
+
+def js_escape(text: str) -> str:
+    """Return ``text`` fit to stand in a JavaScript string literal of either quote."""
+    text = text.translate(_JS)
+    return text if text.isprintable() else "".join(_js_rune(rune) for rune in text)
+
+
+def _js_rune(rune: str) -> str:
+    """Escape what is neither ASCII nor printable; a byte that is no UTF-8 is left as it is."""
+    if rune < "\x80" or rune.isprintable() or "\udc80" <= rune <= "\udcff":
+        return rune
+    return f"\\u{ord(rune):04X}"
+
+
+def urlquery_escape(text: str) -> str:
+    """Return ``text`` fit to stand in the query of a URL: a space becomes a plus sign."""
+    return quote_plus(text, safe="", errors="surrogateescape")

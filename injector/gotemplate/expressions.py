@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from injector.gotemplate import nodes
-from injector.gotemplate.arguments import Arguments
+from injector.gotemplate.arguments import Arguments, literal
 from injector.gotemplate.calls import Calls
 from injector.gotemplate.code import Computed, Constant, Dot, Expr, load
 from injector.gotemplate.fields import Fields
-from injector.gotemplate.literals import literal
 from injector.gotemplate.scope import Scope, last_node
 from injector.gotemplate.values import MISSING
 

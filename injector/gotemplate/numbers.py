@@ -1,28 +1,12 @@
-"""Number literals of a template to the numbers that Go reads in them.
+"""NumberNode literals of a template to the numbers that Go reads in them.
 
 Python's class ``complex`` and ``float`` are Go's complex128 and float64.
 """
 
 from __future__ import annotations
 
-import math
-import re
-
-from injector.golang.digits import to_int
-from injector.golang.strconv import quote, unquote_rune
+from injector.golang.strconv import parse_float, parse_literal, quote, unquote_rune
 from injector.gotemplate.nodes import NumberNode
-
-_INTEGER = re.compile(
-    r"(?P<sign>[+-]?)(?:0[xX](?P<hex>(?:_?[0-9a-fA-F])+)|0[bB](?P<bin>(?:_?[01])+)"
-    r"|0[oO]?(?P<oct>(?:_?[0-7])+)|(?P<dec>0|[1-9](?:_?[0-9])*))"
-)
-_DECIMAL = re.compile(
-    r"[+-]?(?=\.?[0-9])(?:[0-9](?:_?[0-9])*)?(?:\.(?:[0-9](?:_?[0-9])*)?)?(?:[eE][+-]?[0-9](?:_?[0-9])*)?"
-)
-_HEXADECIMAL = re.compile(
-    r"[+-]?0[xX](?:_?[0-9a-fA-F])*(?:\.(?:[0-9a-fA-F](?:_?[0-9a-fA-F])*)?)?[pP][+-]?[0-9](?:_?[0-9])*"
-)
-_BASES = {"hex": 16, "bin": 2, "oct": 8, "dec": 10}
 
 
 def char_constant(text: str, pos: int) -> NumberNode:
@@ -39,7 +23,7 @@ def complex_constant(text: str, pos: int) -> NumberNode:
     cut = max(text.rfind("+"), text.rfind("-"))
     if text[cut - 1] in "eEpP":
         cut = max(text.rfind("+", 0, cut - 1), text.rfind("-", 0, cut - 1))
-    real, imaginary = _float(text[:cut]), _float(text[cut:-1])
+    real, imaginary = parse_float(text[:cut]), parse_float(text[cut:-1])
     if real is None or imaginary is None:
         raise ValueError("syntax error scanning complex number")
     return _simplified(text, pos, complex(real, imaginary))
@@ -48,41 +32,22 @@ def complex_constant(text: str, pos: int) -> NumberNode:
 def number_constant(text: str, pos: int) -> NumberNode:
     """Return any other number; ValueError in Go's words."""
     if text.endswith("i"):
-        imaginary = _float(text[:-1])
+        imaginary = parse_float(text[:-1])
         if imaginary is not None:
             return _simplified(text, pos, complex(0, imaginary))
-    whole = _integer(text)
+    whole = parse_literal(text)
     as_int = whole if whole is not None and -(2**63) <= whole < 2**63 else None
     signed = text[:1] in tuple("+-")
     as_uint = whole if whole is not None and 0 <= whole < 2**64 and (not signed or whole == 0) else None
     if as_int is not None or as_uint is not None:
         as_float = float(whole if whole is not None else 0)
         return NumberNode(pos=pos, text=text, as_int=as_int, as_uint=as_uint, as_float=as_float)
-    number = _float(text)
+    number = parse_float(text)
     if number is None:
         raise ValueError(f"illegal number syntax: {quote(text)}")
     if not any(mark in text for mark in ".eEpP"):
         raise ValueError(f"integer overflow: {quote(text)}")
     return NumberNode(pos=pos, text=text, as_int=_signed(number), as_uint=_unsigned(number), as_float=number)
-
-
-def _integer(text: str) -> int | None:
-    match = _INTEGER.fullmatch(text)
-    if match is None:
-        return None
-    base = next(name for name in _BASES if match[name] is not None)
-    digits = match[base].replace("_", "")
-    value = to_int(digits) if base == "dec" else int(digits, _BASES[base])
-    return -value if match["sign"] == "-" else value
-
-
-def _float(text: str) -> float | None:
-    if _HEXADECIMAL.fullmatch(text) and re.search(r"0[xX][^pP]*[0-9a-fA-F]", text):
-        return float.fromhex(text.replace("_", ""))
-    if not _DECIMAL.fullmatch(text):
-        return None
-    number = float(text)
-    return None if math.isinf(number) else number
 
 
 def _simplified(text: str, pos: int, number: complex) -> NumberNode:

@@ -16,58 +16,19 @@ class SizedInt(int):
     type: ClassVar[Type] = types.INT
 
 
-class Int8(SizedInt):
-    """int8."""
-
-    type = types.INT8
+def _sized(name: str, declared: Type) -> type[SizedInt]:
+    return type(name, (SizedInt,), {"__slots__": (), "type": declared})
 
 
-class Int16(SizedInt):
-    """int16."""
-
-    type = types.INT16
-
-
-class Int32(SizedInt):
-    """int32."""
-
-    type = types.INT32
-
-
-class Int64(SizedInt):
-    """int64."""
-
-    type = types.INT64
-
-
-class UInt(SizedInt):
-    """uint."""
-
-    type = types.UINT
-
-
-class UInt8(SizedInt):
-    """uint8, also called byte."""
-
-    type = types.UINT8
-
-
-class UInt16(SizedInt):
-    """uint16."""
-
-    type = types.UINT16
-
-
-class UInt32(SizedInt):
-    """uint32."""
-
-    type = types.UINT32
-
-
-class UInt64(SizedInt):
-    """uint64."""
-
-    type = types.UINT64
+Int8: Final = _sized("Int8", types.INT8)
+Int16: Final = _sized("Int16", types.INT16)
+Int32: Final = _sized("Int32", types.INT32)
+Int64: Final = _sized("Int64", types.INT64)
+UInt: Final = _sized("UInt", types.UINT)
+UInt8: Final = _sized("UInt8", types.UINT8)
+UInt16: Final = _sized("UInt16", types.UINT16)
+UInt32: Final = _sized("UInt32", types.UINT32)
+UInt64: Final = _sized("UInt64", types.UINT64)
 
 
 class NamedInt(int):
@@ -99,16 +60,8 @@ class NamedString(str):
         return self
 
 
-SIZED: Final[dict[str, type[SizedInt]]] = {
-    "int8": Int8,
-    "int16": Int16,
-    "int32": Int32,
-    "int64": Int64,
-    "uint": UInt,
-    "uint8": UInt8,
-    "uint16": UInt16,
-    "uint32": UInt32,
-    "uint64": UInt64,
+SIZED: Final = {
+    each.type.name: each for each in (Int8, Int16, Int32, Int64, UInt, UInt8, UInt16, UInt32, UInt64)
 }
 """By the name of the Go type."""
 

@@ -28,7 +28,7 @@ class Missing:
     __slots__ = ()
 
     def __bool__(self) -> bool:
-        """Be false."""
+        """Return False, as Go does of nothing."""
         return False
 
     def __repr__(self) -> str:
@@ -58,7 +58,7 @@ class NilPointer:
         self.type = pointer_type
 
     def __bool__(self) -> bool:
-        """Be false."""
+        """Return False, as Go does of nothing."""
         return False
 
     def __eq__(self, other: object) -> bool:
@@ -179,7 +179,7 @@ class Struct:
         return self._data
 
     def has_read(self, name: str) -> bool:
-        """Tell whether anybody has asked for a field, or for all of them."""
+        """Return whether anybody has asked for a field, or for all of them."""
         return name in self._values or _WHOLE in self._values
 
     def items(self) -> Iterable[tuple[str, Value]]:

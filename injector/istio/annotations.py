@@ -18,6 +18,7 @@ from injector.golang.unicode import trim_space
 from injector.istio.cidr import classic_fault, prefix_fault
 from injector.istio.facts import NEWEST, OLDEST, Fact, Span, inject
 from injector.istio.mesh.annotation import proxy_config_fault
+from injector.istio.mesh.validation import multierror
 from injector.istio.releases import Behaviour
 from injector.patch.quantity import quantity_fault
 
@@ -40,7 +41,7 @@ def validate(annotations: Mapping[str, str], behaviour: Behaviour) -> None:
         if name in annotations and (fault := check(annotations[name] or "", behaviour))
     ]
     if faults:
-        raise InjectionError(_multierror(faults, behaviour))
+        raise InjectionError(_old_multierror(faults) if behaviour.old_multierror else multierror(faults))
 
 
 # ---- sentences
@@ -52,13 +53,10 @@ def _line(name: str, value: str, fault: str, behaviour: Behaviour) -> str:
     return f"invalid value '{value}' for annotation '{name}': {fault}"
 
 
-def _multierror(faults: list[str], behaviour: Behaviour) -> str:
-    """Return the text of hashicorp/go-multierror, whose layout changed between Istio 1.0 and 1.2."""
+def _old_multierror(faults: list[str]) -> str:
+    """Return the text of hashicorp/go-multierror, in the layout that it had up to Istio 1.1."""
     noun = "error" if len(faults) == 1 else "errors"
-    if behaviour.old_multierror:
-        return "\n".join((f"{len(faults)} {noun} occurred:\n", *(f"* {fault}" for fault in faults)))
-    points = "\n\t".join(f"* {fault}" for fault in faults)
-    return f"{len(faults)} {noun} occurred:\n\t{points}\n\n"
+    return "\n".join((f"{len(faults)} {noun} occurred:\n", *(f"* {fault}" for fault in faults)))
 
 
 def _number_fault(text: str, bits: int) -> str:

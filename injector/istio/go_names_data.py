@@ -10,55 +10,21 @@ from collections.abc import Mapping
 from typing import Final
 
 GO_NAMES: Final[Mapping[str, Mapping[str, str]]] = {
-    "core/v1.AWSElasticBlockStoreVolumeSource": {
-        "fsType": "FSType",
-    },
-    "core/v1.AzureDiskVolumeSource": {
-        "diskURI": "DataDiskURI",
-        "fsType": "FSType",
-    },
-    "core/v1.CSIVolumeSource": {
-        "fsType": "FSType",
-    },
-    "core/v1.CinderVolumeSource": {
-        "fsType": "FSType",
-    },
-    "core/v1.Container": {
-        "tty": "TTY",
-    },
-    "core/v1.ContainerStatus": {
-        "lastState": "LastTerminationState",
-    },
-    "core/v1.EphemeralContainerCommon": {
-        "tty": "TTY",
-    },
-    "core/v1.FCVolumeSource": {
-        "fsType": "FSType",
-        "wwids": "WWIDs",
-    },
-    "core/v1.FlexVolumeSource": {
-        "fsType": "FSType",
-    },
-    "core/v1.GCEPersistentDiskVolumeSource": {
-        "fsType": "FSType",
-        "pdName": "PDName",
-    },
-    "core/v1.GlusterfsVolumeSource": {
-        "endpoints": "EndpointsName",
-    },
-    "core/v1.HTTPGetAction": {
-        "httpHeaders": "HTTPHeaders",
-    },
-    "core/v1.Handler": {
-        "httpGet": "HTTPGet",
-        "tcpSocket": "TCPSocket",
-    },
-    "core/v1.HostAlias": {
-        "ip": "IP",
-    },
-    "core/v1.HostIP": {
-        "ip": "IP",
-    },
+    "core/v1.AWSElasticBlockStoreVolumeSource": {"fsType": "FSType"},
+    "core/v1.AzureDiskVolumeSource": {"diskURI": "DataDiskURI", "fsType": "FSType"},
+    "core/v1.CSIVolumeSource": {"fsType": "FSType"},
+    "core/v1.CinderVolumeSource": {"fsType": "FSType"},
+    "core/v1.Container": {"tty": "TTY"},
+    "core/v1.ContainerStatus": {"lastState": "LastTerminationState"},
+    "core/v1.EphemeralContainerCommon": {"tty": "TTY"},
+    "core/v1.FCVolumeSource": {"fsType": "FSType", "wwids": "WWIDs"},
+    "core/v1.FlexVolumeSource": {"fsType": "FSType"},
+    "core/v1.GCEPersistentDiskVolumeSource": {"fsType": "FSType", "pdName": "PDName"},
+    "core/v1.GlusterfsVolumeSource": {"endpoints": "EndpointsName"},
+    "core/v1.HTTPGetAction": {"httpHeaders": "HTTPHeaders"},
+    "core/v1.Handler": {"httpGet": "HTTPGet", "tcpSocket": "TCPSocket"},
+    "core/v1.HostAlias": {"ip": "IP"},
+    "core/v1.HostIP": {"ip": "IP"},
     "core/v1.ISCSIVolumeSource": {
         "chapAuthDiscovery": "DiscoveryCHAPAuth",
         "chapAuthSession": "SessionCHAPAuth",
@@ -66,39 +32,16 @@ GO_NAMES: Final[Mapping[str, Mapping[str, str]]] = {
         "iqn": "IQN",
         "iscsiInterface": "ISCSIInterface",
     },
-    "core/v1.LifecycleHandler": {
-        "httpGet": "HTTPGet",
-        "tcpSocket": "TCPSocket",
-    },
-    "core/v1.LinuxContainerUser": {
-        "gid": "GID",
-        "uid": "UID",
-    },
-    "core/v1.List": {
-        "metadata": "ListMeta",
-    },
-    "core/v1.ObjectFieldSelector": {
-        "apiVersion": "APIVersion",
-    },
-    "core/v1.ObjectReference": {
-        "apiVersion": "APIVersion",
-        "uid": "UID",
-    },
-    "core/v1.PersistentVolumeClaim": {
-        "metadata": "ObjectMeta",
-    },
-    "core/v1.PersistentVolumeClaimTemplate": {
-        "metadata": "ObjectMeta",
-    },
-    "core/v1.PhotonPersistentDiskVolumeSource": {
-        "fsType": "FSType",
-    },
-    "core/v1.Pod": {
-        "metadata": "ObjectMeta",
-    },
-    "core/v1.PodIP": {
-        "ip": "IP",
-    },
+    "core/v1.LifecycleHandler": {"httpGet": "HTTPGet", "tcpSocket": "TCPSocket"},
+    "core/v1.LinuxContainerUser": {"gid": "GID", "uid": "UID"},
+    "core/v1.List": {"metadata": "ListMeta"},
+    "core/v1.ObjectFieldSelector": {"apiVersion": "APIVersion"},
+    "core/v1.ObjectReference": {"apiVersion": "APIVersion", "uid": "UID"},
+    "core/v1.PersistentVolumeClaim": {"metadata": "ObjectMeta"},
+    "core/v1.PersistentVolumeClaimTemplate": {"metadata": "ObjectMeta"},
+    "core/v1.PhotonPersistentDiskVolumeSource": {"fsType": "FSType"},
+    "core/v1.Pod": {"metadata": "ObjectMeta"},
+    "core/v1.PodIP": {"ip": "IP"},
     "core/v1.PodSecurityContext": {
         "fsGroup": "FSGroup",
         "fsGroupChangePolicy": "FSGroupChangePolicy",
@@ -111,23 +54,11 @@ GO_NAMES: Final[Mapping[str, Mapping[str, str]]] = {
         "os": "OS",
         "serviceAccount": "DeprecatedServiceAccount",
     },
-    "core/v1.PodStatus": {
-        "qosClass": "QOSClass",
-    },
-    "core/v1.PodTemplate": {
-        "metadata": "ObjectMeta",
-    },
-    "core/v1.PodTemplateSpec": {
-        "metadata": "ObjectMeta",
-    },
-    "core/v1.PortworxVolumeSource": {
-        "fsType": "FSType",
-    },
-    "core/v1.ProbeHandler": {
-        "grpc": "GRPC",
-        "httpGet": "HTTPGet",
-        "tcpSocket": "TCPSocket",
-    },
+    "core/v1.PodStatus": {"qosClass": "QOSClass"},
+    "core/v1.PodTemplate": {"metadata": "ObjectMeta"},
+    "core/v1.PodTemplateSpec": {"metadata": "ObjectMeta"},
+    "core/v1.PortworxVolumeSource": {"fsType": "FSType"},
+    "core/v1.ProbeHandler": {"grpc": "GRPC", "httpGet": "HTTPGet", "tcpSocket": "TCPSocket"},
     "core/v1.RBDVolumeSource": {
         "fsType": "FSType",
         "image": "RBDImage",
@@ -135,25 +66,12 @@ GO_NAMES: Final[Mapping[str, Mapping[str, str]]] = {
         "pool": "RBDPool",
         "user": "RadosUser",
     },
-    "core/v1.ReplicationController": {
-        "metadata": "ObjectMeta",
-    },
-    "core/v1.ScaleIOVolumeSource": {
-        "fsType": "FSType",
-        "sslEnabled": "SSLEnabled",
-    },
-    "core/v1.SecurityContext": {
-        "seLinuxOptions": "SELinuxOptions",
-    },
-    "core/v1.StorageOSVolumeSource": {
-        "fsType": "FSType",
-    },
-    "core/v1.TypedLocalObjectReference": {
-        "apiGroup": "APIGroup",
-    },
-    "core/v1.TypedObjectReference": {
-        "apiGroup": "APIGroup",
-    },
+    "core/v1.ReplicationController": {"metadata": "ObjectMeta"},
+    "core/v1.ScaleIOVolumeSource": {"fsType": "FSType", "sslEnabled": "SSLEnabled"},
+    "core/v1.SecurityContext": {"seLinuxOptions": "SELinuxOptions"},
+    "core/v1.StorageOSVolumeSource": {"fsType": "FSType"},
+    "core/v1.TypedLocalObjectReference": {"apiGroup": "APIGroup"},
+    "core/v1.TypedObjectReference": {"apiGroup": "APIGroup"},
     "core/v1.VolumeSource": {
         "awsElasticBlockStore": "AWSElasticBlockStore",
         "cephfs": "CephFS",
@@ -165,34 +83,16 @@ GO_NAMES: Final[Mapping[str, Mapping[str, str]]] = {
         "rbd": "RBD",
         "storageos": "StorageOS",
     },
-    "core/v1.VsphereVirtualDiskVolumeSource": {
-        "fsType": "FSType",
-    },
+    "core/v1.VsphereVirtualDiskVolumeSource": {"fsType": "FSType"},
     "core/v1.WindowsSecurityContextOptions": {
         "gmsaCredentialSpec": "GMSACredentialSpec",
         "gmsaCredentialSpecName": "GMSACredentialSpecName",
     },
-    "meta/v1.ManagedFieldsEntry": {
-        "apiVersion": "APIVersion",
-    },
-    "meta/v1.ObjectMeta": {
-        "clusterName": "ZZZ_DeprecatedClusterName",
-        "uid": "UID",
-    },
-    "meta/v1.OwnerReference": {
-        "apiVersion": "APIVersion",
-        "uid": "UID",
-    },
-    "meta/v1.Status": {
-        "metadata": "ListMeta",
-    },
-    "meta/v1.StatusCause": {
-        "reason": "Type",
-    },
-    "meta/v1.StatusDetails": {
-        "uid": "UID",
-    },
-    "meta/v1.TypeMeta": {
-        "apiVersion": "APIVersion",
-    },
+    "meta/v1.ManagedFieldsEntry": {"apiVersion": "APIVersion"},
+    "meta/v1.ObjectMeta": {"clusterName": "ZZZ_DeprecatedClusterName", "uid": "UID"},
+    "meta/v1.OwnerReference": {"apiVersion": "APIVersion", "uid": "UID"},
+    "meta/v1.Status": {"metadata": "ListMeta"},
+    "meta/v1.StatusCause": {"reason": "Type"},
+    "meta/v1.StatusDetails": {"uid": "UID"},
+    "meta/v1.TypeMeta": {"apiVersion": "APIVersion"},
 }

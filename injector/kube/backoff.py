@@ -1,4 +1,4 @@
-"""Failures to waiting times: exponential, jittered, capped. Knows no clock and no error."""
+"""Failures to waiting times: exponential, jittered, capped."""
 
 from __future__ import annotations
 

@@ -141,10 +141,6 @@ class KubeClient:
         parameters: Parameters = {"fieldManager": manager, "force": True}
         return await self._request("PATCH", path, parameters, body, content_type=APPLY_TYPE)
 
-    async def delete(self, path: str) -> JSONObject:
-        """Delete the object at ``path``."""
-        return await self._request("DELETE", path, None)
-
     async def watch(
         self, path: str, parameters: Parameters, *, idle_seconds: float
     ) -> AsyncIterator[JSONObject]:

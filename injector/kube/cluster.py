@@ -1,6 +1,6 @@
 """What a review needs of the cluster, kept in memory by watches: namespaces, ProxyConfigs, nodes.
 
-Knows no pod. A review reads the mappings and waits for nobody; how old they are is ``staleness``.
+A review reads the mappings and waits for nobody; how old they are is ``staleness``.
 """
 
 from __future__ import annotations

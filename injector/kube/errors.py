@@ -1,4 +1,4 @@
-"""What the API server or the way to it answered, as exceptions of ours. Knows no client library.
+"""What the API server or the way to it answered, as exceptions of ours.
 
 KubeError
 ├── Unreachable      no answer: refused, reset, timed out, not TLS

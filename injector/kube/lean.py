@@ -1,4 +1,4 @@
-"""Names of modules in, empty ones in their place out, while a library is imported. Knows no library.
+"""Names of modules in, empty ones in their place out, while a library is imported.
 
 Some packages import everything they have at once. What of that is never called need not be read.
 """

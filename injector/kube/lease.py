@@ -1,4 +1,4 @@
-"""One of several replicas to be the leader, by a coordination.k8s.io Lease. Knows not what a leader does.
+"""One of several replicas to be the leader, by a coordination.k8s.io Lease.
 
 The holder renews every ``retry`` seconds; who cannot renew for ``renew_deadline`` seconds stops leading
 before anybody else may start, since others wait ``duration`` seconds after the last renewal that *they*

@@ -1,4 +1,4 @@
-"""A collection at the API server to a dict in memory that stays true. Knows no resource by name.
+"""A collection at the API server to a dict in memory that stays true.
 
 What ends a watch, and what follows:
 
@@ -66,12 +66,8 @@ class Timing:
     monotonic: Callable[[], float] = time.monotonic
 
 
-def _nothing() -> None:
-    """Be the callback of nobody."""
-
-
-def _no_error(_: KubeError | None) -> None:
-    """Be the error callback of nobody."""
+def ignore(*_: object) -> None:
+    """Do nothing: what a callback is that is not given."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -85,8 +81,8 @@ class Reflector:
 
     client: KubeClient
     collection: Collection
-    changed: Callable[[], None] = _nothing
-    failed: Callable[[KubeError | None], None] = _no_error
+    changed: Callable[[], None] = ignore
+    failed: Callable[[KubeError | None], None] = ignore
     keep: Callable[[JSONObject], JSONObject] = lambda item: item
     timing: Timing = field(default_factory=Timing)
     backoff: Backoff = field(default_factory=Backoff)

@@ -3,7 +3,7 @@
 from injector.kubeyaml.counting import count_nodes, count_values
 from injector.kubeyaml.documents import Document, documents
 from injector.kubeyaml.layout import keep_layout
-from injector.kubeyaml.lines import Positions, line_of
+from injector.kubeyaml.nodes import Positions, line_of
 from injector.kubeyaml.reading import load
 from injector.kubeyaml.skeleton import Skeleton, Untrusted
 from injector.kubeyaml.skeletoncache import Filled, SkeletonCache

@@ -67,7 +67,7 @@ def deeper(indent: int) -> int:
 
 
 def is_simple(key: str) -> bool:
-    """Tell whether a key fits on one line before its colon."""
+    """Return whether a key fits on one line before its colon."""
     return not _BREAK.search(key) and len(key.encode()) <= SIMPLE_KEY
 
 

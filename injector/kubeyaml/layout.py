@@ -1,21 +1,140 @@
 """A document's text and the JSON it is to have in, the text with only the difference written anew out.
 
-Order, comments, quotes and blank lines stay where nothing has changed. What
-is written anew is written as `dump` writes it, unfolded, behind the last key or at the item's place.
+Order, comments, quotes and blank lines stay where nothing has changed. What is written anew is written as
+`dump` writes it, unfolded, behind the last key or at the item's place. Only block collections are opened:
+what stands between brackets, an alias, a complex key or a merge is a leaf or makes its collection one, to be
+kept or replaced as a whole.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from difflib import SequenceMatcher
-from typing import Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
+
+from yaml.events import MappingStartEvent, ScalarEvent, SequenceStartEvent
 
 from injector.errors import YAMLError
 from injector.golang.jsontext import go_json
 from injector.json_types import JSON
-from injector.kubeyaml.outline import Block, MappingEntry, Outline, SequenceEntry, outline
+from injector.kubeyaml.decoding import key_text
+from injector.kubeyaml.nodes import YAMLNode, compose
 from injector.kubeyaml.reading import load
+from injector.kubeyaml.scalars import MERGE, plain
 from injector.kubeyaml.writing import dump
+
+_STARTS: Final = (MappingStartEvent, SequenceStartEvent)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutlineLeaf:
+    """A value that is kept or replaced as a whole: ``text[start:end]``."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MappingEntry:
+    """A key with its colon, which ends before ``colon``, and its value."""
+
+    key: str
+    start: int
+    colon: int
+    value: Outline
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SequenceEntry:
+    """A dash at ``start`` and the value behind it."""
+
+    start: int
+    value: Outline
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """A block mapping (of entries) or sequence (of items) whose keys or dashes stand in ``column``."""
+
+    start: int
+    end: int
+    column: int
+    children: Sequence[MappingEntry] | Sequence[SequenceEntry]
+
+
+Outline = OutlineLeaf | Block
+
+
+def outline(text: str) -> Outline | None:
+    """Return the outline of the first document, None for a text without one that can be read."""
+    try:
+        root = compose(text)
+    except YAMLError:
+        return None
+    return None if root is None else _outline(root, text)
+
+
+def _outline(node: YAMLNode, text: str) -> Outline:
+    if node.kind not in _STARTS:
+        return OutlineLeaf(start=node.start, end=_end(node, text))
+    if node.style == "flow":
+        return OutlineLeaf(start=node.start, end=node.end)
+    found: list[Any] = []
+    end = node.start
+    if node.kind is MappingStartEvent:
+        for key, value in zip(node.children[::2], node.children[1::2], strict=True):
+            entry, end = _entry(key, value, text)
+            found.append(entry)
+    else:
+        for child in node.children:
+            item, end = _item(child, end, text)
+            found.append(item)
+    if node.anchored or node.tag or not all(found):
+        return OutlineLeaf(start=node.start, end=end)
+    return Block(start=node.start, end=end, column=node.column - 1, children=found)
+
+
+def _entry(key: YAMLNode, value: YAMLNode, text: str) -> tuple[MappingEntry | None, int]:
+    """Return the entry of a key, None if it is not a simple one, and its end."""
+    written, inner = _outline(key, text), _outline(value, text)
+    colon = text.find(":", written.end) + 1
+    is_simple = key.kind is ScalarEvent and not text[written.end : max(colon - 1, 0)].strip(" ")
+    name = _key_name(key) if is_simple else None
+    if name is None:
+        return None, max(inner.end, written.end)
+    return MappingEntry(key=name, start=written.start, colon=colon, value=inner), max(inner.end, colon)
+
+
+def _item(node: YAMLNode, previous: int, text: str) -> tuple[SequenceEntry, int]:
+    """Return the item of a value; its dash is the first after ``previous``."""
+    value = _outline(node, text)
+    start = previous
+    while text[start] != "-":  # between two items stand blanks and comments only
+        start = text.index("\n", start) + 1 if text[start] == "#" else start + 1
+    return SequenceEntry(start=start, value=value), max(value.end, start + 1)
+
+
+def _key_name(key: YAMLNode) -> str | None:
+    if key.anchored or key.tag:
+        return None
+    if not key.implicit:
+        return key.value
+    try:
+        return None if key.value == MERGE else key_text(plain(key.value))
+    except YAMLError:  # no key at all, in a mapping that a later duplicate replaces
+        return None
+
+
+def _end(node: YAMLNode, text: str) -> int:
+    """Return where a scalar ends; blank lines behind a block scalar are its own only if it keeps them."""
+    if node.style not in ("|", ">"):
+        return node.end
+    header = text[node.start : text.find("\n", node.start)]
+    whole = text[node.start : node.end]
+    kept = whole.removesuffix("\n") if "+" in header else whole.rstrip("\r\n ")
+    return node.start + len(kept)
+
 
 _IDENTITIES: Final = ("name", "containerPort", "mountPath", "key", "ip", "topologyKey")
 """What tells the elements of Kubernetes' lists apart: the commonest merge keys."""
@@ -202,12 +321,12 @@ def _name(element: JSON) -> str:
 
 
 def _are_alike(before: JSON, after: JSON) -> bool:
-    """Tell whether one element may be the other, changed: so are objects without names at the same place."""
+    """Return whether one element may be the other, changed: so may objects without names in one place."""
     if isinstance(before, dict) and isinstance(after, dict):
         return _name(before) == _name(after) and bool(before.keys() & after.keys())
     return _identity(before) == _identity(after) or not isinstance(before, dict | list)
 
 
 def _same(left: JSON, right: JSON) -> bool:
-    """Tell whether two values are written alike; 1 is not true, the order of keys does not count."""
+    """Return whether two values are written alike; 1 is not true, the order of keys does not count."""
     return left is right or (left == right and go_json(left) == go_json(right))

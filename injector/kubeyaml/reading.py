@@ -22,15 +22,10 @@ from yaml.events import (
 
 from injector.errors import YAMLError
 from injector.json_types import JSON
-from injector.kubeyaml.conversion import finite, to_json
-from injector.kubeyaml.decoding import decode
-from injector.kubeyaml.dialect import MISREAD_COLON, SIGNS
-from injector.kubeyaml.failure import translate
-from injector.kubeyaml.nodes import compose, decoded
+from injector.kubeyaml.decoding import decode, finite, to_json
+from injector.kubeyaml.dialect import MISREAD_COLON, SIGNS, translate
+from injector.kubeyaml.nodes import MAX_DEPTH, compose, decoded
 from injector.kubeyaml.scalars import MERGE, TYPED_START, plain
-
-MAX_DEPTH: Final = 64
-"""Levels of nesting. A pod has 12; libyaml itself slows down and orjson stops at 1,024."""
 
 MAX_SIZE: Final = 16 << 20
 """Characters. etcd holds 1.5 MiB an object; a file with a List of many objects may be larger."""

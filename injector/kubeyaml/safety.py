@@ -14,8 +14,9 @@ from sys import getsizeof
 from typing import Any, Final
 
 from injector.errors import YAMLError
+from injector.golang.unicode import to_valid
 from injector.json_types import JSON
-from injector.kubeyaml.conversion import finite, key_text
+from injector.kubeyaml.decoding import finite, key_text
 from injector.kubeyaml.scalars import MERGE, resolve
 from injector.kubeyaml.survey import Context, Holes, Role, Slot
 from injector.memo import Memo, process_wide
@@ -37,7 +38,6 @@ _GO_QUOTED = re.compile(
 _PLAIN_START = re.compile(r"(?!---|\.\.\.)(?:[^ \-?:,\[\]{}#&*!|>'\"%@`]|-[^ ])").match
 _PLAIN_BLOCK = re.compile(rf":(?: |\Z)| #| \Z|[{_UNREADABLE}]").search
 _PLAIN_FLOW = re.compile(rf"[,\[\]{{}}?:]| #| \Z|[{_UNREADABLE}]").search
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _LONGEST_KEY: Final = 512
 """Characters. libyaml looks for the colon up to 1,024 characters after a key's start, escapes included."""
 
@@ -131,7 +131,7 @@ def write(slot: Slot, values: Sequence[str]) -> str:
 def meant(value: str, context: Context) -> str:
     """Return the string behind a value; what is no UTF-8 becomes U+FFFD, as in Go's JSON."""
     text = value.raw if context is Context.DOUBLE and isinstance(value, Quoted) else str(value)
-    return _SURROGATE.sub("\ufffd", text)
+    return to_valid(text)
 
 
 def in_blocks(places: Holes) -> frozenset[int]:

@@ -16,10 +16,10 @@ from typing import Any, Final
 
 from injector.errors import InjectorError
 from injector.golang.floats import format_float, json_float
+from injector.golang.unicode import to_valid
 from injector.memo import Memo, process_wide
 
 _TAG_OF: Final = {bool: "bool", int: "int", float: "float", str: "str", type(None): "null"}
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 Scalar = None | bool | int | float | str
 
@@ -85,12 +85,12 @@ def resolve(text: str) -> Scalar:
 
 
 def stays_plain(text: str) -> bool:
-    """Tell whether a plain scalar of this text is a string; a timestamp is not one (yaml.v2 quotes it)."""
+    """Return whether a plain scalar of this text is a string; a timestamp is not one (yaml.v2 quotes it)."""
     return isinstance(plain(text), str) and not is_timestamp(text)
 
 
 def is_timestamp(text: str) -> bool:
-    """Tell whether yaml.v2 reads ``text`` as a date or a moment, as Go's time.Parse would."""
+    """Return whether yaml.v2 reads ``text`` as a date or a moment, as Go's time.Parse would."""
     if not ("0" <= text[:1] <= "9"):
         return False
     match = _TIMESTAMP.match(text)
@@ -165,7 +165,7 @@ def json_number(number: float) -> int | float:
         return number
     shown = int(
         json_float(number)
-    )  # not int(number): beyond 2^53 the text has noughts where the float has digits
+    )  # not int(number): beyond 2^53 the text has zeros where the float has digits
     return shown if -(2**63) <= shown < 2**64 else number
 
 
@@ -214,7 +214,7 @@ def _binary(text: str) -> str:
         data = base64.b64decode(_base64(text), validate=True)
     except (binascii.Error, ValueError) as error:
         raise ScalarError("!!binary value contains invalid base64 data") from error
-    return _SURROGATE.sub("\ufffd", data.decode("utf-8", "surrogateescape"))
+    return to_valid(data.decode("utf-8", "surrogateescape"))
 
 
 _SPECIAL: Final = {"+Inf": ".inf", "-Inf": "-.inf", "NaN": ".nan"}

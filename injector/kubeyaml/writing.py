@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import cmp_to_key
 from typing import Final
 
 from injector.errors import YAMLError
 from injector.golang.jsontext import go_json
+from injector.golang.unicode import to_valid
 from injector.json_types import JSON
 from injector.kubeyaml.emitter import ROOT, SIMPLE_KEY, Emitter, Style, deeper, is_simple
-from injector.kubeyaml.naturalorder import natural_order
 from injector.kubeyaml.scalars import WORDS, json_number, stays_plain, yaml_float
 
 WIDTH: Final = 80
@@ -23,7 +24,6 @@ WIDTH: Final = 80
 
 _REFUSED = re.compile("[\x7f-\x84\x86-\x9f\ufffe\uffff]").search
 _LONGEST_KEY: Final = 1024
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _SURE_PLAIN = re.compile(r"[A-Za-z/_$(][A-Za-z0-9_./$()=+-]*\Z").match
 _BASE60 = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?\Z", re.ASCII).match
 _NEXT_LINE = re.compile(" *\x85[ \x85]*")
@@ -112,7 +112,7 @@ def _readable(text: str) -> str:
         return text
     if _REFUSED(text):
         raise YAMLError("yaml: control characters are not allowed")
-    return _NEXT_LINE.sub(_fold, _SURROGATE.sub("\ufffd", text))
+    return _NEXT_LINE.sub(_fold, to_valid(text))
 
 
 def _readable_key(key: str) -> str:
@@ -145,3 +145,65 @@ def _number(number: float) -> int | float:
         name = "NaN" if math.isnan(number) else "+Inf" if number > 0 else "-Inf"
         raise YAMLError(f"error marshaling into JSON: json: unsupported value: {name}")
     return json_number(number) if number else 0
+
+
+# ---- the order of keys: natural, ``a2`` before ``a10``, other characters before letters
+
+_INT64: Final = 1 << 64
+
+
+def natural_order(keys: Iterable[str]) -> list[str]:
+    """Return the keys as yaml.v2 sorts them."""
+    ordered = sorted(keys)
+    if not all(map(str.isalpha, ordered)):  # letters compare by code point, which is how they are sorted now
+        ordered.sort(key=_by_nature)
+    return ordered
+
+
+def _compare(a: str, b: str) -> int:
+    if _less(a, b):
+        return -1
+    return 1 if _less(b, a) else 0
+
+
+_by_nature = cmp_to_key(_compare)
+
+
+def _less(a: str, b: str) -> bool:
+    for position, (x, y) in enumerate(zip(a, b, strict=False)):
+        if x != y:
+            return _less_from(a, b, position)
+    return len(a) < len(b)
+
+
+def _less_from(a: str, b: str, position: int) -> bool:
+    """Compare where the keys first differ: as numbers if digits start there."""
+    x, y = a[position], b[position]
+    if x.isalpha() or y.isalpha():
+        return x < y if x.isalpha() and y.isalpha() else y.isalpha()
+    start = 1 if "0" in (x, y) and _nonzero_digit_before(a, position) else 0
+    number_a, end_a = _number_at(a, position, start)
+    number_b, end_b = _number_at(b, position, start)
+    if number_a != number_b:
+        return number_a < number_b
+    return end_a < end_b if end_a != end_b else x < y
+
+
+def _nonzero_digit_before(key: str, position: int) -> bool:
+    """Return whether a 0 at ``position`` counts, because the digits before it are not all zeros."""
+    for character in reversed(key[:position]):
+        if not character.isdecimal():
+            return False
+        if character != "0":
+            return True
+    return False
+
+
+def _number_at(key: str, position: int, start: int) -> tuple[int, int]:
+    """Return the number that starts at ``position``, in Go's wrapping int64, and where it ends."""
+    number = start
+    while position < len(key) and key[position].isdecimal():
+        number = number * 10 + ord(key[position]) - ord("0")
+        position += 1
+    number %= _INT64
+    return (number - _INT64 if number >= _INT64 >> 1 else number), position

@@ -21,7 +21,7 @@ from injector.json_types import JSONObject
 from injector.kube.backoff import Backoff
 from injector.kube.client import KubeClient
 from injector.kube.errors import ApiError, Conflict, KubeError, NotFound
-from injector.kube.reflector import Collection, Reflector, Timing
+from injector.kube.reflector import Collection, Reflector, Timing, ignore
 from injector.registration.bundle import TrustedSince
 from injector.registration.contents import Secret, contents
 from injector.registration.self_signed import Policy, Served, View, decide
@@ -34,14 +34,6 @@ LONGEST_SLEEP: Final = timedelta(seconds=10)
 minute: two looks, the bundle's way to API servers and back, and a few seconds for each replica to serve."""
 
 PART_OF = {"app.kubernetes.io/name": "sidecar-injector", "app.kubernetes.io/managed-by": "sidecar-injector"}
-
-
-def _no_error(_work: str, _error: InjectorError | None) -> None:
-    """Be the error callback of nobody."""
-
-
-def _not_told(_skew: timedelta) -> None:
-    """Be nobody who is told of a wrong clock."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -60,8 +52,8 @@ class SelfSigned:
     policy: Policy
     serve: Callable[[Served], None]
     live_bundle: Callable[[], bytes]
-    failed: Callable[[str, InjectorError | None], None] = _no_error
-    held_back: Callable[[timedelta], None] = _not_told
+    failed: Callable[[str, InjectorError | None], None] = ignore
+    held_back: Callable[[timedelta], None] = ignore
     timing: Timing = field(default_factory=Timing)
     longest_sleep: timedelta = LONGEST_SLEEP
     backoff: Backoff = field(default_factory=Backoff)

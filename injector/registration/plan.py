@@ -31,7 +31,7 @@ class WebhookNames:
     name: str
 
     def matches(self, entry: str) -> bool:
-        """Tell whether the entry called ``entry`` is ours."""
+        """Return whether the entry called ``entry`` is ours."""
         if self.name.startswith("*."):
             return entry.endswith(self.name[1:]) or entry == self.name[2:]
         return entry == self.name
@@ -54,7 +54,7 @@ def live_bundle(entry: JSONObject) -> bytes:
 
 
 def in_sync(configuration: JSONObject, names: WebhookNames, bundle: bytes) -> bool:
-    """Tell whether there is an entry of ours and every one has ``bundle``."""
+    """Return whether there is an entry of ours and every one has ``bundle``."""
     bundles = [live_bundle(entry) for entry in ours(configuration, names)]
     return bool(bundles) and all(live == bundle for live in bundles)
 
@@ -82,7 +82,7 @@ def plan(
 
 
 def written_by_us(configuration: JSONObject, entry: JSONObject) -> bool:
-    """Tell whether the entry's caBundle is owned by CA_BUNDLE_MANAGER alone: then its CAs are ours."""
+    """Return whether the entry's caBundle is owned by CA_BUNDLE_MANAGER alone: then its CAs are ours."""
     owners = {
         str(record.get("manager"))
         for record in configuration.get("metadata", {}).get("managedFields") or ()

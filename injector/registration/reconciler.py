@@ -26,8 +26,7 @@ from injector.json_types import JSONObject
 from injector.kube.backoff import Backoff
 from injector.kube.client import KubeClient
 from injector.kube.errors import ApiError, Conflict, KubeError, NotFound
-from injector.kube.reflector import Collection, Reflector, Timing
-from injector.registration.bucket import TokenBucket
+from injector.kube.reflector import Collection, Reflector, Timing, ignore
 from injector.registration.bundle import Authority, Overlap, authorities, readable, verifies
 from injector.registration.plan import (
     CA_BUNDLE_MANAGER,
@@ -40,7 +39,7 @@ from injector.registration.plan import (
     plan,
     written_by_us,
 )
-from injector.registration.waiting import wait_for
+from injector.registration.waiting import TokenBucket, wait_for
 
 logger = logging.getLogger(__name__)
 
@@ -77,12 +76,8 @@ class RegistrationStatus:
 
 
 def always() -> bool:
-    """Be the leader where nobody else writes."""
+    """Return that this replica leads, as it does where no other writes."""
     return True
-
-
-def _ignore(_: RegistrationStatus) -> None:
-    """Be the listener of nobody."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -99,7 +94,7 @@ class Reconciler:
     names: WebhookNames
     trust: Callable[[], Trust | None]
     leading: Callable[[], bool] = always
-    changed: Callable[[RegistrationStatus], None] = _ignore
+    changed: Callable[[RegistrationStatus], None] = ignore
     kind: str = KIND
     collection: str = COLLECTION
     store: dict[str, JSONObject] = field(default_factory=dict)

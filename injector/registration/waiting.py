@@ -1,8 +1,9 @@
-"""An event or a time, whichever comes first. Knows no API server."""
+"""How long to wait: for an event or a time, and before the next write."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 
 
 async def wait_for(event: asyncio.Event, seconds: float | None) -> None:
@@ -12,3 +13,27 @@ async def wait_for(event: asyncio.Event, seconds: float | None) -> None:
             await event.wait()
     except TimeoutError:
         return
+
+
+@dataclass(slots=True, kw_only=True)
+class TokenBucket:
+    """At most ``capacity`` at once, and one more every ``period`` seconds.
+
+    With 5 and 60 a rival who writes for ten minutes meets at most fifteen writes of ours.
+    """
+
+    capacity: int = 5
+    period: float = 60.0
+    _tokens: float = -1.0
+    _filled: float = 0.0
+
+    def wait(self, now: float) -> float:
+        """Take a token and return 0, or return the seconds until there is one."""
+        if self._tokens < 0:
+            self._tokens, self._filled = float(self.capacity), now
+        self._tokens = min(self.capacity, self._tokens + (now - self._filled) / self.period)
+        self._filled = now
+        if self._tokens >= 1:
+            self._tokens -= 1
+            return 0.0
+        return (1 - self._tokens) * self.period

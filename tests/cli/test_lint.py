@@ -129,6 +129,7 @@ def test_manifests_are_taken_by_position(run: Run, tmp_path: Path) -> None:
     assert (result.returncode, "a.yaml:2: error SI005: " in result.stdout) == (1, True)
 
 
+@pytest.mark.usefixtures("files")
 def test_empty_input_is_said(run: Run) -> None:
     result = run("lint", *FILES, "-f", "-", stdin="")
     assert (result.returncode, result.stderr) == (

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from injector import Injector
-from injector.diagnosis.findings import Finding, Place
-from injector.diagnosis.gate import Gate
+from injector.diagnosis.findings import Finding, Gate, Place
 from injector.diagnosis.gates import Walk
 from injector.injection.inject import inject_one
 from tests.diagnosis.builders import (

@@ -35,3 +35,7 @@ def test_kinds_of_characters_are_unicodes():
 
 def test_space_is_trimmed_as_go_trims_it():
     assert unicode.trim_space("\u2028 a\x1c\u3000") == "a\x1c"
+
+
+def test_a_byte_that_is_not_utf8_becomes_the_replacement_character():
+    assert unicode.to_valid(b"a\xff\xc3\xa9\xfe".decode("utf-8", "surrogateescape")) == "a\ufffdé\ufffd"

@@ -5,7 +5,7 @@ from yaml.error import YAMLError as LibYAMLError
 
 from injector.errors import YAMLError
 from injector.kubeyaml import load
-from injector.kubeyaml.failure import at, translate
+from injector.kubeyaml.dialect import at, translate
 
 
 def test_a_fault_without_a_place_has_a_sentence_only() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from injector.kubeyaml.naturalorder import natural_order
+from injector.kubeyaml.writing import natural_order
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ import pytest
 
 from injector.errors import YAMLError
 from injector.kubeyaml import load
-from injector.kubeyaml.reading import MAX_DEPTH, MAX_SIZE
+from injector.kubeyaml.nodes import MAX_DEPTH
+from injector.kubeyaml.reading import MAX_SIZE
 
 
 @pytest.mark.parametrize(

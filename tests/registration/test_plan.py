@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from injector.registration.bucket import TokenBucket
 from injector.registration.plan import (
     CA_BUNDLE_MANAGER,
     WebhookNames,
@@ -16,6 +15,7 @@ from injector.registration.plan import (
     plan,
     written_by_us,
 )
+from injector.registration.waiting import TokenBucket
 
 BUNDLE = b"-----BEGIN CERTIFICATE-----\nQQ==\n-----END CERTIFICATE-----\n"
 TEXT = base64.b64encode(BUNDLE).decode()

@@ -1,8 +1,9 @@
 """Go's package regexp: compile an expression, find, replace and split by it.
 
 Python's ``re`` is not used: it differs from RE2 in syntax, in what counts as a letter and in the handling of
-empty matches, and a hostile text can make it take exponential time. This one is linear, but slow: a search is
-given up after ``matcher.MOST_STEPS`` steps.
+empty matches, and a hostile text can make it take exponential time. Nor is RE2 itself: docs/performance.md
+has its differences from Go. This engine is linear, but slow: a search is given up after
+``program.MOST_STEPS`` steps.
 """
 
 from __future__ import annotations
@@ -13,8 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from injector.golang import unicode
-from injector.gotemplate.regexp.matcher import Matcher
-from injector.gotemplate.regexp.program import Instruction, compile_node
+from injector.gotemplate.regexp.program import Instruction, Matcher, compile_node
 from injector.gotemplate.regexp.syntax import parse
 from injector.memo import remembered
 

@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from typing import Final, Never
 
 from injector.gotemplate.errors import FunctionError
-from injector.gotemplate.regexp import classes
-from injector.gotemplate.regexp.classes import CharacterClass, ClassItem
+from injector.gotemplate.regexp import nodes
 from injector.gotemplate.regexp.nodes import (
     Assertion,
     Capture,
+    CharacterClass,
     Choice,
+    ClassItem,
     EmptyOp,
     Node,
     One,
@@ -36,7 +37,7 @@ _NAME: Final = re.compile(r"[0-9A-Za-z_]+")
 _TWO_DIGITS: Final = re.compile(r"[0-9a-fA-F]{2}")
 _OCTAL: Final = re.compile(r"0[0-7]{0,2}|[1-7][0-7]{1,2}")
 _CONTROLS: Final = {"a": "\a", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
-_PERL: Final = {"d": classes.DIGITS, "s": classes.SPACES, "w": classes.WORD}
+_PERL: Final = {"d": nodes.DIGITS, "s": nodes.SPACES, "w": nodes.WORD}
 _PLACES: Final = {
     "A": EmptyOp.BEGIN_TEXT,
     "b": EmptyOp.BOUNDARY,
@@ -160,11 +161,11 @@ class _ExpressionParser:
         if letter == "$":
             return Assertion(EmptyOp.END_LINE if self.flags.m else EmptyOp.END_TEXT)
         if letter == ".":
-            return One(classes.ANY if self.flags.s else classes.ANY_BUT_NEWLINE)
+            return One(nodes.ANY if self.flags.s else nodes.ANY_BUT_NEWLINE)
         return self.literal(letter)
 
     def literal(self, rune: str) -> Node:
-        return One(classes.single(rune, fold=self.flags.i))
+        return One(nodes.single(rune, fold=self.flags.i))
 
     # Repetition.
 
@@ -361,7 +362,7 @@ class _ExpressionParser:
             return None
         written = self.text[self.position : end + 2]
         name = self.text[self.position + 2 : end]
-        ranges = classes.POSIX.get(name.removeprefix("^"))
+        ranges = nodes.POSIX.get(name.removeprefix("^"))
         if ranges is None:
             fault("invalid character class range", written)
         self.position = end + 2
@@ -390,15 +391,15 @@ class _ExpressionParser:
 def _category(name: str, written: str) -> ClassItem:
     spelled = name[:1].upper() + name[1:].lower()
     if spelled == "Any":
-        return ClassItem(ranges=classes.EVERY)
+        return ClassItem(ranges=nodes.EVERY)
     if spelled == "Ascii":
-        return ClassItem(ranges=classes.POSIX["ascii"])
+        return ClassItem(ranges=nodes.POSIX["ascii"])
     if spelled == "Assigned":
         return ClassItem(category="Cn", negated=True)
     if spelled == "Lc":
         return ClassItem(category="LC")
     if name.replace("_", "").lower() in _SCRIPTS:
         raise FunctionError(f"scripts are not available in regular expressions here: {written}")
-    if spelled not in classes.CATEGORIES:
+    if spelled not in nodes.CATEGORIES:
         fault("invalid character class range", written)
     return ClassItem(category=spelled)

@@ -45,40 +45,12 @@ _MODULES: Final = (
     urls,
 )
 
+_IN_3_2_0: Final = """
+add1f addf all any bcrypt chunk dig divf fromJson genCAWithKey genSelfSignedCertWithKey genSignedCertWithKey
+maxf minf mulf mustChunk mustFromJson osBase osClean osDir osExt osIsAbs randBytes randInt regexQuoteMeta subf
+"""
 ADDED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
-    {
-        "3.2.0": frozenset(
-            (
-                "add1f",
-                "addf",
-                "all",
-                "any",
-                "bcrypt",
-                "chunk",
-                "dig",
-                "divf",
-                "fromJson",
-                "genCAWithKey",
-                "genSelfSignedCertWithKey",
-                "genSignedCertWithKey",
-                "maxf",
-                "minf",
-                "mulf",
-                "mustChunk",
-                "mustFromJson",
-                "osBase",
-                "osClean",
-                "osDir",
-                "osExt",
-                "osIsAbs",
-                "randBytes",
-                "randInt",
-                "regexQuoteMeta",
-                "subf",
-            )
-        ),
-        "3.3.0": frozenset({"sha512sum"}),
-    }
+    {"3.2.0": frozenset(_IN_3_2_0.split()), "3.3.0": frozenset({"sha512sum"})}
 )
 """The functions that a version brought; all others are in 3.1.0 already."""
 

@@ -1,8 +1,13 @@
-"""sprig's arithmetic, in int64 that wraps, in float64, and in exact decimals."""
+"""sprig's arithmetic, in int64 that wraps, in float64, and in exact decimals.
+
+Any value becomes an int64 or float64 first, as sprig (spf13/cast) converts: what is not a number is 0, and so
+are values of declared types (an enumeration, a Duration).
+"""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from functools import reduce
@@ -10,42 +15,87 @@ from types import MappingProxyType
 from typing import Final
 
 from injector.golang.digits import to_int as read_digits
+from injector.golang.strconv import parse_float, parse_literal
 from injector.gotemplate import fmt
 from injector.gotemplate.errors import FunctionError
 from injector.gotemplate.functions import Function
-from injector.gotemplate.scalars import Int64
-from injector.gotemplate.sprig.numbers import LARGEST, SMALLEST, to_float, to_int, wrap
+from injector.gotemplate.scalars import Int64, NamedInt, SizedInt
 from injector.gotemplate.sprig.signature import SLICE_INT, go
 from injector.gotemplate.sprig.texts import check_length
-from injector.gotemplate.values import TypedList, Value
+from injector.gotemplate.values import Pointer, TypedList, Value
+
+SMALLEST: Final = -(2**63)
+LARGEST: Final = 2**63 - 1
+
+_ZERO_DECIMAL: Final = re.compile(r"\.0+\Z")
+
+
+def wrap(number: int) -> int:
+    """Return an integer as int64 arithmetic leaves it: overflow wraps around."""
+    return (number - SMALLEST) % 2**64 + SMALLEST
+
+
+def to_int(value: Value) -> int:
+    """Return ``int`` of any value."""
+    while isinstance(value, Pointer):
+        value = value.value
+    if isinstance(value, (NamedInt, str)):
+        return _from_text(value) if type(value) is str else 0
+    if isinstance(value, float):
+        return from_float(value)
+    return wrap(int(value)) if isinstance(value, int) else 0
+
+
+def from_float(number: float) -> int:
+    """Return the integer part; beyond int64 it is the smallest one, as amd64 converts."""
+    if not -(2.0**63) <= number < 2.0**63:
+        return SMALLEST
+    return int(number)
+
+
+def _from_text(text: str) -> int:
+    """Return an integer literal's value; ``5.0`` is one, too."""
+    number = parse_literal(_ZERO_DECIMAL.sub("", text))
+    return number if number is not None and SMALLEST <= number <= LARGEST else 0
+
+
+def to_float(value: Value) -> float:
+    """Return ``float64`` of any value."""
+    while isinstance(value, Pointer):
+        value = value.value
+    if isinstance(value, (NamedInt, str)):
+        number = parse_float(value) if type(value) is str else None
+        return 0.0 if number is None else number
+    return float(value) if isinstance(value, (int, float)) else 0.0
+
 
 _DIVISION_DIGITS: Final = 10**16
 """Decimal quotients are rounded to sixteen digits after the point, halves away from zero."""
 
 
-def add(*values: Value) -> Int64:
+def add(*values: Value) -> SizedInt:
     """Return the sum."""
     return Int64(wrap(sum(map(to_int, values))))
 
 
-def sub(left: Value, right: Value) -> Int64:
+def sub(left: Value, right: Value) -> SizedInt:
     """Return the difference."""
     return Int64(wrap(to_int(left) - to_int(right)))
 
 
-def mul(*values: Value) -> Int64:
+def mul(*values: Value) -> SizedInt:
     """Return the product."""
     return Int64(reduce(lambda product, value: wrap(product * to_int(value)), values, 1))
 
 
-def div(left: Value, right: Value) -> Int64:
+def div(left: Value, right: Value) -> SizedInt:
     """Return the quotient, cut towards zero."""
     dividend, divisor = to_int(left), _divisor(right)
     quotient = abs(dividend) // abs(divisor)
     return Int64(wrap(quotient if (dividend < 0) == (divisor < 0) else -quotient))
 
 
-def mod(left: Value, right: Value) -> Int64:
+def mod(left: Value, right: Value) -> SizedInt:
     """Return the remainder, which has the sign of the dividend."""
     dividend, divisor = to_int(left), _divisor(right)
     remainder = abs(dividend) % abs(divisor)
@@ -67,7 +117,7 @@ def atoi(text: str) -> int:
     return max(SMALLEST, min(LARGEST, read_digits(text)))
 
 
-def to_decimal(value: Value) -> Int64:
+def to_decimal(value: Value) -> SizedInt:
     """Return the number that the printed value is in octal, 0 when it is none."""
     text = fmt.format_value(value)
     digits = text[1:] if text[:1] in ("+", "-") else text

@@ -1,19 +1,101 @@
-"""sprig's functions about empty values and types.
+"""sprig's functions about empty values, types and equality, which is that of reflect.DeepEqual.
 
 Empty is what Python finds false in a template's value: nil, false, 0, "", a map or list without elements.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from injector.gotemplate import types
 from injector.gotemplate.functions import Function
-from injector.gotemplate.sprig.equality import deep_equal
 from injector.gotemplate.sprig.signature import go
 from injector.gotemplate.sprig.texts import kind_name
-from injector.gotemplate.values import Value, type_name
+from injector.gotemplate.values import (
+    MISSING,
+    NilPointer,
+    Pointer,
+    Struct,
+    TypedList,
+    TypedMap,
+    Value,
+    type_name,
+    type_of,
+)
+
+
+def deep_equal(left: Value, right: Value) -> bool:  # noqa: PLR0911 - one case a kind
+    """Return whether two values have one type and, to the bottom, the same content."""
+    if left is None or right is None or left is MISSING or right is MISSING:
+        return left is right
+    if not types.identical(type_of(left), type_of(right)):
+        return False
+    if isinstance(left, dict):
+        return _is_nil(left) == _is_nil(right) and _equal_maps(left, right)
+    if isinstance(left, list):
+        same_length = _is_nil(left) == _is_nil(right) and len(left) == len(right)
+        return same_length and all(map(deep_equal, left, right))
+    if isinstance(left, NilPointer) or isinstance(right, NilPointer):
+        return type(left) is type(right)
+    if isinstance(left, Struct):
+        return left is right or all(map(deep_equal, _fields(left), _fields(right)))
+    if isinstance(left, Pointer):
+        return deep_equal(left.value, right.value)
+    return bool(left == right)
+
+
+def _is_nil(value: Value) -> bool:
+    return isinstance(value, (TypedMap, TypedList)) and value.is_nil
+
+
+def _equal_maps(left: dict[Value, Value], right: dict[Value, Value]) -> bool:
+    return left.keys() == right.keys() and all(deep_equal(left[key], right[key]) for key in left)
+
+
+def _fields(value: Struct) -> list[Value]:
+    return [field for _, field in value.items()]
+
+
+class Collected:
+    """Values that were met, told apart by `deep_equal`, in time that does not grow with their number.
+
+    Scalars are found by type and value, and containers looked for among those of the same outline only.
+    """
+
+    __slots__ = ("_buckets",)
+
+    def __init__(self, values: Iterable[Value] = ()) -> None:
+        self._buckets: dict[Hashable, list[Value]] = {}
+        for value in values:
+            self.add(value)
+
+    def __contains__(self, value: Value) -> bool:
+        return any(deep_equal(value, known) for known in self._buckets.get(_outline(value), ()))
+
+    def add(self, value: Value) -> bool:
+        """Take a value; return whether none that is equal to it had been taken."""
+        bucket = self._buckets.setdefault(_outline(value), [])
+        if any(deep_equal(value, known) for known in bucket):
+            return False
+        bucket.append(value)
+        return True
+
+
+def _outline(value: Value) -> Hashable:
+    """Return something hashable that is equal for values that are deeply equal, and seldom for others."""
+    if value is None or value is MISSING or isinstance(value, NilPointer):
+        return type(value).__name__
+    if isinstance(value, Pointer):
+        return Pointer, _outline(value.value)
+    if isinstance(value, dict):
+        return dict, frozenset((key, _outline(item)) for key, item in value.items())
+    if isinstance(value, list):
+        return list, tuple(map(_outline, value))
+    if isinstance(value, Struct):
+        return Struct, tuple((name, _outline(field)) for name, field in value.items())
+    return value if isinstance(value, Hashable) else type(value).__name__
 
 
 def default(fallback: Value, *given: Value) -> Value:

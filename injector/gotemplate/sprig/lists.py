@@ -9,8 +9,8 @@ from typing import Any, Final
 from injector.gotemplate import types
 from injector.gotemplate.errors import FunctionError
 from injector.gotemplate.functions import Function
-from injector.gotemplate.sprig.equality import Collected, deep_equal
-from injector.gotemplate.sprig.numbers import to_int
+from injector.gotemplate.sprig.arithmetic import to_int
+from injector.gotemplate.sprig.defaults import Collected, deep_equal
 from injector.gotemplate.sprig.signature import CHUNKS, go
 from injector.gotemplate.sprig.texts import check_length, kind_name
 from injector.gotemplate.values import TypedList, Value
@@ -136,10 +136,10 @@ def concat(*values: Value) -> list[Value]:
     return joined or nil_list()
 
 
-def _both(name: str, call: Callable[..., Any], signature: str, fallible: str) -> dict[str, Function]:
+def _both(name: str, call: Callable[..., Any], signature: str) -> dict[str, Function]:
     """Return a function and its ``must`` form: both fail alike here, one by panic and one by error in Go."""
-    must = f"must{name[0].upper()}{name[1:]}"
-    return {name: go(signature, call), must: go(fallible, call)}
+    function = go(signature, call)
+    return {name: function, f"must{name[0].upper()}{name[1:]}": function}
 
 
 def _listed(*values: Value) -> list[Value]:
@@ -148,20 +148,20 @@ def _listed(*values: Value) -> list[Value]:
 
 FUNCTIONS: Final[Mapping[str, Function]] = MappingProxyType(
     {
-        **_both("append", push, "func(any, any) []any", "func(any, any) ([]any, error)"),
-        **_both("push", push, "func(any, any) []any", "func(any, any) ([]any, error)"),
-        **_both("prepend", prepend, "func(any, any) []any", "func(any, any) ([]any, error)"),
-        **_both("chunk", chunk, "func(int, any) [][]any", "func(int, any) ([][]any, error)"),
-        **_both("first", first, "func(any) any", "func(any) (any, error)"),
-        **_both("last", last, "func(any) any", "func(any) (any, error)"),
-        **_both("rest", rest, "func(any) []any", "func(any) ([]any, error)"),
-        **_both("initial", initial, "func(any) []any", "func(any) ([]any, error)"),
-        **_both("reverse", reverse, "func(any) []any", "func(any) ([]any, error)"),
-        **_both("compact", compact, "func(any) []any", "func(any) ([]any, error)"),
-        **_both("uniq", uniq, "func(any) []any", "func(any) ([]any, error)"),
-        **_both("without", without, "func(any, ...any) []any", "func(any, ...any) ([]any, error)"),
-        **_both("has", has, "func(any, any) bool", "func(any, any) (bool, error)"),
-        **_both("slice", slice_, "func(any, ...any) any", "func(any, ...any) (any, error)"),
+        **_both("append", push, "func(any, any) []any"),
+        **_both("push", push, "func(any, any) []any"),
+        **_both("prepend", prepend, "func(any, any) []any"),
+        **_both("chunk", chunk, "func(int, any) [][]any"),
+        **_both("first", first, "func(any) any"),
+        **_both("last", last, "func(any) any"),
+        **_both("rest", rest, "func(any) []any"),
+        **_both("initial", initial, "func(any) []any"),
+        **_both("reverse", reverse, "func(any) []any"),
+        **_both("compact", compact, "func(any) []any"),
+        **_both("uniq", uniq, "func(any) []any"),
+        **_both("without", without, "func(any, ...any) []any"),
+        **_both("has", has, "func(any, any) bool"),
+        **_both("slice", slice_, "func(any, ...any) any"),
         "concat": go("func(...any) any", concat),
         "list": go("func(...any) []any", _listed),
         "tuple": go("func(...any) []any", _listed),

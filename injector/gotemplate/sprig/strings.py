@@ -7,12 +7,12 @@ from types import MappingProxyType
 from typing import Final
 
 from injector.golang.strconv import quote as go_quote
+from injector.golang.unicode import SPACES, trim_space
 from injector.gotemplate import fmt
 from injector.gotemplate.errors import FunctionError
 from injector.gotemplate.functions import Function
 from injector.gotemplate.sprig.signature import go
 from injector.gotemplate.sprig.texts import (
-    SPACES,
     check_size,
     cut,
     octets,
@@ -220,7 +220,7 @@ FUNCTIONS: Final[Mapping[str, Function]] = MappingProxyType(
         "substr": go("func(int, int, string) string", substr),
         "toString": go("func(any) string", strval),
         "toStrings": go("func(any) []string", lambda value: string_list(strings_of(value))),
-        "trim": go("func(string) string", lambda text: text.strip(SPACES)),
+        "trim": go("func(string) string", trim_space),
         "trimAll": go("func(string, string) string", _trim_all),
         "trimPrefix": go("func(string, string) string", lambda start, text: text.removeprefix(start)),
         "trimSuffix": go("func(string, string) string", lambda end, text: text.removesuffix(end)),

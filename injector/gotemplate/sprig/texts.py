@@ -13,11 +13,6 @@ from injector.gotemplate import fmt, types
 from injector.gotemplate.errors import FunctionError
 from injector.gotemplate.values import TypedList, Value, kind
 
-SPACES: Final = (
-    "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
-)
-"""unicode.IsSpace; Python's notion has \\x1c to \\x1f besides."""
-
 LARGEST_TEXT: Final = 8 << 20
 """Bytes that one function may make: as much as a whole AdmissionReview may have."""
 

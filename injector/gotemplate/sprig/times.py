@@ -11,7 +11,7 @@ from injector.golang.digits import to_int
 from injector.golang.duration import SECOND, DurationError, format_duration, parse_duration
 from injector.gotemplate.functions import Function
 from injector.gotemplate.scalars import Int64
-from injector.gotemplate.sprig.numbers import LARGEST, SMALLEST, wrap
+from injector.gotemplate.sprig.arithmetic import LARGEST, SMALLEST, wrap
 from injector.gotemplate.sprig.signature import go
 from injector.gotemplate.values import Value
 

@@ -16,7 +16,7 @@ from injector.golang.digits import to_int
 from injector.golang.duration import DurationError, parse_duration
 from injector.golang.floats import json_float
 from injector.golang.jsonfault import json_fault
-from injector.golang.jsontext import go_json
+from injector.golang.jsontext import go_json, kind_of
 from injector.istio.mesh.descriptors import (
     DurationType,
     EnumType,
@@ -267,7 +267,4 @@ def _structure(value: JSON) -> JSON:
 
 def mismatch(value: JSON, go_type: str) -> MessageError:
     """Return encoding/json's error for a value of another kind than ``go_type``."""
-    kind = {str: "string", bool: "bool", int: "number", float: "number", list: "array", dict: "object"}[
-        type(value)
-    ]
-    return MessageError(f"json: cannot unmarshal {kind} into Go value of type {go_type}")
+    return MessageError(f"json: cannot unmarshal {kind_of(value)} into Go value of type {go_type}")

@@ -20,7 +20,7 @@ from injector.gotemplate import (
 )
 from injector.gotemplate.scalars import Int64, NamedInt, NamedString, UInt8
 from injector.gotemplate.sprig import functions
-from injector.gotemplate.sprig.equality import Collected, deep_equal
+from injector.gotemplate.sprig.defaults import Collected, deep_equal
 from injector.gotemplate.types import StructField, StructType
 from injector.gotemplate.values import MISSING, StringMap
 from injector.injection.dot.functions.encoding import GoJSON
