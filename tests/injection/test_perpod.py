@@ -305,6 +305,7 @@ def twins(draw: st.DrawFn, pod: dict[str, Any]) -> dict[str, Any]:
     return twin
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_nobody_gets_what_was_made_for_another(data: st.DataObject) -> None:
     pod = data.draw(hostile_pods())

@@ -35,6 +35,7 @@ def test_the_digest_follows_the_contents_alone(tmp_path: Path) -> None:
     assert read_files([path]).digest != first
 
 
+@pytest.mark.slow
 def test_no_set_mixes_two_generations(tmp_path: Path) -> None:
     mount = Mount(tmp_path / "m")
     names = ["tls.crt", "tls.key", "ca.crt"]
