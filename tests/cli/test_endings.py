@@ -123,7 +123,12 @@ def is_waiting_to_read(process: int, pipe: int) -> bool:
 def test_ctrl_c_is_one_line_and_130(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "app.yaml")
     with subprocess.Popen(
-        [*INJECTOR, "inject", "app.yaml"], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+        [*INJECTOR, "inject", "app.yaml"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell has what it starts in the background ignore the signal, and the tests hand that on.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here
     ) as popen:
         try:
             # It opens once the command opens it. Between its open and its read Python looks at no signal:
