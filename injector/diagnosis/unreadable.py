@@ -63,9 +63,8 @@ def _broken(lines: Sequence[str], start: int, end: int, around: tuple[int, ...])
         inner: list[Piece] = []
         if stop - begin > 1 and lines[begin].rstrip().endswith(":"):
             inner = [*_broken(lines, begin + 1, stop, (*around, begin))]
-        if fault.line > len(
-            "\n".join(lines[:stop]).rstrip().split("\n")
-        ):  # it lacks its end, and begins here
+        last = len("\n".join(lines[:stop]).rstrip().split("\n"))
+        if fault.line > last:  # it lacks its end, and begins here
             fault = YAMLError(fault.reason, line=begin + 1)
         yield from inner or [Piece(begin, stop, fault)]
 

@@ -233,7 +233,7 @@ def _unread_of(pod: Pod, snapshot: Snapshot) -> Unread:
 def _is_common(
     request: InjectionRequest, injected: Injected, patch: bytes, key: Key, snapshot: Snapshot
 ) -> bool:
-    """Tell whether every pod with this key gets this patch."""
+    """Return whether every pod with this key gets this patch."""
     pod, data = request.pod, injected.data
     if data is None or has_read_names(data):
         return False

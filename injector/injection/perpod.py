@@ -91,7 +91,7 @@ def _left(
 
 # ---- a pod without it
 
-# Nobody else can write it so: JSON escapes a NUL, and stands in places where names are.
+# No name has a NUL, so that a blank is equal to nothing but a blank.
 ANY: Final = "\0"
 
 

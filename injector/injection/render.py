@@ -98,7 +98,7 @@ _OWN_SPEC: Final = ("Volumes", "EphemeralContainers", "Hostname", "Affinity")
 
 
 def has_read_names(data: TemplateData) -> bool:
-    """Tell whether a template has read what tells replicas of a workload apart.
+    """Return whether a template has read what tells replicas of a workload apart.
 
     That is the pod's name, its owners and managedFields, its host name, affinity and volumes. Structs are
     read through one door and remember what was asked for; whoever prints a whole one has asked for all of it.

@@ -91,7 +91,7 @@ class SkeletonCache:
         if self._is_not_worth_it(rendering.strings) and (filled := _parsed(rendering, untrusted)):
             return filled
         skeleton = Skeleton.parse(rendering.strings)
-        keep = self._keep(skeleton)
+        keep = self._keep(skeleton)  # also where it does not hold these values: the next ones ask it
         if not skeleton.holds(rendering.values):
             return self.filled(rendering.inlined(), untrusted)
         return self._filled(skeleton, rendering, untrusted, keep=keep)

@@ -61,7 +61,8 @@ def join(typed: JSONObject, overlay: JSONObject, alone: JSONObject, schema: GoTy
     """Return ``normalise(strategic_merge(typed, overlay, schema), schema)``, but for the order of keys.
 
     ``typed`` and ``alone`` are an object and the overlay after `normalise`; the overlay `only_adds`. None
-    where lists or maps of both have to be merged element by element, or the overlay has a field of no name.
+    where lists or maps of both have to be merged element by element, or a field of the overlay is not of the
+    type.
     """
     try:
         return _struct(typed, overlay, alone, schema.target)

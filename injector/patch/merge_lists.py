@@ -84,7 +84,7 @@ def merge_lists(original: list[JSON], patch: list[JSON], merging: Merging) -> Me
 
 
 def are_all_different(original: list[JSON], patch: list[JSON], merge_key: str) -> bool:
-    """Whether each element has a name of its own and no directive: then all of the patch goes in front."""
+    """Return whether each has a name of its own and no directive: then all of the patch goes in front."""
     both = original + patch
     try:
         names = [element[merge_key] for element in both]
