@@ -226,6 +226,14 @@ def test_releases_up_to_1_8_have_the_same_limits() -> None:
             assert injector.answer(a_review(pod, version="v1")).outcome == outcome, name
 
 
+def test_a_spec_as_an_api_server_writes_it_is_not_read_one_by_one_for_odd_metadata() -> None:
+    variables = [{"name": f"V{index}", "value": "x"} for index in range(100)]
+    limits = ReviewLimits(irregular_values=50)
+    assert answer_with(limits, pod_of(container(env=variables), annotations={})).outcome == "injected"
+    odd = pod_of(container(env=[*variables, {"name": "EMPTY", "value": ""}]), annotations={})
+    assert answer_with(limits, odd).reason == "limit"
+
+
 def test_the_library_and_kube_inject_have_the_same_limits() -> None:
     injector = Injector.load(CONFIG, limits=ReviewLimits(containers=1))
     with pytest.raises(LimitError, match=r"^the pod has 2 containers; at most 1$"):

@@ -63,17 +63,28 @@ class PodTypes:
     def typed(self, received: JSON, budget: Budget | None = None) -> Pod:
         """Return a pod as the types have it; raises InjectionError in encoding/json's words.
 
-        One that is not as they have it yet is charged to the ``budget``.
+        What is not as they have it yet is charged to the ``budget``: all of it, or the pod without its spec.
         """
         if isinstance(received, dict) and is_canonical(received, self.pod):
             return received
+        known = self._canonical_spec(received)
         if budget is not None:
-            charge_irregular(received, budget)
+            charge_irregular(received, budget, known)
         try:
-            pod: Pod = normalise(received, self.pod)
+            pod: Pod = normalise(received, self.pod, known=known)
         except TypedError as error:
             raise InjectionError(str(error)) from error
         return pod
+
+    def _canonical_spec(self, received: JSON) -> dict[int, JSON]:
+        """Return the spec by its id if it is as the types have it, so that it need not be read.
+
+        Almost all of a pod is in it, and what is odd is often an annotation or a label.
+        """
+        spec = received.get("spec") if isinstance(received, dict) else None
+        if spec is None or not is_canonical(spec, self.pod.by_name["spec"].type):
+            return _NOTHING
+        return {id(spec): spec}
 
     def overlay(self, filled: Filled) -> Overlay:
         """Return a template's overlay; of the same filling it is the same."""

@@ -11,7 +11,7 @@ from injector.injection.steps.merge import Overlay, PodTypes
 from injector.json_types import JSON
 from injector.kubeyaml import Filled, SkeletonCache
 from injector.memo import Memo
-from injector.patch import go_type
+from injector.patch import POD, go_type, normalise
 from injector.rendering import Rendering
 
 TEXTS = ("spec:\n  containers:\n  - name: p\n    image: ", "\n    resources:\n      limits: {cpu: 2000m}\n")
@@ -125,3 +125,10 @@ def test_of_several_misfits_the_first_in_the_order_of_keys_is_named(overlay: JSO
         PodTypes().merge(pod("a"), Overlay(overlay))
     assert str(refusal.value).startswith("unmarshal patched pod: json: cannot unmarshal number into ")
     assert named in str(refusal.value)
+
+
+@pytest.mark.parametrize("spec", [{"containers": [TYPED]}, {"containers": [TYPED | {"image": ""}], "odd": 1}])
+def test_a_spec_that_needs_no_reading_is_taken_as_it_is(spec: JSON) -> None:
+    received = {"metadata": {"labels": {}, "odd": 1}, "spec": spec, "status": {"odd": 1}}
+    assert PodTypes().typed(received) == normalise(received, POD)
+    assert (PodTypes().typed(received)["spec"] is spec) == ("odd" not in spec)
