@@ -53,8 +53,8 @@ WAITING_SHARE: Final = 0.5
 """Share of the limit that large bodies may fill: the other half is for parsing them."""
 
 WORTH_RETURNING: Final = 16 * MIB
-"""Bytes that have gone out since the most was in flight, from which the system gets back what they left. An
-ordinary load has a few megabytes in flight, and never comes here."""
+"""By how much less must be in flight for a while than once was, for the system to get back what is free. An
+ordinary load has a few megabytes in flight and never comes here; large bodies take it again at once."""
 
 _CGROUP: Final = Path("sys/fs/cgroup")
 _NOTHING_BEFORE_VALUES: Final = bytes(set(range(256)) - set(b"{[,:"))
@@ -161,13 +161,14 @@ class InFlight:
     that belong to the same number.
     """
 
-    __slots__ = ("_most", "beside", "bodies", "held", "limit", "relieve", "tight")
+    __slots__ = ("_lately", "_most", "beside", "bodies", "held", "limit", "relieve", "tight")
 
     def __init__(self, limit: int = UNLIMITED_BYTES) -> None:
         self.set_limit(limit)
         self.held = 0
         self.bodies = 0
         self._most = 0
+        self._lately = 0
         self.relieve: Callable[[], None] = _nothing
         self.beside: list[Callable[[], int]] = []
 
@@ -182,15 +183,17 @@ class InFlight:
         return self.held + sum(count() for count in self.beside)
 
     def note(self) -> None:
-        """Remember the most that was in flight."""
-        self._most = max(self._most, self.held)
+        """Remember the most that was in flight lately."""
+        self._lately = max(self._lately, self.held)
 
     def has_emptied(self) -> bool:
-        """Return whether much less is in flight than at the most since this was last so; ask now and then."""
+        """Return whether much less was in flight, ever since the last call, than at the most before."""
         self.note()
-        if self._most - self.held < WORTH_RETURNING:
+        lately, self._lately = self._lately, self.held
+        if self._most - lately < WORTH_RETURNING:
+            self._most = max(self._most, lately)
             return False
-        self._most = self.held
+        self._most = lately
         return True
 
     def has_room(self, size: int = 0, share: float = 1.0) -> bool:

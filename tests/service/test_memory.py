@@ -233,6 +233,7 @@ def test_what_others_held_is_returned_too() -> None:
     in_flight.held = 20 * MIB
     assert not in_flight.has_emptied()
     in_flight.held = 0
+    assert not in_flight.has_emptied(), "it was held until a moment ago"
     assert in_flight.has_emptied()
 
 
@@ -240,13 +241,23 @@ def test_what_was_left_by_much_is_returned_once() -> None:
     in_flight = InFlight()
     with Held(in_flight) as held:
         held.take(20 * MIB)
-        assert not in_flight.has_emptied()
+    assert not in_flight.has_emptied()
     assert in_flight.has_emptied()
     assert not in_flight.has_emptied()
     with Held(in_flight) as held:
         held.take(15 * MIB)
     assert not in_flight.has_emptied()
+    assert not in_flight.has_emptied()
     memory.return_freed_memory()
+
+
+def test_what_is_taken_again_and_again_is_not_returned_between() -> None:
+    in_flight = InFlight()
+    for _ in range(5):
+        with Held(in_flight) as held:
+            held.take(40 * MIB)
+        assert not in_flight.has_emptied()
+    assert in_flight.has_emptied()
 
 
 def test_the_cores_of_a_container_are_those_of_its_limit_rounded_up(tmp_path: Path) -> None:
