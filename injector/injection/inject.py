@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from injector.budget import Budget
-from injector.errors import InjectionError, LimitError, TypedError
+from injector.errors import BadReview, InjectionError, LimitError, TypedError
 from injector.injection.admission import (
     Review,
     UndecodableReviewError,
@@ -29,7 +29,14 @@ from injector.injection.owner import find_workload, name_workload
 from injector.injection.perpod import ALL_READ, Unread
 from injector.injection.policy import Decision, decide
 from injector.injection.render import Injected, has_read_names
-from injector.injection.replicas import LARGEST_BODY, CommonAnswer, Key, is_common, likeness_of
+from injector.injection.replicas import (
+    LARGEST_BODY,
+    CommonAnswer,
+    Key,
+    is_common,
+    likeness_of,
+    not_in_likeness,
+)
 from injector.injection.request import InjectionRequest
 from injector.injection.snapshot import Snapshot
 from injector.injection.steps.environment import environment_of
@@ -74,14 +81,14 @@ def answer_review(body: bytes, path: str, snapshot: Snapshot, budget: Budget) ->
     except UndecodableReviewError as error:
         answer = encode_denied(None, str(error), behaviour)
         return Answer(body=answer, outcome="denied", reason="undecodable", message=str(error))
+    key = _key_of(review, path, snapshot) if len(body) <= LARGEST_BODY else None
+    if key is not None and (known := snapshot.replicas.get(key)) is not None:
+        return _injected(review, known, behaviour)
     try:
         pod = read_pod(review.object, behaviour, budget)
     except InjectionError as error:
         return _denied(review, "object", _as_written(error, body, behaviour), behaviour)
-    key = _key_of(review, pod, path, snapshot) if len(body) <= LARGEST_BODY else None
-    if key is not None and (known := snapshot.replicas.get(key)) is not None:
-        return _injected(review, known, behaviour)
-    return _answer_anew(review, pod, path, snapshot, key, budget)
+    return _answer_anew(review, pod, path, snapshot, key if pod is review.object else None, budget)
 
 
 def _answer_anew(
@@ -209,19 +216,32 @@ def request_for(
 # ---- replicas
 
 
-def _key_of(review: Review, pod: Pod, path: str, snapshot: Snapshot) -> Key | None:
-    """Return what decides the answer; None where that is more than the pod, its place and the nodes."""
+def _key_of(review: Review, path: str, snapshot: Snapshot) -> Key | None:
+    """Return what decides the answer; None where that is more than the pod, its place and the nodes.
+
+    The object is read only where a likeness does not look, since all else of it is as in the pod whose answer
+    was kept. What no likeness can be made of is no pod, and is left to `read_pod`.
+    """
     behaviour = snapshot.behaviour
-    if not behaviour.overlays or pod is not review.object or snapshot.env.get(PLATFORM) == OPENSHIFT:
+    if not behaviour.overlays or snapshot.env.get(PLATFORM) == OPENSHIFT:
         return None  # OpenShift: the namespace's annotations have a say
-    if not (pod.get("metadata") or {}).get("generateName"):
+    pod: Any = review.object
+    try:
+        metadata = pod["metadata"]
+        if not metadata["generateName"] or not fits(not_in_likeness(metadata), _metadata_type(behaviour)):
+            return None
+        likeness = likeness_of(pod, name_workload(pod, behaviour), _unread_of(pod, snapshot))
+        if likeness is None:
+            return None
+        node = (pod.get("spec") or {}).get("nodeName", "")
+        native = detect_native(behaviour, snapshot.env, snapshot.nodes, node)
+    except (TypeError, AttributeError, LookupError, BadReview):
         return None
-    likeness = likeness_of(pod, name_workload(pod, behaviour), _unread_of(pod, snapshot))
-    if likeness is None:
-        return None
-    node = (pod.get("spec") or {}).get("nodeName", "")
-    native = detect_native(behaviour, snapshot.env, snapshot.nodes, node)
     return path, review.namespace, native, likeness
+
+
+def _metadata_type(behaviour: Behaviour) -> GoType:
+    return go_type("core/v1.Pod", behaviour.kubernetes).by_name["metadata"].type
 
 
 def _unread_of(pod: Pod, snapshot: Snapshot) -> Unread:

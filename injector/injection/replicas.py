@@ -33,6 +33,8 @@ _CONTAINERS: Final = ("containers", "initContainers")
 # Nobody else can write it so: JSON escapes a NUL.
 _ANY_VOLUME: Final = b'"name":\0'
 
+_NOT_IN_LIKENESS: Final = ("name", "generateName", "ownerReferences", "managedFields")
+
 _TEXTS: Final = 1024
 """Bytes of an answer beside its patch: the reason and message of its decision, which are short."""
 
@@ -82,14 +84,20 @@ class ReplicaCache:
         )
 
 
+def not_in_likeness(metadata: JSONObject) -> JSONObject:
+    """Return the metadata of which a likeness does not hold what they are."""
+    return {name: metadata[name] for name in _NOT_IN_LIKENESS if name in metadata}
+
+
 def likeness_of(pod: Pod, workload: tuple[str, str, str], unread: Unread) -> bytes | None:
     """Return what is equal of two generated pods exactly if they are replicas; None where it has no JSON.
 
     It is the pod's JSON, which tells 1, 1.0 and true apart, without managedFields, with the ``workload``
-    (name, apiVersion, kind) for its owners, and with blanks for what each pod has of its own.
+    (name, apiVersion, kind) and the number of its owners, and with blanks for what each pod has of its own.
     """
     common = {key: value for key, value in pod["metadata"].items() if key != "managedFields"}
-    common |= {"generateName": ANY, "ownerReferences": workload}
+    owners = common.get("ownerReferences") or ()
+    common |= {"generateName": ANY, "ownerReferences": (*workload, len(owners))}
     if common.get("name"):
         common["name"] = ANY
     if labels := common.get("labels"):

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from injector.budget import ReviewLimits
 from injector.injection.injector import Injector
 from injector.injection.replicas import LARGEST_BODY, CommonAnswer, ReplicaCache
 from injector.memo import Memo
@@ -115,6 +116,43 @@ def test_whatever_else_differs_makes_another_pod(change: Any) -> None:
     change(other)
     assert ask(injector, other) == ask(alone(injector), other)
     assert counts(injector) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", 7),
+        ("generateName", ["web-"]),
+        ("ownerReferences", [OWNER | {"uid": 1}]),
+        ("ownerReferences", {"kind": "ReplicaSet"}),
+        ("managedFields", 5),
+        ("managedFields", [{"time": "yesterday"}]),
+    ],
+)
+def test_what_a_likeness_leaves_out_is_read_of_each(field: str, value: Any) -> None:
+    injector = an_injector()
+    ask(injector, a_replica("aaaaa"))
+    odd = a_replica("bbbbb")
+    odd["metadata"][field] = value
+    assert not json.loads(injector.review(a_body(odd)))["response"]["allowed"]
+    assert injector.review(a_body(odd)) == alone(an_injector()).review(a_body(odd))
+
+
+@pytest.mark.parametrize("change", [{"metadata": 5}, {"spec": []}, {"spec": {"volumes": {"name": "x"}}}])
+def test_what_is_no_pod_has_no_likeness(change: dict[str, Any]) -> None:
+    injector = an_injector()
+    answer = json.loads(injector.review(a_body(a_replica("aaaaa") | change)))["response"]
+    assert "cannot unmarshal" in answer["status"]["message"]
+    assert not injector.snapshot.replicas.answers
+
+
+def test_pods_of_another_number_of_owners_may_be_at_another_limit() -> None:
+    owners = [OWNER | {"controller": False, "uid": str(number)} for number in range(20)]
+    many = a_replica("bbbbb")
+    many["metadata"]["ownerReferences"] += owners
+    injector = an_injector(limits=ReviewLimits(entries=20))
+    ask(injector, a_replica("aaaaa"))
+    assert injector.answer(a_body(many)).reason == "limit"
 
 
 @pytest.mark.parametrize(("one", "other"), [(1, True), (1, 1.0), (0, None), ("", None)])
