@@ -80,43 +80,34 @@ class Memo(Generic[_Key, _Value]):
         entry.used = True
         return entry.value
 
-    def put(self, key: _Key, value: _Value, size: int) -> list[_Value]:
+    def put(self, key: _Key, value: _Value, size: int) -> None:
         """Keep a value in place of an older one of its key; ``size`` is the bytes of key and value.
 
-        Returns the values that are not kept any more: those that were evicted for it, the older one, and
-        ``value`` itself where it is larger than its share.
+        One that is larger than its share is not kept.
         """
         with self._lock:
-            gone = [self._drop(key)] if key in self._entries else []
+            if key in self._entries:
+                self._drop(key)
             if size > self.largest:
-                return [*gone, value]
+                return
             size += OVERHEAD
             while self._entries and (self.size + size > self._limit or len(self._entries) >= self._most):
-                self._advance(gone)
+                self._advance()
             self._entries[key] = _Entry(value, size)
             self.size += size
-        return gone
 
-    def discard(self, is_gone: Callable[[_Key], bool]) -> None:
-        """Drop the entries of all keys for which ``is_gone`` says so."""
-        with self._lock:
-            for key in [*filter(is_gone, self._entries)]:
-                self._drop(key)
-
-    def _advance(self, gone: list[_Value]) -> None:
+    def _advance(self) -> None:
         """Move the hand past the oldest entry: drop it, or spare it once if it was used."""
         key, entry = next(iter(self._entries.items()))
         if entry.used:
             entry.used = False
             self._entries.move_to_end(key)
         else:
-            gone.append(self._drop(key))
+            self._drop(key)
             self.evictions += 1
 
-    def _drop(self, key: _Key) -> _Value:
-        entry = self._entries.pop(key)
-        self.size -= entry.size
-        return entry.value
+    def _drop(self, key: _Key) -> None:
+        self.size -= self._entries.pop(key).size
 
 
 class Doorkeeper:

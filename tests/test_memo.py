@@ -23,7 +23,7 @@ from injector.memo import (
 )
 
 KEYS = st.integers(0, 30)
-STEPS = st.lists(st.tuples(st.sampled_from(["get", "put", "put", "discard"]), KEYS, st.integers(0, 3000)))
+STEPS = st.lists(st.tuples(st.sampled_from(["get", "put", "put"]), KEYS, st.integers(0, 3000)))
 
 
 class Clock:
@@ -40,22 +40,15 @@ class Clock:
                 return value
         return None
 
-    def put(self, key: int, value: int, size: int) -> list[int]:
-        gone = [entry[1] for entry in self.ring if entry[0] == key]
-        self.discard(key)
+    def put(self, key: int, value: int, size: int) -> None:
+        self.ring = [entry for entry in self.ring if entry[0] != key]
         if size > self.limit // LARGEST_SHARE:
-            return [*gone, value]
+            return
         while self.ring and (self.size + size > self.limit or len(self.ring) >= self.entries):
             oldest, *self.ring = self.ring
             if oldest[3]:
                 self.ring.append((*oldest[:3], False))
-            else:
-                gone.append(oldest[1])
         self.ring.append((key, value, size, False))
-        return gone
-
-    def discard(self, key: int) -> None:
-        self.ring = [entry for entry in self.ring if entry[0] != key]
 
     @property
     def size(self) -> int:
@@ -71,11 +64,9 @@ def test_it_evicts_as_clock_does_and_is_never_larger_than_it_may_be(
     for number, (step, key, size) in enumerate(steps):
         if step == "get":
             assert memo.get(key) == clock.get(key)
-        elif step == "put":
-            assert memo.put(key, number, size) == clock.put(key, number, size + OVERHEAD)
         else:
-            memo.discard(lambda known, key=key: known == key)
-            clock.discard(key)
+            memo.put(key, number, size)
+            clock.put(key, number, size + OVERHEAD)
         assert memo.size == clock.size <= limit
         assert len(memo) == len(clock.ring) <= entries
 
@@ -86,11 +77,8 @@ def test_where_there_is_room_it_is_a_dict(steps: list[tuple[str, int, int]]) -> 
     known: dict[int, int] = {}
     for step, key, value in steps:
         if step == "put":
-            assert memo.put(key, value, 10) == ([known[key]] if key in known else [])
+            memo.put(key, value, 10)
             known[key] = value
-        elif step == "discard":
-            memo.discard(lambda other, key=key: other == key)
-            known.pop(key, None)
         assert {each: memo.get(each) for each in range(31) if memo.get(each) is not None} == known
     assert memo.evictions == 0
 
@@ -100,16 +88,16 @@ def test_what_is_used_stays_and_what_is_not_goes_in_the_order_in_which_it_came()
     for key in "abc":
         memo.put(key, key, 1)
     memo.get("a")
-    assert memo.put("d", "d", 1) == ["b"]
-    assert memo.put("e", "e", 1) == ["c"]
-    assert memo.put("f", "f", 1) == ["a"]
-    assert memo.evictions == 3
+    for number, (key, gone) in enumerate([("d", "b"), ("e", "c"), ("f", "a")], 1):
+        memo.put(key, key, 1)
+        assert gone not in memo._entries
+        assert (len(memo), memo.evictions) == (3, number)
 
 
 def test_a_value_larger_than_its_share_is_not_kept_nor_is_the_one_before() -> None:
     memo: Memo[str, str] = Memo(16_000, 10)
-    assert memo.put("a", "small", 1) == []
-    assert memo.put("a", "large", 1_000) == ["small", "large"]
+    memo.put("a", "small", 1)
+    memo.put("a", "large", 1_000)
     assert memo.get("a") is None
     assert (len(memo), memo.size, memo.evictions) == (0, 0, 0)
 
@@ -135,7 +123,7 @@ def test_threads_that_share_one_get_what_they_put_and_lose_count_of_nothing() ->
             if found is None:
                 memo.put(key, 2 * key, key)
             if number % 100 == 0:
-                memo.discard(lambda known, key=key: known == key)
+                memo.put(key, 2 * key, 100_000)  # which puts it out
         return good
 
     try:

@@ -34,11 +34,9 @@ class Share:
 
 SHARES: Final = {
     # 110 KiB each of Istio's newest template: 130 sets of branches and ports. A miss costs milliseconds.
-    "skeletons": Share(sixteenths=7, entries=512),
-    # 28 KiB each: 140 workloads whose pods are not replicas of each other. A miss costs a third of a review.
-    "fills": Share(sixteenths=2, entries=512),
+    "skeletons": Share(sixteenths=8, entries=512),
     # 16 KiB each for a small pod, 35 for a typical one: 350 to 750 workloads. A miss costs a review.
-    "replicas": Share(sixteenths=6, entries=1024),
+    "replicas": Share(sixteenths=7, entries=1024),
     # 4 KiB each: 500 annotations and sets of ProxyConfig resources. A miss costs reading YAML.
     "proxy_configs": Share(sixteenths=1, entries=1024),
 }

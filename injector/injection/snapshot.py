@@ -25,7 +25,7 @@ Advise = Callable[[Pod, Behaviour], tuple[str, ...]]
 
 def skeleton_cache(cache_bytes: int = CACHE_BYTES) -> SkeletonCache:
     """Return an empty cache; ``cache_bytes`` is for all caches of its injector."""
-    return SkeletonCache(memo_of("skeletons", cache_bytes), memo_of("fills", cache_bytes))
+    return SkeletonCache(memo_of("skeletons", cache_bytes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)

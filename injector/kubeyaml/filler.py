@@ -1,14 +1,14 @@
-"""Generate the functions that build the JSON of a tree with slots.
+"""Generate the functions that read the values of slots, and that build the JSON of a tree with slots.
 
-Each is one expression of dict and list displays. Nothing of a value gets into the code, nor any text of the
-template: what is constant is handed in as variables. It is not copied so, and it is freed with the function.
-Python 3.12 and newer keep constant strings of compiled code that look like identifiers for as long as they
-run (CPython's InternalDocs/string_interning.md), and pods may have their own ones in a template's text.
+Each is one expression: a tuple, or dict and list displays. Nothing of a value gets into the code, nor any
+text of the template: what is constant is handed in as variables. It is not copied so, and it is freed with
+the function. Python 3.12 and newer keep constant strings of compiled code that look like identifiers for as
+long as they run (CPython's InternalDocs/string_interning.md), and pods may have their own in a template.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Mapping as MappingType
 from typing import Any, Final
 
@@ -16,40 +16,31 @@ from injector.json_types import JSON
 from injector.kubeyaml.safety import PLAIN_TEXTS, in_line_start, short_key
 from injector.kubeyaml.survey import Context, Listing, Mapping, Role, Slot, Tree
 
-Filler = Callable[[Sequence[Any]], JSON]
+Reader = Callable[[Sequence[str]], Sequence[JSON]]
+Builder = Callable[[Sequence[JSON]], JSON]
 
 
-def filler(tree: Tree, holes: int) -> Filler | None:
-    """Return the function from the holes' values to JSON; they may have no quotes nor unreadable characters.
+def reader(slots: Sequence[Slot], holes: int) -> Reader | None:
+    """Return the function from the holes' values to the slots' JSON, in the order of ``slots``.
 
-    It raises UnsafeValueError where that is not enough. None if a scalar of the tree needs more.
+    The values may have no quotes nor unreadable characters. It raises UnsafeValueError where that is not
+    enough. None if a slot needs more.
     """
-    slots = list(_slots(tree))
     if any(slot.folded and slot.context is not Context.BLOCK for slot in slots):
         return None
     constants = _Constants()
-    scalars = {id(slot): _reading(slot, constants) for slot in slots}
-    return _compiled(tree, [f"v{hole}" for hole in range(holes)], scalars, constants)
+    expression = "".join(f"{_reading(slot, constants)}, " for slot in slots)
+    compiled: Reader = _compiled(f"({expression})", [f"v{hole}" for hole in range(holes)], constants)
+    return compiled
 
 
-def builder(tree: Tree, slots: Sequence[Slot]) -> Filler:
+def builder(tree: Tree, slots: Sequence[Slot]) -> Builder:
     """Return the function from the slots' JSON, in the order of ``slots``, to the JSON of the tree."""
     names = [f"v{position}" for position in range(len(slots))]
     scalars = {id(slot): name for slot, name in zip(slots, names, strict=True)}
-    return _compiled(tree, names, scalars, _Constants())
-
-
-def _slots(tree: Tree) -> Iterator[Slot]:
-    match tree:
-        case Slot():
-            yield tree
-        case Mapping():
-            for pair in tree.pairs:
-                for child in pair:
-                    yield from _slots(child)
-        case Listing():
-            for child in tree.items:
-                yield from _slots(child)
+    constants = _Constants()
+    compiled: Builder = _compiled(_expression(tree, scalars, constants), names, constants)
+    return compiled
 
 
 class _Constants:
@@ -75,16 +66,12 @@ class _Constants:
         return name
 
 
-def _compiled(
-    tree: Tree, parameters: Sequence[str], scalars: MappingType[int, str], constants: _Constants
-) -> Filler:
+def _compiled(expression: str, parameters: Sequence[str], constants: _Constants) -> Any:
     """Compile ``lambda values: expression`` with the values unpacked into ``parameters``."""
-    expression = _expression(tree, scalars, constants)
     unpack = f"    {', '.join(parameters)}, = values\n" if parameters else ""
     code = compile(f"def fill(values):\n{unpack}    return {expression}\n", "<skeleton>", "exec")
     exec(code, constants.variables)  # noqa: S102 - see the module's docstring
-    fill: Filler = constants.variables["fill"]
-    return fill
+    return constants.variables["fill"]
 
 
 def _expression(tree: Tree, scalars: MappingType[int, str], constants: _Constants) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Literal, Self
 from injector.errors import YAMLError
 from injector.json_types import JSON
 from injector.kubeyaml.dialect import unused_character
-from injector.kubeyaml.filler import Filler, builder, filler
+from injector.kubeyaml.filler import Builder, Reader, builder, reader
 from injector.kubeyaml.reading import load
 from injector.kubeyaml.safety import (
     Check,
@@ -28,8 +28,8 @@ from injector.kubeyaml.safety import (
     unquotable,
     write,
 )
-from injector.kubeyaml.sizes import Sizes, sizes
-from injector.kubeyaml.survey import Holes, Slot, Tree, constants, survey
+from injector.kubeyaml.sizes import size_of
+from injector.kubeyaml.survey import Holes, Slot, Tree, survey
 from injector.rendering import Structured
 
 Untrusted = Literal["scalar", "text"]
@@ -48,23 +48,23 @@ class Skeleton:
     """The YAML of a rendering's constant texts, parsed once.
 
     Made by `parse`, used by `fill` any number of times. The JSON of all fills shares the subtrees that
-    have no holes: nobody may change them. ``derived`` is for what somebody works out about those, once;
-    ``sizes`` says how many bytes all of this takes.
+    have no slots: nobody may change them. ``derived`` is for what somebody works out about the tree, once;
+    ``size`` says how many bytes all of this takes.
     """
 
-    __slots__ = ("_blocks", "_build", "_checks", "_fill", "_survey", "derived", "sizes", "strings")
+    __slots__ = ("_blocks", "_build", "_checks", "_read", "_survey", "derived", "size", "strings")
 
     def __init__(self, strings: tuple[str, ...], places: Holes) -> None:
         self.strings = strings
-        self.sizes: Sizes = sizes(strings, places)
+        self.size = size_of(strings, places)
         self.derived: Any = None
         self._survey = places
         self._blocks = in_blocks(places)
-        self._build: Filler | None = None
-        self._fill: Filler | None = None
+        self._build: Builder | None = None
+        self._read: Reader | None = None
         self._checks: Sequence[Check] = ()
         if places.tree is not None:
-            self._fill = filler(places.tree, len(strings) - 1)
+            self._read = reader(places.slots, len(strings) - 1)
             self._checks = checks(places, len(strings) - 1)
 
     @classmethod
@@ -73,9 +73,14 @@ class Skeleton:
         return cls(tuple(strings), survey(strings))
 
     @property
-    def constants(self) -> list[JSON]:
-        """The largest subtrees without holes, which all fills of safe values share."""
-        return list(constants(self._survey.tree))
+    def tree(self) -> Tree | None:
+        """The JSON with slots in it; None where each text has to be parsed with its values."""
+        return self._survey.tree
+
+    @property
+    def slots(self) -> Sequence[Slot]:
+        """The slots of the tree, in the order of what `scalars` returns."""
+        return self._survey.slots
 
     def holds(self, values: Sequence[str]) -> bool:
         """Return whether each value that is `Structured` is one line of a block scalar.
@@ -102,25 +107,40 @@ class Skeleton:
             return self.fill_unsafely(values, untrusted)
 
     def fill_safely(self, values: Sequence[str]) -> JSON:
-        """Do as `fill` does, or raise UnsafeValueError, where it `holds` the values."""
-        if self._fill is not None:
+        """Do as `fill` does, or raise UnsafeValueError."""
+        scalars = self.scalars(values)
+        return self.parsed(values) if self.tree is None else self.built(scalars)
+
+    def scalars(self, values: Sequence[str]) -> Sequence[JSON]:
+        """Return the JSON of the tree's slots; raises UnsafeValueError. The skeleton `holds` the values."""
+        if self._read is not None:
             if unquotable("".join([value for value in values if value.__class__ is not Structured])):
                 values = [check(value) for check, value in zip(self._checks, values, strict=True)]
-            return self._fill(values)
+            return self._read(values)
+        return self._judged(values)
+
+    def built(self, scalars: Sequence[JSON]) -> JSON:
+        """Return the JSON of the tree with these scalars in its slots."""
+        tree = self.tree
+        assert tree is not None  # noqa: S101 - whoever has its scalars has looked
+        if self._build is None:
+            self._build = builder(tree, self.slots)
+        return self._build(scalars)
+
+    def _judged(self, values: Sequence[str]) -> list[JSON]:
         places = self._survey
         if places.lost or not all(stays_in_comment(values[hole]) for hole in places.comments):
             raise UnsafeValueError
-        scalars = [read(slot, values) for slot in places.slots]
-        return (
-            self._built(places.tree, scalars)
-            if places.tree is not None
-            else load(_interleaved(self.strings, values))
-        )
+        return [read(slot, values) for slot in places.slots]
+
+    def parsed(self, values: Sequence[str]) -> JSON:
+        """Return the JSON of the text with values that `scalars` took; raises YAMLError."""
+        return load(_interleaved(self.strings, values))
 
     def fill_unsafely(self, values: Sequence[str], untrusted: Untrusted) -> JSON:
         """Do as `fill` does where a value is unsafe."""
         if untrusted == "text":
-            return load(_interleaved(self.strings, values))
+            return self.parsed(values)
         places = self._survey
         if not are_harmless(values[hole] for hole in places.lost):
             raise YAMLError(
@@ -128,12 +148,7 @@ class Skeleton:
             )
         if places.tree is None:
             return self._substituted(values)
-        return self._built(places.tree, [_scalar(slot, values) for slot in places.slots])
-
-    def _built(self, tree: Tree, scalars: Sequence[JSON]) -> JSON:
-        if self._build is None:
-            self._build = builder(tree, self._survey.slots)
-        return self._build(scalars)
+        return self.built([_scalar(slot, values) for slot in places.slots])
 
     def _substituted(self, values: Sequence[str]) -> JSON:
         """Parse with words in place of the values that are unsafe, then put those in."""

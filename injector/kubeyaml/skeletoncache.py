@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final, TypeAlias
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
 
 from injector.errors import YAMLError
 from injector.json_types import JSON
 from injector.kubeyaml.reading import load
 from injector.kubeyaml.safety import UnsafeValueError
-from injector.kubeyaml.sizes import least_size, size_of_fill
+from injector.kubeyaml.sizes import least_size
 from injector.kubeyaml.skeleton import Skeleton, Untrusted, are_harmless
 from injector.memo import Doorkeeper, Memo
 from injector.rendering import Rendering
@@ -21,19 +23,16 @@ _SEEN: Final = 4096
 Texts: TypeAlias = tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
 class Filled:
-    """The JSON of a rendering, and the skeleton whose constants it shares, if there is one.
+    """The JSON of a rendering, and the skeleton that it was built with from the JSON of the slots, if it was.
 
-    Pods of one workload make the same rendering, and get the same object: what follows from it can be kept
-    in ``derived``, by whoever works it out. `sizes` counts that as well.
+    It shares the skeleton's constants: nobody may change them.
     """
 
-    __slots__ = ("derived", "skeleton", "value")
-
-    def __init__(self, value: JSON, skeleton: Skeleton | None) -> None:
-        self.value = value
-        self.skeleton = skeleton
-        self.derived: Any = None
+    value: JSON
+    skeleton: Skeleton | None = None
+    scalars: Sequence[JSON] = ()
 
 
 class SkeletonCache:
@@ -41,15 +40,14 @@ class SkeletonCache:
 
     ``hits`` and ``misses`` count renderings whose texts were known or not, ``unsafe`` those with a value
     that would not have stayed in its scalar. A text is parsed with its values when it is first met, and
-    gets a skeleton when it is met again. A fill goes with its skeleton, whose constants it shares.
+    gets a skeleton when it is met again.
     """
 
-    __slots__ = ("_seen", "fills", "hits", "misses", "skeletons", "unsafe")
+    __slots__ = ("_seen", "hits", "misses", "skeletons", "unsafe")
 
-    def __init__(self, skeletons: Memo[Texts, Skeleton], fills: Memo[tuple[Skeleton, Texts], Filled]) -> None:
-        """Take where skeletons are kept by their texts, and what was filled by skeleton and values."""
+    def __init__(self, skeletons: Memo[Texts, Skeleton]) -> None:
+        """Take where skeletons are kept by their texts."""
         self.skeletons = skeletons
-        self.fills = fills
         self._seen = Doorkeeper(_SEEN)
         self.hits = 0
         self.misses = 0
@@ -68,22 +66,18 @@ class SkeletonCache:
         if not skeleton.holds(rendering.values):
             return self.filled(rendering.inlined(), untrusted)
         self.hits += 1
-        return self.fills.get((skeleton, rendering.values)) or self._filled(skeleton, rendering, untrusted)
+        return self._filled(skeleton, rendering, untrusted)
 
-    def _filled(
-        self, skeleton: Skeleton, rendering: Rendering, untrusted: Untrusted, *, keep: bool = True
-    ) -> Filled:
+    def _filled(self, skeleton: Skeleton, rendering: Rendering, untrusted: Untrusted) -> Filled:
         values = rendering.values
         try:
-            filled = Filled(skeleton.fill_safely(values), skeleton)
+            scalars = skeleton.scalars(values)
+            if skeleton.tree is None:
+                return Filled(skeleton.parsed(values))
+            return Filled(skeleton.built(scalars), skeleton, scalars)
         except UnsafeValueError:
             self.unsafe += 1
-            return Filled(skeleton.fill_unsafely(values, untrusted), None)
-        text = "".join(values)
-        # With a backslash equal texts may differ: what was quoted, and what only looks so.
-        if keep and "\\" not in text:
-            self.fills.put((skeleton, values), filled, size_of_fill(skeleton.sizes, text, filled.value))
-        return filled
+            return Filled(skeleton.fill_unsafely(values, untrusted))
 
     def _fill_unknown(self, rendering: Rendering, untrusted: Untrusted) -> Filled:
         if untrusted == "scalar":
@@ -91,21 +85,15 @@ class SkeletonCache:
         if self._is_not_worth_it(rendering.strings) and (filled := _parsed(rendering, untrusted)):
             return filled
         skeleton = Skeleton.parse(rendering.strings)
-        keep = self._keep(skeleton)  # also where it does not hold these values: the next ones ask it
+        # Also where it does not hold these values: the next ones ask it.
+        self.skeletons.put(rendering.strings, skeleton, skeleton.size)
         if not skeleton.holds(rendering.values):
             return self.filled(rendering.inlined(), untrusted)
-        return self._filled(skeleton, rendering, untrusted, keep=keep)
+        return self._filled(skeleton, rendering, untrusted)
 
     def _is_not_worth_it(self, strings: Texts) -> bool:
         """Return whether a skeleton would not be found again: making it costs ten times what parsing does."""
         return self._seen.is_first(strings) or least_size(strings) > self.skeletons.largest
-
-    def _keep(self, skeleton: Skeleton) -> bool:
-        """Keep a skeleton, and drop the fills of those that it puts out; returns whether it is kept."""
-        gone = set(self.skeletons.put(skeleton.strings, skeleton, skeleton.sizes.skeleton))
-        if gone:
-            self.fills.discard(lambda key: key[0] in gone)
-        return skeleton not in gone
 
 
 def _parsed(rendering: Rendering, untrusted: Untrusted) -> Filled | None:
@@ -116,7 +104,7 @@ def _parsed(rendering: Rendering, untrusted: Untrusted) -> Filled | None:
     if not are_harmless(whole.values) or not all(whole.values):
         return None
     try:
-        return Filled(load(whole.text), None)
+        return Filled(load(whole.text))
     except YAMLError:
         return None  # let the skeleton say whether it is the template's fault
 

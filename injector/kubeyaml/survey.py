@@ -8,7 +8,7 @@ marks says how a value there will be read.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
@@ -112,19 +112,6 @@ class Holes:
     comments: Sequence[int]
     lost: Sequence[int]
     tree: Tree | None
-
-
-def constants(tree: Tree | None) -> Iterator[JSON]:
-    """Yield the values of the largest subtrees without holes."""
-    match tree:
-        case Static():
-            yield tree.value
-        case Mapping():
-            for _, value in tree.pairs:
-                yield from constants(value)
-        case Listing():
-            for item in tree.items:
-                yield from constants(item)
 
 
 def survey(strings: Sequence[str]) -> Holes:

@@ -6,10 +6,9 @@ from injector.patch.json_patch import diff
 from injector.patch.merge_order import MergeError
 from injector.patch.misfits import in_key_order
 from injector.patch.quantity import canonical_quantity, milli_value, quantity_fault
-from injector.patch.retyped import readings
 from injector.patch.schema import KINDS, POD, GoType, go_type
 from injector.patch.strategic_merge import strategic_merge
-from injector.patch.typed import check, normalise
+from injector.patch.typed import check, leaves_out_empty, normalise
 from injector.patch.wellformed import fits, is_canonical
 
 __all__ = [
@@ -26,10 +25,10 @@ __all__ = [
     "in_key_order",
     "is_canonical",
     "join",
+    "leaves_out_empty",
     "milli_value",
     "normalise",
     "only_adds",
     "quantity_fault",
-    "readings",
     "strategic_merge",
 ]

@@ -302,8 +302,12 @@ def _struct_reader(schema: GoType, reading: Reading) -> _Read:  # noqa: C901 - s
 
 
 def _row(place: int, field: Field, reading: Reading) -> _Row:
-    drops_empty = field.type.kind != "pointer" and field.is_left_out
-    return place, _reader(field.type.target, reading), _PLAIN.get(field.type.kind), drops_empty
+    return place, _reader(field.type.target, reading), _PLAIN.get(field.type.kind), leaves_out_empty(field)
+
+
+def leaves_out_empty(field: Field) -> bool:
+    """Return whether a field is left out where it is false, 0 or empty, and not only where it is null."""
+    return field.type.kind != "pointer" and field.is_left_out
 
 
 def _field_reading(field: Field, reading: Reading) -> Reading:

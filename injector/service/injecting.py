@@ -114,7 +114,6 @@ class InjectorReviewer:
         snapshot = self._injector.snapshot
         return {
             "skeletons": (snapshot.skeletons.skeletons,),
-            "fills": (snapshot.skeletons.fills,),
             "replicas": (snapshot.replicas.answers,),
             "proxy_configs": (snapshot.proxy_configs.memo,) if snapshot.proxy_configs else (),
             "texts": PROCESS_WIDE.values(),

@@ -66,7 +66,7 @@ COUNTS: Final = {
 }
 """What the answering side counts, since the configuration that serves or a ProxyConfig changed."""
 
-CACHES: Final = ("fills", "proxy_configs", "replicas", "skeletons", "texts")
+CACHES: Final = ("proxy_configs", "replicas", "skeletons", "texts")
 """The answering side's caches; it counts ``NAME_cache_bytes``, ``_entries`` and ``_evictions`` of each."""
 
 

@@ -360,5 +360,6 @@ def test_no_text_is_a_constant_of_compiled_code_since_python_may_never_free_it()
     assert made.fill(("a", "b", "c")) == {
         "word": "text", "list": ["item", "a"], "keyb": "morec", "empty": ""
     }  # fmt: skip
-    assert made._fill is not None
-    assert [const for const in made._fill.__code__.co_consts if isinstance(const, str) and const] == []
+    for compiled in (made._read, made._build):
+        assert compiled is not None
+        assert [const for const in compiled.__code__.co_consts if isinstance(const, str) and const] == []

@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from injector.errors import TypedError
-from injector.patch import POD, GoType, MergeError, join, normalise, only_adds, strategic_merge
+from injector.patch import POD, GoType, MergeError, go_type, join, normalise, only_adds, strategic_merge
 from injector.patch.equality import same
 
 from .overlays import Overlays
-from .test_retyped import OLDEST
+
+OLDEST = go_type("Pod", 10)
 
 
 def joined(pod: Any, overlay: Any, pod_type: GoType = POD) -> Any:

@@ -12,8 +12,9 @@ from typing import Final
 from injector.budget import Budget
 from injector.errors import InjectionError, PatchError, TypedError
 from injector.injection.cost import charge_irregular
+from injector.injection.steps.typed_fill import TypedFills, UndecidedError
 from injector.json_types import JSON, Pod
-from injector.kubeyaml import Filled
+from injector.kubeyaml import Filled, Skeleton
 from injector.patch import (
     POD,
     GoType,
@@ -22,31 +23,18 @@ from injector.patch import (
     join,
     normalise,
     only_adds,
-    readings,
     strategic_merge,
 )
 
 _NOTHING: Final[dict[int, JSON]] = {}
 
 
+@dataclass(frozen=True, slots=True)
 class Overlay:
-    """What a template made of a pod. What is worked out about it once is kept with it.
+    """What a template made of a pod; ``alone`` is a pod of nothing else, where the overlay `only_adds`."""
 
-    ``constants`` is how ``types`` have the parts of ``value`` that it shares with others, by their ids.
-    ``on_empty_pod`` is a pod of nothing else, once it was asked for.
-    """
-
-    __slots__ = ("constants", "on_empty_pod", "only_adds", "types", "value")
-
-    def __init__(
-        self, value: JSON, constants: dict[int, JSON] = _NOTHING, *, types: PodTypes | None = None
-    ) -> None:
-        """Take what is known of it."""
-        self.value = value
-        self.constants = constants
-        self.types = types
-        self.only_adds = types is not None and only_adds(value, types.pod)
-        self.on_empty_pod: Pod | None = None
+    value: JSON
+    alone: Pod | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,22 +75,30 @@ class PodTypes:
         return {id(spec): spec}
 
     def overlay(self, filled: Filled) -> Overlay:
-        """Return a template's overlay; of the same filling it is the same."""
-        overlay: Overlay | None = filled.derived
-        if overlay is None or overlay.types is not self:
-            overlay = filled.derived = Overlay(filled.value, self._constants_of(filled), types=self)
-        return overlay
+        """Return a template's overlay."""
+        fills = self._fills_of(filled.skeleton) if filled.skeleton is not None else None
+        alone = fills.read(filled.scalars) if fills is not None else None
+        return Overlay(filled.value, self._alone(filled.value) if alone is None else alone)
 
-    def _constants_of(self, filled: Filled) -> dict[int, JSON]:
-        """Return how the constant parts of a skeleton are read, which is worked out once."""
-        skeleton = filled.skeleton
-        if skeleton is None:
-            return _NOTHING
-        known: tuple[PodTypes, dict[int, JSON]] | None = skeleton.derived
+    def _fills_of(self, skeleton: Skeleton) -> TypedFills | None:
+        """Return how the types have the fills of a skeleton; None where each has to be read."""
+        known: tuple[PodTypes, TypedFills | None] | None = skeleton.derived
         if known is None or known[0] is not self:
-            constants = frozenset(map(id, skeleton.constants))
-            known = skeleton.derived = self, readings(filled.value, constants, self.pod)
+            try:
+                fills = TypedFills(skeleton, self.pod)
+            except UndecidedError:
+                fills = None
+            known = skeleton.derived = self, fills
         return known[1]
+
+    def _alone(self, overlay: JSON) -> Pod | None:
+        """Return the pod that an overlay is which only adds; None for others, or if it does not fit."""
+        if not only_adds(overlay, self.pod):
+            return None
+        try:
+            return self._read(overlay)
+        except TypedError:
+            return None
 
     def merge(self, pod: Pod, overlay: Overlay) -> Pod:
         """Return ``pod``, a typed one, with the overlay merged in; null or nothing changes nothing.
@@ -110,25 +106,15 @@ class PodTypes:
         Raises InjectionError in Istio's words: for an overlay that is not a mapping, for one that
         Kubernetes' strategic merge refuses, and for a result that does not fit the types.
         """
-        if overlay.only_adds and (alone := self._alone(overlay)) is not None:
-            joined = join(pod, overlay.value, alone, self.pod)
+        if overlay.alone is not None:
+            joined = join(pod, overlay.value, overlay.alone, self.pod)
             if joined is not None:
                 return joined
         return self._merge(pod, overlay)
 
     def on_empty_pod(self, overlay: Overlay) -> Pod:
         """Return a pod of nothing but the overlay; raises InjectionError as `merge` does."""
-        alone = self._alone(overlay) if overlay.only_adds else None
-        return self._merge(self.typed({}), overlay) if alone is None else alone
-
-    def _alone(self, overlay: Overlay) -> Pod | None:
-        """Return the pod that an overlay which only adds is; None where it does not fit the types."""
-        if overlay.on_empty_pod is None:
-            try:
-                overlay.on_empty_pod = self._read(overlay.value, overlay)
-            except TypedError:
-                return None
-        return overlay.on_empty_pod
+        return self._merge(self.typed({}), overlay) if overlay.alone is None else overlay.alone
 
     def _merge(self, pod: Pod, overlay: Overlay) -> Pod:
         try:
@@ -136,12 +122,12 @@ class PodTypes:
         except PatchError as error:
             raise InjectionError(f"strategic merge: {error}") from error
         try:
-            return self._read(merged, overlay)
+            return self._read(merged)
         except TypedError:
             return self._in_key_order(merged)
 
-    def _read(self, merged: JSON, overlay: Overlay) -> Pod:
-        pod: Pod = normalise(merged, self.pod, any_order=True, known=overlay.constants)
+    def _read(self, merged: JSON) -> Pod:
+        pod: Pod = normalise(merged, self.pod, any_order=True)
         return pod
 
     def _in_key_order(self, merged: JSON) -> Pod:

@@ -27,17 +27,10 @@ def pod(*names: str) -> dict[str, object]:
 
 
 def warm() -> SkeletonCache:
-    cache = SkeletonCache(Memo(1 << 20, 4), Memo(1 << 20, 4))
+    cache = SkeletonCache(Memo(1 << 20, 4))
     for _ in range(2):
         filled(cache, "w")
     return cache
-
-
-def test_the_same_rendering_is_the_same_overlay_and_another_one_is_not() -> None:
-    cache, types = warm(), PodTypes()
-    overlay = types.overlay(filled(cache, "x"))
-    assert types.overlay(filled(cache, "x")) is overlay
-    assert types.overlay(filled(cache, "y")) is not overlay
 
 
 def test_an_overlay_is_merged_alike_before_and_after_it_was_merged_alone() -> None:
@@ -61,7 +54,7 @@ def test_a_container_of_the_owner_is_merged_into_not_replaced_by_what_is_known()
 
 def test_releases_that_share_a_rendering_do_not_share_what_they_read() -> None:
     texts = ("spec:\n  containers:\n  - name: p\n    image: ", "\n    startupProbe: {periodSeconds: 5}\n")
-    cache = SkeletonCache(Memo(1 << 20, 4), Memo(1 << 20, 4))
+    cache = SkeletonCache(Memo(1 << 20, 4))
     types, older = PodTypes(), PodTypes(pod=go_type("core/v1.Pod", 10))  # which has no startupProbe
     for _ in range(2):
         again = cache.filled(Rendering(texts, ("x",)))

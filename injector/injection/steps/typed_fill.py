@@ -1,0 +1,168 @@
+"""A skeleton and a Go type to what Go reads of the skeleton's fills, without reading each of them.
+
+What is constant is read once. What a pod puts into a slot keeps its place as long as it is read as it is
+written, and is left out where it is empty and its field is: so it is enough to look at the slots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from injector.errors import TypedError
+from injector.json_types import JSON
+from injector.kubeyaml import Skeleton
+from injector.kubeyaml.filler import Builder, builder
+from injector.kubeyaml.survey import Listing, Mapping, Slot, Static, Tree
+from injector.patch import GoType, leaves_out_empty, normalise, only_adds
+
+MOST_FORMS: Final = 3
+"""Sets of empty slots whose fills have a builder, for each skeleton. Pods of a cluster make one or two."""
+
+_DIRECTIVE: Final = "$"
+_NULL: Final = Static(None)
+
+
+class UndecidedError(Exception):
+    """What is read depends on more than which slots are empty."""
+
+
+class TypedFills:
+    """Reads the fills of one skeleton, all of which only add to what they are merged into."""
+
+    __slots__ = ("_builders", "_schema", "_skeleton", "_slots")
+
+    def __init__(self, skeleton: Skeleton, schema: GoType) -> None:
+        """Read what is constant; raises UndecidedError where a fill has to be read as a whole."""
+        self._skeleton = skeleton
+        self._schema = schema
+        sample = skeleton.built([f"x{place}" for place in range(len(skeleton.slots))])
+        if not only_adds(sample, schema):
+            raise UndecidedError
+        self._builders: dict[tuple[int, ...], Builder] = {}
+        self._slots = _Slots(skeleton.slots)
+        self._build(())
+
+    def read(self, scalars: Sequence[JSON]) -> Any:
+        """Return ``normalise`` of the fill with these scalars; None where it has to be read as a whole."""
+        if not self._slots.keep(scalars):
+            return None
+        empty = tuple([place for place in self._slots.optional if not scalars[place]])
+        build = self._builders.get(empty) or self._build(empty)
+        return build(scalars) if build is not None else None
+
+    def _build(self, empty: tuple[int, ...]) -> Builder | None:
+        if len(self._builders) >= MOST_FORMS:
+            return None
+        skeleton = self._skeleton
+        assert skeleton.tree is not None  # noqa: S101 - it was built
+        tree = _Reading(self._slots, frozenset(empty)).value(skeleton.tree, self._schema)
+        build = self._builders[empty] = builder(tree, skeleton.slots)
+        return build
+
+
+class _Slots:
+    """Which slots of a skeleton have to hold a text, a key, or what else; ``optional`` may be left out."""
+
+    def __init__(self, slots: Sequence[Slot]) -> None:
+        self.places = {id(slot): place for place, slot in enumerate(slots)}
+        self.texts: set[int] = set()
+        self.keys: set[int] = set()
+        self.others: dict[int, GoType] = {}
+        self.optional: set[int] = set()
+
+    def keep(self, scalars: Sequence[JSON]) -> bool:
+        """Return whether each of the scalars is read as it is where it stands, and directs nothing."""
+        for place in self.texts:
+            if scalars[place].__class__ is not str:
+                return False
+        for place in self.keys:
+            if scalars[place].startswith(_DIRECTIVE):
+                return False
+        return all(_is_read_as_it_is(scalars[place], schema) for place, schema in self.others.items())
+
+
+def _is_read_as_it_is(value: JSON, schema: GoType) -> bool:
+    try:
+        return value is not None and normalise(value, schema) is value
+    except TypedError:
+        return False
+
+
+class _Reading:
+    """Reads a tree of which some slots are ``empty``, and notes what the others have to hold."""
+
+    def __init__(self, slots: _Slots, empty: frozenset[int]) -> None:
+        self._slots = slots
+        self._empty = empty
+
+    def value(self, tree: Tree, schema: GoType) -> Tree:
+        """Return the tree as the type reads it."""
+        target = schema.target
+        match tree:
+            case Static():
+                return Static(_read(tree.value, schema))
+            case Slot():
+                return self._noted(tree, target)
+            case Mapping() if target.kind == "struct":
+                return Mapping([*self._fields(tree, target)])
+            case Mapping() if target.kind == "map":
+                element = target.element
+                return Mapping([(self._key(key), self.value(item, element)) for key, item in tree.pairs])
+            case Listing() if target.kind == "list":
+                return Listing([self.value(item, target.element) for item in tree.items])
+        raise UndecidedError
+
+    def _noted(self, slot: Slot, schema: GoType) -> Slot:
+        place = self._slots.places[id(slot)]
+        if schema.kind == "string":
+            self._slots.texts.add(place)
+        else:
+            self._slots.others[place] = schema
+        return slot
+
+    def _key(self, key: Static | Slot) -> Static | Slot:
+        if isinstance(key, Slot):
+            self._slots.keys.add(self._slots.places[id(key)])
+        return key
+
+    def _fields(self, tree: Mapping, schema: GoType) -> Iterator[tuple[Static, Tree]]:
+        """Yield what a struct has of a mapping, and its zero values."""
+        seen: set[str] = set()
+        kept: set[str] = set()
+        for key, item in tree.pairs:
+            field = schema.by_name.get(str(key.value)) if isinstance(key, Static) else None
+            if field is None or field.name in seen:
+                raise UndecidedError  # another spelling, no field at all, or one that stands twice
+            seen.add(field.name)
+            if item == _NULL:
+                continue
+            typed = self.value(item, field.type)
+            if leaves_out_empty(field) and self._is_empty(typed):
+                continue
+            kept.add(field.name)
+            yield Static(field.name), typed
+        for field in schema.fields:
+            if not field.is_left_out and field.name not in kept:
+                yield Static(field.name), Static(_read(None, field.type))
+
+    def _is_empty(self, tree: Tree) -> bool:
+        """Return whether a tree that may be left out is empty, and note that a slot may be."""
+        match tree:
+            case Static():
+                return not tree.value
+            case Slot():
+                place = self._slots.places[id(tree)]
+                self._slots.optional.add(place)
+                return place in self._empty
+            case Mapping():
+                return not tree.pairs
+            case Listing():
+                return not tree.items
+
+
+def _read(value: JSON, schema: GoType) -> JSON:
+    try:
+        return normalise(value, schema, any_order=True)
+    except TypedError:
+        raise UndecidedError from None
