@@ -15,13 +15,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from sys import getsizeof
 from typing import Any, Final
 
 import orjson
 
 from injector.injection.perpod import ANY, Unread, blanked, is_spoken_of, without_own
 from injector.json_types import JSON, JSONObject, Pod
-from injector.memo import Memo, deep_size
+from injector.memo import Memo
 
 LARGEST_BODY: Final = 64 * 1024
 """Bytes of a review whose pod is remembered: to work out the likeness of a larger one costs too much."""
@@ -36,7 +37,7 @@ _ANY_VOLUME: Final = b'"name":\0'
 _NOT_IN_LIKENESS: Final = ("name", "generateName", "ownerReferences", "managedFields")
 
 _TEXTS: Final = 1024
-"""Bytes of an answer beside its patch: the reason and message of its decision, which are short."""
+"""Bytes of an answer beside its patch: tuples, and the reason and message of its decision, all short."""
 
 Key = tuple[str, str, bool, bytes]
 """The URL's path, the request's namespace, whether sidecars are native, and the likeness."""
@@ -77,11 +78,9 @@ class ReplicaCache:
     def keep(self, key: Key, answer: CommonAnswer) -> None:
         """Keep an answer that `is_common`."""
         likeness = bytes(memoryview(key[-1]))  # orjson leaves up to eight times its length behind a text
-        self.answers.put(
-            (*key[:-1], likeness),
-            answer,
-            deep_size(key) + deep_size(answer.patch) + deep_size(answer.warnings) + _TEXTS,
-        )
+        own = (*key[:-1], likeness)
+        size = sum(map(getsizeof, (*own, answer.patch, *answer.warnings))) + _TEXTS
+        self.answers.put(own, answer, size)
 
 
 def not_in_likeness(metadata: JSONObject) -> JSONObject:
