@@ -13,16 +13,17 @@ import json
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Final
 
 from pyinstrument import Profiler
 
 from benchlib import configurations, measure, servers
 from benchlib.reviews import known, load
-from benchlib.sampler import OUTSIDE, Sampler, function_of, stage_of
+from benchlib.sampler import OUTSIDE, Sampler, function_of, is_ours, stage_of
 from injector.service.process import YOUNG_OBJECTS
 
 WARM: Final = 200
@@ -45,6 +46,7 @@ def arguments() -> argparse.Namespace:
     add("--tree", metavar="CASE", help="print pyinstrument's call tree of a case instead")
     add("--functions", type=int, metavar="N", help="the N dearest functions in place of the stages")
     add("--html", type=Path, metavar="FILE", help="with --tree: write pyinstrument's page")
+    add("--steps", action="store_true", help="modules, functions and calls of one more review instead")
     add("--json", action="store_true", help="print the table as JSON")
     return parser.parse_args()
 
@@ -134,18 +136,56 @@ def tree(configuration: configurations.Configuration, name: str, seconds: float,
     return f"{answered} reviews\n{profiler.output_text(show_all=True, color=sys.stdout.isatty())}"
 
 
-def text(table: Table) -> str:
-    """Return the table as text, the stages that are dear in the first case first."""
+def steps(configuration: configurations.Configuration, names: list[str]) -> Table:
+    """Answer one more review of each case, and count the modules, functions and calls that it enters."""
+    injector = configuration.load()
+    table: Table = {}
+    for name, review in load(names, configurations.reviews_folder()).items():
+        bodies = review.bodies()
+        for _, body in itertools.islice(bodies, WARM):
+            injector.answer(body)
+        calls = counted(injector.answer, next(bodies)[1])
+        functions = {
+            code for code in calls if not code.co_name.startswith("<")
+        }  # no lambda, no comprehension
+        table[name] = {
+            "modules": len({code.co_filename for code in calls}),
+            "functions": len(functions),
+            "calls": sum(calls[code] for code in functions),
+            "calls of what has no name": sum(calls.values()) - sum(calls[code] for code in functions),
+        }
+    return table
+
+
+def counted(answer: Callable[[bytes], object], body: bytes) -> Counter[CodeType]:
+    """Return how often each Python function of ours is entered; a generator counts at each of its values."""
+    calls: Counter[CodeType] = Counter()
+
+    def look(frame: FrameType, event: str, _argument: object) -> None:
+        if event == "call" and is_ours(frame.f_code.co_filename):
+            calls[frame.f_code] += 1
+
+    sys.setprofile(look)
+    try:
+        answer(body)
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+def text(table: Table, *, summed: bool = True) -> str:
+    """Return the table as text, the stages that are dear in the first case first, and what they sum to."""
     stages = sorted(
         {stage for case in table.values() for stage in case}, key=lambda stage: -_most(table, stage)
     )
     width = max(map(len, [*stages, "together"])) + 2
     lines = ["".join(["stage".ljust(width), *(name.rjust(12) for name in table)])]
     for stage in stages:
-        cells = (f"{case.get(stage, 0.0):.1f}".rjust(12) for case in table.values())
+        cells = (f"{case.get(stage, 0):,.{summed:d}f}".rjust(12) for case in table.values())
         lines.append("".join([stage.ljust(width), *cells]))
-    cells = (f"{sum(case.values()):.1f}".rjust(12) for case in table.values())
-    lines.append("".join(["together".ljust(width), *cells]))
+    if summed:
+        cells = (f"{sum(case.values()):,.1f}".rjust(12) for case in table.values())
+        lines.append("".join(["together".ljust(width), *cells]))
     return "\n".join(lines)
 
 
@@ -162,7 +202,10 @@ def main() -> int:
         print(tree(configuration, given.tree, given.seconds, given.html))
         return 0
     names = given.cases.split(",")
-    if given.functions:
+    title = "CPU-µs of a review"
+    if given.steps:
+        title, table = "what one more review goes through", steps(configuration, names)
+    elif given.functions:
         table = in_process(configuration, names, given.seconds, function_of)
         dearest = {name for case in table.values() for name in [*case][: given.functions]}
         table = {
@@ -170,7 +213,7 @@ def main() -> int:
         }
     else:
         table = (live if given.live else in_process)(configuration, names, given.seconds)
-    print(json.dumps(table, indent=1) if given.json else "CPU-µs of a review\n" + text(table))
+    print(json.dumps(table, indent=1) if given.json else f"{title}\n{text(table, summed=not given.steps)}")
     return 0
 
 

@@ -123,5 +123,10 @@ def function_of(frame: FrameType | None) -> str:
     return OUTSIDE
 
 
+def is_ours(file: str) -> bool:
+    """Return whether code of a file is the injector's, made at run time or not."""
+    return file.startswith(ROOT) or file[:9] in COMPILED
+
+
 def _by_module(place: str) -> str:
     return next((stage for start, stage in BY_MODULE if place.startswith(start)), OUTSIDE)

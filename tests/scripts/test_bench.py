@@ -226,3 +226,11 @@ def test_the_stages_of_a_review_make_up_its_cost() -> None:
     stages = made["small-unseen"]
     assert {"render", "diff"} <= stages.keys()
     assert 50 < sum(stages.values()) < 100_000
+
+
+def test_a_review_goes_through_no_more_than_it_did() -> None:
+    """Bounds that catch a walk more through the pod; what is aimed at stands in docs/performance.md."""
+    made = run_script("-m", "benchlib.profiling", "--cases", "small,small-unseen", "--steps", "--json")
+    replica, unseen = made["small"], made["small-unseen"]
+    assert (replica["modules"] <= 16, replica["calls"] <= 60) == (True, True), replica
+    assert (unseen["modules"] <= 85, unseen["calls"] <= 900) == (True, True), unseen
