@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from injector.budget import Budget
@@ -43,23 +43,23 @@ def charge_annotations(annotations: Mapping[str, str | None], budget: Budget) ->
         budget.charge("annotation_items", items, f"the pod's annotations of {_OURS} have {{}} commas")
 
 
-def charge_irregular(received: JSON, budget: Budget, known: Container[int] = ()) -> None:
-    """Charge a pod that is read value by value, but for managedFields and what is ``known`` by its id."""
+def charge_irregular(received: JSON, budget: Budget) -> None:
+    """Charge a pod, or a part of it, that has to be read value by value; managedFields are left out, too."""
     most = budget.limits.irregular_values
     sentence = (
         "the pod is not written as an API server writes it, and has more values than are read one by one"
     )
-    budget.hold("irregular_values", _count(received, most, known), sentence)
+    budget.hold("irregular_values", _count(received, most), sentence)
 
 
-def _count(value: JSON, most: int, known: Container[int]) -> int:
+def _count(value: JSON, most: int) -> int:
     """Return how many values there are in this one, or some number above ``most`` where there are more."""
     count = 1
     waiting: list[JSON] = [value]
     while waiting and count <= most:
         each = waiting.pop()
         if each.__class__ is dict:
-            each = [item for key, item in each.items() if key != "managedFields" and id(item) not in known]
+            each = [item for key, item in each.items() if key != "managedFields"]
         if each.__class__ is list:
             count += len(each)
             waiting += [item for item in each if item.__class__ is dict or item.__class__ is list]

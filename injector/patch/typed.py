@@ -6,7 +6,7 @@ the value is walked again (misfits) to say what Go says. What reads as it was wr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 from operator import is_
@@ -20,11 +20,8 @@ from injector.patch.quantity import canonical_quantity
 from injector.patch.schema import Field, GoType, Kind, fold, go_type
 from injector.patch.strings import coerced, raw_number
 
-_Known: TypeAlias = Mapping[int, JSON]
-"""What is read of some lists and objects, by their ids."""
-_Read: TypeAlias = Callable[[JSON, _Known], JSON]
+_Read: TypeAlias = Callable[[JSON], JSON]
 
-_NOTHING: Final[_Known] = {}
 _BOUNDS: Final = {"int32": 2**31, "int64": 2**63}
 _PLAIN: Final[dict[Kind, type]] = {"string": str, "bool": bool}
 """The class of a value that is read as it is."""
@@ -50,14 +47,12 @@ def normalise(
     coerce_strings: bool = False,
     keep_unknown: bool = False,
     any_order: bool = False,
-    known: _Known = _NOTHING,
 ) -> JSON:
     """Return ``value`` after Go has read it into ``schema_type``, a type or its name, and written it again.
 
     Quantities, times and int-or-strings are canonical, fields are in the order of their declaration, map keys
-    sorted, zero values dropped or printed as their type says. The flags are those of Reading; ``known`` is
-    what this returns for some of the lists and objects in it, by their ids. TypedError in the words of
-    encoding/json.
+    sorted, zero values dropped or printed as their type says. The flags are those of Reading.
+    TypedError in the words of encoding/json.
     """
     schema = go_type(schema_type) if isinstance(schema_type, str) else schema_type
     read = _reader_for(
@@ -67,7 +62,7 @@ def normalise(
         any_order=any_order,
     )
     try:
-        return read(value, known)
+        return read(value)
     except Misfit:
         raise explain(value, schema, coerce_strings=coerce_strings) from None
 
@@ -101,7 +96,7 @@ def _reader(schema: GoType, reading: Reading) -> _Read:
 
 
 def _string_reader(_schema: GoType, reading: Reading) -> _Read:
-    def read(value: JSON, _known: _Known) -> JSON:
+    def read(value: JSON) -> JSON:
         if value.__class__ is str:
             return value
         if value is None:
@@ -115,7 +110,7 @@ def _string_reader(_schema: GoType, reading: Reading) -> _Read:
 
 
 def _bool_reader(_schema: GoType, _reading: Reading) -> _Read:
-    def read(value: JSON, _known: _Known) -> JSON:
+    def read(value: JSON) -> JSON:
         if value is True or value is False:
             return value
         if value is None:
@@ -128,7 +123,7 @@ def _bool_reader(_schema: GoType, _reading: Reading) -> _Read:
 def _int_reader(schema: GoType, _reading: Reading) -> _Read:
     bound = _BOUNDS[schema.kind]
 
-    def read(value: JSON, _known: _Known) -> JSON:
+    def read(value: JSON) -> JSON:
         if value.__class__ is int and -bound <= value < bound:
             return value
         if value is None:
@@ -139,7 +134,7 @@ def _int_reader(schema: GoType, _reading: Reading) -> _Read:
 
 
 def _quantity_reader(_schema: GoType, _reading: Reading) -> _Read:
-    def read(value: JSON, _known: _Known) -> JSON:
+    def read(value: JSON) -> JSON:
         if value is None:
             return "0"
         try:
@@ -154,7 +149,7 @@ def _quantity_reader(_schema: GoType, _reading: Reading) -> _Read:
 def _int_or_string_reader(_schema: GoType, _reading: Reading) -> _Read:
     bound = _BOUNDS["int32"]
 
-    def read(value: JSON, _known: _Known) -> JSON:
+    def read(value: JSON) -> JSON:
         if value.__class__ is str or (value.__class__ is int and -bound <= value < bound):
             return value
         if value is None:
@@ -165,7 +160,7 @@ def _int_or_string_reader(_schema: GoType, _reading: Reading) -> _Read:
 
 
 def _time_reader(_schema: GoType, _reading: Reading) -> _Read:
-    def read(value: JSON, _known: _Known) -> JSON:
+    def read(value: JSON) -> JSON:
         if value is None:
             return None
         if value.__class__ is not str:
@@ -180,28 +175,26 @@ def _time_reader(_schema: GoType, _reading: Reading) -> _Read:
 
 
 def _raw_reader(_schema: GoType, _reading: Reading) -> _Read:
-    return lambda value, _known: value
+    return lambda value: value
 
 
 def _pointer_reader(schema: GoType, reading: Reading) -> _Read:
     inner = _reader(schema.element, reading)
-    return lambda value, known: None if value is None else inner(value, known)
+    return lambda value: None if value is None else inner(value)
 
 
 def _list_reader(schema: GoType, reading: Reading) -> _Read:
     element = _reader(schema.element, reading)
     plain = {_PLAIN.get(schema.element.kind)}
 
-    def read(value: JSON, known: _Known) -> JSON:
+    def read(value: JSON) -> JSON:
         if value is None:
             return None
         if value.__class__ is not list:
             raise Misfit
-        if (done := known.get(id(value))) is not None:
-            return done
         if set(map(type, value)) <= plain:
             return value
-        elements = [element(item, known) for item in value]
+        elements = [element(item) for item in value]
         return value if all(map(is_, elements, value)) else elements
 
     return read
@@ -212,17 +205,15 @@ def _map_reader(schema: GoType, reading: Reading) -> _Read:
     plain = {_PLAIN.get(schema.element.kind)}
     any_order = reading.any_order
 
-    def read(value: JSON, known: _Known) -> JSON:
+    def read(value: JSON) -> JSON:
         if value is None:
             return None
         if value.__class__ is not dict:
             raise Misfit
-        if (done := known.get(id(value))) is not None:
-            return done
         if set(map(type, value.values())) <= plain and (any_order or sorted(value) == list(value)):
             return value
         keys = value if any_order else sorted(value)
-        items = {key: element(value[key], known) for key in keys}
+        items = {key: element(value[key]) for key in keys}
         unchanged = all(map(is_, items.values(), value.values()))
         return value if unchanged and list(items) == list(value) else items
 
@@ -235,15 +226,15 @@ is taken as it is, and whether the field is left out when it is false, 0, empty 
 
 
 def _struct_reader(schema: GoType, reading: Reading) -> _Read:  # noqa: C901 - see read
-    known = schema.fields
-    readings = [_field_reading(field, reading) for field in known]
+    fields = schema.fields
+    readings = [_field_reading(field, reading) for field in fields]
     rows = {
         field.name: _row(place, field, how)
-        for place, (field, how) in enumerate(zip(known, readings, strict=True))
+        for place, (field, how) in enumerate(zip(fields, readings, strict=True))
     }
     zeros = {
-        field.name: _reader(field.type, how)(None, _NOTHING)
-        for field, how in zip(known, readings, strict=True)
+        field.name: _reader(field.type, how)(None)
+        for field, how in zip(fields, readings, strict=True)
         if not field.is_left_out
     }
     places = {name: row[0] for name, row in rows.items()}
@@ -252,13 +243,11 @@ def _struct_reader(schema: GoType, reading: Reading) -> _Read:  # noqa: C901 - s
     any_order = reading.any_order
 
     # One loop and no calls, since this runs for each of the hundred structs of a pod.
-    def read(value: JSON, known: _Known) -> JSON:  # noqa: C901, PLR0912
+    def read(value: JSON) -> JSON:  # noqa: C901, PLR0912
         if value is None:
             value = {}
         elif value.__class__ is not dict:
             raise Misfit
-        elif (done := known.get(id(value))) is not None:
-            return done
         result: JSONObject = {}
         same = in_order = True
         last = 0
@@ -267,7 +256,7 @@ def _struct_reader(schema: GoType, reading: Reading) -> _Read:  # noqa: C901 - s
             fresh = item
             if row is None:
                 if _is_other_spelling(key, schema):
-                    return read(_declared(value.items(), schema), known)
+                    return read(_declared(value.items(), schema))
                 if not keeps_unknown:
                     same = False
                     continue
@@ -278,7 +267,7 @@ def _struct_reader(schema: GoType, reading: Reading) -> _Read:  # noqa: C901 - s
                     same = False
                     continue
                 if item.__class__ is not plain:
-                    fresh = read_field(item, known)
+                    fresh = read_field(item)
                     if fresh is not item:
                         same = False
                 if drops_empty and not fresh:

@@ -13,11 +13,12 @@ from injector.budget import Budget
 from injector.errors import InjectionError, PatchError, TypedError
 from injector.injection.cost import charge_irregular
 from injector.injection.steps.typed_fill import TypedFills, UndecidedError
-from injector.json_types import JSON, Pod
+from injector.json_types import JSON, JSONObject, Pod
 from injector.kubeyaml import Filled, Skeleton
 from injector.patch import (
     POD,
     GoType,
+    fold,
     in_key_order,
     is_canonical,
     join,
@@ -26,7 +27,7 @@ from injector.patch import (
     strategic_merge,
 )
 
-_NOTHING: Final[dict[int, JSON]] = {}
+_SPEC: Final = "spec"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,26 +54,28 @@ class PodTypes:
 
         What is not as they have it yet is charged to the ``budget``: all of it, or the pod without its spec.
         """
-        if isinstance(received, dict) and is_canonical(received, self.pod):
-            return received
-        known = self._canonical_spec(received)
+        if isinstance(received, dict):
+            if is_canonical(received, self.pod):
+                return received
+            if self._has_canonical_spec(received):
+                # Almost all of a pod is in it, and what is odd is often an annotation or a label.
+                rest = {key: value for key, value in received.items() if key != _SPEC}
+                return self._typed(rest, budget) | {_SPEC: received[_SPEC]}
+        return self._typed(received, budget)
+
+    def _has_canonical_spec(self, received: JSONObject) -> bool:
+        if [key for key in received if fold(key) == _SPEC] != [_SPEC]:
+            return False
+        return is_canonical(received[_SPEC], self.pod.by_name[_SPEC].type)
+
+    def _typed(self, received: JSON, budget: Budget | None) -> Pod:
         if budget is not None:
-            charge_irregular(received, budget, known)
+            charge_irregular(received, budget)
         try:
-            pod: Pod = normalise(received, self.pod, known=known)
+            pod: Pod = normalise(received, self.pod)
         except TypedError as error:
             raise InjectionError(str(error)) from error
         return pod
-
-    def _canonical_spec(self, received: JSON) -> dict[int, JSON]:
-        """Return the spec by its id if it is as the types have it, so that it need not be read.
-
-        Almost all of a pod is in it, and what is odd is often an annotation or a label.
-        """
-        spec = received.get("spec") if isinstance(received, dict) else None
-        if spec is None or not is_canonical(spec, self.pod.by_name["spec"].type):
-            return _NOTHING
-        return {id(spec): spec}
 
     def overlay(self, filled: Filled) -> Overlay:
         """Return a template's overlay."""

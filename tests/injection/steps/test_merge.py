@@ -125,3 +125,9 @@ def test_a_spec_that_needs_no_reading_is_taken_as_it_is(spec: JSON) -> None:
     received = {"metadata": {"labels": {}, "odd": 1}, "spec": spec, "status": {"odd": 1}}
     assert PodTypes().typed(received) == normalise(received, POD)
     assert (PodTypes().typed(received)["spec"] is spec) == ("odd" not in spec)
+
+
+def test_a_spec_that_stands_twice_is_read_as_go_fills_it() -> None:
+    received = {"metadata": {"odd": 1}, "spec": {"containers": [TYPED]}, "Spec": {"hostNetwork": True}}
+    assert PodTypes().typed(received) == normalise(received, POD)
+    assert PodTypes().typed(received)["spec"]["hostNetwork"]
