@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import http.client
-import os
 import socket
 import ssl
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -20,10 +18,12 @@ import orjson
 from injector.cli.contrast import Difference, contrast, grouped
 from injector.cli.inputs import input_documents, input_options
 from injector.cli.options import FILE, Command
+from injector.diagnosis.arrival import arrival_of
+from injector.diagnosis.items import Item
+from injector.diagnosis.material import items_of
 from injector.errors import InjectorError
-from injector.injection.kinds import get_at, place_of
+from injector.injection.kinds import place_of
 from injector.json_types import JSON, JSONObject
-from injector.kubeyaml import Document
 from injector.patch import apply
 
 EPILOG = """\b
@@ -38,13 +38,7 @@ Example, istiod's webhook and ours, each through a port-forward:
 SECONDS: Final = 10.0
 """How long an API server waits for a webhook when nothing else is said."""
 
-PAGE: Final = 500
-"""Objects of a list that the API server sends at a time, as kubectl asks for them."""
-
-WORKLOADS: Final = {
-    "apps/v1": ("Deployment", "StatefulSet", "DaemonSet"),
-    "batch/v1": ("CronJob", "Job"),
-}
+WORKLOADS: Final = ("Deployment", "StatefulSet", "DaemonSet", "CronJob", "Job")
 """What creates a cluster's pods. What another one of them owns is left to that: the Jobs of a CronJob."""
 
 SHOWN: Final = 5
@@ -67,15 +61,6 @@ class WebhookError(InjectorError):
         return f"{self.url}: {self.reason}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamedPod:
-    """A pod to ask about: what people call it, its namespace, and the object that would be created."""
-
-    name: str
-    namespace: str
-    pod: JSONObject
-
-
 class Webhook:
     """One webhook, asked as an API server asks: POST over TLS, the certificate held against ``name``."""
 
@@ -92,18 +77,18 @@ class Webhook:
             raise WebhookError(url, f"{ca} holds no CA certificates: {error}") from error
         self._connection = _Connection(parts.hostname, parts.port or 443, self._tls, self._name)
 
-    def answer(self, index: int, subject: NamedPod) -> tuple[str, JSON]:
+    def answer(self, index: int, request: JSONObject) -> tuple[str, JSON]:
         """Return the decision in words and the pod as it would be; WebhookError where there is no answer."""
-        uid = f"compare-{index}"
-        response = self._ask(review(uid, subject)).get("response")
+        uid, kinds = f"compare-{index}", {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview"}
+        response = self._ask({**kinds, "request": {"uid": uid, **request}}).get("response")
         if not isinstance(response, dict) or response.get("uid") != uid:
             raise WebhookError(self.url, "what it answers is not an AdmissionReview")
         if not response.get("allowed"):
             return f"denied: {(response.get('status') or {}).get('message', '')}", None
         patch = response.get("patch")
         if not patch:
-            return "left alone", subject.pod
-        return "injected", apply(subject.pod, orjson.loads(base64.b64decode(patch)))
+            return "left alone", request["object"]
+        return "injected", apply(request["object"], orjson.loads(base64.b64decode(patch)))
 
     def _ask(self, body: JSONObject) -> JSONObject:
         try:
@@ -150,26 +135,6 @@ class _Connection(http.client.HTTPConnection):
             raise
 
 
-def review(uid: str, subject: NamedPod) -> JSONObject:
-    """Return what an API server would send when ``subject`` is created."""
-    return {
-        "apiVersion": "admission.k8s.io/v1",
-        "kind": "AdmissionReview",
-        "request": {
-            "uid": uid,
-            "kind": {"group": "", "version": "v1", "kind": "Pod"},
-            "resource": {"group": "", "version": "v1", "resource": "pods"},
-            "namespace": subject.namespace,
-            "operation": "CREATE",
-            "userInfo": {},
-            "object": subject.pod,
-            "oldObject": None,
-            "dryRun": True,
-            "options": None,
-        },
-    }
-
-
 def _both(option: str, **more: Any) -> Callable[[Command], Command]:
     """Return an option twice: of the one webhook and of the other."""
 
@@ -214,7 +179,7 @@ def command(**flags: Any) -> None:
     subjects = [*_subjects(flags)]
     if not subjects:
         raise click.ClickException("there is no workload to ask about")
-    pods = ((each.name, _contrasted(old, new, index, each)) for index, each in enumerate(subjects))
+    pods = ((name, _contrasted(old, new, index, request)) for index, (name, request) in enumerate(subjects))
     groups = grouped(pods, flags["ignored"])
     click.echo(
         as_json(groups, len(subjects)) if flags["output"] == "json" else as_text(groups, len(subjects))
@@ -223,91 +188,54 @@ def command(**flags: Any) -> None:
         raise SystemExit(1)
 
 
-def _contrasted(old: Webhook, new: Webhook, index: int, subject: NamedPod) -> list[Difference]:
-    (before, one), (after, other) = old.answer(index, subject), new.answer(index, subject)
+def _contrasted(old: Webhook, new: Webhook, index: int, request: JSONObject) -> list[Difference]:
+    (before, one), (after, other) = old.answer(index, request), new.answer(index, request)
     if before != after:
         return [Difference("(answer)", before, after)]
     return [*contrast(one, other)]
 
 
-def _subjects(flags: dict[str, Any]) -> Iterator[NamedPod]:
+def _subjects(flags: dict[str, Any]) -> Iterator[tuple[str, JSONObject]]:
     if flags["filenames"]:
-        for document in input_documents(flags["filenames"], recursive=flags["recursive"]):
-            yield from of_document(document, flags["namespace"] or "default")
-        return
+        documents = input_documents(flags["filenames"], recursive=flags["recursive"])
+        return requests(items_of(documents), flags["namespace"] or "default")
     if not flags["namespace"] and not flags["all_namespaces"]:
         raise click.UsageError("nothing to compare: give -f FILE, -n NAMESPACE or --all-namespaces")
     namespace = "" if flags["all_namespaces"] else flags["namespace"]
-    for workload in asyncio.run(_running(flags["kubeconfig"], flags["context"], namespace)):
-        yield from of_workload(workload, namespace)
+    return requests(asyncio.run(_running(flags["kubeconfig"], flags["context"], namespace)), namespace)
 
 
-def of_document(document: Document, namespace: str) -> Iterator[NamedPod]:
-    """Yield the pods of a document of a manifest, those of a List one by one."""
-    value = document.value
-    items = (
-        value.get("items") if isinstance(value, dict) and isinstance(value.get("items"), list) else [value]
-    )
-    for item in items or ():
-        yield from of_workload(item, namespace)
+def requests(workloads: Iterable[Item], namespace: str) -> Iterator[tuple[str, JSONObject]]:
+    """Yield of each workload that has a pod what people call it, and the request of its creation."""
+    for workload in workloads:
+        place = place_of(workload.value)
+        if place is None:
+            continue
+        own = str(workload.metadata.get("namespace") or namespace)
+        arrival = arrival_of(workload.value, place, own)
+        # An API server writes the namespace into a pod before it asks.
+        pod = {**arrival.pod, "metadata": {**arrival.pod["metadata"], "namespace": own}}
+        told = {"object": pod, "oldObject": None, "dryRun": True}
+        yield f"{own}/{workload.kind}/{workload.name}", {"userInfo": {}, **arrival.request, **told}
 
 
-def of_workload(workload: JSON, namespace: str) -> Iterator[NamedPod]:
-    """Yield the pod that a workload would create, named as its controller does; nothing without one."""
-    found = place_of(workload, "")
-    if found is None:
-        return
-    owner: JSONObject = workload.get("metadata") or {}
-    own = owner.get("namespace") or namespace
-    kind, name = str(workload["kind"]), str(owner.get("name") or owner.get("generateName") or "")
-    metadata: JSONObject = dict(get_at(workload, found.metadata) or {})
-    if kind != "Pod":
-        metadata |= {"generateName": f"{name}-", "ownerReferences": [_owner(workload, kind, name)]}
-    pod: JSONObject = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {**metadata, "namespace": own},
-        "spec": get_at(workload, found.spec) or {},
-    }
-    yield NamedPod(name=f"{own}/{kind}/{name}", namespace=own, pod=pod)
-
-
-def _owner(workload: JSONObject, kind: str, name: str) -> JSONObject:
-    """Return the owner that the pod would name: of a Deployment a ReplicaSet, with a hash in its name."""
-    if kind == "Deployment":
-        return {
-            "apiVersion": "apps/v1",
-            "kind": "ReplicaSet",
-            "name": f"{name}-5d4f8c7b9f",
-            "controller": True,
-        }
-    return {"apiVersion": workload["apiVersion"], "kind": kind, "name": name, "controller": True}
-
-
-async def _running(kubeconfig: str | None, context: str | None, namespace: str) -> list[JSONObject]:
+async def _running(kubeconfig: str | None, context: str | None, namespace: str) -> list[Item]:
     """Return the workloads of a namespace, of all where it is ""; KubeError where the API server will not."""
     # The client costs a third of a second, which comparing files need not pay.
+    from injector.cli.live import kubeconfig_of  # noqa: PLC0415
     from injector.kube.client import Connection, KubeClient  # noqa: PLC0415
+    from injector.kube.survey import RESOURCES  # noqa: PLC0415
 
-    connection = Connection(kubeconfig=kubeconfig or _kubeconfig(), context=context)
-    where = f"namespaces/{namespace}/" if namespace else ""
-    found: list[JSONObject] = []
+    resources = {each.kind: each for each in RESOURCES}
+    connection = Connection(kubeconfig=kubeconfig_of(kubeconfig), context=context)
+    found = []
     async with await KubeClient.connect(connection) as client:
-        for version, kinds in WORKLOADS.items():
-            for kind in kinds:
-                page: JSONObject = {}
-                while not page or page["metadata"].get("continue"):
-                    token = page.get("metadata", {}).get("continue", "")
-                    parameters = {"limit": PAGE, **({"continue": token} if token else {})}
-                    page = await client.get(f"/apis/{version}/{where}{kind.lower()}s", parameters)
-                    found += [{**item, "apiVersion": version, "kind": kind} for item in page["items"]]
-    return [item for item in found if not item["metadata"].get("ownerReferences")]
-
-
-def _kubeconfig() -> str | None:
-    """Return kubectl's own, None inside a pod that has none."""
-    default = Path.home() / ".kube" / "config"
-    return os.environ.get("KUBECONFIG") or (str(default) if default.exists() else None)
+        for kind in WORKLOADS:
+            async for each in client.list(resources[kind].path(namespace)):
+                if not each["metadata"].get("ownerReferences"):
+                    value = {**each, "apiVersion": resources[kind].version, "kind": kind}
+                    found.append(Item(value=value, source="the cluster"))
+    return found
 
 
 def as_text(groups: dict[Difference, list[str]], count: int) -> str:

@@ -70,7 +70,10 @@ def read_cluster(
     subjects: Sequence[Subject], flags: Mapping[str, Any], *, namespace: str, everywhere: bool, ours: Ours
 ) -> LiveCluster:
     """Read the cluster; raises KubeError or SurveyError, which say what to check."""
-    connection = Connection(kubeconfig=_kubeconfig(flags["kubeconfig"]), context=flags["context"])
+    kubeconfig = kubeconfig_of(flags["kubeconfig"])
+    if kubeconfig and not any(Path(each).is_file() for each in kubeconfig.split(os.pathsep)):
+        raise SurveyError(f"the kubeconfig {kubeconfig} is not there")
+    connection = Connection(kubeconfig=kubeconfig, context=flags["context"])
     where = "" if everywhere else namespace or namespace_of(connection)
     try:
         return asyncio.run(_read(connection, subjects, flags, where, ours))
@@ -78,13 +81,10 @@ def read_cluster(
         raise SurveyError(f"{error}; name a kubeconfig (--kubeconfig, $KUBECONFIG) and --context") from error
 
 
-def _kubeconfig(given: str | None) -> str | None:
+def kubeconfig_of(given: str | None) -> str | None:
     """Return the kubeconfig as kubectl finds it; None stands for the service account of a pod."""
-    usual = str(Path("~/.kube/config").expanduser())
-    named = given or os.environ.get("KUBECONFIG") or ""
-    if named and not any(Path(each).is_file() for each in named.split(os.pathsep)):
-        raise SurveyError(f"the kubeconfig {named} is not there")
-    return named or (usual if Path(usual).is_file() else None)
+    usual = Path("~/.kube/config").expanduser()
+    return given or os.environ.get("KUBECONFIG") or (str(usual) if usual.is_file() else None)
 
 
 async def _read(

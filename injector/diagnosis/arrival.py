@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
+from injector.diagnosis.items import mapping
 from injector.injection.kinds import PodPlace, get_at
 from injector.json_types import JSON, JSONObject, Pod
 
@@ -81,20 +82,19 @@ class Arrival:
 def arrival_of(document: JSONObject, place: PodPlace, namespace: str) -> Arrival:
     """Return the pod that ``document`` makes, as it arrives in ``namespace``."""
     kind, api_version = str(document.get("kind") or ""), str(document.get("apiVersion") or "")
-    path = place.spec[:-1]
-    given = get_at(document, path) if path else document
+    given = mapping(get_at(document, place.spec[:-1]))
     pod: Pod = {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": given.get("metadata") or {},
+        "metadata": mapping(given.get("metadata")),
         "spec": given.get("spec") or {},
     }
     if kind == "Pod":
         return Arrival(pod=pod, namespace=namespace)
-    owner: JSONObject = document.get("metadata") or {}
+    owner = mapping(document.get("metadata"))
     name = owner.get("name") or owner.get("generateName") or "workload"
     added = _BY_KIND.get(kind, _plain)(name, api_version, kind)
-    labels = {**(pod["metadata"].get("labels") or {}), **added.pop("labels", {})}
+    labels = {**mapping(pod["metadata"].get("labels")), **added.pop("labels", {})}
     metadata = {**pod["metadata"], **added, "namespace": namespace, **({"labels": labels} if labels else {})}
     if not namespace:
         del metadata["namespace"]

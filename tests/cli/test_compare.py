@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from injector import Injector
+from injector.diagnosis.arrival import HASH
 from injector.templates import built_in
 from tests.cli.conftest import Run
 from tests.fake_api import fake_api, kubeconfig
@@ -82,7 +83,8 @@ def test_two_that_answer_the_same_are_the_same(run: Run, webhook: Begin) -> None
     request = old.reviews[0]["request"]
     assert (request["namespace"], request["operation"]) == ("shop", "CREATE")
     assert request["object"]["metadata"]["ownerReferences"][0]["kind"] == "ReplicaSet"
-    assert request["object"]["metadata"]["generateName"] == "web-"
+    assert request["object"]["metadata"]["generateName"] == f"web-{HASH}-"
+    assert request["object"]["metadata"]["labels"] == {"app": "web", "pod-template-hash": HASH}
 
 
 def test_a_difference_is_shown_once_with_the_pods_that_have_it(run: Run, webhook: Begin) -> None:
@@ -175,7 +177,7 @@ def test_a_call_that_cannot_be_meant_is_refused(run: Run, flags: list[str], word
 
 
 async def test_all_pages_of_a_long_list_are_asked_about(run: Run, webhook: Begin, tmp_path: Path) -> None:
-    from injector.cli.compare import PAGE
+    from injector.kube.client import LIST_LIMIT
 
     old, new = webhook(answering(allowed=True)), webhook(answering(allowed=True))
     async with fake_api() as api:
@@ -191,12 +193,12 @@ async def test_all_pages_of_a_long_list_are_asked_about(run: Run, webhook: Begin
                 "metadata": {"name": f"web-{number}", "namespace": "shop"},
                 "spec": {"template": {}},
             }
-            for number in range(PAGE + 1)
+            for number in range(LIST_LIMIT + 1)
         }
         config = str(kubeconfig(api, tmp_path))
         command = ("compare", *old.flags("old"), *new.flags("new"), "-n", "shop", "--kubeconfig", config)
         result = await asyncio.to_thread(run, *command)
-    assert result.stdout == f"{PAGE + 1} pods are the same from both webhooks\n"
+    assert result.stdout == f"{LIST_LIMIT + 1} pods are the same from both webhooks\n"
 
 
 @pytest.mark.parametrize("everywhere", [False, True])
@@ -243,3 +245,24 @@ def test_what_a_pod_is_sent_as_is_what_was_given(run: Run, webhook: Begin) -> No
         "metadata": {"name": "quiet", "namespace": "shop", "labels": {"sidecar.istio.io/inject": "false"}},
         "spec": {"containers": [{"name": "web", "image": "web:1"}]},
     }
+
+
+def test_a_pod_of_a_cron_job_is_sent_with_its_own_labels(run: Run, webhook: Begin) -> None:
+    old, new = webhook(answering(allowed=True)), webhook(answering(allowed=True))
+    job = """\
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: nightly}
+spec:
+  schedule: "@daily"
+  jobTemplate:
+    metadata: {labels: {of: the-job}}
+    spec:
+      template:
+        metadata: {labels: {of: the-pod}}
+        spec: {containers: [{name: job, image: job:1}]}
+"""
+    assert run("compare", *old.flags("old"), *new.flags("new"), "-f", "-", stdin=job).returncode == 0
+    (review,) = old.reviews
+    metadata = review["request"]["object"]["metadata"]
+    assert (metadata["labels"]["of"], metadata["ownerReferences"][0]["kind"]) == ("the-pod", "Job")
