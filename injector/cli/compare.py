@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import click
 import orjson
 
-from injector.cli.contrast import Difference, contrast, grouped
+from injector.cli.difference import Difference, contrast, grouped
 from injector.cli.inputs import input_documents, input_options
 from injector.cli.options import FILE, Command
 from injector.diagnosis.arrival import arrival_of
