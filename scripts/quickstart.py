@@ -22,8 +22,8 @@ from typing import Any
 
 import click
 
-from injector.cli.colour import colour_of
 from injector.cli.difference import coloured, difference
+from injector.cli.main import colour_of
 from injector.kubeyaml import documents
 from injector.patch import apply
 

@@ -1,4 +1,4 @@
-"""argv to one command, and its end to an exit code. Imports only the command that runs."""
+"""argv to one command in colour or not, and its end to an exit code. Imports only the command that runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TextIO
 
@@ -14,7 +14,6 @@ import click
 from click.shell_completion import shell_complete
 
 from injector import __version__
-from injector.cli.colour import colour_option
 from injector.errors import InjectorError
 
 PROGRAM: Final = "sidecar-injector"
@@ -32,6 +31,9 @@ INTERRUPTED: Final = 130
 READER_GONE: Final = 141
 """The same of SIGPIPE: 128 + 13."""
 
+COLOURS: Final = {"always": True, "never": False}
+"""What ``--color`` may say besides auto."""
+
 COMMANDS: Final = {
     "inject": "Add sidecars to the workloads in files.",
     "explain": "Say for each workload whether it is injected, and why.",
@@ -45,6 +47,40 @@ COMMANDS: Final = {
     "version": "Print the version and the releases of Istio that are known.",
 }
 """Each command's line in the help, and the module ``injector.cli.NAME`` that holds it."""
+
+
+def colour_of(environment: Mapping[str, str]) -> bool | None:
+    """Return whether the environment wants colour, by no-color.org and clicolors; None: on terminals.
+
+    NO_COLOR wins: who sets it everywhere cannot read colours, and who forces them pipes into a viewer.
+    """
+    if environment.get("NO_COLOR"):
+        return False
+    if environment.get("CLICOLOR_FORCE", "0") not in {"", "0"}:
+        return True
+    if environment.get("CLICOLOR") == "0" or environment.get("TERM") == "dumb":
+        return False
+    return None
+
+
+def colour_option() -> click.Option:
+    """Return the option that every command has, so that it works before and behind the command's name."""
+    return click.Option(
+        ["--color"],
+        type=click.Choice(("auto", *COLOURS)),
+        expose_value=False,
+        is_eager=True,
+        callback=_choose,
+        help="Colours; auto: on a terminal, and as NO_COLOR and CLICOLOR_FORCE say.",
+    )
+
+
+def _choose(context: click.Context, _parameter: click.Parameter, value: Any) -> None:
+    """Set the colour of this command and of what reports its errors."""
+    root = context.find_root()
+    if value is None and context is not root:
+        return  # what was said before the command's name holds
+    context.color = root.color = COLOURS[value] if value in COLOURS else colour_of(os.environ)
 
 
 class LazyGroup(click.Group):

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from injector.cli.colour import colour_of
+from injector.cli.main import colour_of
 from tests.cli.conftest import Run
 from tests.cli.test_inject import DEPLOYMENT
 from tests.conftest import PATIENCE
