@@ -1,4 +1,4 @@
-"""Options that several commands share, and the one spelling that all of them have.
+"""Options that several commands share, the types of their values, and the one spelling that all of them have.
 
 Options are written as kubectl writes them, ``--inject-config-file``. Istio's older tools write
 ``--injectConfigFile``: that works too, as does a name that an option had before, and neither is shown.
@@ -16,6 +16,7 @@ import click
 
 from injector.budget import LIMIT_NAMES, ReviewLimits
 from injector.errors import ConfigError
+from injector.golang.duration import SECOND, DurationError, parse_duration
 from injector.istio.releases import RELEASES
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -222,3 +223,47 @@ release_options = together(
     ),
 )
 """What decides how a pod is injected besides the three texts."""
+
+
+# ---- types of values: ``1m30s`` as Go has it to seconds, ``64Mi`` to bytes
+
+
+class Duration(click.ParamType[float]):
+    """A Go duration (``300ms``, ``1h30m``) or a bare 0, as seconds."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return seconds; a usage error names the units."""
+        if isinstance(value, (int, float)):
+            return float(value)
+        text = str(value)
+        try:
+            nanoseconds = parse_duration(text)
+        except DurationError:
+            nanoseconds = -1
+        if nanoseconds < 0:
+            self.fail(f"{text!r} is not a duration; write 300ms, 4s, 1m30s", param, ctx)
+        return nanoseconds / SECOND
+
+
+DURATION: Final = Duration()
+
+UNIT_BYTES: Final = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
+AMOUNT = re.compile(r"(\d+)(|k|M|G|Ki|Mi|Gi)")
+
+
+class Size(click.ParamType[int]):
+    """A whole quantity of Kubernetes (``64Mi``, ``100M``), as bytes."""
+
+    name = "size"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return bytes; a usage error names the units."""
+        found = AMOUNT.fullmatch(str(value))
+        if found is None:
+            self.fail(f"{value!r} is not a size; write 64Mi, 100M", param, ctx)
+        return int(found[1]) * UNIT_BYTES[found[2]]
+
+
+SIZE: Final = Size()

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import click
 
-from injector.cli.durations import DURATION
 from injector.cli.files import FileError
-from injector.cli.options import FILE, option
+from injector.cli.options import DURATION, FILE, option
 
 TOLERANCE_SECONDS = 0.01
 """Istio's own allowance for the writer's rhythm (pkg/probe)."""

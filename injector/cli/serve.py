@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from injector.cli.durations import DURATION, SIZE
 from injector.cli.options import (
+    DURATION,
     FILE,
     PREFIX,
+    SIZE,
     environment,
     option,
     refuse_unknown_variables,
