@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 import orjson
 
-from injector import kubeyaml
 from injector.cli.configuration import configuration_options, load_injector, say_release
 from injector.cli.files import write_whole
 from injector.cli.inputs import input_documents, input_options
 from injector.cli.options import namespace_option, option, pod_template_option
-from injector.cli.workloads import Worked, oddities, reports, work
+from injector.diagnosis.items import Item, mapping
+from injector.diagnosis.material import items_of, misread, unknown_pods
+from injector.errors import InjectionError, InjectorError
+from injector.injection.injector import Injector
+from injector.injection.kinds import is_list, place_of
+from injector.injection.workload import WorkloadOutcome
 from injector.json_types import JSON
-from injector.kubeyaml import dump
+from injector.kubeyaml import Document, dump
+from injector.kubeyaml import keep_layout as laid_out
 
 FORMATS = ("yaml", "json")
 
@@ -79,9 +85,91 @@ def command(
             for line in (*reports(worked), *oddities(worked, pod_template_path)):
                 click.echo(line, err=True)
     if output == "json":
-        write(json_output(done), output)
+        content = as_json(done)
     else:
-        write(kept_output(done) if keep_layout else yaml_output(done), output)
+        content = "".join(as_written(done) if keep_layout else as_yaml(done)).encode()
+    write(content, output)
+
+
+# ---- documents, and what became of them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worked:
+    """A document and what became of it."""
+
+    source: Document
+    outcome: WorkloadOutcome
+
+
+class WorkloadError(InjectorError):
+    """Every workload that cannot be injected, a sentence each."""
+
+    def __init__(self, sentences: list[str]) -> None:
+        super().__init__(sentences)
+        self.sentences = sentences
+
+    def __str__(self) -> str:
+        """Return one sentence a line."""
+        return "\n".join(self.sentences)
+
+
+def work(
+    injector: Injector, sources: Iterable[Document], *, namespace: str, pod_template_path: str
+) -> list[Worked]:
+    """Inject every document; raises WorkloadError with all that failed, so that one run shows them all."""
+    done: list[Worked] = []
+    failed: list[str] = []
+    for source in sources:
+        try:
+            outcome = injector.inject_workload(
+                _checked(source.value), namespace=namespace, pod_template_path=pod_template_path
+            )
+        except InjectionError as error:
+            item = Item(value=mapping(source.value), source=source.source)
+            failed.append(f"{place(source)}: {item.title}: {error}")
+        except InjectorError as error:
+            failed.append(str(error))
+        else:
+            done.append(Worked(source=source, outcome=outcome))
+    if failed:
+        raise WorkloadError(failed)
+    return done
+
+
+def _checked(value: JSON) -> JSON:
+    """Return a document's value; InjectionError for a List that has something else for items."""
+    if is_list(value) and not isinstance(value.get("items") or [], list):
+        raise InjectionError("the items of a List are a list")
+    return value
+
+
+def reports(worked: Worked) -> Iterator[str]:
+    """Yield a sentence for each workload of a document."""
+    for each in worked.outcome.considered:
+        word, colour = ("injected", "green") if each.decision.inject else ("skipped", "yellow")
+        name = f"{each.namespace}/{each.name}" if each.namespace else each.name
+        verdict = f"{click.style(word, fg=colour)}: {each.decision.reason}"
+        yield f"{place(worked.source)}: {each.kind} {name}: {verdict}"
+
+
+def oddities(worked: Worked, pod_template_path: str) -> Iterator[str]:
+    """Yield a warning for what an API server would refuse, and for a kind whose pods nobody knows."""
+    warning = click.style("warning:", fg="yellow")
+    for item in items_of([worked.source]):
+        found = place_of(item.value, pod_template_path)
+        for finding in misread(item, found.spec[:-1]) if found else ():
+            yield f"{warning} {finding.place}: {finding.message}: {finding.advice}"
+        if not found and (said := unknown_pods(item)):
+            yield f"{warning} {item.at()}: not injected: {said}"
+
+
+def place(source: Document) -> str:
+    """Return where a document starts."""
+    return f"{source.source}:{source.line}"
+
+
+# ---- output
 
 
 def _misspelt(output: str) -> str:
@@ -100,28 +188,20 @@ def write(content: bytes, output: str) -> None:
         write_whole(Path(output), content)
 
 
-def yaml_output(done: Sequence[Worked]) -> bytes:
-    """Return the documents as istioctl prints them: each ends with a separator, the last one too."""
-    return "".join(_yaml_pieces(done)).encode()
-
-
-def _yaml_pieces(done: Sequence[Worked]) -> Iterator[str]:
+def as_yaml(done: Sequence[Worked]) -> Iterator[str]:
+    """Yield the documents as istioctl prints them: each ends with a separator, the last one too."""
     for worked in done:
         text = dump(worked.outcome.document) if worked.outcome.reencoded else worked.source.text
         yield text if text.endswith("\n") or not text else f"{text}\n"
         yield "---\n"
 
 
-def kept_output(done: Sequence[Worked]) -> bytes:
-    """Return the files one behind the other as they were written, with what was injected."""
-    return "".join(_kept_pieces(done)).encode()
-
-
-def _kept_pieces(done: Sequence[Worked]) -> Iterator[str]:
+def as_written(done: Sequence[Worked]) -> Iterator[str]:
+    """Yield the files one behind the other as they were written, with what was injected."""
     for place, worked in enumerate(done, start=1):
         text = worked.source.text
         if worked.outcome.injected:
-            text = kubeyaml.keep_layout(text, worked.outcome.as_written)
+            text = laid_out(text, worked.outcome.as_written)
         yield text
         if worked.source.separator or place == len(done):
             yield worked.source.separator
@@ -129,7 +209,7 @@ def _kept_pieces(done: Sequence[Worked]) -> Iterator[str]:
             yield "---\n" if text.endswith("\n") or not text else "\n---\n"
 
 
-def json_output(done: Sequence[Worked]) -> bytes:
+def as_json(done: Sequence[Worked]) -> bytes:
     """Return one object, or a List that kubectl takes when there are several."""
     objects: list[JSON] = [each.outcome.document for each in done if each.outcome.document is not None]
     document = objects[0] if len(objects) == 1 else {"apiVersion": "v1", "kind": "List", "items": objects}

@@ -20,6 +20,7 @@ from click.core import ParameterSource
 from injector.cli.configuration import configuration_options, load_injector
 from injector.cli.inputs import stdin_text
 from injector.cli.options import namespace_option, pod_template_option
+from injector.diagnosis.items import Item, mapping
 from injector.errors import ConfigError, InjectionError, InjectorError
 from injector.injection.injector import Injector
 from injector.json_types import JSON, JSONObject
@@ -170,7 +171,7 @@ def _worked(injector: Injector, item: JSON, flags: Mapping[str, Any]) -> Outcome
         )
     except InjectionError as error:
         result = _result("error", str(error), item)
-        return Outcome(item=item, results=(result,), failure=f"{_name(item)}: {error}")
+        return Outcome(item=item, results=(result,), failure=f"{_item(item).title}: {error}")
     results = [
         _result("info", f"{'injected' if each.decision.inject else 'skipped'}: {each.decision.reason}", item)
         for each in outcome.considered
@@ -183,11 +184,11 @@ def _result(severity: str, message: str, item: JSON = None) -> JSONObject:
     found: JSONObject = {"message": message, "severity": severity}
     if not isinstance(item, dict):
         return found
-    metadata = _object(item, "metadata")
+    metadata = _item(item).metadata
     named = {"apiVersion": item.get("apiVersion"), "kind": item.get("kind"), "name": metadata.get("name")}
     named["namespace"] = metadata.get("namespace")
     found["resourceRef"] = {key: value for key, value in named.items() if value}
-    annotations = _object(metadata, "annotations")
+    annotations = mapping(metadata.get("annotations"))
     for path, index in PATHS:
         if path in annotations:
             at = str(annotations.get(index, ""))
@@ -197,13 +198,5 @@ def _result(severity: str, message: str, item: JSON = None) -> JSONObject:
     return found
 
 
-def _object(value: JSON, key: str) -> JSONObject:
-    """Return the object at a key; an empty one where there is something else, which is no reason to fail."""
-    found = value.get(key) if isinstance(value, dict) else None
-    return found if isinstance(found, dict) else {}
-
-
-def _name(item: JSON) -> str:
-    metadata = _object(item, "metadata")
-    kind = item.get("kind") if isinstance(item, dict) else None
-    return f"{kind or 'object'} {metadata.get('name') or metadata.get('generateName') or '?'}"
+def _item(value: JSON) -> Item:
+    return Item(value=mapping(value), source="<stdin>")

@@ -42,6 +42,11 @@ class Item:
         return str(self.metadata.get("name") or self.metadata.get("generateName") or "")
 
     @property
+    def title(self) -> str:
+        """Kind and name for a sentence."""
+        return f"{self.kind or 'object'} {self.name or '?'}"
+
+    @property
     def metadata(self) -> JSONObject:
         """The object's metadata, empty where there is none."""
         return mapping(self.value.get("metadata"))
