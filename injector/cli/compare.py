@@ -16,7 +16,7 @@ import click
 import orjson
 
 from injector.cli.difference import Difference, contrast, grouped
-from injector.cli.inputs import input_documents, input_options
+from injector.cli.files import input_documents, input_options
 from injector.cli.options import FILE, Command
 from injector.diagnosis.arrival import arrival_of
 from injector.diagnosis.items import Item

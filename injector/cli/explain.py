@@ -17,8 +17,7 @@ from injector.cli.configuration import (
     say_release,
 )
 from injector.cli.explained import Explained, document, encoded, table
-from injector.cli.files import read_text
-from injector.cli.inputs import input_documents
+from injector.cli.files import input_documents, read_text
 from injector.cli.options import namespace_option, option, pod_template_option, recursive_option
 from injector.diagnosis.accepts import accepted
 from injector.diagnosis.annotations import advise_metadata

@@ -13,8 +13,7 @@ import click
 import orjson
 
 from injector.cli.configuration import configuration_options, load_injector, say_release
-from injector.cli.files import write_whole
-from injector.cli.inputs import input_documents, input_options
+from injector.cli.files import input_documents, input_options, write_whole
 from injector.cli.options import namespace_option, option, pod_template_option
 from injector.diagnosis.items import Item, mapping
 from injector.diagnosis.material import items_of, misread, unknown_pods

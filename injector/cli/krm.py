@@ -18,7 +18,7 @@ import orjson
 from click.core import ParameterSource
 
 from injector.cli.configuration import configuration_options, load_injector
-from injector.cli.inputs import stdin_text
+from injector.cli.files import stdin_text
 from injector.cli.options import namespace_option, pod_template_option
 from injector.diagnosis.items import Item, mapping
 from injector.errors import ConfigError, InjectionError, InjectorError

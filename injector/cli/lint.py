@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from injector.cli.configuration import configuration_options, load_injector, read_configuration, say_release
-from injector.cli.inputs import input_documents, input_options
+from injector.cli.files import input_documents, input_options
 from injector.cli.options import pod_template_option
 from injector.cli.report import FORMATS
 from injector.diagnosis.findings import gravest
