@@ -19,8 +19,7 @@ from injector.cli.difference import Difference, contrast, grouped
 from injector.cli.files import input_documents, input_options
 from injector.cli.options import FILE, Command
 from injector.diagnosis.arrival import arrival_of
-from injector.diagnosis.items import Item
-from injector.diagnosis.material import items_of
+from injector.diagnosis.items import Item, items_of
 from injector.errors import InjectorError
 from injector.injection.kinds import place_of
 from injector.json_types import JSON, JSONObject

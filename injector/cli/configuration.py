@@ -10,7 +10,7 @@ import click
 
 from injector.cli.files import read_text
 from injector.cli.options import FILE, environment, option, release_options, text_options, together
-from injector.diagnosis.material import items_of
+from injector.diagnosis.items import items_of
 from injector.errors import ConfigError, YAMLError
 from injector.injection.injector import Injector
 from injector.injection.loading import Sources, Surroundings, load_snapshot

@@ -23,8 +23,7 @@ from injector.diagnosis.accepts import accepted
 from injector.diagnosis.annotations import advise_metadata
 from injector.diagnosis.findings import Finding
 from injector.diagnosis.gates import PodSurroundings, walk
-from injector.diagnosis.items import Item
-from injector.diagnosis.material import Material, items_of, misread, unknown_pods
+from injector.diagnosis.items import Item, Material, items_of, misread, unknown_pods
 from injector.diagnosis.registration import Ours, owned
 from injector.diagnosis.running import is_running, look_at
 from injector.injection.injector import Injector

@@ -15,8 +15,7 @@ import orjson
 from injector.cli.configuration import configuration_options, load_injector, say_release
 from injector.cli.files import input_documents, input_options, write_whole
 from injector.cli.options import namespace_option, option, pod_template_option
-from injector.diagnosis.items import Item, mapping
-from injector.diagnosis.material import items_of, misread, unknown_pods
+from injector.diagnosis.items import Item, items_of, mapping, misread, unknown_pods
 from injector.errors import InjectionError, InjectorError
 from injector.injection.injector import Injector
 from injector.injection.kinds import is_list, place_of

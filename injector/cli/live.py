@@ -11,8 +11,7 @@ from typing import Any, Final, NamedTuple
 import click
 
 from injector.cli.configuration import Texts
-from injector.diagnosis.items import Item, mapping
-from injector.diagnosis.material import Material
+from injector.diagnosis.items import Item, Material, mapping
 from injector.diagnosis.registration import Ours, owned
 from injector.diagnosis.running import is_running
 from injector.json_types import JSONObject

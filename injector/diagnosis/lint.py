@@ -18,7 +18,7 @@ import orjson
 from injector.budget import Budget
 from injector.diagnosis.annotations import advise_metadata
 from injector.diagnosis.findings import SEVERITIES, Finding, Place
-from injector.diagnosis.items import mapping, pods_metadata, steps_of
+from injector.diagnosis.items import mapping, pod_specs, pods_metadata, steps_of, written
 from injector.diagnosis.rules_config import POLICIES, faults_of, names, static_rules, unused
 from injector.diagnosis.rules_overlay import overlay_rules
 from injector.diagnosis.rules_result import result_rules, security_rules
@@ -335,10 +335,13 @@ class _Linter:
         found_at = place_of(value, path)
         if found_at is not None:
             yield from self._workload(given, value, found_at)
-        elif (holder := containers_at(value)) is not None:
-            words = f"no workload is known: {value['kind']} has containers at {holder}"
-            template = holder.rpartition(".")[0] or holder
-            place = _in_file(given, holder, value)
+            return
+        # In a list of them no --pod-template-path leads to one.
+        named = (each for each in pod_specs(value) if all(isinstance(step, str) for step in each))
+        if (holder := next(named, None)) is not None:
+            words = f"no workload is known: {value['kind']} has containers at {written(holder)}"
+            template = written(holder[:-1] or holder)
+            place = _in_file(given, written(holder), value)
             yield found("SI004", words, place, advice=f"give --pod-template-path {template}")
 
     def _workload(self, given: Given, value: JSONObject, at: PodPlace) -> Iterator[Finding]:
@@ -368,16 +371,6 @@ class _Linter:
 
 def _is_named(value: JSONObject) -> bool:
     return all(isinstance(value.get(key), str) for key in ("apiVersion", "kind"))
-
-
-def containers_at(value: JSON, path: str = "") -> str | None:
-    """Return the path of the first pod spec in an object of any kind, None where there is none."""
-    if not isinstance(value, dict):
-        return None
-    if isinstance(value.get("containers"), list):
-        return path
-    found_in = (containers_at(item, f"{path}.{key}".lstrip(".")) for key, item in value.items())
-    return next((each for each in found_in if each is not None), None)
 
 
 def _own_words(error: TemplateError) -> str:

@@ -20,7 +20,6 @@ from injector.injection.kinds import get_at
 from injector.injection.selector import Requirement, Selector
 from injector.json_types import JSON, JSONObject
 
-KIND: Final = "MutatingWebhookConfiguration"
 NAME_LABEL: Final = "kubernetes.io/metadata.name"
 """The label that every API server gives every namespace."""
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from injector import Injector
 from injector.cli.explained import Explained, document, table
 from injector.diagnosis.gates import PodSurroundings, walk
-from injector.diagnosis.material import Material, misread, unknown_pods
+from injector.diagnosis.items import Material, misread, unknown_pods
 from injector.diagnosis.running import is_running, look_at
 from tests.diagnosis.builders import CONFIG, a_namespace, a_pod, a_registration, a_workload, an_entry, an_item
 from tests.oracle import thorough

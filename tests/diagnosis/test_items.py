@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from injector.diagnosis.findings import Place
-from injector.diagnosis.items import Item
-from injector.diagnosis.material import Material, items_of, misread, unknown_pods
+from injector.diagnosis.items import Item, Material, items_of, misread, unknown_pods
 from injector.kubeyaml import documents
 from tests.diagnosis.builders import a_pod, an_item
 
