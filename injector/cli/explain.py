@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +20,6 @@ from injector.cli.files import input_documents, read_text
 from injector.cli.options import namespace_option, option, pod_template_option, recursive_option
 from injector.diagnosis.accepts import accepted
 from injector.diagnosis.annotations import advise_metadata
-from injector.diagnosis.findings import Finding
 from injector.diagnosis.gates import PodSurroundings, walk
 from injector.diagnosis.items import Item, Material, items_of, misread, unknown_pods
 from injector.diagnosis.registration import Ours, owned
@@ -47,17 +45,6 @@ Examples:
   sidecar-injector explain pod/web-0 --context staging -o json
   sidecar-injector explain -A
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """What is asked about, by what it is judged, and what is to be said besides."""
-
-    material: Material
-    pods: Sequence[Item]
-    injector: Injector
-    around: PodSurroundings
-    remarks: Sequence[str] = ()
 
 
 @click.command("explain", epilog=EPILOG)
@@ -107,20 +94,33 @@ def command(
         raise click.UsageError("give files (-f) or workloads of the cluster, not both")
     if not live and not filenames:
         raise click.UsageError("nothing to explain: give -f FILE, a workload (deploy/web), or -A")
-    question = _of_cluster(workloads, flags) if live else _of_files(filenames, flags)
-    injector = question.injector
+    ours, texts = Ours(name=flags["webhook_name"]), None
+    if live:
+        material, texts, flags["revision"] = _of_cluster(workloads, flags, ours)
+    else:
+        material = _of_files(filenames, flags)
+    injector = _in_cluster(load_injector(flags, texts), material)
+    around = PodSurroundings(
+        snapshot=injector.snapshot,
+        registration=None if material.unseen else material.registration,
+        unseen=material.unseen,
+        namespaces=material.namespaces,
+        ours=ours,
+        accepted=accepted,
+        config=_config(flags["inject_config_file"], texts),
+    )
     policy = injector.snapshot.config.policy
     say_release(injector)
     click.echo(f"behaving as Istio {injector.release}, policy {policy!r}", err=True)
-    for remark in question.remarks:
+    for remark in material.remarks:
         click.echo(f"{click.style('warning:', fg='yellow')} {remark}", err=True)
-    explained = _explained(question, flags["namespace"] or "default")
+    explained = _explained(material, flags["namespace"] or "default", around)
     if output == "table":
         for line in table(explained, diff=diff):
             click.echo(line)
     else:
         value = document(
-            explained, release=injector.release, policy=policy, remarks=question.remarks, diff=diff
+            explained, release=injector.release, policy=policy, remarks=material.remarks, diff=diff
         )
         click.echo(encoded(value, output))
     bad = ("denied", "skipped", "unknown") if flags["require_injection"] else ("denied",)
@@ -131,7 +131,7 @@ def command(
 # ---- from files
 
 
-def _of_files(filenames: Sequence[str], flags: dict[str, Any]) -> Question:
+def _of_files(filenames: Sequence[str], flags: dict[str, Any]) -> Material:
     material = Material()
     beside = [str(path) for path in (*flags["namespace_file"], *flags["proxy_config_file"])]
     material.add(items_of(input_documents(beside, recursive=False)))
@@ -139,18 +139,11 @@ def _of_files(filenames: Sequence[str], flags: dict[str, Any]) -> Question:
     material.add(given, pod_template_path=flags["pod_template_path"])
     if not material.workloads:
         raise click.ClickException(_nothing(material))
-    injector = _in_cluster(load_injector(flags), material, None)
-    remarks = [f"{item.at()}: {said}" for item in material.others if (said := unknown_pods(item))]
-    around = PodSurroundings(
-        snapshot=injector.snapshot,
-        registration=material.registration or None,
-        namespaces=material.namespaces,
-        ours=Ours(name=flags["webhook_name"]),
-        accepted=accepted,
-        config=_config(flags["inject_config_file"], None),
-    )
-    pods = [item for item, _ in material.workloads if is_running(item)]
-    return Question(material=material, pods=pods, injector=injector, around=around, remarks=remarks)
+    material.remarks = [f"{item.at()}: {said}" for item in material.others if (said := unknown_pods(item))]
+    material.pods = [item for item, _ in material.workloads if is_running(item)]
+    if material.registration:
+        material.unseen = ""
+    return material
 
 
 def _config(path: Path | None, live: Texts | None) -> Item:
@@ -175,39 +168,28 @@ def _nothing(material: Material) -> str:
 # ---- from the cluster
 
 
-def _of_cluster(workloads: Sequence[str], flags: dict[str, Any]) -> Question:
+def _of_cluster(
+    workloads: Sequence[str], flags: dict[str, Any], ours: Ours
+) -> tuple[Material, Texts | None, str]:
     from injector.cli.live import read_cluster, subjects_of  # noqa: PLC0415 - a third of a second for files
 
     subjects = subjects_of(workloads)
-    everywhere = flags["all_namespaces"]
-    if everywhere and any(subject.name for subject in subjects):
+    if flags["all_namespaces"] and any(subject.name for subject in subjects):
         raise click.UsageError("-A is for all workloads: name none, or say in which namespace (-n)")
-    ours = Ours(name=flags["webhook_name"])
-    live = read_cluster(subjects, flags, namespace=flags["namespace"], everywhere=everywhere, ours=ours)
-    if not live.material.workloads:
-        raise click.ClickException(f"no workload found in {'the cluster' if everywhere else 'the namespace'}")
-    injector = load_injector({**flags, "revision": live.revision}, live.texts)
-    injector = _in_cluster(injector, live.material, live.nodes)
-    around = PodSurroundings(
-        snapshot=injector.snapshot,
-        registration=None if live.unseen else live.material.registration,
-        unseen=live.unseen,
-        namespaces=live.material.namespaces,
-        ours=ours,
-        accepted=accepted,
-        config=_config(flags["inject_config_file"], live.texts),
-    )
-    return Question(
-        material=live.material, pods=live.pods, injector=injector, around=around, remarks=live.remarks
-    )
+    material, texts, revision = read_cluster(subjects, flags, ours)
+    if not material.workloads:
+        where = "the cluster" if flags["all_namespaces"] else "the namespace"
+        raise click.ClickException(f"no workload found in {where}")
+    return material, texts, revision
 
 
-def _in_cluster(injector: Injector, material: Material, nodes: Any) -> Injector:
+def _in_cluster(injector: Injector, material: Material) -> Injector:
     """Return the injector that knows what the objects say besides what its options have said."""
-    known: dict[str, JSONObject] = dict(injector.snapshot.namespaces)
+    snapshot = injector.snapshot
+    told = {name: item.value for name, item in material.namespaces.items()}
     return injector.with_cluster(
-        nodes=nodes if nodes is not None else injector.snapshot.nodes,
-        namespaces=known | {name: item.value for name, item in material.namespaces.items()},
+        nodes=snapshot.nodes if material.nodes is None else material.nodes,
+        namespaces={**snapshot.namespaces, **told},
         proxy_configs=[item.value for item in material.proxy_configs],
     )
 
@@ -215,23 +197,19 @@ def _in_cluster(injector: Injector, material: Material, nodes: Any) -> Injector:
 # ---- the answers
 
 
-def _of_metadata(item: Item, question: Question) -> list[Finding]:
-    behaviour = question.injector.snapshot.behaviour
-    return advise_metadata(item.value, behaviour=behaviour, source=item.source)
-
-
-def _explained(question: Question, namespace: str) -> list[Explained]:
-    around = question.around
+def _explained(material: Material, namespace: str, around: PodSurroundings) -> list[Explained]:
     ours = [item for item, _ in owned(around.registration or (), around.ours)]
-    owners = _by_owner(question.pods)
+    owners = _by_owner(material.pods)
+    behaviour = around.snapshot.behaviour
     found = []
-    for item, place in question.material.workloads:
+    for item, place in material.workloads:
         walked = walk(item, place, namespace, around)
         pods = owners.get((walked.namespace, item.kind, item.name), [])
+        advice = advise_metadata(item.value, behaviour=behaviour, source=item.source)
         found.append(
             Explained(
                 walk=walked,
-                findings=(*misread(item, place.spec[:-1]), *_of_metadata(item, question)),
+                findings=(*misread(item, place.spec[:-1]), *advice),
                 pods=tuple(look_at(pod, around.snapshot, ours) for pod in pods),
             )
         )

@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import click
 
@@ -25,18 +25,6 @@ GUESSES: Final = (
     ("istio-system", "sidecar-injector"),
 )
 """Where the configuration is where no registration tells: our own manifests' places, and Istio's."""
-
-
-class LiveCluster(NamedTuple):
-    """What a cluster tells. ``texts`` is the injector's configuration, None where files give it."""
-
-    material: Material
-    pods: tuple[Item, ...]
-    nodes: Mapping[str, str] | None
-    unseen: str
-    remarks: tuple[str, ...]
-    texts: Texts | None
-    revision: str
 
 
 def subjects_of(arguments: Sequence[str]) -> list[Subject]:
@@ -66,14 +54,17 @@ def _resource(kind: str) -> Resource:
 
 
 def read_cluster(
-    subjects: Sequence[Subject], flags: Mapping[str, Any], *, namespace: str, everywhere: bool, ours: Ours
-) -> LiveCluster:
-    """Read the cluster; raises KubeError or SurveyError, which say what to check."""
+    subjects: Sequence[Subject], flags: Mapping[str, Any], ours: Ours
+) -> tuple[Material, Texts | None, str]:
+    """Return what a cluster tells, the injector's configuration where no file gives it, and the revision.
+
+    Raises KubeError or SurveyError, which say what to check.
+    """
     kubeconfig = kubeconfig_of(flags["kubeconfig"])
     if kubeconfig and not any(Path(each).is_file() for each in kubeconfig.split(os.pathsep)):
         raise SurveyError(f"the kubeconfig {kubeconfig} is not there")
     connection = Connection(kubeconfig=kubeconfig, context=flags["context"])
-    where = "" if everywhere else namespace or namespace_of(connection)
+    where = "" if flags["all_namespaces"] else flags["namespace"] or namespace_of(connection)
     try:
         return asyncio.run(_read(connection, subjects, flags, where, ours))
     except Unconfigured as error:
@@ -92,10 +83,15 @@ async def _read(
     flags: Mapping[str, Any],
     namespace: str,
     ours: Ours,
-) -> LiveCluster:
+) -> tuple[Material, Texts | None, str]:
     async with await KubeClient.connect(connection) as client:
         found = await survey(client, subjects, namespace)
-        material = Material()
+        material = Material(
+            pods=tuple(filter(is_running, map(_item, found.pods))),
+            nodes=found.nodes,
+            unseen=_unseen(found),
+            remarks=found.remarks,
+        )
         for each in (found.workloads, found.registration or (), found.namespaces, found.proxy_configs):
             material.add(map(_item, each))
         revision, texts = flags["revision"], None
@@ -104,15 +100,7 @@ async def _read(
             if revision == "default":
                 revision = next((_revision(item) for item, _ in ours_there if _revision(item)), revision)
             texts = await _texts(client, flags["config_map"], ours_there, revision)
-    return LiveCluster(
-        material=material,
-        pods=tuple(filter(is_running, map(_item, found.pods))),
-        nodes=found.nodes,
-        unseen=_unseen(found),
-        remarks=tuple(found.remarks),
-        texts=texts,
-        revision=revision,
-    )
+    return material, texts, revision
 
 
 def _item(value: JSONObject) -> Item:

@@ -15,7 +15,7 @@ from typing import Final
 from injector.budget import Budget
 from injector.diagnosis.arrival import Arrival, arrival_of
 from injector.diagnosis.findings import Finding, Gate, Name, Place, Status, Verdict
-from injector.diagnosis.items import Item, Path
+from injector.diagnosis.items import NOT_GIVEN, Item, Path
 from injector.diagnosis.registration import Entry, Ours, Outcome, entries
 from injector.errors import BadReview, InjectionError
 from injector.injection.inject import inject, namespace_of, read_pod, request_for
@@ -46,7 +46,7 @@ class PodSurroundings:
 
     snapshot: Snapshot
     registration: Sequence[Item] | None = None
-    unseen: str = "no MutatingWebhookConfiguration was given"
+    unseen: str = NOT_GIVEN
     namespaces: Mapping[str, Item] = field(default_factory=dict)
     ours: Ours = field(default_factory=Ours)
     config: Item = _CONFIG

@@ -6,7 +6,7 @@ They are sorted by what they are for: workloads, their surroundings, and what is
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from injector.kubeyaml import Document, Positions
 Path = tuple[str | int, ...]
 
 REGISTRATION: Final = "MutatingWebhookConfiguration"
+NOT_GIVEN: Final = f"no {REGISTRATION} was given"
 
 _STEP: Final = re.compile(r"\[(\d+)\]|\[([^\]]+)\]|([^.\[]+)")
 
@@ -105,13 +106,21 @@ def steps_of(path: str) -> Path:
 
 @dataclass(slots=True, kw_only=True)
 class Material:
-    """What there is to explain, and to explain it with. ``others`` are of kinds that have no pods."""
+    """What there is to explain, and to explain it with.
+
+    ``others`` are of kinds that have no pods. ``pods`` are running ones, ``nodes`` the kubelets' versions by
+    node, where the cluster tells. ``unseen`` says why no registration was looked at, "" where one was.
+    """
 
     workloads: list[tuple[Item, PodPlace]] = field(default_factory=list)
     registration: list[Item] = field(default_factory=list)
     namespaces: dict[str, Item] = field(default_factory=dict)
     proxy_configs: list[Item] = field(default_factory=list)
     others: list[Item] = field(default_factory=list)
+    pods: Sequence[Item] = ()
+    nodes: Mapping[str, str] | None = None
+    unseen: str = NOT_GIVEN
+    remarks: Sequence[str] = ()
 
     def add(self, items: Iterable[Item], *, pod_template_path: str = "") -> None:
         """Sort items in; of a Namespace that is given twice the last counts."""
