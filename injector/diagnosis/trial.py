@@ -126,34 +126,38 @@ def _review(pod: JSONObject) -> Seen:
     return Seen(orjson.dumps(review), "/inject", "default")
 
 
-ASKS: Final = {"sidecar.istio.io/inject": "true"}
 PLAIN: Final = "the sample pod that asks for nothing"
-HASH: Final = {"pod-template-hash": "5d9c7b8f4d"}
+
+_ASKS: Final = {"sidecar.istio.io/inject": "true"}
+_HASH: Final = {"pod-template-hash": "5d9c7b8f4d"}
+_OWNERS: Final = {
+    "ReplicaSet": ("apps/v1", "sample-5d9c7b8f4d", _HASH),
+    "StatefulSet": ("apps/v1", "sample", {}),
+    "DaemonSet": ("apps/v1", "sample", {}),
+    "Job": ("batch/v1", "sample-29400000", {}),
+}
+"""Controllers by kind: their version, a name, and the labels that they give to pods."""
 
 
-def _pod(
-    spec: JSONObject,
-    *,
-    owner: tuple[str, str] = ("apps/v1", "ReplicaSet"),
-    name: str = "sample-5d9c7b8f4d",
-    labels: JSONObject | None = None,
-    annotations: JSONObject | None = None,
-) -> JSONObject:
-    """Return a pod as its controller makes it."""
-    api_version, kind = owner
-    reference = {"apiVersion": api_version, "kind": kind, "name": name, "uid": "1", "controller": True}
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {
-            "generateName": f"{name}-",
-            "namespace": "default",
-            "labels": {"app": "sample", **(labels or {})},
-            "annotations": annotations or {},
-            "ownerReferences": [reference],
-        },
-        "spec": spec,
-    }
+def _sample(owner: str, spec: JSONObject, *, asks: bool = True) -> Seen:
+    """Return the review of a pod as a controller makes it; ``asks`` by label and annotation for a sidecar."""
+    api_version, name, labels = _OWNERS[owner]
+    switch = _ASKS if asks else {}
+    reference = {"apiVersion": api_version, "kind": owner, "name": name, "uid": "1", "controller": True}
+    return _review(
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {
+                "generateName": f"{name}-",
+                "namespace": "default",
+                "labels": {"app": "sample", **labels, **switch},
+                "annotations": switch,
+                "ownerReferences": [reference],
+            },
+            "spec": spec,
+        }
+    )
 
 
 def _container(name: str, port: int) -> JSONObject:
@@ -172,73 +176,41 @@ def _container(name: str, port: int) -> JSONObject:
 _PREPARE: Final = {"name": "prepare", "image": "registry.example/prepare:1", "resources": {}}
 
 SAMPLES: Final = (
-    (
-        "the sample pod with one container",
-        _review(_pod({"containers": [_container("app", 8080)]}, labels={**HASH, **ASKS}, annotations=ASKS)),
-    ),
+    ("the sample pod with one container", _sample("ReplicaSet", {"containers": [_container("app", 8080)]})),
     (
         "the sample pod with two containers",
-        _review(
-            _pod(
-                {
-                    "serviceAccountName": "sample",
-                    "securityContext": {"fsGroup": 2000},
-                    "initContainers": [_PREPARE],
-                    "containers": [_container("app", 8080), _container("metrics", 9090)],
-                    "volumes": [{"name": "data", "emptyDir": {}}],
-                },
-                owner=("apps/v1", "StatefulSet"),
-                name="sample",
-                labels=ASKS,
-                annotations=ASKS,
-            )
+        _sample(
+            "StatefulSet",
+            {
+                "serviceAccountName": "sample",
+                "securityContext": {"fsGroup": 2000},
+                "initContainers": [_PREPARE],
+                "containers": [_container("app", 8080), _container("metrics", 9090)],
+                "volumes": [{"name": "data", "emptyDir": {}}],
+            },
         ),
     ),
-    (
-        PLAIN,
-        _review(_pod({"containers": [_container("app", 8080)]}, labels=HASH)),
-    ),
+    (PLAIN, _sample("ReplicaSet", {"containers": [_container("app", 8080)]}, asks=False)),
     (
         "the sample pod of a CronJob",
-        _review(
-            _pod(
-                {
-                    "restartPolicy": "Never",
-                    "containers": [{"name": "job", "image": "registry.example/job:1"}],
-                },
-                owner=("batch/v1", "Job"),
-                name="sample-29400000",
-                labels=ASKS,
-                annotations=ASKS,
-            )
+        _sample(
+            "Job",
+            {"restartPolicy": "Never", "containers": [{"name": "job", "image": "registry.example/job:1"}]},
         ),
     ),
     (
         "the sample pod of a DaemonSet with a native sidecar",
-        _review(
-            _pod(
-                {
-                    "initContainers": [{**_container("logs", 9091), "restartPolicy": "Always"}, _PREPARE],
-                    "containers": [_container("app", 8080)],
-                },
-                owner=("apps/v1", "DaemonSet"),
-                name="sample",
-                labels=ASKS,
-                annotations=ASKS,
-            )
+        _sample(
+            "DaemonSet",
+            {
+                "initContainers": [{**_container("logs", 9091), "restartPolicy": "Always"}, _PREPARE],
+                "containers": [_container("app", 8080)],
+            },
         ),
     ),
     (
         "the sample pod in the host's network",
-        _review(
-            _pod(
-                {"hostNetwork": True, "containers": [_container("app", 8080)]},
-                owner=("apps/v1", "DaemonSet"),
-                name="sample",
-                labels=ASKS,
-                annotations=ASKS,
-            )
-        ),
+        _sample("DaemonSet", {"hostNetwork": True, "containers": [_container("app", 8080)]}),
     ),
 )
 """Pods as real ones are, by what they are called in a refusal. None of them is anybody's."""
