@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -193,39 +194,26 @@ def command(**flags: Any) -> None:
 
 
 def service_options(flags: dict[str, Any]) -> ServiceOptions:
-    """Return the options of the process, mounts of 1.4 filled in where they exist."""
+    """Return the options of the process, mounts of 1.4 filled in where they exist.
+
+    Those that are called as on the command line are taken from there as they are.
+    """
     files = {name: flags[name] or _mounted(path) for name, path in MOUNTED.items()}
+    pair = dict.fromkeys(files) if flags["self_signed"] else files
     cache_memory = flags["cache_memory"]
     return ServiceOptions(
+        **{each.name: flags[each.name] for each in fields(ServiceOptions) if each.name in flags},
         inject_config=files["inject_config_file"],
         inject_values=files["values_file"],
         mesh_config=files["mesh_config_file"],
-        release=flags["release"],
-        revision=flags["revision"],
         environment=environment(flags["settings"]),
-        untrusted_values=flags["untrusted_values"],
-        review_limits=flags["review_limits"],
         cache_bytes=cache_bytes_within(container_limit()) if cache_memory is None else cache_memory,
-        allow_empty_injection=flags["allow_empty_injection"],
-        tls_certificate=None if flags["self_signed"] else files["tls_cert_file"],
-        tls_key=None if flags["self_signed"] else files["tls_key_file"],
-        ca_certificate=None if flags["self_signed"] else files["ca_cert_file"],
+        tls_certificate=pair["tls_cert_file"],
+        tls_key=pair["tls_key_file"],
+        ca_certificate=pair["ca_cert_file"],
         service_names=_service_names(flags),
         client_ca=flags["client_ca_file"],
-        client_names=flags["client_names"],
-        trusted_peers=flags["trusted_peers"],
         limits=Limits(in_flight_bytes=flags["in_flight_memory"]),
-        address=flags["address"],
-        port=flags["port"],
-        monitoring_address=flags["monitoring_address"],
-        monitoring_port=flags["monitoring_port"],
-        health_check_file=flags["health_check_file"],
-        health_check_interval=flags["health_check_interval"],
-        log_level=flags["log_level"],
-        warnings=flags["warnings"],
-        log_reviews=flags["log_reviews"],
-        uvloop=flags["uvloop"],
-        workers=flags["workers"],
     )
 
 
