@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Final
 
 import click
 import orjson
 
 from injector.cli.difference import coloured, difference
-from injector.diagnosis.findings import Finding, Gate, Place, Verdict
+from injector.diagnosis.findings import Finding, Gate, Verdict
 from injector.diagnosis.gates import Walk
 from injector.diagnosis.running import Running
 from injector.json_types import JSON, JSONObject
@@ -136,45 +136,25 @@ def _workload(each: Explained, *, diff: bool) -> JSONObject:
         "kind": walk.item.kind,
         "namespace": walk.namespace,
         "name": walk.item.name,
-        "place": _place(walk.item.at()),
+        "place": asdict(walk.item.at()),
         "verdict": walk.verdict,
         "decidedBy": _gate(walk.decisive),
         "gates": [_gate(gate) for gate in walk.gates],
-        "findings": [_finding(finding) for finding in each.findings],
+        "findings": [asdict(finding) for finding in each.findings],
         "pods": [_running(pod) for pod in each.pods],
     }
     return found | ({"diff": list(difference(walk.pod, walk.injected))} if diff else {})
 
 
 def _gate(gate: Gate) -> JSONObject:
-    found: JSONObject = {"gate": gate.name, "status": gate.status, "rule": gate.rule, "message": gate.message}
-    return found | {"place": _place(gate.place), "advice": gate.advice}
-
-
-def _finding(finding: Finding) -> JSONObject:
-    return {
-        "rule": finding.rule,
-        "severity": finding.severity,
-        "message": finding.message,
-        "place": _place(finding.place),
-        "advice": finding.advice,
-    }
-
-
-def _place(place: Place) -> JSONObject:
-    return {"source": place.source, "line": place.line, "column": place.column, "path": place.path}
+    told = asdict(gate)
+    return {"gate": told.pop("name"), **told}
 
 
 def _running(pod: Running) -> JSONObject:
-    return {
-        "namespace": pod.namespace,
-        "name": pod.name,
-        "phase": pod.phase,
-        "sidecars": list(pod.sidecars),
-        "configuration": pod.configuration,
-        "changes": list(pod.changes),
-        "olderThan": pod.older,
-    }
+    told = asdict(pod)
+    older = told.pop("older")
+    return {**told, "olderThan": older}
 
 
 def encoded(value: JSON, output: str) -> str:
