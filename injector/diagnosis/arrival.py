@@ -93,7 +93,7 @@ def arrival_of(document: JSONObject, place: PodPlace, namespace: str) -> Arrival
         return Arrival(pod=pod, namespace=namespace)
     owner = mapping(document.get("metadata"))
     name = owner.get("name") or owner.get("generateName") or "workload"
-    added = _BY_KIND.get(kind, _plain)(name, api_version, kind)
+    added = _BY_KIND.get(kind, _owned)(name, api_version, kind)
     labels = {**mapping(pod["metadata"].get("labels")), **added.pop("labels", {})}
     metadata = {**pod["metadata"], **added, "namespace": namespace, **({"labels": labels} if labels else {})}
     if not namespace:
@@ -122,10 +122,6 @@ def _owned(name: str, api_version: str, kind: str, **more: Any) -> JSONObject:
         "blockOwnerDeletion": True,
     }
     return {"generateName": f"{name}-", "ownerReferences": [owner], **more}
-
-
-def _plain(name: str, api_version: str, kind: str) -> JSONObject:
-    return _owned(name, api_version, kind)
 
 
 def _by_replica_set(label: str) -> Callable[[str, str, str], JSONObject]:

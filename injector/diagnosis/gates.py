@@ -128,28 +128,19 @@ _MEANING: Final[dict[Outcome, tuple[Verdict, Status]]] = {
 def registration_gates(item: Item, arrival: Arrival, around: PodSurroundings) -> tuple[Verdict, list[Gate]]:
     """Return whether the injector is asked about a pod: `injected` where it is, and what says so."""
     if around.registration is None:
-        gate = Gate(
-            name="registration",
-            status="warned",
-            rule="unseen",
-            message=f"not looked at: {around.unseen}",
-            place=item.at(),
-            advice=_SHOW_REGISTRATION,
-        )
-        return "unknown", [gate]
+        message = f"not looked at: {around.unseen}"
+        return "unknown", [_of_registration("warned", "unseen", message, item.at(), _SHOW_REGISTRATION)]
     namespace = around.namespaces.get(arrival.namespace)
     found = entries(around.registration, arrival, namespace, around.ours)
     if mine := [entry for entry in found if entry.role == "ours"]:
         return _judged(mine, found)
-    gate = Gate(
-        name="registration",
-        status="stopped",
-        rule="unregistered",
-        message="no MutatingWebhookConfiguration has an entry of the injector: it is never asked",
-        place=item.at(),
-        advice="apply k8s/, or `serve --create-webhook`; `--webhook-name` says how the entry is called",
-    )
-    return "skipped", [gate]
+    message = "no MutatingWebhookConfiguration has an entry of the injector: it is never asked"
+    advice = "apply k8s/, or `serve --create-webhook`; `--webhook-name` says how the entry is called"
+    return "skipped", [_of_registration("stopped", "unregistered", message, item.at(), advice)]
+
+
+def _of_registration(status: Status, rule: str, message: str, place: Place, advice: str = "") -> Gate:
+    return Gate(name="registration", status=status, rule=rule, message=message, place=place, advice=advice)
 
 
 def _judged(mine: Sequence[Entry], found: Sequence[Entry]) -> tuple[Verdict, list[Gate]]:
@@ -163,8 +154,7 @@ def _judged(mine: Sequence[Entry], found: Sequence[Entry]) -> tuple[Verdict, lis
     if outcome != "called":
         return verdict, list(_hindered(entry, status))
     message = f"the API server calls webhook {entry.name} for it"
-    called = Gate(name="registration", status=status, rule="called", message=message, place=entry.place)
-    return verdict, [called, *_company(entry, found)]
+    return verdict, [_of_registration(status, "called", message, entry.place), *_company(entry, found)]
 
 
 def _nearest(candidates: Sequence[Entry]) -> Entry:
@@ -176,25 +166,17 @@ def _hindered(entry: Entry, status: Status) -> Iterator[Gate]:
     """Yield what hinders the call; after the first only what would have to change as well."""
     kind = "no" if entry.outcome == "skipped" else entry.outcome
     obstacles = [each for each in entry.obstacles if each.kind == kind]
-    for index, each in enumerate(obstacles):
-        words = f"webhook {entry.name} is not called: " if kind == "no" else f"webhook {entry.name}: "
-        yield Gate(
-            name="registration",
-            status=status if index == 0 else "warned",
-            rule=each.rule,
-            message=f"{words if index == 0 else 'and '}{each.message}",
-            place=each.place,
-            advice=each.advice,
-        )
+    words = f"webhook {entry.name} is not called: " if kind == "no" else f"webhook {entry.name}: "
+    for each in obstacles:
+        yield _of_registration(status, each.rule, f"{words}{each.message}", each.place, each.advice)
+        status, words = "warned", "and "
 
 
 def _company(entry: Entry, found: Sequence[Entry]) -> Iterator[Gate]:
     """Yield what can go wrong although the entry is called."""
 
     def warned(rule: str, message: str, about: Entry, advice: str) -> Gate:
-        return Gate(
-            name="registration", status="warned", rule=rule, message=message, place=about.place, advice=advice
-        )
+        return _of_registration("warned", rule, message, about.place, advice)
 
     if entry.value.get("failurePolicy") == "Ignore":
         message = (

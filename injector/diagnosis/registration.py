@@ -110,8 +110,6 @@ def entries(
 
     ``namespace`` is the pod's Namespace, None where nothing is known of it.
     """
-    found = _all(configurations)
-    roles = _roles([entry for _, _, entry in found], ours)
     return [
         Entry(
             configuration=item,
@@ -120,24 +118,24 @@ def entries(
             obstacles=tuple(_obstacles(item, index, entry, arrival, namespace)),
             weight=_weight(entry),
         )
-        for (item, index, entry), role in zip(found, roles, strict=True)
+        for item, index, entry, role in _all(configurations, ours)
     ]
 
 
 def owned(configurations: Sequence[Item], ours: Ours) -> list[tuple[Item, JSONObject]]:
     """Return our entries, each with its configuration."""
-    found = _all(configurations)
-    roles = _roles([entry for _, _, entry in found], ours)
-    return [(item, entry) for (item, _, entry), role in zip(found, roles, strict=True) if role == "ours"]
+    return [(item, entry) for item, _, entry, role in _all(configurations, ours) if role == "ours"]
 
 
-def _all(configurations: Sequence[Item]) -> list[tuple[Item, int, JSONObject]]:
+def _all(configurations: Sequence[Item], ours: Ours) -> list[tuple[Item, int, JSONObject, Role]]:
     """Return every entry in the order in which they are called: that of their configurations' names."""
-    return [
+    found = [
         (item, index, entry)
         for item in sorted(configurations, key=lambda each: each.name)
         for index, entry in _objects(item.value.get("webhooks"))
     ]
+    roles = _roles([entry for _, _, entry in found], ours)
+    return [(*each, role) for each, role in zip(found, roles, strict=True)]
 
 
 def _objects(values: JSON) -> list[tuple[int, JSONObject]]:
