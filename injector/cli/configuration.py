@@ -53,11 +53,8 @@ configuration_options = together(
 )
 """Everything that `load_injector` reads."""
 
-Texts = tuple[tuple[str, str, str], tuple[str, str, str]]
-"""Config, values and mesh, and the names of the three in errors."""
 
-
-def load_injector(flags: Mapping[str, Any], given: Texts | None = None) -> Injector:
+def load_injector(flags: Mapping[str, Any], given: Sources | None = None) -> Injector:
     """Return the injector that the flags describe; ConfigError names file, line and reason.
 
     ``given`` stands in for the three files, where they were read from elsewhere.
@@ -65,18 +62,11 @@ def load_injector(flags: Mapping[str, Any], given: Texts | None = None) -> Injec
     return Injector(load_snapshot(*read_configuration(flags, given)))
 
 
-def read_configuration(flags: Mapping[str, Any], given: Texts | None = None) -> tuple[Sources, Surroundings]:
+def read_configuration(
+    flags: Mapping[str, Any], given: Sources | None = None
+) -> tuple[Sources, Surroundings]:
     """Return the texts that the flags name, or those that are ``given``, and all else an injector is told."""
-    (config, values, mesh), (config_file, values_file, mesh_file) = given or _texts(flags)
-    sources = Sources(
-        config=config,
-        values=values,
-        mesh=mesh,
-        config_file=config_file,
-        values_file=values_file,
-        mesh_file=mesh_file,
-    )
-    return sources, Surroundings(
+    return given or _sources(flags), Surroundings(
         release=flags["release"] or (None if given or flags["inject_config_file"] else NEWEST_RELEASE),
         revision=flags["revision"],
         env=_environment(flags),
@@ -93,7 +83,7 @@ def say_release(injector: Injector) -> None:
         click.echo(f"release {injector.release}, {injector.release_reason}; --release wins", err=True)
 
 
-def _texts(flags: Mapping[str, Any]) -> Texts:
+def _sources(flags: Mapping[str, Any]) -> Sources:
     paths: tuple[Path | None, ...] = (
         flags["inject_config_file"],
         flags["values_file"],
@@ -108,8 +98,9 @@ def _texts(flags: Mapping[str, Any]) -> Texts:
     elif values is None and "values" in keys_of_map(config):
         values, names = config, (names[0], names[0], names[2])
     texts = (config, values or "{}", mesh or "")
-    found = (text_of_key(*each) for each in zip(texts, KEYS, names, strict=True))
-    return (next(found), next(found), next(found)), (names[0], names[1], names[2])
+    config, values, mesh = (text_of_key(*each) for each in zip(texts, KEYS, names, strict=True))
+    files = dict(zip(("config_file", "values_file", "mesh_file"), names, strict=True))
+    return Sources(config=config, values=values, mesh=mesh, **files)
 
 
 def _environment(flags: Mapping[str, Any]) -> Mapping[str, str]:

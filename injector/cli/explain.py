@@ -10,7 +10,6 @@ import click
 
 from injector.cli.configuration import (
     BUILT_IN_FILES,
-    Texts,
     configuration_options,
     load_injector,
     say_release,
@@ -25,6 +24,7 @@ from injector.diagnosis.items import Item, Material, items_of, misread, unknown_
 from injector.diagnosis.registration import Ours, owned
 from injector.diagnosis.running import is_running, look_at
 from injector.injection.injector import Injector
+from injector.injection.loading import Sources
 from injector.injection.owner import find_workload
 from injector.istio.releases import NEWEST_RELEASE, behaviour_of
 from injector.json_types import JSONObject
@@ -94,12 +94,12 @@ def command(
         raise click.UsageError("give files (-f) or workloads of the cluster, not both")
     if not live and not filenames:
         raise click.UsageError("nothing to explain: give -f FILE, a workload (deploy/web), or -A")
-    ours, texts = Ours(name=flags["webhook_name"]), None
+    ours, sources = Ours(name=flags["webhook_name"]), None
     if live:
-        material, texts, flags["revision"] = _of_cluster(workloads, flags, ours)
+        material, sources, flags["revision"] = _of_cluster(workloads, flags, ours)
     else:
         material = _of_files(filenames, flags)
-    injector = _in_cluster(load_injector(flags, texts), material)
+    injector = _in_cluster(load_injector(flags, sources), material)
     around = PodSurroundings(
         snapshot=injector.snapshot,
         registration=None if material.unseen else material.registration,
@@ -107,7 +107,7 @@ def command(
         namespaces=material.namespaces,
         ours=ours,
         accepted=accepted,
-        config=_config(flags["inject_config_file"], texts),
+        config=_config(flags["inject_config_file"], sources),
     )
     policy = injector.snapshot.config.policy
     say_release(injector)
@@ -146,10 +146,10 @@ def _of_files(filenames: Sequence[str], flags: dict[str, Any]) -> Material:
     return material
 
 
-def _config(path: Path | None, live: Texts | None) -> Item:
+def _config(path: Path | None, live: Sources | None) -> Item:
     """Return where the configuration stands, so that a rule of it can name its line."""
     if live:
-        return Item(value={}, source=live[1][0], positions=Positions(live[0][0]), line=1)
+        return Item(value={}, source=live.config_file, positions=Positions(live.config), line=1)
     if path:
         return Item(value={}, source=str(path), positions=Positions(read_text(path)), line=1)
     return Item(value={}, source=BUILT_IN_FILES[0])
@@ -170,17 +170,17 @@ def _nothing(material: Material) -> str:
 
 def _of_cluster(
     workloads: Sequence[str], flags: dict[str, Any], ours: Ours
-) -> tuple[Material, Texts | None, str]:
+) -> tuple[Material, Sources | None, str]:
     from injector.cli.live import read_cluster, subjects_of  # noqa: PLC0415 - a third of a second for files
 
     subjects = subjects_of(workloads)
     if flags["all_namespaces"] and any(subject.name for subject in subjects):
         raise click.UsageError("-A is for all workloads: name none, or say in which namespace (-n)")
-    material, texts, revision = read_cluster(subjects, flags, ours)
+    material, sources, revision = read_cluster(subjects, flags, ours)
     if not material.workloads:
         where = "the cluster" if flags["all_namespaces"] else "the namespace"
         raise click.ClickException(f"no workload found in {where}")
-    return material, texts, revision
+    return material, sources, revision
 
 
 def _in_cluster(injector: Injector, material: Material) -> Injector:

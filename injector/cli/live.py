@@ -10,10 +10,10 @@ from typing import Any, Final
 
 import click
 
-from injector.cli.configuration import Texts
 from injector.diagnosis.items import Item, Material, mapping
 from injector.diagnosis.registration import Ours, owned
 from injector.diagnosis.running import is_running
+from injector.injection.loading import Sources
 from injector.json_types import JSONObject
 from injector.kube.client import Connection, KubeClient, namespace_of
 from injector.kube.errors import Unconfigured
@@ -55,7 +55,7 @@ def _resource(kind: str) -> Resource:
 
 def read_cluster(
     subjects: Sequence[Subject], flags: Mapping[str, Any], ours: Ours
-) -> tuple[Material, Texts | None, str]:
+) -> tuple[Material, Sources | None, str]:
     """Return what a cluster tells, the injector's configuration where no file gives it, and the revision.
 
     Raises KubeError or SurveyError, which say what to check.
@@ -83,7 +83,7 @@ async def _read(
     flags: Mapping[str, Any],
     namespace: str,
     ours: Ours,
-) -> tuple[Material, Texts | None, str]:
+) -> tuple[Material, Sources | None, str]:
     async with await KubeClient.connect(connection) as client:
         found = await survey(client, subjects, namespace)
         material = Material(
@@ -94,13 +94,13 @@ async def _read(
         )
         for each in (found.workloads, found.registration or (), found.namespaces, found.proxy_configs):
             material.add(map(_item, each))
-        revision, texts = flags["revision"], None
+        revision, sources = flags["revision"], None
         if not flags["inject_config_file"]:
             ours_there = owned(material.registration, ours)
             if revision == "default":
                 revision = next((_revision(item) for item, _ in ours_there if _revision(item)), revision)
-            texts = await _texts(client, flags["config_map"], ours_there, revision)
-    return material, texts, revision
+            sources = await _sources(client, flags["config_map"], ours_there, revision)
+    return material, sources, revision
 
 
 def _item(value: JSONObject) -> Item:
@@ -122,15 +122,15 @@ def _unseen(found: Survey) -> str:
 # ---- the injector's configuration
 
 
-async def _texts(
+async def _sources(
     client: KubeClient, given: str, ours: Sequence[tuple[Item, JSONObject]], revision: str
-) -> Texts:
+) -> Sources:
     """Return the three texts of the ConfigMap that is named, or of the first that is in a usual place."""
     places = [_split(given)] if given else list(dict.fromkeys(_candidates(ours, revision)))
     for namespace, name in places:
         data = await config_map(client, namespace, name)
         if data is not None:
-            return await _texts_of(client, namespace, name, data, revision)
+            return await _sources_of(client, namespace, name, data, revision)
     looked = ", ".join(f"{namespace}/{name}" for namespace, name in places)
     raise SurveyError(
         f"there is no ConfigMap {looked}: "
@@ -157,9 +157,9 @@ def _candidates(ours: Sequence[tuple[Item, JSONObject]], revision: str) -> list[
     return found or list(GUESSES)
 
 
-async def _texts_of(
+async def _sources_of(
     client: KubeClient, namespace: str, name: str, data: Mapping[str, str], revision: str
-) -> Texts:
+) -> Sources:
     place = f"ConfigMap {namespace}/{name}"
     if "config" not in data:
         keys = ", ".join(sorted(data)) or "none"
@@ -169,5 +169,11 @@ async def _texts_of(
         suffix = "" if revision in ("", "default") else f"-{revision}"
         mesh_place = f"ConfigMap {namespace}/istio{suffix} mesh"
         mesh = (await config_map(client, namespace, f"istio{suffix}") or {}).get("mesh", "")
-    texts = (data["config"], data.get("values") or "{}", mesh)
-    return texts, (f"{place} config", f"{place} values", mesh_place)
+    return Sources(
+        config=data["config"],
+        values=data.get("values") or "{}",
+        mesh=mesh,
+        config_file=f"{place} config",
+        values_file=f"{place} values",
+        mesh_file=mesh_place,
+    )
