@@ -19,7 +19,7 @@ from injector.cli.difference import Difference, contrast, grouped
 from injector.cli.files import input_documents, input_options
 from injector.cli.options import FILE, Command
 from injector.diagnosis.arrival import arrival_of
-from injector.diagnosis.items import Item, items_of
+from injector.diagnosis.items import Item, items_of, mapping
 from injector.errors import InjectorError
 from injector.injection.kinds import place_of
 from injector.json_types import JSON, JSONObject
@@ -79,8 +79,9 @@ class Webhook:
     def answer(self, index: int, request: JSONObject) -> tuple[str, JSON]:
         """Return the decision in words and the pod as it would be; WebhookError where there is no answer."""
         uid, kinds = f"compare-{index}", {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview"}
-        response = self._ask({**kinds, "request": {"uid": uid, **request}}).get("response")
-        if not isinstance(response, dict) or response.get("uid") != uid:
+        review = self._ask({**kinds, "request": {"uid": uid, **request}})
+        response = mapping(mapping(review).get("response"))
+        if response.get("uid") != uid:
             raise WebhookError(self.url, "what it answers is not an AdmissionReview")
         if not response.get("allowed"):
             return f"denied: {(response.get('status') or {}).get('message', '')}", None
@@ -89,7 +90,8 @@ class Webhook:
             return "left alone", request["object"]
         return "injected", apply(request["object"], orjson.loads(base64.b64decode(patch)))
 
-    def _ask(self, body: JSONObject) -> JSONObject:
+    def _ask(self, body: JSONObject) -> JSON:
+        """Return what it answers; None where that is no JSON."""
         try:
             self._connection.request(
                 "POST", self._path, orjson.dumps(body), {"Content-Type": "application/json"}
@@ -104,17 +106,10 @@ class Webhook:
             raise WebhookError(self.url, f"{error or type(error).__name__}{hint}") from error
         if answer.status != 200:
             raise WebhookError(self.url, f"HTTP {answer.status}: {content[:200].decode(errors='replace')}")
-        document = _decoded(content)
-        if not isinstance(document, dict):
-            raise WebhookError(self.url, "what it answers is not an AdmissionReview")
-        return document
-
-
-def _decoded(content: bytes) -> JSON:
-    try:
-        return orjson.loads(content)
-    except orjson.JSONDecodeError:
-        return None
+        try:
+            return orjson.loads(content)
+        except orjson.JSONDecodeError:
+            return None
 
 
 class _Connection(http.client.HTTPConnection):
