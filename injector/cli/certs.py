@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from injector.cli.files import PUBLIC, SECRET, FileError, write_all
+from injector.cli.files import SECRET, FileError, write_whole
 from injector.cli.options import option
 from injector.registration.issue import issue_ca, issue_leaf, service_names
 
@@ -66,12 +66,8 @@ def command(
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileError("make the folder", directory, error) from error
-    write_all(
-        {
-            directory / "tls.key": (leaf.key, SECRET),
-            directory / "tls.crt": (leaf.certificate, PUBLIC),
-            directory / "ca.crt": (authority.certificate, PUBLIC),
-        }
-    )
+    write_whole(directory / "tls.key", leaf.key, mode=SECRET)
+    write_whole(directory / "tls.crt", leaf.certificate)
+    write_whole(directory / "ca.crt", authority.certificate)
     click.echo(f"{directory}: ca.crt, tls.crt and tls.key, valid for {days} days", err=True)
     click.echo(f"names: {', '.join(names)}", err=True)

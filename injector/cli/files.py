@@ -6,7 +6,7 @@ import functools
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -72,12 +72,6 @@ def write_whole(path: Path | str, content: bytes, *, mode: int = PUBLIC) -> None
         _replace(path, content, mode)
     except OSError as error:
         raise FileError("write it", path, error) from error
-
-
-def write_all(files: Mapping[Path, tuple[bytes, int]]) -> None:
-    """Write several files, each whole, in the order given."""
-    for path, (content, mode) in files.items():
-        write_whole(path, content, mode=mode)
 
 
 def _replace(path: Path, content: bytes, mode: int) -> None:
