@@ -177,8 +177,10 @@ def _lost_values(body: nodes.ListNode, values: JSONObject, minor: int) -> Iterat
             continue
         for part in nodes.walk(node.pipe):
             path = _values_path(part)
-            if path and path not in asked and not _exists(path, values) and not _is_declared(path, minor):
-                yield "SI105", f"nothing gives .Values.{'.'.join(path)}{_near(path, values)}", part.pos
+            if not path or path in asked or (near := _missing(path, values)) is None:
+                continue
+            if not _is_declared(path, minor):
+                yield "SI105", f"nothing gives .Values.{'.'.join(path)}{near}", part.pos
 
 
 def _is_guarded(pipe: nodes.Pipe) -> bool:
@@ -191,14 +193,6 @@ def _values_path(node: nodes.Node) -> tuple[str, ...]:
     if isinstance(node, nodes.Variable) and node.name == "$" and node.fields[:1] == ("Values",):
         return node.fields[1:]
     return ()
-
-
-def _exists(path: Sequence[str], values: Any) -> bool:
-    for key in path:
-        if not isinstance(values, Mapping) or key not in values:
-            return False
-        values = values[key]
-    return True
 
 
 def _is_declared(path: Sequence[str], minor: int) -> bool:
@@ -219,16 +213,14 @@ _FIRST_TYPED: Final = 8
 """The first minor whose values have types."""
 
 
-def _near(path: Sequence[str], values: Any) -> str:
+def _missing(path: Sequence[str], values: Any) -> str | None:
+    """Return None where the values have a path, else the question whether another was meant, "" for none."""
     for index, key in enumerate(path):
         if not isinstance(values, Mapping):
             return ""
         if key not in values:
             near = get_close_matches(key, [*values], n=1, cutoff=0.7)
-            return (
-                f": did you mean .Values.{'.'.join((*path[:index], near[0], *path[index + 1 :]))}?"
-                if near
-                else ""
-            )
+            meant = ".".join((*path[:index], *near, *path[index + 1 :]))
+            return f": did you mean .Values.{meant}?" if near else ""
         values = values[key]
-    return ""
+    return None

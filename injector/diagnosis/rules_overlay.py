@@ -131,7 +131,6 @@ def _unmergeable(items: Any, merge_key: str, path: _Path) -> Iterator[tuple[str,
 def _unquoted(traced: Traced) -> Iterator[Said]:
     """Yield lines where a value of the pod, and nothing that the template says, decides what YAML reads."""
     rendering = traced.rendering
-    lines = {hole.index: hole.line for hole in traced.holes}
     # A number or a boolean that the template computed cannot break out, whatever the pod says.
     plain = [
         (slot, hole)
@@ -142,7 +141,7 @@ def _unquoted(traced: Traced) -> Iterator[Said]:
     ]
     for slot, hole in plain:
         shown = "…".join(slot.texts)
-        yield "SI206", f"a value of the pod stands unquoted in `{shown}`", traced.line(lines[hole])
+        yield "SI206", f"a value of the pod stands unquoted in `{shown}`", traced.line(traced.holes[hole])
 
 
 def _is_harmless(value: str) -> bool:

@@ -28,22 +28,18 @@ _MARK: Final = re.compile(f"{_OPEN}([0-9]+){_CLOSE}")
 _LINE_END: Final = re.compile(r"(?<=\S)[^\S\n]*$", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class Hole:
-    """A value of the pod in a rendered text: its line there, and its number among the values."""
-
-    line: int
-    index: int
-
-
 @dataclass(frozen=True, kw_only=True)
 class Traced:
-    """A rendered template. ``lines[i]`` is the template's line behind line i + 1 of the text."""
+    """A rendered template.
+
+    ``lines[i]`` is the template's line behind line i + 1 of the text. ``holes`` are the lines of the text in
+    which the pod's values stand, in their order.
+    """
 
     template: str
     rendering: Rendering
     lines: tuple[int, ...]
-    holes: tuple[Hole, ...]
+    holes: tuple[int, ...]
 
     @property
     def text(self) -> str:
@@ -111,9 +107,9 @@ def _origins(marked: str) -> Iterator[int]:
         yield known
 
 
-def _holes(strings: tuple[str, ...], values: tuple[str, ...]) -> Iterator[Hole]:
+def _holes(strings: tuple[str, ...], values: tuple[str, ...]) -> Iterator[int]:
     line = 1
-    for index, (before, value) in enumerate(zip(strings, values, strict=False)):
+    for before, value in zip(strings, values, strict=False):
         line += before.count("\n")
-        yield Hole(line, index)
+        yield line
         line += value.count("\n")
