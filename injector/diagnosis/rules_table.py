@@ -6,7 +6,7 @@ they make, SI4 annotations and labels.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -250,11 +250,10 @@ This page is written by `scripts/findings_pages.py`.
 """
 
 
-def page(rules: Iterable[tuple[str, Rule]] = tuple(RULES.items())) -> str:
+def page() -> str:
     """Return the text of docs/findings.md."""
-    parts = [_HEAD]
-    for name, rule in rules:
-        parts.append(
-            f"## {name}: {rule.title}\n\n*{rule.severity}* — {rule.what}\n\nWhat to do: {rule.advice}.\n"
-        )
-    return "\n".join(parts)
+    rules = (
+        f"## {name}: {rule.title}\n\n*{rule.severity}* — {rule.what}\n\nWhat to do: {rule.advice}.\n"
+        for name, rule in RULES.items()
+    )
+    return "\n".join((_HEAD, *rules))
