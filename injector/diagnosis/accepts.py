@@ -66,21 +66,30 @@ def _faults(pod: Pod) -> Iterator[_Fault]:
     yield from _duplicates("spec.volumes", "name", volumes)
     for path, volume in _places(spec, "volumes", "spec"):
         yield from _volume(volume, path)
-    containers = [(key, *each) for key in _LISTS for each in _places(spec, key, "spec")]
+    containers = containers_of(spec)
     names = Counter[Any]()
-    for key, path, container in containers:
+    for path, container in containers:
         names[name := container.get("name")] += 1
         if name and names[name] > 1:
             yield f"{path}.name", f'Duplicate value: "{name}"'
         yield from _container(container, path, volumes)
-        if key == "initContainers" and container.get("restartPolicy") != "Always":
+        if _is_initial(path) and container.get("restartPolicy") != "Always":
             for field in (*_PROBES, "lifecycle"):
                 if container.get(field):
                     yield f"{path}.{field}", "may not be set for init containers without restartPolicy=Always"
     yield from _host_ports(spec, containers)
-    yield from _pod_resources(spec)
+    yield from _pod_resources(spec, containers)
     if (spec.get("os") or {}).get("name") == "windows":
         yield from _windows(spec, containers)
+
+
+def containers_of(spec: JSONObject) -> list[tuple[str, JSONObject]]:
+    """Return path and container of all that a pod has, the init containers last."""
+    return [each for key in _LISTS for each in _places(spec, key, "spec")]
+
+
+def _is_initial(path: str) -> bool:
+    return path.startswith("spec.initContainers")
 
 
 # ---- names and values
@@ -246,15 +255,15 @@ def _volume(volume: JSONObject, path: str) -> Iterator[_Fault]:
         yield f"{path}.{source}", f"may not specify more than 1 volume type ({' and '.join(sources)})"
 
 
-def _host_ports(spec: JSONObject, containers: list[tuple[str, str, JSONObject]]) -> Iterator[_Fault]:
+def _host_ports(spec: JSONObject, containers: list[tuple[str, JSONObject]]) -> Iterator[_Fault]:
     met: set[tuple[Any, ...]] = set()
-    for key, path, container in containers:
+    for path, container in containers:
         for place, port in _places(container, "ports", path):
             number = port.get("hostPort")
             if spec.get("hostNetwork") and number and number != port.get("containerPort"):
                 yield f"{place}.hostPort", "must match `containerPort` when `hostNetwork` is true"
             known = number, port.get("protocol") or "TCP", port.get("hostIP") or ""
-            if number and key == "containers":
+            if number and not _is_initial(path):
                 if known in met:
                     yield f"{place}.hostPort", f'Duplicate value: "{number}"'
                 met.add(known)
@@ -274,30 +283,28 @@ def _resources(resources: JSONObject, path: str) -> Iterator[_Fault]:
             yield f"{path}.requests", f'Invalid value: "{request}": {words}'
 
 
-def _pod_resources(spec: JSONObject) -> Iterator[_Fault]:
+def _pod_resources(spec: JSONObject, containers: list[tuple[str, JSONObject]]) -> Iterator[_Fault]:
     """Hold the resources of a whole pod (KEP-2837) against those of its containers."""
     whole: JSONObject = spec.get("resources") or {}
     yield from _resources(whole, "spec.resources")
     for name, given in (whole.get("requests") or {}).items():
-        wanted = sum(_requested(each, name) for each in _running(spec))
+        # Together run the pod's own, and the native sidecars.
+        wanted = sum(
+            _requested(each, name)
+            for path, each in containers
+            if not _is_initial(path) or each.get("restartPolicy") == "Always"
+        )
         if (most := _milli(given)) is not None and wanted > most:
             total = canonical_quantity(f"{wanted}m")
             words = f"must be greater than or equal to aggregate container requests of {total}"
             yield f"spec.resources.requests[{name}]", f'Invalid value: "{given}": {words}'
     for name, given in (whole.get("limits") or {}).items():
-        for key in _LISTS:
-            for path, container in _places(spec, key, "spec"):
-                limit = ((container.get("resources") or {}).get("limits") or {}).get(name)
-                over, most = _milli(limit), _milli(given)
-                if over is not None and most is not None and over > most:
-                    words = f"must be less than or equal to pod limits of {given}"
-                    yield f"{path}.resources.limits[{name}]", f'Invalid value: "{limit}": {words}'
-
-
-def _running(spec: JSONObject) -> Iterator[JSONObject]:
-    """Yield the containers that run together: the pod's own, and the native sidecars."""
-    yield from _items(spec, "containers")
-    yield from (each for each in _items(spec, "initContainers") if each.get("restartPolicy") == "Always")
+        for path, container in containers:
+            limit = ((container.get("resources") or {}).get("limits") or {}).get(name)
+            over, most = _milli(limit), _milli(given)
+            if over is not None and most is not None and over > most:
+                words = f"must be less than or equal to pod limits of {given}"
+                yield f"{path}.resources.limits[{name}]", f'Invalid value: "{limit}": {words}'
 
 
 def _requested(container: JSONObject, name: str) -> int:
@@ -314,9 +321,9 @@ def _milli(quantity: Any) -> int | None:
         return None
 
 
-def _windows(spec: JSONObject, containers: list[tuple[str, str, JSONObject]]) -> Iterator[_Fault]:
+def _windows(spec: JSONObject, containers: list[tuple[str, JSONObject]]) -> Iterator[_Fault]:
     every = [("spec.securityContext", spec.get("securityContext") or {})]
-    every += [(f"{path}.securityContext", each.get("securityContext") or {}) for _, path, each in containers]
+    every += [(f"{path}.securityContext", each.get("securityContext") or {}) for path, each in containers]
     for path, context in every:
         for field in _NOT_ON_WINDOWS:
             if context.get(field) is not None:

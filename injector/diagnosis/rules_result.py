@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
-from injector.diagnosis.accepts import REFUSED, accepted
+from injector.diagnosis.accepts import REFUSED, accepted, containers_of
 from injector.errors import InjectorError
 from injector.injection.injector import Injector
 from injector.injection.steps.metrics import PORT
@@ -17,7 +17,6 @@ Said: TypeAlias = tuple[str, str, str]
 
 PROXY: Final = "istio-proxy"
 
-_LISTS: Final = ("containers", "initContainers")
 _PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")
 _HANDLERS: Final = ("httpGet", "grpc", "tcpSocket")
 
@@ -42,7 +41,7 @@ def security_rules(original: Pod, injected: Pod) -> Iterator[Said]:
     """Yield what Pod Security refuses of what was injected, a sentence for each container and volume."""
     for path, container in _added(original, injected):
         yield from _violations("container", path, container, [*container_violations(container)])
-    before = _names(original, "volumes")
+    before = {(volume or {}).get("name") for volume in (original.get("spec") or {}).get("volumes") or ()}
     for index, volume in enumerate((injected.get("spec") or {}).get("volumes") or ()):
         if volume and volume.get("name") not in before:
             yield from _violations("volume", f"spec.volumes[{index}]", volume, [*volume_violations(volume)])
@@ -84,16 +83,14 @@ def _first_difference(before: Any, after: Any, path: str = "") -> str:
 
 def _added(original: Pod, injected: Pod) -> Iterator[tuple[str, JSONObject]]:
     """Yield path and container of those whose names the pod did not have."""
-    before = _names(original, *_LISTS)
-    for key in _LISTS:
-        for index, container in enumerate((injected.get("spec") or {}).get(key) or ()):
-            if container and container.get("name") not in before:
-                yield f"spec.{key}[{index}]", container
+    before = _names(original)
+    for path, container in containers_of(injected.get("spec") or {}):
+        if container and container.get("name") not in before:
+            yield path, container
 
 
-def _names(pod: Pod, *keys: str) -> set[Any]:
-    spec: JSONObject = pod.get("spec") or {}
-    return {(item or {}).get("name") for key in keys for item in spec.get(key) or ()}
+def _names(pod: Pod) -> set[Any]:
+    return {container.get("name") for _, container in containers_of(pod.get("spec") or {})}
 
 
 def _unrequested(added: list[tuple[str, JSONObject]]) -> Iterator[Said]:
@@ -106,7 +103,7 @@ def _unrequested(added: list[tuple[str, JSONObject]]) -> Iterator[Said]:
 
 
 def _foreign(original: Pod, injected: Pod, added: list[tuple[str, JSONObject]]) -> Iterator[Said]:
-    if PROXY in _names(injected, *_LISTS) or not added:
+    if PROXY in _names(injected) or not added:
         return
     before, after = (each.get("metadata", {}).get("annotations") or {} for each in (original, injected))
     if after.get(PORT) != before.get(PORT):
@@ -117,19 +114,12 @@ def _foreign(original: Pod, injected: Pod, added: list[tuple[str, JSONObject]]) 
 def _lost_probe_fields(original: Pod, injected: Pod, injector: Injector) -> Iterator[Said]:
     """Yield fields of probes that go through the agent, and of which it is not told."""
     version = injector.snapshot.behaviour.kubernetes
-    after = {
-        container.get("name"): container
-        for key in _LISTS
-        for container in (injected.get("spec") or {}).get(key) or ()
-        if container
-    }
-    for key in _LISTS:
-        for index, container in enumerate((original.get("spec") or {}).get(key) or ()):
-            for kind in _PROBES:
-                probe = (container or {}).get(kind) or {}
-                if not probe or (after.get(container.get("name")) or {}).get(kind) == probe:
-                    continue
-                yield from _unknown_to_agent(probe, f"spec.{key}[{index}].{kind}", version)
+    after = {container.get("name"): container for _, container in containers_of(injected.get("spec") or {})}
+    for path, container in containers_of(original.get("spec") or {}):
+        for kind in _PROBES:
+            probe = container.get(kind) or {}
+            if probe and (after.get(container.get("name")) or {}).get(kind) != probe:
+                yield from _unknown_to_agent(probe, f"{path}.{kind}", version)
 
 
 def _unknown_to_agent(probe: JSONObject, path: str, version: int) -> Iterator[Said]:
