@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import socket
 import sys
@@ -70,6 +71,9 @@ Examples:
 """
 
 
+_duration = functools.partial(option, type=DURATION, show_default=True)
+
+
 @click.command("serve", epilog=EPILOG, context_settings={"auto_envvar_prefix": PREFIX})
 @text_options
 @option("--tls-cert-file", type=FILE, help="Certificate chain to serve, PEM.")
@@ -129,26 +133,16 @@ Examples:
 @switch("--create-webhook", default=False, text="Create the MutatingWebhookConfiguration too.")
 @switch("--self-signed", default=False, text="Make and rotate CA and certificate, in a Secret.")
 @option("--self-signed-secret", default="sidecar-injector-certs", show_default=True)
-@option("--ca-lifetime", type=DURATION, default="8760h", show_default=True, help="Of our own CA.")
-@option(
-    "--cert-lifetime",
-    type=DURATION,
-    default="720h",
-    show_default=True,
-    help="Of a certificate under it.",
-)
-@option(
+@_duration("--ca-lifetime", default="8760h", help="Of our own CA.")
+@_duration("--cert-lifetime", default="720h", help="Of a certificate under it.")
+@_duration(
     "--rotation-grace",
-    type=DURATION,
     default="5m",
-    show_default=True,
     help="How long old and new CA are both trusted before the next step of a rotation.",
 )
-@option(
+@_duration(
     "--max-clock-skew",
-    type=DURATION,
     default="5m",
-    show_default=True,
     help="How far our clock may be from the API server's before we leave the Secret to other replicas.",
 )
 @switch("--warnings", default=True, text="Answer with warnings for people, of pods and at /advise.")
