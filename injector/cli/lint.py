@@ -1,18 +1,22 @@
-"""``sidecar-injector lint``: config, values and mesh to what is wrong with them, all of it at once."""
+"""``sidecar-injector lint``: config, values and mesh to what is wrong with them, in one of four formats."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Final
 
 import click
 
+from injector import __version__
 from injector.cli.configuration import configuration_options, load_injector, read_configuration, say_release
 from injector.cli.files import input_documents, input_options
 from injector.cli.options import pod_template_option
-from injector.cli.report import FORMATS
-from injector.diagnosis.findings import gravest
+from injector.diagnosis.findings import SEVERITIES, Finding, gravest
 from injector.diagnosis.lint import Given, Report, lint
+from injector.diagnosis.rules_table import RULES
 from injector.errors import YAMLError
 from injector.injection.injector import Injector
 
@@ -32,6 +36,117 @@ Exit codes:
 
 Every rule is described in docs/findings.md; `# lint: ignore=SI203` in a template silences a warning there.
 """
+
+
+# ---- formats
+
+
+_COLOURS: Final = {"error": "red", "warning": "yellow", "info": "blue"}
+_SARIF_LEVELS: Final = {"error": "error", "warning": "warning", "info": "note"}
+_GITHUB_LEVELS: Final = {"error": "error", "warning": "warning", "info": "notice"}
+_SARIF_SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
+
+
+def as_text(findings: Sequence[Finding]) -> str:
+    """Return a paragraph a finding, as compilers print them, and how many there are of each severity."""
+    return "\n".join((*map(_paragraph, findings), _counted(findings)))
+
+
+def _counted(findings: Iterable[Finding]) -> str:
+    """Return how many findings there are: ``1 error, 2 warnings``; "" for none."""
+    counts = Counter(finding.severity for finding in findings)
+    return ", ".join(
+        f"{counts[severity]} {severity}{'s' if counts[severity] > 1 and severity != 'info' else ''}"
+        for severity in SEVERITIES
+        if counts[severity]
+    )
+
+
+def _paragraph(finding: Finding) -> str:
+    severity = click.style(finding.severity, fg=_COLOURS[finding.severity])
+    place = str(finding.place)
+    lines = [f"{place + ': ' if place else ''}{severity} {finding.rule}: {finding.message}"]
+    if finding.advice:
+        lines.append(f"  {finding.advice}")
+    return "\n".join(lines)
+
+
+def as_json(findings: Sequence[Finding]) -> str:
+    """Return a list of objects with rule, severity, message, advice, file, line, column and path."""
+    return json.dumps([_plain(finding) for finding in findings], indent=2, ensure_ascii=False)
+
+
+def _plain(finding: Finding) -> dict[str, Any]:
+    told = asdict(finding)
+    place = told.pop("place")
+    return {**told, "file": place.pop("source"), **place}
+
+
+def as_github(findings: Sequence[Finding]) -> str:
+    """Return the workflow commands that put findings into a pull request."""
+    return "\n".join(map(_command, findings))
+
+
+def _command(finding: Finding) -> str:
+    place = finding.place
+    properties = {"file": place.source, "line": place.line, "col": place.column, "title": finding.rule}
+    given = ",".join(f"{key}={_escaped(str(value), ':,')}" for key, value in properties.items() if value)
+    return f"::{_GITHUB_LEVELS[finding.severity]} {given}::{_escaped(finding.message)}"
+
+
+def _escaped(text: str, more: str = "") -> str:
+    """Return a text as GitHub reads it back; the first three in any text, the others in properties."""
+    for character in f"%\r\n{more}":
+        text = text.replace(character, f"%{ord(character):02X}")
+    return text
+
+
+def as_sarif(findings: Sequence[Finding]) -> str:
+    """Return a SARIF 2.1.0 log of one run."""
+    used = sorted({finding.rule for finding in findings})
+    driver = {
+        "name": "sidecar-injector",
+        "version": __version__,
+        "rules": [
+            {
+                "id": rule,
+                "shortDescription": {"text": RULES[rule].title},
+                "help": {"text": RULES[rule].advice},
+            }
+            for rule in used
+            if rule in RULES
+        ],
+    }
+    run = {"tool": {"driver": driver}, "results": [_result(finding) for finding in findings]}
+    return json.dumps({"$schema": _SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2)
+
+
+def _result(finding: Finding) -> dict[str, Any]:
+    place = finding.place
+    physical: dict[str, Any] = {"artifactLocation": {"uri": place.source}}
+    if place.line:
+        physical["region"] = {"startLine": place.line}
+    location: dict[str, Any] = {"physicalLocation": physical}
+    if place.path:
+        location["logicalLocations"] = [{"fullyQualifiedName": place.path}]
+    return {
+        "ruleId": finding.rule,
+        "level": _SARIF_LEVELS[finding.severity],
+        "message": {"text": finding.message},
+        "locations": [location],
+    }
+
+
+FORMATS: Final[Mapping[str, Callable[[Sequence[Finding]], str]]] = {
+    "text": as_text,
+    "json": as_json,
+    "sarif": as_sarif,
+    "github": as_github,
+}
+"""What `-o` may say."""
+
+
+# ---- the command
 
 
 @click.command("lint", epilog=EPILOG)
@@ -93,12 +208,9 @@ def _given(filenames: Sequence[str], pod_template_path: str, *, recursive: bool)
 
 def _print(report: Report, output: str) -> None:
     shown = FORMATS[output](report.findings)
-    if output != "text":
+    if shown or output != "text":
         click.echo(shown)
-        return
-    if shown:
-        click.echo(shown)
-    if not report.failed and report.injector is not None:
+    if output == "text" and not report.failed and report.injector is not None:
         click.echo(_summary(report.injector))
 
 
