@@ -70,7 +70,9 @@ def read_configuration(
         release=flags["release"] or (None if given or flags["inject_config_file"] else NEWEST_RELEASE),
         revision=flags["revision"],
         env=_environment(flags),
-        namespaces=dict(_namespaces(flags["namespace_file"])),
+        namespaces={
+            str(each["metadata"]["name"]): each for each in _objects(flags["namespace_file"], "Namespace")
+        },
         proxy_configs=[*_objects(flags["proxy_config_file"], "ProxyConfig")],
         untrusted_values=flags["untrusted_values"],
         limits=flags["review_limits"],
@@ -95,7 +97,7 @@ def _sources(flags: Mapping[str, Any]) -> Sources:
     if config is None:
         template.check_release(flags["release"])
         config, values = template.config, template.values if values is None else values
-    elif values is None and "values" in keys_of_map(config):
+    elif values is None and "values" in (_data(config) or {}):
         values, names = config, (names[0], names[0], names[2])
     texts = (config, values or "{}", mesh or "")
     config, values, mesh = (text_of_key(*each) for each in zip(texts, KEYS, names, strict=True))
@@ -110,11 +112,6 @@ def _environment(flags: Mapping[str, Any]) -> Mapping[str, str]:
     if flags["platform"]:
         found["PLATFORM"] = flags["platform"]
     return found
-
-
-def _namespaces(paths: Sequence[Path]) -> Iterator[tuple[str, JSONObject]]:
-    for namespace in _objects(paths, "Namespace"):
-        yield str(namespace["metadata"]["name"]), namespace
 
 
 def _objects(paths: Sequence[Path], kind: str) -> Iterator[JSONObject]:
@@ -152,11 +149,6 @@ def text_of_key(text: str, key: str, file: str) -> str:
     start = line_of(text, ("data", key))
     header = text.split("\n")[start - 1].partition("#")[0].rstrip() if start else ""
     return "\n" * start + found if header.endswith(("|", "|-", "|+")) else found
-
-
-def keys_of_map(text: str) -> frozenset[str]:
-    """Return the keys of the ConfigMap that a text is; none where it is not one."""
-    return frozenset(map(str, _data(text) or ()))
 
 
 def _data(text: str) -> Mapping[str, Any] | None:
