@@ -247,48 +247,40 @@ KNOWN: Final[Mapping[str, KnownName]] = {
 OF_NAMESPACES: Final = frozenset({"istio.io/rev", "istio.io/dataplane-mode", "topology.istio.io/network"})
 """Names of the table that mean something on a Namespace as well."""
 
-ELSEWHERE: Final = frozenset(
-    {
-        *("ambient.istio.io/bypass-inbound-capture", "ambient.istio.io/dns-capture"),
-        *("ambient.istio.io/redirection", "ambient.istio.io/waypoint-inbound-binding"),
-        *(
-            "gateway.istio.io/controller-version",
-            "gateway.istio.io/managed",
-            "gateway.istio.io/name-override",
-        ),
-        *("gateway.istio.io/service-account", "galley.istio.io/analyze-suppress", "istio.io/tag"),
-        *(
-            "istio.io/autoRegistrationGroup",
-            "istio.io/connectedAt",
-            "istio.io/disconnectedAt",
-            "istio.io/dry-run",
-        ),
-        *("istio.io/gateway-name", "istio.io/ingress-use-waypoint", "istio.io/use-waypoint"),
-        *("istio.io/use-waypoint-namespace", "istio.io/waypoint-for", "istio.io/workloadController"),
-        *("networking.istio.io/address-type", "networking.istio.io/enable-autoallocate-ip"),
-        *(
-            "networking.istio.io/exportTo",
-            "networking.istio.io/gatewayPort",
-            "networking.istio.io/service-type",
-        ),
-        *(
-            "networking.istio.io/traffic-distribution",
-            "networking.istio.io/tunnel",
-            "topology.istio.io/cluster",
-        ),
-        *(
-            "topology.istio.io/controlPlaneClusters",
-            "topology.istio.io/subzone",
-            "traffic.istio.io/nodeSelector",
-        ),
-        *("alpha.istio.io/canonical-serviceaccounts", "alpha.istio.io/kubernetes-serviceaccounts"),
-        *(
-            "install.operator.istio.io/owning-resource",
-            "operator.istio.io/component",
-            "operator.istio.io/managed",
-        ),
-    }
-)
+_OTHERS: Final = {
+    "alpha.istio.io": ("canonical-serviceaccounts", "kubernetes-serviceaccounts"),
+    "ambient.istio.io": ("bypass-inbound-capture", "dns-capture", "redirection", "waypoint-inbound-binding"),
+    "galley.istio.io": ("analyze-suppress",),
+    "gateway.istio.io": ("controller-version", "managed", "name-override", "service-account"),
+    "install.operator.istio.io": ("owning-resource",),
+    "istio.io": (
+        "autoRegistrationGroup",
+        "connectedAt",
+        "disconnectedAt",
+        "dry-run",
+        "gateway-name",
+        "ingress-use-waypoint",
+        "tag",
+        "use-waypoint",
+        "use-waypoint-namespace",
+        "waypoint-for",
+        "workloadController",
+    ),
+    "networking.istio.io": (
+        "address-type",
+        "enable-autoallocate-ip",
+        "exportTo",
+        "gatewayPort",
+        "service-type",
+        "traffic-distribution",
+        "tunnel",
+    ),
+    "operator.istio.io": ("component", "managed"),
+    "topology.istio.io": ("cluster", "controlPlaneClusters", "subzone"),
+    "traffic.istio.io": ("nodeSelector",),
+}
+
+ELSEWHERE: Final = frozenset(f"{domain}/{name}" for domain, names in _OTHERS.items() for name in names)
 """Names that other parts of Istio read: no misspellings of those above."""
 
 _HEAD: Final = """# Annotations and labels
