@@ -15,7 +15,7 @@ import orjson
 from injector.diagnosis.annotations import advise_metadata
 from injector.diagnosis.findings import Finding
 from injector.diagnosis.gates import PodSurroundings, Walk, walk
-from injector.diagnosis.items import Item, pods_metadata
+from injector.diagnosis.items import Item, pods_metadata, steps_of
 from injector.errors import BadReview
 from injector.injection.admission import is_unread
 from injector.injection.kinds import PodPlace, get_at, place_of, put_at
@@ -115,8 +115,9 @@ def advise(request: JSONObject, around: PodSurroundings) -> tuple[str, ...]:
     item = Item(value=workload, source=str(workload.get("kind")))
     walked = walk(item, place, namespace, around)
     verdict = _verdict(walked, around.snapshot.revision)
+    # What the verdict is about is not said twice.
     findings = _findings(workload, place, around.snapshot.behaviour)
-    others = (_sentence(each) for each in findings if _name(each.place.path) not in verdict)
+    others = (_sentence(each) for each in findings if str(steps_of(each.place.path)[-1]) not in verdict)
     return lines((*([verdict] if verdict else ()), *others))
 
 
@@ -126,11 +127,6 @@ def _findings(workload: JSONObject, place: PodPlace, behaviour: Behaviour) -> It
     for path in dict.fromkeys((("metadata",), place.metadata, pods_metadata(place))):
         few = put_at(few, path, _written(_read(get_at(workload, path) or {})))
     return advise_metadata(few, behaviour=behaviour)
-
-
-def _name(path: str) -> str:
-    """Return the name of a label or annotation, the last step of a path."""
-    return path.partition("[")[2].rstrip("]") or path.rpartition(".")[2]
 
 
 def _is_controlled(workload: JSONObject) -> bool:

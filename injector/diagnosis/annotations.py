@@ -16,7 +16,7 @@ from injector.diagnosis.annotations_table import (
     releases,
 )
 from injector.diagnosis.findings import Finding, Place
-from injector.diagnosis.items import mapping, pods_metadata
+from injector.diagnosis.items import mapping, pods_metadata, written
 from injector.diagnosis.rules_table import found
 from injector.errors import YAMLError
 from injector.golang.strconv import parse_bool
@@ -81,9 +81,7 @@ class _Adviser:
             yield from self._misplaced(place.metadata, inner, target, "Job")
 
     def _found(self, rule: str, message: str, path: tuple[str, ...], advice: str = "") -> Finding:
-        *parents, name = path
-        where = f"{'.'.join(parents)}[{name}]" if "/" in name else ".".join(path)
-        return found(rule, message, Place(self._source, path=where), advice=advice)
+        return found(rule, message, Place(self._source, path=written(path)), advice=advice)
 
     # ---- what stands where it is read
 

@@ -386,30 +386,27 @@ def _in_file(given: Given, path: str, value: JSON) -> Place:
 
 def _line_behind(traced: Traced, path: str, pod: Pod) -> int:
     """Return the template's line behind a path of the injected pod; 0 where it wrote none of it."""
-    steps: list[str | int] = []
     overlay: Any = {} if isinstance(traced.overlay, YAMLError) else traced.overlay
     value: Any = pod
-    wrote = False
+    written_by: list[str | int] = []
     for step in steps_of(path):
+        key: str | int | None
         if isinstance(step, int):
-            item = value[step] if isinstance(value, list) and step < len(value) else None
-            name = item.get("name") if isinstance(item, dict) else None
-            same = (
-                index
-                for index, each in enumerate(overlay if isinstance(overlay, list) else ())
-                if isinstance(each, dict) and each.get("name") == name
-            )
-            found_index = next(same, None)
-            if found_index is None:
-                break
-            overlay, value = overlay[found_index], item
-            steps.append(found_index)
-            wrote = True
+            value = value[step] if isinstance(value, list) and step < len(value) else None
+            key = _index_of(mapping(value).get("name"), overlay)
         else:
-            if not isinstance(overlay, dict) or step not in overlay:
-                break
-            overlay = overlay[step]
-            value = value.get(step) if isinstance(value, dict) else None
-            steps.append(step)
-            wrote = wrote or step != "spec"
-    return traced.line_at(tuple(steps)) if wrote and steps else 0
+            value = mapping(value).get(step)
+            key = step if step in mapping(overlay) else None
+        if key is None:
+            break
+        overlay = overlay[key]
+        written_by.append(key)
+    wrote = any(step != "spec" for step in written_by)
+    return traced.line_at(tuple(written_by)) if wrote else 0
+
+
+def _index_of(name: Any, overlay: Any) -> int | None:
+    """Return where a list of the overlay has the element of a name, by which a merge knows it."""
+    elements = overlay if isinstance(overlay, list) else ()
+    same = (i for i, each in enumerate(elements) if isinstance(each, dict) and each.get("name") == name)
+    return next(same, None)
