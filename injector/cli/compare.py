@@ -8,6 +8,7 @@ import http.client
 import socket
 import ssl
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -258,9 +259,6 @@ def as_json(groups: dict[Difference, list[str]], count: int) -> str:
     """Return the report for a program; ``old`` and ``new`` are JSON in a string, "" where nothing is."""
     document = {
         "pods": count,
-        "differences": [
-            {"path": each.path, "old": each.old, "new": each.new, "pods": pods}
-            for each, pods in groups.items()
-        ],
+        "differences": [{**asdict(each), "pods": pods} for each, pods in groups.items()],
     }
     return orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()

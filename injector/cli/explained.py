@@ -17,18 +17,14 @@ from injector.diagnosis.running import Running
 from injector.json_types import JSON, JSONObject
 from injector.kubeyaml import dump
 
-WORDS: Final[dict[Verdict, str]] = {
-    "injected": "injected",
-    "unknown": "injected if called",
-    "skipped": "not injected",
-    "denied": "denied",
+VERDICTS: Final[dict[Verdict, tuple[str, str]]] = {
+    "injected": ("injected", "green"),
+    "unknown": ("injected if called", "cyan"),
+    "skipped": ("not injected", "yellow"),
+    "denied": ("denied", "red"),
 }
-COLOURS: Final[dict[Verdict, str]] = {
-    "injected": "green",
-    "unknown": "cyan",
-    "skipped": "yellow",
-    "denied": "red",
-}
+"""What a person is told of each, and its colour."""
+
 UNSEEN: Final = "unseen"
 """The rule where no registration was looked at: what to do is the same for every workload, and said once."""
 HEAD: Final = ("WORKLOAD", "PODS ARE", "GATE", "RULE", "WHY")
@@ -54,9 +50,9 @@ class Explained:
 def summary(explained: Sequence[Explained]) -> str:
     """Return how many workloads have which verdict, in one line."""
     counts = Counter(each.walk.verdict for each in explained)
-    parts = ", ".join(f"{counts[verdict]} {word}" for verdict, word in WORDS.items() if counts[verdict])
+    parts = [f"{counts[verdict]} {word}" for verdict, (word, _) in VERDICTS.items() if counts[verdict]]
     noun = "workload" if len(explained) == 1 else "workloads"
-    return f"{len(explained)} {noun}: {parts}"
+    return f"{len(explained)} {noun}: {', '.join(parts)}"
 
 
 def table(explained: Sequence[Explained], *, diff: bool) -> Iterator[str]:
@@ -67,8 +63,7 @@ def table(explained: Sequence[Explained], *, diff: bool) -> Iterator[str]:
     widths = [max(map(len, column)) for column in zip(HEAD[:-1], *(row[:-1] for row in rows), strict=True)]
     yield _aligned(HEAD, widths)
     for each, row in zip(explained, rows, strict=True):
-        verdict = each.walk.verdict
-        yield _aligned(row, widths, colour=COLOURS[verdict])
+        yield _aligned(row, widths, colour=VERDICTS[each.walk.verdict][1])
         yield from (f"{INDENT}{line}" for line in _details(each))
         if diff:
             yield from (coloured(line) for line in difference(each.walk.pod, each.walk.injected))
@@ -80,7 +75,7 @@ def table(explained: Sequence[Explained], *, diff: bool) -> Iterator[str]:
 
 def _row(each: Explained) -> tuple[str, ...]:
     gate = each.walk.decisive
-    return each.subject, WORDS[each.walk.verdict], gate.name, gate.rule, _in_one_line(gate.message)
+    return each.subject, VERDICTS[each.walk.verdict][0], gate.name, gate.rule, _in_one_line(gate.message)
 
 
 def _aligned(row: Sequence[str], widths: Sequence[int], *, colour: str = "") -> str:
@@ -122,7 +117,7 @@ def document(
     """Return everything as JSON: the summary, and for each workload every gate that its pod has met."""
     counts = Counter(each.walk.verdict for each in explained)
     return {
-        "summary": {"workloads": len(explained), **{verdict: counts[verdict] for verdict in WORDS}},
+        "summary": {"workloads": len(explained), **{verdict: counts[verdict] for verdict in VERDICTS}},
         "release": release,
         "policy": policy,
         "remarks": list(remarks),
