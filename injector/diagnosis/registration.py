@@ -242,16 +242,13 @@ def _by_namespace(
         if isinstance(requirement, Obstacle):
             yield requirement
             continue
-        message = f"namespace {arrival.namespace} has {_has_label(requirement.key, labels)}"
-        message = f"{message}, namespaceSelector wants {described(requirement)}"
+        wants = f"namespaceSelector wants {described(requirement)}"
         if namespace is None and requirement.key != NAME_LABEL:
-            message = (
-                f"the labels of namespace {arrival.namespace} are not known, "
-                f"namespaceSelector wants {described(requirement)}"
-            )
+            message = f"the labels of namespace {arrival.namespace} are not known, {wants}"
             advice = f"give its Namespace too: kubectl get namespace {arrival.namespace} -o yaml"
             yield _obstacle("unknown", item, path, message, advice)
         elif not requirement.matches(labels):
+            message = f"namespace {arrival.namespace} has {_has_label(requirement.key, labels)}, {wants}"
             advice = _relabelled(requirement, f"kubectl label namespace {arrival.namespace}")
             if requirement.key == NAME_LABEL:
                 advice = "this registration leaves the namespace out on purpose: use another namespace"
