@@ -7,6 +7,8 @@ import sys
 import click
 from click.shell_completion import BashComplete, FishComplete, ShellComplete, ZshComplete
 
+from injector.cli.main import COMPLETE, PROGRAM, group
+
 SHELLS: dict[str, type[ShellComplete]] = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
 
 _FILES, _NO_FILES = ":0", ":4"
@@ -24,8 +26,6 @@ Examples:
 @click.argument("shell", type=click.Choice(tuple(SHELLS)))
 def command(*, shell: str) -> None:
     """Print the script that makes a shell complete commands, options, files and values."""
-    from injector.cli.main import COMPLETE, PROGRAM, group  # noqa: PLC0415 - which imports this module
-
     # The script alone: click's own `source` also asks the bash of this machine for its version.
     completer = SHELLS[shell](group, {}, PROGRAM, COMPLETE)
     click.echo(completer.source_template % completer.source_vars())
@@ -37,8 +37,6 @@ def kubectl() -> None:
     A line for each completion, with its help behind a tab, and then what the shell is to do: `_FILES` where
     it completes files itself, else `_NO_FILES`.
     """
-    from injector.cli.main import COMPLETE, PROGRAM, group  # noqa: PLC0415 - which imports this module
-
     *arguments, begun = sys.argv[1:] or [""]
     items = ShellComplete(group, {}, PROGRAM, COMPLETE).get_completions(arguments, begun)
     for item in items:

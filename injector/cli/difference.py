@@ -17,12 +17,9 @@ from injector.kubeyaml import dump
 COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
-def difference(before: JSON, after: JSON, *, context: int = 3) -> Iterator[str]:
+def difference(before: JSON, after: JSON) -> Iterator[str]:
     """Yield the lines of a unified diff of both as YAML, without ends; none when they are equal."""
-    lines = difflib.unified_diff(
-        dump(before).splitlines(), dump(after).splitlines(), fromfile="before", tofile="after", n=context
-    )
-    for line in lines:
+    for line in difflib.unified_diff(dump(before).splitlines(), dump(after).splitlines(), "before", "after"):
         yield line.rstrip("\n")
 
 
