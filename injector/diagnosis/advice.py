@@ -19,6 +19,7 @@ from injector.diagnosis.items import Item, pods_metadata, steps_of
 from injector.errors import BadReview
 from injector.injection.admission import is_unread
 from injector.injection.kinds import PodPlace, get_at, place_of, put_at
+from injector.injection.steps.status import STATUS
 from injector.istio.releases import Behaviour, behaviour_of
 from injector.json_types import JSON, JSONObject, Pod
 from injector.memo import remembered
@@ -39,7 +40,6 @@ Entry = tuple[str, str, JSON]
 """`labels` or `annotations`, a name in it and its value."""
 
 _FAMILY: Final = "istio"
-_STATUS: Final = "sidecar.istio.io/status"
 _NOT_PRINTED: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 _WITHOUT_NEWS: Final = re.compile(r"^(failed to run injection template:\s+)?(\d+ errors? occurred:\s+\* )?")
 """How Istio begins an error about annotations."""
@@ -55,7 +55,7 @@ def advise_pod(pod: Pod, behaviour: Behaviour) -> tuple[str, ...]:
 
 
 def _is_injected(pod: Pod) -> bool:
-    return _STATUS in (get_at(pod, ("metadata", "annotations")) or {})
+    return STATUS in (get_at(pod, ("metadata", "annotations")) or {})
 
 
 @remembered("advice")

@@ -116,7 +116,7 @@ def entries(
             index=index,
             role=role,
             obstacles=tuple(_obstacles(item, index, entry, arrival, namespace)),
-            weight=_weight(entry),
+            weight=_weight(item, entry),
         )
         for item, index, entry, role in _all(configurations, ours)
     ]
@@ -199,15 +199,10 @@ def _obstacles(
     yield from _by_conditions(item, (*at, "matchConditions"), entry, arrival)
 
 
-def _weight(entry: JSONObject) -> int:
-    return sum(len(_requirements(entry.get(key) or {})) for key in ("namespaceSelector", "objectSelector"))
-
-
-def _requirements(selector: JSONObject) -> tuple[Requirement, ...]:
-    try:
-        return Selector.parse(selector).requirements
-    except InjectorError:
-        return ()
+def _weight(item: Item, entry: JSONObject) -> int:
+    keys = ("namespaceSelector", "objectSelector")
+    found = (each for key in keys for each in _parsed(item, (key,), entry.get(key) or {}))
+    return sum(isinstance(each, Requirement) for each in found)
 
 
 def _rule_matches(rule: JSONObject, arrival: Arrival) -> bool:
