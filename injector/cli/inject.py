@@ -100,22 +100,10 @@ class Worked:
     outcome: WorkloadOutcome
 
 
-class WorkloadError(InjectorError):
-    """Every workload that cannot be injected, a sentence each."""
-
-    def __init__(self, sentences: list[str]) -> None:
-        super().__init__(sentences)
-        self.sentences = sentences
-
-    def __str__(self) -> str:
-        """Return one sentence a line."""
-        return "\n".join(self.sentences)
-
-
 def work(
     injector: Injector, sources: Iterable[Document], *, namespace: str, pod_template_path: str
 ) -> list[Worked]:
-    """Inject every document; raises WorkloadError with all that failed, so that one run shows them all."""
+    """Inject every document; raises ClickException with all that failed, so that one run shows them all."""
     done: list[Worked] = []
     failed: list[str] = []
     for source in sources:
@@ -131,7 +119,7 @@ def work(
         else:
             done.append(Worked(source=source, outcome=outcome))
     if failed:
-        raise WorkloadError(failed)
+        raise click.ClickException("\n".join(failed))
     return done
 
 
