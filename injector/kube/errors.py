@@ -21,6 +21,9 @@ from injector.json_types import JSON
 class KubeError(InjectorError):
     """The base: something between us and the API server."""
 
+    retry_after: float = 0.0
+    """Seconds that the API server asks for; zero where it does not say."""
+
 
 class Unreachable(KubeError):  # noqa: N818 - a state, named as the log names it
     """No answer came."""

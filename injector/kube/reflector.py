@@ -23,9 +23,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from injector.json_types import JSONObject
-from injector.kube.backoff import Backoff
 from injector.kube.client import KubeClient
-from injector.kube.errors import ApiError, Gone, KubeError
+from injector.kube.errors import Gone, KubeError
+from injector.kube.waiting import Backoff
 
 WATCH_SECONDS = (240, 300)
 """The server ends a watch after a time drawn from here, so that replicas do not come back together."""
@@ -109,14 +109,10 @@ class Reflector:
                     await self._watch()
             except Gone as error:
                 # Normal after a long silence; only a server that says it again and again is an error.
-                await self._pause(error)
+                await asyncio.sleep(self.backoff.next(at_least=error.retry_after))
             except KubeError as error:
                 self.failed(error)
-                await self._pause(error)
-
-    async def _pause(self, error: KubeError) -> None:
-        at_least = error.retry_after if isinstance(error, ApiError) else 0.0
-        await asyncio.sleep(self.backoff.next(at_least=at_least))
+                await asyncio.sleep(self.backoff.next(at_least=error.retry_after))
 
     async def _list(self) -> None:
         found: dict[str, JSONObject] = {}

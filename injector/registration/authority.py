@@ -18,14 +18,13 @@ from typing import Final
 
 from injector.errors import InjectorError
 from injector.json_types import JSONObject
-from injector.kube.backoff import Backoff
 from injector.kube.client import KubeClient
-from injector.kube.errors import ApiError, Conflict, KubeError, NotFound
+from injector.kube.errors import Conflict, KubeError, NotFound
 from injector.kube.reflector import Collection, Reflector, Timing, ignore
+from injector.kube.waiting import Backoff, wait_for
 from injector.registration.bundle import TrustedSince
 from injector.registration.contents import Secret, contents
 from injector.registration.self_signed import Policy, Served, View, decide
-from injector.registration.waiting import wait_for
 
 logger = logging.getLogger(__name__)
 
@@ -122,7 +121,7 @@ class SelfSigned:
 
     def _again(self, work: str, error: KubeError) -> float:
         self.failed(work, error)
-        return self.backoff.next(at_least=error.retry_after if isinstance(error, ApiError) else 0.0)
+        return self.backoff.next(at_least=error.retry_after)
 
     def _say(self, *, held_back: bool) -> None:
         if held_back != self._waiting:

@@ -23,10 +23,10 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from injector.json_types import JSONObject
-from injector.kube.backoff import Backoff
 from injector.kube.client import KubeClient
-from injector.kube.errors import ApiError, Conflict, KubeError, NotFound
+from injector.kube.errors import Conflict, KubeError, NotFound
 from injector.kube.reflector import Collection, Reflector, Timing, ignore
+from injector.kube.waiting import Backoff, TokenBucket, wait_for
 from injector.registration.bundle import Authority, Overlap, authorities, readable, verifies
 from injector.registration.plan import (
     CA_BUNDLE_MANAGER,
@@ -39,7 +39,6 @@ from injector.registration.plan import (
     plan,
     written_by_us,
 )
-from injector.registration.waiting import TokenBucket, wait_for
 
 logger = logging.getLogger(__name__)
 
@@ -165,7 +164,7 @@ class Reconciler:
             return self.backoff.next()
         except KubeError as error:
             self._report(error)
-            return self.backoff.next(at_least=error.retry_after if isinstance(error, ApiError) else 0.0)
+            return self.backoff.next(at_least=error.retry_after)
         self._settled = _version(body)
         self._written = bundle
         self._update(writes=self.status.writes + 1, last_error="")

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
+from injector.kube.waiting import wait_for
 from injector.registration.bundle import TrustedSince
-from injector.registration.waiting import wait_for
 from injector.service.companions import CompanionSurroundings, local_now
 
 SETTLE_SECONDS: Final = 15.0

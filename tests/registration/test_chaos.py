@@ -19,14 +19,13 @@ from typing import Any
 
 import pytest
 
-from injector.kube.backoff import Backoff
 from injector.kube.client import KubeClient
 from injector.kube.lease import LeaseElector, LeaseTiming
 from injector.kube.reflector import Timing
+from injector.kube.waiting import Backoff, TokenBucket
 from injector.registration.issue import issue_ca, issue_leaf
 from injector.registration.plan import COLLECTION, WebhookNames
 from injector.registration.reconciler import Reconciler, Trust
-from injector.registration.waiting import TokenBucket
 from tests.fake_api import FakeApi, connected, fake_api, refusal
 from tests.virtual_time import run
 

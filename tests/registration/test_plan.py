@@ -15,7 +15,6 @@ from injector.registration.plan import (
     plan,
     written_by_us,
 )
-from injector.registration.waiting import TokenBucket
 
 BUNDLE = b"-----BEGIN CERTIFICATE-----\nQQ==\n-----END CERTIFICATE-----\n"
 TEXT = base64.b64encode(BUNDLE).decode()
@@ -103,20 +102,3 @@ def test_a_bundle_is_ours_when_our_manager_alone_owns_it() -> None:
     ]:
         config = owned_by(*managers)
         assert written_by_us(config, config["webhooks"][0]) is expected
-
-
-def test_a_bucket_gives_its_capacity_and_then_one_a_period() -> None:
-    bucket = TokenBucket(capacity=5, period=60)
-    taken, now = 0, 0.0
-    while now <= 600:
-        if not bucket.wait(now):
-            taken += 1
-        now += 1
-    assert taken == 15
-
-
-def test_a_bucket_says_how_long_to_wait() -> None:
-    bucket = TokenBucket(capacity=1, period=60)
-    assert bucket.wait(0) == 0
-    assert bucket.wait(30) == 30
-    assert bucket.wait(60) == 0

@@ -13,11 +13,11 @@ import pytest
 
 from injector.kube.client import KubeClient
 from injector.kube.reflector import Timing
+from injector.kube.waiting import TokenBucket
 from injector.registration.bundle import authorities
 from injector.registration.issue import IssuedPair, issue_ca, issue_leaf
 from injector.registration.plan import COLLECTION, WebhookNames
 from injector.registration.reconciler import Reconciler, Trust
-from injector.registration.waiting import TokenBucket
 from tests.fake_api import FakeApi, Refusals, refusal, until
 
 NAME = "sidecar-injector.istio.io"
