@@ -5,10 +5,14 @@ The one module that imports kubernetes-asyncio.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Final, Self
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any, Final, Self
 
 import aiohttp
 import orjson
@@ -17,7 +21,42 @@ from injector import __version__
 from injector.json_types import JSON, JSONObject
 from injector.kube.clock import ServerClock
 from injector.kube.errors import Unconfigured, Unreachable, api_error
-from injector.kube.lean import without
+
+
+@contextmanager
+def without(*beginnings: str) -> Iterator[None]:
+    """Import modules whose names begin so as empty ones, which have every name; forget them afterwards.
+
+    Those that were imported before stay what they are.
+    """
+    before = sys.modules.keys() | set()
+    finder = _Empty(beginnings)
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+        for name in [name for name in sys.modules if name not in before and name.startswith(beginnings)]:
+            del sys.modules[name]
+
+
+class _Empty(MetaPathFinder, Loader):
+    def __init__(self, beginnings: tuple[str, ...]) -> None:
+        self._beginnings = beginnings
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:  # noqa: ARG002
+        return ModuleSpec(fullname, self) if fullname.startswith(self._beginnings) else None
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__getattr__ = _absent  # type: ignore[method-assign]
+
+
+def _absent(name: str) -> type:
+    """Make what a name of an empty module stands for."""
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return type(name, (), {})
+
 
 # Importing it imports 860 modules. Configuration, login and REST are 25 of them; the others take 28 MiB and
 # 50 ms of a start, and nothing here calls them.
@@ -118,14 +157,18 @@ class KubeClient:
 
     async def list(self, path: str) -> AsyncIterator[JSONObject]:
         """Yield the objects of the collection at ``path``, which have no kind of their own there."""
-        more = ""
-        while True:
-            parameters: Parameters = {"limit": LIST_LIMIT} | ({"continue": more} if more else {})
-            page = await self.get(path, parameters)
+        async for page in self.pages(path):
             for item in page.get("items") or ():
                 yield item
-            more = (page.get("metadata") or {}).get("continue") or ""
-            if not more:
+
+    async def pages(self, path: str, parameters: Parameters | None = None) -> AsyncIterator[JSONObject]:
+        """Yield the pages of a list; the last one's resourceVersion is that of the whole."""
+        asked: dict[str, str | int | bool] = {**(parameters or {}), "limit": LIST_LIMIT}
+        while True:
+            page = await self.get(path, asked)
+            yield page
+            asked["continue"] = (page.get("metadata") or {}).get("continue") or ""
+            if not asked["continue"]:
                 return
 
     async def create(self, path: str, body: JSONObject) -> JSONObject:

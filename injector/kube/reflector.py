@@ -18,9 +18,9 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import MappingProxyType
+from typing import Any
 
 from injector.json_types import JSONObject
 from injector.kube.client import KubeClient
@@ -32,8 +32,6 @@ WATCH_SECONDS = (240, 300)
 
 IDLE_SECONDS = 330.0
 """More than the longest watch: silence beyond it is a dead connection, found within six minutes."""
-
-PAGE = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,29 +70,24 @@ def ignore(*_: object) -> None:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Reflector:
-    """Keeps ``objects`` equal to the collection while ``run`` runs.
+    """Keeps ``objects`` equal to the collection while ``run`` runs: by ``name`` or ``namespace/name``.
 
     ``changed`` is called after every change of ``objects``, and once after the first list; ``failed`` with
     each error and with None when the server answers again. ``keep`` reduces an object to what is needed;
-    ``store`` may be given, so that what was known outlives a reflector that is started anew.
+    ``objects`` may be given, so that what was known outlives a reflector that is started anew.
     """
 
     client: KubeClient
     collection: Collection
     changed: Callable[[], None] = ignore
     failed: Callable[[KubeError | None], None] = ignore
-    keep: Callable[[JSONObject], JSONObject] = lambda item: item
+    keep: Callable[[JSONObject], Any] = lambda item: item
     timing: Timing = field(default_factory=Timing)
     backoff: Backoff = field(default_factory=Backoff)
     synced: asyncio.Event = field(default_factory=asyncio.Event)
-    store: dict[str, JSONObject] = field(default_factory=dict)
+    objects: dict[str, Any] = field(default_factory=dict)
     _version: str = ""
     _heard: float = 0.0
-
-    @property
-    def objects(self) -> Mapping[str, JSONObject]:
-        """A live, read-only view: ``name`` or ``namespace/name`` to what was kept of the object."""
-        return MappingProxyType(self.store)
 
     def staleness(self) -> float:
         """Return the seconds since the server last said anything; infinity before the first list."""
@@ -115,19 +108,14 @@ class Reflector:
                 await asyncio.sleep(self.backoff.next(at_least=error.retry_after))
 
     async def _list(self) -> None:
-        found: dict[str, JSONObject] = {}
-        parameters = {**self.collection.parameters(), "limit": PAGE}
-        while True:
-            page = await self.client.get(self.collection.path, parameters)
+        found: dict[str, Any] = {}
+        async for page in self.client.pages(self.collection.path, self.collection.parameters()):
             for item in page.get("items") or ():
                 found[_key(item)] = self.keep(item)
-            if not (token := page.get("metadata", {}).get("continue")):
-                break
-            parameters["continue"] = token
         self._version = str(page["metadata"].get("resourceVersion", ""))
         # The dict stays the same object: views of it are handed out.
-        self.store.clear()
-        self.store.update(found)
+        self.objects.clear()
+        self.objects.update(found)
         self._alive()
         self.synced.set()
         self.changed()
@@ -155,9 +143,9 @@ class Reflector:
         if event["type"] == "BOOKMARK":
             return
         if event["type"] == "DELETED":
-            self.store.pop(_key(item), None)
+            self.objects.pop(_key(item), None)
         else:
-            self.store[_key(item)] = self.keep(item)
+            self.objects[_key(item)] = self.keep(item)
         self.changed()
 
     def _alive(self) -> None:

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 from injector.errors import InjectorError
 from injector.json_types import JSONObject
 from injector.kube.client import KubeClient
-from injector.kube.cluster import NAMESPACES, NODES, PROXY_CONFIGS
+from injector.kube.cluster import NAMESPACES, NODES, PROXY_CONFIGS, kubelet_version
 from injector.kube.errors import ApiError, Forbidden, NotFound, Unreachable
 
 Result = TypeVar("Result")
@@ -100,7 +100,7 @@ async def survey(client: KubeClient, subjects: Sequence[Subject], namespace: str
     )
     nodes = await _optional(found, "nodes", _all(client, NODES, "v1", "Node"))
     if nodes is not None:
-        found.nodes = {str(each["metadata"]["name"]): _kubelet(each) for each in nodes}
+        found.nodes = {str(each["metadata"]["name"]): kubelet_version(each) for each in nodes}
     return found
 
 
@@ -170,8 +170,3 @@ async def _reached(client: KubeClient, reading: Awaitable[Result]) -> Result:
 def _typed(item: JSONObject, version: str, kind: str) -> JSONObject:
     """Return an item of a list with the kind that the list has for it."""
     return {"apiVersion": version, "kind": kind, **item}
-
-
-def _kubelet(node: JSONObject) -> str:
-    info: JSONObject = (node.get("status") or {}).get("nodeInfo") or {}
-    return str(info.get("kubeletVersion") or "")

@@ -120,7 +120,7 @@ class Reconciler:
         reflector = Reflector(
             client=self.client,
             collection=Collection(path=self.collection, name=self.name),
-            store=self.store,
+            objects=self.store,
             changed=self.wake,
             failed=self._report,
             timing=self.timing,

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from injector.kube.lean import without
+from injector.kube.client import without
 
 
 def printed(code: str) -> str:
