@@ -37,7 +37,7 @@ from injector.service.events import warning
 from injector.service.first_lists import WATCHED, FirstLists
 from injector.service.generation import Registration
 from injector.service.handover import SETTLE_SECONDS, Handover
-from injector.service.live import Live
+from injector.service.reload import Live
 from injector.service.tls import load_pair
 
 ADVICE: Final = "advice.sidecar-injector.istio.io"

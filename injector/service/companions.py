@@ -14,10 +14,10 @@ from typing import Final, Protocol
 
 from injector.service.generation import ClusterView, Generation
 from injector.service.health import Readiness
-from injector.service.live import Live
 from injector.service.logs import Log
 from injector.service.metrics import Metrics
 from injector.service.options import ServiceOptions
+from injector.service.reload import Live
 from injector.service.seat import Seat
 from injector.service.tls import KeyPair
 

@@ -3,20 +3,30 @@
 A ConfigMap or Secret is mounted as symbolic links through ``..data``, which the kubelet swaps by one rename.
 All files of a mount are read from the folder that ``..data`` named once: no set mixes two generations. Only
 regular files inside the folder that was named are read: a FIFO never ends, a device may act when it is
-opened, and a link that leads elsewhere shows what nobody has mounted.
+opened, and a link that leads elsewhere shows what nobody has mounted. A file system may never answer: what is
+done with files is done in a thread of its own, and given up when it hangs.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from injector.errors import ConfigError
+
+T = TypeVar("T")
+
+PATIENCE_SECONDS: Final = 10.0
+"""What takes longer hangs: a kubelet's mounts are in memory or on the node's disk, and read in milliseconds.
+It is also the time between two looks at the files."""
 
 LARGEST_FILE: Final = 4 << 20
 """Bytes of one file, four times what a ConfigMap or Secret can hold: a log that grows in the place of a
@@ -69,6 +79,14 @@ def read_files(paths: Iterable[Path | None]) -> FileSet:
 def folders(paths: Iterable[Path | None]) -> tuple[Path, ...]:
     """Return the folders to watch for the paths: the mounts, not the files, which never change themselves."""
     return tuple(dict.fromkeys(path.parent for path in paths if path is not None))
+
+
+def hung(paths: Iterable[Path | None]) -> ConfigError:
+    """Return what to say of paths that `Disk` has given up."""
+    return ConfigError(
+        f"not read within {PATIENCE_SECONDS:g} s: the file system does not answer",
+        file=", ".join(map(str, folders(paths))),
+    )
 
 
 def _read_folder(folder: Path, paths: list[Path]) -> dict[Path, bytes]:
@@ -141,3 +159,38 @@ def _digest(contents: Mapping[Path, bytes]) -> str:
         digest.update(f"{path}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()
+
+
+class Disk:
+    """Does file work in a thread: while one piece hangs, whatever is asked next is given up at once.
+
+    The threads of a pool would all be taken by a mount that hangs, and waited for when the process ends.
+    """
+
+    def __init__(self) -> None:
+        self._work: Future[object] | None = None
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Return what ``work`` returns; TimeoutError where it hangs, or an earlier one still does."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await asyncio.wrap_future(self._begin(work))
+
+    def run_here(self, work: Callable[[], T]) -> T:
+        """Do the same where nothing else has to go on meanwhile."""
+        return self._begin(work).result(PATIENCE_SECONDS)
+
+    def _begin(self, work: Callable[[], T]) -> Future[T]:
+        if self._work is not None and not self._work.done():
+            raise TimeoutError
+        future: Future[T] = Future()
+        future.set_running_or_notify_cancel()
+        self._work = future  # type: ignore[assignment]
+        threading.Thread(target=_do, args=(work, future), name="disk", daemon=True).start()
+        return future
+
+
+def _do(work: Callable[[], T], future: Future[T]) -> None:
+    try:
+        future.set_result(work())
+    except BaseException as error:  # noqa: BLE001 - whoever waits for it gets it
+        future.set_exception(error)

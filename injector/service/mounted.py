@@ -15,11 +15,10 @@ from injector.errors import ConfigError
 from injector.service.companions import Events, local_now
 from injector.service.files import FileSet, folders
 from injector.service.generation import ClusterView, Generation, Load, next_generation, texts_of
-from injector.service.live import Live
 from injector.service.logs import Log, shorten
 from injector.service.metrics import Metrics
 from injector.service.options import ServiceOptions
-from injector.service.reload import Recipe, ReloadUnit, Reports
+from injector.service.reload import Live, Recipe, ReloadUnit, Reports
 from injector.service.tls import ClientVerification, KeyPair, load_pair, parse_ca
 from injector.service.trial import LastPods, Loss, rules_of
 from injector.service.watch import FolderWatch

@@ -21,8 +21,8 @@ from typing import Any, Final
 from injector.errors import ConfigError
 from injector.service.answering import Answering
 from injector.service.companions import CompanionSurroundings, Parts, accompany
-from injector.service.disk import Disk
 from injector.service.drain import Leaving, until_quiet
+from injector.service.files import Disk
 from injector.service.generation import Load
 from injector.service.health import Readiness, metrics_page, pages
 from injector.service.injecting import load_injector

@@ -1,24 +1,22 @@
 """Keep the newest good value that can be made from mounted files; how it is made is handed in.
 
 Each unit reloads apart: a bad template must not keep a new certificate from being served, nor the other way
-round.
+round. A value changes while others read it: it is set by one, and read by all without a lock.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
 from injector.errors import ConfigError, InjectorError
-from injector.service import disk
-from injector.service.disk import Disk
-from injector.service.files import FileSet, folders, read_files
-from injector.service.live import Live
+from injector.service.files import Disk, FileSet, hung, read_files
 from injector.service.logs import Log, shorten
 from injector.service.metrics import Metrics
 
@@ -29,6 +27,40 @@ LONGEST_RETRY_SECONDS: Final = 600.0
 
 Rejected = Callable[[str, str], None]
 """Told unit and reason, once for each content, when what is mounted cannot be used; must not wait."""
+
+
+class Live(Generic[T]):
+    """The newest value; a request reads ``value`` once and keeps what it got."""
+
+    __slots__ = ("_changed", "_value")
+
+    def __init__(self, value: T) -> None:
+        self._value = value
+        self._changed = asyncio.Event()
+
+    @property
+    def value(self) -> T:
+        """The newest value."""
+        return self._value
+
+    def set(self, value: T) -> None:
+        """Replace the value and wake every reader of `updates`; never waits for one."""
+        self._value = value
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def updates(self) -> AsyncGenerator[T, None]:
+        """Yield the value now, then every newer one; a slow reader skips to the newest."""
+        while True:
+            changed = self._changed
+            yield self._value
+            await changed.wait()
+
+    async def follow(self, act: Callable[[], None]) -> None:
+        """Call ``act`` now and after each change, for ever."""
+        async with aclosing(self.updates()) as updates:
+            async for _ in updates:
+                act()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +120,7 @@ class ReloadUnit(Generic[T]):
         try:
             files = self._disk.run_here(partial(read_files, self.paths))
         except TimeoutError:
-            raise self._hung() from None
+            raise hung(self.paths) from None
         self._serve(self._recipe.make(files), files)
 
     async def read(self) -> FileSet | ConfigError:
@@ -96,7 +128,7 @@ class ReloadUnit(Generic[T]):
         try:
             return await self._disk.run(partial(read_files, self.paths))
         except TimeoutError:
-            return self._hung()
+            return hung(self.paths)
         except ConfigError as error:
             return error
 
@@ -108,12 +140,6 @@ class ReloadUnit(Generic[T]):
             self._heal(files.digest)
         elif files.digest != self._seen or self._clock() >= self._next_try:
             await self._try(files)
-
-    def _hung(self) -> ConfigError:
-        return ConfigError(
-            f"not read within {disk.PATIENCE_SECONDS:g} s: the file system does not answer",
-            file=", ".join(map(str, folders(self.paths))),
-        )
 
     async def _try(self, files: FileSet) -> None:
         start = time.monotonic()

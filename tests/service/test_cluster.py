@@ -25,10 +25,10 @@ from injector.service.companions import CompanionSurroundings, accompany
 from injector.service.first_lists import FIRST_LISTS_SECONDS
 from injector.service.generation import Generation
 from injector.service.health import Readiness, pages
-from injector.service.live import Live
 from injector.service.logs import Log
 from injector.service.metrics import Metrics
 from injector.service.options import ServiceOptions
+from injector.service.reload import Live
 from injector.service.tls import KeyPair
 from tests.fake_api import FakeApi, fake_api, kubeconfig
 from tests.virtual_time import run

@@ -17,15 +17,13 @@ import trustme
 
 from injector.errors import ConfigError
 from injector.injection.inject import Answer
-from injector.service import disk
 from injector.service.companions import Parts
 from injector.service.files import FileSet
 from injector.service.generation import Texts
-from injector.service.live import Live
 from injector.service.logs import Log
 from injector.service.metrics import Metrics
 from injector.service.options import ServiceOptions
-from injector.service.reload import Recipe, ReloadUnit, Reports
+from injector.service.reload import Live, Recipe, ReloadUnit, Reports
 from tests.service.kit import NAME, FakeReviewer, Running, Start, a_pair, a_review
 
 
@@ -213,7 +211,7 @@ class Hang:
             return opening(path, *more, **options)
 
         monkeypatch.setattr(os, "open", hang)
-        monkeypatch.setattr(disk, "PATIENCE_SECONDS", 0.3)
+        monkeypatch.setattr("injector.service.files.PATIENCE_SECONDS", 0.3)
 
 
 async def test_a_mount_that_hangs_holds_up_neither_reviews_nor_probes_nor_the_other_mounts(
@@ -459,3 +457,20 @@ async def test_a_bad_start_names_every_fault(start: Start, tmp_path: object) -> 
         )
     assert "other.default.svc" in str(caught.value)
     assert "ca.crt: does not exist" in str(caught.value)
+
+
+async def test_a_slow_reader_skips_to_the_newest() -> None:
+    live = Live(1)
+    seen = []
+    updates = live.updates()
+    seen.append(await anext(updates))
+    live.set(2)
+    live.set(3)
+    seen.append(await anext(updates))
+    waiting = asyncio.ensure_future(anext(updates))
+    await asyncio.sleep(0)
+    live.set(4)
+    seen.append(await waiting)
+    await updates.aclose()
+    assert seen == [1, 3, 4]
+    assert live.value == 4
