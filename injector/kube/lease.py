@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from injector.json_types import JSONObject
 from injector.kube.client import KubeClient
@@ -44,18 +45,18 @@ class LeaseElector:
     _seen: tuple[str, str] = ("", "")
     _seen_at: float = float("-inf")
 
-    async def run(self, lead: Callable[[], Awaitable[None]]) -> None:
+    async def run(self, lead: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Seek the Lease for ever; ``lead`` is cancelled when it is lost and awaited until it has ended."""
         while True:
             if await self._tried():
                 await self._lead(lead)
             await asyncio.sleep(self.timing.retry * random.uniform(1.0, 1.2))  # noqa: S311 - jitter
 
-    async def _lead(self, lead: Callable[[], Awaitable[None]]) -> None:
+    async def _lead(self, lead: Callable[[], Coroutine[Any, Any, None]]) -> None:
         self.leading = True
         try:
             async with asyncio.TaskGroup() as group:
-                work = group.create_task(_ended(lead))
+                work = group.create_task(lead())
                 await self._renew_until_lost()
                 work.cancel()
         finally:
@@ -134,11 +135,6 @@ class LeaseElector:
             "metadata": {"name": self.name, "namespace": self.namespace},
         }
         return _held(lease, self.identity, self.timing.duration)
-
-
-async def _ended(lead: Callable[[], Awaitable[None]]) -> None:
-    """Await the leader's work; that it ends by itself is a fault that must be seen."""
-    await lead()
 
 
 def _held(lease: JSONObject, identity: str, duration: float) -> JSONObject:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
-from contextlib import aclosing
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,10 +18,10 @@ from injector.errors import InjectorError
 from injector.json_types import JSONObject
 from injector.kube.client import Connection, KubeClient
 from injector.kube.clock import ServerClock
-from injector.kube.cluster import ClusterState
+from injector.kube.cluster import READ, ClusterState
 from injector.kube.errors import KubeError
 from injector.kube.lease import LeaseElector, LeaseTiming
-from injector.kube.reflector import Reflector, Timing
+from injector.kube.reflector import Reflector, Timing, ignore
 from injector.registration.authority import SelfSigned
 from injector.registration.plan import COLLECTION, VALIDATING, VALIDATING_KIND, WebhookNames
 from injector.registration.reconciler import GRACE, Reconciler, RegistrationStatus, Trust
@@ -33,15 +32,19 @@ from injector.registration.webhook_configuration import (
     webhook_configuration,
 )
 from injector.service.companions import COMPANION_SECONDS, Companion, CompanionSurroundings
-from injector.service.events import warning
-from injector.service.first_lists import WATCHED, FirstLists
 from injector.service.generation import Registration
 from injector.service.handover import SETTLE_SECONDS, Handover
-from injector.service.reload import Live
 from injector.service.tls import load_pair
 
 ADVICE: Final = "advice.sidecar-injector.istio.io"
 """What the entry of the ValidatingWebhookConfiguration is called that asks /advise."""
+
+FIRST_LISTS_SECONDS: Final = 5.0
+"""How long a replica waits for the first list of each watch before it is ready. An API server lists thousands
+of nodes in two; one that does not answer must not keep reviews from being answered."""
+
+EVENT_CHARACTERS: Final = 1000
+"""The API server takes 1,024 in an Event's message."""
 
 EVENTS_KEPT: Final = 16
 """Events that wait for an API server that is away; older ones have lost their interest."""
@@ -80,34 +83,31 @@ class ClusterOptions:
     clock: ServerClock = field(default_factory=ServerClock)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
-    """One of the cluster's works: ``begin`` is called anew after a crash, ``name`` is shown to people."""
-
-    name: str
-    begin: Callable[[], Coroutine[Any, Any, None]]
+Work = tuple[str, Callable[[], Coroutine[Any, Any, None]]]
+"""One of the cluster's works: its name, shown to people, and what begins it, called anew after a crash."""
 
 
 class Cluster:
     """A Companion, and what the process asks of the cluster: ``namespaces``, ``nodes``, Events."""
 
     name = "cluster"
+    _surroundings: CompanionSurroundings
 
     def __init__(self, options: ClusterOptions) -> None:
         self._options = options
         self._state = ClusterState()
+        self.namespaces = self._state.namespaces
+        self.proxy_configs = self._state.proxy_configs
         self._status = RegistrationStatus()
-        self._served: Served | None = None
         self._registrations: dict[str, JSONObject] = {}
         self._watches: Mapping[str, Reflector] = {}
         self._errors: dict[str, str] = {}
         self._events: deque[JSONObject] = deque(maxlen=EVENTS_KEPT)
         self._news = asyncio.Event()
-        self._wake_keeper: Callable[[], None] = _nothing
-        self._shown = False
+        self._wake_keeper: Callable[[], None] = ignore
         self._clock = options.clock
         self._timing = Timing(monotonic=options.clock.monotonic)
-        self._first_lists = FirstLists(options.clock.monotonic)
+        self._ready_without_lists = 0.0
         self._handover = Handover(
             live=lambda: self._status.live,
             settle=options.settle,
@@ -126,19 +126,9 @@ class Cluster:
         return self._options.reconcile
 
     @property
-    def namespaces(self) -> Mapping[str, JSONObject]:
-        """Namespaces by name, as the watch knows them."""
-        return self._state.namespaces
-
-    @property
     def nodes(self) -> Mapping[str, str] | None:
         """Kubelet versions by node name, as the watch knows them; None before it knows any state."""
         return self._state.nodes
-
-    @property
-    def proxy_configs(self) -> Mapping[str, JSONObject]:
-        """ProxyConfig resources by ``namespace/name``, as the watch knows them."""
-        return self._state.proxy_configs
 
     @property
     def registration(self) -> Registration | None:
@@ -152,64 +142,69 @@ class Cluster:
 
     def configuration_rejected(self, unit: str, reason: str) -> None:
         """Queue a Warning on the ConfigMap."""
-        self._tell("ConfigurationRejected", f"{unit}: {reason}")
+        self.configuration_warning("ConfigurationRejected", f"{unit}: {reason}")
 
     def configuration_warning(self, reason: str, sentence: str) -> None:
         """Queue a Warning on the ConfigMap, whose new content serves."""
-        self._tell(reason, sentence)
-
-    def _tell(self, reason: str, message: str) -> None:
         if self._options.config_map:
-            self._warn("ConfigMap", self._options.config_map, reason, message)
+            self._warn("ConfigMap", self._options.config_map, reason, sentence)
 
     async def run(self, surroundings: CompanionSurroundings) -> None:
         """Do the cluster's work until cancelled."""
-        if not self._shown:
+        self._surroundings = surroundings
+        if "clock_skew_seconds" not in surroundings.metrics.gauges:
             self._show(surroundings)
-            self._shown = True
         client = await KubeClient.connect(self._options.connection, self._clock)
         async with client, asyncio.TaskGroup() as group:
-            for work in self._works(client, surroundings):
-                group.create_task(self._kept_running(work, surroundings))
+            for name, begin in self._works(client):
+                group.create_task(self._kept_running(name, begin))
 
-    async def _kept_running(self, work: Work, surroundings: CompanionSurroundings) -> None:
+    async def _kept_running(self, name: str, begin: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run one work until it ends by itself; after a crash it is started again, and the others go on."""
+        log = self._surroundings.log
         while True:
             try:
-                await work.begin()
+                await begin()
             except Exception as error:  # noqa: BLE001 - the outermost frame of a task of its own
-                surroundings.log.crash(
-                    "a work of the cluster crashed and is started again", error, work=work.name
-                )
-                self._errors[work.name] = f"crashed ({type(error).__name__}) and is started again"
+                log.crash("a work of the cluster crashed and is started again", error, work=name)
+                self._errors[name] = f"crashed ({type(error).__name__}) and is started again"
             else:
                 return
             await asyncio.sleep(COMPANION_SECONDS)
-            self._errors[work.name] = ""
+            self._errors[name] = ""
 
     # --- the works
 
-    def _works(self, client: KubeClient, surroundings: CompanionSurroundings) -> Iterator[Work]:
+    def _works(self, client: KubeClient) -> Iterator[Work]:
         options = self._options
         if options.config_map or options.self_signed is not None:
-            yield Work(name="events", begin=partial(self._post_events, client))
+            yield "events", partial(self._post_events, client)
         if options.webhook is not None:
-            create = partial(self._create_webhook, client, options.webhook, surroundings)
-            yield Work(name="webhook", begin=create)
+            yield "webhook", partial(self._create_webhook, client, options.webhook)
         if options.watch:
-            heard = self._first_lists.heard(self._failed(surroundings))
-            self._watches = self._state.watches(client, failed=heard, timing=self._timing)
-            yield from (Work(name=name, begin=watch.run) for name, watch in self._watches.items())
-            yield Work(name="first lists", begin=partial(self._first_lists.known, surroundings))
+            self._watches = self._state.watches(client, failed=self._failed, timing=self._timing)
+            yield from ((name, watch.run) for name, watch in self._watches.items())
+            yield "first lists", self._wait_for_lists
         if options.reconcile:
-            yield from self._registration(client, surroundings)
+            yield from self._registration(client)
         if options.self_signed is not None:
-            keeper = self._keeper(client, options.self_signed, surroundings)
+            keeper = SelfSigned(
+                client=client,
+                namespace=options.namespace,
+                name=options.secret,
+                policy=options.self_signed,
+                serve=self._serve,
+                live_bundle=self._live_bundle,
+                failed=self._failed,
+                held_back=self._held_back,
+                timing=self._timing,
+            )
             self._wake_keeper = keeper.wake
-            yield Work(name="certificates", begin=keeper.run)
+            yield "certificates", keeper.run
 
-    def _registration(self, client: KubeClient, surroundings: CompanionSurroundings) -> Iterator[Work]:
-        options, worker = self._options, surroundings.options.worker
+    def _registration(self, client: KubeClient) -> Iterator[Work]:
+        options, surroundings = self._options, self._surroundings
+        worker = surroundings.options.worker
         elector = LeaseElector(
             client=client,
             namespace=options.namespace,
@@ -220,7 +215,7 @@ class Cluster:
         )
         common: dict[str, Any] = {
             "client": client,
-            "trust": lambda: self._trust(surroundings),
+            "trust": self._trust,
             "leading": lambda: elector.leading,
             "grace": options.grace,
             "timing": self._timing,
@@ -253,52 +248,35 @@ class Cluster:
             wake()
             await asyncio.Event().wait()
 
-        async def follow(live: Live[Any]) -> None:
-            await _after_each(live.updates(), wake)
-
         for name, reconciler in reconcilers.items():
-            yield Work(name=name, begin=reconciler.run)
-        yield Work(name="lease", begin=partial(elector.run, lead))
-        yield Work(name="new CA", begin=partial(follow, surroundings.ca))
-        yield Work(name="new certificate", begin=partial(follow, surroundings.pair))
+            yield name, reconciler.run
+        yield "lease", partial(elector.run, lead)
+        yield "new CA", partial(surroundings.ca.follow, wake)
+        yield "new certificate", partial(surroundings.pair.follow, wake)
 
-    def _keeper(self, client: KubeClient, policy: Policy, surroundings: CompanionSurroundings) -> SelfSigned:
-        options = self._options
+    async def _wait_for_lists(self) -> None:
+        """Have reviews know what was listed before the replica is ready; say so where that is not all."""
+        try:
+            async with asyncio.timeout(FIRST_LISTS_SECONDS):
+                await self._state.listed.wait()
+        except TimeoutError:
+            missing = ", ".join(sorted(self._state.unlisted))
+            said = "reviews are answered before the cluster was listed"
+            self._surroundings.log.warning(said, missing=missing)
+        if generation := self._surroundings.generation.value:
+            generation.reviewer.refresh()
+        self._ready_without_lists = 0.0
 
-        def serve(served: Served) -> None:
-            # Whoever looks at one sees the other of the same moment: nothing awaits in between. The CAs come
-            # first: they are brought to API servers also while the pair cannot be loaded. Its dates are not
-            # asked for, since it serves where there is none better.
-            self._served = served
-            surroundings.ca.set(served.ca_bundle)
-            surroundings.offered.set(load_pair(served.certificate, served.key, source=self._secret))
-
-        return SelfSigned(
-            client=client,
-            namespace=options.namespace,
-            name=options.secret,
-            policy=policy,
-            serve=serve,
-            live_bundle=self._live_bundle,
-            failed=self._failed(surroundings),
-            held_back=partial(self._held_back, surroundings),
-            timing=self._timing,
-        )
-
-    async def _create_webhook(
-        self, client: KubeClient, spec: WebhookSpec, surroundings: CompanionSurroundings
-    ) -> None:
-        body = webhook_configuration(spec)
-        failed = self._failed(surroundings)
+    async def _create_webhook(self, client: KubeClient, spec: WebhookSpec) -> None:
+        path, body = f"{COLLECTION}/{spec.configuration}", webhook_configuration(spec)
         while True:
             try:
-                path = f"{COLLECTION}/{spec.configuration}"
                 await client.apply(path, body, manager=CONFIGURATION_MANAGER)
             except KubeError as error:
-                failed("webhook", error)
+                self._failed("webhook", error)
                 await asyncio.sleep(RETRY_SECONDS)
             else:
-                failed("webhook", None)
+                self._failed("webhook", None)
                 return
 
     async def _post_events(self, client: KubeClient) -> None:
@@ -317,15 +295,23 @@ class Cluster:
 
     # --- what the works ask each other
 
-    def _trust(self, surroundings: CompanionSurroundings) -> Trust | None:
-        pair, bundle = surroundings.pair.value, surroundings.ca.value
+    def _trust(self) -> Trust | None:
+        pair, bundle = self._surroundings.pair.value, self._surroundings.ca.value
         return Trust(ca_bundle=bundle, leaf=pair.chain_pem) if pair and bundle else None
+
+    def _serve(self, served: Served) -> None:
+        # Whoever looks at one sees the other of the same moment: nothing awaits in between. The CAs come
+        # first: they are brought to API servers also while the pair cannot be loaded. Its dates are not
+        # asked for, since it serves where there is none better.
+        self._surroundings.ca.set(served.ca_bundle)
+        pair = load_pair(served.certificate, served.key, source=self._secret)
+        self._surroundings.offered.set(pair)
 
     def _live_bundle(self) -> bytes:
         """Return what API servers trust: what is registered, or what we say where nobody registers us."""
         if self._options.reconcile:
             return self._status.live
-        return self._served.ca_bundle if self._served else b""
+        return self._surroundings.ca.value or b""
 
     def _registered(self, status: RegistrationStatus) -> None:
         moved = status.live != self._status.live
@@ -337,25 +323,21 @@ class Cluster:
     def _advice_registered(self, status: RegistrationStatus) -> None:
         self._errors["advice"] = status.last_error
 
-    def _failed(self, surroundings: CompanionSurroundings) -> Callable[[str, InjectorError | None], None]:
-        def failed(name: str, error: InjectorError | None) -> None:
-            text = "" if error is None else str(error)
-            if text and text != self._errors.get(name):
-                refused = isinstance(error, KubeError)
-                what = (
-                    "the API server does not let us" if refused else "what the cluster holds cannot be used"
-                )
-                surroundings.log.warning(what, work=name, reason=text)
-            self._errors[name] = text
+    def _failed(self, name: str, error: InjectorError | None) -> None:
+        text = "" if error is None else str(error)
+        if text and text != self._errors.get(name):
+            refused = isinstance(error, KubeError)
+            what = "the API server does not let us" if refused else "what the cluster holds cannot be used"
+            self._surroundings.log.warning(what, work=name, reason=text)
+        self._errors[name] = text
 
-        return failed
-
-    def _held_back(self, surroundings: CompanionSurroundings, skew: timedelta) -> None:
+    def _held_back(self, skew: timedelta) -> None:
         """Say that the clock here is too wrong to write the Secret; with no skew, that it is right again."""
+        log = self._surroundings.log
         if not skew:
-            surroundings.log.info("the clock agrees with the API server's again", secret=self._secret)
+            log.info("the clock agrees with the API server's again", secret=self._secret)
             return
-        surroundings.log.warning(
+        log.warning(
             "the clock is too wrong to renew certificates",
             secret=self._secret,
             seconds_ahead=round(skew.total_seconds()),
@@ -382,9 +364,22 @@ class Cluster:
 
     def _warn(self, kind: str, name: str, reason: str, message: str) -> None:
         """Queue a Warning on an object of our namespace."""
-        about = {"apiVersion": "v1", "kind": kind, "namespace": self._options.namespace, "name": name}
-        host = self._options.identity
-        self._events.append(warning(about, reason, message, host=host, now=self._clock.now()))
+        namespace = self._options.namespace
+        time = self._clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        event: JSONObject = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"generateName": f"{name}.", "namespace": namespace},
+            "involvedObject": {"apiVersion": "v1", "kind": kind, "namespace": namespace, "name": name},
+            "type": "Warning",
+            "reason": reason,
+            "message": message[:EVENT_CHARACTERS],
+            "source": {"component": "sidecar-injector", "host": self._options.identity},
+            "firstTimestamp": time,
+            "lastTimestamp": time,
+            "count": 1,
+        }
+        self._events.append(event)
         self._news.set()
 
     # --- what people see
@@ -416,8 +411,9 @@ class Cluster:
                 ),
             )
         if self._options.watch:
-            self._first_lists.begin(readiness)
-            for name in WATCHED:
+            self._ready_without_lists = self._clock.monotonic() + FIRST_LISTS_SECONDS
+            readiness.require("cluster", self._unlisted)
+            for name in READ:
                 metrics.gauges[f"{name}_staleness_seconds"] = (
                     f"Seconds since the API server last said anything about {name}.",
                     partial(self._staleness, name),
@@ -435,16 +431,12 @@ class Cluster:
             return f"MutatingWebhookConfiguration {name} has no entry {self._options.names.name}"
         return f"caBundle of MutatingWebhookConfiguration {name} does not verify the certificate served here"
 
+    def _unlisted(self) -> str | None:
+        """Return why not to be ready: the first pods would get something else than those after them."""
+        if self._clock.monotonic() >= self._ready_without_lists:
+            return None
+        return f"the API server has not listed {', '.join(sorted(self._state.unlisted)) or 'all'} yet"
+
     def _staleness(self, name: str) -> float:
         watch = self._watches.get(name)
         return watch.staleness() if watch else float("inf")
-
-
-async def _after_each(updates: AsyncIterator[object], act: Callable[[], None]) -> None:
-    async with aclosing(updates) as values:  # type: ignore[type-var]
-        async for _ in values:
-            act()
-
-
-def _nothing() -> None:
-    """Wake nobody."""

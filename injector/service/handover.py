@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from injector.kube.waiting import wait_for
 from injector.registration.bundle import TrustedSince
+from injector.registration.self_signed import Dated, in_force
 from injector.service.companions import CompanionSurroundings, local_now
 
 SETTLE_SECONDS: Final = 15.0
@@ -30,20 +30,12 @@ LOOK_SECONDS: Final = 5.0
 """Between two looks while a pair waits; a certificate expires without an event."""
 
 
-class Chain(Protocol):
+class Chain(Dated, Protocol):
     """What is asked of a key pair here."""
 
     @property
     def chain_pem(self) -> bytes:
         """The certificate chain, PEM."""
-
-    @property
-    def not_before(self) -> datetime:
-        """When the leaf begins to be valid."""
-
-    @property
-    def not_after(self) -> datetime:
-        """When it ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +55,7 @@ def wait(
     """
     if serving is None or not serving.not_before <= at.now < serving.not_after - EXPIRING:
         return 0.0
-    if not offered.not_before <= at.now < offered.not_after:
+    if not in_force(offered, at.now):
         return None
     return trusted.wait(offered.chain_pem, serving.chain_pem, settle=settle, now=at.monotonic)
 
@@ -90,7 +82,7 @@ class Handover:
         if "certificate_waits" not in surroundings.metrics.gauges:
             self._show(surroundings)
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._after_offers(surroundings))
+            group.create_task(surroundings.offered.follow(self._news.set))
             while True:
                 self._news.clear()
                 pause = self._look(surroundings)
@@ -114,11 +106,6 @@ class Handover:
             surroundings.log.info("the new certificate waits until caBundle trusts it")
         self._waiting = True
         return LOOK_SECONDS if left is None else min(left, LOOK_SECONDS)
-
-    async def _after_offers(self, surroundings: CompanionSurroundings) -> None:
-        async with aclosing(surroundings.offered.updates()) as offers:
-            async for _ in offers:
-                self._news.set()
 
     def _show(self, surroundings: CompanionSurroundings) -> None:
         surroundings.metrics.gauges["certificate_waits"] = (

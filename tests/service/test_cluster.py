@@ -20,9 +20,8 @@ from injector.kube.clock import ServerClock
 from injector.registration.bundle import readable, verifies
 from injector.registration.plan import COLLECTION, VALIDATING, WebhookNames
 from injector.registration.self_signed import Policy, in_force
-from injector.service.cluster import ADVICE, Cluster, ClusterOptions
+from injector.service.cluster import ADVICE, FIRST_LISTS_SECONDS, Cluster, ClusterOptions
 from injector.service.companions import CompanionSurroundings, accompany
-from injector.service.first_lists import FIRST_LISTS_SECONDS
 from injector.service.generation import Generation
 from injector.service.health import Readiness, pages
 from injector.service.logs import Log
