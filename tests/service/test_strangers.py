@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from injector.service import room
+from injector.service import connections
 from injector.service.options import Limits
 from tests.service.kit import Client, Running, Start, a_review, client_context
 
@@ -93,7 +93,7 @@ async def a_house_full_of(service: Running, peer: str, count: int) -> list[Clien
 async def test_a_peer_that_has_all_connections_makes_room_for_another(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "SETTLED_SECONDS", 0.0)
+    monkeypatch.setattr(connections, "SETTLED_SECONDS", 0.0)
     service = await start(limits=Limits(connections=8))
     await a_house_full_of(service, ANOTHER, 8)
     assert (await service.post(a_review("new"))).json["response"]["uid"] == "new"
@@ -101,7 +101,7 @@ async def test_a_peer_that_has_all_connections_makes_room_for_another(
 
 
 async def test_a_trusted_peer_makes_no_room(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "SETTLED_SECONDS", 0.0)
+    monkeypatch.setattr(connections, "SETTLED_SECONDS", 0.0)
     service = await start(limits=Limits(connections=8), trusted_peers=("127.0.0.2/32", "::1"))
     kept = await a_house_full_of(service, ANOTHER, 8)
     with pytest.raises(ConnectionError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from injector.service.room import dispensable, first_of, of_the_fullest
+from injector.service.connections import dispensable, first_of, of_the_fullest
 
 NOW = 1000.0
 
