@@ -2,23 +2,38 @@
 
 A worker writes its slot once a second, and whoever is asked reads all of them: there is no process that the
 others depend on. Slot 0 is the parent's, who keeps the counts of workers that are gone, so that no counter
-falls when one dies.
+falls when one dies. A worker's seat is its place among the others.
 """
 
 from __future__ import annotations
 
+import asyncio
 import math
 import mmap
+import os
+import signal
 import struct
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
-from prometheus_client import Metric
+from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
+
+from injector.service.health import Readiness, metrics_page
+from injector.service.http import Page
+from injector.service.metrics import Metrics, exposition
+
+OTHERS: Final = "workers"
+"""The condition of readiness that is about other workers: what a worker tells of itself is without it."""
+
+TELL_SECONDS: Final = 1.0
+BEGIN_SECONDS: Final = 10.0
+"""For so long a worker that replaces one says nothing while it is not ready: the others serve meanwhile."""
 
 SLOT_BYTES: Final = 256 * 1024
 """Room for all families of one worker, 12 KiB; a page that nobody writes takes no memory."""
@@ -125,6 +140,63 @@ class Board(Collector):
         """Yield the metrics of all workers together."""
         told = [self.read(slot) for slot in (0, *self.workers)]
         yield from families_of(combined(each["rows"] for each in told if each))
+
+
+@dataclass(slots=True, kw_only=True)
+class Seat:
+    """The place of one worker, counted from 1; ``replaces`` one that died, or none.
+
+    ``parent`` is the end of a pipe that the parent holds: it is read to its end when that is gone.
+    """
+
+    worker: int
+    board: Board
+    parent: int
+    replaces: bool
+    _told: bool = False
+    _begun: float = field(default_factory=time.monotonic)
+
+    def tell(self, metrics: Metrics, readiness: Readiness) -> None:
+        """Put on the board what this worker counts, and what it lacks."""
+        missing = [*readiness.missing(but=OTHERS)]
+        if self.replaces and not self._told and missing and time.monotonic() - self._begun < BEGIN_SECONDS:
+            return
+        rows = rows_of(metrics.families())
+        self.board.write(self.worker, {"at": time.monotonic(), "missing": missing, "rows": rows})
+        if not self._told:
+            self._told = True
+            os.kill(os.getppid(), signal.SIGCHLD)  # the parent begins the others when the first one is there
+
+    async def keep_telling(self, metrics: Metrics, readiness: Readiness) -> None:
+        """Tell once a second, for ever."""
+        while True:
+            self.tell(metrics, readiness)
+            await asyncio.sleep(TELL_SECONDS)
+
+    def others(self) -> str | None:
+        """Return why not all workers serve; None when they do."""
+        return "; ".join(self.board.faults(self.worker)) or None
+
+    def metrics_page(self, metrics: Metrics, readiness: Readiness) -> Page:
+        """Return the page for scrapers, which is of all workers."""
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(self.board)
+
+        def text(accept: str) -> tuple[bytes, str]:
+            self.tell(metrics, readiness)
+            return exposition(registry, accept)
+
+        return metrics_page(text)
+
+    def when_alone(self, leave: Callable[[], None]) -> None:
+        """Call ``leave`` on the loop once the parent is gone: nobody would replace or stop this worker."""
+        loop = asyncio.get_running_loop()
+
+        def alone() -> None:
+            loop.remove_reader(self.parent)
+            leave()
+
+        loop.add_reader(self.parent, alone)
 
 
 def rows_of(families: Iterable[Metric]) -> Rows:

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
+from injector.service.board import Seat
 from injector.service.generation import ClusterView, Generation
 from injector.service.health import Readiness
 from injector.service.logs import Log
 from injector.service.metrics import Metrics
 from injector.service.options import ServiceOptions
 from injector.service.reload import Live
-from injector.service.seat import Seat
 from injector.service.tls import KeyPair
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from urllib.parse import parse_qs
 
 import orjson
 
 from injector import __version__
 from injector.service.http import JSON_TYPE, Page, Reply
-from injector.service.metrics import Metrics
 
 Condition = Callable[[], str | None]
 """None while it holds, else the reason for which it does not."""
@@ -44,12 +44,11 @@ class Readiness:
 
 def pages(readiness: Readiness) -> dict[str, Page]:
     """Return the pages that both ports serve."""
-    live = _live
-    ready = _Ready(readiness)
+    ready = partial(_ready, readiness)
     return {
-        "/healthz": live,
-        "/healthz/live": live,
-        "/livez": live,
+        "/healthz": _live,
+        "/healthz/live": _live,
+        "/livez": _live,
         "/healthz/ready": ready,
         "/ready": ready,
         "/readyz": ready,
@@ -57,12 +56,11 @@ def pages(readiness: Readiness) -> dict[str, Page]:
     }
 
 
-def metrics_page(metrics: Metrics) -> Page:
-    """Return the page for scrapers."""
+def metrics_page(text: Callable[[str], tuple[bytes, str]]) -> Page:
+    """Return the page for scrapers of a function from what they accept to metrics and their content type."""
 
     def page(_query: str, accept: str) -> Reply:
-        body, content_type = metrics.text(accept)
-        return Reply(200, body, content_type)
+        return Reply(200, *text(accept))
 
     return page
 
@@ -75,23 +73,18 @@ def _version(_query: str, _accept: str) -> Reply:
     return Reply(200, orjson.dumps({"version": __version__, "python": platform.python_version()}), JSON_TYPE)
 
 
-class _Ready:
-    """Answers 200 or 503; with ``?verbose`` a line for each condition, as the API server's own page has."""
-
-    def __init__(self, readiness: Readiness) -> None:
-        self._readiness = readiness
-
-    def __call__(self, query: str, _accept: str) -> Reply:
-        missing = self._readiness.missing()
-        status = 503 if missing else 200
-        if "verbose" not in parse_qs(query, keep_blank_values=True):
-            body = "not ready: " + ", ".join(missing) if missing else "ok"
-            return Reply(status, f"{body}\n".encode())
-        lines = [
-            f"[-]{name} failed: {missing[name]}" if name in missing else f"[+]{name} ok"
-            for name in self._readiness.conditions
-        ]
-        for remark in self._readiness.remarks:
-            lines.extend(f"[~]{name}: {sentence}" for name, sentence in remark().items())
-        lines.append("not ready" if missing else "ready")
-        return Reply(status, "".join(f"{line}\n" for line in lines).encode())
+def _ready(readiness: Readiness, query: str, _accept: str) -> Reply:
+    """Answer 200 or 503; with ``?verbose`` a line for each condition, as the API server's own page has."""
+    missing = readiness.missing()
+    status = 503 if missing else 200
+    if "verbose" not in parse_qs(query, keep_blank_values=True):
+        body = "not ready: " + ", ".join(missing) if missing else "ok"
+        return Reply(status, f"{body}\n".encode())
+    lines = [
+        f"[-]{name} failed: {missing[name]}" if name in missing else f"[+]{name} ok"
+        for name in readiness.conditions
+    ]
+    for remark in readiness.remarks:
+        lines.extend(f"[~]{name}: {sentence}" for name, sentence in remark().items())
+    lines.append("not ready" if missing else "ready")
+    return Reply(status, "".join(f"{line}\n" for line in lines).encode())

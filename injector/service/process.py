@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from injector.errors import ConfigError
 from injector.service.answering import Answering
+from injector.service.board import OTHERS
 from injector.service.companions import CompanionSurroundings, Parts, accompany
 from injector.service.drain import Leaving, until_quiet
 from injector.service.files import Disk
@@ -40,7 +41,6 @@ from injector.service.metrics import WORKER_RESTARTS, Metrics
 from injector.service.mounted import Mounted
 from injector.service.options import Limits, ServiceOptions
 from injector.service.reviews import Reviewer
-from injector.service.seat import OTHERS
 from injector.service.server import Edge
 from injector.service.tls import ClientVerification, KeyPair, outer_context
 
@@ -346,7 +346,7 @@ class Service:
 
     def _monitoring_edge(self) -> Edge:
         seat, metrics = self._seat, self.metrics
-        page = seat.metrics_page(metrics, self.readiness) if seat else metrics_page(metrics)
+        page = seat.metrics_page(metrics, self.readiness) if seat else metrics_page(metrics.text)
         return Edge(
             answering=None,
             limits=MONITORING,

@@ -21,7 +21,7 @@ from typing import Any, Final
 from injector.errors import ConfigError
 from injector.injection.caches import SMALLEST
 from injector.service import process
-from injector.service.board import Board, combined, counts
+from injector.service.board import Board, Seat, combined, counts
 from injector.service.companions import Parts
 from injector.service.files import read_files
 from injector.service.generation import Load, Texts, texts_of
@@ -31,7 +31,6 @@ from injector.service.logs import LineWriter, Log
 from injector.service.metrics import WORKER_RESTARTS as RESTARTS_TEXT
 from injector.service.options import ServiceOptions
 from injector.service.reviews import Reviewer
-from injector.service.seat import Seat
 
 PERIOD: Final = 0.5
 """Seconds between two looks of the parent at its workers where no signal comes."""
