@@ -11,10 +11,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
+import orjson
+
 from injector.errors import BadReview, DeadlineError
 from injector.injection.inject import Answer
 from injector.service.beside import DEAR_SECONDS, Beside, DearNamespaces, namespace_of
 from injector.service.connection import EdgeConnection
+from injector.service.generation import Late, Reviewer
 from injector.service.http import JSON_TYPE, Refusal, Reply, too_dear, too_many, unavailable
 from injector.service.logs import Log, cut
 from injector.service.memory import (
@@ -26,7 +29,6 @@ from injector.service.memory import (
     without_old_object,
 )
 from injector.service.metrics import Metrics
-from injector.service.reviews import Late, Reviewer, allowed, crashed
 
 LONGEST_ERROR: Final = 256
 """Characters of a denial in the log: it may quote an annotation, and its whole text is in the answer."""
@@ -230,3 +232,30 @@ def _place(error: BaseException) -> tuple[str, int]:
     while at is not None and at.tb_next is not None:
         at = at.tb_next
     return (at.tb_frame.f_code.co_filename, at.tb_lineno) if at is not None else ("", 0)
+
+
+def crashed(body: bytes) -> bytes:
+    """Return the AdmissionReview for a review that a fault of ours stopped, with its uid if it has one."""
+    status = {"metadata": {}, "message": "the sidecar injector failed on this review; its log says where"}
+    return _review_of(body, {"allowed": False, "status": status})
+
+
+def allowed(body: bytes) -> bytes:
+    """Return the AdmissionReview that allows what it is about and says nothing."""
+    return _review_of(body, {"allowed": True})
+
+
+def _review_of(body: bytes, response: dict[str, Any]) -> bytes:
+    try:
+        review = orjson.loads(body)
+        uid = review["request"]["uid"]
+        version = review["apiVersion"]
+    except (ValueError, KeyError, TypeError):
+        uid, version = "", "admission.k8s.io/v1"
+    return orjson.dumps(
+        {
+            "kind": "AdmissionReview",
+            "apiVersion": version if isinstance(version, str) else "admission.k8s.io/v1",
+            "response": {"uid": uid if isinstance(uid, str) else "", **response},
+        }
+    )

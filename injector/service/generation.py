@@ -8,13 +8,44 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
 from injector.diagnosis.trial import Seen
+from injector.injection.inject import Answer
 from injector.istio.releases import NEWEST_RELEASE
 from injector.json_types import JSONObject
 from injector.service.files import FileSet
 from injector.service.options import ServiceOptions
-from injector.service.reviews import Reviewer
 from injector.service.trial import Trial, try_out
 from injector.templates import built_in
+
+Late = Callable[[], bool]
+"""Returns whether the caller does not wait any more."""
+
+
+class Reviewer(Protocol):
+    """Answers reviews from one snapshot of configuration."""
+
+    def answer(self, body: bytes, path: str, late: Late | None = None) -> Answer:
+        """Answer one AdmissionReview; never waits.
+
+        Raises BadReview where the call itself is wrong, DeadlineError once ``late`` returns True.
+        """
+
+    def advise(self, body: bytes) -> bytes:
+        """Answer the AdmissionReview of a workload: allowed, and `warnings` say what becomes of its pods.
+
+        Raises BadReview where the call itself is wrong. It takes milliseconds, and any thread may call it.
+        """
+
+    def refresh(self) -> None:
+        """Take over what the cluster tells meanwhile; called once a second."""
+
+    def description(self) -> dict[str, str]:
+        """Return what an operator wants to read once: the release, the templates."""
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return what of the configuration is not used, one sentence each."""
+
+    def counts(self) -> Mapping[str, int]:
+        """Return what the reviewer counts itself: name of a metric → how often since it was made."""
 
 
 class Registration(NamedTuple):

@@ -21,9 +21,8 @@ from injector.injection.inject import Answer
 from injector.injection.injector import Injector
 from injector.json_types import JSONObject
 from injector.memo import PROCESS_WIDE, Memo
-from injector.service.generation import ClusterView, Texts
+from injector.service.generation import ClusterView, Late, Texts
 from injector.service.options import ServiceOptions
-from injector.service.reviews import Late
 
 
 class InjectorReviewer:

@@ -24,7 +24,7 @@ from injector.service.board import OTHERS
 from injector.service.companions import CompanionSurroundings, Parts, accompany
 from injector.service.drain import Leaving, until_quiet
 from injector.service.files import Disk
-from injector.service.generation import Load
+from injector.service.generation import Load, Reviewer
 from injector.service.health import Readiness, metrics_page, pages
 from injector.service.injecting import load_injector
 from injector.service.listener import Listener
@@ -40,7 +40,6 @@ from injector.service.memory import (
 from injector.service.metrics import WORKER_RESTARTS, Metrics
 from injector.service.mounted import Mounted
 from injector.service.options import Limits, ServiceOptions
-from injector.service.reviews import Reviewer
 from injector.service.server import Edge
 from injector.service.tls import ClientVerification, KeyPair, outer_context
 

@@ -11,10 +11,9 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from injector.diagnosis.trial import Seen, check_patch, injects, try_samples, why_empty
+from injector.diagnosis.trial import Answerer, Seen, check_patch, injects, try_samples, why_empty
 from injector.errors import ConfigError, InjectorError
 from injector.service.logs import shorten
-from injector.service.reviews import Reviewer
 
 PODS_OF_ONE: Final = 2
 """Pods remembered of one namespace: whoever deploys all day does not push the others out."""
@@ -83,7 +82,7 @@ class LastPods:
 
 
 def try_out(
-    candidate: Reviewer, current: Reviewer | None, seen: Iterable[Seen] = (), *, allow_empty: bool = False
+    candidate: Answerer, current: Answerer | None, seen: Iterable[Seen] = (), *, allow_empty: bool = False
 ) -> Trial:
     """Return what a change to ``candidate`` costs: above all, the pods seen lately that lose their sidecars.
 
@@ -111,7 +110,7 @@ def rules_of(losses: Sequence[Loss]) -> str:
     return ", ".join(sorted({loss.rule for loss in losses}))
 
 
-def _loss(candidate: Reviewer, review: Seen) -> Loss | None:
+def _loss(candidate: Answerer, review: Seen) -> Loss | None:
     """Return why a pod that is injected today would not be, whatever it does to the candidate."""
     try:
         answered = candidate.answer(review.body, review.path)

@@ -24,13 +24,12 @@ from injector.service import process
 from injector.service.board import Board, Seat, combined, counts
 from injector.service.companions import Parts
 from injector.service.files import read_files
-from injector.service.generation import Load, Texts, texts_of
+from injector.service.generation import Load, Reviewer, Texts, texts_of
 from injector.service.injecting import load_injector
 from injector.service.listener import listening
 from injector.service.logs import LineWriter, Log
 from injector.service.metrics import WORKER_RESTARTS as RESTARTS_TEXT
 from injector.service.options import ServiceOptions
-from injector.service.reviews import Reviewer
 
 PERIOD: Final = 0.5
 """Seconds between two looks of the parent at its workers where no signal comes."""

@@ -22,10 +22,9 @@ import trustme
 
 from injector.errors import BadReview, ConfigError, DeadlineError
 from injector.injection.inject import Answer as Answered
-from injector.service.generation import Texts
+from injector.service.generation import Late, Texts
 from injector.service.options import Drain, ServiceOptions
 from injector.service.process import Service
-from injector.service.reviews import Late
 from tests.conftest import PATIENCE
 
 NAME = "sidecar-injector.istio-system.svc"

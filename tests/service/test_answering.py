@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from injector.service.reviews import crashed
+from injector.service.answering import crashed
 
 
 @pytest.mark.parametrize(
