@@ -311,6 +311,6 @@ class Server(web.Server):
         super().__init__(edge.handle)  # type: ignore[arg-type]  # what it returns has all of a response that is used
         self._edge = edge
 
-    def __call__(self) -> web.RequestHandler:
+    def __call__(self) -> EdgeConnection:
         """Make the protocol of one connection."""
         return EdgeConnection(self, self._edge, loop=self._loop)

@@ -1,4 +1,4 @@
-"""An address in, connections of a protocol out, within limits that hold from the first packet on.
+"""An address in, connections of an edge out, within limits that hold from the first packet on.
 
 It accepts by itself because a server of asyncio's own counts a connection only once its handshake is over,
 and silent ones cost memory before that.
@@ -11,15 +11,13 @@ import errno
 import socket
 import ssl
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final
 
 from injector.errors import ConfigError
-from injector.service.connection import peer_of
+from injector.service.connection import EdgeConnection, peer_of
 from injector.service.logs import Log
-from injector.service.metrics import Metrics
-from injector.service.options import Limits
+from injector.service.server import Edge
 
 DESCRIPTORS_SECONDS: Final = 0.1
 """Pause after the process or the system ran out of file descriptors; a busy loop would not free one."""
@@ -28,59 +26,22 @@ HONEST_HANDSHAKE_SECONDS: Final = 1.0
 """An honest handshake takes milliseconds, and two packets lost one second."""
 
 
-class Connecting(Protocol):
-    """A protocol that knows whether its transport is open, TLS and all."""
-
-    @property
-    def connected(self) -> bool:
-        """Return whether `connection_made` was called, and `connection_lost` was not."""
-
-
-class MakeRoom(Protocol):
-    """Closes connections so that one of ``newcomer``, an IP address, can be opened; returns whether it did.
-
-    Without ``opening`` it closes what is not needed. With it, the number of handshakes that the newcomer has
-    under way, it closes what another peer has more of.
-    """
-
-    def __call__(self, newcomer: str, opening: int | None = None) -> bool:
-        """Make room."""
-
-
-def _no_room(newcomer: str, opening: int | None = None) -> bool:  # noqa: ARG001 - as the protocol has it
-    return False
-
-
 @dataclass(frozen=True, slots=True)
 class _Opening:
     """A handshake under way: since when, of whom, and for which protocol."""
 
-    protocol: Connecting
+    protocol: EdgeConnection
     begun: float
     peer: str
 
 
 class Listener:
-    """Listens on one address; ``open_connections`` tells how many connections the protocol holds."""
+    """Listens on one address for an edge; without a ``context`` it speaks plain HTTP."""
 
-    def __init__(
-        self,
-        protocol: Callable[[], Connecting],
-        *,
-        context: ssl.SSLContext | None,
-        limits: Limits,
-        metrics: Metrics,
-        log: Log,
-        open_connections: Callable[[], int],
-        make_room: MakeRoom = _no_room,
-    ) -> None:
-        self._protocol = protocol
+    def __init__(self, edge: Edge, *, context: ssl.SSLContext | None, log: Log) -> None:
+        self._edge = edge
         self._context = context
-        self._limits = limits
-        self._metrics = metrics
         self._log = log
-        self._open_connections = open_connections
-        self._make_room = make_room
         self._socket: socket.socket | None = None
         self._opening: dict[asyncio.Task[None], _Opening] = {}
         self._starved = False
@@ -90,7 +51,7 @@ class Listener:
 
         One that is ``shared`` others of ours listen on as well.
         """
-        self._socket = listening(address, port, backlog=self._limits.backlog, shared=shared)
+        self._socket = listening(address, port, backlog=self._edge.limits.backlog, shared=shared)
         self._socket.setblocking(False)
         return int(self._socket.getsockname()[1])
 
@@ -104,7 +65,7 @@ class Listener:
             self.close()
 
     async def _accept(self, listening: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
+        loop, metrics = asyncio.get_running_loop(), self._edge.metrics
         while True:
             try:
                 client, address = await loop.sock_accept(listening)
@@ -112,15 +73,15 @@ class Listener:
                 await self._refused_by_system(error)
                 continue
             self._starved = False
-            self._metrics.connections_total += 1
+            metrics.connections_total += 1
             peer = peer_of(address)
             if self._has_room(peer):
-                protocol = self._protocol()
+                protocol = self._edge.protocol()
                 task = loop.create_task(self._open(client, protocol))
                 self._opening[task] = _Opening(protocol, time.monotonic(), peer)
                 task.add_done_callback(self._opened)
             else:
-                self._metrics.connections_refused += 1
+                metrics.connections_refused += 1
                 client.close()
 
     def close(self) -> None:
@@ -135,42 +96,42 @@ class Listener:
         Strangers that are idle go before a handshake that has only begun, which may be a caller's; one that
         takes longer than an honest one goes before the connections of callers.
         """
-        limit, open_now = self._limits.connections, self._open_connections()
+        connections, limit = self._edge.connections, self._edge.limits.connections
+        open_now = len(connections)
         if len(self._opening) + open_now < limit:
             return True
         # A handshake that has just ended is still listed, and counts as open already.
         pending = [each for each in self._opening.items() if not each[1].protocol.connected]
-        if len(pending) + open_now < limit or self._make_room(newcomer):
+        if len(pending) + open_now < limit or connections.make_room(newcomer):
             return True
         overdue = bool(pending) and time.monotonic() - pending[0][1].begun > HONEST_HANDSHAKE_SECONDS
         theirs = sum(opening.peer == newcomer for _, opening in pending)
-        if not overdue and self._make_room(newcomer, theirs):
+        if not overdue and connections.make_room(newcomer, theirs):
             return True
         if not pending:
             return False
         oldest = pending[0][0]
         del self._opening[oldest]
         oldest.cancel()
-        self._metrics.connections_evicted["handshake"] += 1
+        self._edge.metrics.connections_evicted["handshake"] += 1
         return True
 
-    async def _open(self, client: socket.socket, protocol: Connecting) -> None:
-        loop = asyncio.get_running_loop()
+    async def _open(self, client: socket.socket, protocol: EdgeConnection) -> None:
+        loop, limits = asyncio.get_running_loop(), self._edge.limits
         client.setblocking(False)
-        ours = cast("asyncio.BaseProtocol", protocol)
         try:
             if self._context is None:
-                await loop.connect_accepted_socket(lambda: ours, client)
+                await loop.connect_accepted_socket(lambda: protocol, client)
             else:
                 await loop.connect_accepted_socket(
-                    lambda: ours,
+                    lambda: protocol,
                     client,
                     ssl=self._context,
-                    ssl_handshake_timeout=self._limits.handshake_seconds,
-                    ssl_shutdown_timeout=self._limits.shutdown_seconds,
+                    ssl_handshake_timeout=limits.handshake_seconds,
+                    ssl_shutdown_timeout=limits.shutdown_seconds,
                 )
         except (OSError, ssl.SSLError) as error:
-            self._metrics.handshakes_failed[_kind(error)] += 1
+            self._edge.metrics.handshakes_failed[_kind(error)] += 1
             client.close()
         except asyncio.CancelledError:
             client.close()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-import ssl
 import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator
@@ -117,7 +116,7 @@ class Service:
         self._monitoring = self._monitoring_edge()
         self._edge = self._review_edge()
         self._memory.relieve = self._edge.connections.relieve
-        self._monitor = self._listener(self._monitoring, None, MONITORING)
+        self._monitor = Listener(self._monitoring, context=None, log=log)
         self._require()
         self._observe()
 
@@ -132,9 +131,8 @@ class Service:
     def bind(self) -> None:
         """Take both ports; ConfigError when one cannot be had."""
         options = self._options
-        self._reviews = self._listener(
-            self._edge, outer_context(self._pair, ask_clients=options.client_ca is not None), options.limits
-        )
+        context = outer_context(self._pair, ask_clients=options.client_ca is not None)
+        self._reviews = Listener(self._edge, context=context, log=self._log)
         shared = self._seat is not None
         port = self._reviews.bind(options.address, options.port, shared=shared)
         try:
@@ -352,17 +350,6 @@ class Service:
             metrics=self.metrics,
             pages={**pages(self.readiness), "/metrics": page},
             memory=self._memory,
-        )
-
-    def _listener(self, edge: Edge, context: ssl.SSLContext | None, limits: Limits) -> Listener:
-        return Listener(
-            edge.protocol,
-            context=context,
-            limits=limits,
-            metrics=self.metrics,
-            log=self._log,
-            open_connections=lambda: len(edge.connections),
-            make_room=edge.connections.make_room,
         )
 
     def _require(self) -> None:

@@ -103,7 +103,7 @@ class Edge:
         """Return when a review was last begun, on the monotonic clock; 0 where none are answered."""
         return self._answering.last_review if self._answering is not None else 0.0
 
-    def protocol(self) -> web.RequestHandler:
+    def protocol(self) -> EdgeConnection:
         """Make the protocol of one connection."""
         return self._server()
 

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -16,6 +17,7 @@ from injector.service.listener import Listener
 from injector.service.logs import Log
 from injector.service.metrics import Metrics
 from injector.service.options import Limits
+from injector.service.server import Edge
 from tests.conftest import PATIENCE
 
 
@@ -46,9 +48,8 @@ def log(tmp_path: Path):
 
 
 def a_listener(log: Log) -> Listener:
-    return Listener(
-        Echo, context=None, limits=Limits(), metrics=Metrics(), log=log, open_connections=lambda: 0
-    )
+    edge = SimpleNamespace(protocol=Echo, limits=Limits(), metrics=Metrics(), connections=())
+    return Listener(cast("Edge", edge), context=None, log=log)
 
 
 async def echoes(host: str, port: int) -> bool:
