@@ -6,9 +6,10 @@ Three units, each with a life of its own: the key pair, the CA file, and config 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import aclosing
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
 from injector.errors import ConfigError
@@ -18,7 +19,7 @@ from injector.service.generation import ClusterView, Generation, Load, next_gene
 from injector.service.logs import Log, shorten
 from injector.service.metrics import Metrics
 from injector.service.options import ServiceOptions
-from injector.service.reload import Live, Recipe, ReloadUnit, Reports
+from injector.service.reload import Live, ReloadUnit
 from injector.service.tls import ClientVerification, KeyPair, load_pair, parse_ca
 from injector.service.trial import LastPods, Loss, rules_of
 from injector.service.watch import FolderWatch
@@ -56,8 +57,7 @@ class Mounted:
         self._refreshing = asyncio.Lock()
         self._losses = 0
         self._warn = events.configuration_warning if events else _nobody
-        rejected = events.configuration_rejected if events else _nobody
-        self._reports = Reports(metrics=metrics, log=log, rejected=rejected)
+        self._rejected = events.configuration_rejected if events else _nobody
         self._show()
         self.units = [*self._key_pair(), *self._ca_file(), self._configuration()]
 
@@ -148,7 +148,7 @@ class Mounted:
             )
 
         paths = (certificate, key, options.client_ca)
-        return [self._unit("certificate", paths, self.offered, Recipe(make=make))]
+        return [self._unit("certificate", paths, self.offered, make)]
 
     def _ca_file(self) -> list[ReloadUnit[Any]]:
         path = self._options.ca_certificate
@@ -159,7 +159,7 @@ class Mounted:
             parse_ca(files.contents[path], source=str(path))
             return files.contents[path]
 
-        return [self._unit("ca", (path,), self.ca, Recipe(make=make))]
+        return [self._unit("ca", (path,), self.ca, make)]
 
     def _configuration(self) -> ReloadUnit[Any]:
         options = self._options
@@ -174,8 +174,8 @@ class Mounted:
             )
 
         paths = (options.inject_config, options.inject_values, options.mesh_config)
-        recipe = Recipe(make=make, in_thread=True, retry_seconds=RETRY_SECONDS, taken=self._report)
-        return self._unit("configuration", paths, self.generation, recipe)
+        how = {"in_thread": True, "retry_seconds": RETRY_SECONDS, "taken": self._report}
+        return self._unit("configuration", paths, self.generation, make, **how)
 
     def _report(self, generation: Generation | None) -> None:
         """Say which configuration serves from now on, and what is wrong with it."""
@@ -212,8 +212,19 @@ class Mounted:
         sentence = f"pods like {len(losses)} seen lately are {what} from now on ({rules_of(losses)})"
         self._warn(reason, f"{sentence}, in {', '.join(namespaces)}")
 
-    def _unit(self, name: str, paths: Any, live: Live[Any], recipe: Recipe[Any]) -> ReloadUnit[Any]:
-        return ReloadUnit(name, paths, recipe, live=live, reports=self._reports)
+    def _unit(
+        self, name: str, paths: Iterable[Path | None], live: Live[Any], make: Any, **how: Any
+    ) -> ReloadUnit[Any]:
+        return ReloadUnit(
+            name=name,
+            paths=tuple(path for path in paths if path is not None),
+            make=make,
+            live=live,
+            metrics=self._metrics,
+            log=self._log,
+            rejected=self._rejected,
+            **how,
+        )
 
 
 def client_verification(ca_pem: bytes, options: ServiceOptions) -> ClientVerification:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Final, Generic, TypeVar
@@ -18,15 +18,12 @@ from typing import Final, Generic, TypeVar
 from injector.errors import ConfigError, InjectorError
 from injector.service.files import Disk, FileSet, hung, read_files
 from injector.service.logs import Log, shorten
-from injector.service.metrics import Metrics
+from injector.service.metrics import Metrics, ReloadState
 
 T = TypeVar("T")
 
 LONGEST_RETRY_SECONDS: Final = 600.0
 """A refused content may be right once the cluster has changed; whoever changed it looks for so long."""
-
-Rejected = Callable[[str, str], None]
-"""Told unit and reason, once for each content, when what is mounted cannot be used; must not wait."""
 
 
 class Live(Generic[T]):
@@ -63,57 +60,38 @@ class Live(Generic[T]):
                 act()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reports:
-    """To whom a unit tells what became of its files."""
-
-    metrics: Metrics
-    log: Log
-    rejected: Rejected
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe(Generic[T]):
-    """How the value of a unit is made.
+@dataclass(slots=True, kw_only=True, eq=False)
+class ReloadUnit(Generic[T]):
+    """One set of files and the ``live`` value that ``make`` makes of it.
 
     ``in_thread`` is for values that take more than milliseconds: reviews go on meanwhile. ``taken`` is called
     on the loop with each value once it serves. A rejected content is tried again after ``retry_seconds``,
     then after twice as many and so on: the clock makes a certificate good that is not valid yet, and the
-    cluster may change what a configuration is tried out with.
+    cluster may change what a configuration is tried out with. ``rejected`` is told unit and reason, once for
+    each content, when what is mounted cannot be used; it must not wait.
     """
 
+    name: str
+    paths: tuple[Path, ...]
     make: Callable[[FileSet], T]
+    live: Live[T]
+    metrics: Metrics
+    log: Log
+    rejected: Callable[[str, str], None]
     in_thread: bool = False
     retry_seconds: float = 0.0
     taken: Callable[[T], None] = lambda _value: None
+    clock: Callable[[], float] = time.monotonic
+    fault: str | None = None
+    _disk: Disk = field(default_factory=Disk)
+    _wait: float = 0.0
+    _next_try: float = 0.0
+    _serving: str = ""
+    _seen: str = ""
 
-
-class ReloadUnit(Generic[T]):
-    """One set of files and the `Live` value made from it."""
-
-    def __init__(
-        self,
-        name: str,
-        paths: Iterable[Path | None],
-        recipe: Recipe[T],
-        *,
-        live: Live[T],
-        reports: Reports,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self.name = name
-        self.paths = tuple(path for path in paths if path is not None)
-        self.fault: str | None = None
-        self._recipe = recipe
-        self._live = live
-        self._reports = reports
-        self._state = reports.metrics.reload(name)
-        self._clock = clock
-        self._disk = Disk()
-        self._wait = recipe.retry_seconds
-        self._next_try = 0.0
-        self._serving = ""
-        self._seen = ""
+    @property
+    def _state(self) -> ReloadState:
+        return self.metrics.reload(self.name)
 
     def start(self) -> None:
         """Read and make the first value; ConfigError when it cannot be had."""
@@ -121,7 +99,7 @@ class ReloadUnit(Generic[T]):
             files = self._disk.run_here(partial(read_files, self.paths))
         except TimeoutError:
             raise hung(self.paths) from None
-        self._serve(self._recipe.make(files), files)
+        self._serve(self.make(files), files)
 
     async def read(self) -> FileSet | ConfigError:
         """Read the files beside the loop; return the fault where that cannot be done."""
@@ -138,49 +116,45 @@ class ReloadUnit(Generic[T]):
             self._reject(files, content=f"unreadable: {files}")
         elif files.digest == self._serving:
             self._heal(files.digest)
-        elif files.digest != self._seen or self._clock() >= self._next_try:
+        elif files.digest != self._seen or self.clock() >= self._next_try:
             await self._try(files)
 
     async def _try(self, files: FileSet) -> None:
         start = time.monotonic()
         self._postpone(files.digest)
         try:
-            value = await self._make(files)
+            value = await asyncio.to_thread(self.make, files) if self.in_thread else self.make(files)
         except InjectorError as error:
             self._reject(error, content=files.digest)
         except Exception as error:  # noqa: BLE001 - our own fault on new content must not end the watch
             if files.digest != self._seen:
-                self._reports.log.crash("new files crashed the loader", error, unit=self.name)
+                self.log.crash("new files crashed the loader", error, unit=self.name)
             self._reject(ConfigError(f"internal error: {type(error).__name__}"), content=files.digest)
         else:
-            self._reports.log.info(
+            self.log.info(
                 "new files serve",
                 unit=self.name,
                 seconds=round(time.monotonic() - start, 3),
             )
             self._serve(value, files)
 
-    async def _make(self, files: FileSet) -> T:
-        make = self._recipe.make
-        return await asyncio.to_thread(make, files) if self._recipe.in_thread else make(files)
-
     def _postpone(self, digest: str) -> None:
         """Say when a content is tried next if it is rejected now."""
         again = digest == self._seen
-        self._wait = min(2 * self._wait, LONGEST_RETRY_SECONDS) if again else self._recipe.retry_seconds
-        self._next_try = self._clock() + self._wait
+        self._wait = min(2 * self._wait, LONGEST_RETRY_SECONDS) if again else self.retry_seconds
+        self._next_try = self.clock() + self._wait
 
     def _serve(self, value: T, files: FileSet) -> None:
-        self._live.set(value)
+        self.live.set(value)
         self._serving = self._seen = files.digest
         self._state.succeeded += 1
         self._state.last_success = time.time()
         self._heal(files.digest)
-        self._recipe.taken(value)
+        self.taken(value)
 
     def _heal(self, digest: str) -> None:
         if self.fault is not None and self._seen != digest:
-            self._reports.log.info("the files that serve are back", unit=self.name)
+            self.log.info("the files that serve are back", unit=self.name)
         self._seen = digest
         self.fault = None
         self._state.healthy = True
@@ -198,11 +172,11 @@ class ReloadUnit(Generic[T]):
         self._state.failed += 1
         self._state.healthy = False
         self._say(error)
-        self._reports.rejected(self.name, self.fault)
+        self.rejected(self.name, self.fault)
 
     def _say(self, error: InjectorError) -> None:
         detail = error.detail if isinstance(error, ConfigError) else ""
-        self._reports.log.error(
+        self.log.error(
             "new files are rejected, the last good ones serve",
             unit=self.name,
             reason=self.fault,

@@ -23,7 +23,7 @@ from injector.service.generation import Texts
 from injector.service.logs import Log
 from injector.service.metrics import Metrics
 from injector.service.options import ServiceOptions
-from injector.service.reload import Live, Recipe, ReloadUnit, Reports
+from injector.service.reload import Live, ReloadUnit
 from tests.service.kit import NAME, FakeReviewer, Running, Start, a_pair, a_review
 
 
@@ -277,13 +277,14 @@ class Unit:
         self.log = Log(descriptor=os.open(self.log_file, os.O_CREAT | os.O_WRONLY))
         self.metrics = Metrics()
         self.unit: ReloadUnit[str] = ReloadUnit(
-            "unit",
-            [self.path],
-            Recipe(make=self._make, retry_seconds=retry_seconds),
+            name="unit",
+            paths=(self.path,),
+            make=self._make,
+            retry_seconds=retry_seconds,
             live=Live(""),
-            reports=Reports(
-                metrics=self.metrics, log=self.log, rejected=lambda _, reason: self.told.append(reason)
-            ),
+            metrics=self.metrics,
+            log=self.log,
+            rejected=lambda _, reason: self.told.append(reason),
             clock=lambda: self.now,
         )
         self.unit.start()
