@@ -386,38 +386,23 @@ class Cluster:
 
     def _show(self, surroundings: CompanionSurroundings) -> None:
         metrics, readiness = surroundings.metrics, surroundings.readiness
-        metrics.gauges["clock_skew_seconds"] = (
-            "By how many seconds the clock here is ahead of the API server's; behind it is negative.",
-            lambda: self._clock.skew().total_seconds(),
-        )
+        metrics.gauges["clock_skew_seconds"] = lambda: self._clock.skew().total_seconds()
         readiness.remark(self._clock_remarks)
         if self._options.reconcile:
             readiness.require("registration", self._unregistered)
-            metrics.gauges.update(
-                ca_bundle_in_sync=(
-                    "1 while every entry of ours at the API server has the caBundle it should have.",
-                    lambda: float(self._status.in_sync),
-                ),
-                ca_bundle_fighting=(
-                    "1 while somebody else keeps overwriting caBundle.",
-                    lambda: float(self._status.fighting),
-                ),
-            )
-            metrics.counters.update(
-                ca_bundle_writes=("Times caBundle was written.", lambda: float(self._status.writes)),
-                ca_bundle_failures=(
-                    "Failed tries to read or write the registration.",
-                    lambda: float(self._status.failures),
-                ),
-            )
+            metrics.gauges |= {
+                "ca_bundle_in_sync": lambda: float(self._status.in_sync),
+                "ca_bundle_fighting": lambda: float(self._status.fighting),
+            }
+            metrics.counters |= {
+                "ca_bundle_writes": lambda: float(self._status.writes),
+                "ca_bundle_failures": lambda: float(self._status.failures),
+            }
         if self._options.watch:
             self._ready_without_lists = self._clock.monotonic() + FIRST_LISTS_SECONDS
             readiness.require("cluster", self._unlisted)
             for name in READ:
-                metrics.gauges[f"{name}_staleness_seconds"] = (
-                    f"Seconds since the API server last said anything about {name}.",
-                    partial(self._staleness, name),
-                )
+                metrics.gauges[f"{name}_staleness_seconds"] = partial(self._staleness, name)
         readiness.remark(lambda: {name: text for name, text in self._errors.items() if text})
 
     def _unregistered(self) -> str | None:

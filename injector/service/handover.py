@@ -108,10 +108,7 @@ class Handover:
         return LOOK_SECONDS if left is None else min(left, LOOK_SECONDS)
 
     def _show(self, surroundings: CompanionSurroundings) -> None:
-        surroundings.metrics.gauges["certificate_waits"] = (
-            "1 while a new certificate does not serve because caBundle does not trust it yet.",
-            lambda: float(self._waiting),
-        )
+        surroundings.metrics.gauges["certificate_waits"] = lambda: float(self._waiting)
         surroundings.readiness.remark(self._remarks)
 
     def _remarks(self) -> dict[str, str]:

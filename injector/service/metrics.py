@@ -54,8 +54,41 @@ REFUSALS: Final = (
 )
 """Why a call got no review: every value of the label ``reason`` of `webhook_refused_total`."""
 
-
-WORKER_RESTARTS: Final = "Worker processes that died and were replaced."
+ASKED: Final = {
+    "advice": "Workloads about whose pods /advise was asked.",
+    "body_buffered_bytes": "Bytes of bodies that come in or wait for their turn, and of their parsed forms.",
+    "ca_bundle_failures": "Failed tries to read or write the registration.",
+    "ca_bundle_fighting": "1 while somebody else keeps overwriting caBundle.",
+    "ca_bundle_in_sync": "1 while every entry of ours at the API server has the caBundle it should have.",
+    "ca_bundle_writes": "Times caBundle was written.",
+    "certificate_expiry_timestamp_seconds": "Unix time at which the certificate that serves expires.",
+    "certificate_waits": "1 while a new certificate does not serve because caBundle does not trust it yet.",
+    "clock_skew_seconds": "By how many seconds the clock here is ahead of the API server's; "
+    "behind it is negative.",
+    "configuration": "The configuration that serves: "
+    "the first 12 digits of SHA-256 over config, values and mesh.",
+    "configuration_generation": "Number of the configuration that serves, "
+    "counted from the start of the process.",
+    "configuration_injects": "1 while the configuration that serves injects a sample pod, "
+    "0 while it injects none.",
+    "connections": "Open connections of the webhook's port.",
+    "files_watched": "1 while changes of mounted files are told by events, "
+    "0 while they are found by the clock alone.",
+    "in_flight_bytes": "Bytes of bodies, their parsed forms, answers not taken, connections and log lines.",
+    "in_flight_limit_bytes": "Bytes in flight above which callers are told to come again.",
+    "log_lines_dropped": "Log lines lost to a slow reader of stderr.",
+    "log_pending_bytes": "Bytes of log lines that stderr has not taken.",
+    "loop_lag_seconds": "By how much the event loop was late when last looked at.",
+    "namespaces_staleness_seconds": "Seconds since the API server last said anything about namespaces.",
+    "nodes_staleness_seconds": "Seconds since the API server last said anything about nodes.",
+    "proxyconfigs_staleness_seconds": "Seconds since the API server last said anything about proxyconfigs.",
+    "ready": "1 while ready.",
+    "reload_losses": "Pods seen lately and injected that a configuration which was taken does not inject.",
+    "reviews_waiting": "Reviews whose first byte came and which are not answered.",
+    "worker_restarts": "Worker processes that died and were replaced.",
+    "workers": "Processes that answer reviews.",
+}
+"""What is not counted here but asked for when it is shown, where there is somebody to ask."""
 
 COUNTS: Final = {
     "replica_hits": "Reviews of a pod whose patch was known from a replica of it.",
@@ -110,8 +143,8 @@ class Metrics:
     """Everything that is counted; reviews write the fields, `text` reads them.
 
     ``outcomes`` counts (outcome, reason) pairs of answered reviews, ``refused`` calls that got no review by
-    one of `REFUSALS`. ``gauges``, ``counters`` and ``infos`` are read when asked: name without prefix →
-    (help, function); an info's function returns its labels.
+    one of `REFUSALS`. ``gauges``, ``counters`` and ``infos`` are read when asked: a name of `ASKED` →
+    function; an info's function returns its labels.
     """
 
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -123,13 +156,12 @@ class Metrics:
     connections_refused: int = 0
     connections_evicted: Counter[str] = field(default_factory=Counter)
     reloads: dict[str, ReloadState] = field(default_factory=dict)
-    gauges: dict[str, tuple[str, Callable[[], float]]] = field(default_factory=dict)
-    counters: dict[str, tuple[str, Callable[[], float]]] = field(default_factory=dict)
-    infos: dict[str, tuple[str, Callable[[], dict[str, str]]]] = field(default_factory=dict)
+    gauges: dict[str, Callable[[], float]] = field(default_factory=dict)
+    counters: dict[str, Callable[[], float]] = field(default_factory=dict)
+    infos: dict[str, Callable[[], dict[str, str]]] = field(default_factory=dict)
     counts: Callable[[], Mapping[str, int]] = dict
     """Counters of whoever answers reviews: name without prefix → how often."""
 
-    collectors: list[Collector] = field(default_factory=list)
     started: float = field(default_factory=time.time)
 
     def reviewed(self, outcome: str, reason: str, seconds: float) -> None:
@@ -152,8 +184,7 @@ class Metrics:
 
     def _registry(self) -> CollectorRegistry:
         registry = CollectorRegistry(auto_describe=False)
-        for collector in (_Families(self), *self.collectors):
-            registry.register(collector)
+        registry.register(_Families(self))
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         GCCollector(registry=registry)
@@ -183,12 +214,12 @@ class _Families(Collector):
         yield from self._connections()
         yield from self._reloads()
         metrics = self._metrics
-        for name, (text, read) in metrics.gauges.items():
-            yield GaugeMetricFamily(f"sidecar_injector_{name}", text, value=read())
-        for name, (text, read) in metrics.counters.items():
-            yield CounterMetricFamily(f"sidecar_injector_{name}", text, value=read())
-        for name, (text, labels) in metrics.infos.items():
-            yield InfoMetricFamily(f"sidecar_injector_{name}", text, value=labels())
+        for name, read in metrics.gauges.items():
+            yield GaugeMetricFamily(f"sidecar_injector_{name}", ASKED[name], value=read())
+        for name, read in metrics.counters.items():
+            yield CounterMetricFamily(f"sidecar_injector_{name}", ASKED[name], value=read())
+        for name, labels in metrics.infos.items():
+            yield InfoMetricFamily(f"sidecar_injector_{name}", ASKED[name], value=labels())
         counts = metrics.counts()
         for name, text in COUNTS.items():
             yield CounterMetricFamily(f"sidecar_injector_{name}", text, value=counts.get(name, 0))

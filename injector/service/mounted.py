@@ -58,7 +58,11 @@ class Mounted:
         self._losses = 0
         self._warn = events.configuration_warning if events else _nobody
         self._rejected = events.configuration_rejected if events else _nobody
-        self._show()
+        metrics.counters["reload_losses"] = lambda: float(self._losses)
+        metrics.gauges["configuration_injects"] = lambda: float(not self.injection())
+        metrics.infos["configuration"] = lambda: {
+            "hash": self.generation.value.hash if self.generation.value else ""
+        }
         self.units = [*self._key_pair(), *self._ca_file(), self._configuration()]
 
     def start(self) -> None:
@@ -84,10 +88,7 @@ class Mounted:
             complain=self._log.warning,
             force_polling=options.force_polling,
         )
-        self._metrics.gauges["files_watched"] = (
-            "1 while changes of mounted files are told by events, 0 while they are found by the clock alone.",
-            lambda: float(watch.armed),
-        )
+        self._metrics.gauges["files_watched"] = lambda: float(watch.armed)
         async with aclosing(watch.ticks()) as ticks:
             async for _ in ticks:
                 await self.refresh()
@@ -112,21 +113,6 @@ class Mounted:
         generation = self.generation.value
         empty = generation.trial.empty if generation else ""
         return {"injection": empty} if empty else {}
-
-    def _show(self) -> None:
-        metrics = self._metrics
-        metrics.counters["reload_losses"] = (
-            "Pods seen lately and injected that a configuration which was taken does not inject.",
-            lambda: float(self._losses),
-        )
-        metrics.gauges["configuration_injects"] = (
-            "1 while the configuration that serves injects a sample pod, 0 while it injects none.",
-            lambda: float(not self.injection()),
-        )
-        metrics.infos["configuration"] = (
-            "The configuration that serves: the first 12 digits of SHA-256 over config, values and mesh.",
-            lambda: {"hash": self.generation.value.hash if self.generation.value else ""},
-        )
 
     def _key_pair(self) -> list[ReloadUnit[Any]]:
         options = self._options

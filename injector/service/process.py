@@ -36,7 +36,7 @@ from injector.service.memory import (
     resident,
     return_freed_memory,
 )
-from injector.service.metrics import WORKER_RESTARTS, Metrics
+from injector.service.metrics import Metrics
 from injector.service.mounted import Mounted
 from injector.service.options import Limits, ServiceOptions
 from injector.service.server import Edge
@@ -372,53 +372,30 @@ class Service:
 
     def _observe(self) -> None:
         """Show what is counted elsewhere."""
-        gauge, counter = self.metrics.gauges, self.metrics.counters
-        edge, mounted, memory = self._edge, self.mounted, self._memory
-        gauge["reviews_waiting"] = (
-            "Reviews whose first byte came and which are not answered.",
-            lambda: edge.waiting,
-        )
-        gauge["in_flight_bytes"] = (
-            "Bytes of bodies, their parsed forms, answers not taken, connections and log lines.",
-            lambda: memory.used,
-        )
-        gauge["in_flight_limit_bytes"] = (
-            "Bytes in flight above which callers are told to come again.",
-            lambda: memory.limit,
-        )
-        gauge["body_buffered_bytes"] = (
-            "Bytes of bodies that come in or wait for their turn, and of their parsed forms.",
-            lambda: memory.bodies,
-        )
-        gauge["log_pending_bytes"] = (
-            "Bytes of log lines that stderr has not taken.",
-            lambda: self._log.pending,
-        )
-        gauge["workers"] = ("Processes that answer reviews.", lambda: 1.0)
-        gauge["connections"] = ("Open connections of the webhook's port.", lambda: len(edge.connections))
-        gauge["ready"] = ("1 while ready.", lambda: float(not self.readiness.missing()))
-        gauge["loop_lag_seconds"] = (
-            "By how much the event loop was late when last looked at.",
-            lambda: self._lag,
-        )
-        gauge["certificate_expiry_timestamp_seconds"] = (
-            "Unix time at which the certificate that serves expires.",
-            lambda: mounted.pair.value.not_after.timestamp() if mounted.pair.value else 0.0,
-        )
-        gauge["configuration_generation"] = (
-            "Number of the configuration that serves, counted from the start of the process.",
-            lambda: mounted.generation.value.number if mounted.generation.value else 0,
-        )
-        self.metrics.counts = lambda: self._reviewer().counts() if mounted.generation.value else {}
-        counter["advice"] = (
-            "Workloads about whose pods /advise was asked.",
-            lambda: self._answering.advised,
-        )
-        counter["worker_restarts"] = (WORKER_RESTARTS, lambda: 0.0)
-        counter["log_lines_dropped"] = (
-            "Log lines lost to a slow reader of stderr.",
-            lambda: self._log.dropped,
-        )
+        edge, mounted, memory, metrics = self._edge, self.mounted, self._memory, self.metrics
+        metrics.gauges |= {
+            "reviews_waiting": lambda: edge.waiting,
+            "in_flight_bytes": lambda: memory.used,
+            "in_flight_limit_bytes": lambda: memory.limit,
+            "body_buffered_bytes": lambda: memory.bodies,
+            "log_pending_bytes": lambda: self._log.pending,
+            "workers": lambda: 1.0,
+            "connections": lambda: len(edge.connections),
+            "ready": lambda: float(not self.readiness.missing()),
+            "loop_lag_seconds": lambda: self._lag,
+            "certificate_expiry_timestamp_seconds": lambda: (
+                mounted.pair.value.not_after.timestamp() if mounted.pair.value else 0.0
+            ),
+            "configuration_generation": lambda: (
+                mounted.generation.value.number if mounted.generation.value else 0
+            ),
+        }
+        metrics.counters |= {
+            "advice": lambda: self._answering.advised,
+            "worker_restarts": lambda: 0.0,
+            "log_lines_dropped": lambda: self._log.dropped,
+        }
+        metrics.counts = lambda: self._reviewer().counts() if mounted.generation.value else {}
 
 
 def _loop_factory(options: ServiceOptions) -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -28,7 +28,7 @@ from injector.service.generation import Load, Reviewer, Texts, texts_of
 from injector.service.injecting import load_injector
 from injector.service.listener import listening
 from injector.service.logs import LineWriter, Log
-from injector.service.metrics import WORKER_RESTARTS as RESTARTS_TEXT
+from injector.service.metrics import ASKED
 from injector.service.options import ServiceOptions
 
 PERIOD: Final = 0.5
@@ -228,7 +228,8 @@ class Workers:
         rows = combined((before["rows"], *(counts(each["rows"]) for each in told)))
         deaths = {worker: life.deaths for worker, life in self._lives.items() if life.deaths}
         total = [f"{RESTARTS}_total", {}, float(sum(deaths.values()))]
-        rows = [row for row in rows if row[0] != RESTARTS] + [[RESTARTS, RESTARTS_TEXT, "counter", [total]]]
+        restarts = [RESTARTS, ASKED["worker_restarts"], "counter", [total]]
+        rows = [*(row for row in rows if row[0] != RESTARTS), restarts]
         self._board.write(0, {"rows": rows, "replaced": [*deaths]})
 
     def _kill_hanging(self) -> None:

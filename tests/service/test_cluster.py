@@ -102,7 +102,7 @@ class Replica:
 
     @property
     def skew(self) -> float:
-        return self.surroundings.metrics.gauges["clock_skew_seconds"][1]()
+        return self.surroundings.metrics.gauges["clock_skew_seconds"]()
 
     def page(self) -> str:
         return pages(self.surroundings.readiness)["/readyz"]("verbose", "").body.decode()
