@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -51,10 +52,26 @@ class Authority:
         """Return whether the first certificate of ``leaf`` (PEM) was issued by this CA."""
         try:
             certificate = x509.load_pem_x509_certificate(leaf)
-            certificate.verify_directly_issued_by(x509.load_der_x509_certificate(self.der))
-        except (ValueError, TypeError, InvalidSignature):
+        except ValueError:
             return False
-        return True
+        return issued(x509.load_der_x509_certificate(self.der), certificate)
+
+
+def issued(authority: x509.Certificate, certificate: x509.Certificate) -> bool:
+    """Return whether ``certificate`` names ``authority`` as its issuer and has its signature."""
+    try:
+        certificate.verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def extension(certificate: x509.Certificate, kind: Any) -> Any:
+    """Return the value of the certificate's extension of a kind; None when it has none."""
+    try:
+        return certificate.extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None
 
 
 def authorities(bundle: bytes) -> tuple[Authority, ...]:

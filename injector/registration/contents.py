@@ -5,7 +5,7 @@ Pure. Nothing raises: what cannot be read, does not fit or is far too large is a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
-from injector.registration.bundle import Authority, readable
+from injector.registration.bundle import Authority, extension, readable
 from injector.registration.issue import IssuedPair
 
 Secret = Mapping[str, bytes]
@@ -97,7 +97,9 @@ def _issuer(secret: Secret, name: str) -> Issuer | None:
     if certificate is None or not isinstance(key, ec.EllipticCurvePrivateKey):
         return None
     try:
-        if not _may_sign(certificate) or key.public_key() != certificate.public_key():
+        # Go's client takes for a CA what says so (RFC 5280, 4.2.1.9).
+        constraints = extension(certificate, x509.BasicConstraints)
+        if constraints is None or not constraints.ca or key.public_key() != certificate.public_key():
             return None
         authority = Authority.of(certificate)
     except (ValueError, TypeError, UnsupportedAlgorithm):
@@ -117,10 +119,11 @@ def _leaf(secret: Secret, trusted: tuple[Authority, ...]) -> Leaf | None:
         issuer = next((ca for ca in trusted if ca.signed(pem)), None)
         if issuer is None or key.public_key() != certificate.public_key():
             return None
+        names = extension(certificate, x509.SubjectAlternativeName)
         return Leaf(
             not_before=certificate.not_valid_before_utc,
             not_after=certificate.not_valid_after_utc,
-            names=frozenset(_names(certificate)),
+            names=frozenset(str(name.value) for name in names or ()),
             issuer=issuer,
         )
     except (ValueError, TypeError, UnsupportedAlgorithm):
@@ -145,20 +148,3 @@ def _key(pem: bytes) -> PrivateKeyTypes | None:
         return serialization.load_pem_private_key(pem, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         return None
-
-
-def _may_sign(certificate: x509.Certificate) -> bool:
-    """Return whether a client takes it for a CA: Go's asks for basicConstraints (RFC 5280, 4.2.1.9)."""
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except x509.ExtensionNotFound:
-        return False
-
-
-def _names(certificate: x509.Certificate) -> Iterator[str]:
-    try:
-        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    except x509.ExtensionNotFound:
-        return
-    for name in extension.value:
-        yield str(name.value)

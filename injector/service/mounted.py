@@ -20,7 +20,7 @@ from injector.service.logs import Log, shorten
 from injector.service.metrics import Metrics
 from injector.service.options import ServiceOptions
 from injector.service.reload import Live, ReloadUnit
-from injector.service.tls import ClientVerification, KeyPair, load_pair, parse_ca
+from injector.service.tls import ClientVerification, KeyPair, load_pair, parse_certificates
 from injector.service.trial import LastPods, Loss, rules_of
 from injector.service.watch import FolderWatch
 
@@ -142,7 +142,7 @@ class Mounted:
             return []
 
         def make(files: FileSet) -> bytes | None:
-            parse_ca(files.contents[path], source=str(path))
+            parse_certificates(files.contents[path], source=str(path))
             return files.contents[path]
 
         return [self._unit("ca", (path,), self.ca, make)]
@@ -215,7 +215,7 @@ class Mounted:
 
 def client_verification(ca_pem: bytes, options: ServiceOptions) -> ClientVerification:
     """Return who may post reviews, from the client CA's PEM; ConfigError when it is none."""
-    parse_ca(ca_pem, source=str(options.client_ca))
+    parse_certificates(ca_pem, source=str(options.client_ca))
     return ClientVerification(ca_pem=ca_pem.decode(), names=frozenset(options.client_names))
 
 

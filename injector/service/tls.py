@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from injector.errors import ConfigError
+from injector.registration.bundle import extension, issued
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,10 +78,10 @@ def load_pair(
     It must parse, the key must fit, the chain must hold together, ``now`` (where it is given) must be within
     its dates, and the leaf must carry one of ``names`` (if any are asked for) as a DNS name.
     """
-    chain = _parse_chain(chain_pem, source)
+    chain = parse_certificates(chain_pem, source=source)
     leaf = chain[0]
     key = _parse_key(key_pem, source)
-    if _public_bytes(key.public_key()) != _public_bytes(leaf.public_key()):
+    if key.public_key() != leaf.public_key():
         raise ConfigError("the private key does not belong to the certificate", file=source)
     _check_chain(chain, source)
     found = _check_use(leaf, tuple(names), source)
@@ -117,20 +118,8 @@ def outer_context(current: Callable[[], KeyPair], *, ask_clients: bool = False) 
     return context
 
 
-def parse_ca(pem: bytes, *, source: str = "") -> tuple[x509.Certificate, ...]:
-    """Return the certificates of a CA bundle; ConfigError when it holds none or one that does not parse."""
-    return tuple(_parse_chain(pem, source))
-
-
-def _issued(authority: x509.Certificate, certificate: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(authority)
-    except (ValueError, TypeError, InvalidSignature):
-        return authority == certificate
-    return True
-
-
-def _parse_chain(pem: bytes, source: str) -> list[x509.Certificate]:
+def parse_certificates(pem: bytes, *, source: str = "") -> list[x509.Certificate]:
+    """Return the certificates of PEM text; ConfigError when it holds none or one that does not parse."""
     if not pem.strip():
         raise ConfigError("the certificate is empty", file=source)
     try:
@@ -151,45 +140,30 @@ def _parse_key(pem: bytes, source: str) -> ec.EllipticCurvePrivateKey | rsa.RSAP
     return key
 
 
-def _public_bytes(key: Any) -> bytes:
-    return bytes(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
-
-
 def _check_chain(chain: list[x509.Certificate], source: str) -> None:
     for place, (below, above) in enumerate(pairwise(chain), 1):
-        if not _issued(above, below):
+        if not issued(above, below) and above != below:
             raise ConfigError(
                 f"certificate {place + 1} of the chain did not issue certificate {place}", file=source
             )
 
 
 def _check_use(leaf: x509.Certificate, wanted: tuple[str, ...], source: str) -> tuple[str, ...]:
-    found = _dns_names(leaf)
+    names = extension(leaf, x509.SubjectAlternativeName)
+    found = tuple(names.get_values_for_type(x509.DNSName)) if names is not None else ()
     if wanted and not any(_covers(name, want) for name in found for want in wanted):
         raise ConfigError(
             f"the certificate is for {', '.join(found) or 'no DNS name'}, and the API server will ask for "
             f"{' or '.join(wanted)}",
             file=source,
         )
-    usage = _extension(leaf, x509.ExtendedKeyUsage)
+    usage = extension(leaf, x509.ExtendedKeyUsage)
     if usage is not None and not {
         ExtendedKeyUsageOID.SERVER_AUTH,
         ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,
     } & {*usage}:
         raise ConfigError("the certificate's extended key usage does not allow a server", file=source)
     return found
-
-
-def _dns_names(leaf: x509.Certificate) -> tuple[str, ...]:
-    names = _extension(leaf, x509.SubjectAlternativeName)
-    return tuple(names.get_values_for_type(x509.DNSName)) if names is not None else ()
-
-
-def _extension(certificate: x509.Certificate, kind: Any) -> Any:
-    try:
-        return certificate.extensions.get_extension_for_class(kind).value
-    except x509.ExtensionNotFound:
-        return None
 
 
 def _covers(pattern: str, name: str) -> bool:

@@ -10,7 +10,7 @@ import pytest
 import trustme
 
 from injector.errors import ConfigError
-from injector.service.tls import ClientVerification, KeyPair, load_pair, parse_ca
+from injector.service.tls import ClientVerification, KeyPair, load_pair, parse_certificates
 from tests.service.kit import NAME, Running, Start, a_pair, a_review, client_context
 
 
@@ -94,7 +94,7 @@ def test_an_encrypted_or_foreign_key_is_named(ca: trustme.CA) -> None:
 @pytest.mark.parametrize("pem", [b"", b"-----BEGIN CERTIFICATE-----\nxx\n-----END CERTIFICATE-----\n"])
 def test_a_ca_file_must_hold_a_certificate(pem: bytes) -> None:
     with pytest.raises(ConfigError, match=r"ca\.crt: the certificate is"):
-        parse_ca(pem, source="ca.crt")
+        parse_certificates(pem, source="ca.crt")
 
 
 def test_a_verification_admits_names_of_subject_and_of_san() -> None:
