@@ -8,20 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from injector.service.options import Drain
-
-
-class Draining(Protocol):
-    """What is drained."""
-
-    draining: bool
-
-    @property
-    def last_review(self) -> float:
-        """Return when a review was last begun, on the monotonic clock."""
+from injector.service.server import Edge
 
 
 @dataclass(slots=True, kw_only=True)
@@ -71,7 +62,7 @@ class Leaving:
         self.now.set()
 
 
-async def until_quiet(edge: Draining, times: Drain, hurry: asyncio.Event) -> None:
+async def until_quiet(edge: Edge, times: Drain, hurry: asyncio.Event) -> None:
     """Answer on with `Connection: close` until reviews have stopped coming, or ``hurry`` is set."""
     edge.draining = True
     start = time.monotonic()
@@ -81,12 +72,6 @@ async def until_quiet(edge: Draining, times: Drain, hurry: asyncio.Event) -> Non
         left = min(quiet_at, start + times.maximum) - now
         if left <= 0:
             return
-        await _within(left, hurry)
-
-
-async def _within(seconds: float, event: asyncio.Event) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(left):
+                await hurry.wait()

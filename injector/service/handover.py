@@ -12,12 +12,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final
 
 from injector.kube.waiting import wait_for
 from injector.registration.bundle import TrustedSince
-from injector.registration.self_signed import Dated, in_force
+from injector.registration.self_signed import in_force
 from injector.service.companions import CompanionSurroundings, local_now
+from injector.service.tls import KeyPair
 
 SETTLE_SECONDS: Final = 15.0
 """How long a CA must have been live before what it signed serves: an API server's watch of its own
@@ -30,34 +31,25 @@ LOOK_SECONDS: Final = 5.0
 """Between two looks while a pair waits; a certificate expires without an event."""
 
 
-class Chain(Dated, Protocol):
-    """What is asked of a key pair here."""
-
-    @property
-    def chain_pem(self) -> bytes:
-        """The certificate chain, PEM."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
-    """When something is decided: the API server's time, and the seconds of a clock that nobody sets."""
-
-    now: datetime
-    monotonic: float
-
-
 def wait(
-    offered: Chain, serving: Chain | None, trusted: TrustedSince, *, settle: float, at: Moment
+    offered: KeyPair,
+    serving: KeyPair | None,
+    trusted: TrustedSince,
+    *,
+    settle: float,
+    now: datetime,
+    monotonic: float,
 ) -> float | None:
     """Return the seconds until ``offered`` may serve in place of ``serving``; None while nothing tells.
 
     What API servers refuse for its dates is not waited behind, nor put in the place of what they accept.
+    ``now`` is the API server's time, ``monotonic`` the seconds of a clock that nobody sets.
     """
-    if serving is None or not serving.not_before <= at.now < serving.not_after - EXPIRING:
+    if serving is None or not serving.not_before <= now < serving.not_after - EXPIRING:
         return 0.0
-    if not in_force(offered, at.now):
+    if not in_force(offered, now):
         return None
-    return trusted.wait(offered.chain_pem, serving.chain_pem, settle=settle, now=at.monotonic)
+    return trusted.wait(offered.chain_pem, serving.chain_pem, settle=settle, now=monotonic)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -90,12 +82,13 @@ class Handover:
 
     def _look(self, surroundings: CompanionSurroundings) -> float | None:
         """Hand over if it may be; return the seconds until the next look, None to wait for news."""
-        at = Moment(now=self.now(), monotonic=self.monotonic())
-        self._trusted.see(self.live(), at.monotonic)
+        monotonic = self.monotonic()
+        self._trusted.see(self.live(), monotonic)
         offered, serving = surroundings.offered.value, surroundings.pair.value
         if offered is None or offered is serving:
             return None
-        left = wait(offered, serving, self._trusted, settle=self.settle, at=at)
+        now = self.now()
+        left = wait(offered, serving, self._trusted, settle=self.settle, now=now, monotonic=monotonic)
         if left == 0:
             if self._waiting:
                 surroundings.log.info("the new certificate serves", expires=offered.not_after.isoformat())

@@ -79,7 +79,7 @@ class Listener:
                 protocol = self._edge.protocol()
                 task = loop.create_task(self._open(client, protocol))
                 self._opening[task] = _Opening(protocol, time.monotonic(), peer)
-                task.add_done_callback(self._opened)
+                task.add_done_callback(lambda done: self._opening.pop(done, None))
             else:
                 metrics.connections_refused += 1
                 client.close()
@@ -136,9 +136,6 @@ class Listener:
         except asyncio.CancelledError:
             client.close()
             raise
-
-    def _opened(self, task: asyncio.Task[None]) -> None:
-        self._opening.pop(task, None)
 
     async def _refused_by_system(self, error: OSError) -> None:
         if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):

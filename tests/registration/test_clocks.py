@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from injector.registration.bundle import Overlap, TrustedSince, authorities, readable, verifies
 from injector.registration.contents import Contents, contents
 from injector.registration.self_signed import Policy, Served, View, decide, in_force, step
-from injector.service.handover import SETTLE_SECONDS, Moment, wait
+from injector.service.handover import SETTLE_SECONDS, wait
 
 pytestmark = pytest.mark.about("injector/registration")
 
@@ -201,8 +201,8 @@ class World:
         replica.pair_live.see(replica.live, self.time)
         offered, serving = replica.offered, replica.serving
         if offered is not None and offered != serving:
-            at = Moment(now=self.now(replica.ahead), monotonic=self.time)
-            if wait(offered, serving, replica.pair_live, settle=SETTLE_SECONDS, at=at) == 0:
+            at = {"now": self.now(replica.ahead), "monotonic": self.time}
+            if wait(offered, serving, replica.pair_live, settle=SETTLE_SECONDS, **at) == 0:
                 replica.serving = offered
         if replica.serving is not None:
             replica.ready = replica.ready or verifies_quickly(replica.live, replica.serving.chain_pem)

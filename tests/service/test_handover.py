@@ -10,7 +10,7 @@ import trustme
 
 from injector.registration.bundle import TrustedSince
 from injector.service.companions import Parts
-from injector.service.handover import Handover, Moment, wait
+from injector.service.handover import Handover, wait
 from tests.service.kit import Running, Start, a_pair
 
 
@@ -153,13 +153,13 @@ class Dates:
 def test_what_api_servers_refuse_for_its_dates_is_not_waited_behind(
     offered: tuple[int, int], serving: tuple[int, int] | None, left: float | None
 ) -> None:
-    at = Moment(now=datetime(2026, 1, 1, tzinfo=UTC), monotonic=0)
+    now = datetime(2026, 1, 1, tzinfo=UTC)
 
     def dates(days: tuple[int, int]) -> Dates:
-        return Dates(*(at.now + timedelta(days=each) for each in days))
+        return Dates(*(now + timedelta(days=each) for each in days))
 
     old = dates(serving) if serving else None
-    assert wait(dates(offered), old, TrustedSince(), settle=10, at=at) == left
+    assert wait(dates(offered), old, TrustedSince(), settle=10, now=now, monotonic=0) == left
 
 
 async def test_files_that_go_back_end_the_waiting(start: Start, ca: trustme.CA) -> None:
