@@ -74,11 +74,6 @@ class RegistrationStatus:
     last_error: str = ""
 
 
-def always() -> bool:
-    """Return that this replica leads, as it does where no other writes."""
-    return True
-
-
 @dataclass(slots=True, kw_only=True, eq=False)
 class Reconciler:
     """Repairs the webhook configuration ``name``, of ``kind`` in ``collection``, while ``run`` runs.
@@ -92,7 +87,7 @@ class Reconciler:
     name: str
     names: WebhookNames
     trust: Callable[[], Trust | None]
-    leading: Callable[[], bool] = always
+    leading: Callable[[], bool] = lambda: True
     changed: Callable[[RegistrationStatus], None] = ignore
     kind: str = KIND
     collection: str = COLLECTION

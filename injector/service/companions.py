@@ -44,9 +44,8 @@ class CompanionSurroundings:
 class Companion(Protocol):
     """A task beside the reviews. It is started again after a crash, and cancelled when the process stops."""
 
-    @property
-    def name(self) -> str:
-        """Name it in logs and metrics."""
+    name: str
+    """What it is called in logs."""
 
     async def run(self, surroundings: CompanionSurroundings) -> None:
         """Work until cancelled."""

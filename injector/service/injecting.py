@@ -93,20 +93,18 @@ class InjectorReviewer:
         """Return the counters of the caches, and what each takes."""
         snapshot = self._injector.snapshot
         skeletons, replicas = snapshot.skeletons, snapshot.replicas
-        return {
+        counts = {
             "replica_hits": replicas.hits,
             "replica_misses": replicas.misses,
             "skeleton_hits": skeletons.hits,
             "skeleton_misses": skeletons.misses,
             "skeleton_unsafe": skeletons.unsafe,
-            **dict(self._usage()),
         }
-
-    def _usage(self) -> Iterator[tuple[str, int]]:
         for name, memos in self._memos().items():
-            yield f"{name}_cache_bytes", sum(memo.size for memo in memos)
-            yield f"{name}_cache_entries", sum(map(len, memos))
-            yield f"{name}_cache_evictions", sum(memo.evictions for memo in memos)
+            counts[f"{name}_cache_bytes"] = sum(memo.size for memo in memos)
+            counts[f"{name}_cache_entries"] = sum(map(len, memos))
+            counts[f"{name}_cache_evictions"] = sum(memo.evictions for memo in memos)
+        return counts
 
     def _memos(self) -> dict[str, Collection[Memo[Any, Any]]]:
         """Return what is kept, by the names of `metrics.CACHES`."""

@@ -149,10 +149,6 @@ def return_freed_memory() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def _nothing() -> None:
-    """Relieve nothing."""
-
-
 class InFlight:
     """Counts bytes against a limit. Used by the loop's thread alone.
 
@@ -169,7 +165,7 @@ class InFlight:
         self.bodies = 0
         self._most = 0
         self._lately = 0
-        self.relieve: Callable[[], None] = _nothing
+        self.relieve: Callable[[], None] = lambda: None
         self.beside: list[Callable[[], int]] = []
 
     def set_limit(self, limit: int) -> None:

@@ -56,8 +56,8 @@ class Mounted:
         self._now = now
         self._refreshing = asyncio.Lock()
         self._losses = 0
-        self._warn = events.configuration_warning if events else _nobody
-        self._rejected = events.configuration_rejected if events else _nobody
+        self._warn = events.configuration_warning if events else lambda _reason, _sentence: None
+        self._rejected = events.configuration_rejected if events else lambda _unit, _reason: None
         metrics.counters["reload_losses"] = lambda: float(self._losses)
         metrics.gauges["configuration_injects"] = lambda: float(not self.injection())
         metrics.infos["configuration"] = lambda: {
@@ -217,7 +217,3 @@ def client_verification(ca_pem: bytes, options: ServiceOptions) -> ClientVerific
     """Return who may post reviews, from the client CA's PEM; ConfigError when it is none."""
     parse_certificates(ca_pem, source=str(options.client_ca))
     return ClientVerification(ca_pem=ca_pem.decode(), names=frozenset(options.client_names))
-
-
-def _nobody(_unit: str, _reason: str) -> None:
-    """Tell no one."""

@@ -15,7 +15,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from watchfiles import watch
 from watchfiles._rust_notify import WatchfilesRustInternalError
@@ -34,22 +34,18 @@ SILENT_SECONDS: Final = 10 * REARM_SECONDS
 """After which a thread that has not looked at its folders hangs with them."""
 
 
-class Complaint(Protocol):
-    """Told, once for each cause, that folders cannot be watched as wished."""
-
-    def __call__(self, message: str, *, reason: str) -> None:
-        """Say it to the operator."""
-
-
 class FolderWatch:
-    """Watches folders without their subfolders."""
+    """Watches folders without their subfolders.
+
+    ``complain`` is told, once for each ``reason``, that they cannot be watched as wished.
+    """
 
     def __init__(
         self,
         folders: Sequence[Path],
         *,
         recheck_seconds: float,
-        complain: Complaint,
+        complain: Callable[..., None],
         force_polling: bool = False,
     ) -> None:
         self._folders = folders
