@@ -138,8 +138,8 @@ class ReloadState:
     healthy: bool = True
 
 
-@dataclass(slots=True)
-class Metrics:
+@dataclass(slots=True, eq=False)
+class Metrics(Collector):
     """Everything that is counted; reviews write the fields, `text` reads them.
 
     ``outcomes`` counts (outcome, reason) pairs of answered reviews, ``refused`` calls that got no review by
@@ -184,11 +184,106 @@ class Metrics:
 
     def _registry(self) -> CollectorRegistry:
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Families(self))
+        registry.register(self)
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         GCCollector(registry=registry)
         return registry
+
+    def describe(self) -> Iterable[Metric]:
+        """Promise nothing."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield what is counted here and what is asked for, as prometheus-client shows it."""
+        yield from self._istio()
+        yield from self._reviews()
+        yield from self._connections()
+        yield from self._reloads()
+        for name, read in self.gauges.items():
+            yield GaugeMetricFamily(f"sidecar_injector_{name}", ASKED[name], value=read())
+        for name, read in self.counters.items():
+            yield CounterMetricFamily(f"sidecar_injector_{name}", ASKED[name], value=read())
+        for name, labels in self.infos.items():
+            yield InfoMetricFamily(f"sidecar_injector_{name}", ASKED[name], value=labels())
+        counts = self.counts()
+        for name, text in COUNTS.items():
+            yield CounterMetricFamily(f"sidecar_injector_{name}", text, value=counts.get(name, 0))
+        yield from self._caches(counts)
+        yield InfoMetricFamily(
+            "sidecar_injector_build",
+            "Version of the injector and of Python.",
+            value={"version": __version__, "python": platform.python_version()},
+        )
+        yield GaugeMetricFamily(
+            "sidecar_injector_start_time_seconds",
+            "Unix time at which the process started.",
+            value=self.started,
+        )
+
+    def _istio(self) -> Iterator[Metric]:
+        """Istio's names, with the meanings that their help texts have in Istio."""
+        by_outcome: Counter[str] = Counter()
+        for (outcome, _), count in self.outcomes.items():
+            by_outcome[outcome] += count
+        refused = self.refused.total()
+        for name, text, value in (
+            ("requests", "Total number of sidecar injection requests.", by_outcome.total() + refused),
+            ("success", "Total number of successful sidecar injection requests.", by_outcome["injected"]),
+            ("failure", "Total number of failed sidecar injection requests.", by_outcome["denied"] + refused),
+            ("skip", "Total number of skipped sidecar injection requests.", by_outcome["skipped"]),
+        ):
+            yield CounterMetricFamily(f"sidecar_injection_{name}", text, value=value)
+        yield self.istio_seconds.family(
+            "sidecar_injection_time_seconds", "Total time taken for injection in seconds."
+        )
+
+    def _reviews(self) -> Iterator[Metric]:
+        text = "Reviews answered, by outcome and reason."
+        outcomes = sorted(self.outcomes.items())
+        yield _labelled(CounterMetricFamily, "reviews", text, ("outcome", "reason"), outcomes)
+        yield _by_reason("webhook_refused", "Calls that got no review, by reason.", self.refused)
+        yield self.review_seconds.family(
+            "sidecar_injector_webhook_review_seconds", "Time from a whole body to its answer."
+        )
+
+    def _connections(self) -> Iterator[Metric]:
+        for name, text, value in (
+            ("opened", "Connections accepted.", self.connections_total),
+            ("refused", "Connections refused because the cap was reached.", self.connections_refused),
+        ):
+            yield CounterMetricFamily(f"sidecar_injector_connections_{name}", text, value=value)
+        text = "Connections closed: slow ones, and some for others."
+        yield _by_reason("connections_evicted", text, self.connections_evicted)
+        yield _by_reason(
+            "handshakes_failed", "TLS handshakes that failed, by reason.", self.handshakes_failed
+        )
+
+    def _reloads(self) -> Iterator[Metric]:
+        units = sorted(self.reloads.items())
+        results = [
+            sample
+            for unit, state in units
+            for sample in (((unit, "success"), state.succeeded), ((unit, "failure"), state.failed))
+        ]
+        text = "Changes of mounted files, by unit and result."
+        yield _labelled(CounterMetricFamily, "reloads", text, ("unit", "result"), results)
+        text = "1 when what is mounted now is what serves, 0 when the last good one serves instead."
+        healthy = (((unit,), float(state.healthy)) for unit, state in units)
+        yield _labelled(GaugeMetricFamily, "reload_healthy", text, ("unit",), healthy)
+        text = "Unix time at which the unit was last loaded."
+        last = (((unit,), state.last_success) for unit, state in units)
+        yield _labelled(GaugeMetricFamily, "reload_last_success_time_seconds", text, ("unit",), last)
+
+    def _caches(self, counts: Mapping[str, int]) -> Iterator[Metric]:
+        """Show what each cache takes of the memory that it may have."""
+        for kind, what, text in (
+            (GaugeMetricFamily, "bytes", "Bytes that a cache keeps."),
+            (GaugeMetricFamily, "entries", "Entries of a cache."),
+            (CounterMetricFamily, "evictions", "Entries dropped to make room for others."),
+        ):
+            samples = (((cache,), counts.get(f"{cache}_cache_{what}", 0)) for cache in CACHES)
+            yield _labelled(kind, f"cache_{what}", text, ("cache",), samples)
 
 
 def exposition(registry: CollectorRegistry, accept: str) -> tuple[bytes, str]:
@@ -199,140 +294,23 @@ def exposition(registry: CollectorRegistry, accept: str) -> tuple[bytes, str]:
     return generate_latest(registry), CONTENT_TYPE_LATEST
 
 
-class _Families(Collector):
-    """Shows a `Metrics` to prometheus-client."""
-
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
-
-    def describe(self) -> Iterable[Metric]:
-        return ()
-
-    def collect(self) -> Iterator[Metric]:
-        yield from self._istio()
-        yield from self._reviews()
-        yield from self._connections()
-        yield from self._reloads()
-        metrics = self._metrics
-        for name, read in metrics.gauges.items():
-            yield GaugeMetricFamily(f"sidecar_injector_{name}", ASKED[name], value=read())
-        for name, read in metrics.counters.items():
-            yield CounterMetricFamily(f"sidecar_injector_{name}", ASKED[name], value=read())
-        for name, labels in metrics.infos.items():
-            yield InfoMetricFamily(f"sidecar_injector_{name}", ASKED[name], value=labels())
-        counts = metrics.counts()
-        for name, text in COUNTS.items():
-            yield CounterMetricFamily(f"sidecar_injector_{name}", text, value=counts.get(name, 0))
-        yield from _caches(counts)
-        yield InfoMetricFamily(
-            "sidecar_injector_build",
-            "Version of the injector and of Python.",
-            value={"version": __version__, "python": platform.python_version()},
-        )
-        yield GaugeMetricFamily(
-            "sidecar_injector_start_time_seconds",
-            "Unix time at which the process started.",
-            value=metrics.started,
-        )
-
-    def _istio(self) -> Iterator[Metric]:
-        """Istio's names, with the meanings that their help texts have in Istio."""
-        metrics = self._metrics
-        by_outcome: Counter[str] = Counter()
-        for (outcome, _), count in metrics.outcomes.items():
-            by_outcome[outcome] += count
-        refused = metrics.refused.total()
-        for name, text, value in (
-            ("requests", "Total number of sidecar injection requests.", by_outcome.total() + refused),
-            ("success", "Total number of successful sidecar injection requests.", by_outcome["injected"]),
-            ("failure", "Total number of failed sidecar injection requests.", by_outcome["denied"] + refused),
-            ("skip", "Total number of skipped sidecar injection requests.", by_outcome["skipped"]),
-        ):
-            yield CounterMetricFamily(f"sidecar_injection_{name}", text, value=value)
-        yield metrics.istio_seconds.family(
-            "sidecar_injection_time_seconds", "Total time taken for injection in seconds."
-        )
-
-    def _reviews(self) -> Iterator[Metric]:
-        metrics = self._metrics
-        reviews = CounterMetricFamily(
-            "sidecar_injector_reviews",
-            "Reviews answered, by outcome and reason.",
-            labels=["outcome", "reason"],
-        )
-        for (outcome, reason), count in sorted(metrics.outcomes.items()):
-            reviews.add_metric([outcome, reason], count)
-        yield reviews
-        yield _labelled("webhook_refused", "Calls that got no review, by reason.", "reason", metrics.refused)
-        yield metrics.review_seconds.family(
-            "sidecar_injector_webhook_review_seconds", "Time from a whole body to its answer."
-        )
-
-    def _connections(self) -> Iterator[Metric]:
-        metrics = self._metrics
-        yield CounterMetricFamily(
-            "sidecar_injector_connections_opened", "Connections accepted.", value=metrics.connections_total
-        )
-        yield CounterMetricFamily(
-            "sidecar_injector_connections_refused",
-            "Connections refused because the cap was reached.",
-            value=metrics.connections_refused,
-        )
-        yield _labelled(
-            "connections_evicted",
-            "Connections closed: slow ones, and some for others.",
-            "reason",
-            metrics.connections_evicted,
-        )
-        yield _labelled(
-            "handshakes_failed", "TLS handshakes that failed, by reason.", "reason", metrics.handshakes_failed
-        )
-
-    def _reloads(self) -> Iterator[Metric]:
-        reloads = CounterMetricFamily(
-            "sidecar_injector_reloads",
-            "Changes of mounted files, by unit and result.",
-            labels=["unit", "result"],
-        )
-        healthy = GaugeMetricFamily(
-            "sidecar_injector_reload_healthy",
-            "1 when what is mounted now is what serves, 0 when the last good one serves instead.",
-            labels=["unit"],
-        )
-        last = GaugeMetricFamily(
-            "sidecar_injector_reload_last_success_time_seconds",
-            "Unix time at which the unit was last loaded.",
-            labels=["unit"],
-        )
-        for unit, state in sorted(self._metrics.reloads.items()):
-            reloads.add_metric([unit, "success"], state.succeeded)
-            reloads.add_metric([unit, "failure"], state.failed)
-            healthy.add_metric([unit], float(state.healthy))
-            last.add_metric([unit], state.last_success)
-        yield from (reloads, healthy, last)
-
-
-def _caches(counts: Mapping[str, int]) -> Iterator[Metric]:
-    """Show what each cache takes of the memory that it may have."""
-    families: tuple[GaugeMetricFamily | CounterMetricFamily, ...] = (
-        GaugeMetricFamily("sidecar_injector_cache_bytes", "Bytes that a cache keeps.", labels=["cache"]),
-        GaugeMetricFamily("sidecar_injector_cache_entries", "Entries of a cache.", labels=["cache"]),
-        CounterMetricFamily(
-            "sidecar_injector_cache_evictions", "Entries dropped to make room for others.", labels=["cache"]
-        ),
-    )
-    for family in families:
-        kind = family.name.removeprefix("sidecar_injector_cache_")
-        for cache in CACHES:
-            family.add_metric([cache], counts.get(f"{cache}_cache_{kind}", 0))
-        yield family
-
-
-def _labelled(name: str, text: str, label: str, counts: Counter[str]) -> CounterMetricFamily:
-    family = CounterMetricFamily(f"sidecar_injector_{name}", text, labels=[label])
-    for value, count in sorted(counts.items()):
-        family.add_metric([value], count)
+def _labelled(
+    kind: type[CounterMetricFamily | GaugeMetricFamily],
+    name: str,
+    text: str,
+    labels: tuple[str, ...],
+    samples: Iterable[tuple[Iterable[str], float]],
+) -> Metric:
+    """Return the family ``name`` with one sample for each combination of labels."""
+    family = kind(f"sidecar_injector_{name}", text, labels=labels)
+    for values, value in samples:
+        family.add_metric([*values], value)
     return family
+
+
+def _by_reason(name: str, text: str, counts: Counter[str]) -> Metric:
+    samples = (((reason,), count) for reason, count in sorted(counts.items()))
+    return _labelled(CounterMetricFamily, name, text, ("reason",), samples)
 
 
 def _edge(edge: float) -> str:
