@@ -139,7 +139,10 @@ class Board(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics of all workers together."""
         told = [self.read(slot) for slot in (0, *self.workers)]
-        yield from families_of(combined(each["rows"] for each in told if each))
+        for name, text, kind, samples in combined(each["rows"] for each in told if each):
+            family = Metric(name, text, kind)
+            family.samples = [Sample(sample, labels, value) for sample, labels, value in samples]
+            yield family
 
 
 @dataclass(slots=True, kw_only=True)
@@ -161,7 +164,15 @@ class Seat:
         missing = [*readiness.missing(but=OTHERS)]
         if self.replaces and not self._told and missing and time.monotonic() - self._begun < BEGIN_SECONDS:
             return
-        rows = rows_of(metrics.families())
+        rows = [
+            [
+                each.name,
+                each.documentation,
+                each.type,
+                [[one.name, one.labels, one.value] for one in each.samples],
+            ]
+            for each in metrics.families()
+        ]
         self.board.write(self.worker, {"at": time.monotonic(), "missing": missing, "rows": rows})
         if not self._told:
             self._told = True
@@ -197,27 +208,6 @@ class Seat:
             leave()
 
         loop.add_reader(self.parent, alone)
-
-
-def rows_of(families: Iterable[Metric]) -> Rows:
-    """Return families as they are put on the board."""
-    return [
-        [
-            each.name,
-            each.documentation,
-            each.type,
-            [[one.name, one.labels, one.value] for one in each.samples],
-        ]
-        for each in families
-    ]
-
-
-def families_of(rows: Rows) -> Iterator[Metric]:
-    """Yield the families that rows stand for."""
-    for name, text, kind, samples in rows:
-        family = Metric(name, text, kind)
-        family.samples = [Sample(sample, labels, value) for sample, labels, value in samples]
-        yield family
 
 
 def combined(pages: Iterable[Rows]) -> Rows:

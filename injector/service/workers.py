@@ -13,8 +13,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -58,8 +57,11 @@ def serve(options: ServiceOptions, parts: Parts | None = None, *, load: Load = l
     own = _share(options)
     load = Preloaded(load, own, parts)
     LineWriter.turn = os.memfd_create("turn")
-    with _ports(options) as (review, monitoring):
-        own = replace(own, port=review, monitoring_port=monitoring)
+    with (
+        _reserved(options.address, options.port) as review,
+        _reserved(options.monitoring_address, options.monitoring_port) as monitoring,
+    ):
+        own = replace(own, port=review.getsockname()[1], monitoring_port=monitoring.getsockname()[1])
         workers = Workers(own.workers, own.log_level)
         gc.collect()
         gc.freeze()
@@ -97,18 +99,10 @@ class Preloaded:
         return self._load(texts, options)
 
 
-@contextmanager
-def _ports(options: ServiceOptions) -> Iterator[tuple[int, int]]:
-    """Keep both ports for the workers: bound here, and never listened on."""
-    with (
-        _reserved(options.address, options.port) as review,
-        _reserved(options.monitoring_address, options.monitoring_port) as monitoring,
-    ):
-        yield review.getsockname()[1], monitoring.getsockname()[1]
-
-
 def _reserved(address: str, port: int) -> socket.socket:
-    """Return a socket that holds a port; ConfigError where somebody else listens there.
+    """Return a socket that holds a port for the workers, itself never listening.
+
+    ConfigError where somebody else listens there.
 
     That is asked alone first, since another service of ours would be glad to share the port.
     """
