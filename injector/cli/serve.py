@@ -226,15 +226,7 @@ def parts(flags: dict[str, Any], options: ServiceOptions) -> Parts:
     # The Kubernetes client costs a third of a second and 10 MiB: only who works in a cluster pays for it.
     from injector.service.cluster import Cluster  # noqa: PLC0415
 
-    cluster = Cluster(_cluster_options(flags, options))
-    return Parts(
-        companions=cluster.companions,
-        cluster=cluster,
-        events=cluster,
-        brings_pair=bool(flags["self_signed"]),
-        holds_pair=cluster.holds_pair,
-        now=cluster.now,
-    )
+    return Cluster(_cluster_options(flags, options)).parts()
 
 
 def _cluster_options(flags: dict[str, Any], options: ServiceOptions) -> Any:

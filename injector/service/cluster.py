@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -31,7 +31,7 @@ from injector.registration.webhook_configuration import (
     WebhookSpec,
     webhook_configuration,
 )
-from injector.service.companions import COMPANION_SECONDS, Companion, CompanionSurroundings
+from injector.service.companions import COMPANION_SECONDS, CompanionSurroundings, Parts
 from injector.service.generation import Registration
 from injector.service.handover import SETTLE_SECONDS, Handover
 from injector.service.tls import load_pair
@@ -111,19 +111,23 @@ class Cluster:
         self._handover = Handover(
             live=lambda: self._status.live,
             settle=options.settle,
-            now=self.now,
+            now=options.clock.now,
             monotonic=options.clock.monotonic,
         )
 
-    @property
-    def companions(self) -> tuple[Companion, ...]:
-        """Itself, and what holds new pairs back until the registration that it keeps trusts them."""
-        return (self, self._handover) if self.holds_pair else (self,)
+    def parts(self) -> Parts:
+        """Return what is added to the service: itself, and what holds new pairs back.
 
-    @property
-    def holds_pair(self) -> bool:
-        """Whether the CA of new pairs is brought to API servers from here, so that a pair waits for that."""
-        return self._options.reconcile
+        A pair waits where the CA of new ones is brought to API servers from here.
+        """
+        return Parts(
+            companions=(self, self._handover) if self._options.reconcile else (self,),
+            cluster=self,
+            warn=self.warn,
+            brings_pair=self._options.self_signed is not None,
+            holds_pair=self._options.reconcile,
+            now=self._clock.now,
+        )
 
     @property
     def nodes(self) -> Mapping[str, str] | None:
@@ -136,16 +140,8 @@ class Cluster:
         found = self._registrations.get(self._options.configuration)
         return Registration(self._options.names.name, found) if found else None
 
-    def now(self) -> datetime:
-        """Return the API server's time, the local one before it has answered."""
-        return self._clock.now()
-
-    def configuration_rejected(self, unit: str, reason: str) -> None:
+    def warn(self, reason: str, sentence: str) -> None:
         """Queue a Warning on the ConfigMap."""
-        self.configuration_warning("ConfigurationRejected", f"{unit}: {reason}")
-
-    def configuration_warning(self, reason: str, sentence: str) -> None:
-        """Queue a Warning on the ConfigMap, whose new content serves."""
         if self._options.config_map:
             self._warn("ConfigMap", self._options.config_map, reason, sentence)
 

@@ -51,19 +51,6 @@ class Companion(Protocol):
         """Work until cancelled."""
 
 
-class Events(Protocol):
-    """Tells the cluster's users what happened, on the object that an operator looks at."""
-
-    def configuration_rejected(self, unit: str, reason: str) -> None:
-        """Say that what is mounted cannot be used and the last good one serves; must not wait."""
-
-    def configuration_warning(self, reason: str, sentence: str) -> None:
-        """Say that what is mounted serves, though pods suffer from it; must not wait.
-
-        ``reason`` is the Event's, in CamelCase.
-        """
-
-
 def local_now() -> datetime:
     """Return the time by the clock on the wall here."""
     return datetime.now(UTC)
@@ -75,7 +62,8 @@ class Parts:
 
     companions: Sequence[Companion] = ()
     cluster: ClusterView | None = None
-    events: Events | None = None
+    warn: Callable[[str, str], None] = lambda _reason, _sentence: None
+    """Tells the cluster's users, by an Event's reason and a sentence, of what is mounted; must not wait."""
     brings_pair: bool = False
     """Whether one of the companions brings the key pair, so that none need be on disk."""
     holds_pair: bool = False

@@ -6,16 +6,15 @@ Three units, each with a life of its own: the key pair, the CA file, and config 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import aclosing
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 from injector.errors import ConfigError
-from injector.service.companions import Events, local_now
+from injector.service.companions import Parts
 from injector.service.files import FileSet, folders
-from injector.service.generation import ClusterView, Generation, Load, next_generation, texts_of
+from injector.service.generation import Generation, Load, next_generation, texts_of
 from injector.service.logs import Log, shorten
 from injector.service.metrics import Metrics
 from injector.service.options import ServiceOptions
@@ -34,30 +33,24 @@ class Mounted:
     def __init__(
         self,
         options: ServiceOptions,
+        parts: Parts,
         *,
         load: Load,
-        cluster: ClusterView | None,
-        events: Events | None,
         metrics: Metrics,
         log: Log,
-        holds_pair: bool = False,
-        now: Callable[[], datetime] = local_now,
     ) -> None:
         self.pair: Live[KeyPair | None] = Live(None)
-        self.offered: Live[KeyPair | None] = Live(None) if holds_pair else self.pair
+        self.offered: Live[KeyPair | None] = Live(None) if parts.holds_pair else self.pair
         self.ca: Live[bytes | None] = Live(None)
         self.generation: Live[Generation | None] = Live(None)
         self.last_pods = LastPods()
         self._options = options
+        self._parts = parts
         self._load = load
-        self._cluster = cluster
         self._metrics = metrics
         self._log = log
-        self._now = now
         self._refreshing = asyncio.Lock()
         self._losses = 0
-        self._warn = events.configuration_warning if events else lambda _reason, _sentence: None
-        self._rejected = events.configuration_rejected if events else lambda _unit, _reason: None
         metrics.counters["reload_losses"] = lambda: float(self._losses)
         metrics.gauges["configuration_injects"] = lambda: float(not self.injection())
         metrics.infos["configuration"] = lambda: {
@@ -123,14 +116,16 @@ class Mounted:
         def make(files: FileSet) -> KeyPair | None:
             clients = None
             if options.client_ca is not None:
-                clients = client_verification(files.contents[options.client_ca], options)
+                ca_pem = files.contents[options.client_ca]
+                parse_certificates(ca_pem, source=str(options.client_ca))
+                clients = ClientVerification(ca_pem=ca_pem.decode(), names=frozenset(options.client_names))
             return load_pair(
                 files.contents[certificate],
                 files.contents[key],
                 names=options.service_names,
                 clients=clients,
                 source=str(certificate),
-                now=self._now(),
+                now=self._parts.now(),
             )
 
         paths = (certificate, key, options.client_ca)
@@ -152,7 +147,7 @@ class Mounted:
 
         def make(files: FileSet) -> Generation | None:
             return next_generation(
-                texts_of(files, options, self._cluster),
+                texts_of(files, options, self._parts.cluster),
                 options,
                 load=self._load,
                 current=self.generation.value,
@@ -198,6 +193,11 @@ class Mounted:
         sentence = f"pods like {len(losses)} seen lately are {what} from now on ({rules_of(losses)})"
         self._warn(reason, f"{sentence}, in {', '.join(namespaces)}")
 
+    def _warn(self, reason: str, sentence: str) -> None:
+        # Of several workers, which have the same files, the first one tells.
+        if self._options.worker <= 1:
+            self._parts.warn(reason, sentence)
+
     def _unit(
         self, name: str, paths: Iterable[Path | None], live: Live[Any], make: Any, **how: Any
     ) -> ReloadUnit[Any]:
@@ -208,12 +208,6 @@ class Mounted:
             live=live,
             metrics=self._metrics,
             log=self._log,
-            rejected=self._rejected,
+            rejected=lambda unit, reason: self._warn("ConfigurationRejected", f"{unit}: {reason}"),
             **how,
         )
-
-
-def client_verification(ca_pem: bytes, options: ServiceOptions) -> ClientVerification:
-    """Return who may post reviews, from the client CA's PEM; ConfigError when it is none."""
-    parse_certificates(ca_pem, source=str(options.client_ca))
-    return ClientVerification(ca_pem=ca_pem.decode(), names=frozenset(options.client_names))

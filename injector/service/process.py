@@ -90,16 +90,7 @@ class Service:
         self.ports = (0, 0)
         self.metrics = Metrics()
         self.readiness = Readiness()
-        self.mounted = Mounted(
-            options,
-            load=load,
-            cluster=parts.cluster,
-            events=parts.events if options.worker <= 1 else None,
-            metrics=self.metrics,
-            log=log,
-            holds_pair=parts.holds_pair,
-            now=parts.now,
-        )
+        self.mounted = Mounted(options, parts, load=load, metrics=self.metrics, log=log)
         self._options = options
         self._parts = parts
         self._log = log
@@ -112,7 +103,6 @@ class Service:
         self._trusted_peers = [ip_network(peer, strict=False) for peer in options.trusted_peers]
         self._accepting = False
         self._lag = 0.0
-        self._health_fault: str | None = None
         self._monitoring = self._monitoring_edge()
         self._edge = self._review_edge()
         self._memory.relieve = self._edge.connections.relieve
@@ -264,17 +254,17 @@ class Service:
 
     async def _touch(self, path: Path) -> None:
         """Rewrite the health file: whoever looks at its age sees that the loop turns."""
-        disk = Disk()
+        disk, failing = Disk(), False
         while True:
             try:
                 await disk.run(lambda: path.write_text("ok", encoding="utf-8"))
             except OSError as error:
                 reason = error.strerror or "the file system does not answer"
-                if self._health_fault is None:
+                if not failing:
                     self._log.error("the health file cannot be written", file=str(path), reason=reason)
-                self._health_fault = reason
+                failing = True
             else:
-                self._health_fault = None
+                failing = False
             await asyncio.sleep(self._options.health_check_interval)
 
     async def _reread_when_told(self) -> None:

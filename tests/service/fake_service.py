@@ -77,14 +77,8 @@ def parts_of(cluster: dict[str, Any]) -> Parts:
             settle=cluster.get("settle", 0),
         )
     )
-    return Parts(
-        companions=companion.companions,
-        cluster=companion,
-        events=companion,
-        brings_pair=policy is not None,
-        holds_pair=companion.holds_pair and cluster.get("holds", True),
-        now=companion.now,
-    )
+    parts = companion.parts()
+    return replace(parts, holds_pair=parts.holds_pair and cluster.get("holds", True))
 
 
 def end_with(parent: int) -> None:

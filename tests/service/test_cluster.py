@@ -86,7 +86,7 @@ class Replica:
         )
         self.tasks = [
             asyncio.create_task(accompany(companion, self.surroundings))
-            for companion in self.cluster.companions
+            for companion in self.cluster.parts().companions
         ]
 
     async def end(self) -> None:

@@ -46,7 +46,7 @@ async def metric(service: Running, name: str) -> str:
 
 async def begin(start: Start, config: str, **options: Any) -> tuple[Running, Told]:
     told = Told()
-    service = await start(load=load_injector, first=files(config), parts=Parts(events=told), **options)
+    service = await start(load=load_injector, first=files(config), parts=Parts(warn=told.warn), **options)
     return service, told
 
 

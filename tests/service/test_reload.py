@@ -61,7 +61,7 @@ async def test_an_edited_configuration_serves_the_next_pod(start: Start) -> None
 )
 async def test_a_bad_configuration_leaves_the_last_good_one(start: Start, text: str, reason: str) -> None:
     told = Told()
-    service = await start(parts=Parts(events=told))
+    service = await start(parts=Parts(warn=told.warn))
     service.config.swap({"config": text, "values": "{}"})
     state = service.service.metrics.reload("configuration")
     await service.until(lambda: state.failed == 1)
@@ -123,16 +123,16 @@ class Told:
         self.rejected: list[str] = []
         self.warned: list[str] = []
 
-    def configuration_rejected(self, unit: str, reason: str) -> None:
-        self.rejected.append(f"{unit}: {reason}")
-
-    def configuration_warning(self, reason: str, sentence: str) -> None:
-        self.warned.append(f"{reason}: {sentence}")
+    def warn(self, reason: str, sentence: str) -> None:
+        if reason == "ConfigurationRejected":
+            self.rejected.append(sentence)
+        else:
+            self.warned.append(f"{reason}: {sentence}")
 
 
 async def test_a_pod_of_one_tenant_warns_and_does_not_keep_a_configuration_out(start: Start) -> None:
     told = Told()
-    service = await start(load=load_removing, parts=Parts(events=told))
+    service = await start(load=load_removing, parts=Parts(warn=told.warn))
     await service.post(a_review(custom="of a tenant"))
     service.config.swap({"config": "second", "values": "{}"})
     await serves(service, "second")
@@ -151,7 +151,7 @@ async def test_pods_of_several_tenants_keep_a_configuration_out_until_they_are_g
 ) -> None:
     monkeypatch.setattr("injector.service.mounted.RETRY_SECONDS", 0.05)
     told = Told()
-    service = await start(load=load_removing, parts=Parts(events=told), recheck_seconds=0.05)
+    service = await start(load=load_removing, parts=Parts(warn=told.warn), recheck_seconds=0.05)
     for namespace in ("shop", "bank"):
         await service.post(a_review(namespace=namespace, custom="of a tenant"))
     service.config.swap({"config": "second", "values": "{}"})
