@@ -1,4 +1,4 @@
-"""Make one generation of configuration, tried out, of the mounted texts."""
+"""What one generation of configuration is made of, and what answers from it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
-from injector.diagnosis.trial import Seen
 from injector.injection.inject import Answer
 from injector.istio.releases import NEWEST_RELEASE
 from injector.json_types import JSONObject
 from injector.service.files import FileSet
 from injector.service.options import ServiceOptions
-from injector.service.trial import Trial, try_out
+from injector.service.trial import Trial
 from injector.templates import built_in
 
 Late = Callable[[], bool]
@@ -155,25 +154,4 @@ def texts_of(
             str(options.inject_values or "the built-in values"),
             str(options.mesh_config or "the default mesh"),
         ),
-    )
-
-
-def next_generation(
-    texts: Texts,
-    options: ServiceOptions,
-    *,
-    load: Load,
-    current: Generation | None,
-    seen: Callable[[], tuple[Seen, ...]],
-) -> Generation:
-    """Compile the texts and try them out beside the last that injected; ConfigError when they fail."""
-    reviewer = load(texts, options)
-    injecting = current.injecting if current else None
-    trial = try_out(reviewer, injecting, seen(), allow_empty=options.allow_empty_injection)
-    return Generation(
-        number=current.number + 1 if current else 1,
-        hash=texts.hash,
-        reviewer=reviewer,
-        trial=trial,
-        injecting=injecting if trial.empty else reviewer,
     )

@@ -14,13 +14,13 @@ from typing import Any, Final
 from injector.errors import ConfigError
 from injector.service.companions import Parts
 from injector.service.files import FileSet, folders
-from injector.service.generation import Generation, Load, next_generation, texts_of
+from injector.service.generation import Generation, Load, texts_of
 from injector.service.logs import Log, shorten
 from injector.service.metrics import Metrics
 from injector.service.options import ServiceOptions
 from injector.service.reload import Live, ReloadUnit
 from injector.service.tls import ClientVerification, KeyPair, load_pair, parse_certificates
-from injector.service.trial import LastPods, Loss, rules_of
+from injector.service.trial import LastPods, Loss, rules_of, try_out
 from injector.service.watch import FolderWatch
 
 RETRY_SECONDS: Final = 60.0
@@ -146,12 +146,17 @@ class Mounted:
         options = self._options
 
         def make(files: FileSet) -> Generation | None:
-            return next_generation(
-                texts_of(files, options, self._parts.cluster),
-                options,
-                load=self._load,
-                current=self.generation.value,
-                seen=self.last_pods.reviews,
+            texts, current = texts_of(files, options, self._parts.cluster), self.generation.value
+            injecting = current.injecting if current else None
+            reviewer = self._load(texts, options)
+            seen = self.last_pods.reviews()
+            trial = try_out(reviewer, injecting, seen, allow_empty=options.allow_empty_injection)
+            return Generation(
+                number=current.number + 1 if current else 1,
+                hash=texts.hash,
+                reviewer=reviewer,
+                trial=trial,
+                injecting=injecting if trial.empty else reviewer,
             )
 
         paths = (options.inject_config, options.inject_values, options.mesh_config)
