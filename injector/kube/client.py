@@ -115,7 +115,6 @@ class KubeClient:
     def __init__(self, api: ApiClient, clock: ServerClock | None = None) -> None:
         self._api = api
         self.clock = clock or ServerClock()
-        api.user_agent = USER_AGENT
 
     @classmethod
     async def connect(cls, connection: Connection, clock: ServerClock | None = None) -> Self:

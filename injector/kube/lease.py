@@ -95,22 +95,16 @@ class LeaseElector:
             return True
         spec = lease.get("spec") or {}
         holder = str(spec.get("holderIdentity") or "")
-        self._look(holder, str(spec.get("renewTime") or ""))
-        if holder not in ("", self.identity) and not self._ran_out():
+        seen, now = (holder, str(spec.get("renewTime") or "")), self.timing.monotonic()
+        if seen != self._seen:
+            self._seen, self._seen_at = seen, now
+        if holder not in ("", self.identity) and now - self._seen_at <= self.timing.duration:
             return False
         try:
             await self.client.replace(self._path, _held(lease, self.identity, self.timing.duration))
         except Conflict:
             return False
         return True
-
-    def _look(self, holder: str, renewed: str) -> None:
-        if (holder, renewed) != self._seen:
-            self._seen = (holder, renewed)
-            self._seen_at = self.timing.monotonic()
-
-    def _ran_out(self) -> bool:
-        return self.timing.monotonic() - self._seen_at > self.timing.duration
 
     async def _release(self) -> None:
         try:

@@ -9,17 +9,15 @@ from typing import Final, TypeVar
 from injector.errors import InjectorError
 from injector.json_types import JSONObject
 from injector.kube.client import KubeClient
-from injector.kube.cluster import NAMESPACES, NODES, PROXY_CONFIGS, kubelet_version
+from injector.kube.cluster import kubelet_version
 from injector.kube.errors import ApiError, Forbidden, NotFound, Unreachable
 
 Result = TypeVar("Result")
 
-REGISTRATIONS: Final = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
-    """A kind of workload: where its objects are, and how kubectl's users call it."""
+    """A kind of object: where they are, and how kubectl's users call it."""
 
     kind: str
     version: str
@@ -32,11 +30,21 @@ class Resource:
         inside = f"/namespaces/{namespace}" if namespace else ""
         return f"{root}{inside}/{self.plural}" + (f"/{name}" if name else "")
 
+    def typed(self, item: JSONObject) -> JSONObject:
+        """Return an item of a list with the kind that the list has for it."""
+        return {"apiVersion": self.version, "kind": self.kind, **item}
+
 
 def _resource(kind: str, version: str, *names: str) -> Resource:
     plural = f"{kind.lower()}s"
     return Resource(kind=kind, version=version, plural=plural, names=(kind.lower(), plural, *names))
 
+
+POD: Final = _resource("Pod", "v1", "po")
+NAMESPACE: Final = _resource("Namespace", "v1")
+NODE: Final = _resource("Node", "v1")
+REGISTRATION: Final = _resource("MutatingWebhookConfiguration", "admissionregistration.k8s.io/v1")
+PROXY_CONFIG: Final = _resource("ProxyConfig", "networking.istio.io/v1beta1")
 
 RESOURCES: Final = (
     _resource("Deployment", "apps/v1", "deploy"),
@@ -46,8 +54,9 @@ RESOURCES: Final = (
     _resource("Job", "batch/v1"),
     _resource("CronJob", "batch/v1", "cj"),
     _resource("ReplicationController", "v1", "rc"),
-    _resource("Pod", "v1", "po"),
+    POD,
 )
+"""Kinds of workloads."""
 
 MADE_BY_OTHERS: Final = ("ReplicaSet", "Job", "ReplicationController", "Pod")
 """Kinds that other workloads make: of all such objects only those without an owner are subjects."""
@@ -86,19 +95,11 @@ async def survey(client: KubeClient, subjects: Sequence[Subject], namespace: str
     found = Survey()
     for subject in subjects:
         found.workloads += await _subject(client, subject, namespace)
-    found.pods = (
-        await _optional(found, "pods", _all(client, RESOURCES[-1].path(namespace), "v1", "Pod")) or []
-    )
-    version = "admissionregistration.k8s.io/v1"
-    found.registration = await _optional(
-        found, "the registration", _all(client, REGISTRATIONS, version, "MutatingWebhookConfiguration")
-    )
+    found.pods = await _optional(found, "pods", _all(client, POD, namespace)) or []
+    found.registration = await _optional(found, "the registration", _all(client, REGISTRATION))
     found.namespaces = await _namespaces(client, found, namespace)
-    version = "networking.istio.io/v1beta1"
-    found.proxy_configs = (
-        await _optional(found, "ProxyConfigs", _all(client, PROXY_CONFIGS, version, "ProxyConfig")) or []
-    )
-    nodes = await _optional(found, "nodes", _all(client, NODES, "v1", "Node"))
+    found.proxy_configs = await _optional(found, "ProxyConfigs", _all(client, PROXY_CONFIG)) or []
+    nodes = await _optional(found, "nodes", _all(client, NODE))
     if nodes is not None:
         found.nodes = {str(each["metadata"]["name"]): kubelet_version(each) for each in nodes}
     return found
@@ -121,8 +122,8 @@ async def _subject(client: KubeClient, subject: Subject, namespace: str) -> list
     try:
         if subject.name:
             one = await _reached(client, client.get(resource.path(namespace, subject.name)))
-            return [_typed(one, resource.version, resource.kind)]
-        every = await _all(client, resource.path(namespace), resource.version, resource.kind)
+            return [resource.typed(one)]
+        every = await _all(client, resource, namespace)
     except NotFound as error:
         where = f" in namespace {namespace}" if namespace else ""
         raise SurveyError(f"{resource.kind} {subject.name}{where}: {error}") from error
@@ -135,15 +136,15 @@ async def _subject(client: KubeClient, subject: Subject, namespace: str) -> list
 
 async def _namespaces(client: KubeClient, found: Survey, namespace: str) -> list[JSONObject]:
     if not namespace:
-        return await _optional(found, "namespaces", _all(client, NAMESPACES, "v1", "Namespace")) or []
-    reading = _reached(client, client.get(f"{NAMESPACES}/{namespace}"))
+        return await _optional(found, "namespaces", _all(client, NAMESPACE)) or []
+    reading = _reached(client, client.get(NAMESPACE.path("", namespace)))
     one = await _optional(found, f"namespace {namespace}", reading)
-    return [_typed(one, "v1", "Namespace")] if one else []
+    return [NAMESPACE.typed(one)] if one else []
 
 
-async def _all(client: KubeClient, path: str, version: str, kind: str) -> list[JSONObject]:
+async def _all(client: KubeClient, resource: Resource, namespace: str = "") -> list[JSONObject]:
     async def read() -> list[JSONObject]:
-        return [_typed(each, version, kind) async for each in client.list(path)]
+        return [resource.typed(each) async for each in client.list(resource.path(namespace))]
 
     return await _reached(client, read())
 
@@ -165,8 +166,3 @@ async def _reached(client: KubeClient, reading: Awaitable[Result]) -> Result:
     except Unreachable as error:
         advice = "is it the right --context, and is its network (VPN, proxy) up?"
         raise SurveyError(f"the API server {client.host} cannot be reached: {error}; {advice}") from error
-
-
-def _typed(item: JSONObject, version: str, kind: str) -> JSONObject:
-    """Return an item of a list with the kind that the list has for it."""
-    return {"apiVersion": version, "kind": kind, **item}

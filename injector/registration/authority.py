@@ -54,7 +54,6 @@ class SelfSigned:
     failed: Callable[[str, InjectorError | None], None] = ignore
     held_back: Callable[[timedelta], None] = ignore
     timing: Timing = field(default_factory=Timing)
-    longest_sleep: timedelta = LONGEST_SLEEP
     backoff: Backoff = field(default_factory=Backoff)
     writes: int = 0
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -90,7 +89,7 @@ class SelfSigned:
         except KubeError as error:
             return self._again("secret", error)
         self.failed("secret", None)
-        decision = decide(contents(_decoded(found)), self.policy, self._view(), longest=self.longest_sleep)
+        decision = decide(contents(_decoded(found)), self.policy, self._view(), longest=LONGEST_SLEEP)
         self._say(held_back=decision.held_back)
         if decision.serve is not None:
             self._serve(decision.serve)

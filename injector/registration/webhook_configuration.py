@@ -65,7 +65,9 @@ def _entry(spec: WebhookSpec) -> JSONObject:
         "matchConditions": _conditions(),
         "matchPolicy": "Equivalent",
         "namespaceSelector": _namespaces(spec),
-        "objectSelector": _not_opted_out(),
+        "objectSelector": {
+            "matchExpressions": [{"key": INJECTION_LABEL, "operator": "NotIn", "values": ["false"]}]
+        },
         "reinvocationPolicy": "Never",
         "rules": [
             {
@@ -96,10 +98,6 @@ def _namespaces(spec: WebhookSpec) -> JSONObject:
         asked = {"key": "istio.io/rev", "operator": "In", "values": [spec.revision]}
     own = {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": away}
     return {"matchExpressions": [asked, own]}
-
-
-def _not_opted_out() -> JSONObject:
-    return {"matchExpressions": [{"key": INJECTION_LABEL, "operator": "NotIn", "values": ["false"]}]}
 
 
 def _conditions() -> list[JSONObject]:

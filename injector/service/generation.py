@@ -121,11 +121,8 @@ class Generation:
     injecting: Reviewer | None
 
 
-class Load(Protocol):
-    """Makes a reviewer from texts; ConfigError when they cannot be used."""
-
-    def __call__(self, texts: Texts, options: ServiceOptions) -> Reviewer:
-        """Compile and check."""
+Load = Callable[[Texts, ServiceOptions], Reviewer]
+"""Compiles and checks texts to a reviewer; ConfigError when they cannot be used."""
 
 
 def texts_of(

@@ -37,7 +37,6 @@ class KeyPair:
     not_after: datetime
     names: tuple[str, ...]
     fingerprint: str
-    leaf: x509.Certificate
     chain_pem: bytes
     clients: ClientVerification | None = None
 
@@ -91,7 +90,6 @@ def load_pair(
         not_after=leaf.not_valid_after_utc,
         names=found,
         fingerprint=leaf.fingerprint(SHA256()).hex(),
-        leaf=leaf,
         chain_pem=chain_pem,
         clients=clients,
     )
