@@ -36,23 +36,17 @@ IDLE_SECONDS = 330.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collection:
-    """What to list and watch: the collection's path and the selectors that narrow it.
+    """What to list and watch: all of the collection at ``path``, or the one object called ``name``.
 
-    With ``name`` it is the one object of that name: RBAC's resourceNames allow list and watch only so.
+    It is narrowed by a field selector: RBAC's resourceNames allow list and watch only so.
     """
 
     path: str
     name: str = ""
-    label_selector: str = ""
 
     def parameters(self) -> dict[str, str | int | bool]:
         """Return the query that narrows the list and the watch alike."""
-        selectors: dict[str, str | int | bool] = {}
-        if self.name:
-            selectors["fieldSelector"] = f"metadata.name={self.name}"
-        if self.label_selector:
-            selectors["labelSelector"] = self.label_selector
-        return selectors
+        return {"fieldSelector": f"metadata.name={self.name}"} if self.name else {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -95,7 +94,6 @@ class Reconciler:
     grace: timedelta = GRACE
     resync: float = RESYNC_SECONDS
     timing: Timing = field(default_factory=Timing)
-    monotonic: Callable[[], float] = time.monotonic
     bucket: TokenBucket = field(default_factory=TokenBucket)
     backoff: Backoff = field(default_factory=Backoff)
     status: RegistrationStatus = field(default_factory=RegistrationStatus)
@@ -143,7 +141,7 @@ class Reconciler:
             return self._until_overlap_ends()
         if not self.leading() or self._settled == _version(configuration):
             return self.resync
-        wait = self.bucket.wait(self.monotonic())
+        wait = self.bucket.wait(self.timing.monotonic())
         # Only repeating ourselves has to wait: a new CA must be trusted before it can sign, rival or not.
         if wait and bundle == self._written:
             self._fight(wait)
@@ -168,7 +166,7 @@ class Reconciler:
 
     def _desired(self, configuration: JSONObject, trust: Trust) -> bytes:
         """Return the bundle that every entry of ours should have now."""
-        now = self.monotonic()
+        now = self.timing.monotonic()
         current = authorities(trust.ca_bundle)
         before = [
             ca
@@ -182,7 +180,7 @@ class Reconciler:
         return self._overlap.bundle(current, now)
 
     def _until_overlap_ends(self) -> float:
-        end = self._overlap.next_end(self.monotonic()) if self._overlap else None
+        end = self._overlap.next_end(self.timing.monotonic()) if self._overlap else None
         return self.resync if end is None else min(self.resync, end + 0.1)
 
     def _observe(self, configuration: JSONObject, trust: Trust, bundle: bytes) -> None:

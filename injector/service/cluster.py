@@ -215,7 +215,6 @@ class Cluster:
             "leading": lambda: elector.leading,
             "grace": options.grace,
             "timing": self._timing,
-            "monotonic": self._clock.monotonic,
         }
         reconcilers = {
             "registration": Reconciler(
@@ -232,7 +231,7 @@ class Cluster:
                 names=WebhookNames(name=ADVICE),
                 kind=VALIDATING_KIND,
                 collection=VALIDATING,
-                changed=self._advice_registered,
+                changed=lambda status: self._errors.update(advice=status.last_error),
                 **common,
             )
 
@@ -315,9 +314,6 @@ class Cluster:
         if moved:
             self._wake_keeper()
             self._handover.wake()
-
-    def _advice_registered(self, status: RegistrationStatus) -> None:
-        self._errors["advice"] = status.last_error
 
     def _failed(self, name: str, error: InjectorError | None) -> None:
         text = "" if error is None else str(error)

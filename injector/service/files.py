@@ -185,12 +185,12 @@ class Disk:
         future: Future[T] = Future()
         future.set_running_or_notify_cancel()
         self._work = future  # type: ignore[assignment]
-        threading.Thread(target=_do, args=(work, future), name="disk", daemon=True).start()
+
+        def do() -> None:
+            try:
+                future.set_result(work())
+            except BaseException as error:  # noqa: BLE001 - whoever waits for it gets it
+                future.set_exception(error)
+
+        threading.Thread(target=do, name="disk", daemon=True).start()
         return future
-
-
-def _do(work: Callable[[], T], future: Future[T]) -> None:
-    try:
-        future.set_result(work())
-    except BaseException as error:  # noqa: BLE001 - whoever waits for it gets it
-        future.set_exception(error)

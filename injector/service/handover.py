@@ -72,7 +72,8 @@ class Handover:
     async def run(self, surroundings: CompanionSurroundings) -> None:
         """Hand over for ever."""
         if "certificate_waits" not in surroundings.metrics.gauges:
-            self._show(surroundings)
+            surroundings.metrics.gauges["certificate_waits"] = lambda: float(self._waiting)
+            surroundings.readiness.remark(self._remarks)
         async with asyncio.TaskGroup() as group:
             group.create_task(surroundings.offered.follow(self._news.set))
             while True:
@@ -99,10 +100,6 @@ class Handover:
             surroundings.log.info("the new certificate waits until caBundle trusts it")
         self._waiting = True
         return LOOK_SECONDS if left is None else min(left, LOOK_SECONDS)
-
-    def _show(self, surroundings: CompanionSurroundings) -> None:
-        surroundings.metrics.gauges["certificate_waits"] = lambda: float(self._waiting)
-        surroundings.readiness.remark(self._remarks)
 
     def _remarks(self) -> dict[str, str]:
         return {"handover": "a new certificate waits until caBundle trusts it"} if self._waiting else {}

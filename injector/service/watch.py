@@ -63,8 +63,14 @@ class FolderWatch:
 
     async def ticks(self) -> AsyncGenerator[None, None]:
         """Yield on each event, each ``recheck_seconds``, and after a folder was replaced; for ever."""
-        news, over = asyncio.Event(), threading.Event()
-        on_loop = partial(_on_loop, asyncio.get_running_loop(), over)
+        loop, news, over = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+
+        def on_loop(call: Callable[[], None]) -> None:
+            """Have something called on the loop, if that still turns."""
+            if not over.is_set():
+                with contextlib.suppress(RuntimeError):  # it was closed in between
+                    loop.call_soon_threadsafe(call)
+
         arguments = (partial(on_loop, news.set), on_loop, over)
         threading.Thread(target=self._run, args=arguments, name="folder-watch", daemon=True).start()
         try:
@@ -128,13 +134,6 @@ class FolderWatch:
             self._said.add(reason)
             message = "folders cannot be watched by events, falling back to polling"
             on_loop(partial(self._complain, message, reason=reason))
-
-
-def _on_loop(loop: asyncio.AbstractEventLoop, over: threading.Event, call: Callable[[], None]) -> None:
-    """Have something called on the loop, if that still turns."""
-    if not over.is_set():
-        with contextlib.suppress(RuntimeError):  # it was closed in between
-            loop.call_soon_threadsafe(call)
 
 
 def _identities(folders: Sequence[Path]) -> list[tuple[int, int] | None]:

@@ -142,7 +142,6 @@ def replica(setting: Setting, client: KubeClient, number: int, **options: Any) -
         names=WebhookNames(name=NAME),
         trust=lambda: OURS,
         leading=lambda: elector.leading,
-        monotonic=clock,
         **{"timing": Timing(monotonic=clock), **options},
     )
     setting.reconcilers.append(reconciler)

@@ -56,8 +56,7 @@ class Setting:
             name="sidecars",
             names=WebhookNames(name=NAME),
             trust=lambda: self.trust,
-            timing=Timing(idle=5.0),
-            **options,
+            **{"timing": Timing(idle=5.0), **options},
         )
 
     @property
@@ -223,7 +222,8 @@ async def test_a_forbidden_write_is_said_and_reviews_need_not_care(api: FakeApi,
 async def test_a_rival_meets_a_bucket_and_an_alarm_and_not_a_loop(api: FakeApi, client: KubeClient) -> None:
     await api.put(COLLECTION, configuration())
     clock = 0.0
-    setting = Setting(api, client, monotonic=lambda: clock, bucket=TokenBucket(capacity=5, period=60))
+    timing = Timing(idle=5.0, monotonic=lambda: clock)
+    setting = Setting(api, client, timing=timing, bucket=TokenBucket(capacity=5, period=60))
     rival = base64.b64encode(new_ca("rival").certificate).decode()
     async with running(setting):
         for _ in range(5):
@@ -242,7 +242,8 @@ async def test_a_new_ca_does_not_wait_for_the_bucket_that_a_rival_has_emptied(
     api: FakeApi, client: KubeClient
 ) -> None:
     await api.put(COLLECTION, configuration())
-    setting = Setting(api, client, monotonic=lambda: 0.0, bucket=TokenBucket(capacity=2, period=60))
+    timing = Timing(idle=5.0, monotonic=lambda: 0.0)
+    setting = Setting(api, client, timing=timing, bucket=TokenBucket(capacity=2, period=60))
     rival = base64.b64encode(new_ca("rival").certificate).decode()
     async with running(setting):
         for _ in range(2):
