@@ -258,7 +258,7 @@ async def test_limits_are_on_the_live_connection(start: Start) -> None:
     assert connection.access_log is None
     assert (connection.max_line_size, connection.max_field_size, connection.max_headers) == (8190, 8190, 128)
     assert connection._parser is not None
-    assert service.service._reviews._limits.handshake_seconds <= 10
+    assert service.service._reviews._edge.limits.handshake_seconds <= 10
 
 
 async def test_tls_is_new_enough_without_tickets_and_speaks_http_1_only(start: Start) -> None:
