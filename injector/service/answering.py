@@ -121,9 +121,8 @@ class Answering:
             answered, worked = await self._beside.run(reviewer.answer, body, path, late)
         except Exception as error:  # noqa: BLE001 - a fault of ours ends this review and not the process
             return self._failed(body, error)
-        if len(body) <= LARGE_BODY:
-            judge = self._dear.took_long if worked > DEAR_SECONDS else self._dear.was_cheap
-            judge(namespace_of(body))
+        if worked > DEAR_SECONDS and len(body) <= LARGE_BODY:
+            self._dear.add(namespace_of(body))
         return self._answered(answered, body, path, time.perf_counter() - start)
 
     def _weigh(self, body: bytes, held: Held) -> bytes:
@@ -164,15 +163,15 @@ class Answering:
 
     def answer_now(self, body: bytes, path: str, late: Late | None = None) -> Reply:
         """Answer one review here and now."""
-        start = time.perf_counter()
+        start, worked = time.perf_counter(), time.thread_time()
         self.last_review = time.monotonic()
         try:
             answered = self._reviewer().answer(body, path, late)
         except Exception as error:  # noqa: BLE001 - a fault of ours ends this review and not the process
             return self._failed(body, error)
         seconds = time.perf_counter() - start
-        if seconds > DEAR_SECONDS:
-            self._dear.took_long(namespace_of(body))
+        if seconds > DEAR_SECONDS and time.thread_time() - worked > DEAR_SECONDS:
+            self._dear.add(namespace_of(body))
         return self._answered(answered, body, path, seconds)
 
     def _failed(self, body: bytes, error: Exception) -> Reply:

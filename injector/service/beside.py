@@ -11,27 +11,19 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Final, TypeVar
 
 T = TypeVar("T")
 
 DEAR_SECONDS: Final = 0.05
-"""Time on the loop from which a review is dear: what others may be made to wait for it. An ordinary one takes
-0.2 to 4 ms."""
+"""CPU time from which a review is dear: what others may be made to wait for it. An ordinary one takes 0.2 to
+4 ms."""
 
-STRIKES: Final = 2
-"""Dear reviews of a namespace, one within `REMEMBERED_SECONDS` of the other, after which its reviews go to
-the thread: a single one may be the machine's fault."""
-
-REMEMBERED_SECONDS: Final = 60.0
-"""How long a dear review is remembered."""
-
-ACQUITTING: Final = 8
-"""Reviews in a row that were cheap in the thread after which those of a namespace come back to the loop."""
+REMEMBERED_SECONDS: Final = 600.0
+"""How long a dear review is remembered: once in that time its namespace may hold the loop."""
 
 NAMESPACES: Final = 1024
-"""Namespaces remembered as dear; the one that struck first is forgotten for a new one."""
+"""Namespaces remembered; of more, the one whose dear review was the longest ago is forgotten."""
 
 _HEAD: Final = 2048
 """Bytes in which an API server has named the namespace: identities and kinds come before it, some 600."""
@@ -47,61 +39,35 @@ def namespace_of(data: bytes, start: int = 0) -> bytes:
     return data[at:end] if end >= 0 else b""
 
 
-@dataclass(slots=True)
-class _Record:
-    """Of a namespace: dear reviews, cheap ones in the thread since, and when the last dear one was."""
-
-    strikes: int = 0
-    cheap: int = 0
-    last: float = 0.0
-
-
 class DearNamespaces:
-    """Namespaces whose reviews were dear lately.
+    """Namespaces of which a review was dear lately: the next may be, too, and is answered by the thread.
 
-    The loop knows only how long a review took, which on a busy machine says little; the thread measures what
-    it worked. So a namespace is suspected on the loop's word, and acquitted on the thread's.
+    What counts is what a review worked, here or there: how long it took says little on a busy machine.
     """
 
-    __slots__ = ("_records",)
+    __slots__ = ("_last",)
 
     def __init__(self) -> None:
-        self._records: dict[bytes, _Record] = {}
+        self._last: dict[bytes, float] = {}
 
     def __bool__(self) -> bool:
         """Return whether any is remembered."""
-        return bool(self._records)
+        return bool(self._last)
 
-    def took_long(self, namespace: bytes) -> None:
-        """Remember a review that was dear."""
-        now = time.monotonic()
-        record = self._records.pop(namespace, None)
-        if record is None or now - record.last > REMEMBERED_SECONDS:
-            record = _Record()
-        if len(self._records) >= NAMESPACES:
-            del self._records[next(iter(self._records))]
-        record.strikes += 1
-        record.cheap = 0
-        record.last = now
-        self._records[namespace] = record
-
-    def was_cheap(self, namespace: bytes) -> None:
-        """Remember one in the thread that was not; several in a row acquit, until the next strike."""
-        record = self._records.get(namespace)
-        if record is not None:
-            record.cheap += 1
-            if record.cheap >= ACQUITTING:
-                record.strikes, record.cheap = STRIKES - 1, 0
+    def add(self, namespace: bytes) -> None:
+        """Remember a dear review of the namespace."""
+        self._last.pop(namespace, None)
+        if len(self._last) >= NAMESPACES:
+            del self._last[next(iter(self._last))]
+        self._last[namespace] = time.monotonic()
 
     def has(self, namespace: bytes) -> bool:
-        """Return whether reviews of the namespace are dear."""
-        record = self._records.get(namespace)
-        if record is None:
+        """Return whether a review of the namespace was dear lately."""
+        last = self._last.get(namespace)
+        if last is not None and time.monotonic() - last > REMEMBERED_SECONDS:
+            del self._last[namespace]
             return False
-        if time.monotonic() - record.last > REMEMBERED_SECONDS:
-            del self._records[namespace]
-            return False
-        return record.strikes >= STRIKES
+        return last is not None
 
 
 class Beside:

@@ -79,49 +79,33 @@ def test_the_namespace_is_found_at_the_beginning_of_a_review(body: bytes, namesp
     assert namespace_of(body) == namespace
 
 
-def test_two_dear_reviews_make_a_namespace_dear_for_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dear_review_makes_its_namespace_dear_for_ten_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [100.0]
     monkeypatch.setattr(beside.time, "monotonic", lambda: clock[0])
     dear = DearNamespaces()
     assert not dear
-    dear.took_long(b"a")
+    dear.add(b"a")
     assert dear
-    assert not dear.has(b"a")
-    dear.took_long(b"a")
     assert dear.has(b"a")
     assert not dear.has(b"b")
-    clock[0] += 61
+    clock[0] += beside.REMEMBERED_SECONDS - 1
+    dear.add(b"a")
+    clock[0] += beside.REMEMBERED_SECONDS - 1
+    assert dear.has(b"a")
+    clock[0] += 2
     assert not dear.has(b"a")
     assert not dear
-    dear.took_long(b"a")
-    clock[0] += 61
-    dear.took_long(b"a")
-    assert not dear.has(b"a")
 
 
 def test_only_so_many_are_remembered() -> None:
     dear = DearNamespaces()
-    for number in range(beside.NAMESPACES + 10):
-        dear.took_long(b"%d" % number)
-    assert len(dear._records) == beside.NAMESPACES
-
-
-def test_cheap_reviews_in_a_row_acquit_until_the_next_dear_one() -> None:
-    dear = DearNamespaces()
-    dear.was_cheap(b"unknown")
-    for _ in range(beside.STRIKES):
-        dear.took_long(b"a")
-    for _ in range(beside.ACQUITTING - 1):
-        dear.was_cheap(b"a")
-    assert dear.has(b"a")
-    dear.took_long(b"a")
-    for _ in range(beside.ACQUITTING - 1):
-        dear.was_cheap(b"a")
-    assert dear.has(b"a")
-    dear.was_cheap(b"a")
-    assert not dear.has(b"a")
-    dear.took_long(b"a")
-    assert dear.has(b"a")
+    for number in range(beside.NAMESPACES):
+        dear.add(b"%d" % number)
+    dear.add(b"0")
+    dear.add(b"one more")
+    assert len(dear._last) == beside.NAMESPACES
+    assert dear.has(b"0")
+    assert not dear.has(b"1")
 
 
 async def test_the_seconds_of_cpu_that_the_work_took_are_told() -> None:
