@@ -10,7 +10,7 @@ from injector.budget import Budget
 from injector.errors import InjectionError
 from injector.gotemplate.values import Struct, Value
 from injector.injection.dot.context import dot_of
-from injector.injection.dot.openshift import OPENSHIFT, PLATFORM
+from injector.injection.dot.proxy import OPENSHIFT, PLATFORM
 from injector.injection.dot.template import InjectionTemplate
 from injector.injection.request import InjectionRequest
 from injector.injection.snapshot import Snapshot

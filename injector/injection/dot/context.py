@@ -15,9 +15,7 @@ from injector.gotemplate import types
 from injector.gotemplate.scalars import Int64
 from injector.gotemplate.types import StructField, StructType, Type
 from injector.gotemplate.values import Struct, Value, from_json
-from injector.injection.dot.concurrency import estimate_concurrency
-from injector.injection.dot.images import proxy_image, proxy_init_image
-from injector.injection.dot.openshift import proxy_ids
+from injector.injection.dot.proxy import estimate_concurrency, proxy_ids, proxy_image, proxy_init_image
 from injector.injection.request import Workload
 from injector.istio.facts import NEWEST, OLDEST, Fact, Span, inject
 from injector.istio.go_types import OBJECT_META, POD_SPEC, struct
