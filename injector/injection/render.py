@@ -14,8 +14,8 @@ from injector.injection.dot.proxy import OPENSHIFT, PLATFORM
 from injector.injection.dot.template import InjectionTemplate
 from injector.injection.request import InjectionRequest
 from injector.injection.snapshot import Snapshot
-from injector.istio.mesh.annotation import ANNOTATION
-from injector.istio.mesh.message import Message, MessageError
+from injector.istio.mesh.descriptors import Message, MessageError
+from injector.istio.mesh.effective import ANNOTATION
 from injector.json_types import JSON, JSONObject, Pod
 from injector.kubeyaml import Filled, count_nodes
 from injector.rendering import Rendering

@@ -17,9 +17,13 @@ from injector.golang.strconv import parse_bool, quote, uint_fault
 from injector.golang.unicode import trim_space
 from injector.istio.cidr import classic_fault, prefix_fault
 from injector.istio.facts import NEWEST, OLDEST, Fact, Span, inject
-from injector.istio.mesh.annotation import proxy_config_fault
-from injector.istio.mesh.validation import multierror
+from injector.istio.mesh.defaults import default_proxy_config
+from injector.istio.mesh.descriptors import MessageError
+from injector.istio.mesh.effective import ANNOTATION, parse_annotation
+from injector.istio.mesh.reading import apply
+from injector.istio.mesh.validation import multierror, proxy_config_faults
 from injector.istio.releases import Behaviour
+from injector.memo import remembered
 from injector.patch.quantity import quantity_fault
 
 Check = Callable[[str, Behaviour], str]
@@ -141,6 +145,20 @@ def _interfaces(value: str, _: Behaviour) -> str:
     return ""
 
 
+def proxy_config_fault(text: str, behaviour: Behaviour) -> str:
+    """Return what Istio's webhook says about the annotation of a ProxyConfig."""
+    return _proxy_config_fault(text, behaviour.minor)
+
+
+@remembered("annotation_faults")
+def _proxy_config_fault(text: str, minor: int) -> str:
+    try:
+        config = apply(default_proxy_config(minor), parse_annotation(text))
+    except MessageError as error:
+        return f"failed to convert to apply proxy config: {error}"
+    return multierror(proxy_config_faults(config))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _AnnotationRow:
     name: str
@@ -227,7 +245,7 @@ _ROWS: Final = (
     ),
     _row("sidecar.istio.io/enableCoreDump", _boolean, "SidecarEnableCoreDump.Name: +validateBool", 5, 24),
     _row("prometheus.istio.io/merge-metrics", _boolean, "PrometheusMergeMetrics.Name: +validateBool", 6),
-    _row("proxy.istio.io/config", proxy_config_fault, "annotation.ProxyConfig.Name: +validateProxyConfig", 6),
+    _row(ANNOTATION, proxy_config_fault, "annotation.ProxyConfig.Name: +validateProxyConfig", 6),
     _row("sidecar.istio.io/proxyCPU", _quantity, "SidecarProxyCPU.Name: +validateResource", 27),
     _row("sidecar.istio.io/proxyCPULimit", _quantity, "SidecarProxyCPULimit.Name: +validateResource", 27),
     _row("sidecar.istio.io/proxyMemory", _quantity, "SidecarProxyMemory.Name: +validateResource", 27),

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final, TypeAlias
 
-from injector.istio.mesh.descriptors import MessageField, MessageType, Schema, ValueType
-from injector.istio.mesh.message import MessageError
+from injector.istio.mesh.descriptors import MessageError, MessageField, MessageType, Schema, ValueType
 from injector.istio.mesh.reading import mismatch, read_one
 from injector.istio.releases import Span
 from injector.istio.values_data import ENUMS, MESSAGES

@@ -23,8 +23,8 @@ from injector.gotemplate.values import from_json
 from injector.injection.dot.context import dot_type
 from injector.injection.dot.functions import function_map
 from injector.istio.go_types import OBJECT_META, POD_SPEC, struct
+from injector.istio.mesh.descriptors import Message
 from injector.istio.mesh.loading import load_mesh
-from injector.istio.mesh.message import Message
 from injector.istio.mesh.views import view
 from injector.istio.releases import behaviour_of
 from tests.conftest import shared_folder

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from injector.errors import InjectionError
-from injector.istio.annotations import validate
+from injector.istio.annotations import proxy_config_fault, validate
 from injector.istio.releases import behaviour_of
 
 TRAFFIC = "traffic.sidecar.istio.io"
@@ -203,3 +203,27 @@ def test_the_oldest_releases_have_another_frame() -> None:
         "1 error occurred:\n\n* injection failed. Invalid value for annotation "
         "sidecar.istio.io/interceptionMode: NONE. Error: interceptionMode invalid: NONE"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("", ""),
+        ("statusPort: 9999", ""),
+        ("unknownField: 1", ""),
+        (
+            "drainDuration: banana",
+            'failed to convert to apply proxy config: bad Duration: time: invalid duration "banana"',
+        ),
+        (
+            "a: [",
+            "failed to convert to apply proxy config: yaml: line 1: did not find expected node content",
+        ),
+        (
+            "discoveryAddress: bad",
+            '1 error occurred:\n\t* invalid discovery address: unable to split "bad": address bad: missing port in address\n\n',
+        ),
+    ],
+)
+def test_an_annotation_is_judged_as_istios_webhook_judges_it(text, fault):
+    assert proxy_config_fault(text, behaviour_of("1.31")) == fault

@@ -19,9 +19,8 @@ from injector.injection.dot.proxy import estimate_concurrency, proxy_ids, proxy_
 from injector.injection.request import Workload
 from injector.istio.facts import NEWEST, OLDEST, Fact, Span, inject
 from injector.istio.go_types import OBJECT_META, POD_SPEC, struct
-from injector.istio.mesh.descriptors import MESH_CONFIG, schema_of
+from injector.istio.mesh.descriptors import MESH_CONFIG, Message, schema_of
 from injector.istio.mesh.loading import Mesh
-from injector.istio.mesh.message import Message
 from injector.istio.mesh.views import proxy_config_type, struct_type, view
 from injector.istio.releases import Behaviour
 from injector.json_types import JSONObject, Pod

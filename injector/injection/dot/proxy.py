@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from injector.gotemplate.fmt import sprint
 from injector.gotemplate.values import from_json
-from injector.istio.mesh.message import Message
+from injector.istio.mesh.descriptors import Message
 from injector.istio.releases import Behaviour
 from injector.json_types import JSONObject, at
 from injector.patch.quantity import milli_value, quantity_fault

@@ -13,7 +13,7 @@ from typing import Final
 from injector.gotemplate import Function, Template, compile_template, parse
 from injector.gotemplate.builtins import BUILTINS
 from injector.injection.dot.context import Known, dot_type, known_fields
-from injector.istio.mesh.message import Message
+from injector.istio.mesh.descriptors import Message
 
 NAME: Final = "inject"
 """What Istio calls every template; it stands in error messages."""

@@ -20,7 +20,7 @@ from injector.injection.steps.pods import (
     with_containers,
 )
 from injector.injection.steps.settings import Injection
-from injector.istio.mesh.annotation import ANNOTATION
+from injector.istio.mesh.effective import ANNOTATION
 from injector.json_types import JSONObject, Pod
 
 

@@ -11,8 +11,7 @@ from functools import cache
 from typing import Any, Final
 
 from injector.istio.facts import NEWEST, OLDEST, Fact, Span, mesh_code
-from injector.istio.mesh.descriptors import MESH_CONFIG, PROXY_CONFIG, schema_of
-from injector.istio.mesh.message import Message
+from injector.istio.mesh.descriptors import MESH_CONFIG, PROXY_CONFIG, Message, schema_of
 from injector.istio.mesh.reading import apply
 from injector.json_types import JSON, JSONObject
 

@@ -1,4 +1,4 @@
-"""A minor of Istio in, its protobuf messages described out.
+"""A minor of Istio in, its protobuf messages described out; and one such message, as a frozen value.
 
 A description is what a .proto file says: fields in their order, their types and the oneof they belong to. The
 rows it is read from are generated, for the mesh and for the injector's values apart.
@@ -10,8 +10,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from typing import Final, Literal
+from typing import Any, Final, Literal, TypeAlias
 
+from injector.errors import InjectorError
 from injector.istio.mesh.messages_data import ENUMS, MESSAGES
 
 Label = Literal["one", "list", "map"]
@@ -234,3 +235,43 @@ def go_type_name(name: str) -> str:
     parts = name.split(".")
     first = next((index for index, part in enumerate(parts) if part[:1].isupper()), len(parts) - 1)
     return f"{parts[first - 1]}.{'_'.join(part[:1].upper() + part[1:] for part in parts[first:])}"
+
+
+# ---- values
+
+Data: TypeAlias = Mapping[str, Any]
+"""What is set of a message, by JSON name, in any order.
+
+Strings, bools, ints and floats are as they are, an enum is its number, a wrapper its bare value, a Duration
+nanoseconds, a message such a mapping again. A scalar that is zero is absent unless it belongs to a oneof,
+which remembers that it was set.
+"""
+
+
+class MessageError(InjectorError):
+    """JSON that does not fit a message; ``str()`` is the sentence of Go's jsonpb."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A value of ``type``. Never mutated: a change is a new message that shares what stays."""
+
+    type: MessageType = field(compare=False)
+    data: Data = field(default_factory=dict)
+
+    def get(self, name: str, fallback: Any = None) -> Any:
+        """Return what is kept under a JSON name, ``fallback`` when it is not set."""
+        return self.data.get(name, fallback)
+
+    def submessage(self, name: str) -> Message | None:
+        """Return a field that is a message, None when it is not set."""
+        data = self.data.get(name)
+        declared = self.type.by_json_name[name].type
+        if data is None or not isinstance(declared, MessageType):
+            return None
+        return Message(type=declared, data=data)
+
+    def replace(self, **changes: Any) -> Message:
+        """Return the message with other values; None takes a field away."""
+        data = {**self.data, **changes}
+        return Message(type=self.type, data={key: value for key, value in data.items() if value is not None})

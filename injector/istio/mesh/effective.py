@@ -8,18 +8,20 @@ Resources count from 1.13 and for the webhook only. Results are kept, so that eq
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from injector.errors import ConfigError
+from injector.errors import ConfigError, YAMLError
 from injector.istio.facts import Fact, Span, layer_code, mesh_code
-from injector.istio.mesh.annotation import parse_annotation
-from injector.istio.mesh.descriptors import PROXY_CONFIG_RESOURCE
+from injector.istio.mesh.descriptors import PROXY_CONFIG_RESOURCE, Message, MessageError
 from injector.istio.mesh.loading import Mesh
 from injector.istio.mesh.merging import layer, merge_proxy_config
-from injector.istio.mesh.message import Message, MessageError
 from injector.istio.mesh.reading import apply
-from injector.json_types import JSONObject
+from injector.json_types import JSON, JSONObject
+from injector.kubeyaml import load
 from injector.memo import Memo, deep_size
+
+ANNOTATION: Final = "proxy.istio.io/config"
 
 _ANNOTATES: Final = Span(since=6, source=mesh_code("func ApplyProxyConfig"))
 _LAYERS: Final = Span(since=13, source=layer_code("func mergeWithPrecedence"))
@@ -30,7 +32,7 @@ _RESOURCE_FIELDS: Final = (
 )
 
 FACTS: Final = (
-    Fact(name="proxy.istio.io/config", meaning="is laid over the mesh's ProxyConfig", span=_ANNOTATES),
+    Fact(name=ANNOTATION, meaning="is laid over the mesh's ProxyConfig", span=_ANNOTATES),
     Fact(name="ProxyConfig resources", meaning="are laid over the mesh's ProxyConfig", span=_LAYERS),
     *(
         Fact(name=f"ProxyConfig.{name}", meaning="counts in a resource", span=span)
@@ -39,15 +41,21 @@ FACTS: Final = (
 )
 
 
+def parse_annotation(text: str) -> JSON:
+    """Return the annotation as JSON. Raises MessageError, which says what Go's YAML library says."""
+    try:
+        return load(text)
+    except YAMLError as error:
+        raise MessageError(error.reason) from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Resource:
     """A ProxyConfig resource: where it counts and the layer that it is."""
 
-    __slots__ = ("labels", "layer", "selects")
-
-    def __init__(self, selects: bool, labels: Mapping[str, str], config: Message) -> None:  # noqa: FBT001 - private
-        self.selects = selects
-        self.labels = labels
-        self.layer = config
+    selects: bool
+    labels: Mapping[str, str]
+    layer: Message
 
     @property
     def data(self) -> JSONObject:
@@ -171,4 +179,5 @@ def _read(resource: JSONObject, mesh: Mesh) -> _Resource:
     }
     selector = given.get("selector")
     labels = (selector or {}).get("matchLabels", {})
-    return _Resource(selector is not None, labels, Message(type=mesh.proxy_defaults.type, data=data))
+    layer_of_it = Message(type=mesh.proxy_defaults.type, data=data)
+    return _Resource(selects=selector is not None, labels=labels, layer=layer_of_it)

@@ -13,9 +13,9 @@ from typing import Any, Final
 from injector.errors import ConfigError, YAMLError
 from injector.istio.facts import Fact, Span, inject, mesh_code
 from injector.istio.mesh.defaults import clean_proxy_config, default_mesh_config, default_proxy_config
+from injector.istio.mesh.descriptors import Message, MessageError
 from injector.istio.mesh.merging import merge_proxy_config
 from injector.istio.mesh.mesh_validation import mesh_faults
-from injector.istio.mesh.message import Message, MessageError
 from injector.istio.mesh.reading import apply, unknown_fields
 from injector.istio.mesh.writing import proto_to_json, to_json
 from injector.json_types import JSON

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from injector.istio.mesh.message import Data
+from injector.istio.mesh.descriptors import Data
 from injector.istio.releases import Span
 
 _WHOLE: Final = 100

@@ -13,13 +13,14 @@ from injector.errors import YAMLError
 from injector.golang.duration import SECOND
 from injector.istio.facts import Fact, Span, layer_code, mesh_code
 from injector.istio.mesh.descriptors import (
+    Data,
     DurationType,
+    Message,
     MessageField,
     MessageType,
     ValueType,
     WrapperType,
 )
-from injector.istio.mesh.message import Data, Message
 from injector.istio.mesh.reading import apply
 from injector.istio.mesh.writing import proto_to_json
 from injector.json_types import JSON

@@ -14,8 +14,8 @@ from injector.golang.duration import MILLISECOND
 from injector.golang.strconv import quote
 from injector.istio.facts import Fact
 from injector.istio.mesh.addresses import address_fault, domain_fault, is_label, port_fault
+from injector.istio.mesh.descriptors import Data, Message
 from injector.istio.mesh.localities import locality_faults, zone_aware_faults
-from injector.istio.mesh.message import Data, Message
 from injector.istio.mesh.validation import (
     connect_timeout_faults,
     duration_fault,

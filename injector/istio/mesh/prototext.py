@@ -13,6 +13,7 @@ from typing import Any
 from injector.golang.duration import SECOND
 from injector.golang.jsontext import go_json
 from injector.istio.mesh.descriptors import (
+    Data,
     DurationType,
     EnumType,
     MessageField,
@@ -22,7 +23,6 @@ from injector.istio.mesh.descriptors import (
     ValueType,
     WrapperType,
 )
-from injector.istio.mesh.message import Data
 from injector.kubeyaml.scalars import yaml_float
 
 

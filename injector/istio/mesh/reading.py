@@ -18,8 +18,11 @@ from injector.golang.floats import json_float
 from injector.golang.jsonfault import json_fault
 from injector.golang.jsontext import go_json, kind_of
 from injector.istio.mesh.descriptors import (
+    Data,
     DurationType,
     EnumType,
+    Message,
+    MessageError,
     MessageField,
     MessageType,
     ScalarType,
@@ -27,7 +30,6 @@ from injector.istio.mesh.descriptors import (
     ValueType,
     WrapperType,
 )
-from injector.istio.mesh.message import Data, Message, MessageError
 from injector.json_types import JSON
 
 _LIMITS: Final[Mapping[str, tuple[int, int]]] = {

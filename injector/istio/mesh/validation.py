@@ -15,8 +15,7 @@ from injector.golang.duration import MILLISECOND, SECOND, format_duration
 from injector.golang.strconv import quote
 from injector.istio.facts import NEWEST, OLDEST, Fact, Span, source_in
 from injector.istio.mesh.addresses import address_fault, port_fault
-from injector.istio.mesh.descriptors import json_name
-from injector.istio.mesh.message import Data, Message
+from injector.istio.mesh.descriptors import Data, Message, json_name
 
 _HOUR: Final = 3600 * SECOND
 _checks = source_in(

@@ -17,8 +17,10 @@ from injector.gotemplate.types import Method, StructField, StructType, Type
 from injector.gotemplate.values import NilPointer, Struct, Value, message_type, read, zero
 from injector.istio.mesh.descriptors import (
     PROXY_CONFIG,
+    Data,
     DurationType,
     EnumType,
+    Message,
     MessageField,
     MessageType,
     ScalarType,
@@ -28,7 +30,6 @@ from injector.istio.mesh.descriptors import (
     go_name,
     schema_of,
 )
-from injector.istio.mesh.message import Data, Message
 from injector.istio.mesh.prototext import duration_text, message_text, wrapper_text
 
 _SCALARS: Final[Mapping[str, Type]] = {

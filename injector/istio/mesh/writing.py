@@ -12,8 +12,10 @@ from typing import Any
 from injector.golang.duration import proto_text
 from injector.golang.jsontext import go_json
 from injector.istio.mesh.descriptors import (
+    Data,
     DurationType,
     EnumType,
+    Message,
     MessageField,
     MessageType,
     ScalarType,
@@ -21,7 +23,6 @@ from injector.istio.mesh.descriptors import (
     ValueType,
     WrapperType,
 )
-from injector.istio.mesh.message import Data, Message
 from injector.json_types import JSON, JSONObject
 
 

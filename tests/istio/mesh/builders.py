@@ -11,6 +11,7 @@ from injector.istio.mesh.descriptors import (
     PROXY_CONFIG,
     DurationType,
     EnumType,
+    Message,
     MessageField,
     MessageType,
     ScalarType,
@@ -19,7 +20,6 @@ from injector.istio.mesh.descriptors import (
     WrapperType,
     schema_of,
 )
-from injector.istio.mesh.message import Message
 from injector.istio.mesh.reading import apply
 from injector.kubeyaml import load
 

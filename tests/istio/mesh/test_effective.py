@@ -5,9 +5,9 @@ import json
 import pytest
 
 from injector.errors import ConfigError
-from injector.istio.mesh.effective import ProxyConfigs
+from injector.istio.mesh.descriptors import MessageError
+from injector.istio.mesh.effective import ProxyConfigs, parse_annotation
 from injector.istio.mesh.loading import load_mesh
-from injector.istio.mesh.message import MessageError
 from injector.memo import Memo
 
 
@@ -200,3 +200,8 @@ def test_a_mesh_with_such_a_character_counts_as_the_defaults():
     mesh = json.dumps({"defaultConfig": {"proxyMetadata": {"A": "\x7f"}, "statusPort": 9}})
     found = configs(mesh=mesh).of("shop", {}, None)
     assert (found.get("proxyMetadata"), found.get("statusPort")) == (None, 15020)
+
+
+def test_an_annotation_that_is_no_yaml_says_what_gos_library_says():
+    with pytest.raises(MessageError, match="yaml: line 1: did not find expected node content"):
+        parse_annotation("a: [")

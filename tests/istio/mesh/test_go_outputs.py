@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 
-from injector.istio.mesh.annotation import parse_annotation
 from injector.istio.mesh.defaults import default_proxy_config
-from injector.istio.mesh.message import Message, MessageError
+from injector.istio.mesh.descriptors import Message, MessageError
+from injector.istio.mesh.effective import parse_annotation
 from injector.istio.mesh.reading import apply
 from injector.istio.mesh.writing import proto_to_json
 from tests.istio.mesh.builders import a_proxy_config

@@ -3,8 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 
-from injector.istio.mesh.descriptors import PROXY_CONFIG, schema_of
-from injector.istio.mesh.message import Message, MessageError
+from injector.istio.mesh.descriptors import PROXY_CONFIG, Message, MessageError, schema_of
 from injector.istio.mesh.reading import apply, unknown_fields
 from injector.kubeyaml import load
 from tests.istio.mesh.builders import a_mesh_config, a_proxy_config, messages

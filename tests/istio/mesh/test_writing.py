@@ -5,8 +5,7 @@ import json
 import pytest
 from hypothesis import given
 
-from injector.istio.mesh.descriptors import PROXY_CONFIG, schema_of
-from injector.istio.mesh.message import Message
+from injector.istio.mesh.descriptors import PROXY_CONFIG, Message, schema_of
 from injector.istio.mesh.reading import apply
 from injector.istio.mesh.writing import proto_to_json, to_json
 from injector.kubeyaml import load
