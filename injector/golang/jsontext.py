@@ -14,6 +14,7 @@ import orjson
 
 from injector.errors import InjectorError
 from injector.golang.floats import json_float
+from injector.golang.unicode import to_valid
 from injector.json_types import JSON, Number
 
 _LIKE_A_FLOAT: Final = re.compile(rb"[0-9][.e]").search
@@ -22,6 +23,17 @@ _HTML: Final = ((b"<", b"\\u003c"), (b">", b"\\u003e"), (b"&", b"\\u0026"))
 _LINES: Final = ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"))
 _CONTAINERS: Final = (dict, list, tuple)
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+
+def without_surrogates(value: JSON) -> JSON:
+    """Return JSON read by Python as encoding/json would have read it: U+FFFD stands for a lone surrogate."""
+    if isinstance(value, str):
+        return to_valid(value)
+    if isinstance(value, list):
+        return [without_surrogates(item) for item in value]
+    if isinstance(value, dict):
+        return {to_valid(key): without_surrogates(item) for key, item in value.items()}
+    return value
 
 
 def member(value: JSON, key: str) -> JSON:

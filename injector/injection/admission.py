@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Never
@@ -14,7 +13,7 @@ import orjson
 from injector.budget import Budget
 from injector.errors import BadReview, InjectionError, YAMLError
 from injector.golang.digits import to_int
-from injector.golang.jsontext import kind_of
+from injector.golang.jsontext import kind_of, without_surrogates
 from injector.istio.releases import Behaviour
 from injector.json_types import JSON, JSONObject, Number, Operation
 from injector.kubeyaml import count_nodes, count_values, load
@@ -27,7 +26,6 @@ SERVICE_ACCOUNT: Final = "system:serviceaccount:"
 _PATCH: Final = b'"patch":"'
 
 _SPACE: Final = b" \t\r\n"
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _TYPE_META: Final = (
     'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
 )
@@ -134,7 +132,7 @@ def _parse(body: bytes, budget: Budget) -> JSON:
     values = count_values(body, budget.limits.irregular_values)
     budget.hold("irregular_values", values, "the review is not plain JSON, and has too many values for that")
     try:
-        return _without_surrogates(_exactly(text))
+        return without_surrogates(_exactly(text))
     except json.JSONDecodeError as error:
         raise UndecodableReviewError(_not_identified(_syntax(error))) from error
     except _ConstantError as error:
@@ -163,7 +161,7 @@ def _refuse(word: str) -> Never:
 def object_as_written(body: bytes) -> JSON:
     """Return the object of a review with its numbers as they are written, for an error's words."""
     try:
-        return _without_surrogates(_exactly(body.decode("utf-8", "replace")))["request"]["object"]
+        return without_surrogates(_exactly(body.decode("utf-8", "replace")))["request"]["object"]
     except (ValueError, LookupError, TypeError):  # it is YAML
         return None
 
@@ -176,17 +174,6 @@ def _parse_yaml(text: str, budget: Budget) -> JSON:
         return in_key_order(load(text))
     except YAMLError as error:
         raise UndecodableReviewError(str(error)) from error
-
-
-def _without_surrogates(value: JSON) -> JSON:
-    """Replace lone surrogates, which only an escape can bring, as encoding/json does."""
-    if isinstance(value, str):
-        return _SURROGATE.sub("\ufffd", value)
-    if isinstance(value, list):
-        return [_without_surrogates(item) for item in value]
-    if isinstance(value, dict):
-        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
-    return value
 
 
 def _syntax(error: json.JSONDecodeError) -> str:

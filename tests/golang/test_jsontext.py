@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from injector.golang.jsontext import EncodingError, go_json, member
+from injector.golang.jsontext import EncodingError, go_json, member, without_surrogates
 from injector.rendering import Quoted
 from tests.kubeyaml.generators import json_values
 
@@ -91,3 +91,8 @@ def test_a_member_is_found_in_any_case_the_exact_one_first() -> None:
     assert member({"templates": 1}, "Templates") == 1
     assert member({}, "a") is None
     assert member(["a"], "a") is None
+
+
+def test_a_lone_surrogate_is_read_as_gos_replacement_character_at_any_depth():
+    read = json.loads(r'{"\ud800": ["a\udfff", 1, {"b": null}]}')
+    assert without_surrogates(read) == {"\ufffd": ["a\ufffd", 1, {"b": None}]}

@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import Any, Final, Never
+from typing import Final, Never
 
 import orjson
 
 from injector.errors import YAMLError
 from injector.golang.jsonfault import json_fault
-from injector.golang.jsontext import EncodingError, go_json
+from injector.golang.jsontext import EncodingError, go_json, without_surrogates
+from injector.golang.unicode import to_valid
 from injector.gotemplate import FunctionError, from_json
 from injector.gotemplate.fmt import sorted_keys
 from injector.gotemplate.values import MISSING, NilPointer, Pointer, Struct, TypedList, TypedMap, Value
@@ -29,7 +30,6 @@ _DEEPEST: Final = 200
 """Levels of lists and objects in one JSON text; Go has 10,000, but Python's stack is smaller."""
 
 _BRACKET: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 class GoJSON:
@@ -115,11 +115,11 @@ def _check_depth(text: str) -> None:
 def _parse_slowly(text: str) -> JSON:
     """Read what orjson refuses and Go does not: lone surrogates and bytes that are no UTF-8."""
     try:
-        value = json.loads(_SURROGATE.sub("\ufffd", text), parse_constant=_refuse, parse_float=_finite)
+        value = json.loads(to_valid(text), parse_constant=_refuse, parse_float=_finite)
     except ValueError as error:
         fault = json_fault(text.encode(errors="surrogateescape"))
         raise FunctionError(fault or str(error)) from error
-    return _without_surrogates(value)
+    return without_surrogates(value)
 
 
 def _refuse(constant: str) -> Never:
@@ -131,11 +131,3 @@ def _finite(digits: str) -> float:
     if math.isinf(number):
         raise ValueError(f"json: cannot unmarshal number {digits} into Go value of type float64")
     return number
-
-
-def _without_surrogates(value: Any) -> JSON:
-    if isinstance(value, str):
-        return _SURROGATE.sub("\ufffd", value)
-    if isinstance(value, dict):
-        return {_without_surrogates(key): _without_surrogates(element) for key, element in value.items()}
-    return [_without_surrogates(element) for element in value] if isinstance(value, list) else value
