@@ -101,6 +101,13 @@ def format_duration(nanoseconds: int) -> str:
     return f"{sign}{hours}h{text}" if hours else f"{sign}{text}"
 
 
+def seconds_and_nanos(nanoseconds: int) -> tuple[int, int]:
+    """Return the two fields of protobuf's Duration, which have one sign."""
+    sign = -1 if nanoseconds < 0 else 1
+    seconds, nanos = divmod(abs(nanoseconds), SECOND)
+    return sign * seconds, sign * nanos
+
+
 def proto_text(nanoseconds: int) -> str:
     """Return protobuf's JSON of a Duration without quotes: 0, 3, 6 or 9 digits after the point."""
     sign, rest = ("-", -nanoseconds) if nanoseconds < 0 else ("", nanoseconds)

@@ -10,6 +10,7 @@ from injector.golang.duration import (
     format_duration,
     parse_duration,
     proto_text,
+    seconds_and_nanos,
 )
 
 # text, nanoseconds, what time.Duration prints, what protobuf's JSON prints
@@ -70,3 +71,10 @@ def test_a_text_that_is_no_duration_gets_gos_sentence(text, sentence):
 def test_what_is_printed_reads_back(nanoseconds):
     assert parse_duration(format_duration(nanoseconds)) == nanoseconds
     assert parse_duration(proto_text(nanoseconds)) == nanoseconds
+
+
+@given(st.integers(-(1 << 63), (1 << 63) - 1))
+def test_protobufs_two_fields_are_of_one_sign_and_make_the_duration(nanoseconds):
+    seconds, nanos = seconds_and_nanos(nanoseconds)
+    assert seconds * SECOND + nanos == nanoseconds
+    assert seconds * nanos >= 0

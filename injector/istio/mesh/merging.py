@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from injector.errors import YAMLError
-from injector.golang.duration import SECOND
+from injector.golang.duration import SECOND, seconds_and_nanos
 from injector.istio.facts import Fact, Span, layer_code, mesh_code
 from injector.istio.mesh.descriptors import (
     Data,
@@ -132,14 +132,9 @@ def _merge_wrapper(_: ValueType, before: Any, after: Any) -> Any:
 
 def _merge_duration(_: ValueType, before: int, after: int) -> int:
     """Seconds and nanoseconds are two fields: each is taken from ``after`` unless it is zero there."""
-    seconds, nanos = (_parts(after)[index] or _parts(before)[index] for index in range(2))
+    pairs = zip(seconds_and_nanos(after), seconds_and_nanos(before), strict=True)
+    seconds, nanos = (given or known for given, known in pairs)
     return seconds * SECOND + nanos
-
-
-def _parts(nanoseconds: int) -> tuple[int, int]:
-    sign = -1 if nanoseconds < 0 else 1
-    seconds, nanos = divmod(abs(nanoseconds), SECOND)
-    return sign * seconds, sign * nanos
 
 
 def _merge_message(declared: ValueType, before: Data, after: Data) -> Data:

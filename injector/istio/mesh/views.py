@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Final
 
-from injector.golang.duration import SECOND, format_duration
+from injector.golang.duration import SECOND, format_duration, seconds_and_nanos
 from injector.gotemplate import types
 from injector.gotemplate.scalars import NamedInt, enum_type
 from injector.gotemplate.types import Method, StructField, StructType, Type
@@ -30,7 +30,7 @@ from injector.istio.mesh.descriptors import (
     go_name,
     schema_of,
 )
-from injector.istio.mesh.prototext import duration_text, message_text, wrapper_text
+from injector.istio.mesh.writing import duration_text, message_text, wrapper_text
 
 _SCALARS: Final[Mapping[str, Type]] = {
     "bool": types.BOOL,
@@ -182,9 +182,8 @@ def _duration(*, gogo: bool) -> Type:
 
 
 def _decode_duration(nanoseconds: int) -> Mapping[str, Any]:
-    sign = -1 if nanoseconds < 0 else 1
-    seconds, nanos = divmod(abs(nanoseconds), SECOND)
-    return {"seconds": sign * seconds, "nanos": sign * nanos}
+    seconds, nanos = seconds_and_nanos(nanoseconds)
+    return {"seconds": seconds, "nanos": nanos}
 
 
 def nanoseconds_of(value: Struct | NilPointer) -> int:
