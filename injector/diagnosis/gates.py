@@ -22,8 +22,8 @@ from injector.injection.inject import inject, namespace_of, read_pod, request_fo
 from injector.injection.kinds import PodPlace
 from injector.injection.policy import SWITCH, Decision, decide
 from injector.injection.snapshot import Snapshot
+from injector.injection.steps.pipeline import TEMPLATES, select_templates
 from injector.injection.steps.pods import annotations_of
-from injector.injection.steps.selection import TEMPLATES, select_templates
 from injector.injection.workload import typed_document
 from injector.json_types import JSONObject, Pod
 

@@ -41,8 +41,7 @@ from injector.injection.request import InjectionRequest
 from injector.injection.snapshot import Snapshot
 from injector.injection.steps.environment import environment_of
 from injector.injection.steps.native import detect_native
-from injector.injection.steps.pipeline import inject_overlay
-from injector.injection.steps.selection import TEMPLATES
+from injector.injection.steps.pipeline import TEMPLATES, inject_overlay
 from injector.istio.releases import Behaviour
 from injector.json_types import JSON, JSONObject, Pod
 from injector.patch import GoType, diff, fits, go_type, normalise

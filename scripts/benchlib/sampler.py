@@ -30,7 +30,7 @@ BY_FUNCTION: Final = {
     ("injection/policy.py", "decide"): "decide",
     ("injection/render.py", "template_data"): "template data",
     ("injection/steps/pipeline.py", "_original"): "read pod",
-    ("injection/steps/strip.py", "strip"): "strip",
+    ("injection/steps/status.py", "strip"): "strip",
     ("patch/json_patch.py", "diff"): "diff",
     ("injection/steps/rebase.py", "rebase"): "rebase",
 } | {

@@ -7,13 +7,13 @@ kept in an annotation, so that a second injection still knows it.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import orjson
 
 from injector.budget import Budget
-from injector.errors import BadReview, InjectionError
+from injector.errors import InjectionError
 from injector.golang.jsonfault import json_fault
 from injector.golang.jsontext import go_json, kind_of
 from injector.injection.steps.merge import Overlay, PodTypes
@@ -26,9 +26,10 @@ from injector.injection.steps.pods import (
     find_anywhere,
     name_of,
     with_annotations,
+    with_containers,
 )
 from injector.injection.steps.settings import Injection
-from injector.injection.steps.status import STATUS
+from injector.injection.steps.status import STATUS, injected_before
 from injector.json_types import JSON, JSONObject, Pod
 from injector.patch import GoType, go_type
 
@@ -51,28 +52,6 @@ def overrides_of(annotations: Mapping[str, str], types: PodTypes, budget: Budget
     count = sum(map(len, kept.values()))
     budget.charge("containers", count, f"the pod with its annotation {OVERRIDES} has {{}} containers")
     return kept
-
-
-def injected_before(annotations: Mapping[str, str]) -> Mapping[Kind, Collection[str]]:
-    """Return the names that the status annotation lists; what cannot be read lists none.
-
-    A list that is none, or a name that is no string, crashes Istio: raises BadReview.
-    """
-    try:
-        status = orjson.loads(annotations.get(STATUS, "null"))
-    except orjson.JSONDecodeError:
-        return {}
-    if not isinstance(status, dict):
-        return {}
-    return {kind: _names(kind, status.get(kind)) for kind in reversed(KINDS)}
-
-
-def _names(kind: Kind, names: Any) -> Collection[str]:
-    if names is None:
-        return ()
-    if not isinstance(names, list) or any(not isinstance(name, str) for name in names):
-        raise BadReview(400, f"annotation {STATUS} lists no names under {kind}: correct or remove it")
-    return frozenset(names)
 
 
 def reapply(pod: Pod, injection: Injection) -> Pod:
@@ -139,6 +118,23 @@ def _applied(pod: Pod, kind: Kind, container: JSONObject, types: PodTypes) -> Po
     except InjectionError as error:
         word = "init container" if kind == "initContainers" else "container"
         raise InjectionError(f"failed to apply sidecar {word}: {error}") from error
+
+
+def reinsert(pod: Pod, overrides: Overrides) -> Pod:
+    """Return the pod with the kept containers that it lacks, at the end.
+
+    They are the owner's: injection merged into them, and stripping took the whole container away.
+    """
+    for kind in KINDS:
+        containers = list(containers_of(pod, kind))
+        names = set(map(name_of, containers))
+        for override in overrides.get(kind, ()):
+            if name_of(override) not in names:
+                names.add(name_of(override))
+                containers.append(override)
+        if len(containers) != len(containers_of(pod, kind)):
+            pod = with_containers(pod, kind, containers)
+    return pod
 
 
 # ---- the annotation's text

@@ -7,10 +7,15 @@ difference is carried over to the pod as it was received, so that nothing else o
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
+from injector.budget import Budget
 from injector.errors import InjectionError, LimitError, TemplateError, YAMLError
+from injector.golang.strconv import quote
+from injector.injection.config import InjectConfig
+from injector.injection.dot.template import InjectionTemplate
 from injector.injection.owner import without_deployment_config
 from injector.injection.render import (
     Injected,
@@ -26,17 +31,17 @@ from injector.injection.steps.metrics import announce_secure_port, merge_metrics
 from injector.injection.steps.native import ANNOTATION as NATIVE
 from injector.injection.steps.native import detect_native, follow_template, native_for
 from injector.injection.steps.order import order_containers
-from injector.injection.steps.overrides import overrides_of, reapply
+from injector.injection.steps.overrides import overrides_of, reapply, reinsert
 from injector.injection.steps.pods import KINDS, annotations_of, labels_of, metadata_of, with_labels
 from injector.injection.steps.probes import rewrite_probes
 from injector.injection.steps.rebase import rebase
-from injector.injection.steps.selection import select_templates, template_of
 from injector.injection.steps.settings import DEFAULT_CLUSTER, Injection, Settings, Step, settings_of
-from injector.injection.steps.status import mark
-from injector.injection.steps.strip import reinsert, strip
+from injector.injection.steps.status import mark, strip
 from injector.injection.steps.users import adjust_init_user, reset_openshift_user
 from injector.istio.annotations import validate
 from injector.json_types import JSON, Pod
+
+TEMPLATES: Final = "inject.istio.io/templates"
 
 _NO_VALUES: Final = "failed to parse values.yaml; check Istiod logs for errors"
 
@@ -159,6 +164,40 @@ def _original(request: InjectionRequest, snapshot: Snapshot, settings: Settings)
 
 
 # ---- the templates
+
+
+def select_templates(annotations: Mapping[str, str], config: InjectConfig, budget: Budget) -> tuple[str, ...]:
+    """Return the templates to apply, in order; aliases are resolved once and may stand for none.
+
+    Raises LimitError where there are too many, whether they are named or stand behind aliases.
+    """
+    listed = annotations.get(TEMPLATES)
+    if listed is None:
+        asked: Iterable[str] = config.default_templates
+        sentence = "{} templates apply to the pod by default"
+    else:
+        asked = (name.strip() for name in listed.split(","))
+        sentence = f"{TEMPLATES} names {{}} templates"
+        budget.hold("templates", listed.count(",") + 1, sentence)
+    templates = tuple(_resolved(asked, config.aliases))
+    budget.hold("templates", len(templates), sentence)
+    return templates
+
+
+def _resolved(names: Iterable[str], aliases: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
+    for name in names:
+        yield from aliases.get(name, (name,))
+
+
+def template_of(name: str, templates: Mapping[str, InjectionTemplate]) -> InjectionTemplate:
+    """Return the template of that name; raises InjectionError naming those that exist."""
+    try:
+        return templates[name]
+    except KeyError:
+        known = ", ".join(sorted(templates))
+        error = InjectionError(f"requested template {quote(name)} not found; have {known}")
+        error.gate = "templates"
+        raise error from None
 
 
 def _template_data(injection: Injection) -> TemplateData:

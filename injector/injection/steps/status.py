@@ -1,13 +1,32 @@
-"""Write what was injected into the pod's status annotation, and its other injected metadata."""
+"""The annotation that says what an injection brought: write it, and undo what an earlier one says.
+
+Templates must not see what they brought themselves, or a second injection would differ from the first.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
+import orjson
+
+from injector.errors import BadReview, TypedError
 from injector.golang.jsontext import go_json
 from injector.injection.steps.environment import NETWORK, NETWORK_LABEL
-from injector.injection.steps.pods import annotations_of, labels_of, with_annotations, with_labels
+from injector.injection.steps.metrics import PORT, moved_annotations, spelling_of
+from injector.injection.steps.pods import (
+    KINDS,
+    Kind,
+    annotations_of,
+    containers_of,
+    labels_of,
+    name_of,
+    with_annotations,
+    with_containers,
+    with_labels,
+)
 from injector.injection.steps.settings import Injection
+from injector.istio.releases import Behaviour
 from injector.json_types import Pod
 from injector.memo import remembered
 
@@ -49,3 +68,82 @@ def mark(pod: Pod, injection: Injection) -> Pod:
     return with_annotations(
         pod, {**annotations_of(pod), STATUS: status, **snapshot.config.injected_annotations}
     )
+
+
+# ---- an earlier injection
+
+
+def earlier_status(annotations: Mapping[str, str]) -> dict[str, list[str]] | None:
+    """Return the lists of an earlier injection's status, None where there is none that can be read."""
+    text = annotations.get(STATUS)
+    if text is None:
+        return None
+    try:
+        return _decoded(orjson.loads(text))
+    except (orjson.JSONDecodeError, TypedError):
+        return None
+
+
+def _decoded(status: Any) -> dict[str, list[str]]:
+    """Return the lists as Go decodes them: names without regard to case, null as empty."""
+    if status is None:
+        return {}
+    if not isinstance(status, dict):
+        raise TypedError("a status is an object")
+    lists = {}
+    for name, value in status.items():
+        key = next((known for known in LISTS if known.lower() == name.lower()), None)
+        if key is None:
+            if name.lower() == "revision" and not isinstance(value, str | None):
+                raise TypedError("a revision is a string")
+            continue
+        lists[key] = names_in(value)
+    return lists
+
+
+def names_in(value: Any) -> list[str]:
+    """Return a list of names as Go decodes it, null as an empty text; raises TypedError."""
+    if value is None:
+        return []
+    if not isinstance(value, list) or any(not isinstance(item, str | None) for item in value):
+        raise TypedError("a list of names is a list of strings")
+    return [item or "" for item in value]
+
+
+def strip(pod: Pod, behaviour: Behaviour, *, agent_port: int) -> Pod:
+    """Return the pod without what an earlier injection brought, and without metrics at the agent's port."""
+    status = earlier_status(annotations_of(pod))
+    if status is None:
+        return pod
+    for kind in KINDS:
+        names = frozenset(status.get(kind, ()))
+        containers = [each for each in containers_of(pod, kind) if name_of(each) not in names]
+        if len(containers) != len(containers_of(pod, kind)):
+            pod = with_containers(pod, kind, containers)
+    annotations = {name: text for name, text in annotations_of(pod).items() if name != STATUS}
+    spelling = spelling_of(behaviour)
+    if spelling.value(annotations, PORT) == str(agent_port):
+        annotations = spelling.cleared(annotations, *moved_annotations(behaviour))
+    return with_annotations(pod, annotations)
+
+
+def injected_before(annotations: Mapping[str, str]) -> Mapping[Kind, Collection[str]]:
+    """Return the names that the status annotation lists; what cannot be read lists none.
+
+    A list that is none, or a name that is no string, crashes Istio: raises BadReview.
+    """
+    try:
+        status = orjson.loads(annotations.get(STATUS, "null"))
+    except orjson.JSONDecodeError:
+        return {}
+    if not isinstance(status, dict):
+        return {}
+    return {kind: _names_or_crash(kind, status.get(kind)) for kind in reversed(KINDS)}
+
+
+def _names_or_crash(kind: Kind, names: Any) -> Collection[str]:
+    if names is None:
+        return ()
+    if not isinstance(names, list) or any(not isinstance(name, str) for name in names):
+        raise BadReview(400, f"annotation {STATUS} lists no names under {kind}: correct or remove it")
+    return frozenset(names)

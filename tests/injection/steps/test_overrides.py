@@ -3,14 +3,14 @@ from __future__ import annotations
 import pytest
 
 from injector.budget import Budget
-from injector.errors import BadReview, InjectionError
+from injector.errors import InjectionError
 from injector.injection.steps.merge import PodTypes
 from injector.injection.steps.overrides import (
     containers_json,
     decode_containers,
-    injected_before,
     overrides_of,
     reapply,
+    reinsert,
 )
 from tests.injection.steps.builders import a_container, a_pod, an_injection, names, the_proxy
 
@@ -127,18 +127,6 @@ def test_what_was_kept_is_read_from_the_annotation():
     )
 
 
-@pytest.mark.parametrize("text", ["", "x", "[]", "1", "null", '{"other":1}', '{"containers":null}'])
-def test_a_status_that_lists_nothing_is_no_earlier_injection(text):
-    assert not any(injected_before({STATUS: text}).values())
-    assert not any(injected_before({}).values())
-
-
-@pytest.mark.parametrize("text", ['{"containers":"x"}', '{"initContainers":[1]}', '{"containers":[null]}'])
-def test_a_status_that_crashes_istio_is_a_bad_review(text):
-    with pytest.raises(BadReview, match="lists no names under"):
-        injected_before({STATUS: text})
-
-
 def test_lists_of_containers_are_decoded_as_go_does():
     text = '{"Containers":[{"name":"a","unknown":1,"image":""}],"initContainers":null,"volumes":"x"}'
     assert decode_containers(text, PodTypes()) == {"containers": [{"name": "a", "resources": {}}]}
@@ -182,3 +170,15 @@ def test_containers_are_written_with_fields_in_the_order_of_declaration():
         '"initContainers":[{"name":"istio-proxy","image":"\\u003ci\\u003e",'
         '"resources":{"limits":{"cpu":"1","memory":"1Gi"}},"volumeMounts":[{"name":"v","mountPath":"/a"}]}]}'
     )
+
+
+def test_kept_containers_that_the_pod_lacks_come_back_at_the_end():
+    kept = {
+        "containers": [a_container("istio-proxy"), a_container("app", image="kept")],
+        "initContainers": [a_container("x")],
+    }
+    pod = reinsert(a_pod(), kept)
+    assert names(pod) == ["app", "istio-proxy"]
+    assert pod["spec"]["containers"][0]["image"] == "app:1"
+    assert names(pod, "initContainers") == ["x"]
+    assert reinsert(pod, kept) is pod

@@ -8,9 +8,10 @@ import pytest
 
 from injector.budget import Budget
 from injector.errors import BadReview, InjectionError
+from injector.injection.config import InjectConfig
 from injector.injection.inject import request_for
 from injector.injection.loading import Sources, Surroundings, load_snapshot
-from injector.injection.steps.pipeline import inject_overlay
+from injector.injection.steps.pipeline import inject_overlay, select_templates, template_of
 from injector.patch import POD, normalise
 from tests.injection.steps.builders import a_container, a_pod, env_of, names, the_proxy
 
@@ -323,3 +324,43 @@ def test_a_label_that_only_named_the_deployment_config_is_lost_up_to_1_18(releas
 def test_the_result_is_what_go_would_print_of_it():
     result = inject(a_pod() | {"status": {}})
     assert normalise(result, POD) == result
+
+
+# ---- which templates
+
+
+CONFIG = InjectConfig(
+    policy="enabled",
+    templates={},
+    default_templates=("sidecar", "extra"),
+    aliases={"both": ("sidecar", "custom"), "none": (), "nested": ("both",), "extra": ("logs",)},
+)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "templates"),
+    [
+        (None, ("sidecar", "logs")),
+        ("gateway", ("gateway",)),
+        (" a , b", ("a", "b")),
+        ("a,", ("a", "")),
+        ("", ("",)),
+        ("both", ("sidecar", "custom")),
+        ("none", ()),
+        ("nested", ("both",)),
+    ],
+)
+def test_templates_are_those_of_the_annotation_with_aliases_resolved_once(annotation, templates):
+    annotations = {} if annotation is None else {"inject.istio.io/templates": annotation}
+    assert select_templates(annotations, CONFIG, Budget()) == templates
+
+
+def test_an_unknown_template_is_named_together_with_those_that_exist():
+    with pytest.raises(
+        InjectionError, match=r'^requested template "a\\"b" not found; have gateway, sidecar$'
+    ):
+        template_of('a"b', {"sidecar": 1, "gateway": 2})
+
+
+def test_a_known_template_is_found():
+    assert template_of("sidecar", {"sidecar": 1}) == 1
