@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from injector.golang.digits import to_int
+from injector.injection.legacy.sidecar import int_argument
 from injector.injection.legacy.spec import SidecarInjectionSpec
 from injector.injection.steps import probes
 from injector.injection.steps.pods import PROXY, ContainerRef, append_env, name_of
@@ -15,8 +14,6 @@ from injector.istio.releases import Behaviour
 from injector.json_types import JSONObject
 from injector.patch import normalise
 
-_ARGUMENT: Final = re.compile(r"-{1,2}statusPort(=(?P<port>[0-9]+))?")
-_NUMBER: Final = re.compile(r"[+-]?[0-9]+")
 _NOWHERE: Final = ContainerRef("containers", 0)
 
 
@@ -35,17 +32,8 @@ def agent_port(
     Up to 1.5 it is read from the proxy's arguments, later from the annotation or the mesh.
     """
     if not behaviour.status_port_of_mesh:
-        return _port_argument(proxy.get("args") or [])
+        return int_argument(proxy, "statusPort")
     return probes.agent_port(annotations, mesh_port)
-
-
-def _port_argument(args: list[str]) -> int | None:
-    for position, argument in enumerate(args):
-        if match := _ARGUMENT.fullmatch(argument.strip()):
-            following = args[position + 1] if position + 1 < len(args) else ""
-            port = match["port"] or following
-            return to_int(port) if _NUMBER.fullmatch(port) else None
-    return None
 
 
 def with_probers(proxy: JSONObject, containers: Iterable[JSONObject], behaviour: Behaviour) -> JSONObject:

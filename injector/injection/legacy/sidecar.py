@@ -13,8 +13,8 @@ from injector.injection.steps.pods import PROXY, name_of, with_variables
 from injector.json_types import JSONObject
 from injector.patch.quantity import milli_value
 
+_NUMBER: Final = re.compile(r"[+-]?[0-9]+")
 _SERVICE_ACCOUNT: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
-_CONCURRENCY: Final = re.compile(r"-{1,2}concurrency(=(?P<threads>[0-9]+))?")
 
 
 def with_proxy(
@@ -46,7 +46,7 @@ def with_concurrency(spec: SidecarInjectionSpec) -> SidecarInjectionSpec:
 
 
 def _with_concurrency(proxy: JSONObject) -> JSONObject:
-    if _configured_threads(proxy.get("args") or []) > 0:
+    if (int_argument(proxy, "concurrency") or 0) > 0:
         return proxy
     resources = proxy.get("resources") or {}
     for kind in ("limits", "requests"):
@@ -57,17 +57,14 @@ def _with_concurrency(proxy: JSONObject) -> JSONObject:
     return proxy
 
 
-def _configured_threads(args: list[str]) -> int:
-    for position, argument in enumerate(args):
-        match = _CONCURRENCY.fullmatch(argument.strip())
-        if match:
-            following = args[position + 1] if position + 1 < len(args) else ""
-            return _number(match["threads"] or following)
-    return 0
-
-
-def _number(text: str) -> int:
-    return to_int(text) if re.fullmatch(r"[+-]?[0-9]+", text) else 0
+def int_argument(proxy: JSONObject, name: str) -> int | None:
+    """Return what the first argument of that name says, ``--name 1`` or ``--name=1``; None for no number."""
+    args: list[str] = proxy.get("args") or []
+    for argument, following in zip(args, [*args[1:], ""], strict=False):
+        if match := re.fullmatch(rf"-{{1,2}}{name}(=(?P<number>[0-9]+))?", argument.strip()):
+            text = match["number"] or following
+            return to_int(text) if _NUMBER.fullmatch(text) else None
+    return None
 
 
 # ---- service account
