@@ -13,7 +13,14 @@ from typing import Final
 
 from injector.errors import InjectionError, TemplateError, YAMLError
 from injector.injection.legacy.defaults import with_container_defaults, with_volume_defaults
-from injector.injection.legacy.metadata import KNOWN_ANNOTATIONS, labels_by_hand, labels_to_add
+from injector.injection.legacy.metadata import (
+    KNOWN_ANNOTATIONS,
+    earlier_injection,
+    labels_by_hand,
+    labels_to_add,
+    template_version,
+    written_status,
+)
 from injector.injection.legacy.probes import agent_port, rewritten, wants_rewriting, with_probers
 from injector.injection.legacy.sidecar import (
     with_account_token,
@@ -22,7 +29,6 @@ from injector.injection.legacy.sidecar import (
     with_url_environment,
 )
 from injector.injection.legacy.spec import SidecarInjectionSpec, decode_spec, parsing_failed
-from injector.injection.legacy.status import earlier_injection, template_version, written_status
 from injector.injection.render import render_template, template_data
 from injector.injection.request import InjectionRequest
 from injector.injection.snapshot import Snapshot
@@ -44,6 +50,8 @@ from injector.injection.steps.pods import (
     metadata_of,
     name_of,
     texts,
+    with_annotations,
+    with_labels,
 )
 from injector.injection.steps.settings import Settings, settings_of
 from injector.injection.steps.status import STATUS
@@ -149,16 +157,9 @@ def _without_earlier_injection(pod: Pod, injection: LegacyInjection) -> Pod:
     spec = _spec_of(pod)
     if not injection.behaviour.probes_by_old_position and (changed := _rewritten(injection)):
         spec = spec | {"containers": changed}
-    earlier = earlier_injection(injection.annotations)
-    gone = {
-        "initContainers": earlier.init_containers,
-        "containers": earlier.containers,
-        "volumes": earlier.volumes,
-        "imagePullSecrets": earlier.image_pull_secrets,
-    }
     kept = {
         key: [item for item in spec[key] if name_of(item) not in names]
-        for key, names in gone.items()
+        for key, names in earlier_injection(injection.annotations).items()
         if spec.get(key)
     }
     return pod | {"spec": spec | kept}
@@ -179,13 +180,7 @@ def _appended(pod: Pod, injection: LegacyInjection) -> Pod:
     """Return the pod with the spec's lists put in; the first of a list that the pod lacks is the list."""
     added, in_front = _for_webhook(injection), _in_front(injection)
     spec = dict(_spec_of(pod))
-    lists: dict[str, Iterable[JSONObject]] = {
-        "initContainers": added.init_containers,
-        "containers": added.containers,
-        "volumes": added.volumes,
-        "imagePullSecrets": added.image_pull_secrets,
-    }
-    for key, items in lists.items():
+    for key, items in added.lists.items():
         front = in_front if key in ("initContainers", "containers") else ()
         result = list(spec.get(key) or ())
         first = not injection.original.get(key)
@@ -275,13 +270,10 @@ WEBHOOK_STEPS: Final[tuple[LegacyStep, ...]] = (
 def _appended_by_hand(pod: Pod, injection: LegacyInjection) -> Pod:
     """Return the pod with the spec's lists at the end of its own."""
     behaviour, spec, before = injection.behaviour, injection.spec, _spec_of(pod)
-    lists = {
-        "initContainers": [*(before.get("initContainers") or ()), *spec.init_containers],
-        "containers": _containers_by_hand(before.get("containers") or (), injection),
-        "volumes": [*(before.get("volumes") or ()), *spec.volumes],
-    }
-    if behaviour.kube_inject_pull_secrets:
-        lists["imagePullSecrets"] = [*(before.get("imagePullSecrets") or ()), *spec.image_pull_secrets]
+    lists = {key: [*(before.get(key) or ()), *items] for key, items in spec.lists.items()}
+    lists["containers"] = _containers_by_hand(before.get("containers") or (), injection)
+    if not behaviour.kube_inject_pull_secrets:
+        del lists["imagePullSecrets"]
     after = before | {key: value for key, value in lists.items() if value or key in before}
     if behaviour.has_dns_config:
         after = {key: value for key, value in after.items() if key != "dnsConfig"}
@@ -378,7 +370,5 @@ def _spec_of(pod: Pod) -> JSONObject:
 
 def _with_metadata(pod: Pod, *, annotations: Mapping[str, str], labels: Mapping[str, str]) -> Pod:
     """Return the pod with these annotations and labels set; its others stay as they were received."""
-    changed: JSONObject = {"annotations": {**annotations_of(pod), **annotations}}
-    if labels:
-        changed["labels"] = {**labels_of(pod), **labels}
-    return pod | {"metadata": metadata_of(pod) | changed}
+    pod = with_annotations(pod, {**annotations_of(pod), **annotations})
+    return with_labels(pod, {**labels_of(pod), **labels}) if labels else pod

@@ -1,11 +1,19 @@
-"""What code up to 1.8 adds to a pod's labels, and the annotations that it knows."""
+"""What code up to 1.8 writes into a pod's metadata: labels, and the annotation that says what it injected."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from hashlib import sha256
 from typing import Final
 
+import orjson
+
+from injector.errors import TypedError
+from injector.golang.jsontext import go_json
+from injector.injection.legacy.spec import SidecarInjectionSpec
 from injector.injection.steps.environment import NETWORK_LABEL
+from injector.injection.steps.pods import names
+from injector.injection.steps.status import LISTS, STATUS, names_in
 from injector.istio.releases import Behaviour
 
 KNOWN_ANNOTATIONS: Final = frozenset(
@@ -82,3 +90,44 @@ def labels_by_hand(labels: Mapping[str, str], revision: str, behaviour: Behaviou
     if behaviour.tls_mode_label and not labels.get(_TLS_MODE):
         changed[_TLS_MODE] = "istio"
     return changed
+
+
+# ---- the status annotation
+
+_BEFORE_STATUS: Final[Mapping[str, Collection[str]]] = {
+    "initContainers": frozenset({"istio-init", "enable-core-dump"}),
+    "containers": frozenset({"istio-proxy"}),
+    "volumes": frozenset({"istio-certs", "istio-envoy"}),
+    "imagePullSecrets": frozenset(),
+}
+"""What Istio added before it wrote down what it adds; a volume of the user's with such a name goes, too."""
+
+
+def template_version(template: str) -> str:
+    """Return the hash by which the status names a template."""
+    return sha256(template.encode()).hexdigest()
+
+
+def written_status(spec: SidecarInjectionSpec, version: str) -> str:
+    """Return the annotation's value; a list without elements is null, as Go writes a nil slice."""
+    lists = {key: names(items) or None for key, items in spec.lists.items()}
+    return go_json({"version": version, **lists}, sort_keys=False)
+
+
+def earlier_injection(annotations: Mapping[str, str]) -> Mapping[str, Collection[str]]:
+    """Return the names of what an earlier injection added to each list, which the next one removes first.
+
+    They are those of old where the annotation is missing, empty or unreadable.
+    """
+    try:
+        lists = _read(annotations.get(STATUS) or "")
+    except (orjson.JSONDecodeError, TypedError):
+        return _BEFORE_STATUS
+    return lists if any(lists.values()) else _BEFORE_STATUS
+
+
+def _read(text: str) -> dict[str, Collection[str]]:
+    status = orjson.loads(text)
+    if not isinstance(status, dict) or not isinstance(status.get("version") or "", str):
+        raise TypedError("a status is an object with a text as its version")
+    return {key: frozenset(names_in(status.get(key))) for key in LISTS}

@@ -43,6 +43,16 @@ class SidecarInjectionSpec:
     rewrite_probes: bool = False
     redirect_annotations: JSONObject | None = None
 
+    @property
+    def lists(self) -> dict[str, tuple[JSONObject, ...]]:
+        """What it adds to each list of a pod's spec, in the order of the status annotation."""
+        return {
+            "initContainers": self.init_containers,
+            "containers": self.containers,
+            "volumes": self.volumes,
+            "imagePullSecrets": self.image_pull_secrets,
+        }
+
 
 def decode_spec(rendered: JSON, behaviour: Behaviour) -> SidecarInjectionSpec:
     """Return the typed spec; raises InjectionError, which denies the pod, where the JSON does not fit."""
