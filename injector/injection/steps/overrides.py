@@ -31,7 +31,7 @@ from injector.injection.steps.pods import (
 from injector.injection.steps.settings import Injection
 from injector.injection.steps.status import STATUS, injected_before
 from injector.json_types import JSON, JSONObject, Pod
-from injector.patch import GoType, go_type
+from injector.patch import go_type, normalise
 
 OVERRIDES: Final = "proxy.istio.io/overrides"
 AUTO: Final = "auto"
@@ -172,25 +172,7 @@ def _parse(text: str) -> JSON:
 
 
 def containers_json(lists: Mapping[Kind, Sequence[JSONObject]], types: PodTypes) -> str:
-    """Return the JSON that Go writes of lists of containers: fields in the order of their declaration."""
+    """Return the JSON that Go writes of lists of typed containers: fields as they are declared."""
     declared = go_type("[]core/v1.Container", types.pod.version)
-    ordered = {kind: in_go_order(lists[kind], declared) for kind in KINDS if kind in lists}
+    ordered = {kind: normalise(lists[kind], declared) for kind in KINDS if kind in lists}
     return go_json(ordered, sort_keys=False)
-
-
-def in_go_order(value: JSON, declared: GoType) -> JSON:
-    """Return a value of a type with the fields of structs as declared and the keys of maps sorted."""
-    declared = declared.target
-    if value is None:
-        return None
-    if declared.kind == "struct":
-        return {
-            field.name: in_go_order(value[field.name], field.type)
-            for field in declared.fields
-            if field.name in value
-        }
-    if declared.kind == "list":
-        return [in_go_order(item, declared.element) for item in value]
-    if declared.kind == "map":
-        return {key: in_go_order(value[key], declared.element) for key in sorted(value)}
-    return value
