@@ -7,20 +7,23 @@ only warns of extension providers and of unknown ECDH curves.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from injector.golang.duration import MILLISECOND
 from injector.golang.strconv import quote
 from injector.istio.facts import Fact
-from injector.istio.mesh.addresses import address_fault, domain_fault, is_label, port_fault
+from injector.istio.mesh.addresses import domain_fault, is_label
 from injector.istio.mesh.descriptors import Data, Message
 from injector.istio.mesh.localities import locality_faults, zone_aware_faults
 from injector.istio.mesh.validation import (
+    Check,
+    address_check,
     connect_timeout_faults,
     duration_fault,
     faults_of,
     made_by,
+    port_check,
     prefixed,
     proxy_config_faults,
     refresh_fault,
@@ -45,16 +48,9 @@ def mesh_faults(mesh: Message, proxy_config: Message) -> list[str]:
     ]
 
 
-def _mixer(name: str, shown: str) -> Callable[[Message], list[str]]:
-    def check(mesh: Message) -> list[str]:
-        address = mesh.get(name, "")
-        return prefixed(f"invalid {shown} Server address:", [address_fault(address)]) if address else []
-
-    return check
-
-
-def _listen_port(mesh: Message) -> list[str]:
-    return prefixed("invalid proxy listen port:", [port_fault(mesh.get("proxyListenPort", 0))])
+def _mixer(name: str, shown: str) -> Check:
+    """Check the address of a server of Mixer, which went with 1.8."""
+    return address_check(name, f"{shown} Server", f"invalid {shown} Server", until=7, quotes=False)
 
 
 def _auth_policy(mesh: Message) -> list[str]:
@@ -64,8 +60,13 @@ def _auth_policy(mesh: Message) -> list[str]:
     return [f"unrecognized auth policy {quote(str(policy))}"]
 
 
-def _refresh_delay(name: str, shown: str) -> Callable[[Message], list[str]]:
-    return lambda mesh: prefixed(f"invalid {shown} refresh delay:", [refresh_fault(mesh.get(name, 0))])
+def _refresh_delay(name: str, shown: str) -> Check:
+    """Check the time between two fetches of Envoy, which 1.0 still asks for."""
+
+    def check(mesh: Message) -> list[str]:
+        return prefixed(f"invalid {shown} refresh delay:", [refresh_fault(mesh.get(name, 0))])
+
+    return made_by(check, name, f"invalid {shown} refresh delay", until=0)
 
 
 def _detection_timeout(mesh: Message) -> list[str]:
@@ -169,21 +170,13 @@ def _durations(settings: Data, names: Sequence[str]) -> Iterator[str]:
 
 
 _BEFORE_PROXY_CONFIG: Final = (
-    made_by(
-        _mixer("mixerCheckServer", "Policy Check"), "mixerCheckServer", "invalid Policy Check Server", until=7
-    ),
-    made_by(
-        _mixer("mixerReportServer", "Telemetry"), "mixerReportServer", "invalid Telemetry Server", until=7
-    ),
-    made_by(_listen_port, "proxyListenPort", "invalid proxy listen port:"),
+    _mixer("mixerCheckServer", "Policy Check"),
+    _mixer("mixerReportServer", "Telemetry"),
+    port_check("proxyListenPort", "proxy listen"),
     made_by(connect_timeout_faults, "connectTimeout", "invalid connect timeout:"),
     made_by(_auth_policy, "authPolicy", r"mesh\.AuthPolicy", until=0),
-    made_by(
-        _refresh_delay("rdsRefreshDelay", "rds"), "rdsRefreshDelay", "invalid rds refresh delay", until=0
-    ),
-    made_by(
-        _refresh_delay("sdsRefreshDelay", "sds"), "sdsRefreshDelay", "invalid sds refresh delay", until=0
-    ),
+    _refresh_delay("rdsRefreshDelay", "rds"),
+    _refresh_delay("sdsRefreshDelay", "sds"),
     made_by(_detection_timeout, "protocolDetectionTimeout", "invalid protocol detection timeout", 5),
 )
 _BEHIND_PROXY_CONFIG: Final = (

@@ -107,8 +107,8 @@ def duration_fault(nanoseconds: int) -> str:
     return "only durations to ms precision are supported" if nanoseconds % MILLISECOND else ""
 
 
-def _required(name: str, sentence: str) -> Callable[[Message], list[str]]:
-    return lambda config: [] if config.get(name) else [sentence]
+def _required(name: str, sentence: str, until: int = NEWEST) -> Check:
+    return made_by(lambda config: [] if config.get(name) else [sentence], name, sentence, until=until)
 
 
 def _cluster_name(config: Message) -> list[str]:
@@ -280,7 +280,9 @@ def _custom_tags(config: Message) -> list[str]:
     return [f"invalid tracing custom tags: encountered nil value for custom tag: {name}" for name in broken]
 
 
-def _address(name: str, shown: str, *, quotes: bool = True) -> Callable[[Message], list[str]]:
+def address_check(
+    name: str, shown: str, words: str, since: int = OLDEST, until: int = NEWEST, *, quotes: bool = True
+) -> Check:
     """Check an address that may be left out, or the address of a RemoteService."""
 
     def check(config: Message) -> list[str]:
@@ -291,11 +293,13 @@ def _address(name: str, shown: str, *, quotes: bool = True) -> Callable[[Message
         named = f" {quote(address)}" if quotes else ""
         return prefixed(f"invalid {shown} address{named}:", [address_fault(address)])
 
-    return check
+    return made_by(check, name, words, since, until)
 
 
-def _port(name: str, shown: str) -> Callable[[Message], list[str]]:
-    return lambda config: prefixed(f"invalid {shown} port:", [port_fault(config.get(name, 0))])
+def port_check(name: str, shown: str, since: int = OLDEST) -> Check:
+    """Check a port, which has to be there."""
+    prefix = f"invalid {shown} port:"
+    return made_by(lambda message: prefixed(prefix, [port_fault(message.get(name, 0))]), name, prefix, since)
 
 
 def _auth_policy(config: Message) -> list[str]:
@@ -336,14 +340,9 @@ def _connection_settings(config: Message) -> list[str]:
 
 
 _CHECKS: Final = (
-    made_by(_required("configPath", "config path must be set"), "configPath", "config path must be set"),
-    made_by(_required("binaryPath", "binary path must be set"), "binaryPath", "binary path must be set"),
-    made_by(
-        _required("serviceCluster", "service cluster must be set"),
-        "serviceCluster",
-        "service cluster must be set",
-        until=12,
-    ),
+    _required("configPath", "config path must be set"),
+    _required("binaryPath", "binary path must be set"),
+    _required("serviceCluster", "service cluster must be set", until=12),
     made_by(
         _cluster_name,
         "serviceCluster or tracingServiceName",
@@ -354,9 +353,7 @@ _CHECKS: Final = (
     made_by(_drain, "drainDuration", r"ValidateDrainDuration\(config", 17),
     made_by(_refresh_delay, "discoveryRefreshDelay", "invalid refresh delay:", until=0),
     made_by(_discovery_address, "discoveryAddress", "invalid discovery address:"),
-    made_by(
-        _address("zipkinAddress", "zipkin", quotes=False), "zipkinAddress", "invalid zipkin address:", until=0
-    ),
+    address_check("zipkinAddress", "zipkin", "invalid zipkin address:", until=0, quotes=False),
     made_by(_lightstep, "tracing.lightstep", "invalid lightstep config:", 1),
     made_by(_collector("zipkin", host_ip=False), "tracing.zipkin", r"Address\(z\.GetAddress", 1, 7),
     made_by(_collector("zipkin", host_ip=True), "tracing.zipkin", r"Replace\(z\.GetAddress", 8),
@@ -364,28 +361,20 @@ _CHECKS: Final = (
     made_by(connect_timeout_faults, "connectTimeout", r"ValidateConnectTimeout\(config\.", until=5),
     made_by(_tracing_tls, "tracing.tlsSettings", "invalid tracing TLS config:", 6),
     made_by(_custom_tags, "tracing.customTags", "invalid tracing custom tags:", 13),
-    made_by(_address("statsdUdpAddress", "statsd udp"), "statsdUdpAddress", "invalid statsd udp address"),
-    made_by(
-        _address("envoyMetricsServiceAddress", "envoy metrics service"),
+    address_check("statsdUdpAddress", "statsd udp", "invalid statsd udp address"),
+    address_check(
         "envoyMetricsServiceAddress",
+        "envoy metrics service",
         r"ValidateProxyAddress\(config\.EnvoyMetricsServiceAddress",
         1,
     ),
-    made_by(
-        _address("envoyMetricsService", "envoy metrics service"),
-        "envoyMetricsService",
-        r"config\.EnvoyMetricsService != nil",
-        3,
+    address_check("envoyMetricsService", "envoy metrics service", r"config\.EnvoyMetricsService != nil", 3),
+    address_check(
+        "envoyAccessLogService", "envoy access log service", r"config\.EnvoyAccessLogService != nil", 3
     ),
-    made_by(
-        _address("envoyAccessLogService", "envoy access log service"),
-        "envoyAccessLogService",
-        r"config\.EnvoyAccessLogService != nil",
-        3,
-    ),
-    made_by(_port("proxyAdminPort", "proxy admin"), "proxyAdminPort", "invalid proxy admin port:"),
+    port_check("proxyAdminPort", "proxy admin"),
     made_by(_auth_policy, "controlPlaneAuthPolicy", "unrecognized control plane auth policy"),
-    made_by(_port("statusPort", "status"), "statusPort", "invalid status port:", 11),
+    port_check("statusPort", "status", 11),
     made_by(_private_key_provider, "privateKeyProvider", "func validatePrivateKeyProvider", 14),
     made_by(_connection_settings, "connectionSettings", "invalid connection settings:", 31),
 )
