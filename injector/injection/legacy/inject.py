@@ -167,13 +167,9 @@ def _without_earlier_injection(pod: Pod, injection: LegacyInjection) -> Pod:
 
 def _rewritten(injection: LegacyInjection) -> list[JSONObject]:
     """Return the application's containers with their probes led through the agent; [] where they are not."""
-    behaviour, annotations = injection.behaviour, injection.annotations
-    proxy = find(injection.spec.containers, PROXY)
-    if proxy is None or not wants_rewriting(annotations, injection.spec, behaviour):
-        return []
-    port = agent_port(annotations, proxy, injection.settings.agent_port, behaviour)
+    port = _agent_port(find(injection.spec.containers, PROXY), injection)
     containers = injection.original.get("containers") or []
-    return [] if port is None else [rewritten(container, port, behaviour) for container in containers]
+    return [] if port is None else [rewritten(each, port, injection.behaviour) for each in containers]
 
 
 def _appended(pod: Pod, injection: LegacyInjection) -> Pod:
@@ -291,13 +287,10 @@ def _containers_by_hand(before: Iterable[JSONObject], injection: LegacyInjection
 
 def _probed_by_hand(pod: Pod, injection: LegacyInjection) -> Pod:
     """Return the pod with probes led through the agent: those of every container, the injected ones too."""
-    behaviour, annotations = injection.behaviour, injection.annotations
-    containers = _spec_of(pod)["containers"]
+    behaviour, containers = injection.behaviour, _spec_of(pod)["containers"]
     proxy = find(containers, PROXY)
-    if proxy is None or not wants_rewriting(annotations, injection.spec, behaviour):
-        return pod
-    port = agent_port(annotations, proxy, injection.settings.agent_port, behaviour)
-    if port is None:
+    port = _agent_port(proxy, injection)
+    if proxy is None or port is None:
         return pod
     told = with_probers(proxy, containers, behaviour)
     changed = [
@@ -330,6 +323,14 @@ STEPS_BY_HAND: Final[tuple[LegacyStep, ...]] = (_appended_by_hand, _probed_by_ha
 
 
 # ---- both
+
+
+def _agent_port(proxy: JSONObject | None, injection: LegacyInjection) -> int | None:
+    """Return the port that probes are led to; None where they stay as they are."""
+    behaviour, annotations = injection.behaviour, injection.annotations
+    if proxy is None or not wants_rewriting(annotations, injection.spec, behaviour):
+        return None
+    return agent_port(annotations, proxy, injection.settings.agent_port, behaviour)
 
 
 def _merges_metrics(injection: LegacyInjection) -> bool:
