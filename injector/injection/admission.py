@@ -201,7 +201,8 @@ def _identify(review: JSONObject, body: bytes, behaviour: Behaviour) -> tuple[st
     if behaviour.review_needs_kind:
         for value, name in ((kind, "Kind"), (api_version, "apiVersion")):
             if not value:
-                raise UndecodableReviewError(f"Object '{name}' is missing in '{_shown(body)}'")
+                text = body.decode("utf-8", "replace")
+                raise UndecodableReviewError(f"Object '{name}' is missing in '{text}'")
     group, _, version = api_version.rpartition("/")
     if kind == "AdmissionReview" and group == GROUP and version in behaviour.review_versions:
         return api_version, kind
@@ -235,16 +236,13 @@ def _text(review: JSONObject, key: str) -> str:
     return value
 
 
-def _shown(body: bytes) -> str:
-    return body.decode("utf-8", "replace")
-
-
 def _request(review: JSONObject, api_version: str, kind: str) -> Review:
     request = review.get("request")
     if request is None:
         raise BadReview(400, "the AdmissionReview has no request")
     if not isinstance(request, dict):
-        raise UndecodableReviewError(_mismatch(request, f"{_package(api_version)}.AdmissionRequest"))
+        package = api_version.rpartition("/")[2] or "v1beta1"
+        raise UndecodableReviewError(_mismatch(request, f"{package}.AdmissionRequest"))
     return Review(
         uid=_string(request, "uid"),
         namespace=_string(request, "namespace"),
@@ -256,20 +254,13 @@ def _request(review: JSONObject, api_version: str, kind: str) -> Review:
     )
 
 
-def _package(api_version: str) -> str:
-    return api_version.rpartition("/")[2] or "v1beta1"
-
-
 def _string(request: JSONObject, key: str) -> str:
     value = request.get(key)
     if value is None:
         return ""
     if not isinstance(value, str):
-        found = kind_of(value)
-        field = f"AdmissionRequest.request.{key}"
-        raise UndecodableReviewError(
-            f"json: cannot unmarshal {found} into Go struct field {field} of type string"
-        )
+        field = f"Go struct field AdmissionRequest.request.{key} of type string"
+        raise UndecodableReviewError(f"json: cannot unmarshal {kind_of(value)} into {field}")
     return value
 
 

@@ -8,14 +8,12 @@ from typing import Final
 
 from injector.budget import DEFAULT_LIMITS, ReviewLimits
 from injector.errors import ConfigError, TemplateError
-from injector.gotemplate import parse
-from injector.gotemplate.builtins import BUILTINS
 from injector.injection.caches import CACHE_BYTES, memo_of
 from injector.injection.config import Faults, InjectConfig, line_of_template, parse_config, read_mapping
 from injector.injection.dot.context import Known
 from injector.injection.dot.forks import advice_on_function, foreign_fields
 from injector.injection.dot.functions import function_map
-from injector.injection.dot.template import InjectionTemplate
+from injector.injection.dot.template import InjectionTemplate, check_syntax
 from injector.injection.snapshot import Snapshot, UntrustedValues, skeleton_cache
 from injector.istio.inference import infer_release
 from injector.istio.mesh.effective import ProxyConfigs
@@ -158,7 +156,7 @@ def _check_syntax(
     functions = function_map(behaviour, env=env, mesh=None)
     for name, text in config.templates.items():
         try:
-            parse("inject", text, BUILTINS.keys() | functions.keys(), behaviour.delimiters)
+            check_syntax(text, functions, behaviour)
         except TemplateError as error:
             faults.found.append(_template_fault(name, error, behaviour, sources))
 

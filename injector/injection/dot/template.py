@@ -14,9 +14,15 @@ from injector.gotemplate import Function, Template, compile_template, parse
 from injector.gotemplate.builtins import BUILTINS
 from injector.injection.dot.context import Known, dot_type, known_fields
 from injector.istio.mesh.descriptors import Message
+from injector.istio.releases import Behaviour
 
 NAME: Final = "inject"
 """What Istio calls every template; it stands in error messages."""
+
+
+def check_syntax(text: str, functions: Mapping[str, Function], behaviour: Behaviour) -> None:
+    """Raise TemplateSyntaxError for a text that is no template of the release."""
+    parse(NAME, text, BUILTINS.keys() | functions.keys(), behaviour.delimiters)
 
 
 class InjectionTemplate:
@@ -43,7 +49,7 @@ class InjectionTemplate:
         if compiled:
             self.usual  # noqa: B018 - made now, so that no pod has to wait for it
         else:
-            parse(NAME, text, BUILTINS.keys() | functions.keys(), known.behaviour.delimiters)
+            check_syntax(text, functions, known.behaviour)
 
     def with_text(self, text: str) -> InjectionTemplate:
         """Return the template that another text is, for the same that is known."""

@@ -7,7 +7,7 @@ difference is carried over to the pod as it was received, so that nothing else o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -179,14 +179,10 @@ def select_templates(annotations: Mapping[str, str], config: InjectConfig, budge
         asked = (name.strip() for name in listed.split(","))
         sentence = f"{TEMPLATES} names {{}} templates"
         budget.hold("templates", listed.count(",") + 1, sentence)
-    templates = tuple(_resolved(asked, config.aliases))
+    aliases = config.aliases
+    templates = tuple([template for name in asked for template in aliases.get(name, (name,))])
     budget.hold("templates", len(templates), sentence)
     return templates
-
-
-def _resolved(names: Iterable[str], aliases: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
-    for name in names:
-        yield from aliases.get(name, (name,))
 
 
 def template_of(name: str, templates: Mapping[str, InjectionTemplate]) -> InjectionTemplate:
