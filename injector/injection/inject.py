@@ -28,7 +28,7 @@ from injector.injection.legacy.inject import inject_legacy
 from injector.injection.owner import find_workload, name_workload
 from injector.injection.perpod import ALL_READ, Unread
 from injector.injection.policy import Decision, decide
-from injector.injection.render import Injected, has_read_names
+from injector.injection.render import Injected, InjectionRequest, has_read_names
 from injector.injection.replicas import (
     LARGEST_BODY,
     CommonAnswer,
@@ -37,7 +37,6 @@ from injector.injection.replicas import (
     likeness_of,
     not_in_likeness,
 )
-from injector.injection.request import InjectionRequest
 from injector.injection.snapshot import Snapshot
 from injector.injection.steps.environment import environment_of
 from injector.injection.steps.native import detect_native

@@ -6,10 +6,10 @@ Names and kinds are told from the pod alone.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Final
 
 from injector.errors import BadReview
-from injector.injection.request import Workload
 from injector.istio.releases import Behaviour
 from injector.json_types import JSONObject, Pod
 
@@ -20,6 +20,19 @@ _DEPLOYMENT_CONFIG: Final = "deploymentconfig"
 # A CronJob names its Jobs by a time: seconds until Kubernetes 1.20, minutes from 1.21.
 _SECONDS: Final = re.compile(r"(.+)-(?:[0-9]{10}|[+-][0-9]{9})", re.DOTALL)
 _SECONDS_OR_MINUTES: Final = re.compile(r"(.+)-[0-9]{8,10}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """The object that a pod belongs to, as the template's DeploymentMeta and TypeMeta show it.
+
+    ``metadata`` is ObjectMeta JSON (name and namespace at least where known); of a pod that nothing
+    owns it is the pod's own.
+    """
+
+    metadata: JSONObject
+    api_version: str = ""
+    kind: str = ""
 
 
 def find_workload(pod: Pod, namespace: str, behaviour: Behaviour) -> Workload:

@@ -1,9 +1,9 @@
-"""Render a template for one pod: what it sees, and the JSON of the YAML that it makes."""
+"""Render a template for one pod that is to be injected: what it sees, and the JSON of the YAML it makes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from injector.budget import Budget
@@ -12,13 +12,34 @@ from injector.gotemplate.values import Struct, Value
 from injector.injection.dot.context import dot_of
 from injector.injection.dot.proxy import OPENSHIFT, PLATFORM
 from injector.injection.dot.template import InjectionTemplate
-from injector.injection.request import InjectionRequest
+from injector.injection.owner import Workload
 from injector.injection.snapshot import Snapshot
 from injector.istio.mesh.descriptors import Message, MessageError
 from injector.istio.mesh.effective import ANNOTATION
 from injector.json_types import JSON, JSONObject, Pod
 from injector.kubeyaml import Filled, count_nodes
 from injector.rendering import Rendering
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InjectionRequest:
+    """One pod to inject.
+
+    ``pod`` is the JSON as received; it is never mutated. ``namespace`` is the pod's own, else the
+    one of the review or the command line. ``url_environment`` holds what the webhook's URL sets,
+    names as environment variables, in the order of the URL (sorted where the release sorts).
+    ``by_hand`` is a kube-inject, which differs from the webhook in ways that the release says; ``written`` is
+    then the pod of the file, to which the result is carried over (None: ``pod`` is what was received).
+    ``budget`` is what the pod may still cost.
+    """
+
+    pod: Pod
+    namespace: str
+    workload: Workload
+    url_environment: Mapping[str, str] = field(default_factory=dict)
+    by_hand: bool = False
+    written: Pod | None = None
+    budget: Budget = field(default_factory=Budget, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

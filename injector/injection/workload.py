@@ -13,9 +13,9 @@ from injector.injection.cost import charge_pod
 from injector.injection.inject import inject, is_spelled_right
 from injector.injection.kinds import PodPlace, get_at, is_list, place_of, put_at
 from injector.injection.legacy.inject import inject_legacy_by_hand
-from injector.injection.owner import find_workload
+from injector.injection.owner import Workload, find_workload
 from injector.injection.policy import Decision, decide
-from injector.injection.request import InjectionRequest, Workload
+from injector.injection.render import InjectionRequest
 from injector.injection.snapshot import Snapshot
 from injector.injection.steps.pods import PROXY
 from injector.injection.steps.rebase import rebase

@@ -32,8 +32,7 @@ from injector.budget import Budget
 from injector.injection.admission import decode, encode_operations, encode_patch
 from injector.injection.inject import inject, read_pod, request_for
 from injector.injection.policy import decide
-from injector.injection.render import template_data
-from injector.injection.request import InjectionRequest
+from injector.injection.render import InjectionRequest, template_data
 from injector.injection.snapshot import Snapshot
 from injector.patch import POD, diff, normalise, strategic_merge
 from injector.rendering import Rendering

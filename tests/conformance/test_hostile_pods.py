@@ -16,8 +16,8 @@ import pytest
 
 from injector.errors import InjectorError
 from injector.injection.injector import Injector
-from injector.injection.render import template_data
-from injector.injection.request import InjectionRequest, Workload
+from injector.injection.owner import Workload
+from injector.injection.render import InjectionRequest, template_data
 from injector.json_types import JSON
 from tests.conformance.cases import Setup, load, releases
 from tests.conformance.hostile import (

@@ -16,7 +16,7 @@ from injector.gotemplate.scalars import Int64
 from injector.gotemplate.types import StructField, StructType, Type
 from injector.gotemplate.values import Struct, Value, from_json
 from injector.injection.dot.proxy import estimate_concurrency, proxy_ids, proxy_image, proxy_init_image
-from injector.injection.request import Workload
+from injector.injection.owner import Workload
 from injector.istio.facts import NEWEST, OLDEST, Fact, Span, inject
 from injector.istio.go_types import OBJECT_META, POD_SPEC, struct
 from injector.istio.mesh.descriptors import MESH_CONFIG, Message, schema_of
@@ -44,22 +44,15 @@ _NAMESPACED_NAME: Final = StructType(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _FieldRow:
-    name: str
-    span: Span
-    meaning: str
-
-
 def _field(
     name: str, declared: str, meaning: str, since: int = OLDEST, until: int = NEWEST, *, exact: bool = True
-) -> _FieldRow:
+) -> Fact:
     """Return a field of SidecarTemplateData; ``declared`` is its type, as a pattern."""
     source = inject(rf"^	{name} +{declared}$", exact=exact)
-    return _FieldRow(name=name, meaning=meaning, span=Span(since=since, until=until, source=source))
+    return Fact(name=f".{name}", meaning=meaning, span=Span(since=since, until=until, source=source))
 
 
-_ROWS: Final = (
+FACTS: Final = (
     _field("TypeMeta", r"\*?metav1\.TypeMeta", "kind and apiVersion of the workload", 3),
     _field("DeploymentMeta", r"(\*?metav1\.ObjectMeta|types\.NamespacedName)", "the workload", 1),
     _field("ObjectMeta", r"\*?metav1\.ObjectMeta", "the pod's metadata"),
@@ -77,8 +70,6 @@ _ROWS: Final = (
     _field("InboundTrafficPolicyMode", "string", "how inbound traffic passes", 22),
     _field("CompliancePolicy", "string", "COMPLIANCE_POLICY of istiod's environment", 19),
 )
-
-FACTS: Final = tuple(Fact(name=f".{row.name}", meaning=row.meaning, span=row.span) for row in _ROWS)
 
 
 def _types(behaviour: Behaviour) -> dict[str, Type]:
@@ -106,11 +97,8 @@ def _types(behaviour: Behaviour) -> dict[str, Type]:
 def dot_type(behaviour: Behaviour) -> StructType:
     """Return the Go type of the dot, Istio's SidecarTemplateData of the release."""
     declared = _types(behaviour)
-    fields = {
-        row.name: StructField(json_name=row.name, type=declared.get(row.name, types.STRING))
-        for row in _ROWS
-        if row.span.covers(behaviour.minor)
-    }
+    names = [fact.name.removeprefix(".") for fact in FACTS if fact.span.covers(behaviour.minor)]
+    fields = {name: StructField(json_name=name, type=declared.get(name, types.STRING)) for name in names}
     return StructType(name="inject.SidecarTemplateData", fields=fields)
 
 

@@ -29,8 +29,7 @@ from injector.injection.legacy.sidecar import (
     with_url_environment,
 )
 from injector.injection.legacy.spec import SidecarInjectionSpec, decode_spec, parsing_failed
-from injector.injection.render import render_template, template_data
-from injector.injection.request import InjectionRequest
+from injector.injection.render import InjectionRequest, render_template, template_data
 from injector.injection.snapshot import Snapshot
 from injector.injection.steps.environment import NETWORK
 from injector.injection.steps.metrics import (

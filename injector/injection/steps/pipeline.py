@@ -17,13 +17,7 @@ from injector.golang.strconv import quote
 from injector.injection.config import InjectConfig
 from injector.injection.dot.template import InjectionTemplate
 from injector.injection.owner import without_deployment_config
-from injector.injection.render import (
-    Injected,
-    TemplateData,
-    render_template,
-    template_data,
-)
-from injector.injection.request import InjectionRequest
+from injector.injection.render import Injected, InjectionRequest, TemplateData, render_template, template_data
 from injector.injection.snapshot import Snapshot
 from injector.injection.steps.environment import CLUSTER, NETWORK_LABEL, complete, set_environment
 from injector.injection.steps.merge import Overlay, PodTypes

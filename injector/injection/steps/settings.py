@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 from injector.golang.strconv import parse_bool
 from injector.injection.dot.proxy import OPENSHIFT, PLATFORM
-from injector.injection.request import InjectionRequest
+from injector.injection.render import InjectionRequest
 from injector.injection.snapshot import Snapshot
 from injector.injection.steps.merge import PodTypes
 from injector.injection.steps.pods import KINDS, PROXY, Kind

@@ -6,7 +6,7 @@ Each row is one field by its JSON name, what it is set to, and the minors of 1.x
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cache
 from typing import Any, Final
 
@@ -15,24 +15,16 @@ from injector.istio.mesh.descriptors import MESH_CONFIG, PROXY_CONFIG, Message, 
 from injector.istio.mesh.reading import apply
 from injector.json_types import JSON, JSONObject
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Default:
-    """One default; a later row replaces an earlier one of the same name."""
-
-    name: str
-    value: JSON
-    span: Span
-
-
 _SOURCE: Final = mesh_code(r"func Default(Proxy|Mesh)Config\(\)", exact=False)
 
 
-def _row(name: str, value: JSON, since: int = OLDEST, until: int = NEWEST) -> Default:
-    return Default(name=name, value=value, span=Span(since=since, until=until, source=_SOURCE))
+def _row(name: str, value: JSON, since: int = OLDEST, until: int = NEWEST) -> Fact:
+    """Return one default; a later row replaces an earlier one of the same name."""
+    span = Span(since=since, until=until, source=_SOURCE)
+    return Fact(name=name, meaning="is by default", span=span, value=value)
 
 
-PROXY_DEFAULTS: Final[tuple[Default, ...]] = (
+_PROXY_DEFAULTS: Final = (
     _row("configPath", "/etc/istio/proxy", 0, 5),
     _row("configPath", "./etc/istio/proxy", 6),
     _row("binaryPath", "/usr/local/bin/envoy"),
@@ -64,7 +56,7 @@ _PROVIDERS: Final = [
     _ENVOY,
 ]
 
-MESH_DEFAULTS: Final[tuple[Default, ...]] = (
+_MESH_DEFAULTS: Final = (
     _row("proxyListenPort", 15001),
     _row("proxyInboundListenPort", 15006, 18),
     _row("connectTimeout", "1s", 0, 5),
@@ -111,13 +103,13 @@ MESH_DEFAULTS: Final[tuple[Default, ...]] = (
 
 
 FACTS: Final = tuple(
-    Fact(name=f"{message}.{row.name}", meaning="is by default", span=row.span, value=row.value)
-    for message, rows in (("ProxyConfig", PROXY_DEFAULTS), ("MeshConfig", MESH_DEFAULTS))
+    replace(row, name=f"{message}.{row.name}")
+    for message, rows in (("ProxyConfig", _PROXY_DEFAULTS), ("MeshConfig", _MESH_DEFAULTS))
     for row in rows
 )
 
 
-def _in_force(rows: tuple[Default, ...], minor: int) -> JSONObject:
+def _in_force(rows: tuple[Fact, ...], minor: int) -> JSONObject:
     return {row.name: row.value for row in rows if row.span.covers(minor)}
 
 
@@ -125,14 +117,14 @@ def _in_force(rows: tuple[Default, ...], minor: int) -> JSONObject:
 def default_proxy_config(minor: int) -> Message:
     """Return what Istio 1.``minor`` calls DefaultProxyConfig."""
     empty = Message(type=schema_of(minor).message(PROXY_CONFIG))
-    return apply(empty, _in_force(PROXY_DEFAULTS, minor))
+    return apply(empty, _in_force(_PROXY_DEFAULTS, minor))
 
 
 @cache
 def default_mesh_config(minor: int) -> Message:
     """Return what Istio 1.``minor`` calls DefaultMeshConfig: what holds with no mesh configuration at all."""
     empty = Message(type=schema_of(minor).message(MESH_CONFIG))
-    mesh = apply(empty, _in_force(MESH_DEFAULTS, minor))
+    mesh = apply(empty, _in_force(_MESH_DEFAULTS, minor))
     return mesh.replace(defaultConfig=default_proxy_config(minor).data)
 
 

@@ -7,7 +7,7 @@ import pytest
 from injector.errors import TemplateExecError
 from injector.gotemplate import compile_template
 from injector.injection.dot.context import Known, dot_of, dot_type, known_fields
-from injector.injection.request import Workload
+from injector.injection.owner import Workload
 from injector.istio.mesh.loading import load_mesh
 from injector.istio.releases import NEWEST, behaviour_of
 

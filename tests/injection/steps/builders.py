@@ -9,7 +9,8 @@ from typing import Any
 
 from injector.budget import Budget
 from injector.injection.loading import Sources, Surroundings, load_snapshot
-from injector.injection.request import InjectionRequest, Workload
+from injector.injection.owner import Workload
+from injector.injection.render import InjectionRequest
 from injector.injection.snapshot import Snapshot
 from injector.injection.steps.settings import Injection, settings_of
 
