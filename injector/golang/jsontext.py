@@ -64,6 +64,11 @@ def kind_of(value: JSON) -> str:
     return _KINDS[type(value)]
 
 
+def mismatch(value: JSON, go_type: str) -> str:
+    """Return encoding/json's sentence for a value of another kind than ``go_type``."""
+    return f"json: cannot unmarshal {kind_of(value)} into Go value of type {go_type}"
+
+
 class EncodingError(InjectorError):
     """A value that JSON cannot say; ``str()`` is encoding/json's sentence."""
 

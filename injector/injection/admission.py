@@ -13,7 +13,7 @@ import orjson
 from injector.budget import Budget
 from injector.errors import BadReview, InjectionError, YAMLError
 from injector.golang.digits import to_int
-from injector.golang.jsontext import kind_of, without_surrogates
+from injector.golang.jsontext import kind_of, mismatch, without_surrogates
 from injector.istio.releases import Behaviour
 from injector.json_types import JSON, JSONObject, Number, Operation
 from injector.kubeyaml import count_nodes, count_values, load
@@ -85,7 +85,7 @@ def _decoded(review: JSON, body: bytes, behaviour: Behaviour) -> Review:
     if isinstance(review, dict) or review is None:
         api_version, kind = _identify(review or {}, body, behaviour)
         return _request(review or {}, api_version, kind)
-    raise UndecodableReviewError(_not_identified(_mismatch(review, _TYPE_META)))
+    raise UndecodableReviewError(_not_identified(mismatch(review, _TYPE_META)))
 
 
 def decode_head(body: bytes) -> Review:
@@ -188,10 +188,6 @@ def _not_identified(reason: str) -> str:
     return f"couldn't get version/kind; json parse error: {reason}"
 
 
-def _mismatch(value: JSON, go_type: str) -> str:
-    return f"json: cannot unmarshal {kind_of(value)} into Go value of type {go_type}"
-
-
 # ---- what the body is
 
 
@@ -232,7 +228,7 @@ def _text(review: JSONObject, key: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise UndecodableReviewError(_not_identified(_mismatch(value, "string")))
+        raise UndecodableReviewError(_not_identified(mismatch(value, "string")))
     return value
 
 
@@ -242,7 +238,7 @@ def _request(review: JSONObject, api_version: str, kind: str) -> Review:
         raise BadReview(400, "the AdmissionReview has no request")
     if not isinstance(request, dict):
         package = api_version.rpartition("/")[2] or "v1beta1"
-        raise UndecodableReviewError(_mismatch(request, f"{package}.AdmissionRequest"))
+        raise UndecodableReviewError(mismatch(request, f"{package}.AdmissionRequest"))
     return Review(
         uid=_string(request, "uid"),
         namespace=_string(request, "namespace"),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from injector.golang.jsontext import EncodingError, go_json, member, without_surrogates
+from injector.golang.jsontext import EncodingError, go_json, member, mismatch, without_surrogates
 from injector.rendering import Quoted
 from tests.kubeyaml.generators import json_values
 
@@ -96,3 +96,7 @@ def test_a_member_is_found_in_any_case_the_exact_one_first() -> None:
 def test_a_lone_surrogate_is_read_as_gos_replacement_character_at_any_depth():
     read = json.loads(r'{"\ud800": ["a\udfff", 1, {"b": null}]}')
     assert without_surrogates(read) == {"\ufffd": ["a\ufffd", 1, {"b": None}]}
+
+
+def test_a_value_of_another_kind_gets_gos_sentence() -> None:
+    assert mismatch([1], "string") == "json: cannot unmarshal array into Go value of type string"

@@ -34,16 +34,17 @@ from injector.injection.snapshot import Snapshot
 from injector.injection.steps.environment import NETWORK
 from injector.injection.steps.metrics import (
     EXACT_SPELLING,
+    MERGE,
     SCRAPE_CONFIG,
     pointing_at,
     scrape_of,
-    wants_merging,
 )
 from injector.injection.steps.pods import (
     PROXY,
     VALIDATION,
     annotations_of,
     append_env,
+    chosen,
     find,
     labels_of,
     metadata_of,
@@ -334,9 +335,8 @@ def _agent_port(proxy: JSONObject | None, injection: LegacyInjection) -> int | N
 
 def _merges_metrics(injection: LegacyInjection) -> bool:
     by_default = injection.settings.merges_metrics
-    return injection.behaviour.merges_prometheus and wants_merging(
-        injection.annotations, by_default=by_default
-    )
+    merges = chosen(injection.annotations, MERGE, by_default=by_default)
+    return injection.behaviour.merges_prometheus and merges
 
 
 def _with_group(pod: Pod, snapshot: Snapshot) -> Pod:

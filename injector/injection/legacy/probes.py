@@ -8,8 +8,16 @@ from typing import Final
 from injector.injection.legacy.sidecar import int_argument
 from injector.injection.legacy.spec import SidecarInjectionSpec
 from injector.injection.steps import probes
-from injector.injection.steps.pods import PROXY, ContainerRef, append_env, name_of
-from injector.injection.steps.probes import PROBE, PROBERS, PROBES, Handled, probers_text, through_agent
+from injector.injection.steps.pods import PROXY, ContainerRef, append_env, chosen, name_of
+from injector.injection.steps.probes import (
+    PROBE,
+    PROBERS,
+    PROBES,
+    REWRITE,
+    Handled,
+    probers_text,
+    through_agent,
+)
 from injector.istio.releases import Behaviour
 from injector.json_types import JSONObject
 from injector.patch import normalise
@@ -21,7 +29,7 @@ def wants_rewriting(annotations: Mapping[str, str], spec: SidecarInjectionSpec, 
     """Return whether probes are rewritten: as the pod's annotation says, else the template."""
     if not behaviour.probe_annotation:
         return spec.rewrite_probes
-    return probes.wants_rewriting(annotations, by_default=spec.rewrite_probes)
+    return chosen(annotations, REWRITE, by_default=spec.rewrite_probes)
 
 
 def agent_port(

@@ -21,6 +21,7 @@ from injector.injection.steps.pods import (
     PROXY,
     annotations_of,
     append_env,
+    chosen,
     container_at,
     place_of,
     with_annotations,
@@ -203,12 +204,6 @@ def moved_annotations(behaviour: Behaviour) -> tuple[str, ...]:
     return (PORT, PATH, SCRAPE, TARGETS) if behaviour.prometheus_targets else (PORT, PATH, SCRAPE)
 
 
-def wants_merging(annotations: Mapping[str, str], *, by_default: bool) -> bool:
-    """Return whether metrics are merged: as the pod's annotation says, else the mesh."""
-    chosen = parse_bool(annotations.get(MERGE, ""))
-    return by_default if chosen is None else chosen
-
-
 def pointing_at(port: int) -> dict[str, str]:
     """Return the annotations that lead Prometheus to the agent."""
     return {PORT: str(port), PATH: MERGED_PATH, SCRAPE: "true"}
@@ -221,7 +216,7 @@ def merge_metrics(pod: Pod, injection: Injection) -> Pod:
     """
     settings, behaviour = injection.settings, injection.snapshot.behaviour
     annotations = annotations_of(pod)
-    if not wants_merging(annotations, by_default=settings.merges_metrics):
+    if not chosen(annotations, MERGE, by_default=settings.merges_metrics):
         return pod
     spelling, targets, agent_port = spelling_of(behaviour), behaviour.prometheus_targets, settings.agent_port
     said = spelling.said(annotations)

@@ -15,7 +15,7 @@ import orjson
 from injector.budget import Budget
 from injector.errors import InjectionError
 from injector.golang.jsonfault import json_fault
-from injector.golang.jsontext import go_json, kind_of
+from injector.golang.jsontext import go_json, mismatch
 from injector.injection.steps.merge import Overlay, PodTypes
 from injector.injection.steps.pods import (
     KINDS,
@@ -153,8 +153,7 @@ def decode_containers(text: str, types: PodTypes) -> dict[Kind, list[JSONObject]
     if value is None:
         return {}
     if not isinstance(value, dict):
-        kind = kind_of(value)
-        raise InjectionError(f"json: cannot unmarshal {kind} into Go value of type inject.podOverrides")
+        raise InjectionError(mismatch(value, "inject.podOverrides"))
     lists = {key: item for key, item in value.items() if key.lower() in ("containers", "initcontainers")}
     try:
         spec = types.typed({"spec": lists})["spec"]

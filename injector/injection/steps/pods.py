@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from injector.golang.strconv import parse_bool
 from injector.json_types import JSONObject, Pod
 
 PROXY: Final = "istio-proxy"
@@ -36,6 +37,12 @@ def metadata_of(pod: Pod) -> JSONObject:
 def annotations_of(pod: Pod) -> Mapping[str, str]:
     """Return the pod's annotations, empty where it has none."""
     return metadata_of(pod).get("annotations") or {}
+
+
+def chosen(annotations: Mapping[str, str], name: str, *, by_default: bool) -> bool:
+    """Return what the bool in an annotation says, ``by_default`` where it is missing or is none."""
+    choice = parse_bool(annotations.get(name, ""))
+    return by_default if choice is None else choice
 
 
 def labels_of(pod: Pod) -> Mapping[str, str]:
@@ -133,17 +140,12 @@ def with_labels(pod: Pod, labels: Mapping[str, str]) -> Pod:
     return pod | {"metadata": with_field(metadata_of(pod), "labels", labels)}
 
 
-def without(containers: Sequence[JSONObject], name: str) -> list[JSONObject]:
-    """Return the containers of other names."""
-    return [container for container in containers if name_of(container) != name]
-
-
 def moved(containers: Sequence[JSONObject], name: str, *, first: bool) -> Sequence[JSONObject]:
     """Return the containers with the one of that name first or last; of several only the last one stays."""
     matches = [container for container in containers if container.get("name") == name]
     if not matches:
         return containers
-    rest = without(containers, name)
+    rest = [container for container in containers if container.get("name") != name]
     return [*matches[-1:], *rest] if first else [*rest, *matches[-1:]]
 
 

@@ -15,13 +15,14 @@ import orjson
 from injector.budget import Budget
 from injector.errors import TypedError
 from injector.golang.jsontext import go_json
-from injector.golang.strconv import int32, parse_bool, parse_int
+from injector.golang.strconv import int32, parse_int
 from injector.injection.steps.pods import (
     KINDS,
     PROXY,
     ContainerRef,
     annotations_of,
     append_env,
+    chosen,
     container_at,
     containers_of,
     env_var,
@@ -47,7 +48,7 @@ def rewrite_probes(pod: Pod, injection: Injection) -> Pod:
     """Return the pod whose probes ask the agent and whose proxy knows what to ask the application."""
     settings, behaviour = injection.settings, injection.snapshot.behaviour
     proxy = place_of(pod, PROXY, settings.proxies)
-    if proxy is None or not wants_rewriting(annotations_of(pod), by_default=settings.rewrites_probes):
+    if proxy is None or not chosen(annotations_of(pod), REWRITE, by_default=settings.rewrites_probes):
         return pod
     handled = list(_handled(pod, injection))
     text = probers_text(handled, settings.agent_port)
@@ -62,12 +63,6 @@ def rewrite_probes(pod: Pod, injection: Injection) -> Pod:
         pod = with_container(pod, proxy, container)
     port = agent_port(annotations_of(pod), settings.agent_port)
     return _rewritten(pod, handled, port) if handled else pod
-
-
-def wants_rewriting(annotations: Mapping[str, str], *, by_default: bool) -> bool:
-    """Return whether probes are rewritten: as the pod's annotation says, else the values."""
-    chosen = parse_bool(annotations.get(REWRITE, ""))
-    return by_default if chosen is None else chosen
 
 
 def agent_port(annotations: Mapping[str, str], mesh_port: int) -> int:

@@ -12,11 +12,12 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from injector.golang import jsontext
 from injector.golang.digits import to_int
 from injector.golang.duration import DurationError, parse_duration
 from injector.golang.floats import json_float
 from injector.golang.jsonfault import json_fault
-from injector.golang.jsontext import go_json, kind_of
+from injector.golang.jsontext import go_json
 from injector.istio.mesh.descriptors import (
     Data,
     DurationType,
@@ -269,4 +270,4 @@ def _structure(value: JSON) -> JSON:
 
 def mismatch(value: JSON, go_type: str) -> MessageError:
     """Return encoding/json's error for a value of another kind than ``go_type``."""
-    return MessageError(f"json: cannot unmarshal {kind_of(value)} into Go value of type {go_type}")
+    return MessageError(jsontext.mismatch(value, go_type))
