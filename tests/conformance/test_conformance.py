@@ -11,8 +11,8 @@ import pytest
 from injector.budget import Budget
 from injector.errors import InjectionError, InjectorError
 from injector.injection.admission import decode
-from injector.injection.legacy.sidecar import name_of
 from injector.injection.snapshot import UntrustedValues
+from injector.injection.steps.pods import name_of
 from injector.json_types import JSONObject
 from injector.patch import apply
 from tests.conformance.cases import Case, load, releases

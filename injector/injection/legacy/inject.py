@@ -12,6 +12,16 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from injector.errors import InjectionError, TemplateError, YAMLError
+from injector.injection.legacy.containers import (
+    agent_port,
+    rewritten,
+    wants_rewriting,
+    with_account_token,
+    with_concurrency,
+    with_probers,
+    with_proxy,
+    with_url_environment,
+)
 from injector.injection.legacy.defaults import with_container_defaults, with_volume_defaults
 from injector.injection.legacy.metadata import (
     KNOWN_ANNOTATIONS,
@@ -20,13 +30,6 @@ from injector.injection.legacy.metadata import (
     labels_to_add,
     template_version,
     written_status,
-)
-from injector.injection.legacy.probes import agent_port, rewritten, wants_rewriting, with_probers
-from injector.injection.legacy.sidecar import (
-    with_account_token,
-    with_concurrency,
-    with_proxy,
-    with_url_environment,
 )
 from injector.injection.legacy.spec import SidecarInjectionSpec, decode_spec, parsing_failed
 from injector.injection.render import InjectionRequest, render_template, template_data

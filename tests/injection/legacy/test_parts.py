@@ -1,4 +1,4 @@
-"""The smaller parts of the legacy way: specs, the proxy's container, the status, defaults, labels."""
+"""The smaller parts of the legacy way: specs, the status, defaults, labels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from injector.injection.legacy.metadata import (
     template_version,
     written_status,
 )
-from injector.injection.legacy.sidecar import with_account_token, with_concurrency, with_url_environment
 from injector.injection.legacy.spec import SidecarInjectionSpec, decode_spec
 from injector.injection.steps.status import STATUS
 from injector.istio.releases import behaviour_of
@@ -111,56 +110,6 @@ def test_what_does_not_fit_is_an_error(rendered: Any) -> None:
 def test_of_several_misfits_the_first_in_the_order_of_keys_is_named(rendered: Any, named: str) -> None:
     with pytest.raises(InjectionError, match=rf"\b{named} of type"):
         decode_spec(rendered, LATEST)
-
-
-# ---- the proxy's container
-
-
-def a_spec(**proxy: Any) -> SidecarInjectionSpec:
-    return SidecarInjectionSpec(containers=({"name": "other"}, {"name": "istio-proxy", **proxy}))
-
-
-@pytest.mark.parametrize(
-    ("proxy", "args"),
-    [
-        ({"resources": {"limits": {"cpu": "1500m"}}}, ["--concurrency", "2"]),
-        ({"resources": {"requests": {"cpu": "100m"}}, "args": ["a"]}, ["a", "--concurrency", "1"]),
-        ({"args": ["--concurrency", "3"], "resources": {"limits": {"cpu": "1"}}}, ["--concurrency", "3"]),
-        ({"args": ["--concurrency=4"], "resources": {"limits": {"cpu": "1"}}}, ["--concurrency=4"]),
-        (
-            {"args": ["--concurrency", "x"], "resources": {"limits": {"cpu": "1"}}},
-            ["--concurrency", "x", "--concurrency", "1"],
-        ),
-        ({"args": ["--concurrency"]}, ["--concurrency"]),
-    ],
-)
-def test_threads_follow_the_cpus(proxy: dict[str, Any], args: list[str]) -> None:
-    assert with_concurrency(a_spec(**proxy)).containers[1]["args"] == args
-
-
-def test_a_spec_without_proxy_stays() -> None:
-    spec = SidecarInjectionSpec(containers=({"name": "other"},))
-    assert with_concurrency(spec) is spec
-
-
-def test_variables_of_the_url_stand_at_the_end_and_replace_others() -> None:
-    spec = a_spec(env=[{"name": "A", "value": "1"}, {"name": "B"}])
-    changed = with_url_environment(spec, {"A": "2", "C": ""})
-    assert changed.containers[1]["env"] == [{"name": "B"}, {"name": "A", "value": "2"}, {"name": "C"}]
-    assert with_url_environment(spec, {}) is spec
-
-
-def test_the_last_token_mount_of_the_application_is_the_proxys() -> None:
-    path = "/var/run/secrets/kubernetes.io/serviceaccount"
-    mounts = [
-        {"name": "a", "mountPath": path},
-        {"name": "b", "mountPath": path},
-        {"name": "c", "mountPath": "/"},
-    ]
-    changed = with_account_token(a_spec(), [{"volumeMounts": mounts}, None])  # type: ignore[list-item]
-    assert changed.containers[1]["volumeMounts"] == [mounts[1]]
-    spec = a_spec()
-    assert with_account_token(spec, [{"volumeMounts": [{"mountPath": path}]}]) is spec
 
 
 # ---- the status

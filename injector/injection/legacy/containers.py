@@ -1,16 +1,19 @@
-"""What code up to 1.8 adds to the proxy's container of a decoded spec."""
+"""What code up to 1.8 does to containers: what it adds to the proxy's, and where it leads probes."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
 from injector.golang.digits import to_int
 from injector.injection.legacy.spec import SidecarInjectionSpec
-from injector.injection.steps.pods import PROXY, name_of, with_variables
+from injector.injection.steps import probes
+from injector.injection.steps.pods import PROXY, ContainerRef, append_env, chosen, name_of, with_variables
+from injector.istio.releases import Behaviour
 from injector.json_types import JSONObject
+from injector.patch import normalise
 from injector.patch.quantity import milli_value
 
 _NUMBER: Final = re.compile(r"[+-]?[0-9]+")
@@ -46,7 +49,7 @@ def with_concurrency(spec: SidecarInjectionSpec) -> SidecarInjectionSpec:
 
 
 def _with_concurrency(proxy: JSONObject) -> JSONObject:
-    if (int_argument(proxy, "concurrency") or 0) > 0:
+    if (_argument(proxy, "concurrency") or 0) > 0:
         return proxy
     resources = proxy.get("resources") or {}
     for kind in ("limits", "requests"):
@@ -57,7 +60,7 @@ def _with_concurrency(proxy: JSONObject) -> JSONObject:
     return proxy
 
 
-def int_argument(proxy: JSONObject, name: str) -> int | None:
+def _argument(proxy: JSONObject, name: str) -> int | None:
     """Return what the first argument of that name says, ``--name 1`` or ``--name=1``; None for no number."""
     args: list[str] = proxy.get("args") or []
     for argument, following in zip(args, [*args[1:], ""], strict=False):
@@ -85,3 +88,58 @@ def with_account_token(spec: SidecarInjectionSpec, containers: Iterable[JSONObje
         lambda proxy: proxy | {"volumeMounts": [*(proxy.get("volumeMounts") or ()), mounts[-1]]},
         every=True,
     )
+
+
+# ---- probes
+
+_NOWHERE: Final = ContainerRef("containers", 0)
+
+
+def wants_rewriting(annotations: Mapping[str, str], spec: SidecarInjectionSpec, behaviour: Behaviour) -> bool:
+    """Return whether probes are rewritten: as the pod's annotation says, else the template."""
+    if not behaviour.probe_annotation:
+        return spec.rewrite_probes
+    return chosen(annotations, probes.REWRITE, by_default=spec.rewrite_probes)
+
+
+def agent_port(
+    annotations: Mapping[str, str], proxy: JSONObject, mesh_port: int, behaviour: Behaviour
+) -> int | None:
+    """Return the agent's port; None where it has none, so that probes stay as they are.
+
+    Up to 1.5 it is read from the proxy's arguments, later from the annotation or the mesh.
+    """
+    if not behaviour.status_port_of_mesh:
+        return _argument(proxy, "statusPort")
+    return probes.agent_port(annotations, mesh_port)
+
+
+def with_probers(proxy: JSONObject, containers: Iterable[JSONObject], behaviour: Behaviour) -> JSONObject:
+    """Return the proxy that knows what to ask the application."""
+    handled = [each for container in containers for each in _handled(container, behaviour)]
+    text = probes.probers_text(handled, None, has_timeout=behaviour.probers_have_timeout)
+    if not text and not behaviour.tells_no_probers:
+        return proxy
+    return append_env(proxy, probes.PROBERS, text or "{}")
+
+
+def _handled(container: JSONObject, behaviour: Behaviour) -> Iterator[probes.Handled]:
+    """Yield the HTTP probes of an application's container, as Go's types have them."""
+    name = name_of(container)
+    if not container or name == PROXY:
+        return
+    for key, word in probes.PROBES if behaviour.rewrites_startup_probes else probes.PROBES[:2]:
+        probe = container.get(key)
+        if probe and probe.get("httpGet") is not None:
+            path = f"/app-health/{name}/{word}"
+            yield probes.Handled(path, _NOWHERE, container, key, "httpGet", normalise(probe, probes.PROBE))
+
+
+def rewritten(container: JSONObject, port: int, behaviour: Behaviour) -> JSONObject:
+    """Return an application's container whose HTTP probes ask the agent; the rest of them stays."""
+    loses_tls = behaviour.probes_lose_tls
+    changed = {
+        each.key: probes.through_agent(container[each.key], "httpGet", each.path, port, loses_tls=loses_tls)
+        for each in _handled(container, behaviour)
+    }
+    return container | changed if changed else container

@@ -4,11 +4,72 @@ from typing import Any
 
 import pytest
 
-from injector.injection.legacy.probes import agent_port, rewritten, wants_rewriting, with_probers
+from injector.injection.legacy.containers import (
+    agent_port,
+    rewritten,
+    wants_rewriting,
+    with_account_token,
+    with_concurrency,
+    with_probers,
+    with_url_environment,
+)
 from injector.injection.legacy.spec import SidecarInjectionSpec
 from injector.istio.releases import behaviour_of
 
 PORT = "status.sidecar.istio.io/port"
+
+
+# ---- the proxy's container
+
+
+def a_spec(**proxy: Any) -> SidecarInjectionSpec:
+    return SidecarInjectionSpec(containers=({"name": "other"}, {"name": "istio-proxy", **proxy}))
+
+
+@pytest.mark.parametrize(
+    ("proxy", "args"),
+    [
+        ({"resources": {"limits": {"cpu": "1500m"}}}, ["--concurrency", "2"]),
+        ({"resources": {"requests": {"cpu": "100m"}}, "args": ["a"]}, ["a", "--concurrency", "1"]),
+        ({"args": ["--concurrency", "3"], "resources": {"limits": {"cpu": "1"}}}, ["--concurrency", "3"]),
+        ({"args": ["--concurrency=4"], "resources": {"limits": {"cpu": "1"}}}, ["--concurrency=4"]),
+        (
+            {"args": ["--concurrency", "x"], "resources": {"limits": {"cpu": "1"}}},
+            ["--concurrency", "x", "--concurrency", "1"],
+        ),
+        ({"args": ["--concurrency"]}, ["--concurrency"]),
+    ],
+)
+def test_threads_follow_the_cpus(proxy: dict[str, Any], args: list[str]) -> None:
+    assert with_concurrency(a_spec(**proxy)).containers[1]["args"] == args
+
+
+def test_a_spec_without_proxy_stays() -> None:
+    spec = SidecarInjectionSpec(containers=({"name": "other"},))
+    assert with_concurrency(spec) is spec
+
+
+def test_variables_of_the_url_stand_at_the_end_and_replace_others() -> None:
+    spec = a_spec(env=[{"name": "A", "value": "1"}, {"name": "B"}])
+    changed = with_url_environment(spec, {"A": "2", "C": ""})
+    assert changed.containers[1]["env"] == [{"name": "B"}, {"name": "A", "value": "2"}, {"name": "C"}]
+    assert with_url_environment(spec, {}) is spec
+
+
+def test_the_last_token_mount_of_the_application_is_the_proxys() -> None:
+    path = "/var/run/secrets/kubernetes.io/serviceaccount"
+    mounts = [
+        {"name": "a", "mountPath": path},
+        {"name": "b", "mountPath": path},
+        {"name": "c", "mountPath": "/"},
+    ]
+    changed = with_account_token(a_spec(), [{"volumeMounts": mounts}, None])  # type: ignore[list-item]
+    assert changed.containers[1]["volumeMounts"] == [mounts[1]]
+    spec = a_spec()
+    assert with_account_token(spec, [{"volumeMounts": [{"mountPath": path}]}]) is spec
+
+
+# ---- probes
 
 
 @pytest.mark.parametrize(
