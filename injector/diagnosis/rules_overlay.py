@@ -9,8 +9,8 @@ from injector.diagnosis.rules_config import close_to
 from injector.diagnosis.rules_trace import Traced
 from injector.errors import TypedError, YAMLError
 from injector.injection.snapshot import Snapshot
+from injector.istio.mesh.reading import dotted
 from injector.istio.releases import Behaviour
-from injector.istio.values import dotted
 from injector.json_types import JSON
 from injector.kubeyaml.survey import Context, Role, survey
 from injector.patch import GoType, go_type, normalise

@@ -7,21 +7,20 @@ the values had no types.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Final, TypeAlias
+from typing import Final
 
-from injector.istio.mesh.descriptors import MessageError, MessageField, MessageType, Schema, ValueType
-from injector.istio.mesh.reading import mismatch, read_one
+from injector.istio.mesh.descriptors import Label, MessageError, MessageField, MessageType, Schema
+from injector.istio.mesh.reading import Path, elements_of, mismatch, read_one
 from injector.istio.releases import Span
 from injector.istio.values_data import ENUMS, MESSAGES
 from injector.json_types import JSON
 
-_Path: TypeAlias = tuple[str | int, ...]
-
 _VALUES: Final = ".Values"
-_CONTAINERS: Final = {"list": "[]json.RawMessage", "map": "map[string]json.RawMessage"}
+_CONTAINERS: Final[Mapping[Label, type]] = {"list": list, "map": dict}
+_GO_TYPES: Final[Mapping[Label, str]] = {"list": "[]json.RawMessage", "map": "map[string]json.RawMessage"}
 _TYPED: Final = Span(since=8)
 
 
@@ -29,7 +28,7 @@ _TYPED: Final = Span(since=8)
 class ValueFault:
     """A value that does not fit: where it is, as keys and indexes, and Go's sentence."""
 
-    path: _Path
+    path: Path
     reason: str
 
 
@@ -37,13 +36,7 @@ def value_faults(values: JSON, minor: int) -> list[ValueFault]:
     """Return what does not fit, in the order in which Istio 1.``minor`` would meet it: it names the first."""
     if not _TYPED.covers(minor):
         return []
-    declared = values_type(minor)
-    return [*_ValuesReader(is_gogo=declared.schema.gogo).message(declared, values, ())]
-
-
-def dotted(path: Sequence[str | int]) -> str:
-    """Return a path as a person writes it: ``global.imagePullSecrets[0]``."""
-    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
+    return [*_message_faults(values_type(minor), values, ())]
 
 
 @cache
@@ -52,48 +45,31 @@ def values_type(minor: int) -> MessageType:
     return Schema(minor=minor, messages=MESSAGES, enums=ENUMS).message(_VALUES)
 
 
-class _ValuesReader:
-    """Walks a message as jsonpb does, but goes on after a fault; ``is_gogo``: see Schema.gogo."""
-
-    def __init__(self, *, is_gogo: bool) -> None:
-        self._is_gogo = is_gogo
-
-    def message(self, declared: MessageType, value: JSON, path: _Path) -> Iterator[ValueFault]:
-        if not isinstance(value, dict):
-            yield _mismatch(value, _CONTAINERS["map"], path)
-            return
-        for each in declared.fields:
-            name = each.json_name if each.json_name in value else each.name
-            given = value.get(name)
-            if given is not None:
-                yield from self._field(each, given, (*path, name))
-
-    def _field(self, each: MessageField, value: JSON, path: _Path) -> Iterator[ValueFault]:
-        if each.label == "one":
-            yield from self._one(each.type, value, path)
-        elif each.label == "list" and isinstance(value, list):
-            yield from self._elements(each.type, enumerate(value), path)
-        elif each.label == "map" and isinstance(value, dict):
-            yield from self._elements(each.type, value.items(), path)
-        else:
-            yield _mismatch(value, _CONTAINERS[each.label], path)
-
-    def _elements(
-        self, declared: ValueType, elements: Iterable[tuple[str | int, JSON]], path: _Path
-    ) -> Iterator[ValueFault]:
-        for key, element in elements:
-            if element is not None:
-                yield from self._one(declared, element, (*path, key))
-
-    def _one(self, declared: ValueType, value: JSON, path: _Path) -> Iterator[ValueFault]:
-        if isinstance(declared, MessageType):
-            yield from self.message(declared, value, path)
-            return
-        try:
-            read_one(declared, value, self._is_gogo)
-        except MessageError as error:
-            yield ValueFault(path=path, reason=str(error))
+def _message_faults(declared: MessageType, value: JSON, path: Path) -> Iterator[ValueFault]:
+    """Walk a message as jsonpb does, but go on after a fault."""
+    if not isinstance(value, dict):
+        yield _mismatch(value, "map", path)
+        return
+    for each in declared.fields:
+        name = each.json_name if each.json_name in value else each.name
+        given = value.get(name)
+        if given is not None:
+            yield from _field_faults(each, given, (*path, name), is_gogo=declared.schema.gogo)
 
 
-def _mismatch(value: JSON, go_type: str, path: _Path) -> ValueFault:
-    return ValueFault(path=path, reason=str(mismatch(value, go_type)))
+def _field_faults(each: MessageField, value: JSON, path: Path, *, is_gogo: bool) -> Iterator[ValueFault]:
+    if each.label != "one" and not isinstance(value, _CONTAINERS[each.label]):
+        yield _mismatch(value, each.label, path)
+        return
+    for where, element in elements_of(each, value, path):
+        if isinstance(each.type, MessageType) and element is not None:
+            yield from _message_faults(each.type, element, where)
+        elif element is not None:
+            try:
+                read_one(each.type, element, is_gogo)
+            except MessageError as error:
+                yield ValueFault(path=where, reason=str(error))
+
+
+def _mismatch(value: JSON, label: Label, path: Path) -> ValueFault:
+    return ValueFault(path=path, reason=str(mismatch(value, _GO_TYPES[label])))

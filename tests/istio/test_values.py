@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from injector.errors import ConfigError, InjectionError
-from injector.istio.values import ValueFault, dotted, value_faults
+from injector.istio.values import ValueFault, value_faults
 from injector.kubeyaml import load
 from tests.injection.builders import a_pod, a_review, answered, legacy, overlays
 
@@ -73,12 +73,6 @@ def test_of_two_spellings_the_one_of_json_counts_even_as_null():
     assert value_faults({"istio_cni": {"enabled": 5}, "istioCni": None}, 31) == []
     (fault,) = value_faults({"istio_cni": {"enabled": True}, "istioCni": {"enabled": 5}}, 31)
     assert fault.path == ("istioCni", "enabled")
-
-
-def test_a_path_is_written_with_dots_and_indexes():
-    assert dotted(("global", "imagePullSecrets", 0)) == "global.imagePullSecrets[0]"
-    assert dotted((0, "a")) == "[0].a"
-    assert dotted(()) == ""
 
 
 NOTHING = ("", "null", "# nothing\n", "---\n")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from injector.golang import jsontext
 from injector.golang.digits import to_int
@@ -51,31 +51,35 @@ def apply(message: Message, value: JSON) -> Message:
     return Message(type=message.type, data=_apply(message.type, message.data, value))
 
 
-def unknown_fields(declared: MessageType, value: JSON, path: str = "") -> list[str]:
+Path: TypeAlias = tuple[str | int, ...]
+"""Where a value stands in a document, as keys and indexes."""
+
+
+def dotted(path: Path) -> str:
+    """Return a path as a person writes it: ``global.imagePullSecrets[0]``."""
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
+
+
+def unknown_fields(declared: MessageType, value: JSON, path: Path = ()) -> list[str]:
     """Return the paths in ``value`` that no field of the message takes: what Istio ignores."""
     if not isinstance(value, dict):
         return []
-    found = [_join(path, name) for name in value if name not in declared.input_names]
+    found = [dotted((*path, name)) for name in value if name not in declared.input_names]
     for each in declared.fields:
         for name in dict.fromkeys((each.name, each.json_name)):
-            for where, element in _elements(each, value.get(name), _join(path, name)):
-                assert isinstance(each.type, MessageType)  # noqa: S101 - _elements yields only those
-                found.extend(unknown_fields(each.type, element, where))
+            if isinstance(each.type, MessageType):
+                for where, element in elements_of(each, value.get(name), (*path, name)):
+                    found.extend(unknown_fields(each.type, element, where))
     return found
 
 
-def _elements(each: MessageField, value: JSON, path: str) -> list[tuple[str, JSON]]:
-    if not isinstance(each.type, MessageType):
-        return []
+def elements_of(each: MessageField, value: JSON, path: Path) -> list[tuple[Path, JSON]]:
+    """Return where the values of a field stand, with them: those of a list or map, or its only one."""
     if each.label == "list" and isinstance(value, list):
-        return [(f"{path}[{index}]", element) for index, element in enumerate(value)]
+        return [((*path, index), element) for index, element in enumerate(value)]
     if each.label == "map" and isinstance(value, dict):
-        return [(_join(path, key), element) for key, element in value.items()]
+        return [((*path, key), element) for key, element in value.items()]
     return [(path, value)]
-
-
-def _join(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
 
 
 def _apply(declared: MessageType, before: Data, value: JSON) -> Data:

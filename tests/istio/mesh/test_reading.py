@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 
 from injector.istio.mesh.descriptors import PROXY_CONFIG, Message, MessageError, schema_of
-from injector.istio.mesh.reading import apply, unknown_fields
+from injector.istio.mesh.reading import apply, dotted, unknown_fields
 from injector.kubeyaml import load
 from tests.istio.mesh.builders import a_mesh_config, a_proxy_config, messages
 
@@ -195,3 +195,9 @@ def test_what_is_applied_twice_is_as_if_applied_once(minor):
         assert apply(once, value) == once
 
     check()
+
+
+def test_a_path_is_written_with_dots_and_indexes():
+    assert dotted(("global", "imagePullSecrets", 0)) == "global.imagePullSecrets[0]"
+    assert dotted((0, "a")) == "[0].a"
+    assert dotted(()) == ""
