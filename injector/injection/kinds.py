@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from injector.json_types import JSON, JSONObject
+from injector.json_types import JSON, JSONObject, at
 from injector.patch import KINDS
 
 Path = tuple[str, ...]
@@ -76,9 +76,7 @@ def is_list(document: JSON) -> bool:
 
 def get_at(document: JSON, path: Path) -> Any:
     """Return what stands at ``path``; None where something on the way is missing."""
-    for key in path:
-        document = document.get(key) if isinstance(document, dict) else None
-    return document
+    return at(document, *path)
 
 
 def put_at(document: JSONObject, path: Path, value: JSON) -> JSONObject:

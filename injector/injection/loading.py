@@ -11,9 +11,13 @@ from injector.errors import ConfigError, TemplateError
 from injector.injection.caches import CACHE_BYTES, memo_of
 from injector.injection.config import Faults, InjectConfig, line_of_template, parse_config, read_mapping
 from injector.injection.dot.context import Known
-from injector.injection.dot.forks import advice_on_function, foreign_fields
 from injector.injection.dot.functions import function_map
-from injector.injection.dot.template import InjectionTemplate, check_syntax
+from injector.injection.dot.template import (
+    InjectionTemplate,
+    advice_on_function,
+    check_syntax,
+    foreign_fields,
+)
 from injector.injection.snapshot import Snapshot, UntrustedValues, skeleton_cache
 from injector.istio.inference import infer_release
 from injector.istio.mesh.effective import ProxyConfigs

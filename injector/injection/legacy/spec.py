@@ -7,6 +7,7 @@ in a string's place becomes its text, unknown fields vanish, and a wrong type is
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -109,17 +110,11 @@ def _objects(value: JSON, key: str, schema: GoType) -> tuple[JSONObject, ...]:
 
 def _typed(value: JSON, schema: GoType, field: str) -> JSONObject:
     """Return what Go reads; ``field`` of the spec is where the paths in its errors begin."""
-    try:
+    with suppress(TypedError):
         typed: JSONObject = normalise(value, schema, coerce_strings=True)
-    except TypedError:
-        typed = _typed_in_order(value, schema, field)
-    return typed
-
-
-def _typed_in_order(value: JSON, schema: GoType, field: str) -> JSONObject:
-    """Read what does not fit again in Go's order; raises TypedError for the first misfit."""
-    try:
-        typed: JSONObject = normalise(in_key_order(value), schema, coerce_strings=True)
+        return typed
+    try:  # once more in Go's order, for the first misfit
+        typed = normalise(in_key_order(value), schema, coerce_strings=True)
     except TypedError as error:
         words = _ROOT.sub(rf"Go struct field SidecarInjectionSpec.{field} of type", str(error))
         raise TypedError(_WITHIN.sub(rf"\g<0>{field}.", words)) from error

@@ -159,9 +159,8 @@ class ProxyConfigs:
 def _age(resource: JSONObject) -> tuple[str, str]:
     """Return what Istio sorts by: the oldest first, then by name and namespace."""
     metadata = resource.get("metadata", {})
-    return metadata.get(
-        "creationTimestamp"
-    ) or "", f"{metadata.get('name', '')}.{metadata.get('namespace', '')}"
+    name = f"{metadata.get('name', '')}.{metadata.get('namespace', '')}"
+    return metadata.get("creationTimestamp") or "", name
 
 
 def _read(resource: JSONObject, mesh: Mesh) -> _Resource:

@@ -6,7 +6,6 @@ key (1.10), and between layers protobuf's own Merge (1.13 to 1.15), which was gi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from injector.errors import YAMLError
@@ -18,7 +17,6 @@ from injector.istio.mesh.descriptors import (
     Message,
     MessageField,
     MessageType,
-    ValueType,
     WrapperType,
 )
 from injector.istio.mesh.reading import apply
@@ -120,30 +118,18 @@ def _merge_field(message: MessageType, each: MessageField, before: Any, after: A
         return [*before, *after]
     if each.label == "map":
         return {**before, **after}
-    if isinstance(each.type, DurationType) and _REPLACES_DURATIONS.covers(message.schema.minor):
-        return after
-    merge = _MERGES.get(type(each.type))
-    return after if merge is None else merge(each.type, before, after)
+    match each.type:
+        case MessageType():
+            return _merge(each.type, before, after)
+        case WrapperType():
+            return after or before
+        case DurationType() if not _REPLACES_DURATIONS.covers(message.schema.minor):
+            return _merge_duration(before, after)
+    return after
 
 
-def _merge_wrapper(_: ValueType, before: Any, after: Any) -> Any:
-    return after or before
-
-
-def _merge_duration(_: ValueType, before: int, after: int) -> int:
+def _merge_duration(before: int, after: int) -> int:
     """Seconds and nanoseconds are two fields: each is taken from ``after`` unless it is zero there."""
     pairs = zip(seconds_and_nanos(after), seconds_and_nanos(before), strict=True)
     seconds, nanos = (given or known for given, known in pairs)
     return seconds * SECOND + nanos
-
-
-def _merge_message(declared: ValueType, before: Data, after: Data) -> Data:
-    assert isinstance(declared, MessageType)  # noqa: S101 - the table says so
-    return _merge(declared, before, after)
-
-
-_MERGES: Final[Mapping[type[ValueType], Callable[[ValueType, Any, Any], Any]]] = {
-    WrapperType: _merge_wrapper,
-    DurationType: _merge_duration,
-    MessageType: _merge_message,
-}

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from injector.errors import ConfigError
-from injector.injection.dot.forks import advice_on_function
+from injector.injection.dot.template import advice_on_function
 from tests.injection.builders import LEGACY, OVERLAYS, legacy, overlays
 
 IMAGE = 'annotation .ObjectMeta `sidecar.istio.io/proxyImage` "proxy:1"'
