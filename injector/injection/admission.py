@@ -78,10 +78,6 @@ def decode(body: bytes, behaviour: Behaviour, budget: Budget) -> Review:
     budget.charge("values", count_values(body, budget.limits.values), "the review has too many JSON values")
     review = _parse(body, budget)
     budget.check_deadline()
-    return _decoded(review, body, behaviour)
-
-
-def _decoded(review: JSON, body: bytes, behaviour: Behaviour) -> Review:
     if isinstance(review, dict) or review is None:
         api_version, kind = _identify(review or {}, body, behaviour)
         return _request(review or {}, api_version, kind)

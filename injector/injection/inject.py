@@ -226,7 +226,8 @@ def _key_of(review: Review, path: str, snapshot: Snapshot) -> Key | None:
     pod: Any = review.object
     try:
         metadata = pod["metadata"]
-        if not metadata["generateName"] or not fits(not_in_likeness(metadata), _metadata_type(behaviour)):
+        declared = go_type("core/v1.Pod", behaviour.kubernetes).by_name["metadata"].type
+        if not metadata["generateName"] or not fits(not_in_likeness(metadata), declared):
             return None
         likeness = likeness_of(pod, name_workload(pod, behaviour), _unread_of(pod, snapshot))
         if likeness is None:
@@ -236,10 +237,6 @@ def _key_of(review: Review, path: str, snapshot: Snapshot) -> Key | None:
     except (TypeError, AttributeError, LookupError, BadReview):
         return None
     return path, review.namespace, native, likeness
-
-
-def _metadata_type(behaviour: Behaviour) -> GoType:
-    return go_type("core/v1.Pod", behaviour.kubernetes).by_name["metadata"].type
 
 
 def _unread_of(pod: Pod, snapshot: Snapshot) -> Unread:

@@ -176,13 +176,9 @@ def _row(name: str, check: Check, listed: str, since: int = OLDEST, until: int =
     return _AnnotationRow(name=name, check=check, span=span)
 
 
-def _known(name: str, written: str, check: str) -> str:
-    """Return the pattern of an annotation as it stands in Istio's lists: by its name or a constant."""
-    return rf'("{name}"|annotation\.{written}\.Name).*[ ,]{check}\b'
-
-
 def _either(name: str, check: Check, written: str, function: str, since: int = OLDEST) -> _AnnotationRow:
-    return _row(name, check, _known(name, written, function), since)
+    """Return a check of an annotation that stands in Istio's lists by its name or a constant."""
+    return _row(name, check, rf'("{name}"|annotation\.{written}\.Name).*[ ,]{function}\b', since)
 
 
 _ROWS: Final = (

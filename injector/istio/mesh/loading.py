@@ -108,7 +108,8 @@ def _apply_mesh(defaults: Message, value: JSON) -> Message:
         changes |= _providers(defaults, merged, value)
     if _UNITES_ALIASES.covers(minor):
         aliases = {*merged.get("trustDomainAliases", ()), *defaults.get("trustDomainAliases", ())}
-        changes["trustDomainAliases"] = sorted(aliases, key=str.encode) or _empty_list(defaults)
+        none: list[str] | None = [] if defaults.type.schema.gogo else None
+        changes["trustDomainAliases"] = sorted(aliases, key=str.encode) or none
     return merged.replace(**changes)
 
 
@@ -146,7 +147,3 @@ def _merge_by_name(before: Sequence[Any], after: Sequence[Any]) -> list[Any]:
 def _part(value: JSON, key: str) -> JSON:
     """Return one key of the text, spelt exactly so: Istio cuts it out before anything is decoded."""
     return value.get(key) if isinstance(value, dict) else None
-
-
-def _empty_list(defaults: Message) -> list[str] | None:
-    return [] if defaults.type.schema.gogo else None
