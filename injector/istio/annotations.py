@@ -176,69 +176,43 @@ def _row(name: str, check: Check, listed: str, since: int = OLDEST, until: int =
     return _AnnotationRow(name=name, check=check, span=span)
 
 
-def _either(name: str, check: Check, written: str, function: str, since: int = OLDEST) -> _AnnotationRow:
+def _either(name: str, check: Check, function: str, since: int = OLDEST) -> _AnnotationRow:
     """Return a check of an annotation that stands in Istio's lists by its name or a constant."""
-    return _row(name, check, rf'("{name}"|annotation\.{written}\.Name).*[ ,]{function}\b', since)
+    return _row(name, check, rf'("{name}"|annotation\.{_constant(name)}\.Name).*[ ,]{function}\b', since)
+
+
+def _traffic(
+    name: str, check: Callable[..., str], parameter: str, since: int = OLDEST, *, star: bool = False
+) -> _AnnotationRow:
+    """Return a check of a list of ports or ranges; its fault names Istio's own ``parameter``."""
+    function = f"Validate{parameter[0].upper()}{parameter[1:]}"
+    return _either(f"{_TRAFFIC}/{name}", partial(check, parameter=parameter, star=star), function, since)
+
+
+def _constant(name: str) -> str:
+    """Return what istio.io/api calls an annotation: ``status.sidecar.istio.io/port`` is SidecarStatusPort."""
+    domain, _, own = name.partition("/")
+    words = [*reversed(domain.removesuffix(".istio.io").split(".")), own]
+    return "".join(word[0].upper() + word[1:] for word in words)
 
 
 _ROWS: Final = (
-    _either(
-        "sidecar.istio.io/interceptionMode",
-        _interception_mode,
-        "SidecarInterceptionMode",
-        "validateInterceptionMode",
-    ),
-    _either("status.sidecar.istio.io/port", _status_port, "SidecarStatusPort", "validateStatusPort"),
-    _either(
-        f"{_READINESS}/initialDelaySeconds",
-        _uint32,
-        "SidecarStatusReadinessInitialDelaySeconds",
-        "validateUInt32",
-    ),
-    _either(f"{_READINESS}/periodSeconds", _uint32, "SidecarStatusReadinessPeriodSeconds", "validateUInt32"),
-    _either(
-        f"{_READINESS}/failureThreshold",
-        _uint32,
-        "SidecarStatusReadinessFailureThreshold",
-        "validateUInt32",
-    ),
+    _either("sidecar.istio.io/interceptionMode", _interception_mode, "validateInterceptionMode"),
+    _either("status.sidecar.istio.io/port", _status_port, "validateStatusPort"),
+    _either(f"{_READINESS}/initialDelaySeconds", _uint32, "validateUInt32"),
+    _either(f"{_READINESS}/periodSeconds", _uint32, "validateUInt32"),
+    _either(f"{_READINESS}/failureThreshold", _uint32, "validateUInt32"),
     _row(
         f"{_READINESS}/applicationPorts",
         partial(_ports, parameter="readinessApplicationPorts", star=True),
         "validateReadinessApplicationPorts[,}]",
         until=4,
     ),
-    _either(
-        f"{_TRAFFIC}/includeOutboundIPRanges",
-        partial(_ranges, parameter="includeIPRanges", star=True),
-        "SidecarTrafficIncludeOutboundIPRanges",
-        "ValidateIncludeIPRanges",
-    ),
-    _either(
-        f"{_TRAFFIC}/excludeOutboundIPRanges",
-        partial(_ranges, parameter="excludeIPRanges"),
-        "SidecarTrafficExcludeOutboundIPRanges",
-        "ValidateExcludeIPRanges",
-    ),
-    _either(
-        f"{_TRAFFIC}/includeInboundPorts",
-        partial(_ports, parameter="includeInboundPorts", star=True),
-        "SidecarTrafficIncludeInboundPorts",
-        "ValidateIncludeInboundPorts",
-    ),
-    _either(
-        f"{_TRAFFIC}/excludeInboundPorts",
-        partial(_ports, parameter="excludeInboundPorts"),
-        "SidecarTrafficExcludeInboundPorts",
-        "ValidateExcludeInboundPorts",
-    ),
-    _either(
-        f"{_TRAFFIC}/excludeOutboundPorts",
-        partial(_ports, parameter="excludeOutboundPorts"),
-        "SidecarTrafficExcludeOutboundPorts",
-        "ValidateExcludeOutboundPorts",
-        2,
-    ),
+    _traffic("includeOutboundIPRanges", _ranges, "includeIPRanges", star=True),
+    _traffic("excludeOutboundIPRanges", _ranges, "excludeIPRanges"),
+    _traffic("includeInboundPorts", _ports, "includeInboundPorts", star=True),
+    _traffic("excludeInboundPorts", _ports, "excludeInboundPorts"),
+    _traffic("excludeOutboundPorts", _ports, "excludeOutboundPorts", 2),
     _row("sidecar.istio.io/enableCoreDump", _boolean, "SidecarEnableCoreDump.Name: +validateBool", 5, 24),
     _row("prometheus.istio.io/merge-metrics", _boolean, "PrometheusMergeMetrics.Name: +validateBool", 6),
     _row(ANNOTATION, proxy_config_fault, "annotation.ProxyConfig.Name: +validateProxyConfig", 6),
