@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -127,11 +127,12 @@ def _about_pods(metadata: Type, containers: Type) -> Iterator[_FunctionRow]:
     yield _row("isset", pods.isset, (_STRING_MAP, _STRING), result=_BOOL)
     yield _row("excludeInboundPort", pods.exclude_inbound_port, (_ANY, _STRING))
     every, tcp = inject(_PROTOCOLS, absent=True), inject(_PROTOCOLS)
-    for name, of_any_protocol, of_tcp in (
-        ("includeInboundPorts", pods.include_inbound_ports_of_any_protocol, pods.include_inbound_ports),
-        ("applicationPorts", pods.application_ports_of_any_protocol, pods.application_ports),
+    for name, ports_of in (
+        ("includeInboundPorts", pods.inbound_ports),
+        ("applicationPorts", pods.application_ports),
     ):
-        yield _row(name, of_any_protocol, of_containers, until=3, source=every)
+        of_tcp = partial(ports_of, ignored=pods.NOT_TCP)
+        yield _row(name, ports_of, of_containers, until=3, source=every)
         yield _row(name, of_tcp, of_containers, since=4, source=tcp)
     older = inject(r"ptypes\.Duration\(in\)|types\.DurationFromProto\(in\)")
     yield _row("formatDuration", values.format_duration_or_second, (duration,), until=13, source=older)

@@ -11,7 +11,7 @@ from injector.gotemplate.values import NilPointer, Struct, Value
 from injector.injection.dot.functions.encoding import parse
 
 _PROXY: Final = "istio-proxy"
-_NOT_TCP: Final = ("UDP", "SCTP")
+NOT_TCP: Final = ("UDP", "SCTP")
 _SEMANTIC_CONVENTIONS: Final = "OTEL_SEMANTIC_CONVENTIONS"
 _ATTRIBUTE: Final = "resource.opentelemetry.io/"
 
@@ -29,28 +29,15 @@ def isset(values: Mapping[str, str], key: str) -> bool:
     return key in values
 
 
-def include_inbound_ports(containers: list[Struct]) -> str:
-    """Return all TCP ports of the containers, joined by commas."""
-    return ",".join(port for container in containers for port in _ports(container, _NOT_TCP))
+def inbound_ports(containers: list[Struct], *, ignored: tuple[str, ...] = ()) -> str:
+    """Return the ports of the containers, but for those of the ``ignored`` protocols, joined by commas."""
+    return ",".join(port for container in containers for port in _ports(container, ignored))
 
 
-def include_inbound_ports_of_any_protocol(containers: list[Struct]) -> str:
-    """Return all ports of the containers, joined by commas."""
-    return ",".join(port for container in containers for port in _ports(container, ()))
-
-
-def application_ports(containers: list[Struct]) -> str:
-    """Return the TCP ports of all containers but the proxy's, joined by commas."""
-    return include_inbound_ports(_without_proxy(containers))
-
-
-def application_ports_of_any_protocol(containers: list[Struct]) -> str:
-    """Return the ports of all containers but the proxy's, joined by commas."""
-    return include_inbound_ports_of_any_protocol(_without_proxy(containers))
-
-
-def _without_proxy(containers: list[Struct]) -> list[Struct]:
-    return [container for container in containers if container.get("Name") != _PROXY]
+def application_ports(containers: list[Struct], *, ignored: tuple[str, ...] = ()) -> str:
+    """Return the ports of all containers but the proxy's."""
+    own = [container for container in containers if container.get("Name") != _PROXY]
+    return inbound_ports(own, ignored=ignored)
 
 
 def _ports(container: Struct, ignored: tuple[str, ...]) -> list[str]:
