@@ -9,10 +9,8 @@ from typing import Final
 from injector.budget import Budget
 from injector.errors import InjectionError, TypedError
 from injector.injection.config import InjectConfig
-from injector.injection.cost import charge_pod
 from injector.injection.inject import inject, is_spelled_right
 from injector.injection.kinds import PodPlace, get_at, is_list, place_of, put_at
-from injector.injection.legacy.inject import inject_legacy_by_hand
 from injector.injection.owner import Workload, find_workload
 from injector.injection.policy import Decision, decide
 from injector.injection.render import InjectionRequest
@@ -196,12 +194,7 @@ def _inject_place(given: JSONObject, place: PodPlace, snapshot: Snapshot, namesp
 
 def _injected(request: InjectionRequest, snapshot: Snapshot) -> Pod:
     """Return the pod as it was written, with what was injected."""
-    behaviour = snapshot.behaviour
-    if behaviour.kube_inject_decides:
-        injected = inject(request, snapshot).pod
-    else:
-        charge_pod(request.pod, request.budget)
-        injected = inject_legacy_by_hand(request, snapshot)
+    injected, behaviour = inject(request, snapshot).pod, snapshot.behaviour
     if behaviour.overlays or request.written is None:
         return injected
     return rebase(request.written, request.pod, injected, go_type("core/v1.Pod", behaviour.kubernetes))
