@@ -14,6 +14,8 @@ from typing import Any, Final
 
 import orjson
 
+from injector.budget import DEFAULT_LIMITS
+
 JSONObject = dict[str, Any]
 
 ANNOTATION_BYTES: Final = 256 * 1024 - 2048
@@ -21,6 +23,9 @@ ANNOTATION_BYTES: Final = 256 * 1024 - 2048
 
 REQUEST_BYTES: Final = 3 * 1024 * 1024
 """Bytes of a request that an API server takes."""
+
+ITEMS: Final = DEFAULT_LIMITS.annotation_items
+"""What a list in an annotation may have, one more than its commas."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +184,12 @@ _VALUES: Final[Mapping[str, tuple[str, Callable[[int], str]]]] = {
     "mounts": (
         "sidecar.istio.io/userVolumeMount",
         lambda number: "{" + filled(lambda index: f'"v{number}-{index}":{{"mountPath":"/x"}}') + "}",
+    ),
+    "mounts up to the limit": (
+        "sidecar.istio.io/userVolumeMount",
+        lambda number: (
+            "{" + ",".join(f'"v{number}-{index}":{{"mountPath":"/x"}}' for index in range(ITEMS)) + "}"
+        ),
     ),
     "timeout": ("proxy.istio.io/config", lambda number: f"drainDuration: {number}" + "9" * 5_000 + "s"),
 }
