@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -11,11 +10,11 @@ import click
 from injector.cli.configuration import (
     BUILT_IN_FILES,
     configuration_options,
-    load_injector,
+    read_configuration,
     say_release,
 )
 from injector.cli.explained import Explained, document, encoded, table
-from injector.cli.files import input_documents, read_text
+from injector.cli.files import input_documents
 from injector.cli.options import namespace_option, option, pod_template_option, recursive_option
 from injector.diagnosis.accepts import accepted
 from injector.diagnosis.annotations import advise_metadata
@@ -24,7 +23,7 @@ from injector.diagnosis.items import Item, Material, items_of, misread, unknown_
 from injector.diagnosis.registration import Ours, owned
 from injector.diagnosis.running import is_running, look_at
 from injector.injection.injector import Injector
-from injector.injection.loading import Sources
+from injector.injection.loading import Sources, load_snapshot
 from injector.injection.owner import find_workload
 from injector.istio.releases import NEWEST_RELEASE, behaviour_of
 from injector.json_types import JSONObject
@@ -99,7 +98,8 @@ def command(
         material, sources, flags["revision"] = _of_cluster(workloads, flags, ours)
     else:
         material = _of_files(filenames, flags)
-    injector = _in_cluster(load_injector(flags, sources), material)
+    sources, surroundings = read_configuration(flags, sources)
+    injector = _in_cluster(Injector(load_snapshot(sources, surroundings)), material)
     around = PodSurroundings(
         snapshot=injector.snapshot,
         registration=None if material.unseen else material.registration,
@@ -107,7 +107,7 @@ def command(
         namespaces=material.namespaces,
         ours=ours,
         accepted=accepted,
-        config=_config(flags["inject_config_file"], sources),
+        config=_config(sources),
     )
     policy = injector.snapshot.config.policy
     say_release(injector)
@@ -146,13 +146,12 @@ def _of_files(filenames: Sequence[str], flags: dict[str, Any]) -> Material:
     return material
 
 
-def _config(path: Path | None, live: Sources | None) -> Item:
+def _config(sources: Sources) -> Item:
     """Return where the configuration stands, so that a rule of it can name its line."""
-    if live:
-        return Item(value={}, source=live.config_file, positions=Positions(live.config), line=1)
-    if path:
-        return Item(value={}, source=str(path), positions=Positions(read_text(path)), line=1)
-    return Item(value={}, source=BUILT_IN_FILES[0])
+    file = sources.config_file
+    if file == BUILT_IN_FILES[0]:
+        return Item(value={}, source=file)
+    return Item(value={}, source=file, positions=Positions(sources.config), line=1)
 
 
 def _nothing(material: Material) -> str:

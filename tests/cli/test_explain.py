@@ -305,3 +305,19 @@ def test_without_any_kubeconfig_it_says_what_to_name(run: Run, tmp_path: Path) -
     result = run("explain", "deploy/web", HOME=str(tmp_path), KUBECONFIG="")
     assert result.returncode == 1
     assert "--kubeconfig, $KUBECONFIG" in result.stderr
+
+
+CONFIG_MAP = """\
+apiVersion: v1
+kind: ConfigMap
+data:
+  config: |
+    policy: disabled
+    templates: {sidecar: '{}'}
+"""
+
+
+def test_a_rule_of_a_whole_config_map_names_its_line_there(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "cm.yaml").write_text(CONFIG_MAP)
+    ended = explain(run, pod(), options=("--inject-config-file", "cm.yaml"))
+    assert "cm.yaml:5:" in ended.stdout, ended.stdout
