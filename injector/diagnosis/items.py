@@ -193,9 +193,18 @@ def unknown_pods(item: Item) -> str:
     if found is None:
         return ""
     what = f"{item.kind or 'the object'} has containers at {written(found)}"
-    if found[-1] == "spec" and len(found) > 1 and all(isinstance(step, str) for step in found):
-        return f"{what}: `--pod-template-path {written(found[:-1])}`"
-    return f"{what}, which is no pod template (metadata and spec): its pods cannot be told from it"
+    if template := template_of(found):
+        return f"{what}: `--pod-template-path {template}`"
+    return f"{what}, {NO_TEMPLATE}"
+
+
+NO_TEMPLATE: Final = "which is no pod template (metadata and spec): its pods cannot be told from it"
+
+
+def template_of(spec: Path) -> str:
+    """Return the path of the pod template with this spec; "" where no --pod-template-path leads to one."""
+    leads = len(spec) > 1 and spec[-1] == "spec" and all(isinstance(step, str) for step in spec)
+    return written(spec[:-1]) if leads else ""
 
 
 def pod_specs(value: JSON, path: Path = ()) -> Iterator[Path]:

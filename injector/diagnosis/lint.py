@@ -18,7 +18,15 @@ import orjson
 from injector.budget import Budget
 from injector.diagnosis.annotations import advise_metadata
 from injector.diagnosis.findings import SEVERITIES, Finding, Place
-from injector.diagnosis.items import mapping, pod_specs, pods_metadata, steps_of, written
+from injector.diagnosis.items import (
+    NO_TEMPLATE,
+    mapping,
+    pod_specs,
+    pods_metadata,
+    steps_of,
+    template_of,
+    written,
+)
 from injector.diagnosis.rules_config import POLICIES, faults_of, names, static_rules, unused
 from injector.diagnosis.rules_overlay import overlay_rules
 from injector.diagnosis.rules_result import result_rules, security_rules
@@ -336,13 +344,14 @@ class _Linter:
         if found_at is not None:
             yield from self._workload(given, value, found_at)
             return
-        # In a list of them no --pod-template-path leads to one.
-        named = (each for each in pod_specs(value) if all(isinstance(step, str) for step in each))
-        if (holder := next(named, None)) is not None:
+        # Of a list of them nothing is said: no --pod-template-path leads to one.
+        named = [spec for spec in pod_specs(value) if all(isinstance(step, str) for step in spec)]
+        if named:
+            holder = next(filter(template_of, named), named[0])
             words = f"no workload is known: {value['kind']} has containers at {written(holder)}"
-            template = written(holder[:-1] or holder)
-            place = _in_file(given, written(holder), value)
-            yield found("SI004", words, place, advice=f"give --pod-template-path {template}")
+            template, place = template_of(holder), _in_file(given, written(holder), value)
+            advice = f"give --pod-template-path {template}" if template else "lint the pods that it makes"
+            yield found("SI004", words if template else f"{words}, {NO_TEMPLATE}", place, advice=advice)
 
     def _workload(self, given: Given, value: JSONObject, at: PodPlace) -> Iterator[Finding]:
         owner = mapping(value.get("metadata"))

@@ -364,6 +364,16 @@ def test_a_kind_whose_pods_are_not_known_is_told_with_where_they_may_be() -> Non
     assert (found.advice, found.place.line) == ("give --pod-template-path spec.pod", 5)
 
 
+def test_containers_that_no_path_leads_to_are_told_as_such() -> None:
+    text = "apiVersion: a.example/v1\nkind: Pool\nspec:\n  pod:\n    containers: [{name: a}]\n"
+    found = only(linted(given=tuple(given(text))), "SI004")
+    assert found.message == (
+        "no workload is known: Pool has containers at spec.pod, "
+        "which is no pod template (metadata and spec): its pods cannot be told from it"
+    )
+    assert found.advice == "lint the pods that it makes"
+
+
 def test_a_list_without_a_list_is_told() -> None:
     value = {"apiVersion": "v1", "kind": "List", "items": 3}
     given = Given(value=value, source="app.yaml", text="apiVersion: v1\nkind: List\nitems: 3\n")
