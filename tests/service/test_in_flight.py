@@ -223,7 +223,8 @@ async def test_thirty_large_updates_at_once_fit_in_the_memory_of_the_manifest(la
     """What fits is answered, the rest is told to come again, and a small review beside them is answered."""
     manifest = 256 << 20
     limit = in_flight_limit(manifest, 70 << 20, CACHE_BYTES)
-    patient = dict.fromkeys(("head_seconds", "body_seconds", "review_seconds"), 100)
+    # The last is how long the rest of a body is read that was refused, so that its sender sees the answer.
+    patient = dict.fromkeys(("head_seconds", "body_seconds", "review_seconds", "shutdown_seconds"), 100)
     process = await asyncio.to_thread(launch, real=True, limits={"in_flight_bytes": limit, **patient})
     body = a_large_update(6.6)
     context = client_context(process.ca)
