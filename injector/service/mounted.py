@@ -160,8 +160,15 @@ class Mounted:
             )
 
         paths = (options.inject_config, options.inject_values, options.mesh_config)
-        how = {"in_thread": True, "retry_seconds": RETRY_SECONDS, "taken": self._report}
-        return self._unit("configuration", paths, self.generation, make, **how)
+        return self._unit(
+            "configuration",
+            paths,
+            self.generation,
+            make,
+            in_thread=True,
+            retry_seconds=RETRY_SECONDS,
+            taken=self._report,
+        )
 
     def _report(self, generation: Generation | None) -> None:
         """Say which configuration serves from now on, and what is wrong with it."""

@@ -30,11 +30,15 @@ class UndecidedError(Exception):
 class TypedFills:
     """Reads the fills of one skeleton, all of which only add to what they are merged into."""
 
-    __slots__ = ("_builders", "_schema", "_skeleton", "_slots")
+    __slots__ = ("_builders", "_schema", "_skeleton", "_slots", "_tree")
 
     def __init__(self, skeleton: Skeleton, schema: GoType) -> None:
         """Read what is constant; raises UndecidedError where a fill has to be read as a whole."""
+        tree = skeleton.tree
+        if tree is None:
+            raise UndecidedError
         self._skeleton = skeleton
+        self._tree = tree
         self._schema = schema
         sample = skeleton.built([f"x{place}" for place in range(len(skeleton.slots))])
         if not only_adds(sample, schema):
@@ -54,10 +58,8 @@ class TypedFills:
     def _build(self, empty: tuple[int, ...]) -> Builder | None:
         if len(self._builders) >= MOST_FORMS:
             return None
-        skeleton = self._skeleton
-        assert skeleton.tree is not None  # noqa: S101 - it was built
-        tree = _Reading(self._slots, frozenset(empty)).value(skeleton.tree, self._schema)
-        build = self._builders[empty] = builder(tree, skeleton.slots)
+        tree = _Reading(self._slots, frozenset(empty)).value(self._tree, self._schema)
+        build = self._builders[empty] = builder(tree, self._skeleton.slots)
         return build
 
 
