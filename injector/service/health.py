@@ -1,4 +1,4 @@
-"""The state of the process in, answers for probes, scrapers and people out. Knows no reviews.
+"""The state of the process in, answers for probes, scrapers and people out.
 
 Alive means that the loop turns; ready means that a review posted now would be answered well. Liveness depends
 on nothing outside, or a fault of the API server would restart us.

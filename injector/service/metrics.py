@@ -1,4 +1,4 @@
-"""What happened, counted by hand; a collector shows it to prometheus-client when it is asked. Knows no pods.
+"""What happened, counted by hand; a collector shows it to prometheus-client when it is asked.
 
 A review adds to a few integers, two microseconds in all; names and text are the scraper's expense. No label
 ever holds a name, a namespace or an annotation: outcomes and reasons come from fixed sets.
