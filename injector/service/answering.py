@@ -1,4 +1,4 @@
-"""A whole body in, its answer out: on the loop at once, or in the thread where it would hold the others.
+"""A whole body in, its answer out: on the loop at once, or in a process beside it where it would hold others.
 
 Who calls has read and checked the request (see `server`).
 """
@@ -16,27 +16,27 @@ import orjson
 from injector.errors import BadReview, DeadlineError
 from injector.injection.inject import Answer
 from injector.service.beside import DEAR_SECONDS, Beside, DearNamespaces, namespace_of
+from injector.service.child import ChildFault
 from injector.service.connection import EdgeConnection
 from injector.service.generation import Late, Reviewer
 from injector.service.http import JSON_TYPE, Refusal, Reply, too_dear, too_many, unavailable
-from injector.service.logs import Log, cut
+from injector.service.logs import Log, cut, trace
 from injector.service.memory import (
     TIGHT,
     Held,
     InFlight,
-    count_values,
-    parsed_bytes,
-    without_old_object,
+    Weight,
+    weigh,
 )
 from injector.service.metrics import Metrics
+from injector.service.options import Limits
 
 LONGEST_ERROR: Final = 256
 """Characters of a denial in the log: it may quote an annotation, and its whole text is in the answer."""
 
 LARGE_BODY: Final = 320 << 10
-"""Bytes above which a review is answered by a thread: a pod may have 256 KiB of annotations, and an ordinary
-one of this size takes 4 ms. Measured with one 3 MiB pod after the other on one connection: the others' p99 is
-18 to 21 ms (31 to 34 on the loop), the large ones take 32 ms (26 there)."""
+"""Bytes above which a review is answered by a process beside the loop: a pod may have 256 KiB of annotations,
+and an ordinary one of this size takes 4 ms."""
 
 READ_AHEAD: Final = 256 << 10
 """Bytes that the TLS layer takes from a client whose request waits, before it stops reading."""
@@ -45,14 +45,14 @@ READ_AHEAD: Final = 256 << 10
 class Answering:
     """Answers reviews, and counts and logs the answers.
 
-    ``seen`` is told of the bodies of pods that were injected. A body of more than ``json_values`` is refused.
+    ``seen`` is told of the bodies of pods that were injected.
     """
 
     def __init__(
         self,
         *,
         reviewer: Callable[[], Reviewer],
-        json_values: int,
+        limits: Limits,
         metrics: Metrics,
         log: Log,
         memory: InFlight,
@@ -61,17 +61,17 @@ class Answering:
     ) -> None:
         self.last_review = time.monotonic()
         self._reviewer = reviewer
-        self._json_values = json_values
+        self._json_values = limits.json_values
         self._metrics = metrics
         self._log = log
         self._memory = memory
         self._seen = seen
         self._log_reviews = log_reviews
         self.advised = 0
-        self._beside = Beside()
+        self._beside = Beside(limits.body_bytes)
         self._adviser = ThreadPoolExecutor(max_workers=1, thread_name_prefix="advice")
         self._dear = DearNamespaces()
-        self._crashes: set[tuple[str, int]] = set()
+        self._crashes: set[tuple[str, ...]] = set()
 
     def is_dear(self, data: bytes, start: int = 0) -> bool:
         """Return whether a body, which begins at ``start``, is of a namespace whose pods took long lately."""
@@ -101,45 +101,39 @@ class Answering:
         finally:
             connection.go_on_reading()
         try:
-            return await self._answer_beside(connection, body, path, late, held)
+            return await self._answer_beside(connection, body, path, deadline, held)
         finally:
             self._beside.pass_on()
 
     async def _answer_beside(
-        self, connection: EdgeConnection, body: bytes, path: str, late: Late, held: Held
+        self, connection: EdgeConnection, body: bytes, path: str, deadline: float, held: Held
     ) -> Reply:
-        """Answer one review in the thread, now that it is its turn."""
+        """Answer one review in the process beside, now that it is its turn."""
         if connection.transport is None:
             raise ConnectionError
-        if late():
-            raise too_late()
-        body = self._weigh(body, held)
-        reviewer = self._reviewer()
         start = time.perf_counter()
         self.last_review = time.monotonic()
+        if self.last_review > deadline:
+            raise too_late()
         try:
-            answered, worked = await self._beside.run(reviewer.answer, body, path, late)
+            weight = await self._beside.weigh(self._reviewer(), body, deadline)
+            self._charge(weight, held)
+            answered, worked = await self._beside.answer(path, deadline)
+        except Refusal:
+            raise
         except Exception as error:  # noqa: BLE001 - a fault of ours ends this review and not the process
             return self._failed(body, error)
         if worked > DEAR_SECONDS and len(body) <= LARGE_BODY:
             self._dear.add(namespace_of(body))
         return self._answered(answered, body, path, time.perf_counter() - start)
 
-    def _weigh(self, body: bytes, held: Held) -> bytes:
-        """Return what of a body is to be read, its parsed form counted; Refusal where that is too much."""
-        lean = without_old_object(body)
-        self._charge(lean, held, len(lean) if lean is not body else 0)
-        return lean
-
-    def _charge(self, body: bytes, held: Held, more: int = 0) -> None:
-        """Count what a body's parsed form takes, and ``more`` bytes; Refusal where that is too much."""
-        values = count_values(body)
-        if values > self._json_values:
+    def _charge(self, weight: Weight, held: Held) -> None:
+        """Count what reading a body takes; Refusal where that is too much."""
+        if weight.values > self._json_values:
             raise Refusal("body_too_large", too_many(self._json_values))
-        cost = parsed_bytes(body, values) + more
-        if cost > self._memory.limit:
-            raise Refusal("body_too_large", too_dear(cost, self._memory.limit))
-        if not held.take(cost):
+        if weight.size > self._memory.limit:
+            raise Refusal("body_too_large", too_dear(weight.size, self._memory.limit))
+        if not held.take(weight.size):
             raise Refusal("overload", unavailable("too much memory is in use"))
 
     async def advise(self, body: bytes, deadline: float, held: Held) -> Reply:
@@ -147,7 +141,7 @@ class Answering:
 
         A fault of ours says nothing and allows the workload, whatever its failurePolicy.
         """
-        self._charge(body, held, len(body))
+        self._charge(weigh(body), held)
         self.advised += 1
         work = asyncio.get_running_loop().run_in_executor(self._adviser, self._reviewer().advise, body)
         try:
@@ -200,10 +194,19 @@ class Answering:
         return Reply(500, crashed(body), JSON_TYPE)
 
     def _log_crash(self, error: Exception) -> None:
-        place = _place(error)
-        if place not in self._crashes:
-            self._crashes.add(place)
-            self._log.crash("a review crashed; further ones at this place are counted only", error)
+        where = error.trace if isinstance(error, ChildFault) else trace(error)
+        innermost = tuple(where[:2])
+        if innermost not in self._crashes:
+            self._crashes.add(innermost)
+            self._log.error("a review crashed; further ones at this place are counted only", trace=where)
+
+    def end_old_child(self) -> None:
+        """End the process beside the loop where it has nothing to do; called once a second."""
+        self._beside.end_old_child()
+
+    def close(self) -> None:
+        """End the process beside the loop: nothing is answered any more."""
+        self._beside.end_child()
 
 
 def too_late() -> Refusal:
@@ -224,13 +227,6 @@ def _fields(answered: Answer, seconds: float) -> dict[str, Any]:
     if answered.message and answered.reason != "undecodable":  # that one quotes the whole body
         fields["why"] = answered.message[:LONGEST_ERROR]
     return fields
-
-
-def _place(error: BaseException) -> tuple[str, int]:
-    at = error.__traceback__
-    while at is not None and at.tb_next is not None:
-        at = at.tb_next
-    return (at.tb_frame.f_code.co_filename, at.tb_lineno) if at is not None else ("", 0)
 
 
 def crashed(body: bytes) -> bytes:

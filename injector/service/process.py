@@ -46,8 +46,8 @@ SWEEP_SECONDS: Final = 1.0
 """How often slow connections are looked for: their deadlines are seconds."""
 
 SWITCH_SECONDS: Final = 0.001
-"""How long a thread that compiles a template or answers a large review may keep the loop waiting at a time: a
-review gives up the interpreter for several system calls, and at 5 ms, the default, each would cost that."""
+"""How long a thread that compiles a template or gives advice may keep the loop waiting at a time: a review
+gives up the interpreter for several system calls, and at 5 ms, the default, each would cost that."""
 
 YOUNG_OBJECTS: Final = 20_000
 """Objects after which the collector looks for cycles among them. A review makes thousands, keeps none and
@@ -239,6 +239,7 @@ class Service:
             waiting.cancel()
         await asyncio.wait([finishing, told])
         await self._edge.shutdown(0)
+        self._answering.close()
 
     async def _sweep(self) -> None:
         """End slow connections, and measure by how much the loop was late."""
@@ -249,6 +250,7 @@ class Service:
             await self._edge.connections.evict_slow()
             await self._monitoring.connections.evict_slow()
             self._reviewer().refresh()
+            self._answering.end_old_child()
             if self._memory.has_emptied():
                 await asyncio.to_thread(return_freed_memory)
 
@@ -308,7 +310,7 @@ class Service:
     def _review_edge(self) -> Edge:
         self._answering = answering = Answering(
             reviewer=self._reviewer,
-            json_values=self._options.limits.json_values,
+            limits=self._options.limits,
             metrics=self.metrics,
             log=self._log,
             memory=self._memory,

@@ -31,6 +31,12 @@ class Cage:
         counts = dict(line.split() for line in events.read_text().splitlines())
         return int(counts.get("oom_kill", 0))
 
+    @property
+    def peak(self) -> int:
+        """The most bytes that the kernel ever counted for all processes in it, those that have ended included."""
+        name = "memory.peak" if self._unified else "memory.max_usage_in_bytes"
+        return int((self._folder / name).read_text())
+
     def remove(self) -> None:
         """Remove it; whatever ran in it has ended."""
         with contextlib.suppress(OSError):  # a process that is being reaped: the next boot removes it

@@ -6,11 +6,14 @@ import asyncio
 import base64
 import contextlib
 import json
+import os
+import select
 import shutil
+import signal
 import ssl
 import subprocess
-import threading
 import time
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -102,20 +105,37 @@ def load_fake(texts: Texts, options: ServiceOptions) -> FakeReviewer:
     return FakeReviewer(texts.config, texts.values)
 
 
+class SharedEvent:
+    """An event of this process and those forked of it; one that is killed while it waits locks nobody out."""
+
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe()
+        for end in (self._read, self._write):
+            weakref.finalize(self, os.close, end)
+
+    def set(self) -> None:
+        os.write(self._write, b"x")  # and nobody takes it out again
+
+    def wait(self, seconds: float) -> bool:
+        return bool(select.select([self._read], [], [], seconds)[0])
+
+
 class GatedReviewer(FakeReviewer):
     """Waits where a pod says so: ``slow`` until the gate is open, ``patient`` until the caller is gone.
 
-    ``threads`` has the name of the thread that answered, by uid.
+    It answers in this process and in those forked of it, and all of them tell what they answered.
     """
 
     def __init__(self, config: str = "gated") -> None:
         super().__init__(config)
-        self.gate = threading.Event()
-        self.entered = threading.Event()
-        self.threads: dict[str, str] = {}
+        self.gate = SharedEvent()
+        self.entered = SharedEvent()
+        self._told = os.memfd_create("told")
+        weakref.finalize(self, os.close, self._told)
 
     def answer(self, body: bytes, path: str, late: Late | None = None) -> Answered:
-        annotations = orjson.loads(body)["request"]["object"]["metadata"]["annotations"]
+        pod = orjson.loads(body).get("request", {}).get("object", {"metadata": {"annotations": {}}})
+        annotations = pod["metadata"]["annotations"]
         if "slow" in annotations:
             self.entered.set()
             assert self.gate.wait(60)
@@ -128,9 +148,21 @@ class GatedReviewer(FakeReviewer):
             begin = time.thread_time()
             while time.thread_time() - begin < float(annotations["dear"]):
                 pass
+        if "dies" in annotations:
+            os.kill(os.getpid(), signal.SIGKILL)
         answered = super().answer(body, path)
-        self.threads[answered.uid] = threading.current_thread().name
+        os.write(self._told, orjson.dumps([answered.uid, os.getpid(), len(body)]) + b"\n")
         return answered
+
+    @property
+    def answered(self) -> dict[str, tuple[int, int]]:
+        """The process that answered and the bytes of the review by uid, the first answered first."""
+        lines = os.pread(self._told, os.fstat(self._told).st_size, 0).splitlines()
+        return {uid: (pid, length) for uid, pid, length in map(orjson.loads, lines)}
+
+    def was_here(self, uid: str) -> bool:
+        """Return whether a review was answered in this process."""
+        return self.answered[uid][0] == os.getpid()
 
 
 class Mount:

@@ -1,9 +1,8 @@
-"""The thread beside the loop: whose turn it is, and whose reviews go there."""
+"""The process beside the loop: whose turn it is, and whose reviews go there."""
 
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 
@@ -11,57 +10,50 @@ from injector.service import beside
 from injector.service.beside import Beside, DearNamespaces, namespace_of
 
 
-async def turns(thread: Beside, waiting: list[str]) -> list[str]:
+async def turns(turn: Beside, waiting: list[str]) -> list[str]:
     """Return the order in which those that wait have their turn."""
     order: list[str] = []
 
     async def one(name: str) -> None:
-        await thread.wait(name[:1].encode())
+        await turn.wait(name[:1].encode())
         order.append(name)
-        thread.pass_on()
+        turn.pass_on()
 
     tasks = [asyncio.create_task(one(name)) for name in waiting]
     await asyncio.sleep(0)
-    thread.pass_on()
+    turn.pass_on()
     await asyncio.gather(*tasks)
     return order
 
 
 async def test_a_namespace_with_many_waits_for_itself() -> None:
-    thread = Beside()
-    await thread.wait(b"x")
-    assert await turns(thread, ["a1", "a2", "a3", "b1", "c1", "b2"]) == ["a1", "b1", "c1", "a2", "b2", "a3"]
-    assert not thread.busy
+    turn = Beside(1 << 20)
+    await turn.wait(b"x")
+    assert await turns(turn, ["a1", "a2", "a3", "b1", "c1", "b2"]) == ["a1", "b1", "c1", "a2", "b2", "a3"]
+    assert not turn.busy
 
 
 async def test_whoever_stops_waiting_holds_up_nobody() -> None:
-    thread = Beside()
-    await thread.wait(b"x")
+    turn = Beside(1 << 20)
+    await turn.wait(b"x")
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0):
-            await thread.wait(b"a")
-    assert await turns(thread, ["a1", "b1"]) == ["a1", "b1"]
+            await turn.wait(b"a")
+    assert await turns(turn, ["a1", "b1"]) == ["a1", "b1"]
 
 
 async def test_a_turn_that_comes_too_late_is_passed_on() -> None:
-    thread = Beside()
-    await thread.wait(b"x")
-    leaving = asyncio.create_task(thread.wait(b"a"))
-    staying = asyncio.create_task(thread.wait(b"b"))
+    turn = Beside(1 << 20)
+    await turn.wait(b"x")
+    leaving = asyncio.create_task(turn.wait(b"a"))
+    staying = asyncio.create_task(turn.wait(b"b"))
     await asyncio.sleep(0)
-    thread.pass_on()
+    turn.pass_on()
     leaving.cancel()
     await staying
     assert leaving.cancelled()
-    thread.pass_on()
-    assert not thread.busy
-
-
-async def test_the_work_is_done_in_a_thread_of_its_own_and_its_fault_comes_back() -> None:
-    thread = Beside()
-    assert (await thread.run(max, 3, 5))[0] == 5
-    with pytest.raises(ZeroDivisionError):
-        await thread.run(divmod, 1, 0)
+    turn.pass_on()
+    assert not turn.busy
 
 
 @pytest.mark.parametrize(
@@ -106,14 +98,3 @@ def test_only_so_many_are_remembered() -> None:
     assert len(dear._last) == beside.NAMESPACES
     assert dear.has(b"0")
     assert not dear.has(b"1")
-
-
-async def test_the_seconds_of_cpu_that_the_work_took_are_told() -> None:
-    def work() -> float:
-        begin = time.thread_time()
-        while time.thread_time() - begin < 0.02:
-            pass
-        return 0.02
-
-    least, told = await Beside().run(work)
-    assert told >= least

@@ -1,0 +1,212 @@
+"""The process for large and dear reviews: it holds nothing of the service, and nothing that it does ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from injector.errors import BadReview, DeadlineError
+from injector.injection.inject import Answer
+from injector.service import beside, child
+from injector.service.child import Child, ChildFault
+from injector.service.memory import weigh
+from injector.service.options import ServiceOptions
+from tests.service.kit import GatedReviewer, Running, Start, a_review
+from tests.service.processes import Launch, children, gone
+
+LARGE = 400_000
+
+
+@pytest.fixture
+def gated() -> GatedReviewer:
+    return GatedReviewer()
+
+
+@pytest.fixture
+def forked(gated: GatedReviewer) -> Iterator[Child]:
+    forked = Child(gated, 1 << 20)
+    yield forked
+    forked.end()
+    assert gone(pid_of(forked))
+
+
+def pid_of(forked: Child) -> int:
+    pid = forked._process.pid
+    assert pid is not None
+    return pid
+
+
+def ask(forked: Child, body: bytes, path: str, deadline: float) -> tuple[Answer, float]:
+    forked.weigh(body, deadline)
+    return forked.answer(path, deadline)
+
+
+def soon() -> float:
+    return time.monotonic() + 60
+
+
+def test_it_answers_one_review_after_the_other_with_the_cpu_that_each_took(forked: Child) -> None:
+    for uid in ("a", "b"):
+        answer, worked = ask(forked, a_review(uid, dear="0.02"), "/inject", soon())
+        assert (answer.uid, answer.outcome) == (uid, "injected")
+        assert worked >= 0.02
+
+
+def test_what_reading_a_body_takes_is_told_before_it_is_read(forked: Child) -> None:
+    body = a_review()
+    assert forked.weigh(body, soon()) == weigh(body)
+
+
+def test_a_large_answer_comes_whole(forked: Child) -> None:
+    answer, _ = ask(forked, a_review("a"), "/inject/" + "x" * 5_000_000, soon())
+    assert len(answer.body) > 5_000_000
+
+
+def test_what_a_reviewer_raises_comes_back(forked: Child) -> None:
+    with pytest.raises(BadReview, match="not an AdmissionReview") as raised:
+        ask(forked, b"{}", "/inject", soon())
+    assert raised.value.status == 400
+    with pytest.raises(DeadlineError):
+        ask(forked, a_review(patient="x"), "/inject", time.monotonic() + 0.05)
+    assert not forked.over
+    assert ask(forked, a_review("after"), "/inject", soon())[0].uid == "after"
+
+
+def test_a_fault_of_ours_comes_back_as_where_it_arose_without_its_text(forked: Child) -> None:
+    with pytest.raises(ChildFault) as raised:
+        ask(forked, a_review(crash="a secret"), "/inject", soon())
+    name, place, *_ = raised.value.trace
+    assert name == "RuntimeError"
+    assert "kit.py" in place
+    assert "a secret" not in str(raised.value)
+    assert not forked.over
+
+
+def test_one_that_does_not_answer_is_killed(forked: Child, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child, "GRACE_SECONDS", 0.05)
+    with pytest.raises(DeadlineError):
+        ask(forked, a_review(slow="x"), "/inject", time.monotonic())
+    assert forked.over
+
+
+def test_one_that_was_killed_says_so(forked: Child) -> None:
+    with pytest.raises(ChildFault) as raised:
+        ask(forked, a_review(dies="x"), "/inject", soon())
+    assert raised.value.trace == ["the process for large reviews ended: -9"]
+    assert forked.over
+    with pytest.raises(ChildFault):
+        ask(forked, a_review(), "/inject", soon())
+
+
+async def test_where_no_process_can_begin_the_log_says_so(
+    start: Start, gated: GatedReviewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fork() -> int:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    service = await start(load=lambda *_: gated)
+    monkeypatch.setattr(os, "fork", fork)
+    assert (await service.post(a_review(size=LARGE))).status == 500
+    monkeypatch.undo()
+    assert (await service.post(a_review(size=LARGE))).status == 200
+    (line,) = [line for line in service.lines() if line["level"] == "error"]
+    assert line["trace"] == ["no process for large reviews can begin: Resource temporarily unavailable"]
+
+
+async def test_a_review_that_kills_its_process_is_the_only_one_that_fails(
+    start: Start, gated: GatedReviewer
+) -> None:
+    service = await start(load=lambda *_: gated)
+    answer = await service.post(a_review("killer", size=LARGE, dies="x"))
+    assert answer.status == 500
+    assert answer.json["response"]["uid"] == "killer"
+    assert (await service.post(a_review("next", size=LARGE))).json["response"]["uid"] == "next"
+    assert service.service.metrics.refused["crash"] == 1
+    (line,) = [line for line in service.lines() if line["level"] == "error"]
+    assert line["trace"] == ["the process for large reviews ended: -9"]
+
+
+async def test_a_fault_in_the_process_is_logged_once_with_its_place(
+    start: Start, gated: GatedReviewer
+) -> None:
+    service = await start(load=lambda *_: gated)
+    for _ in range(2):
+        assert (await service.post(a_review(size=LARGE, crash="a secret"))).status == 500
+    (line,) = [line for line in service.lines() if line["level"] == "error"]
+    assert line["trace"][0] == "RuntimeError"
+    assert "a secret" not in str(line)
+
+
+async def test_it_holds_no_connection_of_the_service(start: Start, gated: GatedReviewer) -> None:
+    service = await start(load=lambda *_: gated)
+    client = await service.connect()
+    first = asyncio.create_task(service.post(a_review("first", size=LARGE, slow="x")))
+    assert await asyncio.to_thread(gated.entered.wait, 60)
+    await client.request(body=a_review("last"), headers={"Connection": "close"})
+    assert await client.closed()
+    assert not first.done()
+    gated.gate.set()
+    assert (await first).status == 200
+
+
+def child_of(service: Running) -> Child | None:
+    return service.service._answering._beside._child
+
+
+async def test_it_ends_when_there_is_nothing_to_do(
+    start: Start, gated: GatedReviewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(beside, "CHILD_SECONDS", 0.01)
+    service = await start(load=lambda *_: gated)
+    await service.post(a_review("large", size=LARGE))
+    pid, _ = gated.answered["large"]
+    await service.until(lambda: gone(pid))
+    assert child_of(service) is None
+
+
+async def test_it_ends_with_the_service(start: Start, gated: GatedReviewer) -> None:
+    service = await start(load=lambda *_: gated)
+    await service.post(a_review("large", size=LARGE))
+    pid, _ = gated.answered["large"]
+    service.service.stop(at_once=True)
+    await service.task
+    await service.until(lambda: gone(pid))
+
+
+async def test_a_new_configuration_answers_large_reviews_at_once(start: Start) -> None:
+    def load(texts: Any, _options: ServiceOptions) -> GatedReviewer:
+        return GatedReviewer(texts.config)
+
+    service = await start(load=load)
+    body = a_review("large", size=LARGE)
+    assert (await service.post(body)).patched["config"] == "first"
+    service.config.swap({"config": "second", "values": "{}"})
+    await service.until(lambda: service.service._reviewer().config == "second")  # type: ignore[attr-defined]
+    assert (await service.post(body)).patched["config"] == "second"
+
+
+async def test_it_ends_when_the_service_is_killed(launch: Launch) -> None:
+    process = await asyncio.to_thread(launch)
+    with process.connect() as connection:
+        body = a_review(size=LARGE)
+        head = f"POST /inject HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+        connection.sendall(head.encode() + b"\r\n\r\n" + body)
+        assert b" 200 " in connection.recv(4096)
+        (pid,) = children(process.popen.pid)
+        os.kill(process.popen.pid, signal.SIGKILL)
+        while not gone(pid):
+            await asyncio.sleep(0.01)
+
+
+def test_the_kernel_ends_it_before_the_service_when_memory_is_short(forked: Child) -> None:
+    ask(forked, a_review(), "/inject", soon())
+    assert Path(f"/proc/{pid_of(forked)}/oom_score_adj").read_text() == "1000\n"
+    assert orjson.loads(Path("/proc/self/oom_score_adj").read_text()) < 1000
