@@ -16,7 +16,7 @@ import click
 
 from injector.budget import LIMIT_NAMES, ReviewLimits
 from injector.errors import ConfigError
-from injector.golang.duration import SECOND, DurationError, parse_duration
+from injector.golang.times import SECOND, DurationError, parse_duration
 from injector.istio.releases import RELEASES
 
 Command = TypeVar("Command", bound=Callable[..., Any])

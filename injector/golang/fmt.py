@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from injector.golang.floats import format_float
-from injector.golang.strconv import quote
+from injector.golang.strconv import format_float, quote
 from injector.json_types import JSON
 
 _TYPES = {

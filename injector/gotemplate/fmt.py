@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from injector.golang.floats import format_float
+from injector.golang.strconv import format_float
 from injector.golang.strconv import quote as go_quote
 from injector.gotemplate import verbs
 from injector.gotemplate.errors import FunctionError

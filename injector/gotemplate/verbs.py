@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from injector.golang.floats import SHORTEST, format_float
-from injector.golang.strconv import quote, quote_inside
+from injector.golang.strconv import SHORTEST, format_float, quote, quote_inside
 
 _MAX_RUNE = 0x10FFFF
 _REPLACEMENT = "\ufffd"

@@ -12,8 +12,8 @@ import orjson
 
 from injector.budget import Budget
 from injector.errors import BadReview, InjectionError, YAMLError
-from injector.golang.digits import to_int
 from injector.golang.jsontext import kind_of, mismatch, without_surrogates
+from injector.golang.strconv import to_int
 from injector.istio.releases import Behaviour
 from injector.json_types import JSON, JSONObject, Number, Operation
 from injector.kubeyaml import count_nodes, count_values, load

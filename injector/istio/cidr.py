@@ -8,8 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from injector.golang.digits import to_int
-from injector.golang.strconv import quote
+from injector.golang.strconv import quote, to_int
 
 _DIGITS: Final = re.compile("[0-9]+")
 _HEXADECIMAL: Final = re.compile("[0-9a-fA-F]*")

@@ -15,7 +15,7 @@ from sys import getsizeof
 from typing import Any, Final
 
 from injector.errors import InjectorError
-from injector.golang.floats import format_float, json_float
+from injector.golang.strconv import format_float, json_float
 from injector.golang.unicode import to_valid
 from injector.memo import Memo, process_wide
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from injector.errors import TypedError
-from injector.golang.timestamps import canonical_time
+from injector.golang.times import canonical_time
 from injector.json_types import JSON, JSONObject
 from injector.patch.quantity import canonical_quantity
 from injector.patch.schema import Field, GoType, Kind

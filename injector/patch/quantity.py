@@ -10,7 +10,7 @@ from sys import getsizeof
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from injector.errors import TypedError
-from injector.golang.digits import to_int
+from injector.golang.strconv import to_int
 from injector.memo import Memo, process_wide
 
 _Format: TypeAlias = Literal["decimal", "exponent", "binary"]

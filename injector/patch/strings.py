@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from injector.golang.floats import format_float
+from injector.golang.strconv import format_float
 from injector.json_types import JSON
 
 

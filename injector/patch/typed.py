@@ -13,7 +13,7 @@ from operator import is_
 from typing import Final, TypeAlias
 
 from injector.errors import TypedError
-from injector.golang.timestamps import canonical_time
+from injector.golang.times import canonical_time
 from injector.json_types import JSON, JSONObject
 from injector.patch.misfits import Misfit, explain
 from injector.patch.quantity import canonical_quantity

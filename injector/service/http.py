@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Final, NamedTuple
 from urllib.parse import parse_qs, quote, unquote, unquote_to_bytes
 
-from injector.golang.duration import SECOND, DurationError, parse_duration
+from injector.golang.times import SECOND, DurationError, parse_duration
 from injector.memo import remembered
 
 JSON_TYPE: Final = "application/json"

@@ -9,9 +9,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from injector.golang.floats import format_float, json_float
 from injector.golang.fmt import sprint, sprint_as_string
-from injector.golang.strconv import quote
+from injector.golang.strconv import format_float, json_float, quote
 from injector.gotemplate.sprig.times import duration_round
 from tests.oracle import BATCH, Ask, thorough
 

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from injector.golang.timestamps import canonical_time
+from injector.golang.times import canonical_time
 from injector.json_types import JSONObject
 from injector.patch import GoType, canonical_quantity, go_type
 from injector.patch.schema import Field

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 
 from injector.errors import YAMLError
-from injector.golang.floats import json_float
+from injector.golang.strconv import json_float
 from injector.kubeyaml import dump, load
 
 from .generators import json_values

@@ -14,8 +14,8 @@ from functools import reduce
 from types import MappingProxyType
 from typing import Final
 
-from injector.golang.digits import to_int as read_digits
 from injector.golang.strconv import parse_float, parse_literal
+from injector.golang.strconv import to_int as read_digits
 from injector.gotemplate import fmt
 from injector.gotemplate.errors import FunctionError
 from injector.gotemplate.functions import Function

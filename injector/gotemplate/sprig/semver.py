@@ -9,8 +9,7 @@ from dataclasses import fields as dataclass_fields
 from types import MappingProxyType
 from typing import Any, Final
 
-from injector.golang.digits import to_int
-from injector.golang.strconv import quote
+from injector.golang.strconv import quote, to_int
 from injector.gotemplate import types
 from injector.gotemplate.errors import FunctionError
 from injector.gotemplate.functions import Function

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from injector.golang.digits import to_int
-from injector.golang.duration import SECOND, DurationError, format_duration, parse_duration
+from injector.golang.strconv import to_int
+from injector.golang.times import SECOND, DurationError, format_duration, parse_duration
 from injector.gotemplate.functions import Function
 from injector.gotemplate.scalars import Int64
 from injector.gotemplate.sprig.arithmetic import LARGEST, SMALLEST, wrap

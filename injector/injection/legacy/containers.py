@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
-from injector.golang.digits import to_int
+from injector.golang.strconv import to_int
 from injector.injection.legacy.spec import SidecarInjectionSpec
 from injector.injection.steps import probes
 from injector.injection.steps.pods import PROXY, ContainerRef, append_env, chosen, name_of, with_variables

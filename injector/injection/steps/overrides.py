@@ -14,8 +14,7 @@ import orjson
 
 from injector.budget import Budget
 from injector.errors import InjectionError
-from injector.golang.jsonfault import json_fault
-from injector.golang.jsontext import go_json, mismatch
+from injector.golang.jsontext import go_json, json_fault, mismatch
 from injector.injection.steps.merge import Overlay, PodTypes
 from injector.injection.steps.pods import (
     KINDS,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from injector.errors import YAMLError
-from injector.golang.duration import SECOND, seconds_and_nanos
+from injector.golang.times import SECOND, seconds_and_nanos
 from injector.istio.facts import Fact, Span, layer_code, mesh_code
 from injector.istio.mesh.descriptors import (
     Data,

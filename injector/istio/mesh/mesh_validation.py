@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from injector.golang.duration import MILLISECOND
 from injector.golang.strconv import quote
+from injector.golang.times import MILLISECOND
 from injector.istio.facts import Fact
 from injector.istio.mesh.addresses import domain_fault, is_label
 from injector.istio.mesh.descriptors import Data, Message

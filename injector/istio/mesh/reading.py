@@ -13,11 +13,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 from injector.golang import jsontext
-from injector.golang.digits import to_int
-from injector.golang.duration import DurationError, parse_duration
-from injector.golang.floats import json_float
-from injector.golang.jsonfault import json_fault
-from injector.golang.jsontext import go_json
+from injector.golang.jsontext import go_json, json_fault
+from injector.golang.strconv import json_float, to_int
+from injector.golang.times import DurationError, parse_duration
 from injector.istio.mesh.descriptors import (
     Data,
     DurationType,

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from injector.golang.duration import MILLISECOND, SECOND, format_duration
 from injector.golang.strconv import quote
+from injector.golang.times import MILLISECOND, SECOND, format_duration
 from injector.istio.facts import NEWEST, OLDEST, Fact, Span, source_in
 from injector.istio.mesh.addresses import address_fault, port_fault
 from injector.istio.mesh.descriptors import Data, Message, json_name

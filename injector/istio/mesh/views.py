@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Final
 
-from injector.golang.duration import SECOND, format_duration, seconds_and_nanos
+from injector.golang.times import SECOND, format_duration, seconds_and_nanos
 from injector.gotemplate import types
 from injector.gotemplate.scalars import NamedInt, enum_type
 from injector.gotemplate.types import Method, StructField, StructType, Type

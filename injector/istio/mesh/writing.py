@@ -9,8 +9,8 @@ import math
 from collections.abc import Iterator
 from typing import Any, Final
 
-from injector.golang.duration import proto_text, seconds_and_nanos
 from injector.golang.jsontext import go_json
+from injector.golang.times import proto_text, seconds_and_nanos
 from injector.istio.mesh.descriptors import (
     Data,
     DurationType,

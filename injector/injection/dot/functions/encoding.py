@@ -13,8 +13,7 @@ from typing import Final, Never
 import orjson
 
 from injector.errors import YAMLError
-from injector.golang.jsonfault import json_fault
-from injector.golang.jsontext import EncodingError, go_json, without_surrogates
+from injector.golang.jsontext import EncodingError, go_json, json_fault, without_surrogates
 from injector.golang.unicode import to_valid
 from injector.gotemplate import FunctionError, from_json
 from injector.gotemplate.fmt import sorted_keys

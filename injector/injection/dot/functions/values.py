@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from injector.golang.duration import format_duration as duration_text
 from injector.golang.jsontext import EncodingError, go_json
+from injector.golang.times import format_duration as duration_text
 from injector.gotemplate import FunctionError, NilPointer, StringMap, Struct, Value, from_json
 from injector.gotemplate.sprig.texts import check_size, spaces
 from injector.injection.dot.functions.encoding import parse, to_json
