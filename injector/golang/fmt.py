@@ -77,17 +77,7 @@ def sharp_v(value: Any) -> str:
     if isinstance(value, dict):
         entries = ", ".join(map(_entry, sorted(value.items(), key=_rank)))
         return "map[interface {}]interface {}{" + entries + "}"
-    return _word(value)
-
-
-def _word(value: Any) -> str:
-    if value is None:
-        return "<nil>"
-    if value is True or value is False:
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return format_float(value)
-    return hex(value) if value >= 2**63 else str(value)
+    return hex(value) if type(value) is int and value >= 2**63 else sprint(value)
 
 
 def _rank(item: tuple[Any, Any]) -> tuple[int, str]:

@@ -15,7 +15,7 @@ import orjson
 
 from injector.errors import InjectorError
 from injector.golang.strconv import json_float, quote_inside
-from injector.golang.unicode import to_valid
+from injector.golang.unicode import HALF_SURROGATE, to_valid
 from injector.json_types import JSON, Number
 
 _LIKE_A_FLOAT: Final = re.compile(rb"[0-9][.e]").search
@@ -23,7 +23,6 @@ _PERHAPS_A_FLOAT: Final = re.compile(rb'(?:":|[\[,])-?[0-9]+[.e]').search
 _HTML: Final = ((b"<", b"\\u003c"), (b">", b"\\u003e"), (b"&", b"\\u0026"))
 _LINES: Final = ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"))
 _CONTAINERS: Final = (dict, list, tuple)
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 def without_surrogates(value: JSON) -> JSON:
@@ -159,31 +158,19 @@ def _string(text: str) -> str:
     try:
         return orjson.dumps(str(text)).decode()
     except TypeError:
-        parts = _SURROGATE.split(text)
+        parts = HALF_SURROGATE.split(text)
         return '"' + "\\ufffd".join(orjson.dumps(part).decode()[1:-1] for part in parts) + '"'
 
 
-_SPACE: Final = frozenset(b" \t\r\n")
-_DIGITS: Final = frozenset(b"0123456789")
-_NUMBER: Final = _DIGITS | frozenset(b"-")
-_HEX: Final = frozenset(b"0123456789abcdefABCDEF")
-_ESCAPES: Final = frozenset(b'bfnrt\\/"')
+# What is wrong with a text that is no JSON.
+
 _PLAIN: Final = re.compile(rb'[^"\\\x00-\x1f]*')
 _BLANKS: Final = re.compile(rb"[ \t\r\n]*")
 _NUMERALS: Final = re.compile(rb"[0-9]*")
-_CONTROL: Final = frozenset((-1, *range(0x20)))
-_OBJECT, _ARRAY, _COMMA, _QUOTE, _BACKSLASH = (ord(character) for character in '{[,"\\')
-_CLOSING: Final = {_OBJECT: ord("}"), _ARRAY: ord("]")}
-_COMMA_ONLY: Final = frozenset((_COMMA,))
-_COLON_ONLY: Final = frozenset(b":")
-_EXPONENT: Final = frozenset(b"eE")
-_SIGNS: Final = frozenset(b"+-")
-_VALUE: Final = "looking for beginning of value"
-_KEY: Final = "looking for beginning of object key string"
-_LITERALS: Final = {ord("t"): b"true", ord("f"): b"false", ord("n"): b"null"}
+_CLOSING: Final = {b"{": b"}", b"[": b"]"}
+_LITERALS: Final = {b"t": b"true", b"f": b"false", b"n": b"null"}
 _IN_STRING: Final = "in string literal"
 _AFTER_POINT: Final = "after decimal point in numeric literal"
-_END: Final = "unexpected end of JSON input"
 
 
 class _FaultError(Exception):
@@ -198,7 +185,7 @@ def json_fault(text: bytes) -> str:
     scanner = _Scanner(text)
     try:
         scanner.value()
-        scanner.space()
+        scanner.skip(_BLANKS)
         if scanner.position < len(text):
             raise scanner.unexpected("after top-level value")
     except _FaultError as fault:
@@ -220,25 +207,25 @@ class _Scanner:
         if self.position < len(self.text):
             return _FaultError(f"invalid character {_shown(self.text[self.position])} {where}")
         inside = where == _AFTER_POINT or (where.startswith("in ") and where != _IN_STRING)
-        return _FaultError(f"invalid character ' ' {where}" if inside else _END)
+        return _FaultError(f"invalid character ' ' {where}" if inside else "unexpected end of JSON input")
 
-    def peek(self) -> int:
-        """Return the byte at the position, -1 at the end."""
-        return self.text[self.position] if self.position < len(self.text) else -1
+    def next(self) -> bytes:
+        """Return the byte at the position, none at the end."""
+        return self.text[self.position : self.position + 1]
 
-    def space(self) -> None:
-        self._skip(_BLANKS)
+    def takes(self, byte: bytes) -> bool:
+        """Consume a byte if it is there; tell whether it was."""
+        found = self.next() == byte
+        self.position += found
+        return found
 
-    def take(self, allowed: frozenset[int], where: str) -> None:
+    def take(self, allowed: bytes, where: str) -> None:
         """Consume one of the allowed bytes."""
-        if self.peek() not in allowed:
+        if (self.next() or b" ") not in allowed:
             raise self.unexpected(where)
         self.position += 1
 
-    def digits(self) -> None:
-        self._skip(_NUMERALS)
-
-    def _skip(self, run: re.Pattern[bytes]) -> None:
+    def skip(self, run: re.Pattern[bytes]) -> None:
         """Consume a run of bytes, which may be empty, in one step: texts are long and this is not C."""
         found = run.match(self.text, self.position)
         assert found is not None  # noqa: S101 - the patterns match the empty text
@@ -246,104 +233,89 @@ class _Scanner:
 
     def value(self) -> None:
         """Consume any value; what is open is kept in a list, so that depth costs no stack."""
-        opened: list[int] = []
+        opened: list[bytes] = []
         while self._opens(opened) or self._continues(opened):
             pass
 
-    def _opens(self, opened: list[int]) -> bool:
+    def _opens(self, opened: list[bytes]) -> bool:
         """Consume a scalar or the opening of a container; tell whether a value has to follow."""
-        self.space()
-        byte = self.peek()
+        self.skip(_BLANKS)
+        byte = self.next()
         if byte not in _CLOSING:
             self._scalar(byte)
             return False
         self.position += 1
         opened.append(byte)
-        self.space()
-        if self.peek() == _CLOSING[byte]:
+        self.skip(_BLANKS)
+        if self.next() == _CLOSING[byte]:
             return False
-        if byte == _OBJECT:
+        if byte == b"{":
             self._key()
         return True
 
-    def _continues(self, opened: list[int]) -> bool:
+    def _continues(self, opened: list[bytes]) -> bool:
         """Consume what may stand after a value; tell whether another one has to follow."""
         while opened:
-            self.space()
-            if self.peek() == _CLOSING[opened[-1]]:
-                self.position += 1
+            self.skip(_BLANKS)
+            if self.takes(_CLOSING[opened[-1]]):
                 opened.pop()
                 continue
-            what = "array element" if opened[-1] == _ARRAY else "object key:value pair"
-            self.take(_COMMA_ONLY, f"after {what}")
-            if opened[-1] == _OBJECT:
-                self.space()
+            is_object = opened[-1] == b"{"
+            self.take(b",", "after object key:value pair" if is_object else "after array element")
+            if is_object:
+                self.skip(_BLANKS)
                 self._key()
             return True
         return False
 
     def _key(self) -> None:
-        if self.peek() != _QUOTE:
-            raise self.unexpected(_KEY)
+        if self.next() != b'"':
+            raise self.unexpected("looking for beginning of object key string")
         self._string()
-        self.space()
-        self.take(_COLON_ONLY, "after object key")
+        self.skip(_BLANKS)
+        self.take(b":", "after object key")
 
-    def _scalar(self, byte: int) -> None:
-        if byte == _QUOTE:
+    def _scalar(self, byte: bytes) -> None:
+        if byte == b'"':
             self._string()
         elif byte in _LITERALS:
-            self._literal(_LITERALS[byte])
-        elif byte in _NUMBER:
+            word = _LITERALS[byte].decode()
+            for letter in word:
+                self.take(letter.encode(), f"in literal {word} (expecting '{letter}')")
+        elif byte == b"-" or byte.isdigit():
             self._number()
         else:
-            raise self.unexpected(_VALUE)
-
-    def _literal(self, literal: bytes) -> None:
-        word = literal.decode()
-        for letter in literal:
-            self.take(frozenset((letter,)), f"in literal {word} (expecting '{chr(letter)}')")
+            raise self.unexpected("looking for beginning of value")
 
     def _string(self) -> None:
         self.position += 1
-        self._skip(_PLAIN)
-        while (byte := self.peek()) != _QUOTE:
-            if byte in _CONTROL:
-                raise self.unexpected(_IN_STRING)
-            self.position += 1
-            self._escape()
-            self._skip(_PLAIN)
-        self.position += 1
-
-    def _escape(self) -> None:
-        if self.peek() != ord("u"):
-            self.take(_ESCAPES, "in string escape code")
-            return
-        self.position += 1
-        for _ in range(4):
-            self.take(_HEX, "in \\u hexadecimal character escape")
+        self.skip(_PLAIN)
+        while not self.takes(b'"'):
+            self.take(b"\\", _IN_STRING)
+            if self.takes(b"u"):
+                for _ in range(4):
+                    self.take(b"0123456789abcdefABCDEF", "in \\u hexadecimal character escape")
+            else:
+                self.take(b'bfnrt\\/"', "in string escape code")
+            self.skip(_PLAIN)
 
     def _number(self) -> None:
-        if self.peek() == ord("-"):
-            self.position += 1
-        if self.peek() == ord("0"):
-            self.position += 1
-        else:
-            self.take(_DIGITS, "in numeric literal")
-            self.digits()
-        if self.peek() == ord("."):
-            self.position += 1
-            self.take(_DIGITS, _AFTER_POINT)
-            self.digits()
-        if self.peek() in _EXPONENT:
-            self.position += 1
-            if self.peek() in _SIGNS:
-                self.position += 1
-            self.take(_DIGITS, "in exponent of numeric literal")
-            self.digits()
+        self.takes(b"-")
+        if not self.takes(b"0"):
+            self._digits("in numeric literal")
+        if self.takes(b"."):
+            self._digits(_AFTER_POINT)
+        if self.takes(b"e") or self.takes(b"E"):
+            if not self.takes(b"+"):
+                self.takes(b"-")
+            self._digits("in exponent of numeric literal")
+
+    def _digits(self, where: str) -> None:
+        self.take(b"0123456789", where)
+        self.skip(_NUMERALS)
 
 
 def _shown(byte: int) -> str:
     if byte == ord("'"):
         return r"'\''"
-    return "'\"'" if byte == _QUOTE else f"'{quote_inside(chr(byte))}'"
+    return "'\"'" if byte == ord('"') else f"'{quote_inside(chr(byte))}'"

@@ -16,10 +16,12 @@ from typing import Final
 
 _NAMED = {"\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"}
 _ESCAPES = {"a": 7, "b": 8, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11, "\\": 92}
-_WIDTHS = {"x": 2, "u": 4, "U": 8}
+_CODE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3}))")
 
-_TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
-_FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
+_BOOLS: Final = {
+    **dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True),
+    **dict.fromkeys(("0", "f", "F", "FALSE", "false", "False"), False),
+}
 _DECIMAL: Final = re.compile(r"[+-]?[0-9]+")
 _LEADING_DIGITS: Final = re.compile(r"[0-9]*")
 _LARGEST: Final = 2**63 - 1
@@ -113,29 +115,14 @@ def unquote_rune(text: str, position: int, delimiter: str) -> tuple[int, bool, i
         return ord(letter), False, position + 2
     if letter in _ESCAPES:
         return _ESCAPES[letter], False, position + 2
-    if letter in _WIDTHS:
-        return _unquote_hexadecimal(text, position, letter)
-    if letter in tuple("01234567"):
-        return _unquote_octal(text, position)
-    raise ValueError("invalid syntax")
-
-
-def _unquote_hexadecimal(text: str, position: int, letter: str) -> tuple[int, bool, int]:
-    end = position + 2 + _WIDTHS[letter]
-    digits = text[position + 2 : end]
-    if not re.fullmatch(r"[0-9a-fA-F]+", digits) or len(digits) != _WIDTHS[letter]:
+    match = _CODE.match(text, position)
+    if match is None:
         raise ValueError("invalid syntax")
-    code = int(digits, 16)
-    if letter != "x" and (code > 0x10FFFF or 0xD800 <= code < 0xE000):
+    code = int(match[0].lstrip("\\xuU"), 8 if match[4] else 16)
+    is_byte = letter not in ("u", "U")
+    if code > 0xFF if is_byte else code > 0x10FFFF or 0xD800 <= code < 0xE000:
         raise ValueError("invalid syntax")
-    return code, letter == "x", end
-
-
-def _unquote_octal(text: str, position: int) -> tuple[int, bool, int]:
-    digits = text[position + 1 : position + 4]
-    if not re.fullmatch(r"[0-7]{3}", digits) or int(digits, 8) > 0xFF:
-        raise ValueError("invalid syntax")
-    return int(digits, 8), True, position + 4
+    return code, is_byte, match.end()
 
 
 # Numbers and truth, read.
@@ -156,9 +143,7 @@ def to_int(text: str) -> int:
 
 def parse_bool(text: str) -> bool | None:
     """Return what strconv.ParseBool reads, None where it fails."""
-    if text in _TRUE:
-        return True
-    return False if text in _FALSE else None
+    return _BOOLS.get(text)
 
 
 def parse_int(text: str) -> int | None:
@@ -272,7 +257,8 @@ def _unsigned(number: float, verb: str, precision: int) -> str:
         text = _hexadecimal(number, precision)
         return text.upper() if verb == "X" else text
     if verb == "b":
-        return _binary(number)
+        mantissa, exponent = _parts(number)
+        return f"{mantissa}p{exponent:+d}"
     if verb in "gG":
         text = _general(number, precision)
         return text.upper() if verb == "G" else text
@@ -320,12 +306,6 @@ def _plain(digits: str, point: int) -> str:
 def _scientific(digits: str, point: int) -> str:
     fraction = f".{digits[1:]}" if len(digits) > 1 else ""
     return f"{digits[0]}{fraction}e{point - 1:+03d}"
-
-
-def _binary(number: float) -> str:
-    """Return the mantissa as an integer and the power of two: ``4503599627370496p-52``."""
-    mantissa, exponent = _parts(number)
-    return f"{mantissa}p{exponent:+d}"
 
 
 def _parts(number: float) -> tuple[int, int]:

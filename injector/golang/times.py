@@ -10,16 +10,14 @@ from typing import Final
 from injector.errors import TypedError
 from injector.golang.strconv import quote_bytes, to_int
 
-NANOSECOND: Final = 1
-MICROSECOND: Final = 1_000
 MILLISECOND: Final = 1_000_000
 SECOND: Final = 1_000_000_000
 
 _UNITS: Final = {
-    "ns": NANOSECOND,
-    "us": MICROSECOND,
-    "µs": MICROSECOND,  # U+00B5, micro sign
-    "μs": MICROSECOND,  # U+03BC, Greek letter mu
+    "ns": 1,
+    "us": 1_000,
+    "µs": 1_000,  # U+00B5, micro sign
+    "μs": 1_000,  # U+03BC, Greek letter mu
     "ms": MILLISECOND,
     "s": SECOND,
     "m": 60 * SECOND,
@@ -91,10 +89,8 @@ def format_duration(nanoseconds: int) -> str:
     if rest == 0:
         return "0s"
     if rest < SECOND:
-        unit, scale = next(
-            pair for pair in (("ms", MILLISECOND), ("µs", MICROSECOND), ("ns", 1)) if rest >= pair[1]
-        )
-        return f"{sign}{_decimal(rest, scale)}{unit}"
+        unit = "ms" if rest >= MILLISECOND else "µs" if rest >= 1_000 else "ns"
+        return f"{sign}{_decimal(rest, _UNITS[unit])}{unit}"
     minutes, rest = divmod(rest, 60 * SECOND)
     hours, minutes = divmod(minutes, 60)
     text = f"{_decimal(rest, SECOND)}s"

@@ -14,12 +14,12 @@ SPACES: Final = "".join(map(chr, (*b"\t\n\v\f\r \x85\xa0", *_WIDE_SPACES)))
 """unicode.IsSpace, which strings.TrimSpace follows; Python's notion has \\x1c to \\x1f besides."""
 
 
-_HALF_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+HALF_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 def to_valid(text: str) -> str:
     """Return a text with U+FFFD for each byte that is not UTF-8, which Python keeps as a half surrogate."""
-    return _HALF_SURROGATE.sub("\ufffd", text)
+    return HALF_SURROGATE.sub("\ufffd", text)
 
 
 def trim_space(text: str) -> str:
