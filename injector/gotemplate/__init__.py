@@ -4,11 +4,19 @@ Read compile.py first, then statements.py and expressions.py; lex, nodes and par
 """
 
 from injector.gotemplate.compile import Template, compile_template
-from injector.gotemplate.errors import FunctionError
-from injector.gotemplate.functions import Function
+from injector.gotemplate.functions import Function, FunctionError
 from injector.gotemplate.parse import parse
-from injector.gotemplate.scalars import Enum, enum_type
-from injector.gotemplate.types import Method, StructField, StructType, Type, map_of, pointer_to, slice_of
+from injector.gotemplate.types import (
+    Enum,
+    Method,
+    StructField,
+    StructType,
+    Type,
+    enum_type,
+    map_of,
+    pointer_to,
+    slice_of,
+)
 from injector.gotemplate.values import (
     MISSING,
     NilPointer,

@@ -18,8 +18,7 @@ from injector.gotemplate.code import (
     invoke,
     load,
 )
-from injector.gotemplate.errors import ExecutionError
-from injector.gotemplate.functions import convert
+from injector.gotemplate.functions import ExecutionError, convert
 from injector.gotemplate.scope import Scope, last_node
 from injector.gotemplate.types import FLOAT_KINDS, INTEGER_KINDS, UNSIGNED_KINDS, Type
 from injector.gotemplate.values import MISSING, Value, read, zero

@@ -11,10 +11,8 @@ from typing import Any, Never
 from urllib.parse import quote_plus
 
 from injector.gotemplate import fmt, types
-from injector.gotemplate.errors import FunctionError
-from injector.gotemplate.functions import Function
-from injector.gotemplate.scalars import UInt8
-from injector.gotemplate.types import FLOAT_KINDS, INTEGER_KINDS, UNSIGNED_KINDS, Type
+from injector.gotemplate.functions import Function, FunctionError
+from injector.gotemplate.types import FLOAT_KINDS, INTEGER_KINDS, UNSIGNED_KINDS, Type, UInt8
 from injector.gotemplate.values import (
     MISSING,
     NilPointer,

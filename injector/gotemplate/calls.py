@@ -27,8 +27,7 @@ from injector.gotemplate.code import (
     static_type,
     walrus,
 )
-from injector.gotemplate.errors import ExecutionError
-from injector.gotemplate.functions import Function
+from injector.gotemplate.functions import ExecutionError, Function
 from injector.gotemplate.scope import Scope, last_node
 
 _SELECTING = frozenset({"and", "or", "default", "coalesce", "ternary"})

@@ -67,8 +67,7 @@ from injector.gotemplate.code import (
     load,
     method,
 )
-from injector.gotemplate.errors import ExecutionError, FunctionError, UnprintableError
-from injector.gotemplate.functions import Function
+from injector.gotemplate.functions import ExecutionError, Function, FunctionError, UnprintableError
 from injector.gotemplate.output import Output, Pending
 from injector.gotemplate.parse import parse
 from injector.gotemplate.scope import Data

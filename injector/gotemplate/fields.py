@@ -25,7 +25,7 @@ from injector.gotemplate.code import (
     of_type,
     static_type,
 )
-from injector.gotemplate.errors import ExecutionError
+from injector.gotemplate.functions import ExecutionError
 from injector.gotemplate.scope import Scope
 from injector.gotemplate.types import Method, StructType, Type
 from injector.gotemplate.values import MISSING

@@ -12,9 +12,9 @@ from typing import Final
 
 from injector.golang.strconv import format_float
 from injector.golang.strconv import quote as go_quote
-from injector.gotemplate import verbs
-from injector.gotemplate.errors import FunctionError
-from injector.gotemplate.printf import Directive, Piece, directives
+from injector.gotemplate import printf
+from injector.gotemplate.functions import FunctionError
+from injector.gotemplate.printf import Directive, FmtFlags, Piece, directives
 from injector.gotemplate.types import FLOAT_KINDS, INTEGER_KINDS, UNSIGNED_KINDS, Type
 from injector.gotemplate.values import (
     MISSING,
@@ -28,7 +28,6 @@ from injector.gotemplate.values import (
     kind,
     type_of,
 )
-from injector.gotemplate.verbs import FmtFlags
 from injector.memo import Memo, deep_size, process_wide
 
 __all__ = ["format_float", "format_value", "go_quote", "sprint", "sprintf", "sprintln"]
@@ -108,9 +107,9 @@ def _is_nil(value: Value) -> bool:
 def _argument(flags: FmtFlags, value: Value, verb: str) -> str:
     """Return one operand, which is nowhere inside another value."""
     if _is_nil(value):
-        return verbs.pad(flags, "<nil>") if verb in "Tv" else f"%!{verb}(<nil>)"
+        return printf.pad(flags, "<nil>") if verb in "Tv" else f"%!{verb}(<nil>)"
     if verb == "T":
-        return verbs.string(flags, type_of(value).name)
+        return printf.string(flags, type_of(value).name)
     return _value(flags, value, verb)
 
 
@@ -157,18 +156,18 @@ def _address(value: Value) -> str:
 
 def _string(flags: FmtFlags, value: Value, text: str, verb: str) -> str:
     if verb == "s" or (verb == "v" and not flags.sharp_v):
-        return verbs.string(flags, text)
+        return printf.string(flags, text)
     if verb in "vq":
-        return verbs.quoted(flags, text)
+        return printf.quoted(flags, text)
     if verb in "xX":
-        return verbs.hexadecimal(flags, text, upper=verb == "X")
+        return printf.hexadecimal(flags, text, upper=verb == "X")
     return _bad_verb(flags, value, verb)
 
 
 def _number(flags: FmtFlags, value: Value, verb: str) -> str:
     declared = type_of(value)
     if declared.kind == "bool":
-        return verbs.boolean(flags, value) if verb in "tv" else _bad_verb(flags, value, verb)
+        return printf.boolean(flags, value) if verb in "tv" else _bad_verb(flags, value, verb)
     if declared.kind in _NUMBERS:
         return _integer(flags, value, verb)
     if declared.kind == "func":
@@ -177,31 +176,31 @@ def _number(flags: FmtFlags, value: Value, verb: str) -> str:
         return _bad_verb(flags, value, verb)
     form = {"v": "g", "F": "f"}.get(verb, verb)
     if declared.kind in FLOAT_KINDS:
-        return verbs.floating(flags, value, form)
-    return verbs.complex_number(flags, value, form)
+        return printf.floating(flags, value, form)
+    return printf.complex_number(flags, value, form)
 
 
 def _integer(flags: FmtFlags, value: int, verb: str) -> str:
     number = int(value)
     if verb == "v" and flags.sharp_v and type_of(value).kind in UNSIGNED_KINDS:
-        return verbs.integer(replace(flags, sharp=True), number, "x")
+        return printf.integer(replace(flags, sharp=True), number, "x")
     if verb in _BASES:
-        return verbs.integer(flags, number, _BASES[verb], octal_prefix=verb == "O")
+        return printf.integer(flags, number, _BASES[verb], octal_prefix=verb == "O")
     if verb == "c":
-        return verbs.character(flags, number)
+        return printf.character(flags, number)
     if verb == "q":
-        return verbs.quoted_character(flags, number)
+        return printf.quoted_character(flags, number)
     if verb == "U":
-        return verbs.unicode_point(flags, number)
+        return printf.unicode_point(flags, number)
     return _bad_verb(flags, value, verb)
 
 
 def _nil_pointer(flags: FmtFlags, value: NilPointer, verb: str) -> str:
     if verb == "v":
-        return f"({value.type})(nil)" if flags.sharp_v else verbs.pad(flags, "<nil>")
+        return f"({value.type})(nil)" if flags.sharp_v else printf.pad(flags, "<nil>")
     if verb in "bodxX":
-        return verbs.integer(flags, 0, _BASES[verb])
-    return f"%!{verb}({value.type}={verbs.pad(flags, '<nil>')})"
+        return printf.integer(flags, 0, _BASES[verb])
+    return f"%!{verb}({value.type}={printf.pad(flags, '<nil>')})"
 
 
 # Composite values.

@@ -1,12 +1,12 @@
-"""Template functions with Go signatures, and the check of one argument."""
+"""Template functions with Go signatures, what goes wrong in them, and the check of one argument."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from injector.errors import InjectorError
 from injector.gotemplate import types
-from injector.gotemplate.errors import ExecutionError
 from injector.gotemplate.types import Type
 from injector.gotemplate.values import (
     MISSING,
@@ -18,6 +18,18 @@ from injector.gotemplate.values import (
     type_of,
     zero,
 )
+
+
+class ExecutionError(InjectorError):
+    """An execution error in Go's words; with its place it leaves the room as TemplateExecError."""
+
+
+class FunctionError(ExecutionError):
+    """A template function failed; reported as ``error calling NAME: …``."""
+
+
+class UnprintableError(ExecutionError):
+    """A value of a type that has no text; ``str()`` is the type's name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

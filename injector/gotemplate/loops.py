@@ -19,7 +19,7 @@ from injector.gotemplate.code import (
     static_type,
     walrus,
 )
-from injector.gotemplate.errors import ExecutionError
+from injector.gotemplate.functions import ExecutionError
 from injector.gotemplate.output import Output, Pending
 from injector.gotemplate.scope import Scope, last_node
 from injector.gotemplate.values import MISSING, Value

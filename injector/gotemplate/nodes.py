@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any, TypeAlias
 
-from injector.golang.strconv import quote
+from injector.golang.strconv import parse_float, parse_literal, quote, unquote_rune
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -277,3 +277,65 @@ class Tree:
         """Return line (from 1) and column (bytes from 0) of a position, as Go's messages give them."""
         start = self.text.rfind("\n", 0, pos) + 1
         return 1 + self.text.count("\n", 0, pos), len(self.text[start:pos].encode(errors="surrogateescape"))
+
+
+# Numbers: Python's ``complex`` and ``float`` are Go's complex128 and float64.
+
+
+def char_constant(text: str, pos: int) -> NumberNode:
+    """Return ``'x'``: an integer that may be any number; ValueError in Go's words."""
+    code, _, end = unquote_rune(text, 1, "'")
+    if text[1:2] == "'" or text[end:] != "'":
+        message = "invalid syntax" if text[1:2] == "'" else f"malformed character constant: {text}"
+        raise ValueError(message)
+    return NumberNode(pos=pos, text=text, as_int=code, as_uint=code, as_float=float(code))
+
+
+def complex_constant(text: str, pos: int) -> NumberNode:
+    """Return ``1+2i``; ValueError in Go's words."""
+    cut = max(text.rfind("+"), text.rfind("-"))
+    if text[cut - 1] in "eEpP":
+        cut = max(text.rfind("+", 0, cut - 1), text.rfind("-", 0, cut - 1))
+    real, imaginary = parse_float(text[:cut]), parse_float(text[cut:-1])
+    if real is None or imaginary is None:
+        raise ValueError("syntax error scanning complex number")
+    return _number(text, pos, real if imaginary == 0 else None, complex(real, imaginary))
+
+
+def number_constant(text: str, pos: int) -> NumberNode:
+    """Return any other number; ValueError in Go's words."""
+    imaginary = parse_float(text[:-1]) if text.endswith("i") else None
+    if imaginary is not None:
+        return _number(text, pos, 0.0 if imaginary == 0 else None, complex(0, imaginary))
+    whole = parse_literal(text)
+    signed = text.startswith(("+", "-"))
+    as_int, as_uint = _int64(whole), _uint64(whole) if not signed or whole == 0 else None
+    if whole is not None and (as_int is not None or as_uint is not None):
+        return NumberNode(pos=pos, text=text, as_int=as_int, as_uint=as_uint, as_float=float(whole))
+    number = parse_float(text)
+    if number is None:
+        raise ValueError(f"illegal number syntax: {quote(text)}")
+    if not any(mark in text for mark in ".eEpP"):
+        raise ValueError(f"integer overflow: {quote(text)}")
+    return _number(text, pos, number)
+
+
+def _number(text: str, pos: int, real: float | None, as_complex: complex | None = None) -> NumberNode:
+    """Return a float with the integers that it may stand for as well; none of them where it is None."""
+    whole = int(real) if real is not None and real.is_integer() else None
+    return NumberNode(
+        pos=pos,
+        text=text,
+        as_int=_int64(whole),
+        as_uint=_uint64(whole),
+        as_float=real,
+        as_complex=as_complex,
+    )
+
+
+def _int64(whole: int | None) -> int | None:
+    return whole if whole is not None and -(2**63) <= whole < 2**63 else None
+
+
+def _uint64(whole: int | None) -> int | None:
+    return whole if whole is not None and 0 <= whole < 2**64 else None

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from injector.errors import TemplateSyntaxError
 from injector.golang.strconv import quote, unquote
-from injector.gotemplate import nodes, numbers
+from injector.gotemplate import nodes
 from injector.gotemplate.lex import KEYWORDS, Kind, Lexer, Token
 
 MAX_DEPTH = 100
@@ -438,9 +438,9 @@ class _Parser:
         return nodes.Variable(pos=token.pos, name=token.text)
 
     def number(self, token: Token) -> nodes.NumberNode:
-        read = {Kind.CHAR_CONSTANT: numbers.char_constant, Kind.COMPLEX: numbers.complex_constant}
+        read = {Kind.CHAR_CONSTANT: nodes.char_constant, Kind.COMPLEX: nodes.complex_constant}
         try:
-            return read.get(token.kind, numbers.number_constant)(token.text, token.pos)
+            return read.get(token.kind, nodes.number_constant)(token.text, token.pos)
         except ValueError as error:
             self.error(str(error))
 

@@ -9,10 +9,8 @@ from collections.abc import Callable, Sequence
 
 from injector.golang.strconv import quote_inside
 from injector.gotemplate import fmt, types
-from injector.gotemplate.errors import ExecutionError, FunctionError, UnprintableError
-from injector.gotemplate.functions import Function, convert
-from injector.gotemplate.scalars import SizedInt
-from injector.gotemplate.types import Method, StructType, Type
+from injector.gotemplate.functions import ExecutionError, Function, FunctionError, UnprintableError, convert
+from injector.gotemplate.types import Method, SizedInt, StructType, Type
 from injector.gotemplate.values import (
     MISSING,
     NilPointer,

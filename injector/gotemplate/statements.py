@@ -19,8 +19,8 @@ from injector.gotemplate.code import (
     static_type,
     walrus,
 )
-from injector.gotemplate.errors import ExecutionError
 from injector.gotemplate.expressions import Expressions
+from injector.gotemplate.functions import ExecutionError
 from injector.gotemplate.loops import Loops
 from injector.gotemplate.output import Output
 from injector.gotemplate.scope import Data, Scope

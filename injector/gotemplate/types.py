@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar, Final, Self
 
 INTEGER_KINDS = frozenset({"int", "int8", "int16", "int32", "int64"})
 UNSIGNED_KINDS = frozenset({"uint", "uint8", "uint16", "uint32", "uint64", "uintptr"})
@@ -180,3 +180,64 @@ def assignable(source: Type, target: Type) -> bool:
     if not identical(source.elem, target.elem):
         return False
     return source.key is None or target.key is None or identical(source.key, target.key)
+
+
+# Numbers and strings whose Go type is not the one that Python's own stand for.
+
+
+class SizedInt(int):
+    """An integer whose Go type is not ``int``."""
+
+    __slots__ = ()
+    type: ClassVar[Type] = INT
+
+
+SIZED: Final[Mapping[str, type[SizedInt]]] = {
+    declared.name: type(declared.name, (SizedInt,), {"__slots__": (), "type": declared})
+    for declared in (INT8, INT16, INT32, INT64, UINT, UINT8, UINT16, UINT32, UINT64)
+}
+"""By the name of the Go type."""
+
+Int32: Final = SIZED["int32"]
+Int64: Final = SIZED["int64"]
+UInt8: Final = SIZED["uint8"]
+UInt64: Final = SIZED["uint64"]
+
+
+class NamedInt(int):
+    """An integer of a declared type, for instance time.Duration."""
+
+    type: Type
+
+    def __new__(cls, value: int, declared: Type) -> Self:
+        """Keep the declared type beside the number."""
+        self = super().__new__(cls, value)
+        self.type = declared
+        return self
+
+
+class Enum(NamedInt):
+    """An integer of an enumeration; prints its name. Make the type with ``enum_type``."""
+
+
+class NamedString(str):
+    """A string of a declared type, for instance v1.Protocol: Go does not pass it as a ``string``."""
+
+    __slots__ = ("type",)
+    type: Type
+
+    def __new__(cls, value: str, declared: Type) -> Self:
+        """Keep the declared type beside the text."""
+        self = super().__new__(cls, value)
+        self.type = declared
+        return self
+
+
+def enum_type(name: str, names: Mapping[int, str], *, base: str = "int32") -> Type:
+    """Return the type of an enumeration: prints its names, unknown numbers as digits."""
+
+    def text(value: int) -> str:
+        return names.get(int(value), str(int(value)))
+
+    methods = {"String": Method(call=text, result=STRING)}
+    return Type(kind=base, name=name, named=True, methods=methods, stringer=text)

@@ -14,8 +14,16 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Self, TypeAlias, final
 
 from injector.gotemplate import types
-from injector.gotemplate.scalars import SIZED, Enum, NamedInt, NamedString
-from injector.gotemplate.types import Method, StructField, StructType, Type
+from injector.gotemplate.types import (
+    SIZED,
+    Enum,
+    Method,
+    NamedInt,
+    NamedString,
+    StructField,
+    StructType,
+    Type,
+)
 
 Value: TypeAlias = Any
 """Any of the values of the module docstring."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from injector.golang.fmt import sprint, sprint_as_string
 from injector.golang.strconv import format_float, json_float, quote
-from injector.gotemplate.sprig.times import duration_round
+from injector.gotemplate.sprig.arithmetic import duration_round
 from tests.oracle import BATCH, Ask, thorough
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)

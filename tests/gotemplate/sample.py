@@ -6,10 +6,18 @@ from collections.abc import Mapping
 
 from injector.golang.strconv import quote
 from injector.gotemplate import fmt, types
-from injector.gotemplate.errors import FunctionError
-from injector.gotemplate.functions import Function
-from injector.gotemplate.scalars import Int32, Int64, enum_type
-from injector.gotemplate.types import StructField, StructType, Type, map_of, pointer_to, slice_of
+from injector.gotemplate.functions import Function, FunctionError
+from injector.gotemplate.types import (
+    Int32,
+    Int64,
+    StructField,
+    StructType,
+    Type,
+    enum_type,
+    map_of,
+    pointer_to,
+    slice_of,
+)
 from injector.gotemplate.values import (
     NilPointer,
     Struct,

@@ -6,9 +6,18 @@ import pytest
 
 from injector.gotemplate import types
 from injector.gotemplate.builtins import BUILTINS
-from injector.gotemplate.errors import FunctionError
-from injector.gotemplate.scalars import Enum, Int32, Int64, NamedString, UInt8, UInt32, UInt64
-from injector.gotemplate.types import map_of, pointer_to
+from injector.gotemplate.functions import FunctionError
+from injector.gotemplate.types import (
+    SIZED,
+    Enum,
+    Int32,
+    Int64,
+    NamedString,
+    UInt8,
+    UInt64,
+    map_of,
+    pointer_to,
+)
 from injector.gotemplate.values import MISSING, NilPointer, Pointer, StringMap, Struct, TypedList, TypedMap
 from tests.gotemplate.sample import META, MODE, PORT, a_function
 
@@ -25,7 +34,7 @@ def call(name, *args):
     [
         (Int64(5), 5),
         (Int32(5), UInt8(5)),
-        (UInt32(5), UInt64(5)),
+        (SIZED["uint32"](5), UInt64(5)),
         (NamedString("TCP", PROTOCOL), "TCP"),
         (Struct(PORT, {"name": "a"}), Struct(PORT, {"name": "a"})),
         (NilPointer(POINTER), NilPointer(POINTER)),
@@ -44,7 +53,7 @@ def test_values_are_equal_by_kind(first, second):
 @pytest.mark.parametrize(
     ("first", "second"),
     [
-        (Int32(-1), UInt32(4294967295)),
+        (Int32(-1), SIZED["uint32"](4294967295)),
         (Struct(PORT, {"name": "a"}), Struct(PORT, {"name": "b"})),
         (Pointer(POINTER, Int64(1)), Pointer(POINTER, Int64(1))),
         (StringMap(), None),
@@ -74,7 +83,7 @@ def test_values_that_do_not_compare(args, message):
 
 
 def test_numbers_of_different_signs_are_ordered_by_value():
-    assert call("lt", Int32(-1), UInt32(0))
+    assert call("lt", Int32(-1), SIZED["uint32"](0))
     assert call("gt", UInt64(2**63), Int64(5))
     assert call("le", Int32(3), UInt8(3))
     assert not call("ge", Int32(-5), UInt8(3))

@@ -9,11 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from injector.gotemplate import fmt, types
-from injector.gotemplate.errors import FunctionError
 from injector.gotemplate.fmt import format_value, sprint, sprintf, sprintln
-from injector.gotemplate.scalars import Enum, NamedInt, NamedString, UInt8, enum_type
+from injector.gotemplate.functions import FunctionError
 from injector.gotemplate.sprig import functions
-from injector.gotemplate.types import StructField, StructType, pointer_to
+from injector.gotemplate.types import (
+    Enum,
+    NamedInt,
+    NamedString,
+    StructField,
+    StructType,
+    UInt8,
+    enum_type,
+    pointer_to,
+)
 from injector.gotemplate.values import (
     MISSING,
     NilPointer,

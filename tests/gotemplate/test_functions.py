@@ -6,11 +6,9 @@ import pytest
 
 from injector.errors import TemplateExecError
 from injector.gotemplate import compile_template, types
-from injector.gotemplate.errors import ExecutionError
 from injector.gotemplate.fmt import sprint
-from injector.gotemplate.functions import Function, convert
-from injector.gotemplate.scalars import Int64, NamedString
-from injector.gotemplate.types import Type, pointer_to
+from injector.gotemplate.functions import ExecutionError, Function, convert
+from injector.gotemplate.types import Int64, NamedString, Type, pointer_to
 from injector.gotemplate.values import MISSING, NilPointer, Pointer, StringMap, Struct, is_nil, type_name
 from tests.gotemplate.sample import META, PROXY_CONFIG
 

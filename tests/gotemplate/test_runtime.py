@@ -8,9 +8,18 @@ import pytest
 
 from injector.errors import TemplateExecError
 from injector.gotemplate import FunctionError, compile_template, runtime, types
-from injector.gotemplate.errors import ExecutionError
-from injector.gotemplate.scalars import Int32, NamedInt, NamedString, UInt8
-from injector.gotemplate.types import Method, StructType, Type, pointer_to, slice_of
+from injector.gotemplate.functions import ExecutionError
+from injector.gotemplate.types import (
+    Int32,
+    Method,
+    NamedInt,
+    NamedString,
+    StructType,
+    Type,
+    UInt8,
+    pointer_to,
+    slice_of,
+)
 from injector.gotemplate.values import MISSING, NilPointer, Pointer, StringMap, Struct, TypedList, TypedMap
 from tests.gotemplate.sample import FUNCTIONS, META, PORT, a_field
 

@@ -10,21 +10,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from injector.gotemplate import types, values
-from injector.gotemplate.scalars import (
+from injector.gotemplate.types import (
+    SIZED,
     Enum,
-    Int8,
-    Int16,
     Int32,
     Int64,
+    Method,
     NamedInt,
     NamedString,
-    UInt,
+    StructType,
     UInt8,
-    UInt16,
-    UInt32,
     UInt64,
+    map_of,
+    pointer_to,
+    slice_of,
 )
-from injector.gotemplate.types import Method, StructType, map_of, pointer_to, slice_of
 from injector.gotemplate.values import (
     MISSING,
     NilPointer,
@@ -110,14 +110,14 @@ def test_everything_else_is_true(value):
         ([], "slice", "[]interface {}"),
         (StringMap(), "map", "map[string]string"),
         (TypedList((), types.SLICE_STRING), "slice", "[]string"),
-        (Int8(1), "int8", "int8"),
-        (Int16(1), "int16", "int16"),
+        (SIZED["int8"](1), "int8", "int8"),
+        (SIZED["int16"](1), "int16", "int16"),
         (Int32(1), "int32", "int32"),
         (Int64(1), "int64", "int64"),
-        (UInt(1), "uint", "uint"),
+        (SIZED["uint"](1), "uint", "uint"),
         (UInt8(1), "uint8", "uint8"),
-        (UInt16(1), "uint16", "uint16"),
-        (UInt32(1), "uint32", "uint32"),
+        (SIZED["uint16"](1), "uint16", "uint16"),
+        (SIZED["uint32"](1), "uint32", "uint32"),
         (UInt64(1), "uint64", "uint64"),
         (Enum(1, MODE), "int32", "main.Mode"),
         (NamedInt(1, DURATION), "int64", "time.Duration"),
@@ -175,7 +175,7 @@ def test_reading_json_changes_no_value_and_shares_no_container(data):
         (types.INT, 3, 3),
         (types.INT32, None, Int32(0)),
         (types.INT64, "12", Int64(12)),
-        (types.UINT32, 3, UInt32(3)),
+        (types.UINT32, 3, SIZED["uint32"](3)),
         (types.FLOAT64, None, 0.0),
         (types.FLOAT64, 2, 2.0),
         (types.ANY, {"a": 1}, {"a": 1.0}),

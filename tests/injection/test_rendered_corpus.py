@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from injector.gotemplate import Struct, Value, compile_template
-from injector.gotemplate.scalars import Int64
+from injector.gotemplate.types import Int64
 from injector.gotemplate.values import from_json
 from injector.injection.dot.context import dot_type
 from injector.injection.dot.functions import function_map

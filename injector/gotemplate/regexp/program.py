@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from injector.gotemplate.errors import FunctionError
+from injector.gotemplate.functions import FunctionError
 from injector.gotemplate.regexp.nodes import (
     Assertion,
     Capture,

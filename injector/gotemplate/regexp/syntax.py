@@ -11,7 +11,7 @@ import string
 from dataclasses import dataclass, replace
 from typing import Final, Never
 
-from injector.gotemplate.errors import FunctionError
+from injector.gotemplate.functions import FunctionError
 from injector.gotemplate.regexp import nodes
 from injector.gotemplate.regexp.nodes import (
     Assertion,

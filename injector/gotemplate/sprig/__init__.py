@@ -14,15 +14,12 @@ from injector.gotemplate.functions import Function
 from injector.gotemplate.sprig import (
     arithmetic,
     cases,
+    containers,
     defaults,
-    dicts,
     encoding,
-    lists,
-    paths,
     regex,
     semver,
     strings,
-    times,
     unavailable,
     urls,
 )
@@ -30,20 +27,7 @@ from injector.gotemplate.sprig.encoding import JSONCodec
 
 __all__ = ["ADDED", "JSONCodec", "functions"]
 
-_MODULES: Final = (
-    arithmetic,
-    cases,
-    defaults,
-    dicts,
-    lists,
-    paths,
-    regex,
-    semver,
-    strings,
-    times,
-    unavailable,
-    urls,
-)
+_MODULES: Final = (arithmetic, cases, containers, defaults, regex, semver, strings, unavailable, urls)
 
 _IN_3_2_0: Final = """
 add1f addf all any bcrypt chunk dig divf fromJson genCAWithKey genSelfSignedCertWithKey genSignedCertWithKey
@@ -57,7 +41,5 @@ ADDED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
 
 def functions(codec: JSONCodec) -> Mapping[str, Function]:
     """Return all functions; those about JSON use ``codec``."""
-    table: dict[str, Function] = {}
-    for module in _MODULES:
-        table.update(module.FUNCTIONS)
-    return MappingProxyType(table | dict(encoding.functions(codec)))
+    table = {name: function for module in _MODULES for name, function in module.FUNCTIONS.items()}
+    return MappingProxyType(table | encoding.functions(codec))

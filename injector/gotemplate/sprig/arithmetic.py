@@ -1,4 +1,4 @@
-"""sprig's arithmetic, in int64 that wraps, in float64, and in exact decimals.
+"""sprig's arithmetic, in int64 that wraps, in float64, in exact decimals; and its functions for durations.
 
 Any value becomes an int64 or float64 first, as sprig (spf13/cast) converts: what is not a number is 0, and so
 are values of declared types (an enumeration, a Duration).
@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from fractions import Fraction
 from functools import reduce
-from types import MappingProxyType
 from typing import Final
 
 from injector.golang.strconv import parse_float, parse_literal
 from injector.golang.strconv import to_int as read_digits
+from injector.golang.times import SECOND, DurationError, format_duration, parse_duration
 from injector.gotemplate import fmt
-from injector.gotemplate.errors import FunctionError
-from injector.gotemplate.functions import Function
-from injector.gotemplate.scalars import Int64, NamedInt, SizedInt
-from injector.gotemplate.sprig.signature import SLICE_INT, go
-from injector.gotemplate.sprig.texts import check_length
+from injector.gotemplate.functions import FunctionError
+from injector.gotemplate.sprig.shared import SLICE_INT, check_length, go
+from injector.gotemplate.types import Int64, NamedInt, SizedInt
 from injector.gotemplate.values import Pointer, TypedList, Value
 
 SMALLEST: Final = -(2**63)
@@ -172,19 +170,14 @@ def _power_of_ten(exponent: int) -> float:
         return math.inf
 
 
-def maxf(*values: Value) -> float:
-    """Return the largest number; NaN wins."""
-    return _extreme(max, values)
+def _extreme(choose: Callable[[list[float]], float]) -> Callable[..., float]:
+    """Return the function for the largest or the smallest number; NaN wins."""
 
+    def chosen(*values: Value) -> float:
+        numbers = [to_float(value) for value in values]
+        return next((number for number in numbers if math.isnan(number)), None) or choose(numbers)
 
-def minf(*values: Value) -> float:
-    """Return the smallest number; NaN wins."""
-    return _extreme(min, values)
-
-
-def _extreme(choose: Callable[[list[float]], float], values: tuple[Value, ...]) -> float:
-    numbers = [to_float(value) for value in values]
-    return next((number for number in numbers if math.isnan(number)), None) or choose(numbers)
+    return chosen
 
 
 # Decimals.
@@ -250,34 +243,70 @@ def seq(*bounds: int) -> str:
     return " ".join(map(str, until_step(first, last + direction, step)))
 
 
-FUNCTIONS: Final[Mapping[str, Function]] = MappingProxyType(
-    {
-        "add": go("func(...any) int64", add),
-        "add1": go("func(any) int64", lambda value: add(value, 1)),
-        "add1f": go("func(any) float64", lambda value: _sum(value, 1)),
-        "addf": go("func(...any) float64", lambda *values: _sum(0, *values)),
-        "atoi": go("func(string) int", atoi),
-        "biggest": go("func(any, ...any) int64", lambda *values: Int64(max(map(to_int, values)))),
-        "ceil": go("func(any) float64", _rounding(math.ceil)),
-        "div": go("func(any, any) int64", div),
-        "divf": go("func(any, ...any) float64", _decimals(_quotient)),
-        "float64": go("func(any) float64", to_float),
-        "floor": go("func(any) float64", _rounding(math.floor)),
-        "int": go("func(any) int", to_int),
-        "int64": go("func(any) int64", lambda value: Int64(to_int(value))),
-        "max": go("func(any, ...any) int64", lambda *values: Int64(max(map(to_int, values)))),
-        "maxf": go("func(any, ...any) float64", maxf),
-        "min": go("func(any, ...any) int64", lambda *values: Int64(min(map(to_int, values)))),
-        "minf": go("func(any, ...any) float64", minf),
-        "mod": go("func(any, any) int64", mod),
-        "mul": go("func(any, ...any) int64", mul),
-        "mulf": go("func(any, ...any) float64", _decimals(lambda left, right: left * right)),
-        "round": go("func(any, int, ...float64) float64", round_),
-        "seq": go("func(...int) string", seq),
-        "sub": go("func(any, any) int64", sub),
-        "subf": go("func(any, ...any) float64", _decimals(lambda left, right: left - right)),
-        "toDecimal": go("func(any) int64", to_decimal),
-        "until": go("func(int) []int", until),
-        "untilStep": go("func(int, int, int) []int", until_step),
-    }
+# Durations.
+
+_ROUNDED: Final = (
+    (365 * 24 * 3600 * SECOND, "y"),
+    (30 * 24 * 3600 * SECOND, "mo"),
+    (24 * 3600 * SECOND, "d"),
+    (3600 * SECOND, "h"),
+    (60 * SECOND, "m"),
+    (SECOND, "s"),
 )
+
+
+def duration(seconds: Value) -> str:
+    """Return seconds, a text or an int64, as Go prints a Duration; every other value counts as 0."""
+    number = int(seconds) if isinstance(seconds, Int64) else atoi(seconds) if type(seconds) is str else 0
+    return format_duration(wrap(number * SECOND))
+
+
+def duration_round(value: Value) -> str:
+    """Return a duration, a text or an int64 of nanoseconds, in its largest unit only: ``2h``, ``3d``."""
+    nanoseconds = abs(_nanoseconds(value))
+    for size, unit in _ROUNDED:
+        if nanoseconds > size:
+            return f"{nanoseconds // size}{unit}"
+    return "0s"
+
+
+def _nanoseconds(value: Value) -> int:
+    if isinstance(value, Int64):
+        return int(value)
+    try:
+        return parse_duration(value) if type(value) is str else 0
+    except DurationError:
+        return 0
+
+
+FUNCTIONS: Final = {
+    "add": go("func(...any) int64", add),
+    "add1": go("func(any) int64", lambda value: add(value, 1)),
+    "add1f": go("func(any) float64", lambda value: _sum(value, 1)),
+    "addf": go("func(...any) float64", lambda *values: _sum(0, *values)),
+    "atoi": go("func(string) int", atoi),
+    "biggest": go("func(any, ...any) int64", lambda *values: Int64(max(map(to_int, values)))),
+    "ceil": go("func(any) float64", _rounding(math.ceil)),
+    "div": go("func(any, any) int64", div),
+    "divf": go("func(any, ...any) float64", _decimals(_quotient)),
+    "duration": go("func(any) string", duration),
+    "durationRound": go("func(any) string", duration_round),
+    "float64": go("func(any) float64", to_float),
+    "floor": go("func(any) float64", _rounding(math.floor)),
+    "int": go("func(any) int", to_int),
+    "int64": go("func(any) int64", lambda value: Int64(to_int(value))),
+    "max": go("func(any, ...any) int64", lambda *values: Int64(max(map(to_int, values)))),
+    "maxf": go("func(any, ...any) float64", _extreme(max)),
+    "min": go("func(any, ...any) int64", lambda *values: Int64(min(map(to_int, values)))),
+    "minf": go("func(any, ...any) float64", _extreme(min)),
+    "mod": go("func(any, any) int64", mod),
+    "mul": go("func(any, ...any) int64", mul),
+    "mulf": go("func(any, ...any) float64", _decimals(lambda left, right: left * right)),
+    "round": go("func(any, int, ...float64) float64", round_),
+    "seq": go("func(...int) string", seq),
+    "sub": go("func(any, any) int64", sub),
+    "subf": go("func(any, ...any) float64", _decimals(lambda left, right: left - right)),
+    "toDecimal": go("func(any) int64", to_decimal),
+    "until": go("func(int) []int", until),
+    "untilStep": go("func(int, int, int) []int", until_step),
+}

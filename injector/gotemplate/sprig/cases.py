@@ -5,15 +5,12 @@ The rules where one word ends are those of huandu/xstrings.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from enum import Enum, auto
-from types import MappingProxyType
 from typing import Final
 
 from injector.golang import unicode
-from injector.gotemplate.functions import Function
-from injector.gotemplate.sprig.signature import go
-from injector.gotemplate.sprig.texts import octets
+from injector.gotemplate.sprig.shared import go, octets
 
 
 class WordKind(Enum):
@@ -250,16 +247,14 @@ def camelcase(text: str) -> str:
 
 _TEXT: Final = "func(string) string"
 
-FUNCTIONS: Final[Mapping[str, Function]] = MappingProxyType(
-    {
-        "camelcase": go(_TEXT, camelcase),
-        "initials": go(_TEXT, initials),
-        "kebabcase": go(_TEXT, lambda text: separated(text, "-")),
-        "lower": go(_TEXT, lower),
-        "snakecase": go(_TEXT, lambda text: separated(text, "_")),
-        "swapcase": go(_TEXT, swapcase),
-        "title": go(_TEXT, title),
-        "untitle": go(_TEXT, untitle),
-        "upper": go(_TEXT, upper),
-    }
-)
+FUNCTIONS: Final = {
+    "camelcase": go(_TEXT, camelcase),
+    "initials": go(_TEXT, initials),
+    "kebabcase": go(_TEXT, lambda text: separated(text, "-")),
+    "lower": go(_TEXT, lower),
+    "snakecase": go(_TEXT, lambda text: separated(text, "_")),
+    "swapcase": go(_TEXT, swapcase),
+    "title": go(_TEXT, title),
+    "untitle": go(_TEXT, untitle),
+    "upper": go(_TEXT, upper),
+}

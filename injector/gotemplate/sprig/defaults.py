@@ -5,22 +5,18 @@ Empty is what Python finds false in a template's value: nil, false, 0, "", a map
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
-from types import MappingProxyType
+from collections.abc import Hashable, Iterable
 from typing import Final
 
 from injector.gotemplate import types
-from injector.gotemplate.functions import Function
-from injector.gotemplate.sprig.signature import go
-from injector.gotemplate.sprig.texts import kind_name
+from injector.gotemplate.sprig.shared import go, kind_name
 from injector.gotemplate.values import (
     MISSING,
     NilPointer,
     Pointer,
     Struct,
-    TypedList,
-    TypedMap,
     Value,
+    is_nil,
     type_name,
     type_of,
 )
@@ -33,9 +29,9 @@ def deep_equal(left: Value, right: Value) -> bool:  # noqa: PLR0911 - one case a
     if not types.identical(type_of(left), type_of(right)):
         return False
     if isinstance(left, dict):
-        return _is_nil(left) == _is_nil(right) and _equal_maps(left, right)
+        return is_nil(left) == is_nil(right) and _equal_maps(left, right)
     if isinstance(left, list):
-        same_length = _is_nil(left) == _is_nil(right) and len(left) == len(right)
+        same_length = is_nil(left) == is_nil(right) and len(left) == len(right)
         return same_length and all(map(deep_equal, left, right))
     if isinstance(left, NilPointer) or isinstance(right, NilPointer):
         return type(left) is type(right)
@@ -44,10 +40,6 @@ def deep_equal(left: Value, right: Value) -> bool:  # noqa: PLR0911 - one case a
     if isinstance(left, Pointer):
         return deep_equal(left.value, right.value)
     return bool(left == right)
-
-
-def _is_nil(value: Value) -> bool:
-    return isinstance(value, (TypedMap, TypedList)) and value.is_nil
 
 
 def _equal_maps(left: dict[Value, Value], right: dict[Value, Value]) -> bool:
@@ -118,19 +110,17 @@ def type_is_like(target: str, value: Value) -> bool:
     return type_name(value) in (target, f"*{target}")
 
 
-FUNCTIONS: Final[Mapping[str, Function]] = MappingProxyType(
-    {
-        "all": go("func(...any) bool", lambda *values: all(values)),
-        "any": go("func(...any) bool", lambda *values: any(values)),
-        "coalesce": go("func(...any) any", coalesce),
-        "deepEqual": go("func(any, any) bool", deep_equal),
-        "default": go("func(any, ...any) any", default),
-        "empty": go("func(any) bool", lambda value: not value),
-        "kindIs": go("func(string, any) bool", lambda target, value: kind_name(value) == target),
-        "kindOf": go("func(any) string", kind_name),
-        "ternary": go("func(any, any, bool) any", ternary),
-        "typeIs": go("func(string, any) bool", lambda target, value: type_name(value) == target),
-        "typeIsLike": go("func(string, any) bool", type_is_like),
-        "typeOf": go("func(any) string", type_name),
-    }
-)
+FUNCTIONS: Final = {
+    "all": go("func(...any) bool", lambda *values: all(values)),
+    "any": go("func(...any) bool", lambda *values: any(values)),
+    "coalesce": go("func(...any) any", coalesce),
+    "deepEqual": go("func(any, any) bool", deep_equal),
+    "default": go("func(any, ...any) any", default),
+    "empty": go("func(any) bool", lambda value: not value),
+    "kindIs": go("func(string, any) bool", lambda target, value: kind_name(value) == target),
+    "kindOf": go("func(any) string", kind_name),
+    "ternary": go("func(any, any, bool) any", ternary),
+    "typeIs": go("func(string, any) bool", lambda target, value: type_name(value) == target),
+    "typeIsLike": go("func(string, any) bool", type_is_like),
+    "typeOf": go("func(any) string", type_name),
+}

@@ -7,13 +7,11 @@ import binascii
 import hashlib
 import re
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from injector.gotemplate.errors import FunctionError
-from injector.gotemplate.functions import Function
-from injector.gotemplate.sprig.signature import go
-from injector.gotemplate.sprig.texts import octets, text_of
+from injector.gotemplate.functions import Function, FunctionError
+from injector.gotemplate.sprig.shared import go, octets, text_of
 from injector.gotemplate.values import Value
 
 _BASE64: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
@@ -142,7 +140,7 @@ def _lenient(call: Callable[[Any], Any], failed: Value) -> Callable[[Any], Any]:
     return tried
 
 
-def functions(codec: JSONCodec) -> Mapping[str, Function]:
+def functions(codec: JSONCodec) -> dict[str, Function]:
     """Return the functions, those about JSON on top of ``codec``."""
 
     def to_json(value: Value) -> str:

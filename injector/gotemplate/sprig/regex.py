@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 from typing import Any, Final
 
 from injector.golang.strconv import quote
 from injector.gotemplate import types
-from injector.gotemplate.errors import FunctionError
-from injector.gotemplate.functions import Function
+from injector.gotemplate.functions import Function, FunctionError
 from injector.gotemplate.regexp import compile_regexp
 from injector.gotemplate.regexp.syntax import SyntaxFaultError
-from injector.gotemplate.sprig.signature import go
-from injector.gotemplate.sprig.texts import check_size
+from injector.gotemplate.sprig.shared import check_size, go
 from injector.gotemplate.values import TypedList
 
 _META: Final = re.compile(r"[\\.+*?()|\[\]{}^$]")
@@ -96,15 +93,13 @@ def _pair(name: str, call: Callable[..., Any], params: str, result: str) -> dict
     }
 
 
-FUNCTIONS: Final[Mapping[str, Function]] = MappingProxyType(
-    {
-        **_pair("Find", find, "string, string", "string"),
-        **_pair("FindAll", find_all, "string, string, int", "[]string"),
-        **_pair("ReplaceAll", replace_all, "string, string, string", "string"),
-        **_pair("ReplaceAllLiteral", replace_all_literal, "string, string, string", "string"),
-        **_pair("Split", split, "string, string, int", "[]string"),
-        "mustRegexMatch": go("func(string, string) (bool, error)", match),
-        "regexMatch": go("func(string, string) bool", _lenient_match),
-        "regexQuoteMeta": go("func(string) string", quote_meta),
-    }
-)
+FUNCTIONS: Final = {
+    **_pair("Find", find, "string, string", "string"),
+    **_pair("FindAll", find_all, "string, string, int", "[]string"),
+    **_pair("ReplaceAll", replace_all, "string, string, string", "string"),
+    **_pair("ReplaceAllLiteral", replace_all_literal, "string, string, string", "string"),
+    **_pair("Split", split, "string, string, int", "[]string"),
+    "mustRegexMatch": go("func(string, string) (bool, error)", match),
+    "regexMatch": go("func(string, string) bool", _lenient_match),
+    "regexQuoteMeta": go("func(string) string", quote_meta),
+}

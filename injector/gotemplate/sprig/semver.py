@@ -6,16 +6,13 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from dataclasses import fields as dataclass_fields
-from types import MappingProxyType
 from typing import Any, Final
 
 from injector.golang.strconv import quote, to_int
 from injector.gotemplate import types
-from injector.gotemplate.errors import FunctionError
-from injector.gotemplate.functions import Function
-from injector.gotemplate.scalars import UInt64
-from injector.gotemplate.sprig.signature import SEMVER, go
-from injector.gotemplate.types import Method, StructField, Type
+from injector.gotemplate.functions import FunctionError
+from injector.gotemplate.sprig.shared import SEMVER, go
+from injector.gotemplate.types import Method, StructField, Type, UInt64
 from injector.gotemplate.values import NilPointer, Struct
 from injector.memo import remembered
 
@@ -314,9 +311,7 @@ _TYPE: Final = types.StructType(
     },
 )
 
-FUNCTIONS: Final[Mapping[str, Function]] = MappingProxyType(
-    {
-        "semver": go("func(string) (*semver.Version, error)", semver),
-        "semverCompare": go("func(string, string) (bool, error)", semver_compare),
-    }
-)
+FUNCTIONS: Final = {
+    "semver": go("func(string) (*semver.Version, error)", semver),
+    "semverCompare": go("func(string, string) (bool, error)", semver_compare),
+}

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Final
 
 from injector.golang.strconv import quote as go_quote
 from injector.golang.unicode import SPACES, trim_space
 from injector.gotemplate import fmt
-from injector.gotemplate.errors import FunctionError
-from injector.gotemplate.functions import Function
-from injector.gotemplate.sprig.signature import go
-from injector.gotemplate.sprig.texts import (
+from injector.gotemplate.functions import FunctionError
+from injector.gotemplate.sprig.shared import (
     check_size,
     cut,
+    go,
     octets,
     repeated,
     spaces,
@@ -194,39 +191,37 @@ def _trim_all(cutset: str, text: str) -> str:
     return text.strip(cutset) if cutset else text
 
 
-FUNCTIONS: Final[Mapping[str, Function]] = MappingProxyType(
-    {
-        "abbrev": go("func(int, string) string", abbrev),
-        "abbrevboth": go("func(int, int, string) string", abbrevboth),
-        "cat": go("func(...any) string", cat),
-        "contains": go("func(string, string) bool", lambda part, text: part in text),
-        "fail": go("func(string) (string, error)", fail),
-        "hasPrefix": go("func(string, string) bool", lambda start, text: text.startswith(start)),
-        "hasSuffix": go("func(string, string) bool", lambda end, text: text.endswith(end)),
-        "hello": go("func() string", lambda: "Hello!"),
-        "indent": go("func(int, string) string", indent),
-        "join": go("func(string, any) string", join),
-        "nindent": go("func(int, string) string", nindent),
-        "nospace": go("func(string) string", nospace),
-        "plural": go("func(string, string, int) string", plural),
-        "quote": go("func(...any) string", quote, quotes='"'),
-        "repeat": go("func(int, string) string", lambda count, text: repeated(text, count)),
-        "replace": go("func(string, string, string) string", replace),
-        "sortAlpha": go("func(any) []string", sort_alpha),
-        "split": go("func(string, string) map[string]string", split),
-        "splitList": go("func(string, string) []string", split_list),
-        "splitn": go("func(string, int, string) map[string]string", splitn),
-        "squote": go("func(...any) string", squote, quotes="'"),
-        "substr": go("func(int, int, string) string", substr),
-        "toString": go("func(any) string", strval),
-        "toStrings": go("func(any) []string", lambda value: string_list(strings_of(value))),
-        "trim": go("func(string) string", trim_space),
-        "trimAll": go("func(string, string) string", _trim_all),
-        "trimPrefix": go("func(string, string) string", lambda start, text: text.removeprefix(start)),
-        "trimSuffix": go("func(string, string) string", lambda end, text: text.removesuffix(end)),
-        "trimall": go("func(string, string) string", _trim_all),
-        "trunc": go("func(int, string) string", trunc),
-        "wrap": go("func(int, string) string", wrap),
-        "wrapWith": go("func(int, string, string) string", wrap_with),
-    }
-)
+FUNCTIONS: Final = {
+    "abbrev": go("func(int, string) string", abbrev),
+    "abbrevboth": go("func(int, int, string) string", abbrevboth),
+    "cat": go("func(...any) string", cat),
+    "contains": go("func(string, string) bool", lambda part, text: part in text),
+    "fail": go("func(string) (string, error)", fail),
+    "hasPrefix": go("func(string, string) bool", lambda start, text: text.startswith(start)),
+    "hasSuffix": go("func(string, string) bool", lambda end, text: text.endswith(end)),
+    "hello": go("func() string", lambda: "Hello!"),
+    "indent": go("func(int, string) string", indent),
+    "join": go("func(string, any) string", join),
+    "nindent": go("func(int, string) string", nindent),
+    "nospace": go("func(string) string", nospace),
+    "plural": go("func(string, string, int) string", plural),
+    "quote": go("func(...any) string", quote, quotes='"'),
+    "repeat": go("func(int, string) string", lambda count, text: repeated(text, count)),
+    "replace": go("func(string, string, string) string", replace),
+    "sortAlpha": go("func(any) []string", sort_alpha),
+    "split": go("func(string, string) map[string]string", split),
+    "splitList": go("func(string, string) []string", split_list),
+    "splitn": go("func(string, int, string) map[string]string", splitn),
+    "squote": go("func(...any) string", squote, quotes="'"),
+    "substr": go("func(int, int, string) string", substr),
+    "toString": go("func(any) string", strval),
+    "toStrings": go("func(any) []string", lambda value: string_list(strings_of(value))),
+    "trim": go("func(string) string", trim_space),
+    "trimAll": go("func(string, string) string", _trim_all),
+    "trimPrefix": go("func(string, string) string", lambda start, text: text.removeprefix(start)),
+    "trimSuffix": go("func(string, string) string", lambda end, text: text.removesuffix(end)),
+    "trimall": go("func(string, string) string", _trim_all),
+    "trunc": go("func(int, string) string", trunc),
+    "wrap": go("func(int, string) string", wrap),
+    "wrapWith": go("func(int, string, string) string", wrap_with),
+}

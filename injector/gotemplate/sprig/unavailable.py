@@ -5,13 +5,11 @@ A template may name them, as in a branch that is never taken: only a call fails.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 from typing import Any, Final
 
-from injector.gotemplate.errors import FunctionError
-from injector.gotemplate.functions import Function
-from injector.gotemplate.sprig.signature import go
+from injector.gotemplate.functions import FunctionError
+from injector.gotemplate.sprig.shared import go
 
 _RANDOM: Final = "a random value would make two injections of one pod differ"
 _CLOCK: Final = "the clock, or its time zone, would make two injections of one pod differ"
@@ -77,10 +75,8 @@ def _refusing(reason: str) -> Callable[..., Any]:
     return refuse
 
 
-FUNCTIONS: Final[Mapping[str, Function]] = MappingProxyType(
-    {
-        name: go(signature, _refusing(reason), pure=False)
-        for reason, signatures in _SIGNATURES.items()
-        for name, signature in signatures.items()
-    }
-)
+FUNCTIONS: Final = {
+    name: go(signature, _refusing(reason), pure=False)
+    for reason, signatures in _SIGNATURES.items()
+    for name, signature in signatures.items()
+}

@@ -1,19 +1,16 @@
-"""sprig's ``urlParse`` and ``urlJoin``: Go's net/url."""
+"""sprig's ``urlParse`` and ``urlJoin``: Go's net/url; and its functions for paths: Go's package path."""
 
 from __future__ import annotations
 
 import ipaddress
+import posixpath
 import re
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Final
 
 from injector.golang.strconv import quote
-from injector.gotemplate.errors import FunctionError
-from injector.gotemplate.functions import Function
-from injector.gotemplate.sprig.lists import NIL_DEREFERENCE
-from injector.gotemplate.sprig.signature import go
-from injector.gotemplate.sprig.texts import kind_name, octets, text_of
+from injector.gotemplate.functions import FunctionError
+from injector.gotemplate.sprig.containers import NIL_DEREFERENCE
+from injector.gotemplate.sprig.shared import go, kind_name, octets, text_of
 from injector.gotemplate.values import Value
 
 _UNRESERVED: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~"
@@ -215,9 +212,47 @@ def _part(parts: dict[str, Value], name: str) -> str:
     return str(value)
 
 
-FUNCTIONS: Final[Mapping[str, Function]] = MappingProxyType(
-    {
-        "urlJoin": go("func(map[string]any) string", url_join),
-        "urlParse": go("func(string) map[string]any", url_parse),
-    }
-)
+# Paths.
+
+
+def base(path: str) -> str:
+    """Return the last element; "." for an empty path, "/" for slashes alone."""
+    if not path:
+        return "."
+    return path.rstrip("/").rpartition("/")[2] or "/"
+
+
+def clean(path: str) -> str:
+    """Return the shortest path that names the same: no ``//``, ``.`` or inner ``..``."""
+    cleaned = posixpath.normpath(path)
+    return cleaned[1:] if cleaned.startswith("//") else cleaned
+
+
+def directory(path: str) -> str:
+    """Return all but the last element, cleaned."""
+    return clean(path[: path.rfind("/") + 1])
+
+
+def ext(path: str) -> str:
+    """Return what follows the last dot of the last element, with the dot."""
+    name = path.rpartition("/")[2]
+    return name[name.rfind(".") :] if "." in name else ""
+
+
+_TEXT: Final = "func(string) string"
+_IS_ABS: Final = go("func(string) bool", lambda path: path.startswith("/"))
+
+FUNCTIONS: Final = {
+    "base": go(_TEXT, base),
+    "clean": go(_TEXT, clean),
+    "dir": go(_TEXT, directory),
+    "ext": go(_TEXT, ext),
+    "isAbs": _IS_ABS,
+    "osBase": go(_TEXT, base),
+    "osClean": go(_TEXT, clean),
+    "osDir": go(_TEXT, directory),
+    "osExt": go(_TEXT, ext),
+    "osIsAbs": _IS_ABS,
+    "urlJoin": go("func(map[string]any) string", url_join),
+    "urlParse": go("func(string) map[string]any", url_parse),
+}

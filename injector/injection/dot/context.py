@@ -12,8 +12,7 @@ from functools import cache
 from typing import Any, Final
 
 from injector.gotemplate import types
-from injector.gotemplate.scalars import Int64
-from injector.gotemplate.types import StructField, StructType, Type
+from injector.gotemplate.types import Int64, StructField, StructType, Type
 from injector.gotemplate.values import Struct, Value, from_json
 from injector.injection.dot.proxy import estimate_concurrency, proxy_ids, proxy_image, proxy_init_image
 from injector.injection.owner import Workload

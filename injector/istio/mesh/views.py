@@ -12,8 +12,7 @@ from typing import Any, Final
 
 from injector.golang.times import SECOND, format_duration, seconds_and_nanos
 from injector.gotemplate import types
-from injector.gotemplate.scalars import NamedInt, enum_type
-from injector.gotemplate.types import Method, StructField, StructType, Type
+from injector.gotemplate.types import Method, NamedInt, StructField, StructType, Type, enum_type
 from injector.gotemplate.values import NilPointer, Struct, Value, message_type, read, zero
 from injector.istio.mesh.descriptors import (
     PROXY_CONFIG,

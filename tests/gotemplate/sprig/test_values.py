@@ -18,10 +18,9 @@ from injector.gotemplate import (
     pointer_to,
     types,
 )
-from injector.gotemplate.scalars import Int64, NamedInt, NamedString, UInt8
 from injector.gotemplate.sprig import functions
 from injector.gotemplate.sprig.defaults import Collected, deep_equal
-from injector.gotemplate.types import StructField, StructType
+from injector.gotemplate.types import Int64, NamedInt, NamedString, StructField, StructType, UInt8
 from injector.gotemplate.values import MISSING, StringMap
 from injector.injection.dot.functions.encoding import GoJSON
 

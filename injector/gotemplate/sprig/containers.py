@@ -1,0 +1,352 @@
+"""sprig's functions for lists, which make a new list for every answer, and for maps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from injector.gotemplate import types
+from injector.gotemplate.fmt import sorted_keys
+from injector.gotemplate.functions import Function, FunctionError
+from injector.gotemplate.sprig.arithmetic import to_int
+from injector.gotemplate.sprig.defaults import Collected, deep_equal
+from injector.gotemplate.sprig.shared import CHUNKS, check_length, go, kind_name, string_list, strval
+from injector.gotemplate.values import StringMap, TypedList, TypedMap, Value, is_nil, type_of
+
+NIL_DEREFERENCE: Final = "runtime error: invalid memory address or nil pointer dereference"
+
+
+def elements(value: Value, complaint: str) -> list[Value]:
+    """Return the list, or raise what sprig says about another kind of value."""
+    if isinstance(value, list):
+        return value
+    raise FunctionError(NIL_DEREFERENCE if value is None else complaint.format(kind_name(value)))
+
+
+def nil_list() -> TypedList:
+    """Return the nil slice: ``[]`` when printed, ``null`` in JSON."""
+    return TypedList((), types.SLICE_ANY, is_nil=True)
+
+
+def push(value: Value, element: Value) -> list[Value]:
+    """``append``, ``push``: the list and one element more."""
+    items = elements(value, "Cannot push on type {}")
+    check_length(len(items) + 1)
+    return [*items, element]
+
+
+def prepend(value: Value, element: Value) -> list[Value]:
+    """Return one element and the list after it."""
+    items = elements(value, "Cannot prepend on type {}")
+    check_length(len(items) + 1)
+    return [element, *items]
+
+
+def chunk(size: int, value: Value) -> TypedList:
+    """Return the list in parts of ``size``, the last one shorter."""
+    items = elements(value, "Cannot chunk type {}")
+    if size <= 0:
+        return TypedList(_odd_chunks(size, items), CHUNKS)
+    return TypedList([list(items[at : at + size]) for at in range(0, len(items), size)], CHUNKS)
+
+
+def _odd_chunks(size: int, items: list[Value]) -> list[list[Value]]:
+    """Return what sprig's arithmetic makes of a size that makes no sense, where it does not panic."""
+    count = (len(items) - 1) // size + 1 if size and items else -1
+    if count < 0 or (count and size == -1):
+        raise FunctionError("runtime error: makeslice: len out of range")
+    return [list(items)] if count else []
+
+
+def first(value: Value) -> Value:
+    """Return the first element, nil when there is none."""
+    items = elements(value, "Cannot find first on type {}")
+    return items[0] if items else None
+
+
+def last(value: Value) -> Value:
+    """Return the last element, nil when there is none."""
+    items = elements(value, "Cannot find last on type {}")
+    return items[-1] if items else None
+
+
+def rest(value: Value) -> list[Value]:
+    """Return all elements but the first, the nil list when there is none."""
+    items = elements(value, "Cannot find rest on type {}")
+    return list(items[1:]) if items else nil_list()
+
+
+def initial(value: Value) -> list[Value]:
+    """Return all elements but the last, the nil list when there is none."""
+    items = elements(value, "Cannot find initial on type {}")
+    return list(items[:-1]) if items else nil_list()
+
+
+def reverse(value: Value) -> list[Value]:
+    """Return the elements from the last to the first."""
+    return list(reversed(elements(value, "Cannot find reverse on type {}")))
+
+
+def compact(value: Value) -> list[Value]:
+    """Return the elements that are not empty."""
+    return [element for element in elements(value, "Cannot compact on type {}") if element]
+
+
+def uniq(value: Value) -> list[Value]:
+    """Return every element once, where it comes first."""
+    known = Collected()
+    return [element for element in elements(value, "Cannot find uniq on type {}") if known.add(element)]
+
+
+def without(value: Value, *omitted: Value) -> list[Value]:
+    """Return the elements that are equal to none of the others given."""
+    items = elements(value, "Cannot find without on type {}")
+    unwanted = Collected(omitted)
+    return [element for element in items if element not in unwanted]
+
+
+def has(wanted: Value, value: Value) -> bool:
+    """Return whether an element is deeply equal to ``wanted``; nil has none."""
+    if value is None:
+        return False
+    return any(deep_equal(wanted, element) for element in elements(value, "Cannot find has on type {}"))
+
+
+def slice_(value: Value, *bounds: Value) -> Value:
+    """Return ``list[start:end]``; an empty list gives nil, whatever the bounds."""
+    items = elements(value, "list should be type of slice or array but {}")
+    if not items:
+        return None
+    start = to_int(bounds[0]) if bounds else 0
+    end = to_int(bounds[1]) if len(bounds) > 1 else len(items)
+    if not 0 <= start <= end <= len(items):
+        raise FunctionError("reflect.Value.Slice: slice index out of bounds")
+    part = items[start:end]
+    return TypedList(part, items.type) if isinstance(items, TypedList) else part
+
+
+def concat(*values: Value) -> list[Value]:
+    """Return the elements of all lists."""
+    joined: list[Value] = []
+    for value in values:
+        joined += elements(value, "Cannot concat type {} as list")
+        check_length(len(joined))
+    return joined or nil_list()
+
+
+def _both(name: str, call: Callable[..., Any], signature: str) -> dict[str, Function]:
+    """Return a function and its ``must`` form: both fail alike here, one by panic and one by error in Go."""
+    function = go(signature, call)
+    return {name: function, f"must{name[0].upper()}{name[1:]}": function}
+
+
+def _listed(*values: Value) -> list[Value]:
+    return list(values)
+
+
+# Maps; the functions that change one in place say so.
+
+Dict = dict[str, Value]
+
+
+def dictionary(*pairs: Value) -> Dict:
+    """Return a map of keys and values in turn; a key without a value gets an empty string."""
+    values = [*pairs[1::2], ""]
+    return {strval(key): value for key, value in zip(pairs[::2], values, strict=False)}
+
+
+def get(source: Dict, key: str) -> Value:
+    """Return a value, "" when there is none."""
+    return source.get(key, "")
+
+
+def set_(target: Dict, key: str, value: Value) -> Dict:
+    """Put a value into the map, and return the map."""
+    _check_holds_no(target, value)
+    _writable(target)[key] = value
+    return target
+
+
+def unset(target: Dict, key: str) -> Dict:
+    """Take a key out of the map, and return the map."""
+    target.pop(key, None)
+    return target
+
+
+def _writable(target: Dict) -> Dict:
+    if is_nil(target):
+        raise FunctionError("assignment to entry in nil map")
+    return target
+
+
+def _check_holds_no(target: Dict, value: Value) -> None:
+    """Refuse to make a map that holds itself: to print one would never end, and stops Go altogether."""
+    pending = [value]
+    while pending:
+        held = pending.pop()
+        if held is target:
+            raise FunctionError("a map may not hold itself")
+        if isinstance(held, (dict, list)):
+            pending.extend(held.values() if isinstance(held, dict) else held)
+
+
+def pluck(key: str, *sources: Dict) -> list[Value]:
+    """Return the value of a key from every map that has it."""
+    return [source[key] for source in sources if key in source]
+
+
+def keys(*sources: Dict) -> TypedList:
+    """Return the keys of all maps, one map after the other, sorted where Go has no order."""
+    return string_list(key for source in sources for key in sorted_keys(source))
+
+
+def values(source: Dict) -> list[Value]:
+    """Return the values in the order of the sorted keys; Go has no order."""
+    return [source[key] for key in sorted_keys(source)]
+
+
+def pick(source: Dict, *names: str) -> Dict:
+    """Return a map of these keys only."""
+    return {name: source[name] for name in names if name in source}
+
+
+def omit(source: Dict, *names: str) -> Dict:
+    """Return a map without these keys."""
+    return {key: value for key, value in source.items() if key not in names}
+
+
+def merge(target: Dict, *sources: Dict) -> Dict:
+    """Add to the map what it lacks, to any depth, and return it."""
+    return _merged(target, sources, overwrite=False)
+
+
+def merge_overwrite(target: Dict, *sources: Dict) -> Dict:
+    """Put everything of the other maps into the map, to any depth, and return it."""
+    return _merged(target, sources, overwrite=True)
+
+
+def _merged(target: Dict, sources: tuple[Dict, ...], *, overwrite: bool) -> Dict:
+    if is_nil(target) and not all(map(is_nil, sources)):
+        target = {}
+    for source in sources:
+        for value in source.values():
+            _check_holds_no(target, value)
+        merge_into(target, source, overwrite=overwrite)
+    return target
+
+
+def merge_into(target: dict[str, Value], source: dict[str, Value], *, overwrite: bool) -> None:
+    """Merge ``source`` into ``target``, in place, as mergo does; maps that it lacks are then shared.
+
+    Lists are kept or replaced whole; what counts as empty in the target (0, "", false, nil, an empty list or
+    map) is filled; overwriting puts in empty values of the source as well.
+    """
+    for key, value in source.items():
+        if value is None:
+            if overwrite:
+                target[key] = None
+            continue
+        present = target.get(key)
+        if isinstance(value, dict) and isinstance(present, dict):
+            merge_into(present, value, overwrite=overwrite)
+            if present:
+                continue
+        if overwrite or not present:
+            target[key] = value
+
+
+def deep_copy(value: Value) -> Value:
+    """Return a copy that shares no map and no list."""
+    if value is None:
+        raise FunctionError("reflect: call of reflect.Value.Type on zero Value")
+    return _copied(value)
+
+
+def _copied(value: Value) -> Value:
+    if isinstance(value, StringMap):
+        return StringMap(value, is_nil=value.is_nil)
+    if isinstance(value, TypedMap):
+        return TypedMap({key: _copied(item) for key, item in value.items()}, value.type, is_nil=value.is_nil)
+    if isinstance(value, TypedList):
+        return TypedList([_copied(item) for item in value], value.type, is_nil=value.is_nil)
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    return [_copied(item) for item in value] if isinstance(value, list) else value
+
+
+def dig(*path: Value) -> Value:
+    """``dig "a" "b" default map``: the value at ``a.b``, the default where a key is missing."""
+    if len(path) < 3:
+        raise FunctionError("dig needs at least three arguments")
+    *names, default, found = path
+    _dict(found)
+    names = [_name(name) for name in names]
+    for name in names:
+        if name not in _dict(found):
+            return default
+        found = found[name]
+    return found
+
+
+def _dict(value: Value) -> Dict:
+    if type(value) is dict:
+        return value
+    raise FunctionError(
+        f"interface conversion: interface {{}} is {_shown(value)}, not map[string]interface {{}}"
+    )
+
+
+def _name(value: Value) -> str:
+    if type(value) is str:
+        return value
+    raise FunctionError(f"interface conversion: interface {{}} is {_shown(value)}, not string")
+
+
+def _shown(value: Value) -> str:
+    return "nil" if value is None else str(type_of(value))
+
+
+def _changing(signature: str, call: Callable[..., Any]) -> Function:
+    return go(signature, call, pure=False, mutates=True)
+
+
+_MERGE: Final = "func(map[string]any, ...map[string]any) any"
+_MUST_MERGE: Final = "func(map[string]any, ...map[string]any) (any, error)"
+
+
+FUNCTIONS: Final = {
+    **_both("append", push, "func(any, any) []any"),
+    **_both("push", push, "func(any, any) []any"),
+    **_both("prepend", prepend, "func(any, any) []any"),
+    **_both("chunk", chunk, "func(int, any) [][]any"),
+    **_both("first", first, "func(any) any"),
+    **_both("last", last, "func(any) any"),
+    **_both("rest", rest, "func(any) []any"),
+    **_both("initial", initial, "func(any) []any"),
+    **_both("reverse", reverse, "func(any) []any"),
+    **_both("compact", compact, "func(any) []any"),
+    **_both("uniq", uniq, "func(any) []any"),
+    **_both("without", without, "func(any, ...any) []any"),
+    **_both("has", has, "func(any, any) bool"),
+    **_both("slice", slice_, "func(any, ...any) any"),
+    "concat": go("func(...any) any", concat),
+    "list": go("func(...any) []any", _listed),
+    "tuple": go("func(...any) []any", _listed),
+    "deepCopy": go("func(any) any", deep_copy),
+    "dict": go("func(...any) map[string]any", dictionary),
+    "dig": go("func(...any) (any, error)", dig),
+    "get": go("func(map[string]any, string) any", get),
+    "hasKey": go("func(map[string]any, string) bool", lambda source, key: key in source),
+    "keys": go("func(...map[string]any) []string", keys),
+    "merge": _changing(_MERGE, merge),
+    "mergeOverwrite": _changing(_MERGE, merge_overwrite),
+    "mustDeepCopy": go("func(any) (any, error)", deep_copy),
+    "mustMerge": _changing(_MUST_MERGE, merge),
+    "mustMergeOverwrite": _changing(_MUST_MERGE, merge_overwrite),
+    "omit": go("func(map[string]any, ...string) map[string]any", omit),
+    "pick": go("func(map[string]any, ...string) map[string]any", pick),
+    "pluck": go("func(string, ...map[string]any) []any", pluck),
+    "set": _changing("func(map[string]any, string, any) map[string]any", set_),
+    "unset": _changing("func(map[string]any, string) map[string]any", unset),
+    "values": go("func(map[string]any) []any", values),
+}
