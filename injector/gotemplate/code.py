@@ -126,7 +126,7 @@ class Unit:
 
     ``constants`` are the objects that the code uses, by their names in it. ``size`` counts statements,
     ``serial`` names. ``kept`` has the variables that DropUnused may take away, with how often they are read.
-    ``assigned`` keeps the answers of variables.assigned.
+    ``assigned`` keeps the answers of nodes.assigned.
     """
 
     tree: Tree

@@ -33,11 +33,10 @@ docs/architecture.md follows another one to the YAML. The compiler's parts, each
 
     code         values by when they are known, and the code that computes them
     scope        what is in sight at a point of the template
-    literals     arguments   calls   fields     the parts of expressions
-    expressions  pipelines, commands, operands
+    calls        functions, and arguments of functions and methods
+    expressions  pipelines, commands, operands, fields
     output       texts and values in turn, also where branches meet
-    variables    actions   branches   loops     the parts of statements
-    statements   a body, and templates that it includes
+    statements   what is between braces as a statement: prints, branches, loops, other templates
 """
 
 from __future__ import annotations
@@ -171,7 +170,9 @@ def compile_template(
     TemplateSyntaxError.
     """
     tree = parse(name, text, BUILTINS.keys() | functions.keys(), delimiters)
-    mutating = any(function in used_functions(tree) for function, f in functions.items() if f.mutates)
+    found = (node for body in tree.templates.values() for node in nodes.walk(body))
+    used = {node.name for node in found if isinstance(node, nodes.Identifier)}
+    mutating = any(function.mutates and name in used for name, function in functions.items())
     data = Data(
         known={} if mutating else (known or {}), dot_type=dot_type, functions=functions, mutating=mutating
     )
@@ -279,9 +280,3 @@ def copied(value: Any) -> Any:
     if type(value) is dict:
         return {key: copied(element) for key, element in value.items()}
     return [copied(element) for element in value] if type(value) is list else value
-
-
-def used_functions(tree: nodes.Tree) -> frozenset[str]:
-    """Return the names of all functions in a text."""
-    found = (node for body in tree.templates.values() for node in nodes.walk(body))
-    return frozenset(node.name for node in found if isinstance(node, nodes.Identifier))

@@ -1,19 +1,34 @@
-"""Pipelines, commands and operands to expressions, computed at once where everything in them is known.
+"""Pipelines, commands, operands and fields to expressions, computed at once where all in them is known.
 
-The rules and the positions of errors are those of text/template's evalPipeline, evalCommand and evalArg.
+The rules and the positions of errors are those of text/template's evalPipeline, evalCommand, evalArg,
+evalFieldChain and evalField.
 """
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
 from dataclasses import replace
 
-from injector.gotemplate import nodes
-from injector.gotemplate.arguments import Arguments, literal
-from injector.gotemplate.calls import Calls
-from injector.gotemplate.code import Computed, Constant, Dot, Expr, load
-from injector.gotemplate.fields import Fields
+from injector.gotemplate import nodes, runtime, types
+from injector.gotemplate.calls import Calls, literal
+from injector.gotemplate.code import (
+    Computed,
+    Constant,
+    Dot,
+    Expr,
+    after,
+    certain,
+    derived_key,
+    invoke,
+    load,
+    method,
+    of_type,
+    static_type,
+)
+from injector.gotemplate.functions import ExecutionError
 from injector.gotemplate.scope import Scope, last_node
+from injector.gotemplate.types import Method, StructType, Type
 from injector.gotemplate.values import MISSING
 
 
@@ -21,13 +36,11 @@ class Expressions:
     """Compiles pipelines and what they are made of.
 
     A pipeline has commands, a command may be a call, a call has arguments, and an argument may be a pipeline
-    again: ``arguments`` comes back here through ``operand``.
+    again: ``calls`` come back here through ``operand``.
     """
 
     def __init__(self, scope: Scope) -> None:
-        self.arguments = Arguments(scope, self.operand)
-        self._calls = Calls(scope, self.arguments)
-        self._fields = Fields(scope, self.arguments)
+        self.calls = Calls(scope, self.operand)
         self._scope = scope
 
     # Pipelines.
@@ -76,11 +89,11 @@ class Expressions:
         """Evaluate a command; ``final`` is the value piped into it, ``where`` what was looked at before."""
         first, *args = command.args
         if isinstance(first, nodes.FieldNode):
-            return self._fields.chain(self._scope.dot, first.names, first, args, final)
+            return self._fields(self._scope.dot, first.names, first, args, final)
         if isinstance(first, nodes.ChainNode):
             return self._chain(first, args, final)
         if isinstance(first, nodes.Identifier):
-            return self._calls.call(first, command, args, final)
+            return self.calls.call(first, command, args, final)
         if isinstance(first, nodes.Variable) and first.fields:
             return self._variable(first, args, final)
         if args or final is not None:
@@ -103,13 +116,13 @@ class Expressions:
         if isinstance(node, nodes.DotNode):
             return self._scope.dot
         if isinstance(node, nodes.FieldNode):
-            return self._fields.chain(self._scope.dot, node.names, node, (), None)
+            return self._fields(self._scope.dot, node.names, node, (), None)
         if isinstance(node, nodes.Variable):
             return self._variable(node, (), None)
         if isinstance(node, nodes.Pipe):
             return self.pipeline(node)
         if isinstance(node, nodes.Identifier):
-            return self._calls.call(node, node, (), None)
+            return self.calls.call(node, node, (), None)
         if isinstance(node, nodes.ChainNode):
             return self._chain(node, (), None)
         return None
@@ -121,16 +134,175 @@ class Expressions:
             return self._scope.failing(f"undefined variable: {node.name}", node)
         if not node.fields:
             return binding.expr
-        return self._fields.chain(binding.expr, node.fields, node, args, final)
+        return self._fields(binding.expr, node.fields, node, args, final)
 
     def _chain(self, node: nodes.ChainNode, args: Sequence[nodes.Operand], final: Expr | None) -> Expr:
         """Evaluate ``(pipeline).A.B`` or ``function.A``."""
         if isinstance(node.term, nodes.Identifier):
-            receiver = self._calls.call(node.term, node.term, (), None)
+            receiver = self.calls.call(node.term, node.term, (), None)
         else:
             assert isinstance(node.term, nodes.Pipe)  # noqa: S101 - the parser makes no other chains
             receiver = self.pipeline(node.term)
-        return self._fields.chain(receiver, node.fields, last_node(node), args, final)
+        return self._fields(receiver, node.fields, last_node(node), args, final)
+
+    # Fields and methods: taken at once where the type is known, else when rendering.
+
+    def _fields(
+        self,
+        receiver: Expr,
+        names: Sequence[str],
+        node: nodes.Node,
+        args: Sequence[nodes.Operand],
+        final: Expr | None,
+    ) -> Expr:
+        """Evaluate fields one after the other; the last may be a method that takes arguments."""
+        *path, last = names
+        for index, name in enumerate(path):
+            step = self._field(receiver, name, node)
+            if step is None:
+                rest = path[index:] if args or final is not None else names[index:]
+                receiver = self._fields_at_run_time(receiver, rest, node)
+                break
+            receiver = step
+        else:
+            if not args and final is None:
+                step = self._field(receiver, last, node)
+                return step if step is not None else self._fields_at_run_time(receiver, (last,), node)
+        if not args and final is None:
+            return receiver
+        return self._with_arguments(receiver, last, node, args, final)
+
+    def _field(  # noqa: PLR0911 - one case a kind of receiver
+        self, receiver: Expr, name: str, node: nodes.Node
+    ) -> Expr | None:
+        """Take a field now if its value or at least its type is known; None leaves it to run time."""
+        if isinstance(receiver, Dot):
+            return self._dot_field(name, node)
+        if isinstance(receiver, Constant):
+            return self._constant_field(receiver, name, node)
+        if receiver.type is None:
+            return None
+        found = receiver.type.methods.get(name)
+        if found is not None:
+            return self._method(receiver, found, name, node)
+        if isinstance(receiver.type, StructType):
+            return self._struct_field(receiver, receiver.type, name, node)
+        if receiver.type.kind == "pointer" and isinstance(receiver.type.elem, StructType):
+            return self._pointed_field(receiver, receiver.type.elem, name, node)
+        if receiver.type.kind == "map" and types.identical(receiver.type, types.MAP_STRING):
+            code = method(
+                self._scope.load(receiver),
+                "get",
+                ast.Constant(value=name),
+                self._scope.unit.constant(MISSING),
+            )
+            return Computed(code=code, missable=True, fallible=receiver.fallible)
+        return None
+
+    def _dot_field(self, name: str, node: nodes.Node) -> Expr:
+        data = self._scope.data
+        declared = data.dot_type.field_type(name) if data.dot_type is not None else types.ANY
+        if name in data.known:
+            interface = declared is None or certain(declared) is None
+            return Constant(value=data.known[name], interface=interface)
+        if data.dot_type is None:
+            return replace(self._from_dot((name,), types.ANY), missable=True)
+        if declared is None:
+            shown = types.pointer_to(data.dot_type)
+            return self._scope.failing(f"can't evaluate field {name} in type {shown}", node)
+        return self._from_dot((name,), declared)
+
+    def _from_dot(self, path: tuple[str, ...], declared: Type) -> Computed:
+        # The path stands for the code: which fields are read, and from what, is known when all is compiled.
+        return of_type(declared, load(""), fallible=False, path=path)
+
+    def _constant_field(self, receiver: Constant, name: str, node: nodes.Node) -> Expr:
+        try:
+            value, declared = runtime.field(
+                receiver.value, name, types.ANY if receiver.interface is True else None, ()
+            )
+        except ExecutionError as error:
+            return self._scope.failing(str(error), node)
+        return Constant(value=value, interface=declared is not None and certain(declared) is None)
+
+    def _struct_field(self, receiver: Computed, declared: StructType, name: str, node: nodes.Node) -> Expr:
+        target = declared.field_type(name)
+        if target is None:
+            failing = self._scope.failing(f"can't evaluate field {name} in type {declared}", node)
+            return self._scope.after_effects(receiver, failing)
+        if receiver.path is not None:
+            return self._from_dot((*receiver.path, name), target)
+        code = method(self._scope.load(receiver), "get", ast.Constant(value=name))
+        return of_type(target, code, fallible=receiver.fallible)
+
+    def _pointed_field(
+        self, receiver: Computed, declared: StructType, name: str, node: nodes.Node
+    ) -> Expr | None:
+        """Take a field through a pointer, which may be nil."""
+        target = declared.field_type(name)
+        if target is None:
+            return None
+        code = invoke("through", self._scope.load(receiver), ast.Constant(value=name))
+        key = derived_key(("field", name), receiver)
+        return of_type(target, self._scope.positioned(code, node), key=key)
+
+    def _method(self, receiver: Computed, found: Method, name: str, node: nodes.Node) -> Expr:
+        if found.params:
+            message = f"wrong number of args for {name}: want {len(found.params)} got 0"
+            return self._scope.after_effects(receiver, self._scope.failing(message, node))
+        code = invoke(self._scope.unit.bind("m_", found.call), self._scope.load(receiver))
+        return of_type(found.result, self._scope.positioned(code, node, name))
+
+    def _fields_at_run_time(self, receiver: Expr, names: Sequence[str], node: nodes.Node) -> Computed:
+        strict = self._scope.strict(receiver)
+        code = invoke(
+            "fields",
+            self._scope.load(strict),
+            ast.Tuple(elts=[ast.Constant(value=name) for name in names], ctx=ast.Load()),
+            self._origin(strict),
+        )
+        return Computed(code=self._scope.positioned(code, node), interface=True, missable=True, nilable=True)
+
+    def _origin(self, receiver: Expr) -> ast.expr:
+        """Return code that tells whether a value was found in an interface{}."""
+        if isinstance(receiver, Computed) and isinstance(receiver.interface, str):
+            self._scope.unit.kept[receiver.interface] += 1
+            return load(receiver.interface)
+        return ast.Constant(value=not isinstance(receiver, Dot) and receiver.interface)
+
+    def _with_arguments(
+        self,
+        receiver: Expr,
+        name: str,
+        node: nodes.Node,
+        args: Sequence[nodes.Operand],
+        final: Expr | None,
+    ) -> Expr:
+        strict = self._scope.strict(receiver)
+        found = self._method_of(strict, name)
+        params = found.params if found is not None else ()
+        effect, final = self._scope.computed_first(final)
+        given = [
+            self.calls.argument(params[index] if index < len(params) else types.ANY, arg)
+            for index, arg in enumerate(args)
+        ]
+        if final is not None:
+            given.append(final)
+        codes = [self._scope.load(self._scope.strict(arg)) for arg in given]
+        code = invoke(
+            "field_or_method",
+            self._scope.load(strict),
+            ast.Constant(value=name),
+            self._origin(strict),
+            *codes,
+        )
+        call = self._scope.positioned(code, node, name)
+        whole = call if effect is None else after(effect, call)
+        return Computed(code=whole, interface=True, missable=True, nilable=True)
+
+    def _method_of(self, receiver: Expr, name: str) -> Method | None:
+        declared = static_type(receiver)
+        return declared.methods.get(name) if declared is not None else None
 
 
 def _unwrapped(expr: Expr) -> Expr:

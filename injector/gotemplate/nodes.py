@@ -279,6 +279,38 @@ class Tree:
         return 1 + self.text.count("\n", 0, pos), len(self.text[start:pos].encode(errors="surrogateescape"))
 
 
+def uses(variable: str, node: Node) -> bool:
+    """Return whether a node mentions a variable."""
+    return any(isinstance(found, Variable) and found.name == variable for found in walk(node))
+
+
+def jumps(body: ListNode) -> bool:
+    """Return whether a range body breaks or continues its own loop."""
+    for node in body.nodes:
+        if isinstance(node, (Break, Continue)):
+            return True
+        if isinstance(node, (If, With)) and jumps(node.body):
+            return True
+        if isinstance(node, Branch) and node.otherwise is not None and jumps(node.otherwise):
+            return True
+    return False
+
+
+def assigned(node: Node, known: dict[int, frozenset[str]]) -> frozenset[str]:
+    """Return the variables that are assigned (not declared) anywhere in a node, in parentheses too.
+
+    ``known`` keeps the answers, by the identity of the nodes, for the branches inside.
+    """
+    found = known.get(id(node))
+    if found is None:
+        found = frozenset[str]().union(*(assigned(part, known) for part in parts(node)))
+        if isinstance(node, Pipe) and node.is_assignment:
+            found = found.union(variable.name for variable in node.declarations)
+        if isinstance(node, ListNode):
+            known[id(node)] = found
+    return found
+
+
 # Numbers: Python's ``complex`` and ``float`` are Go's complex128 and float64.
 
 

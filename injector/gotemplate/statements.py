@@ -1,19 +1,26 @@
-"""The statements of a template to Python statements: a part for each kind, and ``template``."""
+"""The statements of a template to Python statements.
+
+What is known when the template is compiled is decided here: of ``if`` and ``with`` one branch is left, and a
+short ``range`` becomes repeated code; all else becomes Python's ``if`` and ``for``.
+"""
 
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
+from injector.errors import TemplateSyntaxError
 from injector.golang.strconv import quote
 from injector.gotemplate import nodes, runtime
-from injector.gotemplate.branches import Branches
 from injector.gotemplate.code import (
     UNIT_SIZE,
     Computed,
     Constant,
+    Dot,
     Expr,
     Unit,
     assign,
+    certain,
     invoke,
     load,
     static_type,
@@ -21,26 +28,118 @@ from injector.gotemplate.code import (
 )
 from injector.gotemplate.expressions import Expressions
 from injector.gotemplate.functions import ExecutionError
-from injector.gotemplate.loops import Loops
-from injector.gotemplate.output import Output
-from injector.gotemplate.scope import Data, Scope
-from injector.gotemplate.values import MISSING
-from injector.gotemplate.variables import Variables
+from injector.gotemplate.output import Branch, Output, Pending
+from injector.gotemplate.scope import Binding, Data, Scope, last_node
+from injector.gotemplate.values import MISSING, Value
+
+IF_DEPTH = 60
+"""Blocks inside each other, after which templates are called and not inlined: Python's compiler recurses."""
+
+LOOP_DEPTH = 16
+"""Python allows 20 loops inside each other."""
+
+UNROLL_ELEMENTS = 64
+"""Longer known lists become loops: their code would be longer than their text."""
 
 
-class Actions:
-    """Compiles ``{{ pipeline }}``."""
+class Statements:
+    """Compiles the statements of one template into ``output``.
 
-    def __init__(self, scope: Scope, expressions: Expressions, output: Output, variables: Variables) -> None:
-        self._scope = scope
-        self._expressions = expressions
-        self._output = output
-        self._variables = variables
+    ``callables`` maps templates that are compiled as functions to the names of these.
+    """
 
-    def action(self, node: nodes.Action) -> None:
+    def __init__(self, unit: Unit, data: Data, template: str, dot: Expr, callables: dict[str, str]) -> None:
+        self._unit = unit
+        self._scope = Scope(unit, data, template, dot)
+        self._expressions = Expressions(self._scope)
+        self.output = Output(self._scope)
+        self._callables = callables
+        self._stack: tuple[str, ...] = (template,)
+        self._loops = 0
+        """The Python loops around this point."""
+
+    def compile(self, body: nodes.ListNode) -> bool:
+        """Compile nodes in order; return whether the end can be reached."""
+        return all(self._statement(node) for node in body.nodes)
+
+    def _statement(self, node: nodes.Statement) -> bool:
+        """Compile a node; return whether what follows can be reached."""
+        match node:
+            case nodes.Text():
+                self.output.text(node.text)
+            case nodes.Action():
+                self._action(node)
+            case nodes.If():
+                return self._if(node)
+            case nodes.With():
+                return self._with(node)
+            case nodes.Range():
+                self._range(node)
+            case nodes.TemplateCall():
+                self._template(node)
+            case nodes.Break() | nodes.Continue():
+                self.output.flush()
+                self.output.emit(ast.Break() if isinstance(node, nodes.Break) else ast.Continue())
+                return False
+        return True
+
+    # Pipelines that are statements of their own, and so can set Python variables by statements.
+
+    def _evaluate(self, pipe: nodes.Pipe) -> Expr:
+        """Evaluate the pipeline of a statement, and its declarations."""
+        value = self._expressions.commands(pipe, pipe.commands)
+        assert value is not None  # noqa: S101 - a pipeline has a command
+        for variable in pipe.declarations:
+            if pipe.is_assignment:
+                value = self._reassign(variable, value, pipe)
+            else:
+                value = self._in_variable(value)
+                self._scope.declare(variable.name, value)
+        return value
+
+    def _reassign(self, variable: nodes.Variable, value: Expr, pipe: nodes.Pipe) -> Expr:
+        """Give a variable another value."""
+        binding = self._scope.find(variable.name)
+        if binding is None:
+            self.output.fail(f"undefined variable: {variable.name}", last_node(pipe))
+        elif binding.local:
+            self.output.emit(assign(binding.local, self._scope.load(self._scope.strict(value))))
+        else:
+            value = self._in_variable(value)
+            binding.expr = value
+        return value
+
+    def _in_variable(self, value: Expr, prefix: str = "v_") -> Expr:
+        """Compute a value now and keep it, unless it is known or can be had again for nothing."""
+        value = self._scope.strict(value)
+        if not isinstance(value, Computed) or value.path is not None:
+            return value
+        name = self._unit.fresh(prefix)
+        self.output.emit(assign(name, self._scope.load(value)))
+        return replace(value, code=load(name), fallible=False, key=value.key or ("local", name))
+
+    def _settle(self, *bodies: nodes.Node | None) -> None:
+        """Put the variables that ``bodies`` assign into Python variables, before these run conditionally."""
+        names = {
+            name for body in bodies if body is not None for name in nodes.assigned(body, self._unit.assigned)
+        }
+        # In order, so that a template becomes the same code in every process.
+        for name in sorted(names.intersection(binding.name for binding in self._scope.bindings)):
+            for binding in self._scope.bindings:
+                if binding.name == name and not binding.local:
+                    self._make_local(binding)
+
+    def _make_local(self, binding: Binding) -> None:
+        binding.local = self._unit.fresh("v_")
+        self.output.emit(assign(binding.local, self._scope.load(self._scope.strict(binding.expr))))
+        binding.expr = Computed(code=load(binding.local), fallible=False, missable=True, interface=False)
+
+    # ``{{ pipeline }}``.
+
+    def _action(self, node: nodes.Action) -> None:
         """Print a pipeline, or set its variables."""
         if node.pipe.declarations:
-            self._variables.evaluate(node.pipe)
+            self._evaluate(node.pipe)
         elif not self._quoted(node):
             self._print(self._expressions.pipeline(node.pipe), node)
 
@@ -48,9 +147,9 @@ class Actions:
         """Print a value: text if it is known, else a hole, which says whether a serialiser made it."""
         if isinstance(value, Constant):
             try:
-                self._output.text(runtime.printed(value.value))
+                self.output.text(runtime.printed(value.value))
             except ExecutionError as error:
-                self._output.fail(f"can't print {node} of type {error}", node)
+                self.output.fail(f"can't print {node} of type {error}", node)
             return
         code = self._scope.load(value)
         declared = static_type(value)
@@ -58,7 +157,7 @@ class Actions:
             code = self._scope.positioned(invoke("printed", code), node)
         if isinstance(value, Computed) and value.text:
             code = invoke("structured", code)
-        self._output.hole(code)
+        self.output.hole(code)
 
     def _quoted(self, node: nodes.Action) -> bool:
         """Print ``x | quote`` with its quotes as text; return False when the action is something else.
@@ -80,7 +179,7 @@ class Actions:
         size = len(self._scope.bindings)
         value = self._expressions.commands(pipe, before)
         if value is None:
-            value = self._expressions.arguments.argument(function.param(0), last.args[1])
+            value = self._expressions.calls.argument(function.param(0), last.args[1])
         if isinstance(value, Constant):
             # It is compiled again, to be folded with its quotes: variables must not be declared twice.
             del self._scope.bindings[size:]
@@ -93,83 +192,185 @@ class Actions:
         if isinstance(value, Computed) and value.type is not None and value.type.kind != "pointer":
             self._between(quotes, invoke(inside, self._scope.load(value)))
             return
-        kept = self._scope.unit.fresh("q_")
+        kept = self._unit.fresh("q_")
         absent = ast.Compare(
             left=walrus(kept, invoke("nil_if_missing", self._scope.load(value))),
             ops=[ast.IsNot()],
             comparators=[ast.Constant(value=None)],
         )
-        self._output.branch(absent, lambda: self._between(quotes, invoke(inside, load(kept))), None)
+        self.output.branch(absent, lambda: self._between(quotes, invoke(inside, load(kept))), None)
 
     def _between(self, quotes: str, value: ast.expr) -> bool:
-        self._output.text(quotes)
-        self._output.hole(value)
-        self._output.text(quotes)
+        self.output.text(quotes)
+        self.output.hole(value)
+        self.output.text(quotes)
         return True
 
+    # ``{{ if }}`` and ``{{ with }}``.
 
-IF_DEPTH = 60
-"""Blocks inside each other, after which templates are called and not inlined: Python's compiler recurses."""
+    def _if(self, node: nodes.If) -> bool:
+        with self._scope.inside():
+            value = self._evaluate(node.pipe)
+            body, otherwise = node.body, node.otherwise
+            if self._is_true_dot(value):
+                return self.compile(body)
+            if isinstance(value, Constant):
+                chosen = body if value.value else otherwise
+                return chosen is None or self.compile(chosen)
+            self._settle(body, otherwise)
+            test = self._scope.load(value)
+            return self.output.branch(test, lambda: self._arm(body), self._otherwise(otherwise))
 
+    def _with(self, node: nodes.With) -> bool:
+        """Compile ``with``: an ``if`` that moves the dot."""
+        with self._scope.inside():
+            value = self._evaluate(node.pipe)
+            body, otherwise = node.body, node.otherwise
+            if self._is_true_dot(value) or (isinstance(value, Constant) and value.value):
+                return self._arm(body, value)
+            if isinstance(value, Constant):
+                return otherwise is None or self.compile(otherwise)
+            self._settle(body, otherwise)
+            if isinstance(value, Dot) or value.path is not None or not value.fallible:
+                test, dot = self._scope.load(value), value
+            else:
+                name = self._unit.fresh("d_")
+                test = walrus(name, self._scope.load(value))
+                dot = replace(
+                    value,
+                    code=load(name),
+                    fallible=False,
+                    nilable=False,
+                    missable=False,
+                    key=value.key or ("local", name),
+                )
+            return self.output.branch(test, lambda: self._arm(body, dot), self._otherwise(otherwise))
 
-class Statements:
-    """Compiles the statements of one template into ``output``.
+    def _otherwise(self, body: nodes.ListNode | None) -> Branch | None:
+        """Return what compiles the body after ``else``, None where there is none."""
+        return None if body is None else lambda: self._arm(body)
 
-    ``callables`` maps templates that are compiled as functions to the names of these.
-    """
+    def _is_true_dot(self, value: Expr) -> bool:
+        """Return whether the data is certainly true: a struct, or a map with a key known to be in it."""
+        data = self._scope.data
+        return isinstance(value, Dot) and (data.dot_type is not None or bool(data.known))
 
-    def __init__(self, unit: Unit, data: Data, template: str, dot: Expr, callables: dict[str, str]) -> None:
-        scope = Scope(unit, data, template, dot)
-        expressions = Expressions(scope)
-        self.output = Output(scope)
-        self._variables = Variables(scope, expressions, self.output)
-        self._actions = Actions(scope, expressions, self.output, self._variables)
-        self._branches = Branches(scope, self.output, self._variables, self.compile)
-        self._loops = Loops(scope, self.output, self._variables, self._branches, self.compile)
-        self._scope = scope
-        self._callables = callables
-        self._stack: tuple[str, ...] = (template,)
+    def _arm(self, body: nodes.ListNode, dot: Expr | None = None) -> bool:
+        with self._scope.inside(dot):
+            return self.compile(body)
 
-    def compile(self, body: nodes.ListNode) -> bool:
-        """Compile nodes in order; return whether the end can be reached."""
-        return all(self._statement(node) for node in body.nodes)
+    # ``{{ range }}``.
 
-    def _statement(self, node: nodes.Statement) -> bool:
-        """Compile a node; return whether what follows can be reached."""
-        if isinstance(node, nodes.Text):
-            self.output.text(node.text)
-        elif isinstance(node, nodes.Action):
-            self._actions.action(node)
-        elif isinstance(node, nodes.If):
-            return self._branches.if_(node)
-        elif isinstance(node, nodes.With):
-            return self._branches.with_(node)
-        elif isinstance(node, nodes.Range):
-            self._loops.range(node)
-        elif isinstance(node, nodes.TemplateCall):
-            self._template(node)
+    def _range(self, node: nodes.Range) -> None:
+        with self._scope.inside():
+            value = self._scope.strict(self._evaluate(node.pipe))
+            if isinstance(value, Constant):
+                self._range_constant(node, value.value)
+            else:
+                self._range_computed(node, value)
+
+    def _range_constant(self, node: nodes.Range, value: Value) -> None:
+        in_pairs = len(node.pipe.declarations) == 2
+        try:
+            items = runtime.pairs(value) if in_pairs else runtime.elements(value)
+        except ExecutionError as error:
+            self.output.fail(str(error), last_node(node.pipe))
+            return
+        if not items:
+            if node.otherwise is not None:
+                self.compile(node.otherwise)
+        elif len(items) <= UNROLL_ELEMENTS and self._unit.size < UNIT_SIZE and not nodes.jumps(node.body):
+            interface = not runtime.is_typed(value)
+            for item in items:
+                key, element = item if in_pairs else (MISSING, item)
+                self._iteration(node, Constant(value=key), Constant(value=element, interface=interface))
         else:
-            self.output.flush()
-            self.output.emit(ast.Break() if isinstance(node, nodes.Break) else ast.Continue())
-            return False
+            container = self._unit.bind("k_", value)
+            self._unit.kept[container] = 1  # a constant, which is there whether it is read or not
+            element = _element(Constant(value=value), container)
+            code = load(self._unit.bind("k_", items))
+            self._loop(node, code, element, in_pairs=in_pairs, always=True)
+
+    def _range_computed(self, node: nodes.Range, value: Expr) -> None:
+        declarations = node.pipe.declarations
+        in_pairs = len(declarations) == 2
+        if in_pairs and not node.pipe.is_assignment and not nodes.uses(declarations[0].name, node.body):
+            declared = static_type(value)  # two variables for a number are an error
+            in_pairs = declared is None or declared.kind not in {"slice", "map"}
+        container = self._unit.fresh("y_")
+        self._unit.kept[container] = 0
+        items = invoke("pairs" if in_pairs else "elements", walrus(container, self._scope.load(value)))
+        code = self._scope.positioned(items, last_node(node.pipe))
+        element = _element(value, container)
+        self._loop(node, code, element, in_pairs=in_pairs, always=node.otherwise is None)
+
+    def _loop(
+        self, node: nodes.Range, items: ast.expr, element: Computed, *, in_pairs: bool, always: bool
+    ) -> None:
+        """Compile a loop over ``items``; ``element`` is one of them, but for its code."""
+        if self._loops >= LOOP_DEPTH:
+            name, (line, _) = self._unit.tree.name, self._unit.tree.place(node.pos)
+            raise TemplateSyntaxError(
+                f"template: {name}:{line}: range nested too deeply", name=name, line=line
+            )
+        self._settle(node.body, node.otherwise)
+        if node.pipe.is_assignment:
+            self._settle(node.pipe)
+        if always:
+            self._for(node, items, element, in_pairs=in_pairs)
+            return
+        kept = self._unit.fresh("r_")
+        self.output.branch(
+            walrus(kept, items),
+            lambda: self._for(node, load(kept), element, in_pairs=in_pairs),
+            self._otherwise(node.otherwise),
+        )
+
+    def _for(self, node: nodes.Range, items: ast.expr, element: Computed, *, in_pairs: bool) -> bool:
+        self.output.flush()
+        key, name = self._unit.fresh("i_"), self._unit.fresh("e_")
+        index = (
+            Computed(code=load(key), fallible=False, key=("local", key))
+            if in_pairs
+            else Constant(value=MISSING)
+        )
+        element = replace(element, code=load(name), key=("local", name))
+        self._loops += 1
+        arm = self.output.collect(lambda: self._iteration(node, index, element), self.output.pending)
+        self._loops -= 1
+        if arm.reachable:
+            self.output.flush_into(arm)
+        self.output.pending = Pending(moved=True)
+        names = [ast.Name(id=each, ctx=ast.Store()) for each in (key, name)]
+        target = ast.Tuple(elts=list(names), ctx=ast.Store()) if in_pairs else names[1]
+        self.output.emit(ast.For(target=target, iter=items, body=arm.block or [ast.Pass()], orelse=[]))
         return True
+
+    def _iteration(self, node: nodes.Range, key: Expr, element: Expr) -> bool:
+        declarations = node.pipe.declarations
+        given = (key, element) if len(declarations) == 2 else (element,)
+        with self._scope.inside(element):
+            for variable, value in zip(declarations, given, strict=False):
+                if node.pipe.is_assignment:
+                    self._reassign(variable, value, node.pipe)
+                else:
+                    self._scope.declare(variable.name, value)
+            return self.compile(node.body)
+
+    # ``{{ template }}``.
 
     def _template(self, node: nodes.TemplateCall) -> None:
         """Compile ``template``: in place, or as a call where it would not end or become too long."""
-        body = self._scope.unit.tree.templates.get(node.name)
+        body = self._unit.tree.templates.get(node.name)
         if body is None:
             self.output.fail(f"template {quote(node.name)} not defined", node)
             return
-        dot = Constant(value=MISSING) if node.pipe is None else self._variables.evaluate(node.pipe)
-        is_long = self._scope.unit.size > UNIT_SIZE or self.output.nesting > IF_DEPTH
-        if node.name in self._stack or is_long:
+        dot = Constant(value=MISSING) if node.pipe is None else self._evaluate(node.pipe)
+        if node.name in self._stack or self._unit.size > UNIT_SIZE or self.output.nesting > IF_DEPTH:
             self._call_template(node, dot)
-        else:
-            self._inline_template(node.name, body, dot)
-
-    def _inline_template(self, name: str, body: nodes.ListNode, dot: Expr) -> None:
-        outer, self._stack = self._stack, (*self._stack, name)
-        with self._scope.inside_template(name, self._variables.in_variable(dot, "d_")):
+            return
+        outer, self._stack = self._stack, (*self._stack, node.name)
+        with self._scope.inside_template(node.name, self._in_variable(dot, "d_")):
             self.compile(body)
         self._stack = outer
 
@@ -180,3 +381,13 @@ class Statements:
         depth = self._scope.positioned(invoke("deeper", load("depth")), node)
         self.output.emit(assign("t", invoke(function, value, load("s"), load("v"), load("t"), depth)))
         self.output.outputs += 1
+
+
+def _element(value: Expr, container: str) -> Computed:
+    """Return an element of a value that a variable holds, but for its code: typed where the list is."""
+    declared = static_type(value)
+    if declared is not None and declared.kind == "slice" and declared.elem is not None:
+        elem = certain(declared.elem)
+        if elem is not None:
+            return Computed(code=load(""), type=elem, fallible=False)
+    return Computed(code=load(""), interface=container, fallible=False, missable=True, nilable=True)
