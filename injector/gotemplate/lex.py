@@ -14,8 +14,13 @@ from injector.golang.strconv import quote
 SPACES = " \t\r\n"
 _SPACE_RUN = re.compile(r"[ \t\r\n]*")
 _ASCII_NAME = re.compile(r"[A-Za-z0-9_]*")
-LEFT_COMMENT = "/*"
-RIGHT_COMMENT = "*/"
+_NUMBER = re.compile(
+    r"[+-]?(?:0[xX][0-9a-fA-F_]*(?:\.[0-9a-fA-F_]*)?(?:[pP][+-]?[0-9_]*)?"
+    r"|0[oO][0-7_]*(?:\.[0-7_]*)?|0[bB][01_]*(?:\.[01_]*)?"
+    r"|[0-9_]*(?:\.[0-9_]*)?(?:[eE][+-]?[0-9_]*)?)i?"
+)
+_LEFT_MARKERS = tuple(f"-{space}" for space in SPACES)
+_RIGHT_MARKERS = tuple(f"{space}-" for space in SPACES)
 MARKER_LENGTH = 2  # the minus and its space
 
 
@@ -105,16 +110,6 @@ def is_alphanumeric(char: str) -> bool:
     return char == "_" or char.isalpha() or char.isdecimal()
 
 
-def has_left_marker(text: str, pos: int) -> bool:
-    """Return whether ``- `` follows a left delimiter that ends at ``pos``."""
-    return text[pos : pos + 1] == "-" and text[pos + 1 : pos + 2] in tuple(SPACES)
-
-
-def has_right_marker(text: str, pos: int) -> bool:
-    """Return whether `` -`` stands at ``pos``."""
-    return text[pos : pos + 1] in tuple(SPACES) and text[pos + 1 : pos + 2] == "-"
-
-
 class Lexer:
     """Reads one token at a time, so that the parser can say what is a keyword."""
 
@@ -145,20 +140,9 @@ class Lexer:
         return self.text[self.pos : self.pos + 1]
 
     def _next(self) -> str:
-        char = self.text[self.pos : self.pos + 1]
+        char = self._peek()
         self.pos += len(char)
         return char
-
-    def _accept(self, valid: str) -> bool:
-        char = self._peek()
-        if char and char in valid:
-            self.pos += 1
-            return True
-        return False
-
-    def _accept_run(self, valid: str) -> None:
-        while self._accept(valid):
-            pass
 
     def _ignore(self) -> None:
         self.start_line += self.text.count("\n", self.start, self.pos)
@@ -171,14 +155,10 @@ class Lexer:
 
     def _at_right_delim(self) -> tuple[bool, bool]:
         """Return whether the right delimiter is here, and whether it trims."""
-        marked = has_right_marker(self.text, self.pos)
+        marked = self.text.startswith(_RIGHT_MARKERS, self.pos)
         if marked and self.text.startswith(self.right, self.pos + MARKER_LENGTH):
             return True, True
         return self.text.startswith(self.right, self.pos), False
-
-    def _skip_spaces(self) -> None:
-        self._skip_run()
-        self._ignore()
 
     # Outside actions.
 
@@ -197,7 +177,7 @@ class Lexer:
 
     def _text_before(self, delimiter: int) -> Token | None:
         end = delimiter
-        if has_left_marker(self.text, delimiter + len(self.left)):
+        if self.text.startswith(_LEFT_MARKERS, delimiter + len(self.left)):
             end = self.start + len(self.text[self.start : delimiter].rstrip(SPACES))
         self.pos = end
         token = self._token(Kind.TEXT) if end > self.start else None
@@ -208,8 +188,8 @@ class Lexer:
     def _left_delim(self) -> Token | None:
         """Read the delimiter, or a whole comment: then there is no token."""
         self.pos += len(self.left)
-        after = MARKER_LENGTH if has_left_marker(self.text, self.pos) else 0
-        if self.text.startswith(LEFT_COMMENT, self.pos + after):
+        after = MARKER_LENGTH if self.text.startswith(_LEFT_MARKERS, self.pos) else 0
+        if self.text.startswith("/*", self.pos + after):
             self.pos += after
             self._ignore()
             self._comment()
@@ -222,17 +202,17 @@ class Lexer:
         return token
 
     def _comment(self) -> None:
-        end = self.text.find(RIGHT_COMMENT, self.pos + len(LEFT_COMMENT))
+        end = self.text.find("*/", self.pos + 2)
         if end < 0:
             raise LexicalError("unclosed comment")
-        self.pos = end + len(RIGHT_COMMENT)
+        self.pos = end + 2
         closed, trims = self._at_right_delim()
         if not closed:
             raise LexicalError("comment ends before closing delimiter")
         self.pos += len(self.right) + (MARKER_LENGTH if trims else 0)
-        self._ignore()
         if trims:
-            self._skip_spaces()
+            self._skip(_SPACE_RUN)
+        self._ignore()
 
     # Inside an action.
 
@@ -244,7 +224,8 @@ class Lexer:
         self.pos += len(self.right)
         token = self._token(Kind.RIGHT_DELIM)
         if trims:
-            self._skip_spaces()
+            self._skip(_SPACE_RUN)
+            self._ignore()
         self.inside_action = False
         return token
 
@@ -271,14 +252,12 @@ class Lexer:
         match char:
             case "":
                 raise LexicalError("unclosed action")
-            case "=":
-                return self._token(Kind.ASSIGN)
+            case "=" | "|":
+                return self._token(Kind.ASSIGN if char == "=" else Kind.PIPE)
             case ":":
                 if self._next() != "=":
                     raise LexicalError("expected :=")
                 return self._token(Kind.DECLARE)
-            case "|":
-                return self._token(Kind.PIPE)
             case '"':
                 return self._quoted('"', Kind.STRING, "unterminated quoted string")
             case "'":
@@ -286,15 +265,14 @@ class Lexer:
             case "`":
                 return self._raw_string()
             case "$":
-                return self._variable()
+                return self._name(Kind.VARIABLE)
             case ".":
-                return self._field()
+                return self._name(Kind.DOT if self._at_terminator() else Kind.FIELD)
             case "(" | ")":
                 return self._paren(char)
         if char.isascii() and char.isprintable():
             return self._token(Kind.CHAR)
-        shown = f" '{char}'" if char.isprintable() else ""
-        raise LexicalError(f"unrecognized character in action: U+{ord(char):04X}{shown}")
+        raise LexicalError(f"unrecognized character in action: {_shown(char)}")
 
     def _paren(self, char: str) -> Token:
         if char == "(":
@@ -307,9 +285,11 @@ class Lexer:
 
     def _space(self) -> Token:
         """Read a run of spaces, but for the last one where that belongs to a trimming delimiter."""
-        self._skip_run()
+        self._skip(_SPACE_RUN)
         last = self.pos - 1
-        if has_right_marker(self.text, last) and self.text.startswith(self.right, last + MARKER_LENGTH):
+        if self.text.startswith(_RIGHT_MARKERS, last) and self.text.startswith(
+            self.right, last + MARKER_LENGTH
+        ):
             self.pos = last
         return self._token(Kind.SPACE)
 
@@ -317,32 +297,17 @@ class Lexer:
         char = self._peek()
         return char == "" or char in " \t\r\n.,|:)(" or self.text.startswith(self.right, self.pos)
 
-    def _bad_character(self) -> LexicalError:
-        char = self._peek()
-        shown = f" '{char}'" if char.isprintable() else ""
-        return LexicalError(f"bad character U+{ord(char):04X}{shown}")
-
     def _identifier(self) -> Token:
         self._skip_name()
         word = self.text[self.start : self.pos]
-        if not self._at_terminator():
-            raise self._bad_character()
         if word in self.keywords:
             return self._token(self.keywords[word])
         return self._token(Kind.BOOL if word in {"true", "false"} else Kind.IDENTIFIER)
 
-    def _field(self) -> Token:
-        if self._at_terminator():
-            return self._token(Kind.DOT)
-        return self._name(Kind.FIELD)
-
-    def _variable(self) -> Token:
-        return self._token(Kind.VARIABLE) if self._at_terminator() else self._name(Kind.VARIABLE)
-
     def _name(self, kind: Kind) -> Token:
-        self._skip_name()
+        """Read the name of a field or variable; it may be empty."""
         if not self._at_terminator():
-            raise self._bad_character()
+            self._skip_name()
         return self._token(kind)
 
     def _quoted(self, delimiter: str, kind: Kind, unterminated: str) -> Token:
@@ -361,14 +326,16 @@ class Lexer:
         return self._token(Kind.RAW_STRING)
 
     def _skip_name(self) -> None:
-        match = _ASCII_NAME.match(self.text, self.pos)
-        self.pos = match.end() if match else self.pos
+        self._skip(_ASCII_NAME)
         while is_alphanumeric(self._peek()):
             self.pos += 1
+        if not self._at_terminator():
+            raise LexicalError(f"bad character {_shown(self._peek())}")
 
-    def _skip_run(self) -> None:
-        match = _SPACE_RUN.match(self.text, self.pos)
-        self.pos = match.end() if match else self.pos
+    def _skip(self, run: re.Pattern[str]) -> None:
+        match = run.match(self.text, self.pos)
+        assert match is not None  # noqa: S101 - the patterns match the empty text
+        self.pos = match.end()
 
     def _number(self) -> Token:
         if not self._scan_number():
@@ -382,27 +349,13 @@ class Lexer:
 
     def _scan_number(self) -> bool:
         """Skip what looks like a number; the parser finds out whether it is one."""
-        self._accept("+-")
-        digits = self._digits_of_base()
-        self._accept_run(digits)
-        if self._accept("."):
-            self._accept_run(digits)
-        exponent = {11: "eE", 23: "pP"}.get(len(digits))
-        if exponent and self._accept(exponent):
-            self._accept("+-")
-            self._accept_run("0123456789_")
-        self._accept("i")
+        self._skip(_NUMBER)
         if is_alphanumeric(self._peek()):
             self.pos += 1
             return False
         return True
 
-    def _digits_of_base(self) -> str:
-        if self._accept("0"):
-            if self._accept("xX"):
-                return "0123456789abcdefABCDEF_"
-            if self._accept("oO"):
-                return "01234567_"
-            if self._accept("bB"):
-                return "01_"
-        return "0123456789_"
+
+def _shown(char: str) -> str:
+    """Return a character as ``%#U`` prints it."""
+    return f"U+{ord(char):04X}" + (f" '{char}'" if char.isprintable() else "")

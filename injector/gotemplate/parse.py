@@ -78,9 +78,10 @@ class _Parser:
         keywords = {word: kind for word, kind in KEYWORDS.items() if word not in {"break", "continue"}}
         keywords |= {word: KEYWORDS[word] for word in ("break", "continue") if word not in functions}
         self.lexer = Lexer(text, (delimiters[0] or "{{", delimiters[1] or "}}"), keywords)
-        blank = Token(kind=Kind.EOF, pos=0, text="", line=0)
-        self.tokens = [blank, blank, blank]
-        self.peek_count = 0
+        self.last = Token(kind=Kind.EOF, pos=0, text="", line=0)
+        """The token that the lexer gave last, whether it was put back or not."""
+        self.pending: list[Token] = []
+        """Tokens that were put back, the next one last."""
         self.scope = _Scope()
         self.templates: dict[str, nodes.ListNode] = {}
         self.depth = 0
@@ -88,29 +89,15 @@ class _Parser:
     # Tokens.
 
     def next(self) -> Token:
-        if self.peek_count > 0:
-            self.peek_count -= 1
-        else:
-            self.tokens[0] = self.lexer.next_token()
-        return self.tokens[self.peek_count]
-
-    def backup(self) -> None:
-        self.peek_count += 1
-
-    def backup2(self, before: Token) -> None:
-        self.tokens[1] = before
-        self.peek_count = 2
-
-    def backup3(self, first: Token, second: Token) -> None:
-        self.tokens[1] = second
-        self.tokens[2] = first
-        self.peek_count = 3
+        if self.pending:
+            return self.pending.pop()
+        self.last = self.lexer.next_token()
+        return self.last
 
     def peek(self) -> Token:
-        if self.peek_count == 0:
-            self.peek_count = 1
-            self.tokens[0] = self.lexer.next_token()
-        return self.tokens[self.peek_count - 1]
+        token = self.next()
+        self.pending.append(token)
+        return token
 
     def next_non_space(self) -> Token:
         while (token := self.next()).kind is Kind.SPACE:
@@ -119,13 +106,13 @@ class _Parser:
 
     def peek_non_space(self) -> Token:
         token = self.next_non_space()
-        self.backup()
+        self.pending.append(token)
         return token
 
     # Errors.
 
     def error(self, message: str) -> NoReturn:
-        line = self.tokens[0].line
+        line = self.last.line
         raise TemplateSyntaxError(f"template: {self.name}:{line}: {message}", name=self.name, line=line)
 
     def unexpected(self, token: Token, context: str) -> NoReturn:
@@ -139,9 +126,9 @@ class _Parser:
                 extra = " in action" + extra
         self.error(f"{token}{extra}")
 
-    def expect(self, context: str, *kinds: Kind) -> Token:
+    def expect(self, context: str, kind: Kind) -> Token:
         token = self.next_non_space()
-        if token.kind not in kinds:
+        if token.kind is not kind:
             self.unexpected(token, context)
         return token
 
@@ -158,11 +145,11 @@ class _Parser:
         body: list[nodes.Statement] = []
         while self.peek().kind is not Kind.EOF:
             if self.peek().kind is Kind.LEFT_DELIM:
-                delimiter = self.next()
-                if self.next_non_space().kind is Kind.DEFINE:
+                delimiter, token = self.next(), self.next_non_space()
+                if token.kind is Kind.DEFINE:
                     self.definition()
                     continue
-                self.backup2(delimiter)
+                self.pending += [token, delimiter]
             node = self.text_or_action()
             if isinstance(node, _End):
                 self.error(f"unexpected {node}")
@@ -173,13 +160,16 @@ class _Parser:
     def definition(self) -> None:
         context = "define clause"
         outer, self.scope = self.scope, _Scope()
-        name = self.unquoted(self.expect(context, Kind.STRING, Kind.RAW_STRING))
+        name = self.template_name(self.next_non_space(), context)
         self.expect(context, Kind.RIGHT_DELIM)
+        self.template(name, context)
+        self.scope = outer
+
+    def template(self, name: str, context: str) -> None:
         body, end = self.item_list()
         if end.is_else:
             self.error(f"unexpected {end} in {context}")
         self.add(name, body)
-        self.scope = outer
 
     def add(self, name: str, body: nodes.ListNode) -> None:
         """Keep a template; one of two of the same name must be empty."""
@@ -191,10 +181,13 @@ class _Parser:
 
     # Statements.
 
-    def item_list(self) -> tuple[nodes.ListNode, _End]:
+    def nest(self) -> None:
         self.depth += 1
         if self.depth > MAX_DEPTH:
             self.error("max nesting depth exceeded")
+
+    def item_list(self) -> tuple[nodes.ListNode, _End]:
+        self.nest()
         pos = self.peek_non_space().pos
         body: list[nodes.Statement] = []
         while self.peek_non_space().kind is not Kind.EOF:
@@ -228,12 +221,11 @@ class _Parser:
             case Kind.END:
                 return _End(pos=self.expect("end", Kind.RIGHT_DELIM).pos, is_else=False)
             case Kind.IF | Kind.RANGE | Kind.WITH:
-                return self.control(token.kind)
+                return self.control(token)
             case Kind.TEMPLATE:
                 return self.template_call()
-        self.backup()
-        pos = self.peek().pos
-        return nodes.Action(pos=pos, pipe=self.pipeline("command", Kind.RIGHT_DELIM))
+        self.pending.append(token)
+        return nodes.Action(pos=token.pos, pipe=self.pipeline("command", Kind.RIGHT_DELIM))
 
     def jump(self, keyword: Token) -> nodes.Break | nodes.Continue:
         token = self.next_non_space()
@@ -251,25 +243,21 @@ class _Parser:
             return _End(pos=following.pos, is_else=True)
         return _End(pos=self.expect("else", Kind.RIGHT_DELIM).pos, is_else=True)
 
-    def control(self, keyword: Kind) -> nodes.If | nodes.With | nodes.Range:
+    def control(self, keyword: Token) -> nodes.If | nodes.With | nodes.Range:
         visible = len(self.scope.variables)
-        context = {Kind.IF: "if", Kind.WITH: "with", Kind.RANGE: "range"}[keyword]
-        pipe = self.pipeline(context, Kind.RIGHT_DELIM)
-        self.scope.range_depth += keyword is Kind.RANGE
+        pipe = self.pipeline(keyword.text, Kind.RIGHT_DELIM)
+        self.scope.range_depth += keyword.kind is Kind.RANGE
         body, end = self.item_list()
-        self.scope.range_depth -= keyword is Kind.RANGE
-        otherwise = self.else_list(keyword, end) if end.is_else else None
+        self.scope.range_depth -= keyword.kind is Kind.RANGE
+        otherwise = self.else_list(keyword.kind, end) if end.is_else else None
         del self.scope.variables[visible:]
-        return _BRANCHES[keyword](pos=pipe.pos, pipe=pipe, body=body, otherwise=otherwise)
+        return _BRANCHES[keyword.kind](pos=pipe.pos, pipe=pipe, body=body, otherwise=otherwise)
 
     def else_list(self, keyword: Kind, end: _End) -> nodes.ListNode:
         if keyword is not Kind.RANGE and self.peek().kind is keyword:
             # "else if" is an if inside the else; the one {{end}} closes both.
-            self.next()
-            self.depth += 1
-            if self.depth > MAX_DEPTH:
-                self.error("max nesting depth exceeded")
-            inner = self.control(keyword)
+            self.nest()
+            inner = self.control(self.next())
             self.depth -= 1
             return nodes.ListNode(pos=end.pos, nodes=(inner,))
         body, last = self.item_list()
@@ -283,11 +271,8 @@ class _Parser:
         name = self.template_name(token, context)
         pipe = self.pipeline(context, Kind.RIGHT_DELIM)
         outer, self.scope = self.scope, _Scope()
-        body, end = self.item_list()
+        self.template(name, context)
         self.scope = outer
-        if end.is_else:
-            self.error(f"unexpected {end} in {context}")
-        self.add(name, body)
         return nodes.TemplateCall(pos=token.pos, name=name, pipe=pipe)
 
     def template_call(self) -> nodes.TemplateCall:
@@ -295,8 +280,9 @@ class _Parser:
         token = self.next_non_space()
         name = self.template_name(token, context)
         pipe = None
-        if self.next_non_space().kind is not Kind.RIGHT_DELIM:
-            self.backup()
+        if self.peek_non_space().kind is Kind.RIGHT_DELIM:
+            self.next()
+        else:
             pipe = self.pipeline(context, Kind.RIGHT_DELIM)
         return nodes.TemplateCall(pos=token.pos, name=name, pipe=pipe)
 
@@ -323,7 +309,7 @@ class _Parser:
                 )
             if token.kind not in _OPERANDS:
                 self.unexpected(token, context)
-            self.backup()
+            self.pending.append(token)
             commands.append(self.command())
 
     def declarations(self, context: str) -> tuple[list[nodes.Variable], bool]:
@@ -338,10 +324,7 @@ class _Parser:
                 self.declare(variable, declared)
                 return declared, following.kind is Kind.ASSIGN
             if following.kind is not Kind.CHAR or following.text != ",":
-                if after.kind is Kind.SPACE:
-                    self.backup3(variable, after)
-                else:
-                    self.backup2(variable)
+                self.pending += [after, variable] if after.kind is Kind.SPACE else [variable]
                 return declared, False
             self.next_non_space()
             self.declare(variable, declared)
@@ -374,7 +357,7 @@ class _Parser:
             if token.kind is Kind.SPACE:
                 continue
             if token.kind in {Kind.RIGHT_DELIM, Kind.RIGHT_PAREN}:
-                self.backup()
+                self.pending.append(token)
             elif token.kind is not Kind.PIPE:
                 self.unexpected(token, "operand")
             break
@@ -421,7 +404,7 @@ class _Parser:
                 return self.parenthesis()
             case Kind.STRING | Kind.RAW_STRING:
                 return nodes.String(pos=token.pos, quoted=token.text, text=self.unquoted(token))
-        self.backup()
+        self.pending.append(token)
         return None
 
     def parenthesis(self) -> nodes.Pipe:
