@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Never
 from urllib.parse import quote_plus
@@ -16,11 +16,11 @@ from injector.gotemplate.types import FLOAT_KINDS, INTEGER_KINDS, UNSIGNED_KINDS
 from injector.gotemplate.values import (
     MISSING,
     NilPointer,
-    Pointer,
-    Struct,
     TypedList,
     Value,
     deref,
+    indirect,
+    is_invalid,
     is_nil,
     kind,
     type_name,
@@ -44,10 +44,6 @@ def _basic(value: Value) -> str:
     return plain if plain is not None else _BASIC.get(kind(value), "")
 
 
-def _is_invalid(value: Value) -> bool:
-    return value is None or value is MISSING
-
-
 def equal(first: Value, *others: Value) -> bool:
     """``eq``: whether the first value equals any of the others."""
     if not others:
@@ -61,7 +57,7 @@ def _equal(first: Value, first_kind: str, other: Value) -> bool:
     if first_kind != other_kind:
         if {first_kind, other_kind} == {"int", "uint"}:
             return int(first) == int(other)
-        if _is_invalid(first) or _is_invalid(other):
+        if is_invalid(first) or is_invalid(other):
             return False
         raise FunctionError(_incompatible(first, other))
     if first_kind == "string":
@@ -70,7 +66,7 @@ def _equal(first: Value, first_kind: str, other: Value) -> bool:
 
 
 def _equal_composite(first: Value, other: Value) -> bool:
-    if not _is_invalid(first) and not _is_invalid(other) and kind(first) != kind(other):
+    if not is_invalid(first) and not is_invalid(other) and kind(first) != kind(other):
         shown = f"{fmt.sprintf('%s', first)}: {type_of(first)}, {type_of(other)}: {fmt.format_value(other)}"
         raise FunctionError(f"non-comparable types {shown}")
     if is_nil(first) or is_nil(other):
@@ -93,11 +89,6 @@ def _incompatible(first: Value, other: Value) -> str:
     return f"incompatible types for comparison: {type_of(first)} and {type_of(other)}"
 
 
-def not_equal(first: Value, other: Value) -> bool:
-    """``ne``."""
-    return not equal(first, other)
-
-
 def less(first: Value, other: Value) -> bool:
     """``lt``; numbers and strings alone are ordered."""
     first_kind, other_kind = _basic(first), _basic(other)
@@ -115,27 +106,12 @@ def less_or_equal(first: Value, other: Value) -> bool:
     return less(first, other) or equal(first, other)
 
 
-def greater(first: Value, other: Value) -> bool:
-    """``gt``, the inverse of ``le``."""
-    return not less_or_equal(first, other)
-
-
-def greater_or_equal(first: Value, other: Value) -> bool:
-    """``ge``, the inverse of ``lt``."""
-    return not less(first, other)
-
-
-def logical_not(value: Value) -> bool:
-    """``not``."""
-    return not value
-
-
 # Indexing.
 
 
 def index(item: Value, *indexes: Value) -> Value:
     """``index x 1 2``: ``x[1][2]``; a missing key is the zero value of the map's elements."""
-    if _is_invalid(item):
+    if is_invalid(item):
         raise FunctionError("index of untyped nil")
     for position in indexes:
         item = _index_once(_indirect(item, "index"), position)
@@ -143,9 +119,8 @@ def index(item: Value, *indexes: Value) -> Value:
 
 
 def _indirect(item: Value, action: str) -> Value:
-    while isinstance(item, Pointer):
-        item = item.value
-    if item is None or item is MISSING or isinstance(item, NilPointer):
+    item = indirect(item)
+    if is_invalid(item) or isinstance(item, NilPointer):
         raise FunctionError(f"{action} of nil pointer")
     return item
 
@@ -168,13 +143,12 @@ def _index_once(item: Value, position: Value) -> Value:
         if at == len(octets):
             raise FunctionError("reflect: string index out of range")
         return UInt8(octets[at])
-    shown = deref(item) if isinstance(item, Struct) else item
-    raise FunctionError(f"can't index item of type {type_of(shown)}")
+    raise FunctionError(f"can't index item of type {type_of(deref(item))}")
 
 
 def _key(position: Value, key_type: Type) -> Value:
     """Return a map key of the type wanted; integers of any size fit each other."""
-    if _is_invalid(position):
+    if is_invalid(position):
         if not types.can_be_nil(key_type):
             raise FunctionError(f"value is nil; should be of type {key_type}")
         return None
@@ -187,7 +161,7 @@ def _key(position: Value, key_type: Type) -> Value:
 
 
 def _position(position: Value, capacity: int) -> int:
-    if _is_invalid(position):
+    if is_invalid(position):
         raise FunctionError("cannot index slice/array with nil")
     if _basic(position) not in {"int", "uint"}:
         raise FunctionError(f"cannot index slice/array with type {type_of(position)}")
@@ -199,7 +173,7 @@ def _position(position: Value, capacity: int) -> int:
 
 def slice_(item: Value, *indexes: Value) -> Value:
     """``slice x 1 2``: ``x[1:2]``, by bytes for strings."""
-    if _is_invalid(item):
+    if is_invalid(item):
         raise FunctionError("slice of untyped nil")
     item = _indirect(item, "slice")
     if len(indexes) > 3:
@@ -208,8 +182,7 @@ def slice_(item: Value, *indexes: Value) -> Value:
     if isinstance(item, str) and len(indexes) == 3:
         raise FunctionError("cannot 3-index slice a string")
     if not isinstance(item, (str, list)):
-        shown = deref(item) if isinstance(item, Struct) else item
-        raise FunctionError(f"can't slice item of type {type_of(shown)}")
+        raise FunctionError(f"can't slice item of type {type_of(deref(item))}")
     bounds = [_position(position, len(whole)) for position in indexes]
     start, end, *capacity = [*bounds, *[0, len(whole)][len(bounds) :]]
     for low, high in zip((start, end), (end, *capacity), strict=False):
@@ -230,105 +203,10 @@ def length(item: Value) -> int:
         return len(item) if item.isascii() else len(item.encode(errors="surrogateescape"))
     if isinstance(item, (list, dict)):
         return len(item)
-    shown = deref(item) if isinstance(item, Struct) else item
-    raise FunctionError(f"len of type {type_of(shown)}")
+    raise FunctionError(f"len of type {type_of(deref(item))}")
 
 
 # Text.
-
-
-def _evaluated(values: tuple[Value, ...]) -> str:
-    """Return the text that the escaping functions escape."""
-    if len(values) == 1 and type(values[0]) is str:
-        return values[0]
-    return fmt.sprint(*(_printable(value) for value in values))
-
-
-def _printable(value: Value) -> Value:
-    """Return a value as the printing of an action would see it."""
-    while isinstance(value, Pointer):
-        value = value.value
-    return "<no value>" if _is_invalid(value) else value
-
-
-def html(*values: Value) -> str:
-    """``html``."""
-    return html_escape(_evaluated(values))
-
-
-def js(*values: Value) -> str:
-    """``js``."""
-    return js_escape(_evaluated(values))
-
-
-def urlquery(*values: Value) -> str:
-    """``urlquery``."""
-    return urlquery_escape(_evaluated(values))
-
-
-def call(name: str | None, function: Value, *args: Value) -> Value:
-    """``call``: call a function that is a value; ``name`` is how the template writes it, None if piped."""
-    if name is None:
-        name = function if isinstance(function, str) else f"<{type_name(function)} Value>"
-    if _is_invalid(function):
-        raise FunctionError("call of nil")
-    if not isinstance(function, Function):
-        raise FunctionError(f"non-function {name} of type {type_of(function)}")
-    if len(args) < len(function.params) - function.variadic:
-        at_least = "at least " if function.variadic else ""
-        want = len(function.params) - function.variadic
-        raise FunctionError(f"wrong number of args for {name}: got {len(args)} want {at_least}{want}")
-    if len(args) > len(function.params) and not function.variadic:
-        raise FunctionError(f"wrong number of args for {name}: got {len(args)} want {len(function.params)}")
-    checked = [_call_argument(place, arg, function.param(place)) for place, arg in enumerate(args)]
-    return function.call(*checked)
-
-
-def _call_argument(place: int, value: Value, target: Type) -> Value:
-    if _is_invalid(value) and types.can_be_nil(target):
-        return zero(target)
-    try:
-        return value if target.kind == "value" or types.is_any(target) else _key(value, target)
-    except FunctionError as error:
-        raise FunctionError(f"arg {place}: {error}") from error
-
-
-def _never(*_values: Value) -> Never:
-    raise AssertionError("the compiler evaluates and, or itself")
-
-
-def _one(value: Any, result: Type, params: int, *, variadic: bool = False) -> Function:
-    return Function(call=value, params=(types.VALUE,) * params, variadic=variadic, result=result)
-
-
-_ANYTHING = (types.ANY,)
-
-BUILTINS: Mapping[str, Function] = MappingProxyType(
-    {
-        "and": _one(_never, types.VALUE, 2, variadic=True),
-        "or": _one(_never, types.VALUE, 2, variadic=True),
-        "not": _one(logical_not, types.BOOL, 1),
-        "eq": _one(equal, types.BOOL, 2, variadic=True),
-        "ne": _one(not_equal, types.BOOL, 2),
-        "lt": _one(less, types.BOOL, 2),
-        "le": _one(less_or_equal, types.BOOL, 2),
-        "gt": _one(greater, types.BOOL, 2),
-        "ge": _one(greater_or_equal, types.BOOL, 2),
-        "index": _one(index, types.VALUE, 2, variadic=True),
-        "slice": _one(slice_, types.VALUE, 2, variadic=True),
-        "len": _one(length, types.INT, 1),
-        "call": Function(call=call, params=(types.VALUE,) * 2, variadic=True, result=types.VALUE, pure=False),
-        "html": Function(call=html, params=_ANYTHING, variadic=True, result=types.STRING),
-        "js": Function(call=js, params=_ANYTHING, variadic=True, result=types.STRING),
-        "urlquery": Function(call=urlquery, params=_ANYTHING, variadic=True, result=types.STRING),
-        "print": Function(call=fmt.sprint, params=_ANYTHING, variadic=True, result=types.STRING),
-        "printf": Function(
-            call=fmt.sprintf, params=(types.STRING, types.ANY), variadic=True, result=types.STRING
-        ),
-        "println": Function(call=fmt.sprintln, params=_ANYTHING, variadic=True, result=types.STRING),
-    }
-)
-"""The functions that every template may call; a function given to the template hides the one here."""
 
 
 _HTML = str.maketrans(
@@ -362,3 +240,81 @@ def _js_rune(rune: str) -> str:
 def urlquery_escape(text: str) -> str:
     """Return ``text`` fit to stand in the query of a URL: a space becomes a plus sign."""
     return quote_plus(text, safe="", errors="surrogateescape")
+
+
+_ANYTHING = (types.ANY,)
+
+
+def _escaping(escape: Callable[[str], str]) -> Function:
+    """Return a function that escapes its arguments printed as ``print`` would."""
+
+    def escaped(*values: Value) -> str:
+        if len(values) == 1 and type(values[0]) is str:
+            return escape(values[0])
+        shown = (indirect(value) for value in values)
+        return escape(fmt.sprint(*("<no value>" if is_invalid(value) else value for value in shown)))
+
+    return Function(call=escaped, params=_ANYTHING, variadic=True, result=types.STRING)
+
+
+def call(name: str | None, function: Value, *args: Value) -> Value:
+    """``call``: call a function that is a value; ``name`` is how the template writes it, None if piped."""
+    if name is None:
+        name = function if isinstance(function, str) else f"<{type_name(function)} Value>"
+    if is_invalid(function):
+        raise FunctionError("call of nil")
+    if not isinstance(function, Function):
+        raise FunctionError(f"non-function {name} of type {type_of(function)}")
+    if len(args) < len(function.params) - function.variadic:
+        at_least = "at least " if function.variadic else ""
+        want = len(function.params) - function.variadic
+        raise FunctionError(f"wrong number of args for {name}: got {len(args)} want {at_least}{want}")
+    if len(args) > len(function.params) and not function.variadic:
+        raise FunctionError(f"wrong number of args for {name}: got {len(args)} want {len(function.params)}")
+    checked = [_call_argument(place, arg, function.param(place)) for place, arg in enumerate(args)]
+    return function.call(*checked)
+
+
+def _call_argument(place: int, value: Value, target: Type) -> Value:
+    if is_invalid(value) and types.can_be_nil(target):
+        return zero(target)
+    try:
+        return value if target.kind == "value" or types.is_any(target) else _key(value, target)
+    except FunctionError as error:
+        raise FunctionError(f"arg {place}: {error}") from error
+
+
+def _never(*_values: Value) -> Never:
+    raise AssertionError("the compiler evaluates and, or itself")
+
+
+def _one(value: Any, result: Type, params: int, *, variadic: bool = False) -> Function:
+    return Function(call=value, params=(types.VALUE,) * params, variadic=variadic, result=result)
+
+
+BUILTINS: Mapping[str, Function] = MappingProxyType(
+    {
+        "and": _one(_never, types.VALUE, 2, variadic=True),
+        "or": _one(_never, types.VALUE, 2, variadic=True),
+        "not": _one(lambda value: not value, types.BOOL, 1),
+        "eq": _one(equal, types.BOOL, 2, variadic=True),
+        "ne": _one(lambda first, other: not equal(first, other), types.BOOL, 2),
+        "lt": _one(less, types.BOOL, 2),
+        "le": _one(less_or_equal, types.BOOL, 2),
+        "gt": _one(lambda first, other: not less_or_equal(first, other), types.BOOL, 2),
+        "ge": _one(lambda first, other: not less(first, other), types.BOOL, 2),
+        "index": _one(index, types.VALUE, 2, variadic=True),
+        "slice": _one(slice_, types.VALUE, 2, variadic=True),
+        "len": _one(length, types.INT, 1),
+        "call": Function(call=call, params=(types.VALUE,) * 2, variadic=True, result=types.VALUE, pure=False),
+        "html": _escaping(html_escape),
+        "js": _escaping(js_escape),
+        "urlquery": _escaping(urlquery_escape),
+        "print": Function(call=fmt.sprint, params=_ANYTHING, variadic=True, result=types.STRING),
+        "printf": Function(
+            call=fmt.sprintf, params=(types.STRING, types.ANY), variadic=True, result=types.STRING
+        ),
+        "println": Function(call=fmt.sprintln, params=_ANYTHING, variadic=True, result=types.STRING),
+    }
+)
+"""The functions that every template may call; a function given to the template hides the one here."""

@@ -16,7 +16,7 @@ from injector.gotemplate import runtime
 from injector.gotemplate.functions import convert
 from injector.gotemplate.nodes import Node, Tree
 from injector.gotemplate.types import Type
-from injector.gotemplate.values import Value, type_of
+from injector.gotemplate.values import Value, is_invalid, type_of
 from injector.rendering import Structured
 
 Stmts: TypeAlias = list[ast.stmt]
@@ -276,9 +276,7 @@ def of_type(
 def static_type(expr: Expr) -> Type | None:
     """Return the Go type of an expression where it is certain."""
     if isinstance(expr, Constant):
-        if expr.value is None or not runtime.has_type(expr.value):
-            return None
-        return type_of(expr.value)
+        return None if is_invalid(expr.value) else type_of(expr.value)
     return expr.type if isinstance(expr, Computed) else None
 
 

@@ -17,7 +17,6 @@ from injector.gotemplate.functions import FunctionError
 from injector.gotemplate.printf import Directive, FmtFlags, Piece, directives
 from injector.gotemplate.types import FLOAT_KINDS, INTEGER_KINDS, UNSIGNED_KINDS, Type
 from injector.gotemplate.values import (
-    MISSING,
     NilPointer,
     Pointer,
     Struct,
@@ -25,6 +24,7 @@ from injector.gotemplate.values import (
     TypedMap,
     Value,
     deref,
+    is_invalid,
     kind,
     type_of,
 )
@@ -97,16 +97,12 @@ def _piece(piece: Piece, args: tuple[Value, ...]) -> str:
     if isinstance(piece, Directive):
         return _argument(piece.flags, args[piece.argument], piece.verb)
     value = args[piece.argument]
-    return "<nil>" if _is_nil(value) else f"{type_of(value)}={format_value(value)}"
-
-
-def _is_nil(value: Value) -> bool:
-    return value is None or value is MISSING
+    return "<nil>" if is_invalid(value) else f"{type_of(value)}={format_value(value)}"
 
 
 def _argument(flags: FmtFlags, value: Value, verb: str) -> str:
     """Return one operand, which is nowhere inside another value."""
-    if _is_nil(value):
+    if is_invalid(value):
         return printf.pad(flags, "<nil>") if verb in "Tv" else f"%!{verb}(<nil>)"
     if verb == "T":
         return printf.string(flags, type_of(value).name)
@@ -208,7 +204,7 @@ def _nil_pointer(flags: FmtFlags, value: NilPointer, verb: str) -> str:
 
 def _element(flags: FmtFlags, value: Value, verb: str, *, methods: bool) -> str:
     """Return a value inside another one."""
-    if _is_nil(value):
+    if is_invalid(value):
         return "interface {}(nil)" if flags.sharp_v else "<nil>"
     return _value(flags, value, verb, methods=methods)
 

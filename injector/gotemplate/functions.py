@@ -13,7 +13,6 @@ from injector.gotemplate.values import (
     NilPointer,
     Struct,
     Value,
-    address,
     deref,
     type_of,
     zero,
@@ -97,5 +96,5 @@ def _convert_indirect(value: Value, source: Type, target: Type) -> Value:
             raise ExecutionError(f"dereference of nil pointer of type {target}")
         return deref(value)
     if isinstance(value, Struct) and types.assignable(types.pointer_to(source), target):
-        return address(value)
+        return value.same(pointer=True)
     raise ExecutionError(f"wrong type for value; expected {target}; got {source}")

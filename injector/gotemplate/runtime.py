@@ -20,11 +20,11 @@ from injector.gotemplate.values import (
     TypedMap,
     Value,
     deref,
+    indirect,
+    is_invalid,
     type_of,
 )
 from injector.rendering import Quoted
-
-NO_VALUE = "<no value>"
 
 
 def fields(value: Value, names: Sequence[str], origin: Value) -> Value:
@@ -120,22 +120,14 @@ def string_argument(value: Value) -> str:
     return text
 
 
-def has_type(value: Value) -> bool:
-    """Return whether a value has a Go type: nil and no value have none."""
-    return value is not None and value is not MISSING
-
-
-MAX_TEMPLATE_DEPTH = 100_000
-"""Go's limit for templates that call templates, which its message names."""
-
-OUR_TEMPLATE_DEPTH = 250
-"""Ours: Python's stack is smaller."""
+_MOST_TEMPLATES = 250
+"""Templates that call templates; Go allows 100,000, as its message says, but Python's stack is smaller."""
 
 
 def deeper(depth: int) -> int:
     """Return the depth of a template that is called."""
-    if depth >= OUR_TEMPLATE_DEPTH:
-        raise ExecutionError(f"exceeded maximum template depth ({MAX_TEMPLATE_DEPTH})")
+    if depth >= _MOST_TEMPLATES:
+        raise ExecutionError("exceeded maximum template depth (100000)")
     return depth + 1
 
 
@@ -149,13 +141,12 @@ def fail(message: str) -> Value:
 
 def elements(value: Value) -> Sequence[Value]:
     """Return what ``range`` visits: elements in order, map values by key, integers below a number."""
-    while isinstance(value, Pointer):
-        value = value.value
+    value = indirect(value)
     if isinstance(value, list):
         return value
     if isinstance(value, dict):
         return [value[key] for key in sorted(value)]
-    if value is MISSING or value is None:
+    if is_invalid(value):
         return ()
     if isinstance(value, int) and not isinstance(value, bool):
         return range(value) if type(value) is int else _sized_range(value)
@@ -164,8 +155,7 @@ def elements(value: Value) -> Sequence[Value]:
 
 def pairs(value: Value) -> Sequence[tuple[Value, Value]]:
     """Return index or key with each element."""
-    while isinstance(value, Pointer):
-        value = value.value
+    value = indirect(value)
     if isinstance(value, dict):
         return sorted(value.items(), key=lambda item: item[0])
     if isinstance(value, int) and not isinstance(value, bool):
@@ -188,16 +178,16 @@ def printed(value: Value) -> str:
     """Return what an action prints."""
     if type(value) is str:
         return value
-    if value is None or value is MISSING:
-        return NO_VALUE
+    if is_invalid(value):
+        return "<no value>"
     if isinstance(value, Pointer) or (isinstance(value, Struct) and value.pointer):
         return printed(deref(value))
     if isinstance(value, Function) or callable(value):
         raise UnprintableError(type_of(value).name)
-    return _text(value)
+    return bare(value)
 
 
-def _text(value: Value) -> str:
+def bare(value: Value) -> str:
     """Return what ``%v`` prints, by short ways for what templates print most."""
     if type(value) is str:
         return value
@@ -208,22 +198,10 @@ def _text(value: Value) -> str:
     return fmt.format_value(value)
 
 
-def indirect(value: Value) -> Value:
-    """Follow pointers to scalars to their end; structs are handled alike on both sides of a pointer."""
-    while isinstance(value, Pointer):
-        value = value.value
-    return value
-
-
 def quoted(value: Value) -> Quoted:
     """Return what stands between the quotes of sprig's ``quote`` for one value that is not nil."""
-    raw = _text(value)
+    raw = bare(value)
     return Quoted(quote_inside(raw), raw)
-
-
-def bare(value: Value) -> str:
-    """Return what stands between the quotes of sprig's ``squote``."""
-    return _text(value)
 
 
 def is_typed(value: Value) -> bool:

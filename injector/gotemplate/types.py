@@ -16,7 +16,7 @@ FLOAT_KINDS = frozenset({"float32", "float64"})
 NILABLE_KINDS = frozenset({"chan", "func", "interface", "map", "pointer", "slice", "value"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Type:
     """One Go type.
 
@@ -35,7 +35,7 @@ class Type:
     stringer: Callable[[Any], str] | None = None
     implements: frozenset[str] = frozenset()
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         """Return the name as Go prints it."""
         return self.name
 
@@ -62,7 +62,7 @@ class StructField:
     embedded: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class StructType(Type):
     """A struct: ``fields`` maps Go's field names, in Go's order, to what they are.
 

@@ -11,6 +11,8 @@ Python's truth of every one of them is Go's.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final, Self, TypeAlias, final
 
 from injector.gotemplate import types
@@ -43,27 +45,16 @@ class Missing:
         """Print as the template would."""
         return "<no value>"
 
-    def __copy__(self) -> Self:
-        """There is only one."""
-        return self
-
-    def __deepcopy__(self, memo: object) -> Self:
-        """There is only one."""
-        return self
-
 
 MISSING: Final = Missing()
 
 
 @final
+@dataclass(slots=True, eq=False)
 class NilPointer:
     """A nil pointer that knows its type (``*v1.ObjectMeta``); false, printed as ``<nil>``."""
 
-    __slots__ = ("type",)
     type: Type
-
-    def __init__(self, pointer_type: Type) -> None:
-        self.type = pointer_type
 
     def __bool__(self) -> bool:
         """Return False, as Go does of nothing."""
@@ -77,26 +68,14 @@ class NilPointer:
         """Agree with equality."""
         return hash(self.type.name)
 
-    def __repr__(self) -> str:
-        """Show the type, which printing hides."""
-        return f"NilPointer({self.type})"
-
 
 @final
+@dataclass(slots=True, eq=False)
 class Pointer:
     """A pointer to something that is not a struct (``*int64``); true even when it points to zero."""
 
-    __slots__ = ("type", "value")
     type: Type
     value: Value
-
-    def __init__(self, pointer_type: Type, value: Value) -> None:
-        self.type = pointer_type
-        self.value = value
-
-    def __repr__(self) -> str:
-        """Show what is pointed to."""
-        return f"Pointer({self.value!r})"
 
 
 class TypedMap(dict[Any, Any]):
@@ -237,6 +216,11 @@ def type_of(value: Value) -> Type:
     return types.FUNC
 
 
+def is_invalid(value: Value) -> bool:
+    """Return whether a value is nil or missing: these two have no Go type."""
+    return value is None or value is MISSING
+
+
 def kind(value: Value) -> str:
     """Return reflect's kind in lower case: ``invalid`` for MISSING, ``interface`` for None."""
     if value is MISSING:
@@ -246,14 +230,14 @@ def kind(value: Value) -> str:
 
 def type_name(value: Value) -> str:
     """Return what ``%T`` prints: ``<nil>`` for None and MISSING."""
-    return "<nil>" if value is None or value is MISSING else type_of(value).name
+    return "<nil>" if is_invalid(value) else type_of(value).name
 
 
 def is_nil(value: Value) -> bool:
     """Return whether a value is nil of its type, or missing."""
-    if value is None or value is MISSING or isinstance(value, NilPointer):
-        return True
-    return isinstance(value, (TypedMap, TypedList)) and value.is_nil
+    if isinstance(value, (TypedMap, TypedList)):
+        return value.is_nil
+    return is_invalid(value) or isinstance(value, NilPointer)
 
 
 def deref(value: Value) -> Value:
@@ -265,9 +249,11 @@ def deref(value: Value) -> Value:
     return value
 
 
-def address(value: Struct) -> Struct:
-    """Return a pointer to a struct; both read the same data."""
-    return value.same(pointer=True)
+def indirect(value: Value) -> Value:
+    """Follow pointers to scalars to their end; structs are handled alike on both sides of a pointer."""
+    while isinstance(value, Pointer):
+        value = value.value
+    return value
 
 
 def from_json(value: Any) -> Value:
@@ -293,15 +279,28 @@ def read(declared: Type, data: Any) -> Value:
 
 Reader: TypeAlias = Callable[[Any], Value]
 
-_READERS: dict[Type, Reader] = {}
 
-
-def reader(declared: Type) -> Reader:
+@cache
+def reader(declared: Type) -> Reader:  # noqa: PLR0911 - one case a kind
     """Return the function that reads JSON data as a value of ``declared``; made once for every type."""
-    known = _READERS.get(declared)
-    if known is None:
-        known = _READERS[declared] = _make_reader(declared)
-    return known
+    match declared.kind:
+        case "string":
+            if declared.named:
+                return lambda data: NamedString(data or "", declared)
+            return lambda data: "" if data is None else data
+        case "struct" | "pointer":
+            return _composite_reader(declared)
+        case "map":
+            return _map_reader(declared)
+        case "slice":
+            return _slice_reader(declared)
+        case "bool":
+            return bool
+        case "float64" | "float32":
+            return lambda data: float(data or 0)
+        case "interface" | "func" | "value":
+            return from_json
+    return _integer_reader(declared)
 
 
 def _field_reader(declared: StructType, name: str) -> tuple[str, Reader]:
@@ -321,27 +320,6 @@ def _field_reader(declared: StructType, name: str) -> tuple[str, Reader]:
 
 def _promoted(owner: Value, name: str) -> Value:
     return owner.get(name) if isinstance(owner, Struct) else owner
-
-
-def _make_reader(declared: Type) -> Reader:  # noqa: PLR0911 - one case a kind
-    match declared.kind:
-        case "string":
-            if declared.named:
-                return lambda data: NamedString(data or "", declared)
-            return lambda data: "" if data is None else data
-        case "struct" | "pointer":
-            return _composite_reader(declared)
-        case "map":
-            return _map_reader(declared)
-        case "slice":
-            return _slice_reader(declared)
-        case "bool":
-            return bool
-        case "float64" | "float32":
-            return lambda data: float(data or 0)
-        case "interface" | "func" | "value":
-            return from_json
-    return _integer_reader(declared)
 
 
 def _integer_reader(declared: Type) -> Reader:

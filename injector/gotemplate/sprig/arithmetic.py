@@ -20,7 +20,7 @@ from injector.gotemplate import fmt
 from injector.gotemplate.functions import FunctionError
 from injector.gotemplate.sprig.shared import SLICE_INT, check_length, go
 from injector.gotemplate.types import Int64, NamedInt, SizedInt
-from injector.gotemplate.values import Pointer, TypedList, Value
+from injector.gotemplate.values import TypedList, Value, indirect
 
 SMALLEST: Final = -(2**63)
 LARGEST: Final = 2**63 - 1
@@ -35,8 +35,7 @@ def wrap(number: int) -> int:
 
 def to_int(value: Value) -> int:
     """Return ``int`` of any value."""
-    while isinstance(value, Pointer):
-        value = value.value
+    value = indirect(value)
     if isinstance(value, (NamedInt, str)):
         return _from_text(value) if type(value) is str else 0
     if isinstance(value, float):
@@ -59,8 +58,7 @@ def _from_text(text: str) -> int:
 
 def to_float(value: Value) -> float:
     """Return ``float64`` of any value."""
-    while isinstance(value, Pointer):
-        value = value.value
+    value = indirect(value)
     if isinstance(value, (NamedInt, str)):
         number = parse_float(value) if type(value) is str else None
         return 0.0 if number is None else number

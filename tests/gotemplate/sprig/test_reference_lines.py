@@ -8,8 +8,9 @@ import pytest
 
 from injector.errors import TemplateError
 from injector.golang.strconv import unquote
-from injector.gotemplate import Pointer, StringMap, Struct, TypedList, compile_template, from_json, types
+from injector.gotemplate import StringMap, Struct, compile_template, from_json, types
 from injector.gotemplate.types import StructField, StructType, pointer_to
+from injector.gotemplate.values import Pointer, TypedList
 from injector.injection.dot.functions import function_map
 from injector.istio.releases import behaviour_of
 

@@ -8,20 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from injector.gotemplate import (
-    FunctionError,
-    NilPointer,
-    Pointer,
-    Struct,
-    TypedList,
-    TypedMap,
-    pointer_to,
-    types,
-)
+from injector.gotemplate import FunctionError, NilPointer, Struct, pointer_to, types
 from injector.gotemplate.sprig import functions
 from injector.gotemplate.sprig.defaults import Collected, deep_equal
 from injector.gotemplate.types import Int64, NamedInt, NamedString, StructField, StructType, UInt8
-from injector.gotemplate.values import MISSING, StringMap
+from injector.gotemplate.values import MISSING, Pointer, StringMap, TypedList, TypedMap
 from injector.injection.dot.functions.encoding import GoJSON
 
 SPRIG = functions(GoJSON())

@@ -6,19 +6,16 @@ import pytest
 
 from injector.errors import TemplateExecError
 from injector.gotemplate import (
-    MISSING,
     FunctionError,
     NilPointer,
-    Pointer,
     StringMap,
     Struct,
-    TypedList,
-    TypedMap,
     compile_template,
     from_json,
     pointer_to,
     types,
 )
+from injector.gotemplate.values import MISSING, Pointer, TypedList, TypedMap
 from injector.injection.dot.functions import function_map
 from injector.injection.dot.functions.encoding import GoJSON, parse, to_json, to_yaml
 from injector.istio.go_types import OBJECT_META, POD_SPEC, struct
