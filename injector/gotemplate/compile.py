@@ -44,6 +44,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from types import CodeType, TracebackType
 from typing import Any
 
@@ -147,10 +148,8 @@ class Template:
 
 
 def _column(code: CodeType, offset: int) -> int | None:
-    for index, (_line, _end, column, _end_column) in enumerate(code.co_positions()):
-        if index == offset // 2:
-            return column
-    return None
+    _line, _end, column, _end_column = next(islice(code.co_positions(), offset // 2, None))
+    return column
 
 
 def compile_template(

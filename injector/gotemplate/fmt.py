@@ -163,7 +163,8 @@ def _string(flags: FmtFlags, value: Value, text: str, verb: str) -> str:
 def _number(flags: FmtFlags, value: Value, verb: str) -> str:
     declared = type_of(value)
     if declared.kind == "bool":
-        return printf.boolean(flags, value) if verb in "tv" else _bad_verb(flags, value, verb)
+        shown = "true" if value else "false"
+        return printf.pad(flags, shown) if verb in "tv" else _bad_verb(flags, value, verb)
     if declared.kind in _NUMBERS:
         return _integer(flags, value, verb)
     if declared.kind == "func":
@@ -183,7 +184,7 @@ def _integer(flags: FmtFlags, value: int, verb: str) -> str:
     if verb in _BASES:
         return printf.integer(flags, number, _BASES[verb], octal_prefix=verb == "O")
     if verb == "c":
-        return printf.character(flags, number)
+        return printf.pad(flags, printf.rune(number))
     if verb == "q":
         return printf.quoted_character(flags, number)
     if verb == "U":

@@ -177,13 +177,14 @@ class ListNode(Node):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Branch(Node):
-    """What ``if``, ``with`` and ``range`` have in common; ``line`` is where the action starts."""
+    """What ``if``, ``with`` and ``range`` have in common."""
 
     pipe: Pipe
     body: ListNode
     otherwise: ListNode | None
 
-    def _text(self, keyword: str) -> str:
+    def __str__(self) -> str:
+        keyword = type(self).__name__.lower()
         otherwise = "" if self.otherwise is None else f"{{{{else}}}}{self.otherwise}"
         return f"{{{{{keyword} {self.pipe}}}}}{self.body}{otherwise}{{{{end}}}}"
 
@@ -192,24 +193,15 @@ class Branch(Node):
 class If(Branch):
     """``{{if}}``."""
 
-    def __str__(self) -> str:
-        return self._text("if")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class With(Branch):
     """``{{with}}``."""
 
-    def __str__(self) -> str:
-        return self._text("with")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Range(Branch):
     """``{{range}}``."""
-
-    def __str__(self) -> str:
-        return self._text("range")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -7,6 +7,7 @@ as one character, as in Go.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -214,6 +215,7 @@ class _FormatReader:
 
 _MAX_RUNE = 0x10FFFF
 _REPLACEMENT = "\ufffd"
+_NEVER_RAW = re.compile(r"[\x00-\x08\n-\x1f`\x7f\ufeff\udc80-\udcff]")
 _FLOAT_PRECISION = {"f": 6, "e": 6, "E": 6}
 
 
@@ -275,21 +277,17 @@ def unicode_point(flags: FmtFlags, number: int) -> str:
     return pad_with_spaces(flags, text)
 
 
-def character(flags: FmtFlags, number: int) -> str:
+def rune(number: int) -> str:
     """Return the character of a code point."""
-    return pad(flags, _rune(number))
+    known = 0 <= number <= _MAX_RUNE and not 0xD800 <= number < 0xE000
+    return chr(number) if known else _REPLACEMENT
 
 
 def quoted_character(flags: FmtFlags, number: int) -> str:
     """Return the character as a Go literal in single quotes."""
-    rune = _rune(number)
-    inside = {"'": "\\'", '"': '"'}.get(rune) or quote_inside(rune)
+    shown = rune(number)
+    inside = {"'": "\\'", '"': '"'}.get(shown) or quote_inside(shown)
     return pad(flags, f"'{_ascii(inside) if flags.plus else inside}'")
-
-
-def _rune(number: int) -> str:
-    known = 0 <= number <= _MAX_RUNE and not 0xD800 <= number < 0xE000
-    return chr(number) if known else _REPLACEMENT
 
 
 # Strings.
@@ -303,17 +301,10 @@ def string(flags: FmtFlags, text: str) -> str:
 def quoted(flags: FmtFlags, text: str) -> str:
     """Return ``text`` as a Go literal; ``#`` prefers back quotes and ``+`` keeps to ASCII."""
     text = text[: flags.precision]
-    if flags.sharp and _can_be_raw(text):
+    if flags.sharp and not _NEVER_RAW.search(text):
         return pad(flags, f"`{text}`")
     literal = quote(text)
     return pad(flags, _ascii(literal) if flags.plus else literal)
-
-
-def _can_be_raw(text: str) -> bool:
-    return not any(
-        (rune < " " and rune != "\t") or rune in "`\x7f\ufeff" or "\udc80" <= rune <= "\udcff"
-        for rune in text
-    )
 
 
 def _ascii(literal: str) -> str:
@@ -334,11 +325,6 @@ def hexadecimal(flags: FmtFlags, text: str, *, upper: bool) -> str:
 
 
 # Floats and truth.
-
-
-def boolean(flags: FmtFlags, value: bool) -> str:  # noqa: FBT001 - the value itself
-    """Return ``true`` or ``false``."""
-    return pad(flags, "true" if value else "false")
 
 
 def floating(flags: FmtFlags, number: float, verb: str) -> str:

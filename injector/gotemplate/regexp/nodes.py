@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import string
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum, auto
 from functools import cache
 from typing import Final, TypeAlias
 
@@ -17,6 +17,7 @@ Range = tuple[str, str]
 DIGITS: Final[tuple[Range, ...]] = (("0", "9"),)
 SPACES: Final[tuple[Range, ...]] = (("\t", "\n"), ("\f", "\r"), (" ", " "))
 WORD: Final[tuple[Range, ...]] = (("0", "9"), ("A", "Z"), ("_", "_"), ("a", "z"))
+_WORD: Final = frozenset(string.ascii_letters + string.digits + "_")
 EVERY: Final[tuple[Range, ...]] = (("\0", "\U0010ffff"),)
 
 POSIX: Final[Mapping[str, tuple[Range, ...]]] = {
@@ -110,15 +111,40 @@ def _orbits() -> Mapping[str, tuple[str, ...]]:
     return {common: tuple(runes) for common, runes in found.items()}
 
 
-class EmptyOp(Enum):
-    """What an assertion without width asks for."""
+Place: TypeAlias = Callable[[str, int], bool]
+"""Whether an assertion without width holds at a position of a text."""
 
-    BEGIN_TEXT = auto()
-    END_TEXT = auto()
-    BEGIN_LINE = auto()
-    END_LINE = auto()
-    BOUNDARY = auto()
-    NO_BOUNDARY = auto()
+
+def begins_text(_text: str, position: int) -> bool:
+    """``^``."""
+    return position == 0
+
+
+def ends_text(text: str, position: int) -> bool:
+    """``$``."""
+    return position == len(text)
+
+
+def begins_line(text: str, position: int) -> bool:
+    """``^`` of lines."""
+    return position == 0 or text[position - 1] == "\n"
+
+
+def ends_line(text: str, position: int) -> bool:
+    """``$`` of lines."""
+    return position == len(text) or text[position] == "\n"
+
+
+def at_boundary(text: str, position: int) -> bool:
+    r"""``\b``."""
+    before = position > 0 and text[position - 1] in _WORD
+    behind = position < len(text) and text[position] in _WORD
+    return before != behind
+
+
+def off_boundary(text: str, position: int) -> bool:
+    r"""``\B``."""
+    return not at_boundary(text, position)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +158,7 @@ class One:
 class Assertion:
     """A place in the text."""
 
-    place: EmptyOp
+    place: Place
 
 
 @dataclass(frozen=True, slots=True)

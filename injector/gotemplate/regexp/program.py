@@ -14,7 +14,6 @@ from injector.gotemplate.regexp.nodes import (
     Capture,
     CharacterClass,
     Choice,
-    EmptyOp,
     Node,
     One,
     Repeat,
@@ -37,13 +36,6 @@ class Take:
     def takes(self, rune: str) -> bool:
         """Return whether a character belongs to the class."""
         return rune in self.ascii if rune < "\x80" else rune in self.characters
-
-
-@dataclass(frozen=True, slots=True)
-class EmptyWidth:
-    """Go on at such a place only."""
-
-    place: EmptyOp
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +65,7 @@ class Match:
     """The expression is matched."""
 
 
-Instruction: TypeAlias = Take | EmptyWidth | Save | Fork | Jump | Match
+Instruction: TypeAlias = Take | Assertion | Save | Fork | Jump | Match
 
 
 def compile_node(node: Node) -> tuple[Instruction, ...]:
@@ -105,7 +97,7 @@ class _Writer:
             case One():
                 self.add(Take(node.characters, ascii_of(node.characters)))
             case Assertion():
-                self.add(EmptyWidth(node.place))
+                self.add(node)
             case Capture():
                 self.capture(node.number, node.node)
             case Sequence():
@@ -179,8 +171,6 @@ class _Writer:
 MOST_STEPS: Final = 500_000
 """Steps for one text, less than a second: an expression of 20 instructions over 25 kB."""
 
-_WORD: Final = frozenset("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz")
-
 
 class Matcher:
     """One text that is searched by one program, in time linear in the text; counts its steps.
@@ -246,32 +236,10 @@ class Matcher:
                 pending.append((~instruction.slot, saved[instruction.slot]))
                 saved[instruction.slot] = position
                 place += 1
-            elif isinstance(instruction, EmptyWidth):
-                if not _holds(instruction.place, text, position):
+            elif isinstance(instruction, Assertion):
+                if not instruction.place(text, position):
                     return False
                 place += 1
             else:
                 return True
         return False
-
-
-def _holds(place: EmptyOp, text: str, position: int) -> bool:
-    match place:
-        case EmptyOp.BEGIN_TEXT:
-            return position == 0
-        case EmptyOp.END_TEXT:
-            return position == len(text)
-        case EmptyOp.BEGIN_LINE:
-            return position == 0 or text[position - 1] == "\n"
-        case EmptyOp.END_LINE:
-            return position == len(text) or text[position] == "\n"
-        case EmptyOp.BOUNDARY:
-            return _is_boundary(text, position)
-        case EmptyOp.NO_BOUNDARY:
-            return not _is_boundary(text, position)
-
-
-def _is_boundary(text: str, position: int) -> bool:
-    before = position > 0 and text[position - 1] in _WORD
-    behind = position < len(text) and text[position] in _WORD
-    return before != behind

@@ -19,7 +19,6 @@ from injector.gotemplate.regexp.nodes import (
     CharacterClass,
     Choice,
     ClassItem,
-    EmptyOp,
     Node,
     One,
     Repeat,
@@ -39,10 +38,10 @@ _OCTAL: Final = re.compile(r"0[0-7]{0,2}|[1-7][0-7]{1,2}")
 _CONTROLS: Final = {"a": "\a", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _PERL: Final = {"d": nodes.DIGITS, "s": nodes.SPACES, "w": nodes.WORD}
 _PLACES: Final = {
-    "A": EmptyOp.BEGIN_TEXT,
-    "b": EmptyOp.BOUNDARY,
-    "B": EmptyOp.NO_BOUNDARY,
-    "z": EmptyOp.END_TEXT,
+    "A": nodes.begins_text,
+    "b": nodes.at_boundary,
+    "B": nodes.off_boundary,
+    "z": nodes.ends_text,
 }
 
 
@@ -157,9 +156,9 @@ class _ExpressionParser:
 
     def plain(self, letter: str) -> Node:
         if letter == "^":
-            return Assertion(EmptyOp.BEGIN_LINE if self.flags.m else EmptyOp.BEGIN_TEXT)
+            return Assertion(nodes.begins_line if self.flags.m else nodes.begins_text)
         if letter == "$":
-            return Assertion(EmptyOp.END_LINE if self.flags.m else EmptyOp.END_TEXT)
+            return Assertion(nodes.ends_line if self.flags.m else nodes.ends_text)
         if letter == ".":
             return One(nodes.ANY if self.flags.s else nodes.ANY_BUT_NEWLINE)
         return self.literal(letter)

@@ -134,9 +134,9 @@ def concat(*values: Value) -> list[Value]:
     return joined or nil_list()
 
 
-def _both(name: str, call: Callable[..., Any], signature: str) -> dict[str, Function]:
+def _both(name: str, call: Callable[..., Any], signature: str, **facts: Any) -> dict[str, Function]:
     """Return a function and its ``must`` form: both fail alike here, one by panic and one by error in Go."""
-    function = go(signature, call)
+    function = go(signature, call, **facts)
     return {name: function, f"must{name[0].upper()}{name[1:]}": function}
 
 
@@ -306,13 +306,8 @@ def _shown(value: Value) -> str:
     return "nil" if value is None else str(type_of(value))
 
 
-def _changing(signature: str, call: Callable[..., Any]) -> Function:
-    return go(signature, call, pure=False, mutates=True)
-
-
 _MERGE: Final = "func(map[string]any, ...map[string]any) any"
-_MUST_MERGE: Final = "func(map[string]any, ...map[string]any) (any, error)"
-
+_CHANGING: Final = {"pure": False, "mutates": True}
 
 FUNCTIONS: Final = {
     **_both("append", push, "func(any, any) []any"),
@@ -332,21 +327,18 @@ FUNCTIONS: Final = {
     "concat": go("func(...any) any", concat),
     "list": go("func(...any) []any", _listed),
     "tuple": go("func(...any) []any", _listed),
-    "deepCopy": go("func(any) any", deep_copy),
+    **_both("deepCopy", deep_copy, "func(any) any"),
     "dict": go("func(...any) map[string]any", dictionary),
     "dig": go("func(...any) (any, error)", dig),
     "get": go("func(map[string]any, string) any", get),
     "hasKey": go("func(map[string]any, string) bool", lambda source, key: key in source),
     "keys": go("func(...map[string]any) []string", keys),
-    "merge": _changing(_MERGE, merge),
-    "mergeOverwrite": _changing(_MERGE, merge_overwrite),
-    "mustDeepCopy": go("func(any) (any, error)", deep_copy),
-    "mustMerge": _changing(_MUST_MERGE, merge),
-    "mustMergeOverwrite": _changing(_MUST_MERGE, merge_overwrite),
+    **_both("merge", merge, _MERGE, **_CHANGING),
+    **_both("mergeOverwrite", merge_overwrite, _MERGE, **_CHANGING),
     "omit": go("func(map[string]any, ...string) map[string]any", omit),
     "pick": go("func(map[string]any, ...string) map[string]any", pick),
     "pluck": go("func(string, ...map[string]any) []any", pluck),
-    "set": _changing("func(map[string]any, string, any) map[string]any", set_),
-    "unset": _changing("func(map[string]any, string) map[string]any", unset),
+    "set": go("func(map[string]any, string, any) map[string]any", set_, **_CHANGING),
+    "unset": go("func(map[string]any, string) map[string]any", unset, **_CHANGING),
     "values": go("func(map[string]any) []any", values),
 }

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from dataclasses import fields as dataclass_fields
+from itertools import zip_longest
 from typing import Any, Final
 
 from injector.golang.strconv import quote, to_int
@@ -79,12 +80,8 @@ def _segment(digits: str) -> int:
 
 
 def _compare_prereleases(left: str, right: str) -> int:
-    lefts, rights = left.split("."), right.split(".")
-    for place in range(max(len(lefts), len(rights))):
-        order = _compare_parts("".join(lefts[place : place + 1]), "".join(rights[place : place + 1]))
-        if order:
-            return order
-    return 0
+    parts = zip_longest(left.split("."), right.split("."), fillvalue="")
+    return next((order for one, other in parts if (order := _compare_parts(one, other))), 0)
 
 
 def _compare_parts(left: str, right: str) -> int:
@@ -190,8 +187,7 @@ _CHECKS: Final[Mapping[str, Callable[[Version, Constraint], bool]]] = {
     "=": _equal,
     ">": _greater,
     "<": lambda version, asked: version.compare(asked.version) < 0,
-    ">=": lambda version, asked: version.compare(asked.version) >= 0,
-    "=>": lambda version, asked: version.compare(asked.version) >= 0,
+    **dict.fromkeys((">=", "=>"), lambda version, asked: version.compare(asked.version) >= 0),
     "<=": _at_most,
     "=<": _at_most,
     "~": _about,
@@ -205,6 +201,7 @@ _CONSTRAINT: Final = re.compile(rf"{_SPACE}*({_OPERATOR}){_SPACE}*({_WILD}){_SPA
 _ONE: Final = rf"{_OPERATOR}{_SPACE}*{_WILD}"
 _FOUND: Final = re.compile(_ONE)
 _SPACES: Final = re.compile(rf"{_SPACE}+")
+# One or more constraints, with a comma or a blank between any two.
 _LIST: Final = re.compile(rf"{_SPACE}*{_ONE}{_SPACE}*(?:(?:{_SPACE}+|,{_SPACE}*){_ONE}{_SPACE}*)*")
 _RANGE: Final = re.compile(rf"{_SPACE}*({_WILD}){_SPACE}+-{_SPACE}+({_WILD}){_SPACE}*")
 
@@ -219,14 +216,9 @@ def parse_constraints(text: str) -> tuple[tuple[Constraint, ...], ...]:
 
 
 def _all_of(text: str) -> tuple[Constraint, ...]:
-    if not _is_proper(text):
+    if not _LIST.fullmatch(_SPACES.sub(" ", text)):
         raise FunctionError(f"improper constraint: {text}")
     return tuple(_constraint(found[0]) for found in _FOUND.finditer(text))
-
-
-def _is_proper(text: str) -> bool:
-    """Return whether the text is one or more constraints, with a comma or a blank between any two."""
-    return _LIST.fullmatch(_SPACES.sub(" ", text)) is not None
 
 
 def _constraint(text: str) -> Constraint:
@@ -286,12 +278,8 @@ _TYPE: Final = types.StructType(
     name=SEMVER.name,
     implements=frozenset({"json.Marshaler"}),
     fields={
-        "major": StructField(json_name="major", type=types.UINT64),
-        "minor": StructField(json_name="minor", type=types.UINT64),
-        "patch": StructField(json_name="patch", type=types.UINT64),
-        "pre": StructField(json_name="pre", type=types.STRING),
-        "metadata": StructField(json_name="metadata", type=types.STRING),
-        "original": StructField(json_name="original", type=types.STRING),
+        **{name: StructField(json_name=name, type=types.UINT64) for name in ("major", "minor", "patch")},
+        **{name: StructField(json_name=name, type=types.STRING) for name in ("pre", "metadata", "original")},
     },
     stringer=lambda value: str(_of(value)),
     methods={
