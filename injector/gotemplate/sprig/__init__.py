@@ -17,7 +17,6 @@ from injector.gotemplate.sprig import (
     containers,
     defaults,
     encoding,
-    regex,
     semver,
     strings,
     unavailable,
@@ -27,7 +26,7 @@ from injector.gotemplate.sprig.encoding import JSONCodec
 
 __all__ = ["ADDED", "JSONCodec", "functions"]
 
-_MODULES: Final = (arithmetic, cases, containers, defaults, regex, semver, strings, unavailable, urls)
+_MODULES: Final = (arithmetic, cases, containers, defaults, semver, strings, unavailable, urls)
 
 _IN_3_2_0: Final = """
 add1f addf all any bcrypt chunk dig divf fromJson genCAWithKey genSelfSignedCertWithKey genSignedCertWithKey

@@ -1,13 +1,17 @@
-"""sprig's string functions but for those about letter case."""
+"""sprig's string functions, those for regular expressions among them, but for those about letter case."""
 
 from __future__ import annotations
 
-from typing import Final
+import re
+from collections.abc import Callable
+from typing import Any, Final
 
 from injector.golang.strconv import quote as go_quote
 from injector.golang.unicode import SPACES, trim_space
-from injector.gotemplate import fmt
-from injector.gotemplate.functions import FunctionError
+from injector.gotemplate import fmt, types
+from injector.gotemplate.functions import Function, FunctionError
+from injector.gotemplate.regexp import compile_regexp
+from injector.gotemplate.regexp.syntax import SyntaxFaultError
 from injector.gotemplate.sprig.shared import (
     check_size,
     cut,
@@ -95,20 +99,10 @@ def indent(count: int, text: str) -> str:
     return pad + text.replace("\n", "\n" + pad)
 
 
-def nindent(count: int, text: str) -> str:
-    """Return a newline and the indented text."""
-    return "\n" + indent(count, text)
-
-
 def replace(old: str, new: str, text: str) -> str:
     """Return ``text`` with every ``old`` replaced."""
     check_size(len(text) + text.count(old) * len(new))
     return text.replace(old, new)
-
-
-def plural(one: str, many: str, count: int) -> str:
-    """Return ``one`` for 1, else ``many``."""
-    return one if count == 1 else many
 
 
 def pieces(separator: str, count: int, text: str) -> list[str]:
@@ -122,28 +116,9 @@ def pieces(separator: str, count: int, text: str) -> list[str]:
     return [*text[: count - 1], text[count - 1 :]]
 
 
-def _numbered(parts: list[str]) -> StringMap:
-    return StringMap({f"_{place}": part for place, part in enumerate(parts)})
-
-
-def split(separator: str, text: str) -> StringMap:
-    """Return the parts as ``_0``, ``_1`` and so on."""
-    return _numbered(pieces(separator, -1, text))
-
-
 def splitn(separator: str, count: int, text: str) -> StringMap:
     """Return at most ``count`` parts as ``_0``, ``_1`` and so on."""
-    return _numbered(pieces(separator, count, text))
-
-
-def split_list(separator: str, text: str) -> TypedList:
-    """Return the parts as a list."""
-    return string_list(pieces(separator, -1, text))
-
-
-def join(separator: str, value: Value) -> str:
-    """Return the elements as one text; nil ones are left out."""
-    return separator.join(strings_of(value))
+    return StringMap({f"_{place}": part for place, part in enumerate(pieces(separator, count, text))})
 
 
 def sort_alpha(value: Value) -> TypedList:
@@ -153,16 +128,12 @@ def sort_alpha(value: Value) -> TypedList:
 
 def wrap(width: int, text: str) -> str:
     """Return ``text`` broken at spaces before ``width`` bytes; longer words stay whole."""
-    return _wrap(octets(text), width, b"\n", break_words=False)
+    return wrap_with(width, "", text, break_words=False)
 
 
-def wrap_with(width: int, separator: str, text: str) -> str:
+def wrap_with(width: int, separator: str, text: str, *, break_words: bool = True) -> str:
     """Return ``text`` broken by ``separator`` at ``width`` bytes, inside long words too."""
-    return _wrap(octets(text), width, octets(separator) or b"\n", break_words=True)
-
-
-def _wrap(data: bytes, width: int, separator: bytes, *, break_words: bool) -> str:
-    width = max(width, 1)
+    data, newline, width = octets(text), octets(separator) or b"\n", max(width, 1)
     lines: list[bytes] = []
     offset = 0
     while len(data) - offset > width:
@@ -178,8 +149,8 @@ def _wrap(data: bytes, width: int, separator: bytes, *, break_words: bool) -> st
             break
         lines.append(data[offset:end])
         offset = end + skipped
-    check_size(len(data) + len(lines) * len(separator))
-    return text_of(separator.join([*lines, data[offset:]]))
+    check_size(len(data) + len(lines) * len(newline))
+    return text_of(newline.join([*lines, data[offset:]]))
 
 
 def fail(message: str) -> str:
@@ -189,6 +160,79 @@ def fail(message: str) -> str:
 
 def _trim_all(cutset: str, text: str) -> str:
     return text.strip(cutset) if cutset else text
+
+
+# Regular expressions.
+
+_META: Final = re.compile(r"[\\.+*?()|\[\]{}^$]")
+
+
+def match(expression: str, text: str) -> bool:
+    """Return whether there is a match anywhere."""
+    return compile_regexp(expression).find(text) is not None
+
+
+def _lenient_match(expression: str, text: str) -> bool:
+    """Return whether there is a match; an expression that is none matches nothing."""
+    try:
+        compiled = compile_regexp(expression)
+    except SyntaxFaultError:
+        return False
+    return compiled.find(text) is not None
+
+
+def find(expression: str, text: str) -> str:
+    """Return the first match, "" when there is none."""
+    found = compile_regexp(expression).find(text)
+    return text[found[0] : found[1]] if found else ""
+
+
+def find_all(expression: str, text: str, count: int) -> TypedList:
+    """Return at most ``count`` matches, all when it is negative."""
+    found = [text[start:end] for start, end in compile_regexp(expression).matches(text, count)]
+    return TypedList(found, types.SLICE_STRING, is_nil=not found)
+
+
+def replace_all(expression: str, text: str, template: str) -> str:
+    """Return ``text`` with every match replaced; ``$1`` in the replacement is the first group."""
+    compiled = compile_regexp(expression)
+    check_size(len(text) * (1 + len(template)))
+    return compiled.replace(text, lambda found: compiled.expand(template, text, found))
+
+
+def replace_all_literal(expression: str, text: str, replacement: str) -> str:
+    """Return ``text`` with every match replaced by exactly ``replacement``."""
+    check_size(len(text) * (1 + len(replacement)))
+    return compile_regexp(expression).replace(text, lambda _found: replacement)
+
+
+def split_by(expression: str, text: str, count: int) -> TypedList:
+    """Return what stands between the matches, in at most ``count`` pieces."""
+    parts = compile_regexp(expression).split(text, count)
+    return TypedList(parts, types.SLICE_STRING, is_nil=count == 0)
+
+
+def _panicking(call: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that fails for a bad expression as regexp.MustCompile does."""
+
+    def checked(expression: str, *arguments: Any) -> Any:
+        try:
+            compile_regexp(expression)
+        except FunctionError as error:
+            is_raw = not re.search(r"[`\x00-\x08\x0a-\x1f\x7f]", expression)
+            shown = f"`{expression}`" if is_raw else go_quote(expression)
+            raise FunctionError(f"regexp: Compile({shown}): {error}") from error
+        return call(expression, *arguments)
+
+    return checked
+
+
+def _pair(name: str, call: Callable[..., Any], params: str, result: str) -> dict[str, Function]:
+    """Return a function and its ``must`` form, which fails in other words."""
+    return {
+        f"regex{name}": go(f"func({params}) {result}", _panicking(call)),
+        f"mustRegex{name}": go(f"func({params}) ({result}, error)", call),
+    }
 
 
 FUNCTIONS: Final = {
@@ -201,16 +245,18 @@ FUNCTIONS: Final = {
     "hasSuffix": go("func(string, string) bool", lambda end, text: text.endswith(end)),
     "hello": go("func() string", lambda: "Hello!"),
     "indent": go("func(int, string) string", indent),
-    "join": go("func(string, any) string", join),
-    "nindent": go("func(int, string) string", nindent),
+    "join": go("func(string, any) string", lambda separator, value: separator.join(strings_of(value))),
+    "nindent": go("func(int, string) string", lambda count, text: "\n" + indent(count, text)),
     "nospace": go("func(string) string", nospace),
-    "plural": go("func(string, string, int) string", plural),
+    "plural": go("func(string, string, int) string", lambda one, many, count: one if count == 1 else many),
     "quote": go("func(...any) string", quote, quotes='"'),
     "repeat": go("func(int, string) string", lambda count, text: repeated(text, count)),
     "replace": go("func(string, string, string) string", replace),
     "sortAlpha": go("func(any) []string", sort_alpha),
-    "split": go("func(string, string) map[string]string", split),
-    "splitList": go("func(string, string) []string", split_list),
+    "split": go(
+        "func(string, string) map[string]string", lambda separator, text: splitn(separator, -1, text)
+    ),
+    "splitList": go("func(string, string) []string", lambda by, text: string_list(pieces(by, -1, text))),
     "splitn": go("func(string, int, string) map[string]string", splitn),
     "squote": go("func(...any) string", squote, quotes="'"),
     "substr": go("func(int, int, string) string", substr),
@@ -224,4 +270,12 @@ FUNCTIONS: Final = {
     "trunc": go("func(int, string) string", trunc),
     "wrap": go("func(int, string) string", wrap),
     "wrapWith": go("func(int, string, string) string", wrap_with),
+    **_pair("Find", find, "string, string", "string"),
+    **_pair("FindAll", find_all, "string, string, int", "[]string"),
+    **_pair("ReplaceAll", replace_all, "string, string, string", "string"),
+    **_pair("ReplaceAllLiteral", replace_all_literal, "string, string, string", "string"),
+    **_pair("Split", split_by, "string, string, int", "[]string"),
+    "mustRegexMatch": go("func(string, string) (bool, error)", match),
+    "regexMatch": go("func(string, string) bool", _lenient_match),
+    "regexQuoteMeta": go("func(string) string", lambda text: _META.sub(r"\\\g<0>", text)),
 }
