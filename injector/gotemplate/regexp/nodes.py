@@ -115,36 +115,21 @@ Place: TypeAlias = Callable[[str, int], bool]
 """Whether an assertion without width holds at a position of a text."""
 
 
-def begins_text(_text: str, position: int) -> bool:
-    """``^``."""
-    return position == 0
-
-
-def ends_text(text: str, position: int) -> bool:
-    """``$``."""
-    return position == len(text)
-
-
-def begins_line(text: str, position: int) -> bool:
-    """``^`` of lines."""
-    return position == 0 or text[position - 1] == "\n"
-
-
-def ends_line(text: str, position: int) -> bool:
-    """``$`` of lines."""
-    return position == len(text) or text[position] == "\n"
-
-
-def at_boundary(text: str, position: int) -> bool:
-    r"""``\b``."""
+def _at_boundary(text: str, position: int) -> bool:
     before = position > 0 and text[position - 1] in _WORD
     behind = position < len(text) and text[position] in _WORD
     return before != behind
 
 
-def off_boundary(text: str, position: int) -> bool:
-    r"""``\B``."""
-    return not at_boundary(text, position)
+PLACES: Final[Mapping[str, Place]] = {
+    "A": lambda _text, position: position == 0,
+    "z": lambda text, position: position == len(text),
+    "(?m)^": lambda text, position: position == 0 or text[position - 1] == "\n",
+    "(?m)$": lambda text, position: position == len(text) or text[position] == "\n",
+    "b": _at_boundary,
+    "B": lambda text, position: not _at_boundary(text, position),
+}
+"""By the letter of an escape, and those of lines by how else one may write them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,13 +37,6 @@ _TWO_DIGITS: Final = re.compile(r"[0-9a-fA-F]{2}")
 _OCTAL: Final = re.compile(r"0[0-7]{0,2}|[1-7][0-7]{1,2}")
 _CONTROLS: Final = {"a": "\a", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _PERL: Final = {"d": nodes.DIGITS, "s": nodes.SPACES, "w": nodes.WORD}
-_PLACES: Final = {
-    "A": nodes.begins_text,
-    "b": nodes.at_boundary,
-    "B": nodes.off_boundary,
-    "z": nodes.ends_text,
-}
-
 
 _SCRIPT_NAMES: Final = """\
 adlam ahom anatolianhieroglyphs arabic armenian avestan balinese bamum bassavah batak bengali
@@ -156,9 +149,9 @@ class _ExpressionParser:
 
     def plain(self, letter: str) -> Node:
         if letter == "^":
-            return Assertion(nodes.begins_line if self.flags.m else nodes.begins_text)
+            return Assertion(nodes.PLACES["(?m)^" if self.flags.m else "A"])
         if letter == "$":
-            return Assertion(nodes.ends_line if self.flags.m else nodes.ends_text)
+            return Assertion(nodes.PLACES["(?m)$" if self.flags.m else "z"])
         if letter == ".":
             return One(nodes.ANY if self.flags.s else nodes.ANY_BUT_NEWLINE)
         return self.literal(letter)
@@ -259,9 +252,9 @@ class _ExpressionParser:
 
     def escaped(self, branch: list[Node]) -> None:
         letter = self.text[self.position + 1 : self.position + 2]
-        if letter in _PLACES:
+        if letter in nodes.PLACES:
             self.position += 2
-            branch.append(Assertion(_PLACES[letter]))
+            branch.append(Assertion(nodes.PLACES[letter]))
         elif letter == "C":
             fault("invalid escape sequence", "\\C")
         elif letter == "Q":
