@@ -7,8 +7,9 @@ text/template's evalCall, evalArg and validateType.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
 from injector.gotemplate import nodes, types
 from injector.gotemplate.builtins import BUILTINS
@@ -318,23 +319,21 @@ def literal_argument(scope: Scope, target: Type, node: nodes.Operand) -> Expr:
     return Constant(value=value)
 
 
-def _of_kind(  # noqa: PLR0911 - one case a kind
-    target: Type, node: nodes.Operand
-) -> tuple[str, Value]:
+_NUMBERS: Final[Mapping[str, tuple[str, str]]] = {
+    "complex128": ("complex", "as_complex"),
+    **dict.fromkeys(FLOAT_KINDS, ("float", "as_float")),
+    **dict.fromkeys(INTEGER_KINDS, ("integer", "as_int")),
+    **dict.fromkeys(UNSIGNED_KINDS, ("unsigned integer", "as_uint")),
+}
+"""What a parameter of a kind wants, and the attribute of a NumberNode that has it."""
+
+
+def _of_kind(target: Type, node: nodes.Operand) -> tuple[str, Value]:
     """Return what a parameter wants, "" if no literal is one, and the value, None if of another kind."""
-    number = node if isinstance(node, nodes.NumberNode) else None
     if target.kind == "bool":
         return "bool", node.value if isinstance(node, nodes.Bool) else None
     if target.kind == "string":
         return "string", read(target, node.text) if isinstance(node, nodes.String) else None
-    if target.kind == "complex128":
-        return "complex", number.as_complex if number else None
-    if target.kind in FLOAT_KINDS:
-        return "float", number.as_float if number else None
-    if target.kind in INTEGER_KINDS:
-        fits = number is not None and number.as_int is not None
-        return "integer", read(target, number.as_int) if fits and number else None
-    if target.kind in UNSIGNED_KINDS:
-        fits = number is not None and number.as_uint is not None
-        return "unsigned integer", read(target, number.as_uint) if fits and number else None
-    return "", None
+    wanted, attribute = _NUMBERS.get(target.kind, ("", ""))
+    value = getattr(node, attribute, None)
+    return wanted, value if value is None or isinstance(value, complex) else read(target, value)

@@ -77,17 +77,13 @@ def convert(value: Value, target: Type) -> Value:
     if target.kind == "interface" and not target.named:
         return value
     if value is None:
-        return _convert_nil(target)
+        if target.kind == "interface":
+            return None
+        raise ExecutionError(f"wrong type for value; expected {target}; got interface {{}}")
     source = type_of(value)
     if types.assignable(source, target):
         return value
     return _convert_indirect(value, source, target)
-
-
-def _convert_nil(target: Type) -> Value:
-    if target.kind == "interface":
-        return None
-    raise ExecutionError(f"wrong type for value; expected {target}; got interface {{}}")
 
 
 def _convert_indirect(value: Value, source: Type, target: Type) -> Value:

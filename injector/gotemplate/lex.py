@@ -49,10 +49,10 @@ class Kind(IntEnum):
     TEXT = auto()
     VARIABLE = auto()
     KEYWORD = auto()
+    DOT = auto()
     BLOCK = auto()
     BREAK = auto()
     CONTINUE = auto()
-    DOT = auto()
     DEFINE = auto()
     ELSE = auto()
     END = auto()
@@ -63,20 +63,7 @@ class Kind(IntEnum):
     WITH = auto()
 
 
-KEYWORDS = {
-    ".": Kind.DOT,
-    "block": Kind.BLOCK,
-    "break": Kind.BREAK,
-    "continue": Kind.CONTINUE,
-    "define": Kind.DEFINE,
-    "else": Kind.ELSE,
-    "end": Kind.END,
-    "if": Kind.IF,
-    "range": Kind.RANGE,
-    "nil": Kind.NIL,
-    "template": Kind.TEMPLATE,
-    "with": Kind.WITH,
-}
+KEYWORDS = {kind.name.lower(): kind for kind in Kind if kind > Kind.DOT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

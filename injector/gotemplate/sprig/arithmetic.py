@@ -74,11 +74,6 @@ def add(*values: Value) -> SizedInt:
     return Int64(wrap(sum(map(to_int, values))))
 
 
-def sub(left: Value, right: Value) -> SizedInt:
-    """Return the difference."""
-    return Int64(wrap(to_int(left) - to_int(right)))
-
-
 def mul(*values: Value) -> SizedInt:
     """Return the product."""
     return Int64(reduce(lambda product, value: wrap(product * to_int(value)), values, 1))
@@ -216,11 +211,6 @@ _sum: Final = _decimals(lambda left, right: left + right)
 # Sequences.
 
 
-def until(count: int) -> TypedList:
-    """Return the integers from 0 to ``count``, without it."""
-    return until_step(0, count, -1 if count < 0 else 1)
-
-
 def until_step(start: int, stop: int, step: int) -> TypedList:
     """Return the integers from ``start`` to ``stop``, without it."""
     numbers = range(start, stop, step) if step else range(0)
@@ -302,9 +292,9 @@ FUNCTIONS: Final = {
     "mulf": go("func(any, ...any) float64", _decimals(lambda left, right: left * right)),
     "round": go("func(any, int, ...float64) float64", round_),
     "seq": go("func(...int) string", seq),
-    "sub": go("func(any, any) int64", sub),
+    "sub": go("func(any, any) int64", lambda left, right: Int64(wrap(to_int(left) - to_int(right)))),
     "subf": go("func(any, ...any) float64", _decimals(lambda left, right: left - right)),
     "toDecimal": go("func(any) int64", to_decimal),
-    "until": go("func(int) []int", until),
+    "until": go("func(int) []int", lambda count: until_step(0, count, -1 if count < 0 else 1)),
     "untilStep": go("func(int, int, int) []int", until_step),
 }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from itertools import chain
 from typing import Any, Final
 
 from injector.gotemplate import types
@@ -58,46 +60,6 @@ def _odd_chunks(size: int, items: list[Value]) -> list[list[Value]]:
     return [list(items)] if count else []
 
 
-def first(value: Value) -> Value:
-    """Return the first element, nil when there is none."""
-    items = elements(value, "Cannot find first on type {}")
-    return items[0] if items else None
-
-
-def last(value: Value) -> Value:
-    """Return the last element, nil when there is none."""
-    items = elements(value, "Cannot find last on type {}")
-    return items[-1] if items else None
-
-
-def rest(value: Value) -> list[Value]:
-    """Return all elements but the first, the nil list when there is none."""
-    items = elements(value, "Cannot find rest on type {}")
-    return list(items[1:]) if items else nil_list()
-
-
-def initial(value: Value) -> list[Value]:
-    """Return all elements but the last, the nil list when there is none."""
-    items = elements(value, "Cannot find initial on type {}")
-    return list(items[:-1]) if items else nil_list()
-
-
-def reverse(value: Value) -> list[Value]:
-    """Return the elements from the last to the first."""
-    return list(reversed(elements(value, "Cannot find reverse on type {}")))
-
-
-def compact(value: Value) -> list[Value]:
-    """Return the elements that are not empty."""
-    return [element for element in elements(value, "Cannot compact on type {}") if element]
-
-
-def uniq(value: Value) -> list[Value]:
-    """Return every element once, where it comes first."""
-    known = Collected()
-    return [element for element in elements(value, "Cannot find uniq on type {}") if known.add(element)]
-
-
 def without(value: Value, *omitted: Value) -> list[Value]:
     """Return the elements that are equal to none of the others given."""
     items = elements(value, "Cannot find without on type {}")
@@ -140,11 +102,16 @@ def _both(name: str, call: Callable[..., Any], signature: str, **facts: Any) -> 
     return {name: function, f"must{name[0].upper()}{name[1:]}": function}
 
 
-def _listed(*values: Value) -> list[Value]:
-    return list(values)
+def _of_list(action: str, result: str, call: Callable[[list[Value]], Value]) -> dict[str, Function]:
+    """Return a function of one list and its ``must`` form; ``action`` ends in its name."""
+
+    def checked(value: Value) -> Value:
+        return call(elements(value, f"Cannot {action} on type {{}}"))
+
+    return _both(action.rpartition(" ")[2], checked, f"func(any) {result}")
 
 
-# Maps; the functions that change one in place say so.
+# Maps. Where Go has no order of keys, ours are sorted.
 
 Dict = dict[str, Value]
 
@@ -153,11 +120,6 @@ def dictionary(*pairs: Value) -> Dict:
     """Return a map of keys and values in turn; a key without a value gets an empty string."""
     values = [*pairs[1::2], ""]
     return {strval(key): value for key, value in zip(pairs[::2], values, strict=False)}
-
-
-def get(source: Dict, key: str) -> Value:
-    """Return a value, "" when there is none."""
-    return source.get(key, "")
 
 
 def set_(target: Dict, key: str, value: Value) -> Dict:
@@ -190,42 +152,8 @@ def _check_holds_no(target: Dict, value: Value) -> None:
             pending.extend(held.values() if isinstance(held, dict) else held)
 
 
-def pluck(key: str, *sources: Dict) -> list[Value]:
-    """Return the value of a key from every map that has it."""
-    return [source[key] for source in sources if key in source]
-
-
-def keys(*sources: Dict) -> TypedList:
-    """Return the keys of all maps, one map after the other, sorted where Go has no order."""
-    return string_list(key for source in sources for key in sorted_keys(source))
-
-
-def values(source: Dict) -> list[Value]:
-    """Return the values in the order of the sorted keys; Go has no order."""
-    return [source[key] for key in sorted_keys(source)]
-
-
-def pick(source: Dict, *names: str) -> Dict:
-    """Return a map of these keys only."""
-    return {name: source[name] for name in names if name in source}
-
-
-def omit(source: Dict, *names: str) -> Dict:
-    """Return a map without these keys."""
-    return {key: value for key, value in source.items() if key not in names}
-
-
-def merge(target: Dict, *sources: Dict) -> Dict:
-    """Add to the map what it lacks, to any depth, and return it."""
-    return _merged(target, sources, overwrite=False)
-
-
-def merge_overwrite(target: Dict, *sources: Dict) -> Dict:
-    """Put everything of the other maps into the map, to any depth, and return it."""
-    return _merged(target, sources, overwrite=True)
-
-
-def _merged(target: Dict, sources: tuple[Dict, ...], *, overwrite: bool) -> Dict:
+def merge(target: Dict, *sources: Dict, overwrite: bool = False) -> Dict:
+    """Add to the map what it lacks, or put all that the others have into it, to any depth, and return it."""
     if is_nil(target) and not all(map(is_nil, sources)):
         target = {}
     for source in sources:
@@ -314,31 +242,42 @@ FUNCTIONS: Final = {
     **_both("push", push, "func(any, any) []any"),
     **_both("prepend", prepend, "func(any, any) []any"),
     **_both("chunk", chunk, "func(int, any) [][]any"),
-    **_both("first", first, "func(any) any"),
-    **_both("last", last, "func(any) any"),
-    **_both("rest", rest, "func(any) []any"),
-    **_both("initial", initial, "func(any) []any"),
-    **_both("reverse", reverse, "func(any) []any"),
-    **_both("compact", compact, "func(any) []any"),
-    **_both("uniq", uniq, "func(any) []any"),
+    **_of_list("find first", "any", lambda items: items[0] if items else None),
+    **_of_list("find last", "any", lambda items: items[-1] if items else None),
+    **_of_list("find rest", "[]any", lambda items: list(items[1:]) if items else nil_list()),
+    **_of_list("find initial", "[]any", lambda items: list(items[:-1]) if items else nil_list()),
+    **_of_list("find reverse", "[]any", lambda items: list(reversed(items))),
+    **_of_list("compact", "[]any", lambda items: [element for element in items if element]),
+    **_of_list("find uniq", "[]any", lambda items: list(filter(Collected().add, items))),
     **_both("without", without, "func(any, ...any) []any"),
     **_both("has", has, "func(any, any) bool"),
     **_both("slice", slice_, "func(any, ...any) any"),
     "concat": go("func(...any) any", concat),
-    "list": go("func(...any) []any", _listed),
-    "tuple": go("func(...any) []any", _listed),
+    "list": go("func(...any) []any", lambda *values: list(values)),
+    "tuple": go("func(...any) []any", lambda *values: list(values)),
     **_both("deepCopy", deep_copy, "func(any) any"),
     "dict": go("func(...any) map[string]any", dictionary),
     "dig": go("func(...any) (any, error)", dig),
-    "get": go("func(map[string]any, string) any", get),
+    "get": go("func(map[string]any, string) any", lambda source, key: source.get(key, "")),
     "hasKey": go("func(map[string]any, string) bool", lambda source, key: key in source),
-    "keys": go("func(...map[string]any) []string", keys),
+    "keys": go(
+        "func(...map[string]any) []string", lambda *sources: string_list(chain(*map(sorted_keys, sources)))
+    ),
     **_both("merge", merge, _MERGE, **_CHANGING),
-    **_both("mergeOverwrite", merge_overwrite, _MERGE, **_CHANGING),
-    "omit": go("func(map[string]any, ...string) map[string]any", omit),
-    "pick": go("func(map[string]any, ...string) map[string]any", pick),
-    "pluck": go("func(string, ...map[string]any) []any", pluck),
+    **_both("mergeOverwrite", partial(merge, overwrite=True), _MERGE, **_CHANGING),
+    "omit": go(
+        "func(map[string]any, ...string) map[string]any",
+        lambda source, *names: {key: value for key, value in source.items() if key not in names},
+    ),
+    "pick": go(
+        "func(map[string]any, ...string) map[string]any",
+        lambda source, *names: {name: source[name] for name in names if name in source},
+    ),
+    "pluck": go(
+        "func(string, ...map[string]any) []any",
+        lambda key, *sources: [source[key] for source in sources if key in source],
+    ),
     "set": go("func(map[string]any, string, any) map[string]any", set_, **_CHANGING),
     "unset": go("func(map[string]any, string) map[string]any", unset, **_CHANGING),
-    "values": go("func(map[string]any) []any", values),
+    "values": go("func(map[string]any) []any", lambda source: [source[key] for key in sorted_keys(source)]),
 }

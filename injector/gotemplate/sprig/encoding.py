@@ -8,6 +8,7 @@ import hashlib
 import re
 import zlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, Protocol
 
 from injector.gotemplate.functions import Function, FunctionError
@@ -142,15 +143,11 @@ def _lenient(call: Callable[[Any], Any], failed: Value) -> Callable[[Any], Any]:
 
 def functions(codec: JSONCodec) -> dict[str, Function]:
     """Return the functions, those about JSON on top of ``codec``."""
-
-    def to_json(value: Value) -> str:
-        return codec.encode(value, escape_html=True)
-
-    def to_raw(value: Value) -> str:
-        return codec.encode(value, escape_html=False)
+    to_json = partial(codec.encode, escape_html=True)
+    to_raw = partial(codec.encode, escape_html=False)
 
     def to_pretty(value: Value) -> str:
-        return pretty(codec.encode(value, escape_html=True))
+        return pretty(to_json(value))
 
     one, sure = "func(any) string", "func(any) (string, error)"
     return {

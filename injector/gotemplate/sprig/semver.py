@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from dataclasses import fields as dataclass_fields
+from dataclasses import asdict, dataclass
 from itertools import zip_longest
 from typing import Any, Final
 
@@ -246,19 +245,15 @@ def semver_compare(constraint: str, version: str) -> bool:
 
 def semver(text: str) -> Struct:
     """Return the version, with its methods."""
-    return _value(parse_version(text))
-
-
-def _value(version: Version) -> Struct:
-    fields = {field.name: getattr(version, field.name) for field in dataclass_fields(version)}
-    return Struct(_TYPE, {**fields, "version": version}, pointer=True)
+    version = parse_version(text)
+    return Struct(_TYPE, {**asdict(version), "version": version}, pointer=True)
 
 
 def _of(value: Struct | NilPointer) -> Version:
     if isinstance(value, NilPointer):
         raise FunctionError("runtime error: invalid memory address or nil pointer dereference")
     version = value.whole()["version"]
-    assert isinstance(version, Version)  # noqa: S101 - _value puts nothing else there
+    assert isinstance(version, Version)  # noqa: S101 - semver puts nothing else there
     return version
 
 
