@@ -5,7 +5,7 @@ The rules where one word ends are those of huandu/xstrings.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import Enum, auto
 from typing import Final
 
@@ -27,84 +27,66 @@ class WordKind(Enum):
 
 _CHINESE: Final = (("\u4e00", "\u9fcc"), ("\u3400", "\u4d85"), ("\U00020000", "\U0002b81d"))
 _LETTERS_OR_DIGITS: Final = (WordKind.LOWER, WordKind.NUMBER)
+_ALONE: Final = (WordKind.NONE, WordKind.PUNCTUATION, WordKind.CONNECTOR)
 
 
 def separated(text: str, connector: str) -> str:
     """Return ``someName2`` as ``some_name2`` for the connector ``_``."""
-    return _Separation(text, connector).run() if text else ""
+    return _Separation(text, connector).run()
 
 
 class _Separation:
-    """The words written so far and the word that was read last."""
+    """The words of a text, the one to be written next, and what was written."""
 
     def __init__(self, text: str, connector: str) -> None:
-        self.rest = text
+        self.words = [*_words(text), (WordKind.NONE, "")]
         self.connector = connector
+        self.at = 0
         self.out: list[str] = []
-        self.kind = WordKind.NONE
-        self.word = ""
+
+    @property
+    def kind(self) -> WordKind:
+        return self.words[self.at][0]
 
     def run(self) -> str:
-        self.advance()
-        while self.rest:
-            if self.kind is not WordKind.CONNECTOR:
-                self.write(self.kind, self.word)
-            previous, last = self.kind, self.word
-            self.advance()
-            self.join(previous, last)
-        self.write(self.kind, self.word)
-        return "".join(self.out)
-
-    def join(self, previous: WordKind, last: str) -> None:
-        """Write what belongs between the word before and the word that was read."""
-        if previous is WordKind.NUMBER:
-            self.after_number()
-        elif previous is WordKind.CONNECTOR:
-            self.write(previous, last)
-        elif previous is not WordKind.PUNCTUATION:
-            self.after_word()
-
-    def advance(self) -> None:
-        self.kind, self.word, self.rest = _next_word(self.rest)
+        last = len(self.words) - 2
+        while self.at < last:
+            previous = self.kind
+            self.write()
+            if previous is WordKind.NUMBER:
+                self.after_number()
+            elif previous not in _ALONE:
+                self.after_word(last)
+        return "".join([*self.out, self.shown()])
 
     def after_number(self) -> None:
         while self.kind in _LETTERS_OR_DIGITS:
-            self.write_and_advance()
-        self.connect_unless(WordKind.NONE, WordKind.PUNCTUATION, WordKind.CONNECTOR)
+            self.write()
+        self.connect()
 
-    def after_word(self) -> None:
+    def after_word(self, last: int) -> None:
         """Decide to which side a number after a word belongs."""
         if self.kind is not WordKind.NUMBER:
-            self.connect_unless(WordKind.CONNECTOR, WordKind.PUNCTUATION)
-            return
-        if not self.rest:
-            return
-        number = self.word
-        self.advance()
-        self.place_number(number)
+            self.connect()
+        elif self.at < last and self.words[self.at + 1][0] is WordKind.LOWER:
+            self.out.append(self.connector)
+            self.write()
+            self.after_number()
+        elif self.at < last:
+            self.write()
+            self.connect()
 
-    def place_number(self, number: str) -> None:
-        """Write a number that stands between a word and the word that was read."""
-        if self.kind is not WordKind.LOWER:
-            self.write(WordKind.NUMBER, number)
-            self.connect_unless(WordKind.CONNECTOR, WordKind.PUNCTUATION)
-            return
-        self.out.append(self.connector)
-        self.write(WordKind.NUMBER, number)
-        self.after_number()
-
-    def write_and_advance(self) -> None:
-        self.write(self.kind, self.word)
-        self.advance()
-
-    def connect_unless(self, *kinds: WordKind) -> None:
-        if self.kind not in kinds:
+    def connect(self) -> None:
+        if self.kind not in _ALONE:
             self.out.append(self.connector)
 
-    def write(self, kind: WordKind, word: str) -> None:
-        if kind in (WordKind.UPPER, WordKind.CONNECTOR):
-            word = "".join(map(self.lowered, word))
-        self.out.append(word)
+    def write(self) -> None:
+        self.out.append(self.shown())
+        self.at += 1
+
+    def shown(self) -> str:
+        kind, word = self.words[self.at]
+        return "".join(map(self.lowered, word)) if kind in (WordKind.UPPER, WordKind.CONNECTOR) else word
 
     def lowered(self, rune: str) -> str:
         if _connects(rune):
@@ -121,13 +103,13 @@ def _is_alphabetic(rune: str) -> bool:
     return unicode.is_letter(rune) and not any(first <= rune <= last for first, last in _CHINESE)
 
 
-def _next_word(text: str) -> tuple[WordKind, str, str]:
-    """Return what the first word is, the word, and what follows it."""
-    if not text:
-        return WordKind.NONE, "", ""
-    kind, belongs = next((run for run in _RUNS if run[1](text[0])), (WordKind.OTHER, _is_other))
-    end = _upper_end(text) if kind is WordKind.UPPER else _run(text, 1, belongs)
-    return kind, text[:end], text[end:]
+def _words(text: str) -> Iterator[tuple[WordKind, str]]:
+    """Yield the words of a text and what they are."""
+    while text:
+        kind, belongs = next((run for run in _RUNS if run[1](text[0])), (WordKind.OTHER, _is_other))
+        end = _upper_end(text) if kind is WordKind.UPPER else _run(text, 1, belongs)
+        yield kind, text[:end]
+        text = text[end:]
 
 
 def _is_other(rune: str) -> bool:

@@ -57,16 +57,13 @@ def cut(text: str, start: int | None, end: int | None) -> str:
     """Return ``text[start:end]`` by bytes, where Go panics out of range."""
     data = octets(text)
     if end is not None and not 0 <= end <= len(data):
-        raise FunctionError(f"runtime error: slice bounds out of range [:{end}]{_length(end, data)}")
+        length = "" if end < 0 else f" with length {len(data)}"
+        raise FunctionError(f"runtime error: slice bounds out of range [:{end}]{length}")
     last = len(data) if end is None else end
     if start is not None and not 0 <= start <= last:
         bound = f"[{start}:]" if start < 0 else f"[{start}:{last}]"
         raise FunctionError(f"runtime error: slice bounds out of range {bound}")
     return text_of(data[start:end])
-
-
-def _length(end: int, data: bytes) -> str:
-    return "" if end < 0 else f" with length {len(data)}"
 
 
 def spaces(count: int) -> str:
