@@ -16,6 +16,7 @@ from injector.gotemplate.types import FLOAT_KINDS, INTEGER_KINDS, UNSIGNED_KINDS
 from injector.gotemplate.values import (
     MISSING,
     NilPointer,
+    Pointer,
     TypedList,
     Value,
     deref,
@@ -119,8 +120,9 @@ def index(item: Value, *indexes: Value) -> Value:
 
 
 def _indirect(item: Value, action: str) -> Value:
-    item = indirect(item)
-    if is_invalid(item) or isinstance(item, NilPointer):
+    if isinstance(item, Pointer):
+        return _indirect(item.value, action)
+    if item is None or item is MISSING or isinstance(item, NilPointer):
         raise FunctionError(f"{action} of nil pointer")
     return item
 

@@ -21,7 +21,6 @@ from injector.gotemplate.values import (
     Value,
     deref,
     indirect,
-    is_invalid,
     type_of,
 )
 from injector.rendering import Quoted
@@ -141,13 +140,14 @@ def fail(message: str) -> Value:
 
 def elements(value: Value) -> Sequence[Value]:
     """Return what ``range`` visits: elements in order, map values by key, integers below a number."""
-    value = indirect(value)
     if isinstance(value, list):
         return value
     if isinstance(value, dict):
         return [value[key] for key in sorted(value)]
-    if is_invalid(value):
+    if value is None or value is MISSING:
         return ()
+    if isinstance(value, Pointer):
+        return elements(value.value)
     if isinstance(value, int) and not isinstance(value, bool):
         return range(value) if type(value) is int else _sized_range(value)
     raise ExecutionError(f"range can't iterate over {fmt.format_value(value)}")
@@ -155,7 +155,8 @@ def elements(value: Value) -> Sequence[Value]:
 
 def pairs(value: Value) -> Sequence[tuple[Value, Value]]:
     """Return index or key with each element."""
-    value = indirect(value)
+    if isinstance(value, Pointer):
+        return pairs(value.value)
     if isinstance(value, dict):
         return sorted(value.items(), key=lambda item: item[0])
     if isinstance(value, int) and not isinstance(value, bool):
@@ -178,7 +179,7 @@ def printed(value: Value) -> str:
     """Return what an action prints."""
     if type(value) is str:
         return value
-    if is_invalid(value):
+    if value is None or value is MISSING:
         return "<no value>"
     if isinstance(value, Pointer) or (isinstance(value, Struct) and value.pointer):
         return printed(deref(value))

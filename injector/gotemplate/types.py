@@ -101,7 +101,6 @@ class StructType(Type):
 
 ANY = Type(kind="interface", name="interface {}")
 VALUE = Type(kind="value", name="reflect.Value")
-ERROR = Type(kind="interface", name="error", named=True)
 STRING = Type(kind="string", name="string")
 BOOL = Type(kind="bool", name="bool")
 INT = Type(kind="int", name="int")

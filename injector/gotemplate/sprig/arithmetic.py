@@ -20,7 +20,7 @@ from injector.gotemplate import fmt
 from injector.gotemplate.functions import FunctionError
 from injector.gotemplate.sprig.shared import SLICE_INT, check_length, go
 from injector.gotemplate.types import Int64, NamedInt, SizedInt
-from injector.gotemplate.values import TypedList, Value, indirect
+from injector.gotemplate.values import Pointer, TypedList, Value
 
 SMALLEST: Final = -(2**63)
 LARGEST: Final = 2**63 - 1
@@ -35,19 +35,13 @@ def wrap(number: int) -> int:
 
 def to_int(value: Value) -> int:
     """Return ``int`` of any value."""
-    value = indirect(value)
+    if isinstance(value, Pointer):
+        return to_int(value.value)
     if isinstance(value, (NamedInt, str)):
         return _from_text(value) if type(value) is str else 0
-    if isinstance(value, float):
-        return from_float(value)
+    if isinstance(value, float):  # beyond int64 it is the smallest one, as amd64 converts
+        return int(value) if -(2.0**63) <= value < 2.0**63 else SMALLEST
     return wrap(int(value)) if isinstance(value, int) else 0
-
-
-def from_float(number: float) -> int:
-    """Return the integer part; beyond int64 it is the smallest one, as amd64 converts."""
-    if not -(2.0**63) <= number < 2.0**63:
-        return SMALLEST
-    return int(number)
 
 
 def _from_text(text: str) -> int:
@@ -58,7 +52,8 @@ def _from_text(text: str) -> int:
 
 def to_float(value: Value) -> float:
     """Return ``float64`` of any value."""
-    value = indirect(value)
+    if isinstance(value, Pointer):
+        return to_float(value.value)
     if isinstance(value, (NamedInt, str)):
         number = parse_float(value) if type(value) is str else None
         return 0.0 if number is None else number

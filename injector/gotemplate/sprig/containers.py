@@ -12,10 +12,16 @@ from injector.gotemplate.fmt import sorted_keys
 from injector.gotemplate.functions import Function, FunctionError
 from injector.gotemplate.sprig.arithmetic import to_int
 from injector.gotemplate.sprig.defaults import Collected, deep_equal
-from injector.gotemplate.sprig.shared import CHUNKS, check_length, go, kind_name, string_list, strval
+from injector.gotemplate.sprig.shared import (
+    CHUNKS,
+    NIL_DEREFERENCE,
+    check_length,
+    go,
+    kind_name,
+    string_list,
+    strval,
+)
 from injector.gotemplate.values import StringMap, TypedList, TypedMap, Value, is_nil, type_of
-
-NIL_DEREFERENCE: Final = "runtime error: invalid memory address or nil pointer dereference"
 
 
 def elements(value: Value, complaint: str) -> list[Value]:
@@ -104,11 +110,10 @@ def _both(name: str, call: Callable[..., Any], signature: str, **facts: Any) -> 
 
 def _of_list(action: str, result: str, call: Callable[[list[Value]], Value]) -> dict[str, Function]:
     """Return a function of one list and its ``must`` form; ``action`` ends in its name."""
-
-    def checked(value: Value) -> Value:
-        return call(elements(value, f"Cannot {action} on type {{}}"))
-
-    return _both(action.rpartition(" ")[2], checked, f"func(any) {result}")
+    complaint = f"Cannot {action} on type {{}}"
+    return _both(
+        action.rpartition(" ")[2], lambda value: call(elements(value, complaint)), f"func(any) {result}"
+    )
 
 
 # Maps. Where Go has no order of keys, ours are sorted.

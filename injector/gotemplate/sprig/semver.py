@@ -11,7 +11,7 @@ from typing import Any, Final
 from injector.golang.strconv import quote, to_int
 from injector.gotemplate import types
 from injector.gotemplate.functions import FunctionError
-from injector.gotemplate.sprig.shared import SEMVER, go
+from injector.gotemplate.sprig.shared import NIL_DEREFERENCE, SEMVER, go
 from injector.gotemplate.types import Method, StructField, Type, UInt64
 from injector.gotemplate.values import NilPointer, Struct
 from injector.memo import remembered
@@ -251,7 +251,7 @@ def semver(text: str) -> Struct:
 
 def _of(value: Struct | NilPointer) -> Version:
     if isinstance(value, NilPointer):
-        raise FunctionError("runtime error: invalid memory address or nil pointer dereference")
+        raise FunctionError(NIL_DEREFERENCE)
     version = value.whole()["version"]
     assert isinstance(version, Version)  # noqa: S101 - semver puts nothing else there
     return version

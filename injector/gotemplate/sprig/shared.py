@@ -15,6 +15,8 @@ from injector.gotemplate.functions import Function, FunctionError
 from injector.gotemplate.types import Type
 from injector.gotemplate.values import TypedList, Value, kind
 
+NIL_DEREFERENCE: Final = "runtime error: invalid memory address or nil pointer dereference"
+
 LARGEST_TEXT: Final = 8 << 20
 """Bytes that one function may make: as much as a whole AdmissionReview may have."""
 

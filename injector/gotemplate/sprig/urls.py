@@ -9,8 +9,7 @@ from typing import Final
 
 from injector.golang.strconv import quote
 from injector.gotemplate.functions import FunctionError
-from injector.gotemplate.sprig.containers import NIL_DEREFERENCE
-from injector.gotemplate.sprig.shared import go, kind_name, octets, text_of
+from injector.gotemplate.sprig.shared import NIL_DEREFERENCE, go, kind_name, octets, text_of
 from injector.gotemplate.values import Value
 
 _UNRESERVED: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~"
