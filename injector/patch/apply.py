@@ -5,25 +5,54 @@ The result shares with the document and with the operations' values all that no 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 from injector.errors import PatchError
 from injector.json_types import JSON
-from injector.patch.equality import equal
-from injector.patch.pointers import index, tokens
+
+_BAD_ESCAPE: Final = re.compile(r"~(?![01])")
+_INDEX: Final = re.compile(r"0|[1-9][0-9]*")
 
 
 def apply(document: JSON, operations: Iterable[Mapping[str, JSON]]) -> JSON:
     """Return ``document`` after all ``operations``; PatchError where one does not apply, with its path."""
     editor = _Editor(document)
     for operation in operations:
-        act = _ACTS.get(operation.get("op", ""))
-        if act is None:
-            raise PatchError(
-                f"unknown operation {operation.get('op')!r}", path=str(operation.get("path", ""))
-            )
-        act(editor, operation)
+        _act(editor, operation)
     return editor.root[0]
+
+
+def _act(editor: _Editor, operation: Mapping[str, JSON]) -> None:
+    match operation.get("op"):
+        case "add":
+            editor.add(_pointer(operation, "path"), _value(operation))
+        case "remove":
+            editor.remove(_pointer(operation, "path"))
+        case "replace":
+            editor.replace(_pointer(operation, "path"), _value(operation))
+        case "move":
+            _move(editor, _pointer(operation, "from"), _pointer(operation, "path"))
+        case "copy":
+            value = editor.get(_pointer(operation, "from"))
+            editor.share()
+            editor.add(_pointer(operation, "path"), value)
+        case "test":
+            pointer = _pointer(operation, "path")
+            if not equal(editor.get(pointer), _value(operation)):
+                raise PatchError("the tested value is another", path=pointer)
+        case other:
+            raise PatchError(f"unknown operation {other!r}", path=str(operation.get("path", "")))
+
+
+def _move(editor: _Editor, source: str, target: str) -> None:
+    if target == source:
+        editor.get(source)
+    elif target.startswith(f"{source}/"):
+        raise PatchError(f"{source!r} cannot be moved into itself", path=target)
+    else:
+        editor.add(target, editor.remove(source))
 
 
 class _Editor:
@@ -36,7 +65,7 @@ class _Editor:
     def get(self, pointer: str) -> JSON:
         """Return the value at ``pointer``."""
         value = self.root[0]
-        for token in tokens(pointer):
+        for token in _tokens(pointer):
             value = value[_existing(value, token, pointer)]
         return value
 
@@ -46,7 +75,7 @@ class _Editor:
         if parent is self.root:
             self.root[0] = value
         elif isinstance(parent, list):
-            place = len(parent) if last == "-" else index(last, len(parent) + 1, pointer)
+            place = len(parent) if last == "-" else _index(last, len(parent) + 1, pointer)
             parent.insert(place, value)
         else:
             parent[last] = value
@@ -71,7 +100,7 @@ class _Editor:
         """Return our own copy of the container that holds ``pointer``, and the last token."""
         parent: JSON = self.root
         last = "0"
-        for later in tokens(pointer):
+        for later in _tokens(pointer):
             place = _existing(parent, last, pointer)
             child = parent[place]
             if id(child) not in self._own:
@@ -91,7 +120,7 @@ def _copy(container: JSON, token: str, pointer: str) -> JSON:
 def _existing(container: JSON, token: str, pointer: str) -> int | str:
     """Return the key or index of an element that is there."""
     if isinstance(container, list):
-        return index(token, len(container), pointer)
+        return _index(token, len(container), pointer)
     if not isinstance(container, dict):
         raise PatchError(f"{token!r} is looked for in what is no object and no list", path=pointer)
     if token not in container:
@@ -114,45 +143,36 @@ def _value(operation: Mapping[str, JSON]) -> JSON:
     return operation["value"]
 
 
-def _add(editor: _Editor, operation: Mapping[str, JSON]) -> None:
-    editor.add(_pointer(operation, "path"), _value(operation))
+# ---- pointers (RFC 6901)
 
 
-def _remove(editor: _Editor, operation: Mapping[str, JSON]) -> None:
-    editor.remove(_pointer(operation, "path"))
+def _tokens(pointer: str) -> list[str]:
+    """Return the unescaped parts of ``pointer``, none for the whole document; PatchError for no pointer."""
+    if not pointer:
+        return []
+    if not pointer.startswith("/"):
+        raise PatchError("a JSON pointer is empty or starts with /", path=pointer)
+    if _BAD_ESCAPE.search(pointer):
+        raise PatchError("in a JSON pointer ~ is followed by 0 or 1", path=pointer)
+    return [part.replace("~1", "/").replace("~0", "~") for part in pointer[1:].split("/")]
 
 
-def _replace(editor: _Editor, operation: Mapping[str, JSON]) -> None:
-    editor.replace(_pointer(operation, "path"), _value(operation))
+def _index(token: str, length: int, pointer: str) -> int:
+    """Return the place that ``token`` means in a list of ``length`` elements; PatchError if there is none."""
+    if not _INDEX.fullmatch(token):
+        raise PatchError(f"{token!r} is no index of a list", path=pointer)
+    place = int(token)
+    if place >= length:
+        raise PatchError(f"index {place} is outside of a list of {length}", path=pointer)
+    return place
 
 
-def _move(editor: _Editor, operation: Mapping[str, JSON]) -> None:
-    source, target = _pointer(operation, "from"), _pointer(operation, "path")
-    if target == source:
-        editor.get(source)
-    elif target.startswith(f"{source}/"):
-        raise PatchError(f"{source!r} cannot be moved into itself", path=target)
-    else:
-        editor.add(target, editor.remove(source))
-
-
-def _copy_value(editor: _Editor, operation: Mapping[str, JSON]) -> None:
-    value = editor.get(_pointer(operation, "from"))
-    editor.share()
-    editor.add(_pointer(operation, "path"), value)
-
-
-def _test(editor: _Editor, operation: Mapping[str, JSON]) -> None:
-    pointer = _pointer(operation, "path")
-    if not equal(editor.get(pointer), _value(operation)):
-        raise PatchError("the tested value is another", path=pointer)
-
-
-_ACTS: dict[str, Callable[[_Editor, Mapping[str, JSON]], None]] = {
-    "add": _add,
-    "remove": _remove,
-    "replace": _replace,
-    "move": _move,
-    "copy": _copy_value,
-    "test": _test,
-}
+def equal(left: JSON, right: JSON) -> bool:
+    """Whether the operation ``test`` holds (RFC 6902, 4.6): as `same`, but numbers count by their value."""
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(equal(left[key], right[key]) for key in left)
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(equal, left, right))
+    if isinstance(left, bool) or isinstance(right, bool):
+        return left is right
+    return bool(left == right)

@@ -1,20 +1,37 @@
 """Two documents to the JSON patch operations that lead from the first to the second (RFC 6902).
 
-Which member names the elements of a list is seen from the list itself.
+Elements of lists are told apart by what Kubernetes tells them apart by (a container's name, a mount's path),
+which is seen from the list itself: a changed container is changed where it is, and a container put in front
+moves nothing else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Hashable, Sequence
 from typing import Final, TypeAlias
 
+import orjson
+
 from injector.json_types import JSON, JSONObject, Operation
-from injector.patch.alignment import Pair, align
-from injector.patch.equality import same
-from injector.patch.pointers import escape
 
 _Emit: TypeAlias = Callable[[Operation], None]
 _ABSENT: Final = object()
+_NAMES: Final = frozenset({str, int})
+"""The classes of what may tell elements apart; a bool does not."""
+
+# What tells the elements of a list of objects apart, the likeliest first. Mounts may share their name, ports
+# may have none, so the first that is there in every element and different in each is taken.
+_NAMING_MEMBERS: tuple[tuple[str, ...], ...] = (
+    ("name",),
+    ("mountPath",),
+    ("containerPort", "protocol"),
+    ("containerPort",),
+    ("key",),
+    ("devicePath",),
+    ("ip",),
+    ("uid",),
+)
 
 
 def diff(before: JSON, after: JSON) -> list[Operation]:
@@ -43,12 +60,12 @@ def _differ_objects(before: JSONObject, after: JSONObject, path: str, emit: _Emi
     if not before.keys() <= after.keys():
         for key in before:
             if key not in after:
-                emit({"op": "remove", "path": f"{path}/{escape(key)}"})
+                emit({"op": "remove", "path": f"{path}/{_escape(key)}"})
     for key, value in after.items():
         old = before.get(key, _ABSENT)
         if old is value:
             continue
-        inner = f"{path}/{key if key.isalnum() else escape(key)}"  # most are letters: a call less
+        inner = f"{path}/{key if key.isalnum() else _escape(key)}"  # most are letters: a call less
         if old is _ABSENT:
             emit({"op": "add", "path": inner, "value": value})
         else:
@@ -56,8 +73,183 @@ def _differ_objects(before: JSONObject, after: JSONObject, path: str, emit: _Emi
 
 
 def _differ_lists(before: list[JSON], after: list[JSON], path: str, emit: _Emit) -> None:
-    for step in align(before, after):
-        if isinstance(step, Pair):
-            _differ(step.before, step.after, f"{path}/{step.place}", emit)
+    """Emit removals from the back, moves, additions, and what changes in elements that stay.
+
+    No operation touches an element that is the same in both lists. Linear, but for sorting those that moved.
+    """
+    head, tail = _common_ends(before, after)
+    old, new = before[head : len(before) - tail], after[head : len(after) - tail]
+    if not old:
+        for place, value in enumerate(new, head):
+            emit({"op": "add", "path": f"{path}/{place}", "value": value})
+    elif not new:
+        for place in range(head + len(old) - 1, head - 1, -1):
+            emit({"op": "remove", "path": f"{path}/{place}"})
+    else:
+        _differ_middle(old, new, head, path, emit)
+
+
+def _common_ends(before: list[JSON], after: list[JSON]) -> tuple[int, int]:
+    """Return how many elements are the same at the start, and of the rest at the end."""
+    shorter = min(len(before), len(after))
+    head = 0
+    while head < shorter and same(before[head], after[head]):
+        head += 1
+    tail = 0
+    while tail < shorter - head and same(before[-1 - tail], after[-1 - tail]):
+        tail += 1
+    return head, tail
+
+
+def _differ_middle(old: list[JSON], new: list[JSON], offset: int, path: str, emit: _Emit) -> None:
+    old_names, new_names = _names(old, new)
+    wanted = {name: place for place, name in enumerate(new_names)}
+    kept = [place for place, name in enumerate(old_names) if name in wanted]
+    if len(kept) < len(old):
+        for place in range(len(old) - 1, -1, -1):
+            if old_names[place] not in wanted:
+                emit({"op": "remove", "path": f"{path}/{offset + place}"})
+    targets = [wanted[old_names[place]] for place in kept]
+    if targets == sorted(targets):
+        staying = set(targets)
+        for place, value in enumerate(new):
+            if place not in staying:
+                emit({"op": "add", "path": f"{path}/{offset + place}", "value": value})
+    else:
+        _arrange(targets, new, offset, path, emit)
+    for place, target in sorted(zip(kept, targets, strict=True), key=lambda pair: pair[1]):
+        _differ(old[place], new[target], f"{path}/{offset + target}", emit)
+
+
+def _names(old: list[JSON], new: list[JSON]) -> tuple[Sequence[Hashable], Sequence[Hashable]]:
+    """Return for each element of both lists what it is recognised by, different within each list."""
+    if set(map(type, old)) | set(map(type, new)) == {dict}:
+        for members in _NAMING_MEMBERS:
+            old_names, new_names = _members(old, members), _members(new, members)
+            if old_names and new_names:
+                return old_names, new_names
+    return _values(old, new)
+
+
+def _members(elements: list[JSON], members: tuple[str, ...]) -> list[Hashable]:
+    """Return the ``members`` of each element; nothing if one lacks them or two have the same."""
+    names: list[Hashable] = []
+    for element in elements:
+        name = tuple([element.get(member) for member in members])
+        kinds = tuple(map(type, name))
+        if not _NAMES.issuperset(kinds):
+            return []
+        names.append((kinds, name))
+    return names if len(set(names)) == len(names) else []
+
+
+def _values(old: list[JSON], new: list[JSON]) -> tuple[list[Hashable], list[Hashable]]:
+    """Recognise elements by their value and its occurrence, and what took another's place by that place."""
+    old_names, new_names = _numbered(old), _numbered(new)
+    only_old, only_new = set(old_names).difference(new_names), set(new_names).difference(old_names)
+    for place, (left, right) in enumerate(zip(old_names, new_names, strict=False)):
+        if left in only_old and right in only_new:
+            old_names[place] = new_names[place] = ("place", place)
+    return old_names, new_names
+
+
+def _numbered(elements: list[JSON]) -> list[Hashable]:
+    counts: dict[Hashable, int] = {}
+    names: list[Hashable] = []
+    for element in elements:
+        name = identity(element)
+        counts[name] = counts.get(name, 0) + 1
+        names.append((name, counts[name]))
+    return names
+
+
+def _arrange(targets: list[int], new: list[JSON], offset: int, path: str, emit: _Emit) -> None:
+    """Emit the moves and additions that make ``new`` of the kept elements, whose places are ``targets``.
+
+    The longest run of kept elements that are in order already stays. Going through ``new`` from the front,
+    every other element is put behind its predecessor. Elements that wait for their move are counted by their
+    old place, so that a place is found by bisection instead of by search.
+    """
+    staying = _longest_increasing(targets)
+    stays = set(staying)
+    staying_targets = [targets[place] for place in staying]
+    waiting = [place for place in range(len(targets)) if place not in stays]
+    origins = {target: place for place, target in enumerate(targets)}
+    passed = 0  # how many of those that stay have their predecessors all in place
+    ahead = 0  # old place of the last one of these, or 0
+    for place, value in enumerate(new):
+        origin = origins.get(place)
+        if origin is None:
+            at = offset + place + bisect_left(waiting, ahead)
+            emit({"op": "add", "path": f"{path}/{at}", "value": value})
+        elif origin in stays:
+            passed, ahead = passed + 1, origin
         else:
-            emit(step.operation(path))
+            before = bisect_left(staying, origin)
+            settled = staying_targets[before] if before < passed else place + before - passed
+            at = bisect_left(waiting, origin)
+            del waiting[at]
+            source, target = offset + settled + at, offset + place + bisect_left(waiting, ahead)
+            # Never the place where it is, or it would be in order and among those that stay.
+            emit({"op": "move", "from": f"{path}/{source}", "path": f"{path}/{target}"})
+
+
+def _longest_increasing(numbers: list[int]) -> list[int]:
+    """Return the places of a longest increasing subsequence (patience sorting)."""
+    tops: list[int] = []
+    places: list[int] = []
+    previous: list[int] = []
+    for place, number in enumerate(numbers):
+        pile = bisect_left(tops, number)
+        previous.append(places[pile - 1] if pile else -1)
+        if pile == len(tops):
+            tops.append(number)
+            places.append(place)
+        else:
+            tops[pile], places[pile] = number, place
+    chain: list[int] = []
+    place = places[-1] if places else -1
+    while place >= 0:
+        chain.append(place)
+        place = previous[place]
+    return chain[::-1]
+
+
+def same(left: JSON, right: JSON) -> bool:
+    """Whether both would be written as the same JSON, but for the order of keys; True, 1 and 1.0 are not."""
+    if left is right:
+        return True
+    kind = type(left)
+    if kind is not type(right) or left != right:  # what is not even equal is seen at once
+        return False
+    if kind is dict:
+        return all(same(left[key], right[key]) for key in left)
+    if kind is list:
+        return all(map(same, left, right))
+    if kind is float:
+        return repr(left) == repr(right)  # -0.0 is written otherwise than 0.0
+    return True
+
+
+def identity(value: JSON) -> Hashable:
+    """Return something hashable that is equal for two values exactly when they are the same."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:  # a number beyond 64 bits, or text that is not Unicode
+        return _identity(value)
+
+
+def _identity(value: JSON) -> Hashable:
+    kind = type(value)
+    if kind is dict:
+        return (kind, frozenset((key, _identity(item)) for key, item in value.items()))
+    if kind is list:
+        return (kind, tuple(map(_identity, value)))
+    return (kind, repr(value)) if kind is float else (kind, value)
+
+
+def _escape(token: str) -> str:
+    """Return ``token`` as it stands between two slashes of a pointer."""
+    if "~" in token:
+        token = token.replace("~", "~0")
+    return token.replace("/", "~1") if "/" in token else token

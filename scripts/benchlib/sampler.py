@@ -48,7 +48,6 @@ BY_MODULE: Final = (
     ("kubeyaml/safety", "skeleton fill"),
     ("patch/strategic_merge", "merge"),
     ("patch/merge", "merge"),
-    ("patch/alignment", "merge"),
     ("patch/", "typing"),
     ("injection/steps/merge", "typing"),
     ("istio/mesh/", "ProxyConfig"),

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from injector.errors import PatchError
 from injector.patch import apply
-from injector.patch.equality import equal, same
+from injector.patch.apply import equal
+from injector.patch.json_patch import same
 
 from .documents import JSON
 

@@ -11,7 +11,8 @@ import pytest
 
 from injector.errors import TypedError
 from injector.patch import POD, apply, check, diff
-from injector.patch.equality import equal, same
+from injector.patch.apply import equal
+from injector.patch.json_patch import same
 
 RELEASES = ["1.12", "1.18", "1.22", "1.26", "1.31"]
 

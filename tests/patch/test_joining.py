@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from injector.errors import TypedError
 from injector.patch import POD, GoType, MergeError, go_type, join, normalise, only_adds, strategic_merge
-from injector.patch.equality import same
+from injector.patch.json_patch import same
 
 from .overlays import Overlays
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 
 from injector.patch import apply, diff
-from injector.patch.equality import same
+from injector.patch.json_patch import same
 
 from .documents import JSON, changed
 

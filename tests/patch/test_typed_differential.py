@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from injector.errors import TypedError
 from injector.patch import go_type, in_key_order, normalise
-from injector.patch.equality import same
+from injector.patch.json_patch import same
 from injector.patch.kinds_data import VERSIONS
 from tests.oracle import BATCH, KUBERNETES, Ask, thorough
 

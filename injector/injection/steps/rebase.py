@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from injector.json_types import JSON, JSONObject, Pod
 from injector.patch import GoType, go_type
-from injector.patch.equality import identity, same
+from injector.patch.json_patch import identity, same
 
 _ABSENT: Final = object()
 _UNKNOWN: Final = go_type("meta/v1.FieldsV1")
