@@ -3,7 +3,7 @@
 from injector.patch.apply import apply
 from injector.patch.joining import join, only_adds
 from injector.patch.json_patch import diff
-from injector.patch.merge_order import MergeError
+from injector.patch.merge_lists import MergeError
 from injector.patch.misfits import in_key_order
 from injector.patch.quantity import canonical_quantity, milli_value, quantity_fault
 from injector.patch.schema import KINDS, POD, GoType, fold, go_type

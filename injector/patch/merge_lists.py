@@ -1,30 +1,28 @@
 """Two lists whose merge strategy is merge, to the merged one (Kubernetes' strategic merge patch).
 
 Knows how elements are told apart, deleted and ordered, not how two of them are merged: that is handed in.
+Elements that the patch names are in the patch's order, the others in the order of the original list; where
+the two meet, the original list decides, and the patch goes first where it does not know.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import TypeAlias
 
-from injector.golang.fmt import is_int64, sprint, sprint_as_string
+from injector.errors import PatchError
+from injector.golang.fmt import is_int64, sprint, sprint_as_string, type_of
 from injector.json_types import JSON, JSONObject
-from injector.patch.merge_order import (
-    Identify,
-    MergeError,
-    arranged,
-    as_map,
-    first_places,
-    is_deleted,
-    key_identity,
-    merge_value,
-    scalar_identity,
-)
 
 Merge: TypeAlias = Callable[[JSONObject, JSONObject], JSONObject]
+Identify: TypeAlias = Callable[[JSON], Hashable]
+"""Element of a list to what tells it apart in this list."""
+
+
+class MergeError(PatchError):
+    """A strategic merge patch that does not fit the object, in the words of Kubernetes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +38,7 @@ class Merging:
     @property
     def identify(self) -> Identify:
         """What tells two elements of the field's list apart."""
-        return key_identity(self.merge_key) if self.merge_key else scalar_identity
+        return _key_identity(self.merge_key) if self.merge_key else scalar_identity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,12 +117,12 @@ def reorder(merged: Merged, patch: list[JSON], set_order: list[JSON], merging: M
         else:
             others.append(element)
     in_maps = element_kind(merged.original, patch) is dict
-    identify = key_identity(merging.merge_key) if in_maps else scalar_identity
+    identify = _key_identity(merging.merge_key) if in_maps else scalar_identity
     return arranged(
         named,
         others,
-        patch_order=first_places(set_order, identify),
-        original_order=first_places(merged.original, identify),
+        patch_order=_first_places(set_order, identify),
+        original_order=_first_places(merged.original, identify),
         identify=identify,
     )
 
@@ -135,8 +133,8 @@ def check_order(patch: list[JSON], set_order: list[JSON], merge_key: str) -> Non
         return
     if merge_key:
         for element in patch:
-            as_map(element)
-    waiting = [element for element in patch if not (merge_key and is_deleted(element))]
+            _as_map(element)
+    waiting = [element for element in patch if not (merge_key and _is_deleted(element))]
     place = 0
     for wanted in set_order:
         while place < len(waiting) and isinstance(waiting[place], dict) and "$patch" in waiting[place]:
@@ -154,8 +152,8 @@ def check_order(patch: list[JSON], set_order: list[JSON], merge_key: str) -> Non
 
 def _same_element(left: JSON, right: JSON, merge_key: str) -> bool:
     if merge_key:
-        left, right = as_map(left), as_map(right)
-        left, right = merge_value(left, merge_key), merge_value(right, merge_key)
+        left, right = _as_map(left), _as_map(right)
+        left, right = _merge_value(left, merge_key), _merge_value(right, merge_key)
     return kind_of(left) is kind_of(right) and scalar_identity(left) == scalar_identity(right)
 
 
@@ -231,7 +229,7 @@ def _merge_objects(original: list[JSON], patch: list[JSON], merging: Merging) ->
 
 
 def _ordered(merged: list[JSON], patch: list[JSON], original: list[JSON], identify: Identify) -> list[JSON]:
-    patch_order = first_places(patch, identify)
+    patch_order = _first_places(patch, identify)
     named: list[JSON] = []
     others: list[JSON] = []
     for element in merged:
@@ -240,7 +238,7 @@ def _ordered(merged: list[JSON], patch: list[JSON], original: list[JSON], identi
         named,
         others,
         patch_order=patch_order,
-        original_order=first_places(original, identify),
+        original_order=_first_places(original, identify),
         identify=identify,
     )
 
@@ -259,7 +257,7 @@ def _obey_directives(
         if "$patch" not in element:
             plain.append(element)
         elif element["$patch"] == "delete":
-            count = _delete(array, count, merge_key, merge_value(element, merge_key))
+            count = _delete(array, count, merge_key, _merge_value(element, merge_key))
         elif element["$patch"] == "replace":
             replaces = True
         elif element["$patch"] == "merge":
@@ -296,10 +294,105 @@ def _merge_elements(original: list[JSON], patch: list[JSON], merging: Merging) -
         if merging.merge_key in element:
             places.setdefault(scalar_identity(element[merging.merge_key]), place)
     for element in patch:
-        name = scalar_identity(merge_value(element, merging.merge_key))
+        name = scalar_identity(_merge_value(element, merging.merge_key))
         if name in places:
             merged[places[name]] = merging.merge(merged[places[name]], element)
         else:
             places[name] = len(merged)
             merged.append(element)
     return merged
+
+
+# ---- how elements are told apart
+
+
+def scalar_identity(value: JSON) -> Hashable:
+    """Return something equal for two scalars that are the same: 1, 1.0 and True are three."""
+    if isinstance(value, dict | list):
+        raise MergeError(f"comparing uncomparable type {type_of(value)}")
+    return value if isinstance(value, str) else (type(value), value)
+
+
+def _key_identity(merge_key: str) -> Identify:
+    """Return how elements of a list are told apart by their ``merge_key``."""
+
+    def identify(element: JSON) -> Hashable:
+        return scalar_identity(_merge_value(element, merge_key))
+
+    return identify
+
+
+def _as_map(element: JSON) -> JSONObject:
+    """Return ``element``, which has to be a map; MergeError where it is none."""
+    if isinstance(element, dict):
+        return element
+    raise MergeError(f"expected a map[string]interface {{}}, but received a {type_of(element)}")
+
+
+def _merge_value(element: JSON, merge_key: str) -> JSON:
+    """Return the value of the merge key; MergeError where the element is no object or has none."""
+    if merge_key not in _as_map(element):
+        raise MergeError(f"map: {sprint(element)} does not contain declared merge key: {merge_key}")
+    return element[merge_key]
+
+
+# ---- the order in which Kubernetes puts them
+
+
+def _first_places(elements: Iterable[JSON], identify: Identify) -> dict[Hashable, int]:
+    """Return for each identity the place of its first element."""
+    places: dict[Hashable, int] = {}
+    for place, element in enumerate(elements):
+        places.setdefault(identify(element), place)
+    return places
+
+
+def arranged(
+    named: Sequence[JSON],
+    others: Sequence[JSON],
+    *,
+    patch_order: dict[Hashable, int],
+    original_order: dict[Hashable, int],
+    identify: Identify,
+) -> list[JSON]:
+    """Return the elements ``named`` by the patch and the ``others`` as one list in its final order."""
+    left = _sorted(others, original_order, identify)
+    right = _sorted(named, patch_order, identify)
+    heres, theres = ([original_order.get(identify(element)) for element in side] for side in (left, right))
+    result: list[JSON] = []
+    at = to = 0
+    while at < len(left) and to < len(right):
+        here, there = heres[at], theres[to]
+        if here is not None and there is not None and here < there:
+            result.append(left[at])
+            at += 1
+        else:
+            result.append(right[to])
+            to += 1
+    return result + left[at:] + right[to:]
+
+
+def _sorted(elements: Sequence[JSON], order: dict[Hashable, int], identify: Identify) -> list[JSON]:
+    """Return ``elements`` by ``order``, those that are marked as deleted last."""
+    deleted = [element for element in elements if _is_deleted(element)]
+    kept = [element for element in elements if not _is_deleted(element)] if deleted else list(elements)
+    names = list(map(identify, kept))
+    if not all(name in order for name in names):
+        return _insertion_sorted(kept, list(map(order.get, names))) + deleted
+    return [kept[at] for at in sorted(range(len(kept)), key=lambda at: order[names[at]])] + deleted
+
+
+def _insertion_sorted(elements: list[JSON], places: Sequence[int | None]) -> list[JSON]:
+    """Sort as Go's stable sort does when an element without a place is less than every other."""
+    result: list[tuple[int | None, JSON]] = []
+    for place, element in zip(places, elements, strict=True):
+        at = len(result)
+        while at and (place is None or (before := result[at - 1][0]) is None or place < before):
+            at -= 1
+        result.insert(at, (place, element))
+    return [element for _, element in result]
+
+
+def _is_deleted(element: JSON) -> bool:
+    """Whether the element says of itself that it is to be deleted."""
+    return isinstance(element, dict) and element.get("$patch") == "delete"

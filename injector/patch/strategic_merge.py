@@ -17,15 +17,16 @@ from injector.golang.strconv import quote
 from injector.json_types import JSON, JSONObject
 from injector.patch.merge_lists import (
     Merged,
+    MergeError,
     Merging,
     check_order,
     delete_from_list,
     kind_of,
     merge_lists,
     reorder,
+    scalar_identity,
     unknown_directive,
 )
-from injector.patch.merge_order import MergeError, scalar_identity
 from injector.patch.schema import POD, Field, GoType
 
 _DIRECTIVE: Final = "$patch"
@@ -121,20 +122,26 @@ def _delete_from_field(merged: JSONObject, key: str, value: JSON, schema: GoType
             _merge_field(merged, key, value, schema)
 
 
-def _settled(value: JSON) -> JSON:
+def _settled(value: JSON, *, keep_nulls: bool = False) -> JSON:
     """Return a value that has nothing to be merged with: without nulls in its maps and without directives.
 
-    _DROPPED if it is a map with a ``$patch`` itself.
+    _DROPPED if it is a map with a ``$patch`` itself; where nulls are kept, one that is null is one as well.
     """
     if _is_settled(value):
         return value
     if isinstance(value, dict):
-        if value.get(_DIRECTIVE) is not None:
+        if value.get(_DIRECTIVE) is not None or (keep_nulls and _DIRECTIVE in value):
             return _DROPPED
-        settled = ((key, _settled(item)) for key, item in value.items() if item is not None)
-        fields = {key: item for key, item in settled if item is not _DROPPED}
+        fields = {
+            key: settled
+            for key, item in value.items()
+            if keep_nulls or item is not None
+            if (settled := _settled(item, keep_nulls=keep_nulls)) is not _DROPPED
+        }
         return value if _unchanged(value, fields) else fields
-    elements = [element for element in map(_settled, value) if element is not _DROPPED]
+    elements = [
+        settled for item in value if (settled := _settled(item, keep_nulls=keep_nulls)) is not _DROPPED
+    ]
     return value if len(elements) == len(value) and all(map(is_, elements, value)) else elements
 
 
@@ -147,20 +154,6 @@ def _is_settled(value: JSON) -> bool:
     except orjson.JSONEncodeError:  # nested too deeply, or a number of more than 64 bits
         return False
     return b"null" not in text and b"$patch" not in text
-
-
-def _without_directives(value: JSON) -> JSON:
-    """Return ``value`` without the maps in it that have a ``$patch``; _DROPPED if it is one itself."""
-    if isinstance(value, dict):
-        if _DIRECTIVE in value:
-            return _DROPPED
-        settled = ((key, _without_directives(item)) for key, item in value.items())
-        fields = {key: item for key, item in settled if item is not _DROPPED}
-        return value if _unchanged(value, fields) else fields
-    if isinstance(value, list):
-        elements = [element for element in map(_without_directives, value) if element is not _DROPPED]
-        return value if len(elements) == len(value) and all(map(is_, elements, value)) else elements
-    return value
 
 
 @cache
@@ -187,12 +180,8 @@ def _list_field(schema: GoType, key: str) -> tuple[Field, Merging]:
         element = field.type.element
     else:
         raise MergeError(f"expected slice or array type, but got: {schema.reflect_kind}")
-    merge = partial(_merge_elements, schema=element)
+    merge = partial(_merge_maps, schema=element)
     return field, Merging(merge_key=field.merge_key, element_kind=element.reflect_kind, merge=merge)
-
-
-def _merge_elements(original: JSONObject, patch: JSONObject, schema: GoType) -> JSONObject:
-    return _merge_maps(original, patch, schema)
 
 
 def _list_name(key: str, fault: str) -> str:
@@ -246,7 +235,7 @@ def _merge_both(
     if added is None:
         return Merged(elements=original or [], original=original or [])
     if original is None:
-        return Merged(elements=_without_directives(added), original=[])
+        return Merged(elements=_settled(added, keep_nulls=True), original=[])
     if not field.merges:
         return Merged(elements=added, original=original)
     return merge_lists(original, added, merging)

@@ -7,8 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from injector.patch.merge_lists import _drop_duplicates
-from injector.patch.merge_order import arranged, scalar_identity
+from injector.patch.merge_lists import _drop_duplicates, arranged, scalar_identity
 
 scalars = st.sampled_from(("a", "b", "c", "d", 1, True, 1.0))
 
