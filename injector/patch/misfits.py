@@ -14,12 +14,12 @@ from injector.golang.times import canonical_time
 from injector.json_types import JSON, JSONObject
 from injector.patch.quantity import canonical_quantity
 from injector.patch.schema import Field, GoType, Kind
-from injector.patch.strings import raw_number
 
 _CLASSES: Final[dict[Kind, type]] = {
     "string": str, "bool": bool, "list": list, "map": dict, "struct": dict, "time": str
 }  # fmt: skip
-_BOUNDS: Final = {"int32": 2**31, "int64": 2**63, "intOrString": 2**31}
+BOUNDS: Final = {"int32": 2**31, "int64": 2**63, "intOrString": 2**31}
+"""What whole numbers are less than; the least is the negative of it."""
 
 
 class Misfit(Exception):  # noqa: N818 - a signal between two modules, never seen outside
@@ -89,7 +89,7 @@ class _Walk:
             return
         if schema.kind in ("quantity", "time", "intOrString"):
             _read_itself(value, schema.kind, place)
-        elif schema.kind in _BOUNDS:
+        elif schema.kind in BOUNDS:
             self._whole_number(value, schema, place)
         elif type(value) is not wanted:
             self._other_kind(value, schema, place)
@@ -137,8 +137,15 @@ def _read_itself(value: JSON, kind: Kind, place: _Place) -> None:
         raise _Stop(error) from None
 
 
+def raw_number(value: JSON) -> str:
+    """Return the JSON text of a number, and something that is no number for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return type(value).__name__
+    return str(value)
+
+
 def _fits(value: JSON, kind: Kind) -> bool:
-    return type(value) is int and -_BOUNDS[kind] <= value < _BOUNDS[kind]
+    return type(value) is int and -BOUNDS[kind] <= value < BOUNDS[kind]
 
 
 def _what(value: JSON, *, exact: bool = False) -> str:

@@ -13,16 +13,15 @@ from operator import is_
 from typing import Final, TypeAlias
 
 from injector.errors import TypedError
+from injector.golang.strconv import format_float
 from injector.golang.times import canonical_time
 from injector.json_types import JSON, JSONObject
-from injector.patch.misfits import Misfit, explain
+from injector.patch.misfits import BOUNDS, Misfit, explain, raw_number
 from injector.patch.quantity import canonical_quantity
 from injector.patch.schema import Field, GoType, Kind, fold, go_type
-from injector.patch.strings import coerced, raw_number
 
 _Read: TypeAlias = Callable[[JSON], JSON]
 
-_BOUNDS: Final = {"int32": 2**31, "int64": 2**63}
 _PLAIN: Final[dict[Kind, type]] = {"string": str, "bool": bool}
 """The class of a value that is read as it is."""
 _UNTOUCHED_BY_NULL: Final[frozenset[Kind]] = frozenset({"string", "bool", "int32", "int64", "struct"})
@@ -55,38 +54,17 @@ def normalise(
     TypedError in the words of encoding/json.
     """
     schema = go_type(schema_type) if isinstance(schema_type, str) else schema_type
-    read = _reader_for(
-        schema,
-        coerce_strings=coerce_strings,
-        keep_unknown=keep_unknown,
-        any_order=any_order,
-    )
+    read = _reader_for(schema, coerce_strings=coerce_strings, keep_unknown=keep_unknown, any_order=any_order)
     try:
         return read(value)
     except Misfit:
         raise explain(value, schema, coerce_strings=coerce_strings) from None
 
 
-def check(value: JSON, schema_type: GoType | str) -> None:
-    """Raise the TypedError that Go has for reading ``value`` into ``schema_type``, if there is one."""
-    normalise(value, schema_type)
-
-
 @cache
-def _reader_for(
-    schema: GoType,
-    *,
-    coerce_strings: bool,
-    keep_unknown: bool,
-    any_order: bool,
-) -> _Read:
+def _reader_for(schema: GoType, **flags: bool) -> _Read:
     """Return the reader for the flags of normalise: to make a Reading of them each time would be too slow."""
-    reading = Reading(
-        coerce_strings=coerce_strings,
-        keep_unknown=keep_unknown,
-        any_order=any_order,
-    )
-    return _reader(schema, reading)
+    return _reader(schema, Reading(**flags))
 
 
 @cache
@@ -101,12 +79,21 @@ def _string_reader(_schema: GoType, reading: Reading) -> _Read:
             return value
         if value is None:
             return ""
-        text = coerced(value) if reading.coerce_strings else None
+        text = _coerced(value) if reading.coerce_strings else None
         if text is None:
             raise Misfit
         return text
 
     return read
+
+
+def _coerced(value: JSON) -> str | None:
+    """Return what ghodss/yaml puts into a string field for a number or bool, None for anything else."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    return format_float(value, bits=32) if isinstance(value, float) else None
 
 
 def _bool_reader(_schema: GoType, _reading: Reading) -> _Read:
@@ -121,10 +108,13 @@ def _bool_reader(_schema: GoType, _reading: Reading) -> _Read:
 
 
 def _int_reader(schema: GoType, _reading: Reading) -> _Read:
-    bound = _BOUNDS[schema.kind]
+    bound = BOUNDS[schema.kind]
+    may_be_string = schema.kind == "intOrString"
 
     def read(value: JSON) -> JSON:
         if value.__class__ is int and -bound <= value < bound:
+            return value
+        if value.__class__ is str and may_be_string:
             return value
         if value is None:
             return 0
@@ -142,19 +132,6 @@ def _quantity_reader(_schema: GoType, _reading: Reading) -> _Read:
         except TypedError:
             raise Misfit from None
         return value if text == value else text
-
-    return read
-
-
-def _int_or_string_reader(_schema: GoType, _reading: Reading) -> _Read:
-    bound = _BOUNDS["int32"]
-
-    def read(value: JSON) -> JSON:
-        if value.__class__ is str or (value.__class__ is int and -bound <= value < bound):
-            return value
-        if value is None:
-            return 0
-        raise Misfit
 
     return read
 
@@ -228,8 +205,13 @@ is taken as it is, and whether the field is left out when it is false, 0, empty 
 def _struct_reader(schema: GoType, reading: Reading) -> _Read:  # noqa: C901 - see read
     fields = schema.fields
     readings = [_field_reading(field, reading) for field in fields]
-    rows = {
-        field.name: _row(place, field, how)
+    rows: dict[str, _Row] = {
+        field.name: (
+            place,
+            _reader(field.type.target, how),
+            _PLAIN.get(field.type.kind),
+            leaves_out_empty(field),
+        )
         for place, (field, how) in enumerate(zip(fields, readings, strict=True))
     }
     zeros = {
@@ -255,7 +237,7 @@ def _struct_reader(schema: GoType, reading: Reading) -> _Read:  # noqa: C901 - s
             row = rows.get(key)
             fresh = item
             if row is None:
-                if _is_other_spelling(key, schema):
+                if fold(key) in schema.by_folded_name:
                     return read(_declared(value.items(), schema))
                 if not keeps_unknown:
                     same = False
@@ -290,10 +272,6 @@ def _struct_reader(schema: GoType, reading: Reading) -> _Read:  # noqa: C901 - s
     return read
 
 
-def _row(place: int, field: Field, reading: Reading) -> _Row:
-    return place, _reader(field.type.target, reading), _PLAIN.get(field.type.kind), leaves_out_empty(field)
-
-
 def leaves_out_empty(field: Field) -> bool:
     """Return whether a field is left out where it is false, 0 or empty, and not only where it is null."""
     return field.type.kind != "pointer" and field.is_left_out
@@ -304,10 +282,6 @@ def _field_reading(field: Field, reading: Reading) -> Reading:
     if field.promoted and reading.coerce_strings:  # ghodss/yaml looks at the embedded struct instead
         return replace(reading, coerce_strings=False)
     return reading
-
-
-def _is_other_spelling(key: str, schema: GoType) -> bool:
-    return key not in schema.by_name and fold(key) in schema.by_folded_name
 
 
 def _declared(items: Iterable[tuple[str, JSON]], schema: GoType) -> JSONObject:
@@ -342,7 +316,7 @@ _MAKERS: Final[dict[str, Callable[[GoType, Reading], _Read]]] = {
     "int32": _int_reader,
     "int64": _int_reader,
     "quantity": _quantity_reader,
-    "intOrString": _int_or_string_reader,
+    "intOrString": _int_reader,
     "time": _time_reader,
     "raw": _raw_reader,
     "pointer": _pointer_reader,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from injector.errors import TypedError
-from injector.patch import POD, apply, check, diff
+from injector.patch import POD, apply, diff, normalise
 from injector.patch.apply import equal
 from injector.patch.json_patch import same
 
@@ -69,5 +69,5 @@ def test_a_pod_that_does_not_decode_is_refused_in_istio_s_words(shared: Path, re
             and "review" in case
         ):
             with pytest.raises(TypedError) as caught:
-                check(case["review"]["request"]["object"], POD)
+                normalise(case["review"]["request"]["object"], POD)
             assert str(caught.value) == message

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from injector.errors import TypedError
-from injector.patch import KINDS, POD, check, go_type, normalise
+from injector.patch import KINDS, POD, go_type, normalise
 
 CONTAINER = go_type("Container")
 
@@ -220,7 +220,7 @@ REFUSED = {
 def test_a_value_that_does_not_fit_is_refused_in_the_words_of_go(case: tuple[Any, str]) -> None:
     value, sentence = case
     with pytest.raises(TypedError) as caught:
-        check(value, POD)
+        normalise(value, POD)
     assert str(caught.value) == sentence
 
 
