@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 
 from yaml.events import MappingStartEvent, ScalarEvent, SequenceStartEvent
 
@@ -28,74 +28,49 @@ _STARTS: Final = (MappingStartEvent, SequenceStartEvent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OutlineLeaf:
-    """A value that is kept or replaced as a whole: ``text[start:end]``."""
+class Outline:
+    """A value, ``text[start:end]``, with the entries of a block collection, which can be opened.
+
+    The keys or dashes of these stand in ``column``. What has no entries is kept or replaced as a whole.
+    """
 
     start: int
     end: int
+    column: int = 0
+    entries: Sequence[OutlineEntry] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MappingEntry:
-    """A key with its colon, which ends before ``colon``, and its value."""
+class OutlineEntry:
+    """A key with its colon, or a dash, which ends before ``behind``, and the value that follows."""
 
-    key: str
+    key: str = ""
     start: int
-    colon: int
+    behind: int
     value: Outline
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SequenceEntry:
-    """A dash at ``start`` and the value behind it."""
-
-    start: int
-    value: Outline
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
-    """A block mapping (of entries) or sequence (of items) whose keys or dashes stand in ``column``."""
-
-    start: int
-    end: int
-    column: int
-    children: Sequence[MappingEntry] | Sequence[SequenceEntry]
-
-
-Outline = OutlineLeaf | Block
-
-
-def outline(text: str) -> Outline | None:
-    """Return the outline of the first document, None for a text without one that can be read."""
-    try:
-        root = compose(text)
-    except YAMLError:
-        return None
-    return None if root is None else _outline(root, text)
 
 
 def _outline(node: YAMLNode, text: str) -> Outline:
     if node.kind not in _STARTS:
-        return OutlineLeaf(start=node.start, end=_end(node, text))
+        return Outline(start=node.start, end=_end(node, text))
     if node.style == "flow":
-        return OutlineLeaf(start=node.start, end=node.end)
-    found: list[Any] = []
+        return Outline(start=node.start, end=node.end)
+    entries: list[Any] = []
     end = node.start
     if node.kind is MappingStartEvent:
         for key, value in zip(node.children[::2], node.children[1::2], strict=True):
             entry, end = _entry(key, value, text)
-            found.append(entry)
+            entries.append(entry)
     else:
         for child in node.children:
-            item, end = _item(child, end, text)
-            found.append(item)
-    if node.anchored or node.tag or not all(found):
-        return OutlineLeaf(start=node.start, end=end)
-    return Block(start=node.start, end=end, column=node.column - 1, children=found)
+            entry, end = _item(child, end, text)
+            entries.append(entry)
+    if node.anchored or node.tag or not all(entries):
+        return Outline(start=node.start, end=end)
+    return Outline(start=node.start, end=end, column=node.column - 1, entries=entries)
 
 
-def _entry(key: YAMLNode, value: YAMLNode, text: str) -> tuple[MappingEntry | None, int]:
+def _entry(key: YAMLNode, value: YAMLNode, text: str) -> tuple[OutlineEntry | None, int]:
     """Return the entry of a key, None if it is not a simple one, and its end."""
     written, inner = _outline(key, text), _outline(value, text)
     colon = text.find(":", written.end) + 1
@@ -103,16 +78,16 @@ def _entry(key: YAMLNode, value: YAMLNode, text: str) -> tuple[MappingEntry | No
     name = _key_name(key) if is_simple else None
     if name is None:
         return None, max(inner.end, written.end)
-    return MappingEntry(key=name, start=written.start, colon=colon, value=inner), max(inner.end, colon)
+    return OutlineEntry(key=name, start=written.start, behind=colon, value=inner), max(inner.end, colon)
 
 
-def _item(node: YAMLNode, previous: int, text: str) -> tuple[SequenceEntry, int]:
+def _item(node: YAMLNode, previous: int, text: str) -> tuple[OutlineEntry, int]:
     """Return the item of a value; its dash is the first after ``previous``."""
     value = _outline(node, text)
     start = previous
     while text[start] != "-":  # between two items stand blanks and comments only
         start = text.index("\n", start) + 1 if text[start] == "#" else start + 1
-    return SequenceEntry(start=start, value=value), max(value.end, start + 1)
+    return OutlineEntry(start=start, behind=start + 1, value=value), max(value.end, start + 1)
 
 
 def _key_name(key: YAMLNode) -> str | None:
@@ -156,11 +131,12 @@ def keep_layout(text: str, value: JSON) -> str:
 
 def _edited(text: str, before: JSON, after: JSON) -> str | None:
     """Apply the edits; None where there is no way, or the result would not read as it has to."""
-    root = outline(text)
-    if root is None:
+    try:
+        root = compose(text)
+    except YAMLError:
         return None
     editor = _TextEditor(text)
-    if not editor.edit(root, before, after):
+    if root is None or not editor.edit(_outline(root, text), before, after):
         return None
     result = editor.result()
     try:
@@ -186,7 +162,9 @@ class _TextEditor:
 
     def result(self) -> str:
         text = self._text
-        edits = sorted(self._edits, key=_order)
+        # At one place deletions are behind insertions, so that they do not take those away; of two insertions
+        # the later belongs to the outer collection, and its text comes last.
+        edits = sorted(self._edits, key=lambda edit: (edit.start, edit.end > edit.start))
         for edit in reversed(edits):
             text = text[: edit.start] + edit.new + text[edit.end :]
         return text
@@ -195,7 +173,7 @@ class _TextEditor:
         """Collect what turns ``before`` into ``after`` there; False, and nothing, if there is no way."""
         if _same(before, after):
             return True
-        if not isinstance(place, Block) or not after or type(before) is not type(after):
+        if not place.entries or not after or type(before) is not type(after):
             return False
         mark = len(self._edits)
         if isinstance(before, list):
@@ -205,71 +183,65 @@ class _TextEditor:
             return False
         return True
 
-    def _edit_mapping(self, place: Block, before: dict[str, JSON], after: dict[str, JSON]) -> bool:
-        entries = cast("Sequence[MappingEntry]", place.children)
-        if [entry.key for entry in entries] != list(before) or not before.keys() & after.keys():
+    def _edit_mapping(self, place: Outline, before: dict[str, JSON], after: dict[str, JSON]) -> bool:
+        if [entry.key for entry in place.entries] != list(before) or not before.keys() & after.keys():
             return False
-        for entry in entries:
+        for entry in place.entries:
             if entry.key not in after:
-                if not self._delete(entry, entry.colon):
+                if not self._delete(entry):
                     return False
             elif not self.edit(entry.value, before[entry.key], after[entry.key]):
-                self._replace(
-                    entry.colon, entry.value, dump({"k": after[entry.key]}, width=-1)[2:], place.column
-                )
+                self._replace(entry, dump({"k": after[entry.key]}, width=-1)[2:], place.column)
         added = {key: value for key, value in after.items() if key not in before}
         if added:
             self._insert(self._line_end(place.end), dump(added, width=-1), place.column)
         return True
 
-    def _edit_sequence(self, place: Block, before: list[JSON], after: list[JSON]) -> None:
-        items = cast("Sequence[SequenceEntry]", place.children)
+    def _edit_sequence(self, place: Outline, before: list[JSON], after: list[JSON]) -> None:
         matcher = SequenceMatcher(
             a=list(map(_identity, before)), b=list(map(_identity, after)), autojunk=False
         )
         for _, first, old_end, new, new_end in matcher.get_opcodes():
             alike = 0
             for item, old_value, new_value in zip(
-                items[first:old_end], before[first:old_end], after[new:new_end], strict=False
+                place.entries[first:old_end], before[first:old_end], after[new:new_end], strict=False
             ):
                 if not _are_alike(old_value, new_value):
                     break
-                self._edit_item(place, item, old_value, new_value)
+                if not self.edit(item.value, old_value, new_value):
+                    self._replace(item, dump([new_value], width=-1)[1:], place.column)
                 alike += 1
-            for item in items[first + alike : old_end]:
-                self._delete(item, item.start + 1)
+            for item in place.entries[first + alike : old_end]:
+                self._delete(item)
             if new + alike < new_end:
                 self._insert_items(place, old_end, after[new + alike : new_end])
 
-    def _edit_item(self, place: Block, item: SequenceEntry, before: JSON, after: JSON) -> None:
-        if not self.edit(item.value, before, after):
-            self._replace(item.start + 1, item.value, dump([after], width=-1)[1:], place.column)
-
-    def _insert_items(self, place: Block, index: int, values: Sequence[JSON]) -> None:
+    def _insert_items(self, place: Outline, index: int, values: Sequence[JSON]) -> None:
         """Insert items before that of ``index`` and the comments over it, or behind all of them."""
         position = self._line_end(place.end)
-        if index < len(place.children):
-            start = place.children[index].start
+        if index < len(place.entries):
+            start = place.entries[index].start
             position = self._text.rfind("\n", 0, start) + 1
-            least = self._line_end(place.children[index - 1].value.end) if index else 0
+            least = self._line_end(place.entries[index - 1].value.end) if index else 0
             while position > least and self._line_before(position).lstrip(" ").startswith("#"):
                 position -= len(self._line_before(position))
         self._insert(position, dump(list(values), width=-1), place.column)
 
-    def _delete(self, child: MappingEntry | SequenceEntry, least: int) -> bool:
-        """Delete the lines of a child, unless something else starts on the first of them."""
-        start = self._text.rfind("\n", 0, child.start) + 1
-        if self._text[start : child.start].strip(" "):
+    def _delete(self, entry: OutlineEntry) -> bool:
+        """Delete the lines of an entry, unless something else starts on the first of them."""
+        start = self._text.rfind("\n", 0, entry.start) + 1
+        if self._text[start : entry.start].strip(" "):
             return False
-        self._edits.append(_Edit(start, self._line_end(max(least, child.value.end)), ""))
+        self._edits.append(_Edit(start, self._line_end(max(entry.behind, entry.value.end)), ""))
         return True
 
-    def _replace(self, start: int, old: Outline, new: str, column: int) -> None:
+    def _replace(self, entry: OutlineEntry, new: str, column: int) -> None:
         """Replace what follows a colon or dash; a comment behind it, or behind a value of one line, stays."""
+        start, old = entry.behind, entry.value
         first, _, rest = new.removesuffix("\n").partition("\n")
         end = max(start, old.end)
         line_end = self._line_end(start) - self._text.endswith("\n", 0, self._line_end(start))
-        if not first and isinstance(old, Block) and old.start > line_end:
+        if not first and old.entries and old.start > line_end:
             self._edits.append(_Edit(line_end, end, "\n" + _indented(rest, column)))
             return
         comment = ""
@@ -293,14 +265,6 @@ class _TextEditor:
     def _line_end(self, position: int) -> int:
         """Return where the line behind that of ``position`` starts."""
         return self._text.find("\n", position) + 1 or len(self._text)
-
-
-def _order(edit: _Edit) -> tuple[int, bool]:
-    """Sort deletions behind insertions at the same place, so that they do not take those away.
-
-    Of two insertions there, the later belongs to the outer collection: its text comes last.
-    """
-    return edit.start, edit.end > edit.start
 
 
 def _indented(text: str, column: int) -> str:
