@@ -1,10 +1,9 @@
 """YAML and JSON text in and out, byte for byte as Kubernetes' Go libraries."""
 
 from injector.kubeyaml.counting import count_nodes, count_values
-from injector.kubeyaml.documents import Document, documents
 from injector.kubeyaml.layout import keep_layout
 from injector.kubeyaml.nodes import Positions, line_of
-from injector.kubeyaml.reading import load
+from injector.kubeyaml.reading import Document, documents, load
 from injector.kubeyaml.skeleton import Skeleton, Untrusted
 from injector.kubeyaml.skeletoncache import Filled, SkeletonCache
 from injector.kubeyaml.writing import dump

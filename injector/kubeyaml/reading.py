@@ -1,12 +1,17 @@
 """YAML text in, JSON out, as sigs.k8s.io/yaml v1.6 (yaml.v2) reads it.
 
 The usual document (block and flow collections, scalars) is built straight from libyaml's events.
-Whatever is rarer (aliases, tags, merges, odd keys) goes the exact way of `nodes`.
+Whatever is rarer (aliases, tags, merges, odd keys) goes the exact way of `nodes`. Files of many documents are
+split by the rule of k8s.io/apimachinery's YAMLReader, which kubectl and istioctl read files with: a line that
+starts with ``---`` ends a document, whatever it stands in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 from yaml._yaml import CParser
@@ -23,12 +28,14 @@ from yaml.events import (
 from injector.errors import YAMLError
 from injector.json_types import JSON
 from injector.kubeyaml.decoding import decode, finite, to_json
-from injector.kubeyaml.dialect import MISREAD_COLON, SIGNS, translate
-from injector.kubeyaml.nodes import MAX_DEPTH, compose, decoded
+from injector.kubeyaml.nodes import MAX_DEPTH, MISREAD_COLON, SIGNS, compose, decoded, translate
 from injector.kubeyaml.scalars import MERGE, TYPED_START, plain
 
 MAX_SIZE: Final = 16 << 20
 """Characters. etcd holds 1.5 MiB an object; a file with a List of many objects may be larger."""
+
+_SEPARATOR: Final = "---"
+_LINE: Final = re.compile(r"[^\n]*\n|[^\n]+")
 
 _NextEvent = Callable[[], Any]  # the stubs know no event's fields
 
@@ -144,3 +151,50 @@ def _sequence(next_event: _NextEvent, depth: int) -> JSON:
         if kind is SequenceEndEvent:
             return sequence
         sequence.append(_scalar(event) if kind is ScalarEvent else _value(event, next_event, depth))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Document:
+    """One document of a file.
+
+    ``text`` is the file's own, line ends included; ``line`` is where it starts, from 1; ``separator`` is
+    the line that ends it, empty at the end of the file. A separator that follows nothing belongs to
+    the text after it, as in Go.
+    """
+
+    text: str
+    line: int
+    separator: str
+    source: str = ""
+
+    @cached_property
+    def value(self) -> JSON:
+        """The document's JSON; raises YAMLError with the file's line, Go's sentence counts the document's."""
+        try:
+            return load(self.text, source=self.source)
+        except YAMLError as error:
+            if error.line:
+                error.line += self.line - 1
+            raise
+
+
+def documents(text: str, *, source: str = "") -> Iterator[Document]:
+    """Yield the documents of ``text`` in order; nothing for empty text.
+
+    Joined, their texts and separators are ``text`` again. Raises YAMLError at a separator line that has
+    more than a comment behind it.
+    """
+    start, first_line = 0, 1
+    for line, found in enumerate(_LINE.finditer(text), start=1):
+        position, end = found.span()
+        if not text.startswith(_SEPARATOR, position):
+            continue
+        rest = text[position + len(_SEPARATOR) : end].strip()
+        if rest and not rest.startswith("#"):
+            raise YAMLError(f"invalid Yaml document separator: {rest}", source=source, line=line)
+        if position > start:
+            separator = text[position:end]
+            yield Document(text=text[start:position], line=first_line, separator=separator, source=source)
+            start, first_line = end, line + 1
+    if start < len(text):
+        yield Document(text=text[start:], line=first_line, separator="", source=source)

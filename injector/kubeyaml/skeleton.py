@@ -13,8 +13,8 @@ from typing import Any, Literal, Self
 
 from injector.errors import YAMLError
 from injector.json_types import JSON
-from injector.kubeyaml.dialect import unused_character
 from injector.kubeyaml.filler import Builder, Reader, builder, reader
+from injector.kubeyaml.nodes import unused_character
 from injector.kubeyaml.reading import load
 from injector.kubeyaml.safety import (
     Check,

@@ -27,8 +27,7 @@ from yaml.events import (
 from injector.errors import YAMLError
 from injector.json_types import JSON
 from injector.kubeyaml.decoding import key_text
-from injector.kubeyaml.dialect import unused_character
-from injector.kubeyaml.nodes import MAX_DEPTH
+from injector.kubeyaml.nodes import MAX_DEPTH, unused_character
 from injector.kubeyaml.reading import json_scalar
 from injector.kubeyaml.scalars import MERGE, plain
 
