@@ -1,23 +1,26 @@
 """JSON in, YAML text out, byte for byte sigs.k8s.io/yaml v1.6 Marshal.
 
 Marshal goes from JSON text through yaml.v2's reader to yaml.v2's emitter, so what the reader refuses
-(control characters) or folds (U+0085) is refused and folded here. `emitter` lays the text out.
+(control characters) or folds (U+0085) is refused and folded here. The text is laid out as libyaml's emitter
+does, its oddities included: where it folds, when a scalar may be plain, how a cursor between two tokens
+decides about spaces and line ends.
 """
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Sequence
+from enum import Enum
 from functools import cmp_to_key
+from itertools import pairwise
 from typing import Final
 
 from injector.errors import YAMLError
 from injector.golang.jsontext import go_json
 from injector.golang.unicode import to_valid
 from injector.json_types import JSON
-from injector.kubeyaml.emitter import ROOT, SIMPLE_KEY, Emitter, Style, deeper, is_simple
-from injector.kubeyaml.scalars import WORDS, json_number, stays_plain, yaml_float
+from injector.kubeyaml.decoding import finite
+from injector.kubeyaml.scalars import WORDS, stays_plain, yaml_float
 
 WIDTH: Final = 80
 """Where yaml.v2 folds long scalars; 2.3.0, which Istio 1.7-1.9 used, did not fold at all."""
@@ -28,6 +31,45 @@ _SURE_PLAIN = re.compile(r"[A-Za-z/_$(][A-Za-z0-9_./$()=+-]*\Z").match
 _BASE60 = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?\Z", re.ASCII).match
 _NEXT_LINE = re.compile(" *\x85[ \x85]*")
 
+_ROOT: Final = -1
+"""The indentation around the whole document."""
+
+_SIMPLE_KEY: Final = 128
+"""UTF-8 bytes; a longer key is written behind ``? ``."""
+
+_STEP: Final = 2
+_BREAKS: Final = "\r\n\x85\u2028\u2029"
+_NO_WIDTH: Final = 1 << 31
+_SINGLE_PIECES: Final = re.compile(f" |[{_BREAKS}]|[^ {_BREAKS}]+")
+_LINES: Final = re.compile(f"[{_BREAKS}]|[^{_BREAKS}]+")
+_UNPRINTABLE: Final = re.compile("[^\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
+_INDICATOR: Final = re.compile(
+    r"\A(?:---|\.\.\.|[#,\[\]{}&*!|>'\"%@`]|[?:-](?=[ \t]|\Z))"
+    rf"|:(?=[ \t]|\Z)|(?<=[ \t\0{_BREAKS}])#"
+)
+_BREAK: Final = re.compile(f"[{_BREAKS}]")
+_BREAK_SPACE: Final = re.compile(f"[{_BREAKS}] ")
+_SPACE_BREAK: Final = re.compile(f" [{_BREAKS}]")
+_SPECIAL: Final = re.compile(f'["\\\\{_BREAKS}]|{_UNPRINTABLE.pattern}')
+_WORDS: Final = re.compile(r" |[^ ]+")
+_ESCAPES: Final = {
+    "\0": "0",
+    "\a": "a",
+    "\b": "b",
+    "\t": "t",
+    "\n": "n",
+    "\v": "v",
+    "\f": "f",
+    "\r": "r",
+    "\x1b": "e",
+    '"': '"',
+    "\\": "\\",
+    "\x85": "N",
+    "\xa0": "_",
+    "\u2028": "L",
+    "\u2029": "P",
+}
+
 
 def dump(value: JSON, *, width: int = WIDTH) -> str:
     """Return sigs.k8s.io/yaml Marshal of ``value``; ends with a newline. ``width`` -1 never folds.
@@ -35,12 +77,12 @@ def dump(value: JSON, *, width: int = WIDTH) -> str:
     Keys come in yaml.v2's natural order. Raises YAMLError where Marshal fails: infinities, NaN,
     control characters.
     """
-    emitter = Emitter(width=width if width >= 0 else 1 << 31)
-    _write(emitter, value, ROOT, in_mapping=False)
+    emitter = _Emitter(width=width if width >= 0 else _NO_WIDTH)
+    _write(emitter, value, _ROOT, in_mapping=False)
     return emitter.finish()
 
 
-def _write(emitter: Emitter, value: JSON, indent: int, *, in_mapping: bool) -> None:
+def _write(emitter: _Emitter, value: JSON, indent: int, *, in_mapping: bool) -> None:
     if isinstance(value, str):
         _write_string(emitter, value, indent)
     elif isinstance(value, dict):
@@ -51,15 +93,15 @@ def _write(emitter: Emitter, value: JSON, indent: int, *, in_mapping: bool) -> N
         emitter.plain(_word(value))
 
 
-def _write_mapping(emitter: Emitter, mapping: dict[str, JSON], indent: int) -> None:
+def _write_mapping(emitter: _Emitter, mapping: dict[str, JSON], indent: int) -> None:
     if not mapping:
-        emitter.empty("{}")
+        emitter.indicator("{}", spaced=True)
         return
-    indent = deeper(indent)
+    indent = _deeper(indent)
     for key in natural_order(mapping):
         emitter.indent(indent)
         text = _readable_key(key)
-        if len(text) <= SIMPLE_KEY and _SURE_PLAIN(text) and text not in WORDS:
+        if len(text) <= _SIMPLE_KEY and _SURE_PLAIN(text) and text not in WORDS:
             emitter.plain(text)
             emitter.indicator(":")
         else:
@@ -67,9 +109,9 @@ def _write_mapping(emitter: Emitter, mapping: dict[str, JSON], indent: int) -> N
         _write(emitter, mapping[key], indent, in_mapping=True)
 
 
-def _write_odd_key(emitter: Emitter, key: str, indent: int) -> None:
+def _write_odd_key(emitter: _Emitter, key: str, indent: int) -> None:
     style = _style(key)
-    if is_simple(key):
+    if _is_simple(key):
         emitter.scalar(key, style, indent, simple_key=True)
         emitter.indicator(":")
         return
@@ -79,19 +121,19 @@ def _write_odd_key(emitter: Emitter, key: str, indent: int) -> None:
     emitter.indicator(":", spaced=True, starts_line=True)
 
 
-def _write_sequence(emitter: Emitter, sequence: Sequence[JSON], indent: int, *, in_mapping: bool) -> None:
+def _write_sequence(emitter: _Emitter, sequence: Sequence[JSON], indent: int, *, in_mapping: bool) -> None:
     if not sequence:
-        emitter.empty("[]")
+        emitter.indicator("[]", spaced=True)
         return
     if not in_mapping or emitter.at_line_start:
-        indent = deeper(indent)
+        indent = _deeper(indent)
     for element in sequence:
         emitter.indent(indent)
         emitter.indicator("-", spaced=True, starts_line=True)
         _write(emitter, element, indent, in_mapping=False)
 
 
-def _write_string(emitter: Emitter, text: str, indent: int) -> None:
+def _write_string(emitter: _Emitter, text: str, indent: int) -> None:
     if _SURE_PLAIN(text) and text not in WORDS:
         emitter.plain(text)
     else:
@@ -134,17 +176,206 @@ def _word(value: JSON) -> str:
     if value is True or value is False:
         return "true" if value else "false"
     if isinstance(value, float):
-        value = _number(value)
+        value = _number(value) if value else 0
     elif not -(2**63) <= value < 2**64:
         value = float(value)
     return yaml_float(value) if isinstance(value, float) else str(int(value))
 
 
 def _number(number: float) -> int | float:
-    if not math.isfinite(number):
-        name = "NaN" if math.isnan(number) else "+Inf" if number > 0 else "-Inf"
-        raise YAMLError(f"error marshaling into JSON: json: unsupported value: {name}")
-    return json_number(number) if number else 0
+    try:
+        return finite(number)
+    except YAMLError as error:
+        raise YAMLError(f"error marshaling into JSON: {error.reason}") from None
+
+
+# ---- the layout
+
+
+class Style(Enum):
+    """How a scalar is written; what is asked for may have to give way."""
+
+    PLAIN = "plain"
+    SINGLE = "'"
+    DOUBLE = '"'
+    LITERAL = "|"
+
+
+def _deeper(indent: int) -> int:
+    """Return the indentation of a block collection that stands inside ``indent``."""
+    return 0 if indent < 0 else indent + _STEP
+
+
+def _is_simple(key: str) -> bool:
+    """Return whether a key fits on one line before its colon."""
+    return not _BREAK.search(key) and len(key.encode()) <= _SIMPLE_KEY
+
+
+class _Emitter:
+    """A cursor over the text written so far: column, whether white space or the line's start is before it."""
+
+    __slots__ = ("_column", "_space", "_text", "_width", "at_line_start")
+
+    def __init__(self, *, width: int) -> None:
+        self._text: list[str] = []
+        self._width = width
+        self._column = 0
+        self._space = True
+        self.at_line_start = True
+
+    def finish(self) -> str:
+        """End the last line and return the whole text."""
+        self.indent(_ROOT)
+        return "".join(self._text)
+
+    def indent(self, indent: int) -> None:
+        """Go to column ``indent`` of this line if nothing but indentation is before it, else of the next."""
+        column = max(indent, 0)
+        if not self.at_line_start or self._column > column or (self._column == column and not self._space):
+            self._text.append("\n")
+            self._column = 0
+        if self._column < column:
+            self._text.append(" " * (column - self._column))
+            self._column = column
+        self._space = True
+        self.at_line_start = True
+
+    def indicator(self, text: str, *, spaced: bool = False, starts_line: bool = False) -> None:
+        """Write a token that is no scalar; ``spaced`` keeps it off what is before it."""
+        if spaced and not self._space:
+            self._put(" ")
+        self._put(text)
+        self._space = False
+        self.at_line_start = self.at_line_start and starts_line
+
+    def plain(self, text: str) -> None:
+        """Write a scalar that is known to be fit for it and has no spaces to fold at."""
+        if not self._space:
+            self._put(" ")
+        self._put(text)
+        self._space = False
+        self.at_line_start = False
+
+    def scalar(self, text: str, style: Style, indent: int, *, simple_key: bool = False) -> None:
+        """Write a scalar in ``style`` or the next one that can say it, inside a collection at ``indent``."""
+        indent = indent + _STEP if indent >= 0 else _STEP
+        width = _NO_WIDTH if simple_key else self._width
+        match _possible(text, style, simple_key=simple_key):
+            case Style.PLAIN:
+                self._plain(text, indent, width)
+            case Style.SINGLE:
+                self._single(text, indent, width)
+            case Style.DOUBLE:
+                self._double(text, indent, width)
+            case Style.LITERAL:
+                self._literal(text, indent)
+                return
+        self._space = False
+        self.at_line_start = False
+
+    def _put(self, text: str) -> None:
+        self._text.append(text)
+        self._column += len(text)
+
+    def _break(self, character: str) -> None:
+        """Write a line break; only a newline is one to whoever looks at the text."""
+        self._text.append(character)
+        self._column = 0
+        self.at_line_start = True
+
+    def _plain(self, text: str, indent: int, width: int) -> None:
+        if not self._space:
+            self._put(" ")
+        if self._column + len(text) <= width:
+            self._put(text)
+            return
+        previous = ""
+        for piece, following in pairwise((*_WORDS.findall(text), "")):
+            if piece == " " != previous and self._column > width and following != " ":
+                self.indent(indent)
+            else:
+                self._put(piece)
+                self.at_line_start = False
+            previous = piece
+
+    def _single(self, text: str, indent: int, width: int) -> None:
+        self.indicator("'", spaced=True)
+        previous = ""
+        for piece, following in pairwise((*_SINGLE_PIECES.findall(text), "")):
+            if piece == " ":
+                if previous not in ("", " ") and self._column > width and following not in ("", " "):
+                    self.indent(indent)
+                else:
+                    self._put(" ")
+            elif piece in _BREAKS:
+                self._break(piece)
+            else:
+                if previous and previous in _BREAKS:
+                    self.indent(indent)
+                self._put(piece.replace("'", "''"))
+                self.at_line_start = False
+            previous = piece
+        self._put("'")
+
+    def _double(self, text: str, indent: int, width: int) -> None:
+        self.indicator('"', spaced=True)
+        if text.startswith("\ufeff"):  # libyaml looks for it at the text's start, for each character
+            self._put("".join(map(_escape, text)) + '"')
+            return
+        previous = ""
+        for piece, following in pairwise((*_WORDS.findall(text), "")):
+            if piece != " ":
+                self._put(_SPECIAL.sub(lambda match: _escape(match[0]), piece))
+            elif previous not in ("", " ") and self._column > width and following:
+                self.indent(indent)
+                if following == " ":
+                    self._put("\\")
+            else:
+                self._put(" ")
+            previous = piece
+        self._put('"')
+
+    def _literal(self, text: str, indent: int) -> None:
+        hint = str(_STEP) if text[0] in " " + _BREAKS else ""
+        self.indicator("|" + hint + _chomping(text), spaced=True)
+        self._break("\n")
+        self._space = True
+        for piece in _LINES.findall(text):
+            if piece in _BREAKS:
+                self._break(piece)
+            else:
+                self.indent(indent)
+                self._put(piece)
+                self.at_line_start = False
+
+
+def _possible(text: str, style: Style, *, simple_key: bool) -> Style:
+    """Return the first of plain, single, double (or literal, double) that can say ``text``."""
+    unprintable = _UNPRINTABLE.search(text) or _SPACE_BREAK.search(text)
+    if style is Style.LITERAL and (unprintable or simple_key or text[-1] == " "):
+        return Style.DOUBLE
+    if style in (Style.DOUBLE, Style.LITERAL):
+        return style
+    if unprintable or _BREAK_SPACE.search(text):
+        return Style.DOUBLE
+    plain = text[0] != " " != text[-1] and not _BREAK.search(text) and not _INDICATOR.search(text)
+    return Style.PLAIN if plain else Style.SINGLE
+
+
+def _chomping(text: str) -> str:
+    """Say what a literal does with its last line ends: ``-`` none there, ``+`` keep all, nothing for one."""
+    if text[-1] not in _BREAKS:
+        return "-"
+    return "+" if len(text) == 1 or text[-2] in _BREAKS else ""
+
+
+def _escape(character: str) -> str:
+    if character in _ESCAPES:
+        return "\\" + _ESCAPES[character]
+    code = ord(character)
+    if code <= 0xFF:
+        return f"\\x{code:02X}"
+    return f"\\u{code:04X}" if code <= 0xFFFF else f"\\U{code:08X}"
 
 
 # ---- the order of keys: natural, ``a2`` before ``a10``, other characters before letters
@@ -161,9 +392,7 @@ def natural_order(keys: Iterable[str]) -> list[str]:
 
 
 def _compare(a: str, b: str) -> int:
-    if _less(a, b):
-        return -1
-    return 1 if _less(b, a) else 0
+    return -1 if _less(a, b) else int(_less(b, a))
 
 
 _by_nature = cmp_to_key(_compare)
