@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Self
@@ -26,6 +27,11 @@ class Structured(str):
     __slots__ = ()
 
 
+def interleaved(strings: Sequence[str], values: Sequence[str]) -> str:
+    """Return the strings, of which there is one more, with the values between them."""
+    return "".join(chain.from_iterable(zip(strings, (*values, ""), strict=True)))
+
+
 @dataclass(frozen=True, slots=True)
 class Rendering:
     """The texts of a template and, between them, the values that came from one pod.
@@ -41,8 +47,7 @@ class Rendering:
     @property
     def text(self) -> str:
         """The joined text: what Go's text/template would have printed."""
-        pairs = zip(self.strings, (*self.values, ""), strict=True)
-        return "".join(chain.from_iterable(pairs))
+        return interleaved(self.strings, self.values)
 
     def inlined(self) -> Rendering:
         """Return the same rendering whose `Structured` values are part of its texts."""

@@ -16,7 +16,7 @@ from injector.istio.mesh.effective import ProxyConfigs
 from injector.istio.mesh.loading import Mesh
 from injector.istio.releases import Behaviour
 from injector.json_types import JSONObject, Pod
-from injector.kubeyaml.skeletoncache import SkeletonCache
+from injector.kubeyaml.skeleton import SkeletonCache
 
 UntrustedValues = Literal["scalar", "text"]
 Advise = Callable[[Pod, Behaviour], tuple[str, ...]]

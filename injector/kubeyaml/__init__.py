@@ -4,8 +4,7 @@ from injector.kubeyaml.counting import count_nodes, count_values
 from injector.kubeyaml.layout import keep_layout
 from injector.kubeyaml.nodes import Positions, line_of
 from injector.kubeyaml.reading import Document, documents, load
-from injector.kubeyaml.skeleton import Skeleton, Untrusted
-from injector.kubeyaml.skeletoncache import Filled, SkeletonCache
+from injector.kubeyaml.skeleton import Filled, Skeleton, SkeletonCache, Untrusted
 from injector.kubeyaml.writing import dump
 
 __all__ = [

@@ -1,39 +1,45 @@
 """Fill renderings without parsing a template's constant text twice.
 
 The texts between the values are parsed once, with marks at the holes. A rendering with the same texts is
-then filled in microseconds, and no value is ever parsed as YAML that could change it.
+then filled in microseconds, and no value is ever parsed as YAML that could change it. The skeletons of the
+texts met lately are kept at hand.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
-from typing import Any, Literal, Self
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias
 
 from injector.errors import YAMLError
 from injector.json_types import JSON
-from injector.kubeyaml.filler import Builder, Reader, builder, reader
-from injector.kubeyaml.nodes import unused_character
-from injector.kubeyaml.reading import load
-from injector.kubeyaml.safety import (
+from injector.kubeyaml.filler import (
+    Builder,
     Check,
+    Reader,
     UnsafeValueError,
+    builder,
     checks,
     in_blocks,
+    in_comment,
     is_line,
     meant,
     read,
-    stays_in_comment,
+    reader,
     unquotable,
     write,
 )
-from injector.kubeyaml.sizes import size_of
-from injector.kubeyaml.survey import Holes, Slot, Tree, survey
-from injector.rendering import Structured
+from injector.kubeyaml.nodes import unused_character
+from injector.kubeyaml.reading import load
+from injector.kubeyaml.survey import Slot, least_size, size_of, survey
+from injector.memo import Doorkeeper, Memo
+from injector.rendering import Rendering, Structured, interleaved
 
 Untrusted = Literal["scalar", "text"]
 """What a value means that would not stay inside its scalar: the string it is, or what YAML makes of it."""
+
+Texts: TypeAlias = tuple[str, ...]
 
 _HARMLESS = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9_./-]{0,254}[A-Za-z0-9])?)?\Z").match
 """Text that opens, closes and separates nothing in any place of a YAML document; short enough for a key."""
@@ -47,15 +53,31 @@ def are_harmless(values: Iterable[str]) -> bool:
 class Skeleton:
     """The YAML of a rendering's constant texts, parsed once.
 
-    Made by `parse`, used by `fill` any number of times. The JSON of all fills shares the subtrees that
-    have no slots: nobody may change them. ``derived`` is for what somebody works out about the tree, once;
-    ``size`` says how many bytes all of this takes.
+    The JSON of all fills shares the subtrees that have no slots: nobody may change them. ``derived`` is for
+    what somebody works out about the tree, once; ``size`` says how many bytes all of this takes.
     """
 
-    __slots__ = ("_blocks", "_build", "_checks", "_read", "_survey", "derived", "size", "strings")
+    __slots__ = (
+        "_blocks",
+        "_build",
+        "_checks",
+        "_read",
+        "_survey",
+        "derived",
+        "size",
+        "slots",
+        "strings",
+        "tree",
+    )
 
-    def __init__(self, strings: tuple[str, ...], places: Holes) -> None:
+    def __init__(self, strings: Texts) -> None:
+        """Parse the texts between the holes; never raises for bad YAML, filling it does."""
+        places = survey(strings)
         self.strings = strings
+        self.tree = places.tree
+        """The JSON with slots in it; None where each text has to be parsed with its values."""
+        self.slots = places.slots
+        """The slots of the tree, in the order of what `scalars` returns."""
         self.size = size_of(strings, places)
         self.derived: Any = None
         self._survey = places
@@ -66,21 +88,6 @@ class Skeleton:
         if places.tree is not None:
             self._read = reader(places.slots, len(strings) - 1)
             self._checks = checks(places, len(strings) - 1)
-
-    @classmethod
-    def parse(cls, strings: Sequence[str]) -> Self:
-        """Parse the texts between the holes; never raises for bad YAML, `fill` does."""
-        return cls(tuple(strings), survey(strings))
-
-    @property
-    def tree(self) -> Tree | None:
-        """The JSON with slots in it; None where each text has to be parsed with its values."""
-        return self._survey.tree
-
-    @property
-    def slots(self) -> Sequence[Slot]:
-        """The slots of the tree, in the order of what `scalars` returns."""
-        return self._survey.slots
 
     def holds(self, values: Sequence[str]) -> bool:
         """Return whether each value that is `Structured` is one line of a block scalar.
@@ -93,24 +100,6 @@ class Skeleton:
             if value.__class__ is Structured
         )
 
-    def fill(self, values: Sequence[str], untrusted: Untrusted = "scalar") -> JSON:
-        """Return the JSON of the texts with ``values`` in the holes, typed as yaml.v2 types it.
-
-        In both modes safe values mean what YAML makes of them. Of a value that is not safe where it
-        stands, ``"text"`` parses the joined text as Go does, ``"scalar"`` makes its whole scalar a
-        string: constant parts and values as they are. Raises YAMLError as the parser does; in
-        ``"scalar"`` also for a value that stands in no scalar and is more than a word.
-        """
-        try:
-            return self.fill_safely(values)
-        except UnsafeValueError:
-            return self.fill_unsafely(values, untrusted)
-
-    def fill_safely(self, values: Sequence[str]) -> JSON:
-        """Do as `fill` does, or raise UnsafeValueError."""
-        scalars = self.scalars(values)
-        return self.parsed(values) if self.tree is None else self.built(scalars)
-
     def scalars(self, values: Sequence[str]) -> Sequence[JSON]:
         """Return the JSON of the tree's slots; raises UnsafeValueError. The skeleton `holds` the values."""
         if self._read is not None:
@@ -121,24 +110,30 @@ class Skeleton:
 
     def built(self, scalars: Sequence[JSON]) -> JSON:
         """Return the JSON of the tree with these scalars in its slots."""
-        tree = self.tree
-        assert tree is not None  # noqa: S101 - whoever has its scalars has looked
         if self._build is None:
-            self._build = builder(tree, self.slots)
+            assert self.tree is not None  # noqa: S101 - whoever has its scalars has looked
+            self._build = builder(self.tree, self.slots)
         return self._build(scalars)
 
     def _judged(self, values: Sequence[str]) -> list[JSON]:
         places = self._survey
-        if places.lost or not all(stays_in_comment(values[hole]) for hole in places.comments):
+        if places.lost:
             raise UnsafeValueError
+        for hole in places.comments:
+            in_comment(values[hole])
         return [read(slot, values) for slot in places.slots]
 
     def parsed(self, values: Sequence[str]) -> JSON:
         """Return the JSON of the text with values that `scalars` took; raises YAMLError."""
-        return load(_interleaved(self.strings, values))
+        return load(interleaved(self.strings, values))
 
     def fill_unsafely(self, values: Sequence[str], untrusted: Untrusted) -> JSON:
-        """Do as `fill` does where a value is unsafe."""
+        """Return the JSON where `scalars` found a value unsafe.
+
+        ``"text"`` parses the joined text as Go does, ``"scalar"`` makes the whole scalar of such a value a
+        string: constant parts and values as they are. Raises YAMLError as the parser does; in ``"scalar"``
+        also for a value that stands in no scalar and is more than a word.
+        """
         if untrusted == "text":
             return self.parsed(values)
         places = self._survey
@@ -158,7 +153,7 @@ class Skeleton:
             texts[hole] = ""
         unsafe = [slot for slot in places.slots if _is_unsafe(slot, values)]
         if not unsafe:
-            return load(_interleaved(self.strings, texts))
+            return load(interleaved(self.strings, texts))
         token = unused_character("".join((*self.strings, *values)))
         if not token:
             raise YAMLError("yaml: the values use every character of Unicode's private area")
@@ -167,7 +162,7 @@ class Skeleton:
             for hole in slot.holes:
                 texts[hole] = f"{token}{hole}{token}"
                 meanings[texts[hole]] = meant(values[hole], slot.context)
-        return _Substitution(token, meanings).value(load(_interleaved(self.strings, texts)))
+        return _Substitution(token, meanings).value(load(interleaved(self.strings, texts)))
 
 
 class _Substitution:
@@ -208,5 +203,113 @@ def _is_unsafe(slot: Slot, values: Sequence[str]) -> bool:
     return False
 
 
-def _interleaved(strings: Sequence[str], values: Sequence[str]) -> str:
-    return "".join(chain.from_iterable(zip(strings, (*values, ""), strict=True)))
+# ---- the skeletons of the texts met lately
+
+_SEEN: Final = 4096
+"""Texts remembered by hash only: eight for each skeleton that may be kept, and 500 KiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """The JSON of a rendering, and the skeleton that it was built with from the JSON of the slots, if it was.
+
+    It shares the skeleton's constants: nobody may change them.
+    """
+
+    value: JSON
+    skeleton: Skeleton | None = None
+    scalars: Sequence[JSON] = ()
+
+
+class SkeletonCache:
+    """Fills renderings. Any number of threads may share one; at worst two of them parse the same text.
+
+    ``hits`` and ``misses`` count renderings whose texts were known or not, ``unsafe`` those with a value
+    that would not have stayed in its scalar. A text is parsed with its values when it is first met, and
+    gets a skeleton when it is met again.
+    """
+
+    __slots__ = ("_seen", "hits", "misses", "skeletons", "unsafe")
+
+    def __init__(self, skeletons: Memo[Texts, Skeleton]) -> None:
+        """Take where skeletons are kept by their texts."""
+        self.skeletons = skeletons
+        self._seen = Doorkeeper(_SEEN)
+        self.hits = 0
+        self.misses = 0
+        self.unsafe = 0
+
+    def filled(self, rendering: Rendering, untrusted: Untrusted = "scalar") -> Filled:
+        """Return the JSON of the texts with the values in the holes, typed as yaml.v2 types it.
+
+        Safe values mean what YAML makes of them; of those that are not safe where they stand
+        `Skeleton.fill_unsafely` tells. Raises YAMLError.
+        """
+        skeleton = self.skeletons.get(rendering.strings)
+        if skeleton is None:
+            self.misses += 1
+            return self._fill_unknown(rendering, untrusted)
+        if not skeleton.holds(rendering.values):
+            return self.filled(rendering.inlined(), untrusted)
+        self.hits += 1
+        return self._filled(skeleton, rendering, untrusted)
+
+    def _filled(self, skeleton: Skeleton, rendering: Rendering, untrusted: Untrusted) -> Filled:
+        values = rendering.values
+        try:
+            scalars = skeleton.scalars(values)
+            if skeleton.tree is None:
+                return Filled(skeleton.parsed(values))
+            return Filled(skeleton.built(scalars), skeleton, scalars)
+        except UnsafeValueError:
+            self.unsafe += 1
+            return Filled(skeleton.fill_unsafely(values, untrusted))
+
+    def _fill_unknown(self, rendering: Rendering, untrusted: Untrusted) -> Filled:
+        if untrusted == "scalar":
+            rendering = _readable(rendering)
+        if self._is_not_worth_it(rendering.strings) and (filled := _parsed(rendering, untrusted)):
+            return filled
+        skeleton = Skeleton(rendering.strings)
+        # Also where it does not hold these values: the next ones ask it.
+        self.skeletons.put(rendering.strings, skeleton, skeleton.size)
+        if not skeleton.holds(rendering.values):
+            return self.filled(rendering.inlined(), untrusted)
+        return self._filled(skeleton, rendering, untrusted)
+
+    def _is_not_worth_it(self, strings: Texts) -> bool:
+        """Return whether a skeleton would not be found again: making it costs ten times what parsing does."""
+        return self._seen.is_first(strings) or least_size(strings) > self.skeletons.largest
+
+
+def _parsed(rendering: Rendering, untrusted: Untrusted) -> Filled | None:
+    """Return the JSON of the text; None where the values in it could be anything but words."""
+    whole = rendering.inlined()
+    if untrusted == "scalar":
+        whole = _readable(whole)
+    if not are_harmless(whole.values) or not all(whole.values):
+        return None
+    try:
+        return Filled(load(whole.text))
+    except YAMLError:
+        return None  # let the skeleton say whether it is the template's fault
+
+
+_UNREADABLE: Final = re.compile(r"[\x7f-\x9f\ufffe\uffff]|(?<=[\s\S])\ufeff")
+"""What JSON may hold and YAML may not, or takes for the end of a line (U+0085)."""
+
+
+def _readable(rendering: Rendering) -> Rendering:
+    """Return the rendering with such characters in its texts written as JSON may write them.
+
+    JSON that a template makes of a pod is text, and may hold them: one value could so end the scalar that
+    the JSON stands in, or make it unreadable.
+    """
+    if not any(map(_UNREADABLE.search, rendering.strings)):
+        return rendering
+    strings = tuple(_UNREADABLE.sub(_escaped, text) for text in rendering.strings)
+    return Rendering(strings, rendering.values)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"

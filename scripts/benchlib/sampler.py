@@ -45,7 +45,6 @@ BY_MODULE: Final = (
     ("injection/dot/functions/", "render"),
     ("kubeyaml/skeleton", "skeleton fill"),
     ("kubeyaml/filler", "skeleton fill"),
-    ("kubeyaml/safety", "skeleton fill"),
     ("patch/strategic_merge", "merge"),
     ("patch/merge", "merge"),
     ("patch/", "typing"),

@@ -29,21 +29,21 @@ def rendering(name: str, value: str = "x") -> Rendering:
 def test_a_text_is_known_from_its_second_sight_on() -> None:
     cache = a_cache(8)
     for _ in range(4):
-        assert cache.fill(rendering("a")) == {"a": "x"}
+        assert cache.filled(rendering("a")).value == {"a": "x"}
     assert (cache.hits, cache.misses, len(cache.skeletons)) == (2, 2, 1)
 
 
 def test_values_that_are_no_words_get_a_skeleton_at_first_sight() -> None:
     cache = a_cache(8)
-    assert cache.fill(rendering("a", "b: c")) == {"a": "b: c"}
+    assert cache.filled(rendering("a", "b: c")).value == {"a": "b: c"}
     assert (cache.hits, cache.misses, cache.unsafe, len(cache.skeletons)) == (0, 1, 1, 1)
-    assert cache.fill(rendering("a", "5")) == {"a": 5}
+    assert cache.filled(rendering("a", "5")).value == {"a": 5}
     assert (cache.hits, cache.unsafe) == (1, 1)
 
 
 def test_a_word_means_the_same_at_first_sight_and_later() -> None:
     cache = a_cache(8)
-    filled = [cache.fill(Rendering(("a: .", ""), ("inf",))) for _ in range(3)]
+    filled = [cache.filled(Rendering(("a: .", ""), ("inf",))).value for _ in range(3)]
     assert filled == [{"a": ".inf"}] * 3
 
 
@@ -63,7 +63,7 @@ def test_a_line_of_a_serialiser_in_a_block_needs_no_skeleton_of_its_own() -> Non
     cache = a_cache(8)
     for number in range(4):
         made = Rendering(("a: |-\n  [", ",", "]\n"), (Structured(f'{{"port":{number}}}'), Structured("{}")))
-        assert cache.fill(made) == {"a": f'[{{"port":{number}}},{{}}]'}
+        assert cache.filled(made).value == {"a": f'[{{"port":{number}}},{{}}]'}
     assert (cache.hits, cache.misses, len(cache.skeletons)) == (2, 2, 1)
 
 
@@ -103,17 +103,17 @@ def test_the_text_of_a_serialiser_reads_as_if_the_template_had_it(
 
 def _answer(cache: SkeletonCache, found: Rendering, untrusted: Untrusted = "scalar") -> str:
     try:
-        return go_json(cache.fill(found, untrusted))
+        return go_json(cache.filled(found, untrusted).value)
     except YAMLError as error:
         return str(error)
 
 
 def test_unsafe_values_are_counted_and_read_in_both_modes() -> None:
     cache = a_cache(8)
-    assert cache.fill(rendering("a", "[b]"), "text") == {"a": ["b"]}
-    assert cache.fill(rendering("a", "[b]"), "scalar") == {"a": "[b]"}
+    assert cache.filled(rendering("a", "[b]"), "text").value == {"a": ["b"]}
+    assert cache.filled(rendering("a", "[b]"), "scalar").value == {"a": "[b]"}
     with pytest.raises(YAMLError):
-        cache.fill(rendering("a", "[b"), "text")
+        cache.filled(rendering("a", "[b"), "text")
     assert cache.unsafe == 3
 
 
@@ -121,26 +121,26 @@ def test_the_cache_is_bounded() -> None:
     cache = a_cache(16)
     for number in range(400):
         for _ in range(2):
-            cache.fill(rendering(f"k{number}"))
+            cache.filled(rendering(f"k{number}"))
     assert len(cache.skeletons) == 16
 
 
 def test_texts_met_once_are_forgotten_in_the_end() -> None:
     cache = a_cache(2)
     for number in range(5000):
-        cache.fill(rendering(f"k{number}"))
-    cache.fill(rendering("k0"))
+        cache.filled(rendering(f"k{number}"))
+    cache.filled(rendering("k0"))
     assert len(cache.skeletons) == 0
 
 
 def test_what_is_used_often_stays() -> None:
     cache = a_cache(32)
     for _ in range(2):
-        cache.fill(rendering("often"))
+        cache.filled(rendering("often"))
     for number in range(2000):
-        cache.fill(rendering("often"))
+        cache.filled(rendering("often"))
         for _ in range(2):
-            cache.fill(rendering(f"k{number}"))
+            cache.filled(rendering(f"k{number}"))
     assert cache.hits >= 1990
 
 
@@ -148,7 +148,7 @@ def test_a_working_set_a_little_too_large_still_mostly_hits() -> None:
     cache = a_cache(100)
     for _ in range(30):
         for number in range(110):
-            cache.fill(rendering(f"k{number}"))
+            cache.filled(rendering(f"k{number}"))
     assert cache.hits / (cache.hits + cache.misses) > 0.5
 
 
@@ -159,7 +159,7 @@ def test_threads_may_share_a_cache() -> None:
     def work(offset: int) -> None:
         for number in range(300):
             name = f"k{(number + offset) % 9}"
-            if cache.fill(rendering(name, "[v")) != {name: "[v"}:
+            if cache.filled(rendering(name, "[v")).value != {name: "[v"}:
                 faults.append(name)
 
     threads = [threading.Thread(target=work, args=(offset,)) for offset in range(4)]
@@ -177,12 +177,12 @@ def test_what_ends_a_line_of_yaml_or_is_unreadable_there_is_escaped_in_a_templat
 ) -> None:
     made = Rendering((f'a: |\n  {{"x":"b{character}c: d"}}\n  ', "\n"), ("e",))
     escaped = f"\\u{ord(character):04x}"
-    assert a_cache(4).fill(made, "scalar") == {"a": f'{{"x":"b{escaped}c: d"}}\ne\n'}
+    assert a_cache(4).filled(made, "scalar").value == {"a": f'{{"x":"b{escaped}c: d"}}\ne\n'}
 
 
 def test_text_mode_lets_json_break_out_as_istio_does() -> None:
     made = Rendering(('a: |\n  {"x":"b\x85c: d"}\n  ', "\n"), ("e",))
-    assert a_cache(4).fill(made, "text") == {"a": '{"x":"b\n', "c": 'd"} e'}
+    assert a_cache(4).filled(made, "text").value == {"a": '{"x":"b\n', "c": 'd"} e'}
 
 
 def test_a_fill_knows_what_it_was_built_of() -> None:
@@ -199,16 +199,18 @@ def test_text_that_was_quoted_is_not_taken_for_text_that_looks_so() -> None:
     cache = a_cache(8)
     texts = ('a: "', '"\n')
     for value in ("x", "x", Quoted("\\t", "\t"), "\\t"):
-        filled = cache.fill(Rendering(texts, (value,)))
+        filled = cache.filled(Rendering(texts, (value,))).value
     assert filled == {"a": "\\t"}
-    assert cache.fill(Rendering(texts, (Quoted("\\t", "\t"),))) == {"a": "\t"}
+    assert cache.filled(Rendering(texts, (Quoted("\\t", "\t"),))).value == {"a": "\t"}
 
 
 def test_nothing_is_kept_of_a_text_that_is_too_large() -> None:
     cache = a_cache(8, size=1 << 20)
     text = "k" * 70_000
     for number in range(8):
-        assert cache.fill(Rendering((f"a: {text}", "\n"), (f"x{number}",))) == {"a": f"{text}x{number}"}
+        assert cache.filled(Rendering((f"a: {text}", "\n"), (f"x{number}",))).value == {
+            "a": f"{text}x{number}"
+        }
     assert (len(cache.skeletons), cache.hits) == (0, 0)
 
 
@@ -240,13 +242,13 @@ def _retained(texts: tuple[str, ...]) -> tuple[int, SkeletonCache]:
     values = [tuple(f"v{number}-{n}" for n in range(len(texts) - 1)) for number in range(8)]
     warm = a_cache(64)
     for each in values:
-        warm.fill(Rendering(texts, each))
+        warm.filled(Rendering(texts, each))
     cache = a_cache(64)
     gc.collect()
     tracemalloc.start()
     try:
         for each in values:
-            cache.fill(Rendering(tuple(f"{text} "[:-1] for text in texts), each))
+            cache.filled(Rendering(tuple(f"{text} "[:-1] for text in texts), each))
         gc.collect()
         return tracemalloc.get_traced_memory()[0], cache
     finally:

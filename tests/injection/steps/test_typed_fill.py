@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from injector.injection.steps.typed_fill import MOST_FORMS, TypedFills, UndecidedError
 from injector.kubeyaml import Skeleton
-from injector.kubeyaml.safety import UnsafeValueError
+from injector.kubeyaml.filler import UnsafeValueError
 from injector.patch import POD, go_type, normalise, only_adds
 from tests.patch.overlays import Overlays
 
@@ -38,7 +38,7 @@ WORDS = (
 
 
 def fills(template: str, schema: Any = POD) -> tuple[Skeleton, TypedFills]:
-    skeleton = Skeleton.parse(template.split(HOLE))
+    skeleton = Skeleton(tuple(template.split(HOLE)))
     return skeleton, TypedFills(skeleton, schema)
 
 
