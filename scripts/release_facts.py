@@ -24,7 +24,6 @@ from injector.istio.mesh import (  # noqa: E402
     defaults,
     effective,
     loading,
-    merging,
     mesh_validation,
     validation,
 )
@@ -53,7 +52,7 @@ def groups() -> tuple[tuple[str, tuple[Fact, ...]], ...]:
         ("Fields of the template's dot", context.FACTS),
         ("Functions of templates", tuple(functions.facts())),
         ("Annotations", annotations.FACTS),
-        ("Mesh configuration", (*loading.FACTS, *effective.FACTS, *merging.FACTS)),
+        ("Mesh configuration", (*loading.FACTS, *effective.FACTS)),
         ("Built-in defaults of the mesh", defaults.FACTS),
         ("Checks of a MeshConfig", mesh_validation.FACTS),
         ("Checks of a ProxyConfig", validation.FACTS),

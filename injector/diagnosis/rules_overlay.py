@@ -9,7 +9,7 @@ from injector.diagnosis.rules_config import close_to
 from injector.diagnosis.rules_trace import Traced
 from injector.errors import TypedError, YAMLError
 from injector.injection.snapshot import Snapshot
-from injector.istio.mesh.reading import dotted
+from injector.istio.mesh.jsonpb import dotted
 from injector.istio.releases import Behaviour
 from injector.json_types import JSON
 from injector.kubeyaml.survey import Context, Role, survey

@@ -21,8 +21,8 @@ from injector.injection.dot.template import (
 from injector.injection.snapshot import Snapshot, UntrustedValues, skeleton_cache
 from injector.istio.inference import infer_release
 from injector.istio.mesh.effective import ProxyConfigs
+from injector.istio.mesh.jsonpb import dotted
 from injector.istio.mesh.loading import Mesh, load_mesh
-from injector.istio.mesh.reading import dotted
 from injector.istio.releases import Behaviour, behaviour_of
 from injector.istio.values import value_faults
 from injector.json_types import JSONObject

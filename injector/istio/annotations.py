@@ -15,12 +15,12 @@ from typing import Final
 from injector.errors import InjectionError
 from injector.golang.strconv import parse_bool, quote, uint_fault
 from injector.golang.unicode import trim_space
-from injector.istio.cidr import classic_fault, prefix_fault
 from injector.istio.facts import NEWEST, OLDEST, Fact, Span, inject
+from injector.istio.mesh.addresses import classic_fault, prefix_fault
 from injector.istio.mesh.defaults import default_proxy_config
 from injector.istio.mesh.descriptors import MessageError
 from injector.istio.mesh.effective import ANNOTATION, parse_annotation
-from injector.istio.mesh.reading import apply
+from injector.istio.mesh.jsonpb import apply
 from injector.istio.mesh.validation import multierror, proxy_config_faults
 from injector.istio.releases import Behaviour
 from injector.memo import remembered

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
+from injector.istio.facts import Span
 from injector.istio.mesh.descriptors import Label, MessageError, MessageField, MessageType, Schema
-from injector.istio.mesh.reading import Path, elements_of, mismatch, read_one
-from injector.istio.releases import Span
+from injector.istio.mesh.jsonpb import Path, elements_of, mismatch, read_one
 from injector.istio.values_data import ENUMS, MESSAGES
 from injector.json_types import JSON
 

@@ -19,8 +19,8 @@ from injector.injection.loading import Sources, Surroundings, load_snapshot
 from injector.injection.snapshot import UntrustedValues, skeleton_cache
 from injector.istio.mesh.defaults import default_proxy_config
 from injector.istio.mesh.descriptors import MESH_CONFIG, PROXY_CONFIG, Message, schema_of
+from injector.istio.mesh.jsonpb import apply as apply_message
 from injector.istio.mesh.loading import Mesh, load_mesh
-from injector.istio.mesh.reading import apply as apply_message
 from injector.istio.releases import behaviour_of
 from injector.kubeyaml import documents, dump, load
 from injector.patch import POD, apply, normalise

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from injector.injection.injector import Injector
 from injector.injection.loading import Sources, Surroundings, load_snapshot
 from injector.injection.snapshot import UntrustedValues
-from injector.istio.releases import NEWEST, behaviour_of
+from injector.istio.facts import NEWEST
+from injector.istio.releases import behaviour_of
 from injector.kubeyaml import load as load_yaml
 from injector.patch import apply
 from injector.templates import BUILT_IN, built_in

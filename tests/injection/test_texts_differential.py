@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from injector.golang.strconv import int_fault, quote, uint_fault
 from injector.injection.steps.native import detect_native
-from injector.istio.cidr import classic_fault, prefix_fault
+from injector.istio.mesh.addresses import classic_fault, prefix_fault
 from injector.istio.releases import behaviour_of
 from tests.oracle import BATCH, Ask, start_own_oracle, thorough
 

@@ -7,10 +7,10 @@ from dataclasses import fields
 
 from injector.injection.dot.context import dot_type
 from injector.injection.dot.functions import function_map
-from injector.istio.facts import RELEASED
+from injector.istio.facts import NEWEST, RELEASED
 from injector.istio.mesh.defaults import default_mesh_config, default_proxy_config
 from injector.istio.mesh.messages_data import ENUMS, MESSAGES
-from injector.istio.releases import FACTS, NEWEST, behaviour_of
+from injector.istio.releases import FACTS, behaviour_of
 from tests.conftest import ROOT
 
 PAGE = (ROOT / "docs/adding-a-release.md").read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from injector.istio.facts import NEWEST, OLDEST, Fact, Span, mesh_code
 from injector.istio.mesh.descriptors import MESH_CONFIG, PROXY_CONFIG, Message, schema_of
-from injector.istio.mesh.reading import apply
+from injector.istio.mesh.jsonpb import apply
 from injector.json_types import JSON, JSONObject
 
 _SOURCE: Final = mesh_code(r"func Default(Proxy|Mesh)Config\(\)", exact=False)

@@ -14,9 +14,8 @@ from typing import Final, TypeAlias
 from injector.errors import ConfigError, YAMLError
 from injector.istio.facts import Fact, Span, layer_code, mesh_code
 from injector.istio.mesh.descriptors import PROXY_CONFIG_RESOURCE, Message, MessageError
-from injector.istio.mesh.loading import Mesh
-from injector.istio.mesh.merging import layer, merge_proxy_config
-from injector.istio.mesh.reading import apply
+from injector.istio.mesh.jsonpb import apply
+from injector.istio.mesh.loading import Mesh, layer, merge_proxy_config
 from injector.json_types import JSON, JSONObject
 from injector.kubeyaml import load
 from injector.memo import Memo, deep_size

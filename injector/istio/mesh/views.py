@@ -2,15 +2,18 @@
 
 For every field ``foo_bar`` there is a field FooBar and a nil-safe method GetFooBar; the members of a oneof
 have the method only, and the oneof itself is a field. Values are read when a template asks, never copied.
+What Go's fmt prints of them is protobuf's text format.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, Final
 
 from injector.golang.times import SECOND, format_duration, seconds_and_nanos
+from injector.golang.jsontext import go_json
 from injector.gotemplate import types
 from injector.gotemplate.types import Method, NamedInt, StructField, StructType, Type, enum_type
 from injector.gotemplate.values import NilPointer, Struct, Value, message_type, read, zero
@@ -29,7 +32,7 @@ from injector.istio.mesh.descriptors import (
     go_name,
     schema_of,
 )
-from injector.istio.mesh.writing import duration_text, message_text, wrapper_text
+from injector.kubeyaml.scalars import yaml_float
 
 _SCALARS: Final[Mapping[str, Type]] = {
     "bool": types.BOOL,
@@ -159,7 +162,7 @@ def _wrapper(declared: WrapperType, *, gogo: bool) -> Type:
     made = message_type(
         f"{'types' if gogo else 'wrapperspb'}.{name}",
         {"Value": StructField(json_name="value", type=_SCALARS[scalar])},
-        stringer=lambda value: wrapper_text(declared, value.whole().get("value"), gogo=gogo),
+        stringer=lambda value: _wrapper_text(declared, value.whole().get("value"), gogo=gogo),
         decode=lambda value: {"value": value},
     )
     return types.pointer_to(made)
@@ -174,7 +177,7 @@ def _duration(*, gogo: bool) -> Type:
             "Nanos": StructField(json_name="nanos", type=types.INT32),
         },
         methods={} if gogo else {"AsDuration": Method(call=_as_duration, result=TIME_DURATION)},
-        stringer=lambda value: duration_text(nanoseconds_of(value), gogo=gogo),
+        stringer=lambda value: _duration_text(nanoseconds_of(value), gogo=gogo),
         decode=_decode_duration,
     )
     return types.pointer_to(made)
@@ -194,3 +197,107 @@ def nanoseconds_of(value: Struct | NilPointer) -> int:
 
 def _as_duration(receiver: Struct | NilPointer) -> NamedInt:
     return NamedInt(nanoseconds_of(receiver), TIME_DURATION)
+
+
+# ---- protobuf's text format on one line
+#
+# golang/protobuf puts one blank or two between fields, the same for one build of a program and not for the
+# next; here it is one.
+
+
+def message_text(declared: MessageType, data: Data) -> str:
+    """Return the text of a message."""
+    return _joined(_fields(declared, data), gogo=declared.schema.gogo)
+
+
+def _wrapper_text(declared: WrapperType, value: Any, *, gogo: bool) -> str:
+    """Return the text of a wrapper: nothing for a zero."""
+    return _joined([f"value:{_scalar_text(declared.scalar, value, gogo=gogo)}"] if value else [], gogo=gogo)
+
+
+def _duration_text(nanoseconds: int, *, gogo: bool) -> str:
+    """Return the text of a Duration: ``seconds:1 nanos:500000000``."""
+    parts = zip(("seconds", "nanos"), seconds_and_nanos(nanoseconds), strict=True)
+    return _joined([f"{name}:{number}" for name, number in parts if number], gogo=gogo)
+
+
+def _joined(parts: list[str], *, gogo: bool) -> str:
+    return "".join(f"{part} " for part in parts) if gogo else " ".join(parts)
+
+
+def _fields(declared: MessageType, data: Data) -> list[str]:
+    gogo = declared.schema.gogo
+    return [
+        f"{each.name}:{text}"
+        for each in declared.fields
+        if each.json_name in data
+        for text in _texts(each, data[each.json_name], gogo=gogo)
+    ]
+
+
+def _texts(each: MessageField, value: Any, *, gogo: bool) -> Iterator[str]:
+    if each.label == "list":
+        yield from (_text(each.type, element, gogo=gogo) for element in value)
+    elif each.label == "map":
+        for key in sorted(value, key=str.encode):
+            entry = [f"key:{_quote(key, gogo=gogo)}", f"value:{_text(each.type, value[key], gogo=gogo)}"]
+            yield _block(_joined(entry, gogo=gogo), gogo=gogo)
+    else:
+        yield _text(each.type, value, gogo=gogo)
+
+
+def _block(text: str, *, gogo: bool) -> str:
+    return f"<{text}>" if gogo else f"{{{text}}}"
+
+
+def _text(declared: ValueType, value: Any, *, gogo: bool) -> str:
+    match declared:
+        case ScalarType():
+            return _scalar_text(declared, value, gogo=gogo)
+        case EnumType():
+            return declared.names.get(value, str(value))
+        case WrapperType():
+            text = _wrapper_text(declared, value, gogo=gogo)
+        case DurationType():
+            text = _duration_text(value, gogo=gogo)
+        case StructureType():
+            text = go_json(value)
+        case MessageType():
+            text = message_text(declared, value or {})
+    return _block(text, gogo=gogo)
+
+
+def _scalar_text(declared: ScalarType, value: Any, *, gogo: bool) -> str:
+    if declared.name == "string":
+        return _quote(value, gogo=gogo)
+    if declared.name == "bool":
+        return "true" if value else "false"
+    return _float(value) if isinstance(value, float) else str(value)
+
+
+def _float(number: float) -> str:
+    return yaml_float(number) if math.isfinite(number) else str(number)  # nan, inf, -inf
+
+
+def _quote(text: str, *, gogo: bool) -> str:
+    if gogo:  # everything but ASCII as octal bytes
+        characters = [chr(byte) for byte in text.encode("utf-8", "surrogateescape")]
+        return '"' + "".join(map(_octal, characters)) + '"'
+    return '"' + "".join(map(_hexadecimal, text)) + '"'
+
+
+_ESCAPES: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"}
+
+
+def _octal(character: str) -> str:
+    plain = " " <= character < "\x7f"
+    return _ESCAPES.get(character) or (character if plain else f"\\{ord(character):03o}")
+
+
+def _hexadecimal(character: str) -> str:
+    if character in _ESCAPES:
+        return _ESCAPES[character]
+    code = ord(character)
+    if code < 0x20 or code == 0x7F:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if 0x80 <= code <= 0x9F else character

@@ -8,8 +8,9 @@ from injector.errors import TemplateExecError
 from injector.gotemplate import compile_template
 from injector.injection.dot.context import Known, dot_of, dot_type, known_fields
 from injector.injection.owner import Workload
+from injector.istio.facts import NEWEST
 from injector.istio.mesh.loading import load_mesh
-from injector.istio.releases import NEWEST, behaviour_of
+from injector.istio.releases import behaviour_of
 
 VALUES = {"global": {"hub": "docker.io/istio", "tag": "1.2.3", "proxy": {"image": "proxyv2"}, "n": 7}}
 POD = {

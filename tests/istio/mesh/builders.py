@@ -20,7 +20,7 @@ from injector.istio.mesh.descriptors import (
     WrapperType,
     schema_of,
 )
-from injector.istio.mesh.reading import apply
+from injector.istio.mesh.jsonpb import apply
 from injector.kubeyaml import load
 
 

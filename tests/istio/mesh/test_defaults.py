@@ -4,10 +4,10 @@ import json
 
 import pytest
 
+from injector.istio.facts import NEWEST
 from injector.istio.mesh.defaults import clean_proxy_config, default_mesh_config, default_proxy_config
+from injector.istio.mesh.jsonpb import proto_to_json, to_json
 from injector.istio.mesh.loading import load_mesh
-from injector.istio.mesh.writing import proto_to_json, to_json
-from injector.istio.releases import NEWEST
 from tests.istio.mesh.builders import a_proxy_config
 
 RELEASES = [f"1.{minor}" for minor in (0, 2, 4, 6, 8, 10, 12, 18, 20, 22, 24, 26, 28, 30, 31)]

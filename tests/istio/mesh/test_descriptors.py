@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from injector.istio.facts import NEWEST
 from injector.istio.mesh.descriptors import (
     MESH_CONFIG,
     PROXY_CONFIG,
@@ -14,7 +15,6 @@ from injector.istio.mesh.descriptors import (
     json_name,
     schema_of,
 )
-from injector.istio.releases import NEWEST
 from tests.istio.mesh.builders import a_proxy_config
 
 

@@ -8,8 +8,7 @@ import re
 from injector.istio.mesh.defaults import default_proxy_config
 from injector.istio.mesh.descriptors import Message, MessageError
 from injector.istio.mesh.effective import parse_annotation
-from injector.istio.mesh.reading import apply
-from injector.istio.mesh.writing import proto_to_json
+from injector.istio.mesh.jsonpb import apply, proto_to_json
 from tests.istio.mesh.builders import a_proxy_config
 
 LINE = re.compile(r'^(".*?") +merged=(.*) err=(.*) \| alone=(\S+) (.*)$')

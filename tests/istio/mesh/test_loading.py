@@ -6,8 +6,8 @@ import pytest
 
 from injector.errors import ConfigError
 from injector.istio.mesh.defaults import default_mesh_config
+from injector.istio.mesh.jsonpb import proto_to_json, to_json
 from injector.istio.mesh.loading import load_mesh
-from injector.istio.mesh.writing import proto_to_json, to_json
 from injector.kubeyaml import load
 from tests.conformance.judge import effective_mesh
 from tests.conftest import conformance_folder

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from injector.istio.mesh.localities import locality_faults, zone_aware_faults
+from injector.istio.mesh.mesh_validation import locality_faults, zone_aware_faults
 from injector.kubeyaml import load
 
 DIFFERENT = "locality lb failover settings must specify different regions"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from injector.istio.mesh.descriptors import MessageError
-from injector.istio.mesh.merging import layer, merge_proxy_config
+from injector.istio.mesh.loading import layer, merge_proxy_config
 from injector.kubeyaml import load
 from tests.istio.mesh.builders import a_proxy_config
 

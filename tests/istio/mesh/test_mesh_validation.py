@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 
 from injector.errors import ConfigError
+from injector.istio.facts import NEWEST
 from injector.istio.mesh.defaults import default_mesh_config, default_proxy_config
+from injector.istio.mesh.jsonpb import apply
 from injector.istio.mesh.loading import load_mesh
 from injector.istio.mesh.mesh_validation import mesh_faults
-from injector.istio.mesh.reading import apply
-from injector.istio.releases import NEWEST
 from injector.kubeyaml import load
 from tests.istio.mesh.builders import a_mesh_config
 

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from injector.istio.facts import NEWEST
 from injector.istio.mesh.defaults import default_proxy_config
-from injector.istio.mesh.reading import apply
+from injector.istio.mesh.jsonpb import apply
 from injector.istio.mesh.validation import multierror, proxy_config_faults
-from injector.istio.releases import NEWEST
 from injector.kubeyaml import load
 from tests.istio.mesh.builders import a_proxy_config
 

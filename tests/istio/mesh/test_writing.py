@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 
 from injector.istio.mesh.descriptors import PROXY_CONFIG, Message, schema_of
-from injector.istio.mesh.reading import apply
-from injector.istio.mesh.writing import message_text, proto_to_json, to_json
+from injector.istio.mesh.jsonpb import apply, proto_to_json, to_json
+from injector.istio.mesh.views import message_text
 from injector.kubeyaml import load
 from tests.istio.mesh.builders import a_mesh_config, a_proxy_config, messages
 

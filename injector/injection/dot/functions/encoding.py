@@ -19,8 +19,8 @@ from injector.gotemplate import FunctionError, from_json
 from injector.gotemplate.fmt import sorted_keys
 from injector.gotemplate.values import MISSING, NilPointer, Pointer, Struct, TypedList, TypedMap, Value
 from injector.istio.go_types import encodable
+from injector.istio.mesh.jsonpb import to_json as message_to_json
 from injector.istio.mesh.views import message_of
-from injector.istio.mesh.writing import to_json as message_to_json
 from injector.json_types import JSON
 from injector.kubeyaml import dump
 from injector.patch import normalise

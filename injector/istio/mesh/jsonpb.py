@@ -1,8 +1,9 @@
-"""JSON and a message in, the message with that JSON on top out.
+"""JSON and a message in, the message with that JSON on top out; and a message in, its JSON out.
 
 It does what Go's legacy jsonpb does, gogo's up to 1.13 and golang's after. What JSON mentions replaces what
 the message had: lists, maps and messages are never merged. null leaves a field alone. Numbers may be written
-as strings. An unknown field is ignored, because Istio tries once more without them.
+as strings. An unknown field is ignored, because Istio tries once more without them. What is printed has its
+fields in the order of declaration, map keys sorted, enums by name.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 from injector.golang import jsontext
-from injector.golang.jsontext import go_json, json_fault
-from injector.golang.strconv import json_float, to_int
-from injector.golang.times import DurationError, parse_duration
+from injector.golang.strconv import to_int
+from injector.golang.times import DurationError, parse_duration, proto_text
+from injector.golang.strconv import json_float
+from injector.golang.jsontext import json_fault
+from injector.golang.jsontext import go_json
 from injector.istio.mesh.descriptors import (
     Data,
     DurationType,
@@ -29,7 +32,7 @@ from injector.istio.mesh.descriptors import (
     ValueType,
     WrapperType,
 )
-from injector.json_types import JSON
+from injector.json_types import JSON, JSONObject
 
 _LIMITS: Final[Mapping[str, tuple[int, int]]] = {
     "int32": (-(1 << 31), (1 << 31) - 1),
@@ -273,3 +276,66 @@ def _structure(value: JSON) -> JSON:
 def mismatch(value: JSON, go_type: str) -> MessageError:
     """Return encoding/json's error for a value of another kind than ``go_type``."""
     return MessageError(jsontext.mismatch(value, go_type))
+
+
+# ---- printing: 64-bit integers as strings, wrappers as bare values, Durations with 0, 3, 6 or 9 digits
+
+
+def proto_to_json(message: Message) -> str:
+    """Return the message as the template function protoToJSON prints it, before defaults are taken away."""
+    return go_json(to_json(message), sort_keys=False)
+
+
+def to_json(message: Message) -> JSONObject:
+    """Return the message as JSON whose keys are in the order of printing."""
+    return _printed(message.type, message.data)
+
+
+def _printed(declared: MessageType, data: Data) -> JSONObject:
+    return {
+        each.json_name: _printed_field(each, data[each.json_name])
+        for each in declared.fields
+        if each.json_name in data
+    }
+
+
+def _printed_field(each: MessageField, value: Any) -> JSON:
+    if each.label == "list":
+        return [_printed_one(each.type, element) for element in value]
+    if each.label == "map":
+        return {key: _printed_one(each.type, value[key]) for key in sorted(value, key=str.encode)}
+    return _printed_one(each.type, value)
+
+
+def _printed_one(declared: ValueType, value: Any) -> JSON:  # noqa: PLR0911 - one per kind of type
+    if value is None:
+        return None
+    match declared:
+        case ScalarType():
+            return _printed_scalar(declared, value)
+        case WrapperType():
+            return _printed_scalar(declared.scalar, value)
+        case EnumType():
+            return declared.names.get(value, value)
+        case DurationType():
+            return proto_text(value)
+        case StructureType():
+            return _sorted(value)
+        case MessageType():
+            return _printed(declared, value)
+
+
+def _printed_scalar(declared: ScalarType, value: Any) -> JSON:
+    if declared.name in ("int64", "uint64"):
+        return str(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
+def _sorted(value: JSON) -> JSON:
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value, key=str.encode)}
+    if isinstance(value, list):
+        return [_sorted(element) for element in value]
+    return value

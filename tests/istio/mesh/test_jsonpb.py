@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 
 from injector.istio.mesh.descriptors import PROXY_CONFIG, Message, MessageError, schema_of
-from injector.istio.mesh.reading import apply, dotted, unknown_fields
+from injector.istio.mesh.jsonpb import apply, dotted, unknown_fields
 from injector.kubeyaml import load
 from tests.istio.mesh.builders import a_mesh_config, a_proxy_config, messages
 

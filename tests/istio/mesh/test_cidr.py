@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from injector.istio.cidr import classic_fault, prefix_fault
+from injector.istio.mesh.addresses import classic_fault, prefix_fault
 
 
 @pytest.mark.parametrize(
