@@ -97,7 +97,7 @@ def _type(declared: GoType) -> Type:
             return types.slice_of(_type(declared.element))
         case "map":
             return _map_type(declared)
-        case "quantity" | "intOrString" | "time" | "microTime" | "raw" | "bytes":
+        case "quantity" | "intOrString" | "time" | "raw":
             return _LEAVES[declared.kind]
     named = "/" in declared.expression
     return Type(kind=declared.kind, name=str(declared), named=named) if named else _SCALARS[declared.kind]
@@ -135,9 +135,7 @@ def _decode_int_or_string(data: Any) -> Mapping[str, Any]:
 _LEAVES: Final[Mapping[str, Type]] = {
     "quantity": _leaf("resource.Quantity"),
     "time": _leaf("v1.Time"),
-    "microTime": _leaf("v1.MicroTime"),
     "raw": _leaf("v1.FieldsV1"),
-    "bytes": types.slice_of(types.UINT8),
     "intOrString": StructType(
         name="intstr.IntOrString",
         fields={

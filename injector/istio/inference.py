@@ -28,42 +28,32 @@ class InferredRelease:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Format:
-    """The shape of a configuration's templates: its key, and the minors that read it."""
-
-    key: str
-    span: Span
-
-
-_OVERLAYS: Final = _Format(key="`templates`", span=Span(since=9))
-_BRACKETS: Final = _Format(key="`template` in square brackets", span=Span(until=1))
-_SPEC: Final = _Format(key="`template`", span=Span(until=8))
-
-
 def infer_release(config: JSONObject, values: JSONObject) -> InferredRelease:
     """Return the release that a configuration without ``--release`` is read as."""
-    read_as = _format(config)
+    key, span = _format(config)
     unknown = ""
     for place, tag in _tags(config, values):
         match = _TAG.fullmatch(tag)
         minor = int(match["minor"]) if match else -1
-        if OLDEST <= minor <= NEWEST and read_as.span.covers(minor):
+        if OLDEST <= minor <= NEWEST and span.covers(minor):
             return InferredRelease(release=f"1.{minor}", reason=f"told from {place} {tag}")
         unknown = unknown or f": {place} {tag} tells none"
     return InferredRelease(
-        release=f"1.{min(read_as.span.until, RELEASED)}",
-        reason=f"the newest that reads {read_as.key}{unknown}",
+        release=f"1.{min(span.until, RELEASED)}",
+        reason=f"the newest that reads {key}{unknown}",
     )
 
 
-def _format(config: JSONObject) -> _Format:
-    """Charts from 1.9 on put a ``template`` beside ``templates``, which only says that versions differ."""
+def _format(config: JSONObject) -> tuple[str, Span]:
+    """Return how the templates are given, and the minors that read them so.
+
+    Charts from 1.9 on put a ``template`` beside ``templates``, which only says that versions differ.
+    """
     template = member(config, "template")
     if member(config, "templates") or not template:
-        return _OVERLAYS
+        return "`templates`", Span(since=9)
     has_brackets = isinstance(template, str) and "[[" in template and "{{" not in template
-    return _BRACKETS if has_brackets else _SPEC
+    return ("`template` in square brackets", Span(until=1)) if has_brackets else ("`template`", Span(until=8))
 
 
 def _tags(config: JSONObject, values: JSONObject) -> Iterator[tuple[str, str]]:

@@ -11,10 +11,10 @@ from functools import cache
 from typing import Final
 
 from injector.istio.facts import (
+    BUILT_WITH,
     NEWEST,
     OLDEST,
     RELEASED,
-    Span,
     between,
     facts_of,
     features,
@@ -26,9 +26,6 @@ from injector.istio.facts import (
     util,
     varies,
 )
-from injector.istio.kubernetes import BUILT_WITH
-
-__all__ = ["FACTS", "NEWEST", "OLDEST", "RELEASES", "Behaviour", "Span", "behaviour_of"]
 
 _SYSTEM: Final = ("kube-system", "kube-public")
 _WEBHOOK: Final = "istio.io/istio/pilot/pkg/kube/inject/webhook.go"
