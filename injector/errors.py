@@ -8,7 +8,6 @@ InjectorError
 │   └── TemplateExecError     found while rendering, so for one pod
 ├── PatchError           a JSON patch or strategic merge that does not apply: path, reason
 ├── TypedError           JSON that does not fit its Go type: path, reason
-├── DeadlineError        the caller of a review does not wait any more: answered with 503
 ├── BadReview            the call itself was wrong: HTTP status and a sentence
 ├── DeadlineError        nobody waits for the answer any more: HTTP 503, to be asked again
 └── InjectionError       the pod cannot be injected: answered with 200, allowed false

@@ -14,7 +14,7 @@ from injector.gotemplate.types import StructField, StructType, Type
 from injector.gotemplate.values import Pointer, Struct, TypedList, Value
 from injector.istio.go_names_data import GO_NAMES
 from injector.json_types import JSON
-from injector.patch.schema import NEWEST, GoType, go_type
+from injector.patch.schema import GoType, go_type
 
 OBJECT_META: Final = "meta/v1.ObjectMeta"
 POD_SPEC: Final = "core/v1.PodSpec"
@@ -23,16 +23,12 @@ _EMBEDDED_ELSEWHERE: Final = {"TypeMeta": "meta/v1.TypeMeta"}
 _EXPRESSIONS: dict[StructType, GoType] = {}
 
 
-def struct(expression: str, version: int = NEWEST) -> StructType:
+@cache
+def struct(expression: str, version: int) -> StructType:
     """Return a struct by the schema's name for it, for instance ``core/v1.PodSpec``.
 
     ``version`` is the minor version of Kubernetes whose struct it is.
     """
-    return _struct(expression, version)
-
-
-@cache
-def _struct(expression: str, version: int) -> StructType:
     declared = go_type(expression, version)
     fields = _fields(expression, [(each.path, each.type) for each in declared.fields])
     made = StructType(name=str(declared), fields=fields)
@@ -90,7 +86,7 @@ def _embedded(owner: str, name: str, paths: list[tuple[str, GoType]]) -> StructT
 def _type(declared: GoType) -> Type:
     match declared.kind:
         case "struct":
-            return _struct(declared.expression, declared.version)
+            return struct(declared.expression, declared.version)
         case "pointer":
             return types.pointer_to(_type(declared.element))
         case "list":

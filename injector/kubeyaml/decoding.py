@@ -49,23 +49,22 @@ class _Decoded:
     height: int
 
 
-def decode(root: YAMLNode, *, source: str, max_depth: int) -> Any:
-    """Return the YAML value of ``root``, of a key that is set twice the later one; raises YAMLError."""
-    return _Decoder(source=source).value(root, max_depth)
+def decode(root: YAMLNode, *, source: str, max_depth: int) -> JSON:
+    """Return the JSON of ``root``, of a key that is set twice the later one; raises YAMLError."""
+    conversion = _Conversion()
+    value = _Decoder(source=source).value(root, max_depth)
+    try:
+        result = conversion.value(value)
+        if conversion.late_fault:
+            raise conversion.late_fault
+    except YAMLError as error:
+        error.source = source
+        raise
+    return result
 
 
 class _Decoder:
     """One a document. Counts the nodes it decodes, those of aliases as often as Go would decode them."""
-
-    __slots__ = (
-        "_alias_depth",
-        "_alias_nodes",
-        "_decoded",
-        "_height",
-        "_nodes",
-        "_open",
-        "_source",
-    )
 
     def __init__(self, *, source: str) -> None:
         self._source = source
@@ -128,7 +127,9 @@ class _Decoder:
 
     def _alias(self, alias: YAMLNode, depth: int) -> Any:
         """Share what the anchored node became; decode it where that did not happen yet."""
-        target = self._target(alias)
+        target = alias.children[0]
+        if id(target) in self._open:
+            raise self._fault(f"anchor '{alias.value}' value contains itself", alias)
         self._alias_depth += 1
         decoded = self._decoded.get(id(target))
         if decoded is None:
@@ -141,12 +142,6 @@ class _Decoder:
             raise self._fault("exceeded max depth", alias)
         self._height = decoded.height
         return decoded.value
-
-    def _target(self, alias: YAMLNode) -> YAMLNode:
-        target = alias.children[0]
-        if id(target) in self._open:
-            raise self._fault(f"anchor '{alias.value}' value contains itself", alias)
-        return target
 
     def _fill(self, mapping: dict[str | OddKey, Any], node: YAMLNode, depth: int) -> None:
         height = 0
@@ -209,19 +204,6 @@ def _allowed_ratio(nodes: int) -> float:
 _UNSUPPORTED: Final = "unsupported map key of type: {}, key: {}, value: {}"
 
 
-def to_json(value: Any, *, source: str = "") -> JSON:
-    """Turn a value that nobody else holds into JSON, in place; subtrees shared within it stay shared."""
-    conversion = _Conversion()
-    try:
-        result = conversion.value(value)
-        if conversion.late_fault:
-            raise conversion.late_fault
-    except YAMLError as error:
-        error.source = source
-        raise
-    return result
-
-
 def finite(number: float) -> int | float:
     """Return the float as JSON shows it; raises YAMLError, in encoding/json's words, when JSON cannot."""
     if math.isfinite(number):
@@ -231,9 +213,10 @@ def finite(number: float) -> int | float:
 
 
 class _Conversion:
-    """One a document. As in Go, a number that JSON cannot say is found after all such keys."""
+    """Turns a document's value into JSON, in place; subtrees that are shared within it stay shared.
 
-    __slots__ = ("_done", "late_fault")
+    As in Go, a number that JSON cannot say is found after all such keys.
+    """
 
     def __init__(self) -> None:
         self._done: set[int] = set()

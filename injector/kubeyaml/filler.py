@@ -81,16 +81,13 @@ class PlainTexts:
             raise UnsafeValueError
         try:
             if self._role is Role.KEY:
-                return self._key(text)
+                if text == MERGE or len(text) > _LONGEST_KEY:
+                    raise UnsafeValueError
+                return key_text(resolve(text))
             value = resolve(text)  # not `plain`, which would remember the text a second time
             return finite(value) if isinstance(value, float) else value
         except YAMLError:
             raise UnsafeValueError from None
-
-    def _key(self, text: str) -> str:
-        if text == MERGE or len(text) > _LONGEST_KEY:
-            raise UnsafeValueError
-        return key_text(resolve(text))
 
 
 PLAIN_TEXTS: Final = {(role, flow): PlainTexts(role, flow=flow) for role in Role for flow in (False, True)}
@@ -123,11 +120,6 @@ def checks(places: Holes, holes: int) -> Sequence[Check]:
     for slot in places.slots:
         by_hole.update(dict.fromkeys(slot.holes, _CHECKS[slot.context, slot.role is Role.KEY]))
     return [by_hole[hole] for hole in range(holes)]
-
-
-def write(slot: Slot, values: Sequence[str]) -> str:
-    """Return the string that the template's author meant, whatever the values are."""
-    return interleaved(slot.texts, [meant(values[hole], slot.context) for hole in slot.holes])
 
 
 def meant(value: str, context: Context) -> str:
@@ -164,24 +156,17 @@ def _is_solid(value: str) -> bool:
     return bool(value) and " " not in (value[0], value[-1]) and not value.startswith(("---", "..."))
 
 
-def _in_single(value: str) -> str:
-    if _SINGLE(value):
-        raise UnsafeValueError
-    return str(value)
+def _without(found: Callable[[str], object]) -> Check:
+    def check(value: str) -> str:
+        if found(value):
+            raise UnsafeValueError
+        return str(value)
+
+    return check
 
 
-def in_comment(value: str) -> str:
-    """Return a value that leaves the end of a comment where it is."""
-    if _UNREADABLE_ONE(value):
-        raise UnsafeValueError
-    return value
-
-
-def _in_double_key(value: str) -> str:
-    """Refuse escapes, which count against the length of a key."""
-    if _DOUBLE(value):
-        raise UnsafeValueError
-    return str(value)
+in_comment: Final = _without(_UNREADABLE_ONE)
+"""Returns a value that leaves the end of a comment where it is."""
 
 
 def _in_double(value: str) -> str:
@@ -196,10 +181,10 @@ def _in_double(value: str) -> str:
 _CHECKS: Final[dict[tuple[Context, bool], Check]] = {
     (Context.PLAIN, False): str,
     (Context.PLAIN, True): str,
-    (Context.SINGLE, False): _in_single,
-    (Context.SINGLE, True): _in_single,
+    (Context.SINGLE, False): _without(_SINGLE),
+    (Context.SINGLE, True): _without(_SINGLE),
     (Context.DOUBLE, False): _in_double,
-    (Context.DOUBLE, True): _in_double_key,
+    (Context.DOUBLE, True): _without(_DOUBLE),  # also escapes, which count against the length of a key
     (Context.BLOCK, False): in_comment,
     (Context.BLOCK, True): in_comment,
 }

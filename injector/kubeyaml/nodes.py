@@ -165,8 +165,6 @@ def unused_character(text: str) -> str:
 class Dialect:
     """One a text. ``text`` is what libyaml is to parse; positions in it are those of the original."""
 
-    __slots__ = ("_bom", "_colon", "_repairs", "_source", "text")
-
     def __init__(self, text: str, *, source: str) -> None:
         text = text.removeprefix("\ufeff")
         free = (character for character in map(chr, PRIVATE_USE) if character not in text)
@@ -240,8 +238,6 @@ class Dialect:
 class _Composer:
     """Pulls events until the first document has ended, so that a fault behind it is never seen."""
 
-    __slots__ = ("_anchors", "_dialect", "_event", "_max_depth", "_parser", "_source")
-
     def __init__(self, dialect: Dialect, source: str, max_depth: int) -> None:
         self._dialect = dialect
         self._parser = CParser(dialect.text)
@@ -267,7 +263,14 @@ class _Composer:
 
     def _node(self, depth: int, collection: Any) -> YAMLNode:
         event = self._event
-        node = _placed(event)
+        start, end = event.start_mark, event.end_mark
+        node = YAMLNode(
+            kind=event.__class__,
+            line=start.line + 1,
+            column=start.column + 1,
+            start=start.index,
+            end=end.index,
+        )
         if isinstance(event, AliasEvent):
             return self._alias(node, event)
         node.tag = self._dialect.tag(event)
@@ -299,14 +302,6 @@ class _Composer:
             raise at(f"unknown anchor '{node.value}' referenced", source=self._source, mark=event.start_mark)
         node.children.append(target)
         return node
-
-
-def _placed(event: Any) -> YAMLNode:
-    """Return a node of which nothing is known yet but where it is."""
-    start, end = event.start_mark, event.end_mark
-    return YAMLNode(
-        kind=event.__class__, line=start.line + 1, column=start.column + 1, start=start.index, end=end.index
-    )
 
 
 def line_of(text: str, path: Sequence[str | int]) -> int:

@@ -27,7 +27,7 @@ from yaml.events import (
 
 from injector.errors import YAMLError
 from injector.json_types import JSON
-from injector.kubeyaml.decoding import decode, finite, to_json
+from injector.kubeyaml.decoding import decode, finite
 from injector.kubeyaml.nodes import MAX_DEPTH, MISREAD_COLON, SIGNS, compose, decoded, translate
 from injector.kubeyaml.scalars import MERGE, TYPED_START, plain
 
@@ -52,7 +52,9 @@ def load(text: str | bytes, *, source: str = "", max_depth: int = MAX_DEPTH) -> 
     errors. Raises YAMLError in the wording of Go, also for text that is deeper than ``max_depth``
     or longer than MAX_SIZE.
     """
-    text = _readable(text, source)
+    if len(text) > MAX_SIZE:
+        raise YAMLError(f"yaml: text of {len(text)} characters is longer than {MAX_SIZE}", source=source)
+    text = decoded(text, source)
     if not any(sign in text for sign in SIGNS):
         try:
             return _first_document(text, source, max_depth)
@@ -69,16 +71,7 @@ def json_scalar(text: str) -> JSON:
 
 def _exactly(text: str, *, source: str, max_depth: int) -> JSON:
     root = compose(text, source=source, max_depth=max_depth)
-    if root is None:
-        return None
-    return to_json(decode(root, source=source, max_depth=max_depth), source=source)
-
-
-def _readable(text: str | bytes, source: str) -> str:
-    """Return the text, decoded; raises YAMLError if it is too long, or no Unicode."""
-    if len(text) > MAX_SIZE:
-        raise YAMLError(f"yaml: text of {len(text)} characters is longer than {MAX_SIZE}", source=source)
-    return decoded(text, source)
+    return None if root is None else decode(root, source=source, max_depth=max_depth)
 
 
 def _first_document(text: str, source: str, max_depth: int) -> JSON:

@@ -7,7 +7,6 @@ yaml.v2 types plain scalars by YAML 1.1 with its own amendments: ``y`` and ``on`
 from __future__ import annotations
 
 import base64
-import binascii
 import math
 import re
 from calendar import monthrange
@@ -212,7 +211,7 @@ def _binary(text: str) -> str:
     """Decode base64 as Go's StdEncoding: padding required, line ends ignored; bad UTF-8 becomes U+FFFD."""
     try:
         data = base64.b64decode(_base64(text), validate=True)
-    except (binascii.Error, ValueError) as error:
+    except ValueError as error:
         raise ScalarError("!!binary value contains invalid base64 data") from error
     return to_valid(data.decode("utf-8", "surrogateescape"))
 

@@ -28,7 +28,6 @@ from injector.kubeyaml.filler import (
     read,
     reader,
     unquotable,
-    write,
 )
 from injector.kubeyaml.nodes import unused_character
 from injector.kubeyaml.reading import load
@@ -192,7 +191,7 @@ def _scalar(slot: Slot, values: Sequence[str]) -> JSON:
     try:
         return read(slot, values)
     except UnsafeValueError:
-        return write(slot, values)
+        return interleaved(slot.texts, [meant(values[hole], slot.context) for hole in slot.holes])
 
 
 def _is_unsafe(slot: Slot, values: Sequence[str]) -> bool:

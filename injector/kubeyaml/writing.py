@@ -214,8 +214,6 @@ def _is_simple(key: str) -> bool:
 class _Emitter:
     """A cursor over the text written so far: column, whether white space or the line's start is before it."""
 
-    __slots__ = ("_column", "_space", "_text", "_width", "at_line_start")
-
     def __init__(self, *, width: int) -> None:
         self._text: list[str] = []
         self._width = width

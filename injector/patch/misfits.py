@@ -43,21 +43,13 @@ class _Place:
         return TypedError(f"json: cannot unmarshal {what} into {where} of type {wanted}")
 
 
-class _Stop(Exception):  # noqa: N818
-    """Go gives up here."""
-
-    def __init__(self, error: TypedError) -> None:
-        super().__init__()
-        self.error = error
-
-
 def explain(value: JSON, schema: GoType, *, coerce_strings: bool) -> TypedError:
     """Return the error that Go has for reading ``value``, which does not fit, into ``schema``."""
     walk = _Walk(coerce_strings=coerce_strings)
     try:
         walk.value(value, schema, _Place())
-    except _Stop as stop:
-        return stop.error
+    except TypedError as error:  # Go gives up there
+        return error
     return walk.faults[0]
 
 
@@ -122,19 +114,16 @@ class _Walk:
 
 
 def _read_itself(value: JSON, kind: Kind, place: _Place) -> None:
-    """Check a value of a type that has its own way to read JSON."""
-    try:
-        if kind == "quantity":
-            canonical_quantity(value if isinstance(value, str) else raw_number(value))
-        elif kind == "intOrString":
-            if not isinstance(value, str) and not _fits(value, kind):
-                raise place.error(_what(value, exact=True), "int32")
-        elif not isinstance(value, str):
-            raise place.error(_what(value), "string")
-        else:
-            canonical_time(value)
-    except TypedError as error:
-        raise _Stop(error) from None
+    """Check a value of a type that has its own way to read JSON; TypedError where it cannot be read."""
+    if kind == "quantity":
+        canonical_quantity(value if isinstance(value, str) else raw_number(value))
+    elif kind == "intOrString":
+        if not isinstance(value, str) and not _fits(value, kind):
+            raise place.error(_what(value, exact=True), "int32")
+    elif not isinstance(value, str):
+        raise place.error(_what(value), "string")
+    else:
+        canonical_time(value)
 
 
 def raw_number(value: JSON) -> str:

@@ -27,6 +27,7 @@ from injector.istio.mesh.descriptors import Message
 from injector.istio.mesh.loading import load_mesh
 from injector.istio.mesh.views import view
 from injector.istio.releases import behaviour_of
+from injector.patch.schema import NEWEST
 from tests.conftest import shared_folder
 
 TAGS = {
@@ -120,8 +121,10 @@ def dot(folder: Path, text: Text) -> tuple[dict[str, Value], Any]:
         "Values": from_json(values),
         "MeshConfig": view(mesh.config),
         "ProxyConfig": view(proxy_config(text, mesh.proxy_config)),
-        "ObjectMeta": Struct(struct(OBJECT_META), pod["metadata"], pointer=behaviour.metadata_pointers),
-        "Spec": Struct(struct(POD_SPEC), pod["spec"], pointer=behaviour.metadata_pointers),
+        "ObjectMeta": Struct(
+            struct(OBJECT_META, NEWEST), pod["metadata"], pointer=behaviour.metadata_pointers
+        ),
+        "Spec": Struct(struct(POD_SPEC, NEWEST), pod["spec"], pointer=behaviour.metadata_pointers),
         "Revision": "canary" if text.inputs == "B" else "default",
         "ProxyImage": "hub/proxyv2:tag",
         "ProxyInitImage": "hub/proxyv2:tag",

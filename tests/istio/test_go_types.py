@@ -7,6 +7,7 @@ from injector.gotemplate.values import NilPointer, Pointer, Struct
 from injector.injection.dot.functions.encoding import to_json
 from injector.istio.go_types import OBJECT_META, POD_SPEC, encodable, struct
 from injector.patch import go_type
+from injector.patch.schema import NEWEST
 
 SPEC = {
     "dnsPolicy": "ClusterFirst",
@@ -27,7 +28,7 @@ SPEC = {
 
 
 def render(template, data, expression=POD_SPEC):
-    view = Struct(struct(expression), data)
+    view = Struct(struct(expression, NEWEST), data)
     return compile_template("t", template, functions={}).render({"S": view}).text
 
 
@@ -57,11 +58,11 @@ def test_metadata_has_gos_names():
 
 
 def test_a_struct_type_is_the_same_object_every_time():
-    assert struct(POD_SPEC) is struct(POD_SPEC)
+    assert struct(POD_SPEC, NEWEST) is struct(POD_SPEC, NEWEST)
 
 
 def test_the_json_behind_a_view_is_found_with_its_type():
-    spec = Struct(struct(POD_SPEC), SPEC)
+    spec = Struct(struct(POD_SPEC, NEWEST), SPEC)
     containers = spec.get("Containers")
     assert encodable(spec) == (SPEC, go_type(POD_SPEC))
     assert encodable(containers[0]) == (SPEC["containers"][0], go_type("core/v1.Container"))
@@ -70,7 +71,7 @@ def test_the_json_behind_a_view_is_found_with_its_type():
 
 
 def test_what_is_not_of_kubernetes_is_not_encodable():
-    spec = Struct(struct(POD_SPEC), SPEC)
+    spec = Struct(struct(POD_SPEC, NEWEST), SPEC)
     port = spec.get("Containers")[0].get("LivenessProbe").get("HTTPGet").get("Port")
     assert encodable(port) is None
     assert encodable("text") is None

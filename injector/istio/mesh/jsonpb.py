@@ -101,7 +101,10 @@ def _set(declared: MessageType, data: dict[str, Any], each: MessageField, value:
     gogo = declared.schema.gogo
     if value is None and not (gogo and each.oneof):
         return
-    result = _null_member(each) if value is None else _READERS[each.label](each.type, value, gogo)
+    if value is None:  # gogo sets such a member to zero, or to a nil message
+        result = _zero(each.type) if isinstance(each.type, ScalarType | EnumType) else None
+    else:
+        result = _READERS[each.label](each.type, value, gogo)
     if each.oneof:
         for sibling in declared.oneofs[each.oneof]:
             data.pop(sibling, None)
@@ -110,11 +113,6 @@ def _set(declared: MessageType, data: dict[str, Any], each: MessageField, value:
         data.pop(each.json_name, None)
     else:
         data[each.json_name] = result
-
-
-def _null_member(each: MessageField) -> Any:
-    """Return what gogo sets a oneof to when JSON gives a member as null: zero, or a nil message."""
-    return _zero(each.type) if isinstance(each.type, ScalarType | EnumType) else None
 
 
 def _zero(declared: ScalarType | EnumType) -> Any:

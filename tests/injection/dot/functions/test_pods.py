@@ -11,6 +11,7 @@ from injector.istio.go_types import OBJECT_META, POD_SPEC, struct
 from injector.istio.mesh.loading import load_mesh
 from injector.istio.mesh.views import struct_type, view
 from injector.istio.releases import behaviour_of
+from injector.patch.schema import NEWEST
 
 
 def rendered(text: str, minor: int = 31, **dot) -> str:
@@ -19,11 +20,13 @@ def rendered(text: str, minor: int = 31, **dot) -> str:
 
 
 def metadata(annotations=None, *, pointer: bool = False) -> Struct:
-    return Struct(struct(OBJECT_META), {"annotations": annotations} if annotations else {}, pointer=pointer)
+    return Struct(
+        struct(OBJECT_META, NEWEST), {"annotations": annotations} if annotations else {}, pointer=pointer
+    )
 
 
 def containers(*given):
-    return Struct(struct(POD_SPEC), {"containers": list(given)}).get("Containers")
+    return Struct(struct(POD_SPEC, NEWEST), {"containers": list(given)}).get("Containers")
 
 
 def a_container(name: str = "app", *ports, image: str = "app:1"):
@@ -40,7 +43,7 @@ def test_an_annotation_is_read_through_a_pointer_too(pointer):
 def test_no_annotations_have_no_annotation():
     assert rendered('{{ annotation .m "a" 1.0 }}', m=metadata()) == "1"
     with pytest.raises(TemplateExecError, match=r"dereference of nil pointer of type v1\.ObjectMeta"):
-        rendered('{{ annotation .m "a" 1 }}', m=NilPointer(pointer_to(struct(OBJECT_META))))
+        rendered('{{ annotation .m "a" 1 }}', m=NilPointer(pointer_to(struct(OBJECT_META, NEWEST))))
 
 
 def test_isset_asks_for_the_key_and_not_the_value():

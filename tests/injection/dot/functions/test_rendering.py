@@ -9,6 +9,7 @@ from injector.injection.dot.context import dot_type
 from injector.injection.dot.functions import function_map
 from injector.istio.go_types import OBJECT_META, struct
 from injector.istio.releases import behaviour_of
+from injector.patch.schema import NEWEST
 
 BEHAVIOUR = behaviour_of("1.5")
 VALUES = {"global": {"x": "deep"}, "text": ""}
@@ -16,7 +17,9 @@ VALUES = {"global": {"x": "deep"}, "text": ""}
 
 def rendered(inner: str, *, template: str = "{{ render .Values.text }}", known: bool = True) -> str:
     values = {"Values": from_json({**VALUES, "text": inner})}
-    pod = {"ObjectMeta": Struct(struct(OBJECT_META), {"name": "web", "namespace": "shop"}, pointer=True)}
+    pod = {
+        "ObjectMeta": Struct(struct(OBJECT_META, NEWEST), {"name": "web", "namespace": "shop"}, pointer=True)
+    }
     compiled = compile_template(
         "inject",
         template,

@@ -22,6 +22,7 @@ from injector.istio.go_types import OBJECT_META, POD_SPEC, struct
 from injector.istio.mesh.loading import load_mesh
 from injector.istio.mesh.views import struct_type, view
 from injector.istio.releases import behaviour_of
+from injector.patch.schema import NEWEST
 
 SPRIG = function_map(behaviour_of("1.31"), env={}, mesh=None)
 
@@ -112,7 +113,7 @@ def test_no_message_is_an_empty_object():
 
 def test_kubernetes_structs_come_in_gos_order_without_empty_fields():
     port = {"protocol": "TCP", "containerPort": 80, "hostPort": 0, "name": "a<b"}
-    spec = Struct(struct(POD_SPEC), {"containers": [{"name": "x", "ports": [port]}]})
+    spec = Struct(struct(POD_SPEC, NEWEST), {"containers": [{"name": "x", "ports": [port]}]})
     ports = spec.get("Containers")[0].get("Ports")
     assert (
         rendered("{{ structToJSON .p }}", p=ports[0])
@@ -131,7 +132,7 @@ def test_kubernetes_structs_come_in_gos_order_without_empty_fields():
         (TypedList((), types.SLICE_STRING, is_nil=True), None),
         (StringMap(is_nil=True), None),
         (TypedMap({"b": "1", "a": "2"}, types.MAP_STRING), {"a": "2", "b": "1"}),
-        (Struct(struct(OBJECT_META), {"name": "a"}, pointer=True), {"name": "a"}),
+        (Struct(struct(OBJECT_META, NEWEST), {"name": "a"}, pointer=True), {"name": "a"}),
         (view(load_mesh("", 31).proxy_config).get("DrainDuration"), {"seconds": 45}),
         (SPRIG["semver"].call("1.2.3+x"), "1.2.3+x"),
         (True, True),
