@@ -7,13 +7,12 @@ that all others need.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from functools import wraps
 from sys import getsizeof
 from threading import Lock
-from types import MappingProxyType
 from typing import Any, Final, Generic, ParamSpec, TypeVar, overload
 
 _Key = TypeVar("_Key", bound=Hashable)
@@ -138,16 +137,13 @@ class Doorkeeper:
         return True
 
 
-_process_wide: Final[dict[str, Memo[Any, Any]]] = {}
-
-PROCESS_WIDE: Final[Mapping[str, Memo[Any, Any]]] = MappingProxyType(_process_wide)
+PROCESS_WIDE: Final[dict[str, Memo[Any, Any]]] = {}
 """The memos that are not of one injector, by the names of what they are for; each is of `SMALL` bytes."""
 
 
-def process_wide(name: str, *, entries: int = 4096) -> Memo[Any, Any]:
+def process_wide(name: str) -> Memo[Any, Any]:
     """Return a new memo of the process, made once for each ``name`` by the module that owns it."""
-    memo: Memo[Any, Any] = Memo(SMALL, entries)
-    _process_wide[name] = memo
+    memo = PROCESS_WIDE[name] = Memo(SMALL, 4096)
     return memo
 
 

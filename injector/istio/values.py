@@ -7,20 +7,18 @@ the values had no types.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
 from injector.istio.facts import Span
 from injector.istio.mesh.descriptors import Label, MessageError, MessageField, MessageType, Schema
-from injector.istio.mesh.jsonpb import Path, elements_of, mismatch, read_one
+from injector.istio.mesh.jsonpb import CONTAINERS, Path, elements_of, mismatch, read_one
 from injector.istio.values_data import ENUMS, MESSAGES
 from injector.json_types import JSON
 
 _VALUES: Final = ".Values"
-_CONTAINERS: Final[Mapping[Label, type]] = {"list": list, "map": dict}
-_GO_TYPES: Final[Mapping[Label, str]] = {"list": "[]json.RawMessage", "map": "map[string]json.RawMessage"}
 _TYPED: Final = Span(since=8)
 
 
@@ -58,7 +56,7 @@ def _message_faults(declared: MessageType, value: JSON, path: Path) -> Iterator[
 
 
 def _field_faults(each: MessageField, value: JSON, path: Path, *, is_gogo: bool) -> Iterator[ValueFault]:
-    if each.label != "one" and not isinstance(value, _CONTAINERS[each.label]):
+    if each.label != "one" and not isinstance(value, CONTAINERS[each.label][0]):
         yield _mismatch(value, each.label, path)
         return
     for where, element in elements_of(each, value, path):
@@ -72,4 +70,4 @@ def _field_faults(each: MessageField, value: JSON, path: Path, *, is_gogo: bool)
 
 
 def _mismatch(value: JSON, label: Label, path: Path) -> ValueFault:
-    return ValueFault(path=path, reason=str(mismatch(value, _GO_TYPES[label])))
+    return ValueFault(path=path, reason=str(mismatch(value, CONTAINERS[label][1])))

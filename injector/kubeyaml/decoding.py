@@ -15,7 +15,7 @@ from yaml.events import AliasEvent, MappingStartEvent, ScalarEvent, SequenceStar
 from injector.errors import YAMLError
 from injector.golang.fmt import sharp_v
 from injector.json_types import JSON
-from injector.kubeyaml.nodes import YAMLNode
+from injector.kubeyaml.nodes import MAX_DEPTH, YAMLNode
 from injector.kubeyaml.scalars import (
     MERGE,
     MERGE_TAG,
@@ -49,10 +49,10 @@ class _Decoded:
     height: int
 
 
-def decode(root: YAMLNode, *, source: str, max_depth: int) -> JSON:
+def decode(root: YAMLNode, *, source: str) -> JSON:
     """Return the JSON of ``root``, of a key that is set twice the later one; raises YAMLError."""
     conversion = _Conversion()
-    value = _Decoder(source=source).value(root, max_depth)
+    value = _Decoder(source=source).value(root, MAX_DEPTH)
     try:
         result = conversion.value(value)
         if conversion.late_fault:

@@ -16,7 +16,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from yaml._yaml import CParser
 from yaml.error import MarkedYAMLError
@@ -78,12 +78,12 @@ class YAMLNode:
     children: list[YAMLNode] = field(default_factory=list)
 
 
-def compose(text: str, *, source: str = "", max_depth: int = MAX_DEPTH) -> YAMLNode | None:
+def compose(text: str, *, source: str = "") -> YAMLNode | None:
     """Return the root node of the first document, None for a text without one; raises YAMLError."""
     dialect = Dialect(text, source=source)
     while True:
         try:
-            return _Composer(dialect, source, max_depth).document()
+            return _Composer(dialect, source).document()
         except LibYAMLError as error:
             if not dialect.repair(error):
                 raise translate(error, source=source) from error
@@ -121,15 +121,7 @@ def _reader_error(data: bytes, source: str) -> YAMLError:
 # ---- what libyaml and yaml.v2 read differently
 
 
-class Mark(Protocol):
-    """Where an event starts or ends: characters from the text's start, line and column from 0."""
-
-    index: int
-    line: int
-    column: int
-
-
-def at(reason: str, *, source: str = "", mark: Mark | None = None, named_line: int = 0) -> YAMLError:
+def at(reason: str, *, source: str = "", mark: Any = None, named_line: int = 0) -> YAMLError:
     """Build the error: ``mark`` is the true place, ``named_line`` what Go's sentence says (0: nothing)."""
     sentence = f"yaml: line {named_line}: {reason}" if named_line else f"yaml: {reason}"
     if mark is None:
@@ -143,16 +135,12 @@ def translate(error: LibYAMLError, *, source: str) -> YAMLError:
         return YAMLError(f"yaml: {error.reason}", source=source)
     if not isinstance(error, MarkedYAMLError):
         return YAMLError(f"yaml: {error}", source=source)
-    mark: Mark | None = error.problem_mark
-    context: Mark | None = error.context_mark
-    return at(error.problem or "", source=source, mark=mark, named_line=_line(error, mark, context))
-
-
-def _line(error: MarkedYAMLError, mark: Mark | None, context: Mark | None) -> int:
-    """Count as yaml.v2's ``fail`` does."""
-    if mark is not None and mark.line:
-        return mark.line + isinstance(error, ScannerError)
-    return context.line if context is not None else 0
+    mark = error.problem_mark
+    if mark is not None and mark.line:  # lines are counted as yaml.v2's ``fail`` does
+        named_line = mark.line + isinstance(error, ScannerError)
+    else:
+        named_line = error.context_mark.line if error.context_mark is not None else 0
+    return at(error.problem or "", source=source, mark=mark, named_line=named_line)
 
 
 def unused_character(text: str) -> str:
@@ -210,7 +198,7 @@ class Dialect:
         return event.tag or ""
 
     def _refuse_slash(self, event: Any) -> None:
-        start: Mark = event.start_mark
+        start = event.start_mark
         match = _SLASH_ESCAPE(self.text, self.text.index('"', start.index), event.end_mark.index)
         if match:
             line = start.line + match[0].count("\n")
@@ -222,7 +210,7 @@ class Dialect:
             )
 
     def _question_mark(self, event: Any, collection: Any) -> YAMLError:
-        start: Mark = event.start_mark
+        start = event.start_mark
         position = self.text.index("?", start.index)
         line = start.line + self.text.count("\n", start.index, position)
         closing = "}" if "Mapping" in type(collection).__name__ else "]"
@@ -238,11 +226,10 @@ class Dialect:
 class _Composer:
     """Pulls events until the first document has ended, so that a fault behind it is never seen."""
 
-    def __init__(self, dialect: Dialect, source: str, max_depth: int) -> None:
+    def __init__(self, dialect: Dialect, source: str) -> None:
         self._dialect = dialect
         self._parser = CParser(dialect.text)
         self._source = source
-        self._max_depth = max_depth
         self._anchors: dict[str, YAMLNode] = {}
         self._event: Any = self._parser.get_event()  # Any: the stubs know no event's fields
 
@@ -253,7 +240,7 @@ class _Composer:
         if start.version not in (None, (1, 1)):
             raise at("found incompatible YAML document", source=self._source, mark=start.start_mark)
         self._next()
-        root = self._node(self._max_depth, None)
+        root = self._node(MAX_DEPTH, None)
         self._next()
         return root
 
@@ -287,7 +274,7 @@ class _Composer:
 
     def _children(self, node: YAMLNode, event: Any, depth: int) -> None:
         if not depth:
-            reason = f"exceeded max depth of {self._max_depth}"
+            reason = f"exceeded max depth of {MAX_DEPTH}"
             raise at(reason, source=self._source, mark=event.start_mark, named_line=event.start_mark.line + 1)
         end = MappingEndEvent if isinstance(event, MappingStartEvent) else SequenceEndEvent
         while not isinstance(self._next(), end):

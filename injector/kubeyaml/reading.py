@@ -44,12 +44,12 @@ class _UnusualError(Exception):
     """The document needs the exact way."""
 
 
-def load(text: str | bytes, *, source: str = "", max_depth: int = MAX_DEPTH) -> JSON:
+def load(text: str | bytes, *, source: str = "") -> JSON:
     """Return the JSON of the first document; None for empty text. Duplicate keys: the last one counts.
 
     The result may share subtrees where the text has aliases: treat it as frozen. Numbers are what
     JSON text shows: integral floats are ints while they fit in 64 bits. ``source`` is named in
-    errors. Raises YAMLError in the wording of Go, also for text that is deeper than ``max_depth``
+    errors. Raises YAMLError in the wording of Go, also for text that is deeper than MAX_DEPTH
     or longer than MAX_SIZE.
     """
     if len(text) > MAX_SIZE:
@@ -57,10 +57,11 @@ def load(text: str | bytes, *, source: str = "", max_depth: int = MAX_DEPTH) -> 
     text = decoded(text, source)
     if not any(sign in text for sign in SIGNS):
         try:
-            return _first_document(text, source, max_depth)
+            return _first_document(text, source)
         except _UnusualError:
             pass
-    return _exactly(text, source=source, max_depth=max_depth)
+    root = compose(text, source=source)
+    return None if root is None else decode(root, source=source)
 
 
 def json_scalar(text: str) -> JSON:
@@ -69,19 +70,14 @@ def json_scalar(text: str) -> JSON:
     return finite(value) if isinstance(value, float) else value
 
 
-def _exactly(text: str, *, source: str, max_depth: int) -> JSON:
-    root = compose(text, source=source, max_depth=max_depth)
-    return None if root is None else decode(root, source=source, max_depth=max_depth)
-
-
-def _first_document(text: str, source: str, max_depth: int) -> JSON:
+def _first_document(text: str, source: str) -> JSON:
     """Build the first document from events; _UnusualError when there is more to it."""
     next_event = CParser(text).get_event
     try:
         next_event()
         if next_event().__class__ is StreamEndEvent:
             return None
-        value = _value(next_event(), next_event, max_depth)
+        value = _value(next_event(), next_event, MAX_DEPTH)
         next_event()
     except LibYAMLError as error:
         if MISREAD_COLON in str(error) or "a tag" in str(error):

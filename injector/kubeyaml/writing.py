@@ -111,7 +111,7 @@ def _write_mapping(emitter: _Emitter, mapping: dict[str, JSON], indent: int) -> 
 
 def _write_odd_key(emitter: _Emitter, key: str, indent: int) -> None:
     style = _style(key)
-    if _is_simple(key):
+    if not _BREAK.search(key) and len(key.encode()) <= _SIMPLE_KEY:
         emitter.scalar(key, style, indent, simple_key=True)
         emitter.indicator(":")
         return
@@ -204,11 +204,6 @@ class Style(Enum):
 def _deeper(indent: int) -> int:
     """Return the indentation of a block collection that stands inside ``indent``."""
     return 0 if indent < 0 else indent + _STEP
-
-
-def _is_simple(key: str) -> bool:
-    """Return whether a key fits on one line before its colon."""
-    return not _BREAK.search(key) and len(key.encode()) <= _SIMPLE_KEY
 
 
 class _Emitter:
@@ -385,15 +380,12 @@ def natural_order(keys: Iterable[str]) -> list[str]:
     """Return the keys as yaml.v2 sorts them."""
     ordered = sorted(keys)
     if not all(map(str.isalpha, ordered)):  # letters compare by code point, which is how they are sorted now
-        ordered.sort(key=_by_nature)
+        ordered.sort(key=cmp_to_key(_compare))
     return ordered
 
 
 def _compare(a: str, b: str) -> int:
     return -1 if _less(a, b) else int(_less(b, a))
-
-
-_by_nature = cmp_to_key(_compare)
 
 
 def _less(a: str, b: str) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
 from injector.golang import jsontext
@@ -23,6 +23,7 @@ from injector.istio.mesh.descriptors import (
     Data,
     DurationType,
     EnumType,
+    Label,
     Message,
     MessageError,
     MessageField,
@@ -40,6 +41,11 @@ _LIMITS: Final[Mapping[str, tuple[int, int]]] = {
     "uint32": (0, (1 << 32) - 1),
     "uint64": (0, (1 << 64) - 1),
 }
+CONTAINERS: Final[Mapping[Label, tuple[type, str]]] = {
+    "list": (list, "[]json.RawMessage"),
+    "map": (dict, "map[string]json.RawMessage"),
+}
+"""What a list or a map of a message is in JSON, and what Go reads it into first."""
 _GO_NAMES: Final = {"double": "float64", "float": "float32"}
 _NOT_FINITE: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _INTEGER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)")
@@ -104,7 +110,7 @@ def _set(declared: MessageType, data: dict[str, Any], each: MessageField, value:
     if value is None:  # gogo sets such a member to zero, or to a nil message
         result = _zero(each.type) if isinstance(each.type, ScalarType | EnumType) else None
     else:
-        result = _READERS[each.label](each.type, value, gogo)
+        result = _read(each, value, gogo)
     if each.oneof:
         for sibling in declared.oneofs[each.oneof]:
             data.pop(sibling, None)
@@ -128,16 +134,16 @@ def _is_absent(each: MessageField, result: Any, gogo: bool) -> bool:  # noqa: FB
     return isinstance(each.type, ScalarType | EnumType) and not result
 
 
-def _list(declared: ValueType, value: JSON, gogo: bool) -> list[Any]:  # noqa: FBT001 - private
-    if not isinstance(value, list):
-        raise mismatch(value, "[]json.RawMessage")
-    return [_element(declared, element, gogo) for element in value]
-
-
-def _map(declared: ValueType, value: JSON, gogo: bool) -> dict[str, Any]:  # noqa: FBT001 - private
-    if not isinstance(value, dict):
-        raise mismatch(value, "map[string]json.RawMessage")
-    return {key: _element(declared, element, gogo) for key, element in value.items()}
+def _read(each: MessageField, value: JSON, gogo: bool) -> Any:  # noqa: FBT001 - private
+    if each.label == "one":
+        return read_one(each.type, value, gogo)
+    container, go_type = CONTAINERS[each.label]
+    is_container = isinstance(value, container)
+    if not is_container:
+        raise mismatch(value, go_type)
+    if each.label == "list":
+        return [_element(each.type, element, gogo) for element in value]
+    return {key: _element(each.type, element, gogo) for key, element in value.items()}
 
 
 def _element(declared: ValueType, value: JSON, gogo: bool) -> Any:  # noqa: FBT001 - private
@@ -148,7 +154,7 @@ def _element(declared: ValueType, value: JSON, gogo: bool) -> Any:  # noqa: FBT0
     return None if gogo or not isinstance(declared, MessageType) else {}
 
 
-def read_one(declared: ValueType, value: JSON, gogo: bool) -> Any:  # noqa: FBT001 - one of a table's readers
+def read_one(declared: ValueType, value: JSON, gogo: bool) -> Any:  # noqa: FBT001
     """Return one value, no list or map and not null, as a message keeps it. Raises MessageError."""
     match declared:
         case ScalarType():
@@ -163,13 +169,6 @@ def read_one(declared: ValueType, value: JSON, gogo: bool) -> Any:  # noqa: FBT0
             return value if declared.is_value else _structure(value)
         case MessageType():
             return _apply(declared, {}, value)
-
-
-_READERS: Final[Mapping[str, Callable[[ValueType, JSON, bool], Any]]] = {
-    "one": read_one,
-    "list": _list,
-    "map": _map,
-}
 
 
 def _scalar(declared: ScalarType, value: JSON) -> Any:
