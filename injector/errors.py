@@ -63,15 +63,11 @@ class TemplateError(InjectorError):
     """A template that cannot be used; ``str()`` is Go's wording: ``template: name:line: …``."""
 
     def __init__(self, message: str, *, name: str = "", line: int = 0, column: int = 0) -> None:
-        super().__init__(message, name, line, column)
+        super().__init__(message)
         self.message = message
         self.name = name
         self.line = line
         self.column = column
-
-    def __str__(self) -> str:
-        """Return Go's sentence."""
-        return self.message
 
 
 class TemplateSyntaxError(TemplateError):
@@ -103,13 +99,9 @@ class BadReview(InjectorError):  # noqa: N818 - the library's fixed name
     """The call was wrong, not the pod: answered with ``status`` (4xx) and ``message`` as plain text."""
 
     def __init__(self, status: int, message: str) -> None:
-        super().__init__(status, message)
+        super().__init__(message)
         self.status = status
         self.message = message
-
-    def __str__(self) -> str:
-        """Return the sentence without the status."""
-        return self.message
 
 
 class InjectionError(InjectorError):
@@ -125,13 +117,8 @@ class LimitError(InjectionError):
     """The pod needs more than the limit ``name`` lets one review have; ``str()`` says what of it does."""
 
     def __init__(self, sentence: str, *, name: str) -> None:
-        super().__init__(sentence, name)
-        self.sentence = sentence
+        super().__init__(sentence)
         self.name = name
-
-    def __str__(self) -> str:
-        """Return the sentence, which no other is put before."""
-        return self.sentence
 
 
 class DeadlineError(InjectorError):
