@@ -107,7 +107,7 @@ def read(slot: Slot, values: Sequence[str]) -> JSON:
     elif slot.folded and not all(map(_is_solid, own)):
         raise UnsafeValueError
     is_key = slot.role is Role.KEY
-    text = interleaved(slot.texts, list(map(_CHECKS[slot.context, is_key], own)))
+    text = interleaved(slot.texts, list(map((_KEY_CHECKS if is_key else _CHECKS)[slot.context], own)))
     return short_key(text) if is_key else text
 
 
@@ -118,7 +118,8 @@ def checks(places: Holes, holes: int) -> Sequence[Check]:
     """
     by_hole: dict[int, Check] = dict.fromkeys(range(holes), in_comment)
     for slot in places.slots:
-        by_hole.update(dict.fromkeys(slot.holes, _CHECKS[slot.context, slot.role is Role.KEY]))
+        check = (_KEY_CHECKS if slot.role is Role.KEY else _CHECKS)[slot.context]
+        by_hole.update(dict.fromkeys(slot.holes, check))
     return [by_hole[hole] for hole in range(holes)]
 
 
@@ -178,15 +179,15 @@ def _in_double(value: str) -> str:
     raise UnsafeValueError
 
 
-_CHECKS: Final[dict[tuple[Context, bool], Check]] = {
-    (Context.PLAIN, False): str,
-    (Context.PLAIN, True): str,
-    (Context.SINGLE, False): _without(_SINGLE),
-    (Context.SINGLE, True): _without(_SINGLE),
-    (Context.DOUBLE, False): _in_double,
-    (Context.DOUBLE, True): _without(_DOUBLE),  # also escapes, which count against the length of a key
-    (Context.BLOCK, False): in_comment,
-    (Context.BLOCK, True): in_comment,
+_CHECKS: Final[dict[Context, Check]] = {
+    Context.PLAIN: str,
+    Context.SINGLE: _without(_SINGLE),
+    Context.DOUBLE: _in_double,
+    Context.BLOCK: in_comment,
+}
+_KEY_CHECKS: Final = {
+    **_CHECKS,
+    Context.DOUBLE: _without(_DOUBLE),  # also escapes, which count against the length of a key
 }
 
 

@@ -51,16 +51,6 @@ class Role(Enum):
     FLOW_ITEM = "flow item"
 
 
-_CONTEXTS: Final = {
-    None: Context.PLAIN,
-    "": Context.PLAIN,
-    "'": Context.SINGLE,
-    '"': Context.DOUBLE,
-    "|": Context.BLOCK,
-    ">": Context.BLOCK,
-}
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
     """A scalar with holes: ``texts`` are its constant parts, decoded, one more than ``holes``.
@@ -218,7 +208,7 @@ class _Surveyor:
             return ""
 
     def _scalar(self, event: Any, role: Role, *, flow: bool) -> Static | Slot:
-        context = _CONTEXTS[event.style]
+        context = Context.BLOCK if event.style == ">" else Context(event.style or "plain")
         if context is Context.BLOCK:
             self._blocks.append((event.start_mark.index, event.end_mark.index))
         if context is Context.PLAIN and flow and "?" in event.value:

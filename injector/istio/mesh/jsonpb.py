@@ -34,6 +34,7 @@ from injector.istio.mesh.descriptors import (
     WrapperType,
 )
 from injector.json_types import JSON, JSONObject
+from injector.patch import in_key_order
 
 _LIMITS: Final[Mapping[str, tuple[int, int]]] = {
     "int32": (-(1 << 31), (1 << 31) - 1),
@@ -317,7 +318,7 @@ def _printed_one(declared: ValueType, value: Any) -> JSON:  # noqa: PLR0911 - on
         case DurationType():
             return proto_text(value)
         case StructureType():
-            return _sorted(value)
+            return in_key_order(value)
         case MessageType():
             return _printed(declared, value)
 
@@ -327,12 +328,4 @@ def _printed_scalar(declared: ScalarType, value: Any) -> JSON:
         return str(value)
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    return value
-
-
-def _sorted(value: JSON) -> JSON:
-    if isinstance(value, dict):
-        return {key: _sorted(value[key]) for key in sorted(value, key=str.encode)}
-    if isinstance(value, list):
-        return [_sorted(element) for element in value]
     return value
