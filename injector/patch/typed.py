@@ -24,6 +24,11 @@ _Read: TypeAlias = Callable[[JSON], JSON]
 
 _PLAIN: Final[dict[Kind, type]] = {"string": str, "bool": bool}
 """The class of a value that is read as it is."""
+_CANONICAL: Final[dict[Kind, tuple[Callable[[str], str | None], str | None]]] = {
+    "quantity": (canonical_quantity, "0"),
+    "time": (canonical_time, None),
+}
+"""What Go writes for the text of a value, and for its zero; no number is the text of a time."""
 _UNTOUCHED_BY_NULL: Final[frozenset[Kind]] = frozenset({"string", "bool", "int32", "int64", "struct"})
 
 
@@ -123,27 +128,14 @@ def _int_reader(schema: GoType, _reading: Reading) -> _Read:
     return read
 
 
-def _quantity_reader(_schema: GoType, _reading: Reading) -> _Read:
+def _text_reader(schema: GoType, _reading: Reading) -> _Read:
+    canonical, zero = _CANONICAL[schema.kind]
+
     def read(value: JSON) -> JSON:
         if value is None:
-            return "0"
+            return zero
         try:
-            text = canonical_quantity(value if value.__class__ is str else raw_number(value))
-        except TypedError:
-            raise Misfit from None
-        return value if text == value else text
-
-    return read
-
-
-def _time_reader(_schema: GoType, _reading: Reading) -> _Read:
-    def read(value: JSON) -> JSON:
-        if value is None:
-            return None
-        if value.__class__ is not str:
-            raise Misfit
-        try:
-            text = canonical_time(value)
+            text = canonical(value if value.__class__ is str else raw_number(value))
         except TypedError:
             raise Misfit from None
         return value if text == value else text
@@ -315,9 +307,9 @@ _MAKERS: Final[dict[str, Callable[[GoType, Reading], _Read]]] = {
     "bool": _bool_reader,
     "int32": _int_reader,
     "int64": _int_reader,
-    "quantity": _quantity_reader,
+    "quantity": _text_reader,
     "intOrString": _int_reader,
-    "time": _time_reader,
+    "time": _text_reader,
     "raw": _raw_reader,
     "pointer": _pointer_reader,
     "list": _list_reader,
