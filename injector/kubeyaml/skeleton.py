@@ -56,19 +56,6 @@ class Skeleton:
     what somebody works out about the tree, once; ``size`` says how many bytes all of this takes.
     """
 
-    __slots__ = (
-        "_blocks",
-        "_build",
-        "_checks",
-        "_read",
-        "_survey",
-        "derived",
-        "size",
-        "slots",
-        "strings",
-        "tree",
-    )
-
     def __init__(self, strings: Texts) -> None:
         """Parse the texts between the holes; never raises for bad YAML, filling it does."""
         places = survey(strings)
