@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 LAST_TAGS: Final = (
     *("1.0.9", "1.1.17", "1.2.10", "1.3.8", "1.4.10", "1.5.10", "1.6.14", "1.7.8", "1.8.6", "1.9.9"),
@@ -84,13 +84,8 @@ class Fact:
 # ---- facts as fields of a dataclass: the minors to which no form applies have the default
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Form:
-    """A value that a field has in some minors."""
-
-    span: Span
-    value: Any = True
-
+Form: TypeAlias = tuple[Any, Span]
+"""A value that a field has, and the minors in which it has it."""
 
 _MEANING, _FORMS = "meaning", "forms"
 
@@ -102,7 +97,7 @@ def varies(default: Any, meaning: str, *forms: Form) -> Any:
 
 def form(value: Any, since: int, until: int, source: Source) -> Form:
     """Return a form of a field that varies."""
-    return Form(span=Span(since=since, until=until, source=source), value=value)
+    return value, Span(since=since, until=until, source=source)
 
 
 def between(since: int, until: int, meaning: str, source: Source) -> Any:
@@ -118,9 +113,9 @@ def since(minor: int, meaning: str, source: Source) -> Any:
 def facts_of(declared: Any) -> tuple[Fact, ...]:
     """Return the facts that the fields of a dataclass declare."""
     return tuple(
-        Fact(name=each.name, meaning=each.metadata[_MEANING], span=one.span, value=one.value)
+        Fact(name=each.name, meaning=each.metadata[_MEANING], span=span, value=value)
         for each in fields(declared)
-        for one in each.metadata.get(_FORMS, ())
+        for value, span in each.metadata.get(_FORMS, ())
     )
 
 

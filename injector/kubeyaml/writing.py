@@ -176,17 +176,13 @@ def _word(value: JSON) -> str:
     if value is True or value is False:
         return "true" if value else "false"
     if isinstance(value, float):
-        value = _number(value) if value else 0
+        try:
+            value = finite(value) if value else 0
+        except YAMLError as error:
+            raise YAMLError(f"error marshaling into JSON: {error.reason}") from None
     elif not -(2**63) <= value < 2**64:
         value = float(value)
     return yaml_float(value) if isinstance(value, float) else str(int(value))
-
-
-def _number(number: float) -> int | float:
-    try:
-        return finite(number)
-    except YAMLError as error:
-        raise YAMLError(f"error marshaling into JSON: {error.reason}") from None
 
 
 # ---- the layout
