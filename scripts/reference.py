@@ -1,4 +1,4 @@
-"""Write the pages of docs/ that the code already says: docs/reference/ and docs/why-not-injected.md.
+"""Write the pages of docs/ that the code already says: those of `PAGES`.
 
     .venv/bin/python scripts/reference.py
 
@@ -18,10 +18,12 @@ import yaml
 ROOT: Final = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
-from referencelib import configuration, events, templates  # noqa: E402 - from this checkout
+import release_facts  # noqa: E402 - from this checkout
+from referencelib import configuration, events, templates  # noqa: E402
 from referencelib.markdown import cell, code, table  # noqa: E402
 
 from injector.cli.main import COMMANDS, group  # noqa: E402
+from injector.diagnosis import annotations_table, rules_table  # noqa: E402
 
 DOCS: Final = ROOT / "docs"
 QUESTIONS: Final = ROOT / "tests" / "docs" / "questions.yaml"
@@ -127,10 +129,13 @@ def _source(source: str) -> str:
 
 
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
+    "annotations.md": annotations_table.page,
+    "findings.md": rules_table.page,
     "reference/commands.md": commands,
     "reference/configuration.md": lambda: configuration.page(NOTE),
     "reference/events.md": lambda: events.page(NOTE),
     "reference/functions.md": lambda: templates.page(NOTE),
+    "releases.md": release_facts.page,
     "why-not-injected.md": questions,
 }
 """Each page below docs/, and what makes it."""

@@ -1,8 +1,8 @@
 """What differs between the releases of Istio, as a page, and held against Istio's source.
 
-``python scripts/release_facts.py page`` writes docs/releases.md. The job ``check CLONE`` looks for the
+docs/releases.md is the page; scripts/reference.py writes it. ``scripts/check_releases CLONE`` looks for the
 pattern of each fact at the last tag of each minor in a clone of github.com/istio/istio, and names the facts
-whose minors it does not find so (scripts/check_releases does the same).
+whose minors it does not find so.
 """
 
 from __future__ import annotations
@@ -28,8 +28,6 @@ from injector.istio.mesh import (  # noqa: E402
     validation,
 )
 
-PAGE = ROOT / "docs/releases.md"
-
 HEAD = """# What differs between the releases
 
 Every fact in which Istio 1.{oldest} to 1.{newest} differ for the injector, with its minors and its source:
@@ -37,7 +35,7 @@ the pattern (an extended regular expression) is found in those files of
 [istio/istio](https://github.com/istio/istio) at the last tag of these minors and of no others. *Not* before a
 pattern: it is found in all others. *See*: where to read it.
 
-`scripts/release_facts.py page` writes this page from the code, and `scripts/check_releases CLONE` holds it
+`scripts/reference.py` writes this page from the code, and `scripts/check_releases CLONE` holds it
 against a clone of Istio. Fields of MeshConfig, ProxyConfig and Kubernetes' types have generated tables of
 their own.
 
@@ -131,14 +129,8 @@ def _is_found(source: Source, tag: str, clone: Path) -> bool:
 def main() -> int:
     """Return 1 where a fact differs from Istio's source."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    jobs = parser.add_subparsers(dest="job", required=True)
-    jobs.add_parser("page", help="write docs/releases.md")
-    jobs.add_parser("check", help="hold the facts against Istio's source").add_argument("clone", type=Path)
-    arguments = parser.parse_args()
-    if arguments.job == "page":
-        PAGE.write_text(page(), encoding="utf-8")
-        return 0
-    lines = [*differing(arguments.clone)]
+    parser.add_argument("clone", type=Path, help="a clone of github.com/istio/istio")
+    lines = [*differing(parser.parse_args().clone)]
     total = sum(len(facts) for _, facts in groups())
     print("\n".join([*lines, f"{total - len(lines)} of {total} facts are as in Istio's source"]))
     return int(bool(lines))

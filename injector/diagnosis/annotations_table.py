@@ -287,7 +287,7 @@ _HEAD: Final = """# Annotations and labels
 
 Every annotation and label that injection of Istio 1.{oldest} to 1.{newest} reads on a pod, which is: on
 `spec.template.metadata` of its workload. `lint -f` checks them; what is close to a name here and is none is
-told with the name that was meant. This page is written by `scripts/findings_pages.py`.
+told with the name that was meant. This page is written by `scripts/reference.py`.
 
 | name | kind | value | releases | without it | what it does |
 | --- | --- | --- | --- | --- | --- |

@@ -223,7 +223,7 @@ does. A comment in a template silences a warning of its own line, or of the next
 `# lint: ignore=SI203` (several: `SI203,SI206`). What has no line is silenced by such a comment anywhere.
 Errors cannot be silenced: exit code 0 means that `serve` starts with these files and injects a sample pod.
 
-This page is written by `scripts/findings_pages.py`.
+This page is written by `scripts/reference.py`.
 """
 
 

@@ -6,12 +6,10 @@ from typing import Any
 
 import pytest
 
-from injector.diagnosis import annotations_table, rules_table
 from injector.diagnosis.annotations import advise_metadata, closest
 from injector.diagnosis.annotations_table import ELSEWHERE, KNOWN
 from injector.istio import annotations
 from injector.istio.releases import behaviour_of
-from tests.conftest import ROOT
 
 
 def deployment(*, own: dict[str, Any] | None = None, pods: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -164,12 +162,3 @@ def test_every_annotation_whose_value_is_checked_is_in_the_table_for_those_minor
     for fact in annotations.FACTS:
         assert KNOWN[fact.name].span.covers(max(fact.span.since, KNOWN[fact.name].span.since)), fact.name
         assert fact.name in KNOWN
-
-
-@pytest.mark.parametrize(
-    ("page", "text"),
-    [("findings", rules_table.page()), ("annotations", annotations_table.page())],
-)
-def test_a_page_is_what_its_table_makes(page: str, text: str) -> None:
-    written = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
-    assert written == text, "write it again: scripts/findings_pages.py"

@@ -1,4 +1,4 @@
-"""docs/reference/ and docs/why-not-injected.md are what the code says."""
+"""The pages that scripts/reference.py writes are what the code says."""
 
 from __future__ import annotations
 
