@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 from injector.budget import Budget
 from injector.diagnosis.arrival import Arrival, arrival_of
@@ -20,7 +20,7 @@ from injector.diagnosis.registration import Entry, Ours, Outcome, entries
 from injector.errors import BadReview, InjectionError
 from injector.injection.inject import inject, namespace_of, read_pod, request_for
 from injector.injection.kinds import PodPlace
-from injector.injection.policy import SWITCH, Decision, decide
+from injector.injection.policy import SWITCH, Decision, Rule, decide
 from injector.injection.snapshot import Snapshot
 from injector.injection.steps.pipeline import TEMPLATES, select_templates
 from injector.injection.steps.pods import annotations_of
@@ -257,10 +257,12 @@ class _Told:
     def decided(self, decision: Decision, policy: str) -> None:
         """Record the policy's decision, which is the review's own."""
         status: Status = "passed" if decision.inject else "stopped"
-        advice = "" if decision.inject else _ADVICE[decision.rule]
-        if decision.rule == "policy" and policy not in ("enabled", "disabled"):
+        holder, path, advice = RULES_OF_POLICY[decision.rule]
+        if decision.inject:
+            advice = ""
+        elif decision.rule == "policy" and policy not in ("enabled", "disabled"):
             advice = "write policy: enabled or policy: disabled"
-        self.say("policy", status, decision.rule, decision.reason, self._decided_at(decision.rule), advice)
+        self.say("policy", status, decision.rule, decision.reason, self._at(holder, path), advice)
 
     def injected(self, received: Pod, injected: Pod, snapshot: Snapshot) -> None:
         """Record the gates that an injected pod has passed."""
@@ -310,16 +312,10 @@ class _Told:
                 place = self._in_pod("metadata", "annotations", TEMPLATES)
         self.say("templates", "passed", "templates", f"templates: {', '.join(names) or 'none'}", place)
 
-    def _decided_at(self, rule: str) -> Place:
-        if rule == "host-network":
-            return self._in_pod("spec", "hostNetwork")
-        if rule == "ignored-namespace":
-            return self._item.at("metadata", "namespace")
-        if rule in ("label", "annotation"):
-            return self._in_pod("metadata", f"{rule}s", SWITCH)
-        if rule.endswith("-selector"):
-            return self._in_config(f"{rule.removesuffix('-selector')}InjectSelector")
-        return self._in_config("policy")
+    def _at(self, holder: Holder, path: Path) -> Place:
+        if holder == "configuration":
+            return self._config.at(*path)
+        return self._item.at(*path) if holder == "workload" else self._in_pod(*path)
 
     def _in_config(self, path: str) -> Place:
         return self._config.at(path)
@@ -337,14 +333,42 @@ _SHOW_REGISTRATION: Final = (
 
 _ON_TEMPLATE: Final = f'{SWITCH}: "true"'
 
-_ADVICE: Final = {
-    "host-network": "such a pod cannot be injected: its traffic is the node's; set hostNetwork to false",
-    "ignored-namespace": "deploy it to another namespace: this one is the cluster's own",
-    "label": f"change the label on the pod template to {_ON_TEMPLATE}, or remove it",
-    "annotation": f"change the annotation on the pod template to {_ON_TEMPLATE}, or remove it",
-    "never-selector": "change the pod's labels, or neverInjectSelector in the configuration",
-    "policy": f"label the pod template {_ON_TEMPLATE}, or set policy: enabled in the configuration",
+Holder = Literal["pod", "workload", "configuration"]
+
+RULES_OF_POLICY: Final[Mapping[Rule, tuple[Holder, Path, str]]] = {
+    "host-network": (
+        "pod",
+        ("spec", "hostNetwork"),
+        "such a pod cannot be injected: its traffic is the node's; set hostNetwork to false",
+    ),
+    "ignored-namespace": (
+        "workload",
+        ("metadata", "namespace"),
+        "deploy it to another namespace: this one is the cluster's own",
+    ),
+    "label": (
+        "pod",
+        ("metadata", "labels", SWITCH),
+        f"change the label on the pod template to {_ON_TEMPLATE}, or remove it",
+    ),
+    "annotation": (
+        "pod",
+        ("metadata", "annotations", SWITCH),
+        f"change the annotation on the pod template to {_ON_TEMPLATE}, or remove it",
+    ),
+    "never-selector": (
+        "configuration",
+        ("neverInjectSelector",),
+        "change the pod's labels, or neverInjectSelector in the configuration",
+    ),
+    "always-selector": ("configuration", ("alwaysInjectSelector",), ""),
+    "policy": (
+        "configuration",
+        ("policy",),
+        f"label the pod template {_ON_TEMPLATE}, or set policy: enabled in the configuration",
+    ),
 }
+"""Where each rule of `decide` is to be seen, and what to change where it has stopped the pod."""
 
 
 def _added(before: Pod, after: Pod) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from injector import Injector
 from injector.diagnosis.findings import Finding, Gate, Place
-from injector.diagnosis.gates import Walk
+from injector.diagnosis.gates import RULES_OF_POLICY, Walk
 from injector.injection.inject import inject_one
+from injector.injection.policy import Rule
+from tests.conftest import ROOT
 from tests.diagnosis.builders import (
     CONFIG,
     a_namespace,
@@ -102,6 +104,13 @@ def test_the_policy_names_its_rule_its_place_and_what_to_change(
     decisive = walked(pod, config=config).decisive
     assert (decisive.name, decisive.rule, decisive.place.path) == ("policy", rule, place)
     assert advice in decisive.advice
+
+
+def test_every_rule_of_the_policy_can_be_explained_and_is_on_the_page() -> None:
+    rules = {*get_args(Rule)} - {"injected"}  # which kube-inject alone has
+    assert RULES_OF_POLICY.keys() == rules, "say in RULES_OF_POLICY where the rule is seen and what to change"
+    page = (ROOT / "docs" / "explain.md").read_text(encoding="utf-8")
+    assert [rule for rule in rules if f"`{rule}`" not in page] == [], "name the rule in docs/explain.md"
 
 
 def test_a_configuration_of_a_field_that_nobody_looked_at_is_unknown() -> None:
