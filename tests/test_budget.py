@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from dataclasses import fields
+from typing import get_args
 
 import pytest
 
-from injector.budget import DEFAULT_LIMITS, LIMIT_NAMES, Budget, ReviewLimits
+from injector.budget import DEFAULT_LIMITS, LIMIT_NAMES, Budget, LimitName, ReviewLimits
 from injector.errors import ConfigError, DeadlineError, InjectionError, LimitError
 from tests.conftest import ROOT
 
@@ -57,10 +57,11 @@ def test_a_limit_that_nothing_can_meet_is_a_fault(name: str) -> None:
 
 
 def test_every_limit_has_its_name() -> None:
-    assert tuple(limit.name for limit in fields(ReviewLimits)) == LIMIT_NAMES
+    assert get_args(LimitName) == LIMIT_NAMES, "LimitName holds the names of the fields of ReviewLimits"
 
 
 @pytest.mark.parametrize("name", LIMIT_NAMES)
 def test_every_limit_is_on_the_page_of_differences_with_its_default(name: str) -> None:
     page = (ROOT / "COMPATIBILITY.md").read_text()
-    assert f"| `{name}` | {getattr(DEFAULT_LIMITS, name):,} |" in page
+    row = f"| `{name}` | {getattr(DEFAULT_LIMITS, name):,} |"
+    assert row in page, 'give it a row under "What one review may use" of COMPATIBILITY.md'

@@ -128,7 +128,9 @@ async def test_promtool_finds_no_fault_in_a_replica_that_works(start: Start, tmp
     page = reference(text)
     if "WRITE_REFERENCE" in os.environ:
         REFERENCE.write_text(page)
-    assert REFERENCE.read_text() == page, "run this test with WRITE_REFERENCE=1 and look at the difference"
+    assert REFERENCE.read_text() == page, (
+        "write it anew: WRITE_REFERENCE=1 .venv/bin/pytest tests/service/test_metrics.py"
+    )
 
 
 REFERENCE = ROOT / "docs" / "metrics.md"
