@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from injector.errors import InjectionError, TypedError
+from injector.golang.jsontext import kind_of, mismatch
 from injector.istio.releases import Behaviour
 from injector.json_types import JSON, JSONObject
 from injector.patch import GoType, go_type, in_key_order, normalise
@@ -72,8 +73,7 @@ def _decode(rendered: JSON, behaviour: Behaviour) -> SidecarInjectionSpec:
     if rendered is None:
         return SidecarInjectionSpec()
     if not isinstance(rendered, dict):
-        kind = "array" if isinstance(rendered, list) else "string" if isinstance(rendered, str) else "number"
-        raise TypedError(f"json: cannot unmarshal {kind} into Go value of type inject.SidecarInjectionSpec")
+        raise TypedError(mismatch(rendered, "inject.SidecarInjectionSpec"))
     fields = {_FIELDS[key.lower()]: value for key, value in rendered.items() if key.lower() in _FIELDS}
     dns_config = fields.get("dnsConfig") if behaviour.has_dns_config else None
 
@@ -104,7 +104,7 @@ def _objects(value: JSON, key: str, schema: GoType) -> tuple[JSONObject, ...]:
         return ()
     field = key[0].upper() + key[1:]
     if not isinstance(value, list):
-        raise _misfit("object", field, f"[]v1.{schema.name}")
+        raise _misfit(value, field, f"[]v1.{schema.name}")
     return tuple(_typed({} if item is None else item, schema, field) for item in value)
 
 
@@ -124,14 +124,14 @@ def _typed(value: JSON, schema: GoType, field: str) -> JSONObject:
 def _boolean(value: JSON) -> bool:
     if value is None or isinstance(value, bool):
         return bool(value)
-    raise _misfit("string", "RewriteAppHTTPProbe", "bool")
+    raise _misfit(value, "RewriteAppHTTPProbe", "bool")
 
 
 def _strings(value: JSON) -> JSONObject | None:
     if value is None:
         return None
     if not isinstance(value, dict):
-        raise _misfit("string", "PodRedirectAnnot", "map[string]string")
+        raise _misfit(value, "PodRedirectAnnot", "map[string]string")
     return {key: _string(item) for key, item in value.items()}
 
 
@@ -143,9 +143,9 @@ def _string(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, str | int | float):
         return str(value)
-    raise _misfit("object", "PodRedirectAnnot", "string")
+    raise _misfit(value, "PodRedirectAnnot", "string")
 
 
-def _misfit(found: str, field: str, wanted: str) -> TypedError:
+def _misfit(value: JSON, field: str, wanted: str) -> TypedError:
     place = f"Go struct field SidecarInjectionSpec.{field}"
-    return TypedError(f"json: cannot unmarshal {found} into {place} of type {wanted}")
+    return TypedError(f"json: cannot unmarshal {kind_of(value)} into {place} of type {wanted}")

@@ -72,6 +72,24 @@ def test_the_oldest_release_knows_neither_dns_nor_probes() -> None:
             {"initContainers": [{"env": [{"value": []}]}]},
             "array into Go struct field EnvVar.InitContainers.env.value of type string",
         ),
+        (True, "bool into Go value of type inject.SidecarInjectionSpec"),
+        (5, "number into Go value of type inject.SidecarInjectionSpec"),
+        (
+            {"containers": True},
+            "bool into Go struct field SidecarInjectionSpec.Containers of type []v1.Container",
+        ),
+        (
+            {"rewriteAppHTTPProbe": 1},
+            "number into Go struct field SidecarInjectionSpec.RewriteAppHTTPProbe of type bool",
+        ),
+        (
+            {"podRedirectAnnot": [1]},
+            "array into Go struct field SidecarInjectionSpec.PodRedirectAnnot of type map[string]string",
+        ),
+        (
+            {"podRedirectAnnot": {"a": []}},
+            "array into Go struct field SidecarInjectionSpec.PodRedirectAnnot of type string",
+        ),
     ],
 )
 def test_a_fault_is_told_with_its_path_from_the_spec(rendered: Any, place: str) -> None:
