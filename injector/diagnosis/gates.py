@@ -371,18 +371,25 @@ RULES_OF_POLICY: Final[Mapping[Rule, tuple[Holder, Path, str]]] = {
 """Where each rule of `decide` is to be seen, and what to change where it has stopped the pod."""
 
 
+_KINDS: Final = (("initContainers", "init containers"), ("containers", "containers"))
+
+
 def _added(before: Pod, after: Pod) -> str:
-    """Return what injection has added: containers by their names, volumes by their number."""
-    parts = []
-    for key, word in (("initContainers", "init containers"), ("containers", "containers")):
-        if names := _new_names(before, after, key):
-            parts.append(f"{word} {', '.join(names)}")
-    if volumes := _new_names(before, after, "volumes"):
-        parts.append(f"{len(volumes)} volumes" if len(volumes) > 1 else "1 volume")
-    return f"adds {'; '.join(parts)}" if parts else "adds no container and no volume"
+    """Return what injection has added or moved: containers by their names, volumes by their number."""
+    known = {name for key, _ in _KINDS for name in _names(before, key)}
+    added, moved = [], []
+    for key, word in _KINDS:
+        here = _names(before, key)
+        new = [name for name in _names(after, key) if name not in here]
+        if names := [name for name in new if name not in known]:
+            added.append(f"{word} {', '.join(names)}")
+        if names := [name for name in new if name in known]:
+            moved.append(f"moves {', '.join(names)} to {word}")
+    if volumes := len({*_names(after, "volumes")} - {*_names(before, "volumes")}):
+        added.append(f"{volumes} volumes" if volumes > 1 else "1 volume")
+    parts = [f"adds {'; '.join(added)}"] if added else []
+    return "; ".join([*parts, *moved]) or "adds no container and no volume"
 
 
-def _new_names(before: Pod, after: Pod, key: str) -> list[str]:
-    known = {each.get("name") for each in (before.get("spec") or {}).get(key) or ()}
-    found = (str(each.get("name")) for each in (after.get("spec") or {}).get(key) or ())
-    return [name for name in found if name not in known]
+def _names(pod: Pod, key: str) -> list[str]:
+    return [str(each.get("name")) for each in (pod.get("spec") or {}).get(key) or ()]

@@ -42,6 +42,16 @@ def test_an_injected_pod_passes_every_gate_in_order() -> None:
     assert walk.gates[5].message == "adds containers istio-proxy"
 
 
+def test_a_container_that_moves_is_not_told_as_added() -> None:
+    native = CONFIG.replace("containers:", "initContainers:")
+    own = {"containers": [{"name": "web", "image": "web"}, {"name": "istio-proxy", "image": "mine"}]}
+    always = native.replace("image: proxy", "image: proxy\n        restartPolicy: Always")
+    walk = walked(a_pod(spec=own, annotations={"sidecar.istio.io/nativeSidecar": "true"}), config=always)
+    assert [each["name"] for each in walk.injected["spec"]["initContainers"]] == ["istio-proxy"]
+    (merge,) = [gate for gate in walk.gates if gate.name == "merge"]
+    assert merge.message == "moves istio-proxy to init containers"
+
+
 def test_the_pod_that_leaves_is_the_one_that_the_webhook_makes() -> None:
     walk = walked(a_pod(labels={"app": "web"}))
     expected, _ = inject_one(walk.pod, "shop", Injector.load(CONFIG, release="1.31").snapshot)
