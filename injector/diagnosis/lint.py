@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from injector.diagnosis.annotations import advise_metadata
 from injector.diagnosis.findings import SEVERITIES, Finding, Place
 from injector.diagnosis.items import (
     NO_TEMPLATE,
+    Path,
     mapping,
     pod_specs,
     pods_metadata,
@@ -47,7 +49,7 @@ from injector.injection.steps.pipeline import select_templates
 from injector.injection.steps.pods import annotations_of
 from injector.injection.workload import typed_document
 from injector.json_types import JSON, JSONObject, Pod
-from injector.kubeyaml import line_of, load
+from injector.kubeyaml import Positions, line_of, load
 
 _OF_GATEWAYS: Final = re.compile(r"[ (]\.(GatewayClass|DeploymentName|InfrastructureLabels)\b")
 """Fields of the data with which istiod's gateway controller runs templates of Istio's chart."""
@@ -55,7 +57,7 @@ _OF_GATEWAYS: Final = re.compile(r"[ (]\.(GatewayClass|DeploymentName|Infrastruc
 _IGNORE: Final = re.compile(r"#\s*lint:\s*ignore=([A-Z0-9, ]+)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Given:
     """An object of -f: ``text`` is its document's, ``line`` where that starts in the file.
 
@@ -68,6 +70,11 @@ class Given:
     text: str = ""
     pod_template_path: str = ""
     unreadable: str = ""
+
+    @cached_property
+    def positions(self) -> Positions:
+        """Where the values of the text stand."""
+        return Positions(self.text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -318,48 +325,49 @@ class _Linter:
 
     # ---- objects of -f
 
-    def _object(self, given: Given, value: JSON) -> Iterator[Finding]:
+    def _object(self, given: Given, value: JSON, base: Path = ()) -> Iterator[Finding]:
+        """Yield what is wrong with an object at ``base`` of a document."""
         if is_list(value):
             items = value.get("items") or []
             if not isinstance(items, list):
                 words, advice = "the items of this List are no list", "write each as an element: - kind: …"
-                yield found("SI004", words, _in_file(given, "items", value), advice=advice)
+                yield found("SI004", words, _in_file(given, base, "items"), advice=advice)
                 return
-            for item in items:
-                yield from self._object(given, item)
+            for index, item in enumerate(items):
+                yield from self._object(given, item, (*base, "items", index))
             return
         if not isinstance(value, dict) or not _is_named(value):
             yield found(
                 "SI004",
                 "this is not an object: it has no apiVersion and kind",
-                _in_file(given, "", value),
+                _in_file(given, base),
                 advice="give it both, or leave it out",
             )
             return
         path = given.pod_template_path
         release = self._injector.snapshot.behaviour
         for finding in advise_metadata(value, behaviour=release, source=given.source, pod_template_path=path):
-            yield replace(finding, place=_in_file(given, finding.place.path, value))
+            yield replace(finding, place=_in_file(given, base, finding.place.path))
         found_at = place_of(value, path)
         if found_at is not None:
-            yield from self._workload(given, value, found_at)
+            yield from self._workload(given, value, found_at, base)
             return
         # Of a list of them nothing is said: no --pod-template-path leads to one.
         named = [spec for spec in pod_specs(value) if all(isinstance(step, str) for step in spec)]
         if named:
             holder = next(filter(template_of, named), named[0])
             words = f"no workload is known: {value['kind']} has containers at {written(holder)}"
-            template, place = template_of(holder), _in_file(given, written(holder), value)
+            template, place = template_of(holder), _in_file(given, base, written(holder))
             advice = f"give --pod-template-path {template}" if template else "lint the pods that it makes"
             yield found("SI004", words if template else f"{words}, {NO_TEMPLATE}", place, advice=advice)
 
-    def _workload(self, given: Given, value: JSONObject, at: PodPlace) -> Iterator[Finding]:
+    def _workload(self, given: Given, value: JSONObject, at: PodPlace, base: Path) -> Iterator[Finding]:
         owner = mapping(value.get("metadata"))
         name = f"{value['kind']} {owner.get('name') or '?'}"
         try:
             typed_document(value, at, self._injector.snapshot.behaviour)
         except InjectionError as error:
-            yield found("SI003", f"{name} is denied: {error}", _in_file(given, "", value))
+            yield found("SI003", f"{name} is denied: {error}", _in_file(given, base))
             return
         in_template = pods_metadata(at)
         metadata = get_at(value, in_template) or {}
@@ -369,13 +377,13 @@ class _Linter:
         made, result, denial = self._one(pod, namespace)
         yield from made
         if denial:
-            yield found("SI003", f"{name} is denied: {denial}", _in_file(given, "", value))
+            yield found("SI003", f"{name} is denied: {denial}", _in_file(given, base))
         if result is None:
             return
         for rule, message, path in result_rules(pod, result, self._injector, namespace):
             prefix = ".".join(at.spec if path.startswith("spec") else in_template)
             own = prefix + path.removeprefix("spec").removeprefix("metadata")
-            yield found(rule, f"{name}: {message}", _in_file(given, own, value))
+            yield found(rule, f"{name}: {message}", _in_file(given, base, own))
 
 
 def _is_named(value: JSONObject) -> bool:
@@ -387,10 +395,11 @@ def _own_words(error: TemplateError) -> str:
     return re.sub(r"(template: \w+:\d+):\d+", r"\1", error.message)
 
 
-def _in_file(given: Given, path: str, value: JSON) -> Place:
-    """Return the place of a path in the document of an object; that of the document where it is in a List."""
-    line = line_of(given.text, steps_of(path)) if given.text and path and given.value is value else 0
-    return Place(given.source, given.line + max(line - 1, 0), path=path)
+def _in_file(given: Given, base: Path, path: str = "") -> Place:
+    """Return the place of a path of the object at ``base`` of a document; that of the object without one."""
+    whole = (*base, *steps_of(path))
+    line, _ = given.positions.at(whole) if given.text and whole else (0, 0)
+    return Place(given.source, given.line + max(line - 1, 0), path=written(whole))
 
 
 def _line_behind(traced: Traced, path: str, pod: Pod) -> int:

@@ -357,6 +357,17 @@ def test_the_objects_of_a_list_are_looked_at() -> None:
     assert "proxyCPU" in only(linted(given=tuple(given(text))), "SI401").message
 
 
+def test_what_is_found_in_a_list_has_the_line_of_the_item() -> None:
+    good = POD.format(annotations="a: b", more="").replace("\n", "\n  ")
+    bad = POD.format(annotations="sidecar.istio.io/proxyCpu: 1m", more="").replace("\n", "\n  ")
+    text = f"apiVersion: v1\nkind: List\nitems:\n- {good}\n- {bad}\n- {{a: b}}\n"
+    report = linted(given=tuple(given(text)))
+    misspelt, no_object = only(report, "SI401").place, only(report, "SI004").place
+    assert text.splitlines()[misspelt.line - 1].endswith("{sidecar.istio.io/proxyCpu: 1m}")
+    assert misspelt.path == "items[1].metadata.annotations[sidecar.istio.io/proxyCpu]"
+    assert (text.splitlines()[no_object.line - 1], no_object.path) == ("- {a: b}", "items[2]")
+
+
 def test_a_kind_whose_pods_are_not_known_is_told_with_where_they_may_be() -> None:
     text = "apiVersion: a.example/v1\nkind: GameServerFleet\nspec:\n  pod:\n    spec:\n      containers: [{name: a}]\n"
     found = only(linted(given=tuple(given(text))), "SI004")
