@@ -17,10 +17,10 @@ import click
 import orjson
 
 from injector.cli.difference import Difference, contrast, grouped
-from injector.cli.files import input_documents, input_options
+from injector.cli.files import input_items, input_options
 from injector.cli.options import FILE, Command
 from injector.diagnosis.arrival import arrival_of
-from injector.diagnosis.items import Item, items_of, mapping
+from injector.diagnosis.items import Item, mapping
 from injector.errors import InjectorError
 from injector.injection.kinds import place_of
 from injector.json_types import JSON, JSONObject
@@ -192,8 +192,8 @@ def _contrasted(old: Webhook, new: Webhook, index: int, request: JSONObject) -> 
 
 def _subjects(flags: dict[str, Any]) -> Iterator[tuple[str, JSONObject]]:
     if flags["filenames"]:
-        documents = input_documents(flags["filenames"], recursive=flags["recursive"])
-        return requests(items_of(documents), flags["namespace"] or "default")
+        items = input_items(flags["filenames"], recursive=flags["recursive"])
+        return requests(items, flags["namespace"] or "default")
     if not flags["namespace"] and not flags["all_namespaces"]:
         raise click.UsageError("nothing to compare: give -f FILE, -n NAMESPACE or --all-namespaces")
     namespace = "" if flags["all_namespaces"] else flags["namespace"]

@@ -14,12 +14,12 @@ from injector.cli.configuration import (
     say_release,
 )
 from injector.cli.explained import Explained, document, encoded, table
-from injector.cli.files import input_documents
+from injector.cli.files import input_items
 from injector.cli.options import namespace_option, option, pod_template_option, recursive_option
 from injector.diagnosis.accepts import accepted
 from injector.diagnosis.annotations import advise_metadata
 from injector.diagnosis.gates import PodSurroundings, walk
-from injector.diagnosis.items import Item, Material, items_of, misread, unknown_pods
+from injector.diagnosis.items import Item, Material, misread, unknown_pods
 from injector.diagnosis.registration import Ours, owned
 from injector.diagnosis.running import is_running, look_at
 from injector.injection.injector import Injector
@@ -134,8 +134,8 @@ def command(
 def _of_files(filenames: Sequence[str], flags: dict[str, Any]) -> Material:
     material = Material()
     beside = [str(path) for path in (*flags["namespace_file"], *flags["proxy_config_file"])]
-    material.add(items_of(input_documents(beside, recursive=False)))
-    given = items_of(input_documents(filenames, recursive=flags["recursive"]))
+    material.add(input_items(beside, recursive=False))
+    given = input_items(filenames, recursive=flags["recursive"])
     material.add(given, pod_template_path=flags["pod_template_path"])
     if not material.workloads:
         raise click.ClickException(_nothing(material))

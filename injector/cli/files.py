@@ -7,13 +7,15 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, cast
 
 import click
 
 from injector.cli.options import Command, recursive_option, together
-from injector.errors import InjectorError
+from injector.diagnosis.items import Item, items_of
+from injector.errors import InjectorError, YAMLError
 from injector.kubeyaml import Document, documents
 
 PUBLIC = 0o644
@@ -119,6 +121,28 @@ def input_documents(filenames: Sequence[str], *, recursive: bool) -> Iterator[Do
     for filename in filenames:
         for source, text in _texts(filename, recursive=recursive):
             yield from documents(text, source=source)
+
+
+def input_items(filenames: Sequence[str], *, recursive: bool) -> list[Item]:
+    """Return the objects of every input; raises ClickException with each document that is not YAML."""
+    items: list[Item] = []
+    faults: list[str] = []
+    for filename in filenames:
+        with _noting(faults):
+            for document in input_documents((filename,), recursive=recursive):
+                with _noting(faults):
+                    items += items_of((document,))
+    if faults:
+        raise click.ClickException("\n".join(faults))
+    return items
+
+
+@contextmanager
+def _noting(faults: list[str]) -> Iterator[None]:
+    try:
+        yield
+    except YAMLError as error:
+        faults.append(str(error))
 
 
 def _texts(filename: str, *, recursive: bool) -> Iterator[tuple[str, str]]:

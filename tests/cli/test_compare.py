@@ -266,3 +266,11 @@ spec:
     (review,) = old.reviews
     metadata = review["request"]["object"]["metadata"]
     assert (metadata["labels"]["of"], metadata["ownerReferences"][0]["kind"]) == ("the-pod", "Job")
+
+
+def test_every_document_that_is_no_yaml_is_told_in_one_run(run: Run) -> None:
+    webhooks = ("--old", "https://localhost:1", "--new", "https://localhost:2")
+    result = run("compare", *webhooks, "-f", "-", stdin="a: [\n---\nb: c\n---\n\td: e\n")
+    assert (result.returncode, result.stdout) == (1, "")
+    lines = result.stderr.removeprefix("error: ").splitlines()
+    assert [line.partition(": ")[0] for line in lines] == ["<stdin>:2", "<stdin>:5"]

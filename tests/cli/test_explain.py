@@ -172,6 +172,20 @@ def test_objects_may_be_in_a_list_and_in_files_of_namespaces(run: Run, tmp_path:
     assert only(found) == ("injected", "policy", "policy")
 
 
+def test_every_document_that_is_no_yaml_is_told_in_one_run(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("a: [\n---\nb: c\n---\n\td: e\n")
+    (tmp_path / "b.yaml").write_text("a: b\n--- what\nf: [\n")
+    (tmp_path / "c.yaml").write_text("a: b: c\n")
+    result = run("explain", "-f", "a.yaml", "-f", "b.yaml", "-f", "c.yaml")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert [line.partition(": ")[0] for line in result.stderr.removeprefix("error: ").splitlines()] == [
+        "a.yaml:2",
+        "a.yaml:5",
+        "b.yaml:2",
+        "c.yaml:1",
+    ]
+
+
 def test_a_registration_without_our_entry_injects_nothing(run: Run) -> None:
     other = yaml.safe_load(REGISTRATION)
     other["webhooks"][0] |= {"name": "other.example.com", "clientConfig": {"url": "https://x.test/mutate"}}
