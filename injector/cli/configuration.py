@@ -10,7 +10,7 @@ import click
 
 from injector.cli.files import read_text
 from injector.cli.options import FILE, environment, option, release_options, text_options, together
-from injector.diagnosis.items import items_of
+from injector.diagnosis.items import Item, items_of
 from injector.errors import ConfigError, YAMLError
 from injector.injection.injector import Injector
 from injector.injection.loading import Sources, Surroundings, load_snapshot
@@ -115,7 +115,12 @@ def _environment(flags: Mapping[str, Any]) -> Mapping[str, str]:
 
 
 def _objects(paths: Sequence[Path], kind: str) -> Iterator[JSONObject]:
-    """Yield the objects of one kind in files, Lists of them too; a workload there is a mistake.
+    """Yield the objects of one kind in files."""
+    return (item.value for item in surroundings_of(paths, kind) if item.kind == kind)
+
+
+def surroundings_of(paths: Sequence[Path], kind: str) -> Iterator[Item]:
+    """Yield the objects in files of one kind, those of Lists too; a workload there is a mistake.
 
     What else describes a cluster may stand beside them, so that one file can be given for all of it.
     """
@@ -127,8 +132,7 @@ def _objects(paths: Sequence[Path], kind: str) -> Iterator[JSONObject]:
                 if item.kind not in SURROUNDINGS or not item.name:
                     line = item.at().line
                     raise ConfigError(f"this is not a {kind} with a name", file=str(path), line=line)
-                if item.kind == kind:
-                    yield item.value
+                yield item
 
 
 # ---- a file with a ConfigMap's key, or with the whole ConfigMap as kubectl prints it

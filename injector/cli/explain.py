@@ -12,6 +12,7 @@ from injector.cli.configuration import (
     configuration_options,
     read_configuration,
     say_release,
+    surroundings_of,
 )
 from injector.cli.explained import Explained, document, encoded, table
 from injector.cli.files import input_items
@@ -132,9 +133,11 @@ def command(
 
 
 def _of_files(filenames: Sequence[str], flags: dict[str, Any]) -> Material:
+    """Return what the files hold; of the flags, the files that it has read are taken away."""
     material = Material()
-    beside = [str(path) for path in (*flags["namespace_file"], *flags["proxy_config_file"])]
-    material.add(input_items(beside, recursive=False))
+    for flag, kind in (("namespace_file", "Namespace"), ("proxy_config_file", "ProxyConfig")):
+        material.add(surroundings_of(flags[flag], kind))
+        flags[flag] = ()
     given = input_items(filenames, recursive=flags["recursive"])
     material.add(given, pod_template_path=flags["pod_template_path"])
     if not material.workloads:

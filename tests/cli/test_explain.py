@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -170,6 +172,21 @@ def test_objects_may_be_in_a_list_and_in_files_of_namespaces(run: Run, tmp_path:
     both = {"apiVersion": "v1", "kind": "List", "items": [deployment(), yaml.safe_load(REGISTRATION)]}
     found = explained(run, both, options=("--namespace-file", "ns.yaml"))
     assert only(found) == ("injected", "policy", "policy")
+
+
+def test_a_file_of_namespaces_is_read_once(run: Run, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "ns.yaml")
+    written = yaml.safe_dump(namespace(**{"istio-injection": "enabled"}))
+    Thread(target=(tmp_path / "ns.yaml").write_text, args=(written,), daemon=True).start()
+    found = explained(run, deployment(), REGISTRATION, options=("--namespace-file", "ns.yaml"))
+    assert only(found) == ("injected", "policy", "policy")
+
+
+def test_what_is_no_namespace_is_refused_as_a_file_of_namespaces(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "ns.yaml").write_text("kind: Namespace\n---\nkind: Deployment\nmetadata: {name: web}\n")
+    result = explain(run, deployment(), options=("--namespace-file", "ns.yaml"))
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == "error: ns.yaml:1: this is not a Namespace with a name\n"
 
 
 def test_every_document_that_is_no_yaml_is_told_in_one_run(run: Run, tmp_path: Path) -> None:
