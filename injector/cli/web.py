@@ -20,6 +20,7 @@ SECONDS: Final = 30.0
 """For the whole of it: a release page answers in one, and nobody waits for longer in front of a terminal."""
 
 BLOCK: Final = 1 << 16
+"""Bytes between two looks at the clock and at the sum: more than a socket has ready at once."""
 
 
 class WebError(InjectorError):

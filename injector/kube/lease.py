@@ -81,7 +81,7 @@ class LeaseElector:
         return self.timing.monotonic() + self.timing.renew_deadline
 
     async def _tried(self) -> bool:
-        """Take or renew the Lease; False when somebody else holds it or the API server is away."""
+        """Return whether the Lease was taken or renewed: not while another holds it."""
         try:
             return await self._acquired()
         except KubeError:

@@ -42,6 +42,7 @@ from injector.registration.plan import (
 logger = logging.getLogger(__name__)
 
 RESYNC_SECONDS = 300.0
+"""Between two looks that nothing asked for: what a watch did not tell is right again in five minutes."""
 GRACE = timedelta(minutes=5)
 """How long an old CA stays trusted: kubelets bring a Secret's new content within about two minutes."""
 
