@@ -12,7 +12,8 @@ from tests.conftest import ROOT
 from tests.e2e.built_image import Image
 from tests.e2e.conftest import Balancer, container_names, pod, until
 from tests.e2e.deployed import Deployed, trusted
-from tests.k8s.helm import CHART, helm_program
+from tests.go_programs import program
+from tests.k8s.helm import CHART
 
 NAME = "sidecar-injector"
 REGISTRATION = f"mutatingwebhookconfiguration/{NAME}"
@@ -33,9 +34,9 @@ class Release:
         self.replica: Deployed | None = None
 
     def run(self, *command: str) -> str:
-        program = helm_program(build=True) if command[0] == "helm" else str(self.kube.assets / "kubectl")
+        first = program("helm") if command[0] == "helm" else str(self.kube.assets / "kubectl")
         result = subprocess.run(
-            [program, *command[1:]],
+            [first, *command[1:]],
             cwd=ROOT,
             env={**os.environ, "KUBECONFIG": str(self.kube.kubeconfig), "HOME": str(self.folder)},
             capture_output=True,

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import random
-import re
-import ssl
-import urllib.error
-import urllib.request
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from tests.conftest import PATIENCE
-from tests.e2e.conftest import ADVICE, Cluster, container_names, until
+from tests.e2e.conftest import ADVICE, Cluster, container_names, post, until
 
 pytestmark = [
     pytest.mark.e2e,
@@ -29,7 +21,6 @@ NAMESPACES, WORKLOADS = 8, 27
 
 SWITCH = "sidecar.istio.io/inject"
 WORDS = ("true", "false", "True", "flase", "")
-WARNING = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
 
 
 def a_template(chance: random.Random) -> dict[str, Any]:
@@ -51,29 +42,10 @@ def a_deployment(name: str, template: dict[str, Any]) -> dict[str, Any]:
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
 
 
-def post(cluster: Cluster, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any], list[str]]:
-    """Create an object as a dry run, without kubectl's half second; return status, answer and warnings."""
-    config = yaml.safe_load(Path(cluster.kube.kubeconfig).read_text())
-    server, token = config["clusters"][0]["cluster"]["server"], config["users"][0]["user"]["token"]
-    request = urllib.request.Request(
-        f"{server}{path}?dryRun=All",
-        json.dumps(body).encode(),
-        {"Content-Type": "application/json", "Authorization": f"Bearer {token}"},
-    )
-    context = ssl._create_unverified_context()
-    try:
-        answer = urllib.request.urlopen(request, context=context, timeout=PATIENCE)
-    except urllib.error.HTTPError as error:
-        answer = error
-    with answer:
-        said = WARNING.findall(", ".join(answer.headers.get_all("Warning") or []))
-        return answer.status, json.load(answer), said
-
-
 def told(cluster: Cluster, namespace: str, template: dict[str, Any]) -> str:
     """Return what the warnings say becomes of the pods, "" where none of them says it."""
     path = f"/apis/apps/v1/namespaces/{namespace}/deployments"
-    status, answer, warnings = post(cluster, path, a_deployment("web", template))
+    status, answer, warnings = post(cluster, f"{path}?dryRun=All", a_deployment("web", template))
     assert status == 201, answer
     fates = {"pods will get": "injected", "pods will NOT": "not injected", "pods will be DENIED": "denied"}
     return next((fate for line in warnings for words, fate in fates.items() if line.startswith(words)), "")
@@ -82,7 +54,7 @@ def told(cluster: Cluster, namespace: str, template: dict[str, Any]) -> str:
 def happened(cluster: Cluster, namespace: str, template: dict[str, Any]) -> str:
     pod = {"apiVersion": "v1", "kind": "Pod", **template}
     pod["metadata"] = {**template["metadata"], "name": "web"}
-    status, answer, _ = post(cluster, f"/api/v1/namespaces/{namespace}/pods", pod)
+    status, answer, _ = post(cluster, f"/api/v1/namespaces/{namespace}/pods?dryRun=All", pod)
     if status != 201:
         assert "denied the request" in answer["message"], answer
         return "denied"

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import json
 import random
-import ssl
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from tests.conftest import PATIENCE, ROOT
-from tests.e2e.conftest import CONFIGURATION, Cluster, Replica, container_names, pod, until
+from tests.e2e.conftest import CONFIGURATION, Cluster, Replica, container_names, pod, post, until
 
 pytestmark = [
     pytest.mark.e2e,
@@ -136,22 +132,8 @@ def explain(cluster: Cluster, *arguments: str) -> list[dict[str, Any]]:
 
 
 def create(cluster: Cluster, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-    """POST a pod without kubectl's half second a call."""
-    config = yaml.safe_load(Path(cluster.kube.kubeconfig).read_text())
-    server, token = config["clusters"][0]["cluster"]["server"], config["users"][0]["user"]["token"]
-    namespace = body["metadata"]["namespace"]
-    request = urllib.request.Request(
-        f"{server}/api/v1/namespaces/{namespace}/pods",
-        json.dumps(body).encode(),
-        {"Content-Type": "application/json", "Authorization": f"Bearer {token}"},
-    )
-    context = ssl._create_unverified_context()
-    try:
-        with urllib.request.urlopen(request, context=context, timeout=PATIENCE) as answer:
-            return answer.status, json.load(answer)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, json.load(error)
+    status, answer, _ = post(cluster, f"/api/v1/namespaces/{body['metadata']['namespace']}/pods", body)
+    return status, answer
 
 
 def predicted(workload: dict[str, Any]) -> str:

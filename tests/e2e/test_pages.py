@@ -12,7 +12,7 @@ import yaml
 from tests.conftest import ROOT
 from tests.e2e.conftest import assets, control_plane_class
 from tests.e2e.shell import Shell, steps
-from tests.k8s.helm import helm_program
+from tests.go_programs import program
 
 pytestmark = [
     pytest.mark.e2e,
@@ -55,7 +55,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
         shutil.copytree(ROOT / "k8s", folder / "k8s")
         log = folder / "log"
         log.write_text("{}\n")
-        helm = f'#!/bin/sh\nexec {helm_program(build=True)} "$@"\n'
+        helm = f'#!/bin/sh\nexec {program("helm")} "$@"\n'
         found = Shell(kube, folder, log, {"helm": helm, "curl": "#!/bin/sh\nexit 0\n"})
         objects = [definition(*each) for each in KINDS]
         objects.append({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})

@@ -13,45 +13,12 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
+from tests.go_programs import program
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(5400)]
 
 SAMPLE = ROOT / "k8s" / "samples" / "hello.yaml"
 POST_RENDERER = ROOT / "k8s" / "helm-post-renderer"
-
-SOURCES = {
-    "kustomize": "sigs.k8s.io/kustomize/kustomize/v5@v5.7.1",
-    "helm": "helm.sh/helm/v3/cmd/helm@v3.19.0",
-    "helm4": "helm.sh/helm/v4/cmd/helm@v4.3.2",
-    "actionlint": "github.com/rhysd/actionlint/cmd/actionlint@v1.7.7",
-}
-"""Where each is built from, with the Go module proxy; a program on PATH or in $HELM4 and so on goes first."""
-
-BUILD_SECONDS = 2400
-
-
-def program(name: str) -> str:
-    """Return a program: named by a variable, on PATH, built before, or built now."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sidecar-injector" / name
-    built = cache / name.removesuffix("4")
-    found = os.environ.get(name.upper()) or shutil.which(name) or (str(built) if built.exists() else "")
-    if found:
-        return found
-    if shutil.which("go") is None:
-        pytest.skip(f"NO {name.upper()}: set ${name.upper()}, or have Go; what it reads is not tried")
-    print(f"tests/e2e: building {name}; the first time takes minutes", file=sys.__stderr__, flush=True)
-    cache.mkdir(parents=True, exist_ok=True)
-    result = subprocess.run(
-        ["nice", "go", "install", SOURCES[name]],
-        env={**os.environ, "GOBIN": str(cache), "CGO_ENABLED": "0"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=BUILD_SECONDS,
-    )
-    if result.returncode:
-        pytest.skip(f"NO {name.upper()}: it could not be built: {result.stderr.strip()[-300:]}")
-    return str(built)
 
 
 def rendered(folder: Path, *command: str, **environment: str) -> list[dict[str, Any]]:
