@@ -1,7 +1,7 @@
 """A webhook configuration and the CA bundle it should have, to what has to be written.
 
-Pure: knows no cluster and no clock. Only ``caBundle`` of our own entries is ever named in a write, so other
-people's entries and fields stay as they are, byte for byte.
+Only ``caBundle`` of our own entries is ever named in a write, so other people's entries and fields stay as
+they are, byte for byte.
 """
 
 from __future__ import annotations

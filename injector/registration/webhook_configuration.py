@@ -1,4 +1,4 @@
-"""What should be injected, to the MutatingWebhookConfiguration that asks for it. Pure: knows no cluster.
+"""What should be injected, to the MutatingWebhookConfiguration that asks for it.
 
 It is in Istio's shape and narrower: the API server evaluates selectors and CEL by itself, so a pod that the
 policy would skip in any case costs no call.
