@@ -8,14 +8,14 @@ moves nothing else.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Final, TypeAlias
 
 import orjson
 
 from injector.json_types import JSON, JSONObject, Operation
 
-_Emit: TypeAlias = Callable[[Operation], None]
+_Operations: TypeAlias = list[Operation]
 _ABSENT: Final = object()
 _NAMES: Final = frozenset({str, int})
 """The classes of what may tell elements apart; a bool does not."""
@@ -40,85 +40,86 @@ def diff(before: JSON, after: JSON) -> list[Operation]:
     Same input, same operations, in the order of the keys of both. True, 1 and 1.0 are three values.
     Subtrees that are the same object are not looked into, so the cost follows the change.
     """
-    operations: list[Operation] = []
+    operations: _Operations = []
     if before is not after:
-        _differ(before, after, "", operations.append)
+        _differ(before, after, "", operations)
     return operations
 
 
-def _differ(before: JSON, after: JSON, path: str, emit: _Emit) -> None:
+def _differ(before: JSON, after: JSON, path: str, operations: _Operations) -> None:
     kind = type(after)
     if kind is dict and type(before) is dict:
-        _differ_objects(before, after, path, emit)
+        _differ_objects(before, after, path, operations)
     elif kind is list and type(before) is list:
-        _differ_lists(before, after, path, emit)
-    elif not same(before, after):
-        emit({"op": "replace", "path": path, "value": after})
+        _differ_lists(before, after, path, operations)
+    elif before != after or not same(before, after):
+        operations.append({"op": "replace", "path": path, "value": after})
 
 
-def _differ_objects(before: JSONObject, after: JSONObject, path: str, emit: _Emit) -> None:
+def _differ_objects(before: JSONObject, after: JSONObject, path: str, operations: _Operations) -> None:
     if not before.keys() <= after.keys():
-        for key in before:
-            if key not in after:
-                emit({"op": "remove", "path": f"{path}/{_escape(key)}"})
+        gone = [key for key in before if key not in after]
+        operations += [{"op": "remove", "path": f"{path}/{_escape(key)}"} for key in gone]
     for key, value in after.items():
         old = before.get(key, _ABSENT)
         if old is value:
             continue
         inner = f"{path}/{key if key.isalnum() else _escape(key)}"  # most are letters: a call less
         if old is _ABSENT:
-            emit({"op": "add", "path": inner, "value": value})
+            operations.append({"op": "add", "path": inner, "value": value})
         else:
-            _differ(old, value, inner, emit)
+            _differ(old, value, inner, operations)
 
 
-def _differ_lists(before: list[JSON], after: list[JSON], path: str, emit: _Emit) -> None:
-    """Emit removals from the back, moves, additions, and what changes in elements that stay.
+def _differ_lists(before: list[JSON], after: list[JSON], path: str, operations: _Operations) -> None:
+    """Note removals from the back, moves, additions, and what changes in elements that stay.
 
     No operation touches an element that is the same in both lists. Linear, but for sorting those that moved.
     """
     head, tail = _common_ends(before, after)
-    old, new = before[head : len(before) - tail], after[head : len(after) - tail]
-    if not old:
-        for place, value in enumerate(new, head):
-            emit({"op": "add", "path": f"{path}/{place}", "value": value})
-    elif not new:
-        for place in range(head + len(old) - 1, head - 1, -1):
-            emit({"op": "remove", "path": f"{path}/{place}"})
+    stop, end = len(before) - tail, len(after) - tail
+    if head == stop:
+        operations += [{"op": "add", "path": f"{path}/{at}", "value": after[at]} for at in range(head, end)]
+    elif head == end:
+        backwards = range(stop - 1, head - 1, -1)
+        operations += [{"op": "remove", "path": f"{path}/{at}"} for at in backwards]
     else:
-        _differ_middle(old, new, head, path, emit)
+        _differ_middle(before[head:stop], after[head:end], head, path, operations)
 
 
 def _common_ends(before: list[JSON], after: list[JSON]) -> tuple[int, int]:
     """Return how many elements are the same at the start, and of the rest at the end."""
     shorter = min(len(before), len(after))
     head = 0
-    while head < shorter and same(before[head], after[head]):
+    while head < shorter and (before[head] is after[head] or same(before[head], after[head])):
         head += 1
     tail = 0
-    while tail < shorter - head and same(before[-1 - tail], after[-1 - tail]):
+    left = shorter - head
+    while tail < left and (
+        before[-1 - tail] is after[-1 - tail] or same(before[-1 - tail], after[-1 - tail])
+    ):
         tail += 1
     return head, tail
 
 
-def _differ_middle(old: list[JSON], new: list[JSON], offset: int, path: str, emit: _Emit) -> None:
+def _differ_middle(old: list[JSON], new: list[JSON], offset: int, path: str, operations: _Operations) -> None:
     old_names, new_names = _names(old, new)
     wanted = {name: place for place, name in enumerate(new_names)}
     kept = [place for place, name in enumerate(old_names) if name in wanted]
     if len(kept) < len(old):
-        for place in range(len(old) - 1, -1, -1):
-            if old_names[place] not in wanted:
-                emit({"op": "remove", "path": f"{path}/{offset + place}"})
+        gone = [place for place in range(len(old) - 1, -1, -1) if old_names[place] not in wanted]
+        operations += [{"op": "remove", "path": f"{path}/{offset + place}"} for place in gone]
     targets = [wanted[old_names[place]] for place in kept]
-    if targets == sorted(targets):
+    in_order = sorted(targets)
+    if targets == in_order:
         staying = set(targets)
-        for place, value in enumerate(new):
-            if place not in staying:
-                emit({"op": "add", "path": f"{path}/{offset + place}", "value": value})
+        added = [place for place in range(len(new)) if place not in staying]
+        operations += [{"op": "add", "path": f"{path}/{offset + at}", "value": new[at]} for at in added]
     else:
-        _arrange(targets, new, offset, path, emit)
-    for place, target in sorted(zip(kept, targets, strict=True), key=lambda pair: pair[1]):
-        _differ(old[place], new[target], f"{path}/{offset + target}", emit)
+        _arrange(targets, new, offset, path, operations)
+    origins = dict(zip(targets, kept, strict=True))
+    for target in in_order:
+        _differ(old[origins[target]], new[target], f"{path}/{offset + target}", operations)
 
 
 def _names(old: list[JSON], new: list[JSON]) -> tuple[Sequence[Hashable], Sequence[Hashable]]:
@@ -163,8 +164,8 @@ def _numbered(elements: list[JSON]) -> list[Hashable]:
     return names
 
 
-def _arrange(targets: list[int], new: list[JSON], offset: int, path: str, emit: _Emit) -> None:
-    """Emit the moves and additions that make ``new`` of the kept elements, whose places are ``targets``.
+def _arrange(targets: list[int], new: list[JSON], offset: int, path: str, operations: _Operations) -> None:
+    """Note the moves and additions that make ``new`` of the kept elements, whose places are ``targets``.
 
     The longest run of kept elements that are in order already stays. Going through ``new`` from the front,
     every other element is put behind its predecessor. Elements that wait for their move are counted by their
@@ -181,7 +182,7 @@ def _arrange(targets: list[int], new: list[JSON], offset: int, path: str, emit: 
         origin = origins.get(place)
         if origin is None:
             at = offset + place + bisect_left(waiting, ahead)
-            emit({"op": "add", "path": f"{path}/{at}", "value": value})
+            operations.append({"op": "add", "path": f"{path}/{at}", "value": value})
         elif origin in stays:
             passed, ahead = passed + 1, origin
         else:
@@ -191,7 +192,7 @@ def _arrange(targets: list[int], new: list[JSON], offset: int, path: str, emit: 
             del waiting[at]
             source, target = offset + settled + at, offset + place + bisect_left(waiting, ahead)
             # Never the place where it is, or it would be in order and among those that stay.
-            emit({"op": "move", "from": f"{path}/{source}", "path": f"{path}/{target}"})
+            operations.append({"op": "move", "from": f"{path}/{source}", "path": f"{path}/{target}"})
 
 
 def _longest_increasing(numbers: list[int]) -> list[int]:

@@ -89,7 +89,7 @@ def are_all_different(original: list[JSON], patch: list[JSON], merge_key: str) -
         return (
             set(map(type, names)) == {str}
             and len(set(names)) == len(names)
-            and not any("$patch" in element for element in both)
+            and not [element for element in both if "$patch" in element]
         )
     except (KeyError, TypeError):  # no map, no merge key, or no string: it takes a closer look
         return False
