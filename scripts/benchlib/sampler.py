@@ -14,7 +14,9 @@ from types import FrameType
 from typing import Final
 
 import injector
+from injector.injection.steps.overrides import reapply
 from injector.injection.steps.pipeline import STEPS
+from injector.injection.steps.users import adjust_init_user
 
 ROOT: Final = str(Path(injector.__file__).parent) + "/"
 OUTSIDE: Final = "HTTP, TLS, loop"
@@ -35,8 +37,7 @@ BY_FUNCTION: Final = {
     ("injection/steps/rebase.py", "rebase"): "rebase",
 } | {
     (f"{step.__module__.removeprefix('injector.').replace('.', '/')}.py", step.__name__): "post-processing"
-    for _, steps in STEPS
-    for step in steps
+    for step in (reapply, adjust_init_user, *STEPS)
 }
 """Stages by the function that begins them, looked for from the outside: what it calls belongs to it."""
 

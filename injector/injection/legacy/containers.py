@@ -10,7 +10,7 @@ from typing import Final
 from injector.golang.strconv import to_int
 from injector.injection.legacy.spec import SidecarInjectionSpec
 from injector.injection.steps import probes
-from injector.injection.steps.pods import PROXY, ContainerRef, append_env, chosen, name_of, with_variables
+from injector.injection.steps.pods import PROXY, append_env, chosen, name_of, with_variables
 from injector.istio.releases import Behaviour
 from injector.json_types import JSONObject
 from injector.patch import normalise
@@ -92,8 +92,6 @@ def with_account_token(spec: SidecarInjectionSpec, containers: Iterable[JSONObje
 
 # ---- probes
 
-_NOWHERE: Final = ContainerRef("containers", 0)
-
 
 def wants_rewriting(annotations: Mapping[str, str], spec: SidecarInjectionSpec, behaviour: Behaviour) -> bool:
     """Return whether probes are rewritten: as the pod's annotation says, else the template."""
@@ -132,7 +130,7 @@ def _handled(container: JSONObject, behaviour: Behaviour) -> Iterator[probes.Han
         probe = container.get(key)
         if probe and probe.get("httpGet") is not None:
             path = f"/app-health/{name}/{word}"
-            yield probes.Handled(path, _NOWHERE, container, key, "httpGet", normalise(probe, probes.PROBE))
+            yield probes.Handled(path, container, key, "httpGet", normalise(probe, probes.PROBE))
 
 
 def rewritten(container: JSONObject, port: int, behaviour: Behaviour) -> JSONObject:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from injector.injection.snapshot import Snapshot
-from injector.injection.steps.pods import PROXY, container_at, place_of, with_container, with_variables
+from injector.injection.steps.pods import Draft, with_variables
 from injector.injection.steps.settings import Injection
 from injector.istio.releases import Behaviour
 from injector.json_types import Pod, text_at
@@ -68,17 +68,15 @@ def complete(url: Mapping[str, str], *, cluster: str, network: str, label: str |
     return found
 
 
-def set_environment(pod: Pod, injection: Injection) -> Pod:
-    """Return the pod whose proxy has the variables, sorted, at the end of its environment.
+def set_environment(draft: Draft, injection: Injection) -> None:
+    """Set the variables in the proxy, sorted, at the end of its environment.
 
     Sorted also for 1.9, which leaves the order to chance.
     """
     variables = injection.environment
-    place = place_of(pod, PROXY, injection.settings.proxies)
-    if place is None or not variables:
-        return pod
-    ordered = {name: variables[name] for name in sorted(variables)}
-    return with_container(pod, place, with_variables(container_at(pod, place), ordered))
+    if draft.proxy is not None and variables:
+        ordered = {name: variables[name] for name in sorted(variables)}
+        draft.change_proxy(with_variables(draft.proxy, ordered))
 
 
 _POSITIONAL_PARTS: Final = 5

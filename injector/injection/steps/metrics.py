@@ -17,19 +17,10 @@ from typing import Any, Final, TypeAlias
 from injector.errors import InjectionError
 from injector.golang.jsontext import go_json
 from injector.golang.strconv import parse_bool, parse_int, quote
-from injector.injection.steps.pods import (
-    PROXY,
-    annotations_of,
-    append_env,
-    chosen,
-    container_at,
-    place_of,
-    with_annotations,
-    with_container,
-)
+from injector.injection.steps.pods import Draft, append_env, chosen
 from injector.injection.steps.settings import Injection
 from injector.istio.releases import Behaviour
-from injector.json_types import JSONObject, Pod
+from injector.json_types import JSONObject
 
 SCRAPE: Final = "prometheus.io/scrape"
 PATH: Final = "prometheus.io/path"
@@ -79,23 +70,23 @@ class Spelling:
 
     exact: bool
 
-    def meaning(self, name: str) -> str | None:
-        """Return which of the names above ``name`` is a spelling of."""
-        if self.exact or name in _NAMES:
-            return name
-        return _MEANT.get(sanitised(name)) if len(name) in _LENGTHS else None
+    def meanings(self, annotations: Mapping[str, str]) -> dict[str, str]:
+        """Return the names of annotations that are spellings of one of the names above, and of which."""
+        found = {}
+        for name in annotations:
+            if name in _NAMES:
+                found[name] = name
+            elif len(name) in _LENGTHS and not self.exact and (meant := _MEANT.get(sanitised(name))):
+                found[name] = meant
+        return found
 
     def said(self, annotations: Mapping[str, str]) -> Said:
         """Return what each of the names above is said to be: by the exact one first, then by name."""
+        meanings = self.meanings(annotations)
         found: dict[str, list[str]] = {}
-        for name in annotations:
-            meant = self.meaning(name)
-            if meant in _NAMES:
-                found.setdefault(meant, []).append(name)
-        return {
-            meant: [annotations[name] for name in sorted(names, key=lambda name: (name != meant, name))]
-            for meant, names in found.items()
-        }
+        for name in sorted(meanings, key=lambda name: (name != meanings[name], name)):
+            found.setdefault(meanings[name], []).append(annotations[name])
+        return found
 
     def value(self, annotations: Mapping[str, str], meant: str) -> str | None:
         """Return the value that counts; with several spellings Istio takes any, we the first."""
@@ -103,7 +94,8 @@ class Spelling:
 
     def cleared(self, annotations: Mapping[str, str], *meant: str) -> dict[str, str]:
         """Return the annotations without these."""
-        return {name: value for name, value in annotations.items() if self.meaning(name) not in meant}
+        meanings = self.meanings(annotations)
+        return {name: value for name, value in annotations.items() if meanings.get(name) not in meant}
 
 
 EXACT_SPELLING: Final = Spelling(exact=True)
@@ -141,11 +133,11 @@ class Scrape:
 
 def scrape_of(said: Said, *, targets: bool) -> Scrape:
     """Return what the annotations ask for; ``targets`` tells whether the list of targets is known."""
-    listed = _targets(first(said, TARGETS) or "") if targets else ()
+    listed = _targets(said[TARGETS][0]) if targets and TARGETS in said else ()
     return Scrape(
-        scrape=first(said, SCRAPE) or "",
-        path=listed[0].path if listed else first(said, PATH) or "",
-        port=listed[0].port if listed else first(said, PORT) or "",
+        scrape=said[SCRAPE][0] if SCRAPE in said else "",
+        path=listed[0].path if listed else said[PATH][0] if PATH in said else "",
+        port=listed[0].port if listed else said[PORT][0] if PORT in said else "",
         targets=listed,
     )
 
@@ -209,45 +201,41 @@ def pointing_at(port: int) -> dict[str, str]:
     return {PORT: str(port), PATH: MERGED_PATH, SCRAPE: "true"}
 
 
-def merge_metrics(pod: Pod, injection: Injection) -> Pod:
-    """Return the pod scraped at the agent; raises InjectionError for a port that cannot be scraped.
+def merge_metrics(draft: Draft, injection: Injection) -> None:
+    """Have the pod scraped at the agent; raises InjectionError for a port that cannot be scraped.
 
     A pod whose port is the agent's already is left alone: it was injected before, or its owner knows.
     """
     settings, behaviour = injection.settings, injection.snapshot.behaviour
-    annotations = annotations_of(pod)
+    annotations = draft.annotations
     if not chosen(annotations, MERGE, by_default=settings.merges_metrics):
-        return pod
+        return
     spelling, targets, agent_port = spelling_of(behaviour), behaviour.prometheus_targets, settings.agent_port
     said = spelling.said(annotations)
     refused = behaviour.prometheus_respects_false and not wants_scraping(said)
     if refused or first(said, PORT) == str(agent_port):
-        return pod
+        return
     scrape = scrape_of(said, targets=targets)
     if targets:
         check_ports(scrape, agent_port)
-    proxy = place_of(pod, PROXY, settings.proxies)
-    if proxy is not None and scrape:
-        pod = with_container(pod, proxy, append_env(container_at(pod, proxy), SCRAPE_CONFIG, scrape.text))
+    if draft.proxy is not None and scrape:
+        draft.change_proxy(append_env(draft.proxy, SCRAPE_CONFIG, scrape.text))
     kept = spelling.cleared(annotations, *moved_annotations(behaviour))
-    return with_annotations(pod, kept | pointing_at(agent_port))
+    draft.annotate(kept | pointing_at(agent_port))
 
 
-def announce_secure_port(pod: Pod, injection: Injection) -> Pod:
-    """Return the pod with the annotation that tells the proxy's mTLS metrics port, unless it has one."""
+def announce_secure_port(draft: Draft, injection: Injection) -> None:
+    """Add the annotation that tells the proxy's mTLS metrics port, unless the pod has one."""
     behaviour = injection.snapshot.behaviour
-    if not behaviour.prometheus_targets:
-        return pod
-    proxy = place_of(pod, PROXY, injection.settings.proxies)
-    annotations = annotations_of(pod)
-    if proxy is None or spelling_of(behaviour).value(annotations, SECURE_PORT) is not None:
-        return pod
-    port = _variable(container_at(pod, proxy), SECURE_PORT_VARIABLE)
-    if port in ("", "0"):
-        return pod
-    return with_annotations(pod, {**annotations, SECURE_PORT: port})
+    if draft.proxy is None or not behaviour.prometheus_targets:
+        return
+    port = _variable(draft.proxy, SECURE_PORT_VARIABLE)
+    if port not in ("", "0") and spelling_of(behaviour).value(draft.annotations, SECURE_PORT) is None:
+        draft.annotate({**draft.annotations, SECURE_PORT: port})
 
 
 def _variable(container: JSONObject, name: str) -> str:
-    env = container.get("env") or ()
-    return next((variable.get("value", "") for variable in env if variable.get("name") == name), "")
+    for variable in container.get("env") or ():
+        if variable.get("name") == name:
+            return str(variable.get("value", ""))
+    return ""

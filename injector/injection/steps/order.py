@@ -6,34 +6,30 @@ application has to wait for it. A native sidecar starts before the other init co
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from injector.injection.steps.pods import (
     CORE_DUMP,
     INIT,
     PROXY,
     VALIDATION,
+    Draft,
     annotations_of,
-    containers_of,
     find,
     moved,
-    with_containers,
 )
 from injector.injection.steps.settings import Injection
 from injector.istio.mesh.effective import ANNOTATION
-from injector.json_types import JSONObject, Pod
+from injector.json_types import JSONObject
 
 
-def order_containers(pod: Pod, injection: Injection) -> Pod:
-    """Return the pod with its containers in order; whether its proxy is native shows in where it stands."""
-    containers = moved(containers_of(pod), PROXY, first=_holds_application(injection))
-    init_containers = containers_of(pod, "initContainers")
-    if injection.snapshot.behaviour.native_sidecars_by_feature and find(init_containers, PROXY) is not None:
-        init_containers = _proxy_before_init(init_containers)
+def order_containers(draft: Draft, injection: Injection) -> None:
+    """Put the containers in order; whether the pod's proxy is native shows in where it stands."""
+    draft.containers = moved(draft.containers, PROXY, first=_holds_application(injection))
+    if len(draft.init_containers) < 2:
+        return
+    if injection.snapshot.behaviour.native_sidecars_by_feature and find(draft.init_containers, PROXY):
+        draft.init_containers = _proxy_before_init(draft.init_containers)
     else:
-        init_containers = _network_set_up_last(init_containers)
-    pod = with_containers(pod, "containers", containers)
-    return with_containers(pod, "initContainers", init_containers)
+        draft.init_containers = _network_set_up_last(draft.init_containers)
 
 
 def _holds_application(injection: Injection) -> bool:
@@ -44,14 +40,14 @@ def _holds_application(injection: Injection) -> bool:
     return own.get("holdApplicationUntilProxyStarts") is True
 
 
-def _proxy_before_init(containers: Sequence[JSONObject]) -> Sequence[JSONObject]:
+def _proxy_before_init(containers: list[JSONObject]) -> list[JSONObject]:
     """istio-init, istio-validation, istio-proxy, enable-core-dump, then the pod's own."""
     for name in (CORE_DUMP, PROXY, VALIDATION, INIT):
         containers = moved(containers, name, first=True)
     return containers
 
 
-def _network_set_up_last(containers: Sequence[JSONObject]) -> Sequence[JSONObject]:
+def _network_set_up_last(containers: list[JSONObject]) -> list[JSONObject]:
     """istio-validation blocks everything, istio-init lets the pod's own use the network first."""
     containers = moved(containers, VALIDATION, first=True)
     for name in (INIT, CORE_DUMP):

@@ -61,6 +61,8 @@ def reapply(pod: Pod, injection: Injection) -> Pod:
     """
     types = injection.settings.types
     annotations = annotations_of(injection.original)
+    if STATUS not in annotations and not injection.kept and not _share_a_name(injection):
+        return pod
     earlier = injected_before(annotations) if injection.snapshot.behaviour.parses_status_always else {}
     found: dict[Kind, list[JSONObject]] = {}
     for kind in KINDS:
@@ -80,6 +82,14 @@ def reapply(pod: Pod, injection: Injection) -> Pod:
         f"the pod's annotations have {{}} bytes with {OVERRIDES}, which is added",
     )
     return with_annotations(pod, {**annotations_of(pod), OVERRIDES: containers_json(found, types)})
+
+
+def _share_a_name(injection: Injection) -> bool:
+    """Return whether a container of the owner's and one of the templates have the same name."""
+    names = [
+        name_of(container) for kind in KINDS for container in containers_of(injection.template_pod, kind)
+    ]
+    return not injection.owned.isdisjoint(names)
 
 
 def _least_size(found: Mapping[Kind, list[JSONObject]]) -> int:
@@ -124,7 +134,7 @@ def reinsert(pod: Pod, overrides: Overrides) -> Pod:
 
     They are the owner's: injection merged into them, and stripping took the whole container away.
     """
-    for kind in KINDS:
+    for kind in KINDS if overrides else ():
         containers = list(containers_of(pod, kind))
         names = set(map(name_of, containers))
         for override in overrides.get(kind, ()):

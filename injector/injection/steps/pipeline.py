@@ -1,6 +1,6 @@
 """Inject one pod as Istio 1.9 and newer do: run the templates, then one step after the other.
 
-Each of `STEPS` is a function ``(pod, injection) -> pod`` in a module of its own; what a release does
+Each of `STEPS` is a function of a module of its own that changes a `Draft` of the pod; what a release does
 differently it asks of the release's facts. The steps work on the pod as Go's types have it; at the end the
 difference is carried over to the pod as it was received, so that nothing else of it changes.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Final, NamedTuple, NoReturn
 
 from injector.budget import Budget
 from injector.errors import InjectionError, LimitError, TemplateError, YAMLError
@@ -26,7 +26,15 @@ from injector.injection.steps.native import ANNOTATION as NATIVE
 from injector.injection.steps.native import detect_native, follow_template, native_for
 from injector.injection.steps.order import order_containers
 from injector.injection.steps.overrides import overrides_of, reapply, reinsert
-from injector.injection.steps.pods import KINDS, annotations_of, labels_of, metadata_of, with_labels
+from injector.injection.steps.pods import (
+    KINDS,
+    Draft,
+    all_names,
+    annotations_of,
+    labels_of,
+    metadata_of,
+    with_labels,
+)
 from injector.injection.steps.probes import rewrite_probes
 from injector.injection.steps.rebase import rebase
 from injector.injection.steps.settings import DEFAULT_CLUSTER, Injection, Settings, Step, settings_of
@@ -46,47 +54,39 @@ UNREADABLE: Final = Overlay("")
 """Stands for an overlay whose YAML cannot be read: like any that is no mapping, merging refuses it."""
 
 
-class _Prefix:
-    """Puts words before the sentence of anything that is wrong with this pod, and names the gate."""
+class _Phase(NamedTuple):
+    """A part of an injection: what stands before the words of its faults, and the gate that they name."""
 
-    __slots__ = ("_gate", "_words")
+    words: str
+    gate: str
 
-    def __init__(self, words: str, gate: str) -> None:
-        self._words = words
-        self._gate = gate
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, (InjectionError, TemplateError)) and not isinstance(error, LimitError):
-            said = InjectionError(f"{self._words}: {error}")
-            said.gate = (error.gate if isinstance(error, InjectionError) else "") or self._gate
-            raise said from error
+    def fail(self, error: InjectionError | TemplateError) -> NoReturn:
+        """Raise what is to be said of a fault; that of a limit stays as it is."""
+        if isinstance(error, LimitError):
+            raise error
+        said = InjectionError(f"{self.words}: {error}")
+        said.gate = (error.gate if isinstance(error, InjectionError) else "") or self.gate
+        raise said from error
 
 
-_READING: Final = _Prefix("failed to run injection template", "values")
-_RUNNING: Final = _Prefix("failed to run injection template", "render")
-_APPLYING: Final = _Prefix("failed applying injection overlay", "merge")
-_PARSING: Final = _Prefix(
+_READING: Final = _Phase("failed to run injection template", "values")
+_RUNNING: Final = _Phase("failed to run injection template", "render")
+_APPLYING: Final = _Phase("failed applying injection overlay", "merge")
+_PARSING: Final = _Phase(
     "failed parsing generated injected YAML (check Istio sidecar injector configuration)", "merge"
 )
+_REAPPLYING: Final = _Phase("failed to re apply container", "merge")
+_PROCESSING: Final = _Phase("failed to process pod", "post-processing")
 
-STEPS: Final[tuple[tuple[_Prefix, tuple[Step, ...]], ...]] = (
-    (_Prefix("failed to re apply container", "merge"), (reapply, adjust_init_user)),
-    (
-        _Prefix("failed to process pod", "post-processing"),
-        (
-            set_environment,
-            merge_metrics,
-            announce_secure_port,
-            rewrite_probes,
-            mark,
-            order_containers,
-        ),
-    ),
+STEPS: Final[tuple[Step, ...]] = (
+    set_environment,
+    merge_metrics,
+    announce_secure_port,
+    rewrite_probes,
+    mark,
+    order_containers,
 )
-"""What is done to a pod after the templates, in order, and what stands before the words of a fault."""
+"""What is done to a pod after the templates and its owner's own containers, in order."""
 
 
 def inject_overlay(request: InjectionRequest, snapshot: Snapshot) -> Injected:
@@ -97,20 +97,24 @@ def inject_overlay(request: InjectionRequest, snapshot: Snapshot) -> Injected:
     """
     injection = _begin(request, snapshot)
     original, types = injection.original, injection.settings.types
-    with _READING:
-        validate(annotations_of(original), snapshot.behaviour)
-        injection.kept = overrides_of(annotations_of(original), types, request.budget)
+    annotations = annotations_of(original)
+    phase = _READING
+    try:
+        validate(annotations, snapshot.behaviour)
+        injection.kept = overrides_of(annotations, types, request.budget)
         data = _template_data(injection)
-        if snapshot.denies_all:
-            raise InjectionError(_NO_VALUES)
-    with _RUNNING:
+        phase = _RUNNING
         pod, overlays = _run_templates(injection, data)
-    for prefix, steps in STEPS:
-        with prefix:
-            for step in steps:
-                pod = step(pod, injection)
+        phase = _REAPPLYING
+        pod = adjust_init_user(reapply(pod, injection), injection)
+        phase = _PROCESSING
+        draft = Draft(pod, injection.settings.proxies)
+        for step in STEPS:
+            step(draft, injection)
+    except (InjectionError, TemplateError) as error:
+        phase.fail(error)
     received = request.pod if request.written is None else request.written
-    return Injected(rebase(received, original, pod, types.pod), data, overlays)
+    return Injected(rebase(received, original, draft.pod(), types.pod), data, overlays)
 
 
 # ---- before the templates
@@ -136,6 +140,7 @@ def _begin(request: InjectionRequest, snapshot: Snapshot) -> Injection:
         settings=settings,
         original=original,
         environment=environment,
+        owned=all_names(original),
         native=detect_native(snapshot.behaviour, snapshot.env, snapshot.nodes, node),
     )
 
@@ -194,7 +199,10 @@ def _template_data(injection: Injection) -> TemplateData:
     """Return what templates see: the pod without an earlier injection."""
     behaviour, agent_port = injection.snapshot.behaviour, injection.settings.agent_port
     pod = reinsert(strip(injection.original, behaviour, agent_port=agent_port), injection.kept)
-    return template_data(injection.request, injection.snapshot, pod, native=injection.native)
+    data = template_data(injection.request, injection.snapshot, pod, native=injection.native)
+    if injection.snapshot.denies_all:
+        raise InjectionError(_NO_VALUES)
+    return data
 
 
 def _run_templates(injection: Injection, data: TemplateData) -> tuple[Pod, tuple[JSON, ...]]:
@@ -216,8 +224,10 @@ def _run_templates(injection: Injection, data: TemplateData) -> tuple[Pod, tuple
         overlays.append(overlay.value)
         if not snapshot.behaviour.template_pod_first:
             merged = _merged_with_owner(merged, overlay, types)
-        with _APPLYING:
+        try:
             template_pod = _added(template_pod, overlay, types)
+        except InjectionError as error:
+            _APPLYING.fail(error)
         if snapshot.behaviour.template_pod_first:
             merged = _merged_with_owner(_followed(merged, template_pod, injection), overlay, types)
     injection.template_pod = types.typed({}) if template_pod is None else template_pod
@@ -247,8 +257,10 @@ def _added(template_pod: Pod | None, overlay: Overlay, types: PodTypes) -> Pod:
 
 
 def _merged_with_owner(merged: Pod, overlay: Overlay, types: PodTypes) -> Pod:
-    with _PARSING:
+    try:
         return types.merge(merged, overlay)
+    except InjectionError as error:
+        _PARSING.fail(error)
 
 
 def _followed(merged: Pod, template_pod: Pod, injection: Injection) -> Pod:

@@ -1,6 +1,7 @@
 """Pods and their containers: find, replace, move.
 
-Every function returns a new pod that shares what it did not touch; nothing is mutated.
+Every function returns a new pod that shares what it did not touch; nothing is mutated. Where one step after
+the other changes a pod, it is a `Draft` meanwhile.
 """
 
 from __future__ import annotations
@@ -29,6 +30,49 @@ class ContainerRef:
     index: int
 
 
+class Draft:
+    """A pod that is open for change: taken apart for the first step, put together after the last.
+
+    Its metadata and its lists of containers are its own; what is in them is the pod's: it is replaced and
+    never changed. ``proxy`` is the first istio-proxy of the lists that the release looks through.
+    """
+
+    __slots__ = ("_pod", "_proxy", "annotations", "containers", "init_containers", "metadata", "proxy")
+
+    def __init__(self, pod: Pod, kinds: Sequence[Kind]) -> None:
+        spec: JSONObject = pod.get("spec") or {}
+        self._pod = pod
+        self.metadata: JSONObject = dict(pod.get("metadata") or ())
+        self.annotations: Mapping[str, str] = self.metadata.get("annotations") or {}
+        self.containers: list[JSONObject] = [*(spec.get("containers") or ())]
+        self.init_containers: list[JSONObject] = [*(spec.get("initContainers") or ())]
+        self.proxy: JSONObject | None = None
+        for containers in (self.containers, self.init_containers)[: len(kinds)]:
+            for index, container in enumerate(containers):
+                if self.proxy is None and container.get("name") == PROXY:
+                    self.proxy = container
+                    self._proxy = containers, index
+
+    def change_proxy(self, proxy: JSONObject) -> None:
+        """Put another container in the proxy's place, where it is until containers are put in order."""
+        containers, index = self._proxy
+        self.proxy = containers[index] = proxy
+
+    def annotate(self, annotations: Mapping[str, str]) -> None:
+        """Give the pod these annotations and no others; there is one at least."""
+        self.annotations = self.metadata["annotations"] = annotations
+
+    def pod(self) -> Pod:
+        """Return the pod; no init containers at all means no key, as in Go's JSON."""
+        spec: JSONObject = dict(self._pod.get("spec") or ())
+        spec["containers"] = self.containers
+        if self.init_containers:
+            spec["initContainers"] = self.init_containers
+        else:
+            spec.pop("initContainers", None)
+        return self._pod | {"metadata": self.metadata, "spec": spec}
+
+
 def metadata_of(pod: Pod) -> JSONObject:
     """Return the pod's metadata, empty where it has none."""
     return pod.get("metadata") or {}
@@ -41,7 +85,7 @@ def annotations_of(pod: Pod) -> Mapping[str, str]:
 
 def chosen(annotations: Mapping[str, str], name: str, *, by_default: bool) -> bool:
     """Return what the bool in an annotation says, ``by_default`` where it is missing or is none."""
-    choice = parse_bool(annotations.get(name, ""))
+    choice = parse_bool(annotations[name]) if name in annotations else None
     return by_default if choice is None else choice
 
 
@@ -68,6 +112,12 @@ def name_of(container: JSONObject | None) -> str:
 def names(containers: Sequence[JSONObject]) -> list[str]:
     """Return the names in order."""
     return [name_of(container) for container in containers]
+
+
+def all_names(pod: Pod) -> frozenset[str]:
+    """Return the names of the containers and init containers."""
+    spec: JSONObject = pod.get("spec") or {}
+    return frozenset([container.get("name") for kind in KINDS for container in spec.get(kind) or ()])
 
 
 def find(containers: Iterable[JSONObject], name: str) -> JSONObject | None:
@@ -140,7 +190,7 @@ def with_labels(pod: Pod, labels: Mapping[str, str]) -> Pod:
     return pod | {"metadata": with_field(metadata_of(pod), "labels", labels)}
 
 
-def moved(containers: Sequence[JSONObject], name: str, *, first: bool) -> Sequence[JSONObject]:
+def moved(containers: list[JSONObject], name: str, *, first: bool) -> list[JSONObject]:
     """Return the containers with the one of that name first or last; of several only the last one stays."""
     matches = [container for container in containers if container.get("name") == name]
     if not matches:

@@ -7,7 +7,7 @@ object of the agent's paths and the application's own probes, with every named p
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -16,25 +16,10 @@ from injector.budget import Budget
 from injector.errors import TypedError
 from injector.golang.jsontext import go_json
 from injector.golang.strconv import int32, parse_int
-from injector.injection.steps.pods import (
-    KINDS,
-    PROXY,
-    ContainerRef,
-    annotations_of,
-    append_env,
-    chosen,
-    container_at,
-    containers_of,
-    env_var,
-    name_of,
-    place_of,
-    places,
-    with_container,
-    with_containers,
-)
+from injector.injection.steps.pods import PROXY, Draft, append_env, chosen, env_var, name_of
 from injector.injection.steps.settings import Injection
 from injector.injection.steps.status import STATUS
-from injector.json_types import JSONObject, Pod
+from injector.json_types import JSONObject
 from injector.patch import go_type, normalise
 
 REWRITE: Final = "sidecar.istio.io/rewriteAppHTTPProbers"
@@ -44,25 +29,27 @@ PROBES: Final = (("readinessProbe", "readyz"), ("livenessProbe", "livez"), ("sta
 HOOKS: Final = (("preStop", "prestopz"), ("postStart", "poststartz"))
 
 
-def rewrite_probes(pod: Pod, injection: Injection) -> Pod:
-    """Return the pod whose probes ask the agent and whose proxy knows what to ask the application."""
+def rewrite_probes(draft: Draft, injection: Injection) -> None:
+    """Have probes ask the agent, and tell the proxy what to ask the application."""
     settings, behaviour = injection.settings, injection.snapshot.behaviour
-    proxy = place_of(pod, PROXY, settings.proxies)
-    if proxy is None or not chosen(annotations_of(pod), REWRITE, by_default=settings.rewrites_probes):
-        return pod
-    handled = list(_handled(pod, injection))
+    annotations = draft.annotations
+    if draft.proxy is None or not chosen(annotations, REWRITE, by_default=settings.rewrites_probes):
+        return
+    port = agent_port(annotations, settings.agent_port)
+    handled: list[Handled] = []
+    init_containers = draft.init_containers if behaviour.rewrites_init_probes else []
+    for containers in (draft.containers, init_containers):
+        for index, container in enumerate(containers):
+            own = _handled(container, injection)
+            if own:
+                handled += own
+                containers[index] = _rewritten(container, own, port)
     text = probers_text(handled, settings.agent_port)
-    if text:
-        container = container_at(pod, proxy)
-        if behaviour.merges_probers and STATUS in annotations_of(pod):
-            adds_missing = behaviour.adds_missing_probers
-            budget = injection.request.budget
-            container = merge_probers(container, text, adds_missing=adds_missing, budget=budget)
-        else:
-            container = append_env(container, PROBERS, text)
-        pod = with_container(pod, proxy, container)
-    port = agent_port(annotations_of(pod), settings.agent_port)
-    return _rewritten(pod, handled, port) if handled else pod
+    if text and behaviour.merges_probers and STATUS in annotations:
+        adds_missing, budget = behaviour.adds_missing_probers, injection.request.budget
+        draft.change_proxy(merge_probers(draft.proxy, text, adds_missing=adds_missing, budget=budget))
+    elif text:
+        draft.change_proxy(append_env(draft.proxy, PROBERS, text))
 
 
 def agent_port(annotations: Mapping[str, str], mesh_port: int) -> int:
@@ -71,30 +58,23 @@ def agent_port(annotations: Mapping[str, str], mesh_port: int) -> int:
     return mesh_port if text is None else int32(parse_int(text) or 0)
 
 
-def _handled(pod: Pod, injection: Injection) -> Iterator[Handled]:
-    """Yield everything that the agent takes over."""
-    behaviour = injection.snapshot.behaviour
-    handlers = _handlers(injection)
-    for place, container in places(pod, KINDS if behaviour.rewrites_init_probes else ("containers",)):
-        name = name_of(container)
-        if name == PROXY:
-            continue
-        for key, word in PROBES:
-            probe = container.get(key)
-            if probe and (handler := _first_of(handlers, probe)):
-                yield Handled(f"/app-health/{name}/{word}", place, container, key, handler, probe)
-        lifecycle: JSONObject = (container.get("lifecycle") if behaviour.rewrites_lifecycle else None) or {}
-        for key, word in HOOKS if lifecycle else ():
-            hook = lifecycle.get(key)
-            if hook and (handler := _first_of(handlers, hook)) and handler != "grpc":
-                path = f"/app-lifecycle/{name}/{word}"
-                yield Handled(path, place, container, key, handler, hook, is_hook=True)
-
-
-def _handlers(injection: Injection) -> tuple[str, ...]:
-    """Return which handlers of probes are led through the agent."""
-    tcp = ("tcpSocket",) if injection.settings.rewrites_tcp_probes else ()
-    return ("httpGet", *tcp, *(("grpc",) if injection.snapshot.behaviour.rewrites_grpc_probes else ()))
+def _handled(container: JSONObject, injection: Injection) -> list[Handled]:
+    """Return everything of a container that the agent takes over."""
+    name, handlers = name_of(container), injection.settings.handlers
+    if name == PROXY:
+        return []
+    found = []
+    for key, word in PROBES:
+        probe = container.get(key)
+        if probe and (handler := _first_of(handlers, probe)):
+            found.append(Handled(f"/app-health/{name}/{word}", container, key, handler, probe))
+    lifecycle: JSONObject = container.get("lifecycle") or {}
+    for key, word in HOOKS if lifecycle and injection.snapshot.behaviour.rewrites_lifecycle else ():
+        hook = lifecycle.get(key)
+        if hook and (handler := _first_of(handlers, hook)) and handler != "grpc":
+            path = f"/app-lifecycle/{name}/{word}"
+            found.append(Handled(path, container, key, handler, hook, is_hook=True))
+    return found
 
 
 def _first_of(handlers: tuple[str, ...], probe: JSONObject) -> str:
@@ -104,21 +84,15 @@ def _first_of(handlers: tuple[str, ...], probe: JSONObject) -> str:
     return ""
 
 
-def _rewritten(pod: Pod, handled: list[Handled], port: int) -> Pod:
-    changed: dict[ContainerRef, JSONObject] = {}
+def _rewritten(container: JSONObject, handled: list[Handled], port: int) -> JSONObject:
+    changed = dict(container)
     for each in handled:
-        container = changed.setdefault(each.place, dict(each.container))
         probe = through_agent(each.probe, each.handler, each.path, port)
         if each.is_hook:
-            container["lifecycle"] = container["lifecycle"] | {each.key: probe}
+            changed["lifecycle"] = changed["lifecycle"] | {each.key: probe}
         else:
-            container[each.key] = probe
-    for kind in KINDS:
-        if any(place.kind == kind for place in changed):
-            containers = enumerate(containers_of(pod, kind))
-            rewritten = [changed.get(ContainerRef(kind, index), container) for index, container in containers]
-            pod = with_containers(pod, kind, rewritten)
-    return pod
+            changed[each.key] = probe
+    return changed
 
 
 def through_agent(
@@ -152,7 +126,6 @@ class Handled(NamedTuple):
 
     path: str
     """The agent's path for it."""
-    place: ContainerRef
     container: JSONObject
     key: str
     """The field of the container, or of its lifecycle, that it is."""

@@ -48,27 +48,30 @@ def _value(received: JSON, typed: JSON, final: JSON, declared: GoType, merge_key
 
 
 def _object(received: JSONObject, typed: JSONObject, final: JSONObject, declared: GoType) -> JSONObject:
-    changes = dict(_changes(received, typed, final, declared))
+    changes = _changes(received, typed, final, declared)
     gone = () if typed.keys() <= final.keys() else {key for key in typed if key not in final}
     if not changes and received.keys().isdisjoint(gone):
         return received
     return {key: value for key, value in received.items() if key not in gone} | changes
 
 
-def _changes(
-    received: JSONObject, typed: JSONObject, final: JSONObject, declared: GoType
-) -> Iterator[tuple[str, JSON]]:
+def _changes(received: JSONObject, typed: JSONObject, final: JSONObject, declared: GoType) -> JSONObject:
+    changes: JSONObject = {}
     for key, value in final.items():
         before = typed.get(key, _ABSENT)
-        if before is _ABSENT:
-            yield key, value
-        elif value is not before:
-            element, merge_key = _declared(declared, key)
-            given = received.get(key)
-            carried = _value(given, before, value, element, merge_key)
-            is_printed_only = given is None and carried == {} and isinstance(before, dict)
-            if carried is not given and not is_printed_only:
-                yield key, carried
+        if value is before:
+            continue
+        given = received.get(key, _ABSENT)
+        if before is _ABSENT or before is given:  # it is new, or was received as Go writes it
+            changes[key] = value
+            continue
+        element, merge_key = _declared(declared, key)
+        given = None if given is _ABSENT else given
+        carried = _value(given, before, value, element, merge_key)
+        is_printed_only = given is None and carried == {} and isinstance(before, dict)
+        if carried is not given and not is_printed_only:
+            changes[key] = carried
+    return changes
 
 
 def _declared(declared: GoType, key: str) -> tuple[GoType, str]:

@@ -13,8 +13,9 @@ from injector.injection.dot.proxy import OPENSHIFT, PLATFORM
 from injector.injection.render import InjectionRequest
 from injector.injection.snapshot import Snapshot
 from injector.injection.steps.merge import PodTypes
-from injector.injection.steps.pods import KINDS, PROXY, Kind
+from injector.injection.steps.pods import KINDS, PROXY, Draft, Kind
 from injector.istio.mesh.loading import Mesh
+from injector.istio.releases import Behaviour
 from injector.json_types import JSONObject, Pod, at, text_at
 from injector.patch import go_type
 
@@ -26,7 +27,8 @@ DEFAULT_CLUSTER: Final = "Kubernetes"
 class Settings:
     """What release, mesh configuration, values and environment say about the steps around the templates.
 
-    ``proxies`` are the lists in which the proxy is looked for; ``rewrites_tcp_probes`` also by feature.
+    ``proxies`` are the lists in which the proxy is looked for; ``handlers`` the fields of probes that are led
+    through the agent, the strongest first.
     """
 
     types: PodTypes
@@ -34,7 +36,7 @@ class Settings:
     agent_port: int
     merges_metrics: bool
     rewrites_probes: bool
-    rewrites_tcp_probes: bool
+    handlers: tuple[str, ...]
     holds_application: bool
     cluster: str
     network: str
@@ -46,9 +48,10 @@ class Settings:
 class Injection:
     """One pod on its way: what every step may look at, and none but the pipeline sets.
 
-    ``original`` is the pod before injection, as Go's types have it; ``environment`` what the URL, the
-    values and the pod's label set for the proxy; ``kept`` the owner's containers that an earlier injection
-    kept; ``template_pod`` an empty pod with all overlays, once the templates have run.
+    ``original`` is the pod before injection, as Go's types have it, ``owned`` the names of its containers;
+    ``environment`` is what the URL, the values and the pod's label set for the proxy; ``kept`` the owner's
+    containers that an earlier injection kept; ``template_pod`` an empty pod with all overlays, once the
+    templates have run.
     """
 
     request: InjectionRequest
@@ -57,11 +60,12 @@ class Injection:
     original: Pod
     environment: Mapping[str, str]
     native: bool
+    owned: frozenset[str]
     kept: Mapping[Kind, Sequence[JSONObject]] = field(default_factory=dict)
     template_pod: Pod = field(default_factory=dict)
 
 
-Step = Callable[[Pod, Injection], Pod]
+Step = Callable[[Draft, Injection], None]
 
 
 @cache
@@ -83,21 +87,26 @@ def settings_of(snapshot: Snapshot) -> Settings:
 
 def _read(snapshot: Snapshot) -> Settings:
     behaviour, mesh, values, env = snapshot.behaviour, snapshot.mesh, snapshot.values, snapshot.env
-    tcp_feature = parse_bool(env.get("REWRITE_TCP_PROBES", "")) is not False
     return Settings(
         types=pod_types(behaviour.kubernetes),
         proxies=KINDS if behaviour.native_sidecars_by_feature else ("containers",),
         agent_port=mesh.proxy_config.get("statusPort", 0),
         merges_metrics=_merges_metrics(mesh, snapshot.config.templates.values()),
         rewrites_probes=at(values, "sidecarInjectorWebhook", "rewriteAppHTTPProbe") is True,
-        rewrites_tcp_probes=behaviour.rewrites_tcp_probes
-        or (behaviour.rewrites_tcp_probes_by_feature and tcp_feature),
+        handlers=_handlers(behaviour, env),
         holds_application=at(values, "global", "proxy", "holdApplicationUntilProxyStarts") is True,
         cluster=text_at(values, "global", "multiCluster", "clusterName"),
         network=text_at(values, "global", "network"),
         local_cluster=env.get("CLUSTER_ID") or DEFAULT_CLUSTER,
         openshift=env.get(PLATFORM) == OPENSHIFT,
     )
+
+
+def _handlers(behaviour: Behaviour, env: Mapping[str, str]) -> tuple[str, ...]:
+    by_feature = parse_bool(env.get("REWRITE_TCP_PROBES", "")) is not False
+    tcp = behaviour.rewrites_tcp_probes or (behaviour.rewrites_tcp_probes_by_feature and by_feature)
+    grpc = behaviour.rewrites_grpc_probes
+    return ("httpGet", *(("tcpSocket",) if tcp else ()), *(("grpc",) if grpc else ()))
 
 
 def _merges_metrics(mesh: Mesh, templates: Iterable[str]) -> bool:

@@ -16,14 +16,13 @@ from injector.injection.steps.environment import NETWORK, NETWORK_LABEL
 from injector.injection.steps.metrics import PORT, moved_annotations, spelling_of
 from injector.injection.steps.pods import (
     KINDS,
+    Draft,
     Kind,
     annotations_of,
     containers_of,
-    labels_of,
     name_of,
     with_annotations,
     with_containers,
-    with_labels,
 )
 from injector.injection.steps.settings import Injection
 from injector.istio.releases import Behaviour
@@ -42,11 +41,10 @@ def status_text(template_pod: Pod, revision: str | None) -> str:
     as releases before 1.11 do; an empty one is "default".
     """
     spec = template_pod.get("spec") or {}
-    return _text(tuple([_names(spec.get(key)) for key in LISTS]), revision)
-
-
-def _names(items: list[Any] | None) -> tuple[str, ...] | None:
-    return tuple([item.get("name", "") for item in items]) if items else None
+    names = [
+        tuple([item.get("name", "") for item in items]) if (items := spec.get(key)) else None for key in LISTS
+    ]
+    return _text(tuple(names), revision)
 
 
 @remembered("status_texts")
@@ -57,17 +55,16 @@ def _text(names: tuple[tuple[str, ...] | None, ...], revision: str | None) -> st
     return go_json(status, sort_keys=False)
 
 
-def mark(pod: Pod, injection: Injection) -> Pod:
-    """Return the pod with the network's label, the status annotation and the configured annotations."""
+def mark(draft: Draft, injection: Injection) -> None:
+    """Give the pod the network's label, the status annotation and the configured annotations."""
     snapshot, environment = injection.snapshot, injection.environment
     status = status_text(
         injection.template_pod, snapshot.revision if snapshot.behaviour.status_revision else None
     )
     if NETWORK in environment:
-        pod = with_labels(pod, {**labels_of(pod), NETWORK_LABEL: environment[NETWORK]})
-    return with_annotations(
-        pod, {**annotations_of(pod), STATUS: status, **snapshot.config.injected_annotations}
-    )
+        labels = draft.metadata.get("labels") or {}
+        draft.metadata["labels"] = {**labels, NETWORK_LABEL: environment[NETWORK]}
+    draft.annotate({**draft.annotations, STATUS: status, **snapshot.config.injected_annotations})
 
 
 # ---- an earlier injection
@@ -112,7 +109,8 @@ def names_in(value: Any) -> list[str]:
 
 def strip(pod: Pod, behaviour: Behaviour, *, agent_port: int) -> Pod:
     """Return the pod without what an earlier injection brought, and without metrics at the agent's port."""
-    status = earlier_status(annotations_of(pod))
+    annotations = annotations_of(pod)
+    status = earlier_status(annotations) if STATUS in annotations else None
     if status is None:
         return pod
     for kind in KINDS:

@@ -47,7 +47,7 @@ def adjust_init_user(pod: Pod, injection: Injection) -> Pod:
     """
     if not injection.snapshot.behaviour.adjusts_init_user:
         return pod
-    own = find_anywhere(injection.original, PROXY)
+    own = find_anywhere(injection.original, PROXY) if PROXY in injection.owned else None
     if own is None or not {_USER, _GROUP} & _security(own).keys():
         return pod
     place = place_of(pod, INIT, ("initContainers",)) or place_of(pod, VALIDATION, ("initContainers",))

@@ -12,7 +12,8 @@ from injector.injection.loading import Sources, Surroundings, load_snapshot
 from injector.injection.owner import Workload
 from injector.injection.render import InjectionRequest
 from injector.injection.snapshot import Snapshot
-from injector.injection.steps.settings import Injection, settings_of
+from injector.injection.steps.pods import Draft, all_names
+from injector.injection.steps.settings import Injection, Step, settings_of
 
 
 def a_container(name: str = "app", **fields: Any) -> dict[str, Any]:
@@ -35,6 +36,13 @@ def a_pod(
     if init:
         pod_spec["initContainers"] = init
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod_spec | spec}
+
+
+def after(step: Step, pod: dict[str, Any], injection: Injection) -> dict[str, Any]:
+    """Return the pod that a step makes of this one."""
+    draft = Draft(pod, injection.settings.proxies)
+    step(draft, injection)
+    return draft.pod()
 
 
 def names(pod: dict[str, Any], kind: str = "containers") -> list[str]:
@@ -86,6 +94,7 @@ def an_injection(
         original=pod,
         environment=environment or {},
         native=False,
+        owned=all_names(pod),
         kept=kept or {},
         template_pod=template_pod or {},
     )

@@ -7,7 +7,7 @@ import pytest
 from injector.injection.steps.environment import complete, environment_of, environment_of_url, set_environment
 from injector.istio.releases import behaviour_of
 from tests.injection.builders import legacy, overlays
-from tests.injection.steps.builders import a_container, a_pod, an_injection, env_of, the_proxy
+from tests.injection.steps.builders import a_container, a_pod, after, an_injection, env_of, the_proxy
 
 
 @pytest.mark.parametrize(
@@ -72,22 +72,22 @@ def test_an_empty_variable_of_the_url_stays_where_the_values_have_none():
 
 def test_variables_replace_those_of_the_proxy_and_stand_sorted_at_the_end():
     proxy = a_container("istio-proxy", env=[{"name": "B", "value": "old"}, {"name": "X", "value": "1"}])
-    pod = set_environment(a_pod(a_container(), proxy), an_injection(environment={"B": "new", "A": ""}))
+    pod = after(set_environment, a_pod(a_container(), proxy), an_injection(environment={"B": "new", "A": ""}))
     assert env_of(the_proxy(pod)) == [("X", "1"), ("A", ""), ("B", "new")]
     assert the_proxy(pod)["env"][1] == {"name": "A"}
 
 
 def test_a_native_proxy_gets_them_only_where_the_release_knows_it():
     pod = a_pod(init=[a_container("istio-proxy")])
-    assert set_environment(pod, an_injection("1.18", environment={"A": "1"})) is pod
-    changed = set_environment(pod, an_injection("1.19", environment={"A": "1"}))
+    assert after(set_environment, pod, an_injection("1.18", environment={"A": "1"})) == pod
+    changed = after(set_environment, pod, an_injection("1.19", environment={"A": "1"}))
     assert env_of(the_proxy(changed)) == [("A", "1")]
 
 
 def test_without_variables_or_proxy_nothing_changes():
     pod = a_pod(a_container("istio-proxy"))
-    assert set_environment(pod, an_injection()) is pod
-    assert set_environment(a_pod(), an_injection(environment={"A": "1"})) == a_pod()
+    assert after(set_environment, pod, an_injection()) == pod
+    assert after(set_environment, a_pod(), an_injection(environment={"A": "1"})) == a_pod()
 
 
 VALUES = "global: {network: n0, multiCluster: {clusterName: c0}}"

@@ -16,7 +16,7 @@ from injector.injection.steps.metrics import (
     scrape_of,
     wants_scraping,
 )
-from tests.injection.steps.builders import a_container, a_pod, an_injection, env_of, the_proxy
+from tests.injection.steps.builders import a_container, a_pod, after, an_injection, env_of, the_proxy
 
 POINTING = {
     "prometheus.io/port": "15020",
@@ -27,7 +27,7 @@ POINTING = {
 
 def merged(annotations, release="1.31", *, by_default=True, containers=("app", "istio-proxy")):
     pod = a_pod(*map(a_container, containers), annotations=annotations)
-    return merge_metrics(pod, an_injection(release, merges_metrics=by_default))
+    return after(merge_metrics, pod, an_injection(release, merges_metrics=by_default))
 
 
 def test_the_pods_annotations_move_into_the_proxys_environment():
@@ -114,13 +114,13 @@ def test_ports_are_checked_from_1_31_and_only_when_metrics_are_merged():
 )
 def test_the_secure_port_of_the_proxy_is_announced_unless_the_pod_does(env, annotations, expected):
     pod = a_pod(init=[a_container("istio-proxy", env=env)], annotations=annotations)
-    announced = announce_secure_port(pod, an_injection())
+    announced = after(announce_secure_port, pod, an_injection())
     assert announced["metadata"].get("annotations", {}).get("prometheus.istio.io/secure-port") == expected
 
 
 def test_a_pod_without_a_proxy_announces_nothing():
     pod = a_pod()
-    assert announce_secure_port(pod, an_injection()) is pod
+    assert after(announce_secure_port, pod, an_injection()) == pod
 
 
 def test_every_spelling_that_prometheus_takes_counts_where_the_release_says_so():

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from injector.injection.steps.order import order_containers
-from tests.injection.steps.builders import a_container, a_pod, an_injection, names
+from tests.injection.steps.builders import a_container, a_pod, after, an_injection, names
 
 
 def a_pod_of(containers: str, init: str = ""):
@@ -19,7 +19,7 @@ def a_pod_of(containers: str, init: str = ""):
     ],
 )
 def test_the_proxy_is_last_unless_the_application_waits_for_it(containers, holds, expected):
-    pod = order_containers(a_pod_of(containers), an_injection(holds_application=holds))
+    pod = after(order_containers, a_pod_of(containers), an_injection(holds_application=holds))
     assert names(pod) == expected.split()
 
 
@@ -40,12 +40,12 @@ def test_the_proxy_is_last_unless_the_application_waits_for_it(containers, holds
     ],
 )
 def test_init_containers_are_in_the_order_that_lets_the_pod_start(init, native, expected):
-    pod = order_containers(a_pod_of("app", init), an_injection("1.19" if native else "1.18"))
+    pod = after(order_containers, a_pod_of("app", init), an_injection("1.19" if native else "1.18"))
     assert names(pod, "initContainers") == expected.split()
 
 
 def test_containers_are_moved_not_copied():
     pod = a_pod_of("istio-proxy app", "istio-init")
-    ordered = order_containers(pod, an_injection())
+    ordered = after(order_containers, pod, an_injection())
     assert ordered["spec"]["containers"][0] is pod["spec"]["containers"][1]
     assert names(pod) == ["istio-proxy", "app"]

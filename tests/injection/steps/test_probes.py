@@ -5,7 +5,7 @@ import json
 import pytest
 
 from injector.injection.steps.probes import rewrite_probes
-from tests.injection.steps.builders import a_container, a_pod, an_injection, env_of, the_proxy
+from tests.injection.steps.builders import a_container, a_pod, after, an_injection, env_of, the_proxy
 
 HTTP = {"httpGet": {"path": "/ready", "port": 8080}}
 TCP = {"tcpSocket": {"port": 9000}}
@@ -18,7 +18,7 @@ def through_agent(word, port=15020, kind="app-health", **rest):
 
 def rewritten(pod, release="1.31", *, by_default=True, tcp_feature=True):
     features = {} if tcp_feature else {"REWRITE_TCP_PROBES": "false"}
-    return rewrite_probes(pod, an_injection(release, features=features, rewrites_probes=by_default))
+    return after(rewrite_probes, pod, an_injection(release, features=features, rewrites_probes=by_default))
 
 
 def with_app(**fields):
@@ -169,7 +169,7 @@ def test_the_agents_port_is_the_annotations(annotation, port):
 def test_a_pod_without_a_proxy_keeps_its_probes(release, expected):
     pod = a_pod(a_container(readinessProbe=HTTP), init=[a_container("istio-proxy", readinessProbe=HTTP)])
     changed = rewritten(pod, release)
-    assert (changed is not pod) is expected
+    assert (changed != pod) is expected
     assert changed["spec"]["initContainers"][0]["readinessProbe"] == HTTP
 
 

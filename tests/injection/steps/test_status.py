@@ -5,7 +5,7 @@ import pytest
 from injector.errors import BadReview
 from injector.injection.steps.status import earlier_status, injected_before, mark, status_text, strip
 from injector.istio.releases import behaviour_of
-from tests.injection.steps.builders import a_container, a_pod, an_injection, names
+from tests.injection.steps.builders import a_container, a_pod, after, an_injection, names
 
 
 def test_the_status_lists_what_the_templates_brought_and_null_for_nothing():
@@ -26,15 +26,15 @@ def test_before_1_11_there_is_no_revision():
 
 
 def test_the_network_becomes_a_label_also_when_it_is_empty():
-    pod = mark(a_pod(labels={"app": "web"}), an_injection(environment={"ISTIO_META_NETWORK": ""}))
+    pod = after(mark, a_pod(labels={"app": "web"}), an_injection(environment={"ISTIO_META_NETWORK": ""}))
     assert pod["metadata"]["labels"] == {"app": "web", "topology.istio.io/network": ""}
-    assert "labels" not in mark(a_pod(), an_injection())["metadata"]
+    assert "labels" not in after(mark, a_pod(), an_injection())["metadata"]
 
 
 def test_configured_annotations_win_over_the_pods():
     injection = an_injection("1.10", injected={"a": "x"}, template_pod={})
     status = status_text({}, None)
-    pod = mark(a_pod(annotations={"a": "1", "b": "2"}), injection)
+    pod = after(mark, a_pod(annotations={"a": "1", "b": "2"}), injection)
     assert pod["metadata"]["annotations"] == {"a": "x", "b": "2", "sidecar.istio.io/status": status}
 
 
