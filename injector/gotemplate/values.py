@@ -165,9 +165,9 @@ class Struct:
         self._values[_WHOLE] = True
         return self._data
 
-    def has_read(self, name: str) -> bool:
-        """Return whether anybody has asked for a field, or for all of them."""
-        return name in self._values or _WHOLE in self._values
+    def has_read(self, *names: str) -> bool:
+        """Return whether anybody has asked for one of these fields, or for all that there are."""
+        return _WHOLE in self._values or not self._values.keys().isdisjoint(names)
 
     def items(self) -> Iterable[tuple[str, Value]]:
         """Yield Go's field names and values in Go's order."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from injector.budget import Budget
 from injector.errors import BadReview, InjectionError, LimitError, TypedError
@@ -33,6 +33,7 @@ from injector.injection.replicas import (
     LARGEST_BODY,
     CommonAnswer,
     Key,
+    Likeness,
     is_common,
     likeness_of,
     not_in_likeness,
@@ -43,7 +44,7 @@ from injector.injection.steps.native import detect_native
 from injector.injection.steps.pipeline import TEMPLATES, inject_overlay
 from injector.istio.releases import Behaviour
 from injector.json_types import JSON, JSONObject, Pod
-from injector.patch import GoType, diff, fits, go_type, normalise
+from injector.patch import GoType, diff, fits, go_type, is_plain, normalise
 
 Outcome = Literal["injected", "skipped", "denied"]
 
@@ -79,18 +80,28 @@ def answer_review(body: bytes, path: str, snapshot: Snapshot, budget: Budget) ->
     except UndecodableReviewError as error:
         answer = encode_denied(None, str(error), behaviour)
         return Answer(body=answer, outcome="denied", reason="undecodable", message=str(error))
-    key = _key_of(review, path, snapshot) if len(body) <= LARGEST_BODY else None
-    if key is not None and (known := snapshot.replicas.get(key)) is not None:
+    replica = _replica(review, path, snapshot) if len(body) <= LARGEST_BODY else None
+    if replica is not None and (known := snapshot.replicas.get(replica.key)) is not None:
         return _injected(review, known, behaviour)
+    plain = has_plain_spec(review.object, behaviour)
     try:
-        pod = read_pod(review.object, behaviour, budget)
+        pod = read_pod(review.object, behaviour, budget, plain_spec=plain)
     except InjectionError as error:
         return _denied(review, "object", _as_written(error, body, behaviour), behaviour)
-    return _answer_anew(review, pod, path, snapshot, key if pod is review.object else None, budget)
+    if pod is not review.object:
+        replica, plain = None, False
+    return _answer_anew(review, pod, path, snapshot, budget, replica=replica, plain_spec=plain)
 
 
 def _answer_anew(
-    review: Review, pod: Pod, path: str, snapshot: Snapshot, key: Key | None, budget: Budget
+    review: Review,
+    pod: Pod,
+    path: str,
+    snapshot: Snapshot,
+    budget: Budget,
+    *,
+    replica: _Replica | None,
+    plain_spec: bool,
 ) -> Answer:
     """Answer for a pod no replica of which is known, and remember it for those that may come."""
     behaviour = snapshot.behaviour
@@ -101,14 +112,23 @@ def _answer_anew(
         allowed = encode_allowed(review, behaviour, warnings)
         return _answer(review, allowed, "skipped", decision.rule, decision.reason)
     try:
-        request = request_for(pod, namespace, review.namespace, path, snapshot, budget)
+        request = request_for(
+            pod,
+            namespace,
+            review.namespace,
+            path,
+            snapshot,
+            budget,
+            workload=replica.workload if replica is not None else None,
+            plain_spec=plain_spec,
+        )
         injected = inject(request, snapshot)
         text = _patch(review.object, injected.pod, budget)
     except InjectionError as error:
         return _denied(review, "injection", error, behaviour)
     made = CommonAnswer(base64.b64encode(text), decision.rule, decision.reason, warnings)
-    if key is not None and _is_common(request, injected, text, key, snapshot):
-        snapshot.replicas.keep(key, made)
+    if replica is not None and _is_common(request, injected, text, replica.likeness):
+        snapshot.replicas.keep(replica.key, made)
     return _injected(review, made, behaviour)
 
 
@@ -147,16 +167,26 @@ def inject_one(pod: Pod, namespace: str, snapshot: Snapshot) -> tuple[Pod, Decis
 # ---- what was received
 
 
-def read_pod(received: JSON, behaviour: Behaviour, budget: Budget) -> Pod:
+def has_plain_spec(received: JSON, behaviour: Behaviour) -> bool:
+    """Return whether the spec of what should be a pod is written as an API server writes it.
+
+    Then nothing has to look at it again, and it is most of the pod.
+    """
+    declared = go_type("core/v1.PodSpec", behaviour.kubernetes)
+    return isinstance(received, dict) and is_plain(received.get("spec"), declared)
+
+
+def read_pod(received: JSON, behaviour: Behaviour, budget: Budget, *, plain_spec: bool = False) -> Pod:
     """Return the object of a review as a pod; raises InjectionError in encoding/json's words.
 
     It is returned as received; only where its keys are spelt in another case than Kubernetes spells them,
     which Go accepts, is it the typed pod. Fields that the release's types do not have are in both.
+    ``plain_spec`` is `has_plain_spec`.
     """
     if received is None:
         raise InjectionError("unexpected end of JSON input")
     declared = go_type("core/v1.Pod", behaviour.kubernetes)
-    if isinstance(received, dict) and fits(received, declared):
+    if isinstance(received, dict) and fits(received | {"spec": None} if plain_spec else received, declared):
         return received
     charge_irregular(received, budget)
     try:
@@ -199,16 +229,28 @@ def namespace_of(pod: Pod, requested: str, behaviour: Behaviour) -> str:
 
 
 def request_for(
-    pod: Pod, namespace: str, requested: str, path: str, snapshot: Snapshot, budget: Budget
+    pod: Pod,
+    namespace: str,
+    requested: str,
+    path: str,
+    snapshot: Snapshot,
+    budget: Budget,
+    *,
+    workload: tuple[str, str, str] | None = None,
+    plain_spec: bool = False,
 ) -> InjectionRequest:
-    """Return what is asked about a pod that came to ``path`` of the webhook."""
+    """Return what is asked about a pod that came to ``path`` of the webhook.
+
+    ``workload`` and ``plain_spec`` are what `name_workload` and `has_plain_spec` say, where they were asked.
+    """
     behaviour = snapshot.behaviour
     shown = requested if behaviour.deployment_namespace_from_request else namespace
     return InjectionRequest(
         pod=pod,
         namespace=namespace,
-        workload=find_workload(pod, shown, behaviour),
+        workload=find_workload(pod, shown, behaviour, workload),
         url_environment=environment_of(path, pod, snapshot),
+        has_plain_spec=plain_spec,
         budget=budget,
     )
 
@@ -216,7 +258,15 @@ def request_for(
 # ---- replicas
 
 
-def _key_of(review: Review, path: str, snapshot: Snapshot) -> Key | None:
+class _Replica(NamedTuple):
+    """A pod as a replica of others: the key to their answer, and what `name_workload` says of all of them."""
+
+    key: Key
+    likeness: Likeness
+    workload: tuple[str, str, str]
+
+
+def _replica(review: Review, path: str, snapshot: Snapshot) -> _Replica | None:
     """Return what decides the answer; None where that is more than the pod, its place and the nodes.
 
     The object is read only where a likeness does not look, since all else of it is as in the pod whose answer
@@ -231,14 +281,15 @@ def _key_of(review: Review, path: str, snapshot: Snapshot) -> Key | None:
         declared = go_type("core/v1.Pod", behaviour.kubernetes).by_name["metadata"].type
         if not metadata["generateName"] or not fits(not_in_likeness(metadata), declared):
             return None
-        likeness = likeness_of(pod, name_workload(pod, behaviour), _unread_of(pod, snapshot))
+        workload = name_workload(pod, behaviour)
+        likeness = likeness_of(pod, workload, _unread_of(pod, snapshot))
         if likeness is None:
             return None
         node = (pod.get("spec") or {}).get("nodeName", "")
         native = detect_native(behaviour, snapshot.env, snapshot.nodes, node)
     except (TypeError, AttributeError, LookupError, BadReview):
         return None
-    return path, review.namespace, native, likeness
+    return _Replica((path, review.namespace, native, likeness.text), likeness, workload)
 
 
 def _unread_of(pod: Pod, snapshot: Snapshot) -> Unread:
@@ -247,17 +298,15 @@ def _unread_of(pod: Pod, snapshot: Snapshot) -> Unread:
     return ALL_READ if names_templates else snapshot.unread
 
 
-def _is_common(
-    request: InjectionRequest, injected: Injected, patch: bytes, key: Key, snapshot: Snapshot
-) -> bool:
-    """Return whether every pod with this key gets this patch."""
+def _is_common(request: InjectionRequest, injected: Injected, patch: bytes, likeness: Likeness) -> bool:
+    """Return whether every pod with this likeness gets this patch."""
     pod, data = request.pod, injected.data
     if data is None or has_read_names(data):
         return False
     is_its_own_workload = request.workload.metadata.get("name") == pod["metadata"].get("name")
     if is_its_own_workload:
         return False
-    return is_common(pod, injected.overlays, patch, key[-1], _unread_of(pod, snapshot))
+    return is_common(pod, injected.overlays, patch, likeness)
 
 
 # ---- answers

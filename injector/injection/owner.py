@@ -35,14 +35,17 @@ class Workload:
     kind: str = ""
 
 
-def find_workload(pod: Pod, namespace: str, behaviour: Behaviour) -> Workload:
+def find_workload(
+    pod: Pod, namespace: str, behaviour: Behaviour, named: tuple[str, str, str] | None = None
+) -> Workload:
     """Return the workload that made ``pod``; the pod itself where nothing did.
 
-    ``namespace`` is what DeploymentMeta shows. Raises BadReview for an owner reference without
-    ``controller`` in the releases whose process crashes on one.
+    ``namespace`` is what DeploymentMeta shows; ``named`` is what `name_workload` says, if it was asked.
+    Raises BadReview for an owner reference without ``controller`` in the releases whose process crashes on
+    one.
     """
     metadata: JSONObject = pod.get("metadata") or {}
-    name, api_version, kind = name_workload(pod, behaviour)
+    name, api_version, kind = named or name_workload(pod, behaviour)
     own = metadata | {"namespace": namespace, "name": name or metadata.get("name") or ""}
     if behaviour.workload_has_no_owners:
         own = {key: value for key, value in own.items() if key not in ("ownerReferences", "managedFields")}

@@ -97,10 +97,8 @@ ANY: Final = "\0"
 
 def blanked(values: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
     """Return labels or annotations without the values under these names; the very same if it has none."""
-    own = names.intersection(values)
-    if not own:
-        return values
-    return values | {key: ANY for key in own if _is_name(values[key])}
+    own = [key for key in names.intersection(values) if _is_name(values[key])]
+    return values | dict.fromkeys(own, ANY) if own else values
 
 
 def without_own(spec: JSONObject) -> JSONObject:
@@ -127,8 +125,10 @@ def is_spoken_of(overlay: JSON, pod: Pod, unread: Unread) -> bool:
     labels, annotations = metadata.get("labels") or (), metadata.get("annotations") or ()
     if not (unread.labels.isdisjoint(labels) and unread.annotations.isdisjoint(annotations)):
         return True
-    claims = {volume["name"] for volume in (pod.get("spec") or {}).get("volumes") or () if _claims(volume)}
-    return any(volume and volume.get("name") in claims for volume in spec.get("volumes") or ())
+    claims = [volume["name"] for volume in (pod.get("spec") or {}).get("volumes") or () if _claims(volume)]
+    return bool(claims) and any(
+        volume and volume.get("name") in claims for volume in spec.get("volumes") or ()
+    )
 
 
 _OWN_METADATA: Final = frozenset({"name", "generateName", "ownerReferences", "managedFields"})

@@ -30,7 +30,8 @@ class InjectionRequest:
     names as environment variables, in the order of the URL (sorted where the release sorts).
     ``by_hand`` is a kube-inject, which differs from the webhook in ways that the release says; ``written`` is
     then the pod of the file, to which the result is carried over (None: ``pod`` is what was received).
-    ``budget`` is what the pod may still cost.
+    ``has_plain_spec`` says that the pod's spec was seen to be as the release's types write it. ``budget`` is
+    what the pod may still cost.
     """
 
     pod: Pod
@@ -39,6 +40,7 @@ class InjectionRequest:
     url_environment: Mapping[str, str] = field(default_factory=dict)
     by_hand: bool = False
     written: Pod | None = None
+    has_plain_spec: bool = False
     budget: Budget = field(default_factory=Budget, compare=False)
 
 
@@ -124,19 +126,16 @@ def has_read_names(data: TemplateData) -> bool:
     That is the pod's name, its owners and managedFields, its host name, affinity and volumes. Structs are
     read through one door and remember what was asked for; whoever prints a whole one has asked for all of it.
     """
-    pod, owner, spec = (data.fields[name] for name in ("ObjectMeta", "DeploymentMeta", "Spec"))
+    pod, owner, spec = data.fields["ObjectMeta"], data.fields["DeploymentMeta"], data.fields["Spec"]
     if not (isinstance(pod, Struct) and isinstance(owner, Struct) and isinstance(spec, Struct)):
         return True
-    if pod.has_read("Name") or any(pod.has_read(name) or owner.has_read(name) for name in _OWN_METADATA):
+    if pod.has_read("Name", *_OWN_METADATA) or owner.has_read(*_OWN_METADATA) or spec.has_read(*_OWN_SPEC):
         return True
-    if any(map(spec.has_read, _OWN_SPEC)):
-        return True
-    return any(
-        isinstance(container, Struct) and container.has_read("VolumeMounts")
-        for kind in ("Containers", "InitContainers")
-        if spec.has_read(kind)
-        for container in spec.get(kind)
-    )
+    for kind in ("Containers", "InitContainers"):
+        for container in spec.get(kind) if spec.has_read(kind) else ():
+            if isinstance(container, Struct) and container.has_read("VolumeMounts"):
+                return True
+    return False
 
 
 def proxy_config_of(request: InjectionRequest, snapshot: Snapshot) -> Message:

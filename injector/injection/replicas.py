@@ -13,7 +13,7 @@ template looked at what tells them apart, or the patch holds it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from sys import getsizeof
 from typing import Any, Final
@@ -88,11 +88,25 @@ def not_in_likeness(metadata: JSONObject) -> JSONObject:
     return {name: metadata[name] for name in _NOT_IN_LIKENESS if name in metadata}
 
 
-def likeness_of(pod: Pod, workload: tuple[str, str, str], unread: Unread) -> bytes | None:
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """What a pod has in common with its replicas, and what was blanked in it besides each pod's own.
+
+    ``volume`` is the name of its token volume (None: it has none), ``unread`` what of its labels and
+    annotations nothing looks at.
+    """
+
+    text: bytes
+    volume: str | None
+    unread: Unread
+
+
+def likeness_of(pod: Pod, workload: tuple[str, str, str], unread: Unread) -> Likeness | None:
     """Return what is equal of two generated pods exactly if they are replicas; None where it has no JSON.
 
-    It is the pod's JSON, which tells 1, 1.0 and true apart, without managedFields, with the ``workload``
-    (name, apiVersion, kind) and the number of its owners, and with blanks for what each pod has of its own.
+    Its text is the pod's JSON, which tells 1, 1.0 and true apart, without managedFields, with the
+    ``workload`` (name, apiVersion, kind) and the number of its owners, and with blanks for what each pod has
+    of its own.
     """
     common = {key: value for key, value in pod["metadata"].items() if key != "managedFields"}
     owners = common.get("ownerReferences") or ()
@@ -111,10 +125,12 @@ def likeness_of(pod: Pod, workload: tuple[str, str, str], unread: Unread) -> byt
     except orjson.JSONEncodeError:  # an integer beyond 64 bits
         return None
     volume = _token_volume(pod)
-    return text if volume is None else text.replace(b'"name":"%b"' % volume.encode(), _ANY_VOLUME)
+    if volume is not None:
+        text = text.replace(b'"name":"%b"' % volume.encode(), _ANY_VOLUME)
+    return Likeness(text, volume, unread)
 
 
-def is_common(pod: Pod, overlays: Sequence[JSON], patch: bytes, likeness: bytes, unread: Unread) -> bool:
+def is_common(pod: Pod, overlays: Sequence[JSON], patch: bytes, likeness: Likeness) -> bool:
     """Return whether a JSON patch, made for ``pod`` by templates that read no name, fits all of a likeness.
 
     It does where it holds neither name, and where the blanks of the likeness are the token volume and
@@ -124,15 +140,15 @@ def is_common(pod: Pod, overlays: Sequence[JSON], patch: bytes, likeness: bytes,
     name = pod["metadata"].get("name")
     if name and orjson.dumps(name)[1:-1] in patch:
         return False
-    if any(is_spoken_of(overlay, pod, unread) for overlay in overlays):
-        return False
-    volume = _token_volume(pod)
+    for overlay in overlays:
+        if is_spoken_of(overlay, pod, likeness.unread):
+            return False
+    volume = likeness.volume
     if volume is None:
         return True
-    token = volume.encode()
     return (
-        token not in patch
-        and likeness.count(_ANY_VOLUME) == 1 + _mounts(pod, volume)
+        volume.encode() not in patch
+        and likeness.text.count(_ANY_VOLUME) == 1 + _mounts(pod, volume)
         and not any(map(_may_speak_of_one, overlays))
     )
 
@@ -145,16 +161,16 @@ def _may_speak_of_one(overlay: JSON) -> bool:
 
 
 def _token_volume(pod: Pod) -> str | None:
-    return next((name for name in _volumes(pod) if _TOKEN_VOLUME.fullmatch(name)), None)
-
-
-def _volumes(pod: Pod) -> Iterator[str]:
     spec: JSONObject = pod.get("spec") or {}
-    return (name for volume in spec.get("volumes") or () if volume and (name := volume.get("name")))
+    for volume in spec.get("volumes") or ():
+        name: str | None = volume.get("name") if volume else None
+        if name and _TOKEN_VOLUME.fullmatch(name):
+            return name
+    return None
 
 
 def _mounts(pod: Pod, volume: str) -> int:
     spec: JSONObject = pod.get("spec") or {}
     containers: list[Any] = [item for kind in _CONTAINERS for item in spec.get(kind) or () if item]
-    mounts = (mount for container in containers for mount in container.get("volumeMounts") or () if mount)
-    return sum(mount.get("name") == volume for mount in mounts)
+    mounts = [mount for container in containers for mount in container.get("volumeMounts") or () if mount]
+    return [mount.get("name") for mount in mounts].count(volume)

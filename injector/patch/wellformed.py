@@ -6,7 +6,8 @@ field is spelt as Kubernetes spells it, is one that the type has, and is of its 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Annotated, Any, Final
 
@@ -19,8 +20,9 @@ from injector.patch.schema import Field, GoType, Kind
 
 _INT32: Final = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
 _INT64: Final = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-_QUANTITY: Final = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,15}(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?\Z")]
+_SHORT_QUANTITY: Final = re.compile(r"^[0-9]{1,15}(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?\Z")
 """The quantities that people write; the others are read in full."""
+_QUANTITY: Final = Annotated[str, msgspec.Meta(pattern=_SHORT_QUANTITY.pattern)]
 _DATE: Final = r"[1-9][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])"
 _TIME: Final = Annotated[str, msgspec.Meta(pattern=rf"^{_DATE}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z\Z")]
 """Times as an API server writes them, on days that every month has; none of them is Go's zero time."""
@@ -73,12 +75,24 @@ def is_canonical(value: JSON, schema: GoType) -> bool:
     return _converts(value, _written(schema))
 
 
-def _converts(value: JSON, wanted: Any) -> bool:
+def is_plain(value: JSON, schema: GoType) -> bool:
+    """Tell, by one look, whether a value certainly both `fits` and `is_canonical`."""
+    return _converts(value, _written(schema), _stand_in_if_plain)
+
+
+def _converts(value: JSON, wanted: Any, stand_in: Callable[[Any, Any], Any] | None = None) -> bool:
     try:
-        msgspec.convert(value, wanted, dec_hook=_stand_in)
+        msgspec.convert(value, wanted, dec_hook=stand_in or _stand_in)
     except msgspec.ValidationError:
         return False
     return True
+
+
+def _stand_in_if_plain(wanted: Any, value: Any) -> Any:
+    """Do as `_stand_in`; a quantity has to be one that people write as well, as what `fits` has."""
+    if wanted is _Canonical and not (value.__class__ is str and _SHORT_QUANTITY.match(value)):
+        raise ValueError
+    return _stand_in(wanted, value)
 
 
 def _stand_in(wanted: Any, value: Any) -> Any:

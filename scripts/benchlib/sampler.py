@@ -27,7 +27,7 @@ BY_FUNCTION: Final = {
     ("injection/admission.py", "decode"): "decode",
     ("injection/admission.py", "encode_patch"): "encode",
     ("injection/inject.py", "read_pod"): "read pod",
-    ("injection/inject.py", "_key_of"): "likeness",
+    ("injection/inject.py", "_replica"): "likeness",
     ("injection/inject.py", "request_for"): "owner, URL",
     ("injection/policy.py", "decide"): "decide",
     ("injection/render.py", "template_data"): "template data",

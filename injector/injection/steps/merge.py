@@ -28,6 +28,8 @@ from injector.patch import (
 )
 
 _SPEC: Final = "spec"
+_NO_SPEC: Final[JSONObject] = {"containers": []}
+"""Stands for a spec that nobody has to look at again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +51,14 @@ class PodTypes:
         """Whether Go writes a creationTimestamp that is not set as null: up to Kubernetes 0.33."""
         return not self.pod.by_name["metadata"].type.by_name["creationTimestamp"].is_left_out
 
-    def typed(self, received: JSON, budget: Budget | None = None) -> Pod:
+    def typed(self, received: JSON, budget: Budget | None = None, *, has_plain_spec: bool = False) -> Pod:
         """Return a pod as the types have it; raises InjectionError in encoding/json's words.
 
         What is not as they have it yet is charged to the ``budget``: all of it, or the pod without its spec.
+        ``has_plain_spec`` says that the spec was found to be as they have it.
         """
         if isinstance(received, dict):
-            if is_canonical(received, self.pod):
+            if is_canonical(received | {_SPEC: _NO_SPEC} if has_plain_spec else received, self.pod):
                 return received
             if self._has_canonical_spec(received):
                 # Almost all of a pod is in it, and what is odd is often an annotation or a label.

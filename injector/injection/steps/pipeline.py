@@ -152,7 +152,8 @@ def _original(request: InjectionRequest, snapshot: Snapshot, settings: Settings)
     types = settings.types
     if types.prints_unset_times:
         metadata.setdefault("creationTimestamp", None)
-    pod = types.typed(request.pod | {"metadata": metadata}, request.budget)
+    pod = request.pod | {"metadata": metadata}
+    pod = types.typed(pod, request.budget, has_plain_spec=request.has_plain_spec)
     if request.namespace and not request.by_hand and "namespace" not in metadata_of(pod):
         pod = pod | {"metadata": metadata_of(pod) | {"namespace": request.namespace}}
     if snapshot.behaviour.loses_deployment_config_label and request.workload.kind == "DeploymentConfig":

@@ -20,6 +20,8 @@ MOST_FORMS: Final = 3
 """Sets of empty slots whose fills have a builder, for each skeleton. Pods of a cluster make one or two."""
 
 _DIRECTIVE: Final = "$"
+_INT32: Final = 2**31
+_INTEGERS: Final = frozenset({"int32", "int64", "intOrString"})
 _NULL: Final = Static(None)
 
 
@@ -81,10 +83,13 @@ class _Slots:
         for place in self.keys:
             if scalars[place].startswith(_DIRECTIVE):
                 return False
-        return all(_is_read_as_it_is(scalars[place], schema) for place, schema in self.others.items())
+        others = self.others
+        return not [place for place in others if not _is_read_as_it_is(scalars[place], others[place])]
 
 
 def _is_read_as_it_is(value: JSON, schema: GoType) -> bool:
+    if value.__class__ is int and schema.kind in _INTEGERS and -_INT32 <= value < _INT32:
+        return True
     try:
         return value is not None and normalise(value, schema) is value
     except TypedError:
