@@ -6,8 +6,7 @@ field is spelt as Kubernetes spells it, is one that the type has, and is of its 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cache
 from typing import Annotated, Any, Final
 
@@ -20,9 +19,15 @@ from injector.patch.schema import Field, GoType, Kind
 
 _INT32: Final = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
 _INT64: Final = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-_SHORT_QUANTITY: Final = re.compile(r"^[0-9]{1,15}(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?\Z")
+_QUANTITY: Final = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,15}(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?\Z")]
 """The quantities that people write; the others are read in full."""
-_QUANTITY: Final = Annotated[str, msgspec.Meta(pattern=_SHORT_QUANTITY.pattern)]
+_PLAIN_QUANTITY: Final = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^(0|[1-9][0-9]{0,2}(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?|[1-9][0-9]{3,5}(?<!000)[mkMG]?)\Z"
+    ),
+]
+"""Quantities of which no larger unit makes a shorter number, so that Go writes them as they are."""
 _DATE: Final = r"[1-9][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])"
 _TIME: Final = Annotated[str, msgspec.Meta(pattern=rf"^{_DATE}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z\Z")]
 """Times as an API server writes them, on days that every month has; none of them is Go's zero time."""
@@ -52,8 +57,8 @@ class _True:
 
 _STAND_INS: Final[dict[Any, Any]] = {_Canonical: _Canonical(), _True: _True()}
 
-_WRITTEN: Final[dict[Kind, Any]] = _LEAVES | {"quantity": _Canonical, "raw": dict}
-_WRITTEN_IF_ANY: Final[dict[Kind, Any]] = _WRITTEN | {
+_WRITTEN: Final[dict[Kind, Any]] = _LEAVES | {"raw": dict}
+_WRITTEN_IF_ANY: Final[dict[Kind, Any]] = {
     "string": Annotated[str, _SOME],
     "bool": _True,
     "int32": Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)],
@@ -76,23 +81,16 @@ def is_canonical(value: JSON, schema: GoType) -> bool:
 
 
 def is_plain(value: JSON, schema: GoType) -> bool:
-    """Tell, by one look, whether a value certainly both `fits` and `is_canonical`."""
-    return _converts(value, _written(schema), _stand_in_if_plain)
+    """Tell by one look whether a value certainly both `fits` and `is_canonical`; not all such values are."""
+    return _converts(value, _written(schema, _PLAIN_QUANTITY))
 
 
-def _converts(value: JSON, wanted: Any, stand_in: Callable[[Any, Any], Any] | None = None) -> bool:
+def _converts(value: JSON, wanted: Any) -> bool:
     try:
-        msgspec.convert(value, wanted, dec_hook=stand_in or _stand_in)
+        msgspec.convert(value, wanted, dec_hook=_stand_in)
     except msgspec.ValidationError:
         return False
     return True
-
-
-def _stand_in_if_plain(wanted: Any, value: Any) -> Any:
-    """Do as `_stand_in`; a quantity has to be one that people write as well, as what `fits` has."""
-    if wanted is _Canonical and not (value.__class__ is str and _SHORT_QUANTITY.match(value)):
-        raise ValueError
-    return _stand_in(wanted, value)
 
 
 def _stand_in(wanted: Any, value: Any) -> Any:
@@ -130,28 +128,30 @@ def _read(schema: GoType) -> Any:
 
 
 @cache
-def _written(schema: GoType) -> Any:
-    """Return msgspec's type for what Go writes of a type."""
+def _written(schema: GoType, quantity: Any = _Canonical) -> Any:
+    """Return msgspec's type for what Go writes of a type; ``quantity`` is that for quantities."""
+    if schema.kind == "quantity":
+        return quantity
     if schema.kind in _WRITTEN:
         return _WRITTEN[schema.kind]
     if schema.kind == "pointer":
-        return _written(schema.element)
+        return _written(schema.element, quantity)
     if schema.kind == "list":
-        return list[_written(schema.element)]  # type: ignore[misc]
+        return list[_written(schema.element, quantity)]  # type: ignore[misc]
     if schema.kind == "map":
-        return dict[str, _written(schema.element)]  # type: ignore[misc]
-    return _struct(schema, [_written_field(field) for field in schema.fields])
+        return dict[str, _written(schema.element, quantity)]  # type: ignore[misc]
+    return _struct(schema, [_written_field(field, quantity) for field in schema.fields])
 
 
-def _written_field(field: Field) -> tuple[str, Any, Any]:
+def _written_field(field: Field, quantity: Any) -> tuple[str, Any, Any]:
     """Return a field's name, what is written of it and, where it may be left out, what stands for that."""
     kind = field.type.kind
     if not field.is_left_out:
-        written = _written(field.type)
+        written = _written(field.type, quantity)
         return field.name, written | None if kind == "time" else written, msgspec.NODEFAULT
     if kind in ("list", "map"):
-        return field.name, Annotated[_written(field.type), _SOME], msgspec.UNSET
-    written = _WRITTEN_IF_ANY.get(kind) or _written(field.type)
+        return field.name, Annotated[_written(field.type, quantity), _SOME], msgspec.UNSET
+    written = _WRITTEN_IF_ANY.get(kind) or _written(field.type, quantity)
     return field.name, written, msgspec.UNSET
 
 

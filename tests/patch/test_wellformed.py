@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from injector.errors import TypedError
 from injector.patch import POD, GoType, go_type, normalise
-from injector.patch.json_patch import same
-from injector.patch.wellformed import fits, is_canonical
+from injector.patch.equality import same
+from injector.patch.wellformed import fits, is_canonical, is_plain
 
 PLAIN: dict[str, Any] = {
     "apiVersion": "v1",
@@ -104,6 +104,31 @@ def test_what_is_canonical_is_written_as_it_is_read(
 
 def test_what_an_api_server_writes_is_canonical() -> None:
     assert is_canonical(CANONICAL, POD)
+
+
+@given(place=st.sampled_from(places(CANONICAL)[1:]), value=VALUES)
+def test_what_is_plain_fits_and_is_canonical(place: tuple[Any, ...], value: Any) -> None:
+    pod = changed(place, value, CANONICAL)
+    if is_plain(pod, POD):
+        assert fits(pod, POD)
+        assert is_canonical(pod, POD)
+
+
+def test_what_an_api_server_writes_is_plain_where_its_quantities_are() -> None:
+    assert is_plain(CANONICAL, POD)
+    place = ("spec", "containers", 0, "resources", "limits", "memory")
+    plain = {text: is_plain(changed(place, text, CANONICAL), POD) for text in ("1500m", "1500Mi", "1e3", "0")}
+    assert plain == {"1500m": True, "1500Mi": False, "1e3": False, "0": True}
+
+
+@pytest.mark.parametrize("unit", ["", *"mkMGTPEnu", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"])
+def test_a_plain_quantity_is_written_as_it_is_read(unit: str) -> None:
+    quantities = go_type("core/v1.ResourceList")
+    for number in (*range(1200), *range(9_000, 10_100, 50), 100_000, 123_456, 999_000, 999_999, 1_000_000):
+        quantity = {"cpu": f"{number}{unit}"}
+        if is_plain(quantity, quantities):
+            assert fits(quantity, quantities)
+            assert is_canonical(quantity, quantities)
 
 
 def test_what_is_canonical_depends_on_the_version() -> None:
