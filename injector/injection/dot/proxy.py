@@ -42,13 +42,13 @@ def proxy_init_image(values: JSONObject, annotations: Mapping[str, str]) -> str:
 
 
 def _image(values: JSONObject, section: str, kind: str) -> str:
-    name = _text(values, "global", section, "image") or _DEFAULT_IMAGE
-    return f"{_text(values, 'global', 'hub')}/{name}:{_tag(values, kind)}"
+    common = at(values, "global")
+    name = _text(common, section, "image") or _DEFAULT_IMAGE
+    return f"{_text(common, 'hub')}/{name}:{_tag(_text(common, 'tag'), kind)}"
 
 
-def _tag(values: JSONObject, kind: str) -> str:
+def _tag(tag: str, kind: str) -> str:
     """Return the tag with ``kind`` as its suffix, in the place of the one that it has."""
-    tag = _text(values, "global", "tag")
     if not kind:
         return tag
     for suffix in _SUFFIXES:
@@ -60,7 +60,9 @@ def _tag(values: JSONObject, kind: str) -> str:
 
 def _text(values: Any, *path: str) -> str:
     """Return what Go prints of the value at a path; "" when there is none."""
-    found = at(values, *path)
+    found = values
+    for key in path:
+        found = found.get(key) if isinstance(found, dict) else None
     if found.__class__ is str:
         return str(found)
     return "" if found is None else sprint(from_json(found))

@@ -12,7 +12,6 @@ from injector.injection.steps.pods import (
     PROXY,
     VALIDATION,
     Draft,
-    annotations_of,
     find,
     moved,
 )
@@ -34,9 +33,10 @@ def order_containers(draft: Draft, injection: Injection) -> None:
 
 def _holds_application(injection: Injection) -> bool:
     """Return whether the application waits for the proxy: ProxyConfig resources have no say in it."""
-    if injection.settings.holds_application:
-        return True
-    own = injection.snapshot.proxy_configs.annotated(annotations_of(injection.original).get(ANNOTATION))
+    settings, annotation = injection.settings, injection.annotations.get(ANNOTATION)
+    if settings.holds_application or annotation is None:
+        return settings.holds_application or settings.mesh_holds_application
+    own = injection.snapshot.proxy_configs.annotated(annotation)
     return own.get("holdApplicationUntilProxyStarts") is True
 
 

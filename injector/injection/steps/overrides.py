@@ -19,6 +19,7 @@ from injector.injection.steps.merge import Overlay, PodTypes
 from injector.injection.steps.pods import (
     KINDS,
     Kind,
+    all_names,
     annotations_of,
     containers_of,
     find,
@@ -60,8 +61,9 @@ def reapply(pod: Pod, injection: Injection) -> Pod:
     not (1.17). The annotation is written only by a pod's first injection.
     """
     types = injection.settings.types
-    annotations = annotations_of(injection.original)
-    if STATUS not in annotations and not injection.kept and not _share_a_name(injection):
+    annotations = injection.annotations
+    names = all_names(injection.template_pod)
+    if STATUS not in annotations and not injection.kept and names.isdisjoint(injection.owned):
         return pod
     earlier = injected_before(annotations) if injection.snapshot.behaviour.parses_status_always else {}
     found: dict[Kind, list[JSONObject]] = {}
@@ -82,14 +84,6 @@ def reapply(pod: Pod, injection: Injection) -> Pod:
         f"the pod's annotations have {{}} bytes with {OVERRIDES}, which is added",
     )
     return with_annotations(pod, {**annotations_of(pod), OVERRIDES: containers_json(found, types)})
-
-
-def _share_a_name(injection: Injection) -> bool:
-    """Return whether a container of the owner's and one of the templates have the same name."""
-    names = [
-        name_of(container) for kind in KINDS for container in containers_of(injection.template_pod, kind)
-    ]
-    return not injection.owned.isdisjoint(names)
 
 
 def _least_size(found: Mapping[Kind, list[JSONObject]]) -> int:

@@ -97,7 +97,7 @@ def inject_overlay(request: InjectionRequest, snapshot: Snapshot) -> Injected:
     """
     injection = _begin(request, snapshot)
     original, types = injection.original, injection.settings.types
-    annotations = annotations_of(original)
+    annotations = injection.annotations
     phase = _READING
     try:
         validate(annotations, snapshot.behaviour)
@@ -139,6 +139,7 @@ def _begin(request: InjectionRequest, snapshot: Snapshot) -> Injection:
         snapshot=snapshot,
         settings=settings,
         original=original,
+        annotations=annotations_of(original),
         environment=environment,
         owned=all_names(original),
         native=detect_native(snapshot.behaviour, snapshot.env, snapshot.nodes, node),
@@ -216,7 +217,7 @@ def _run_templates(injection: Injection, data: TemplateData) -> tuple[Pod, tuple
     budget = injection.request.budget
     entries = budget.spent.get("entries", 0)
     made: dict[str, tuple[Overlay, int]] = {}
-    for name in select_templates(annotations_of(original), snapshot.config, budget):
+    for name in select_templates(injection.annotations, snapshot.config, budget):
         # Merging an overlay again may change a list without a merge key: it is done as often as Istio does.
         if name not in made:
             made[name] = _overlay(name, data, injection)

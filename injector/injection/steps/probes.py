@@ -16,7 +16,7 @@ from injector.budget import Budget
 from injector.errors import TypedError
 from injector.golang.jsontext import go_json
 from injector.golang.strconv import int32, parse_int
-from injector.injection.steps.pods import PROXY, Draft, append_env, chosen, env_var, name_of
+from injector.injection.steps.pods import PROXY, Draft, append_env, chosen, env_var
 from injector.injection.steps.settings import Injection
 from injector.injection.steps.status import STATUS
 from injector.json_types import JSONObject
@@ -60,7 +60,7 @@ def agent_port(annotations: Mapping[str, str], mesh_port: int) -> int:
 
 def _handled(container: JSONObject, injection: Injection) -> list[Handled]:
     """Return everything of a container that the agent takes over."""
-    name, handlers = name_of(container), injection.settings.handlers
+    name, handlers = container.get("name") or "", injection.settings.handlers
     if name == PROXY:
         return []
     found = []
@@ -103,8 +103,10 @@ def through_agent(
     action = action | {"path": path, "port": port}
     if loses_tls and action.get("scheme") == "HTTPS":
         action["scheme"] = "HTTP"
-    rest = {key: value for key, value in probe.items() if key != handler}
-    return rest | {"httpGet": action}
+    asked = dict(probe)
+    del asked[handler]
+    asked["httpGet"] = action
+    return asked
 
 
 # ---- what the agent is told

@@ -28,7 +28,8 @@ class Settings:
     """What release, mesh configuration, values and environment say about the steps around the templates.
 
     ``proxies`` are the lists in which the proxy is looked for; ``handlers`` the fields of probes that are led
-    through the agent, the strongest first.
+    through the agent, the strongest first. ``mesh_holds_application`` is what counts unless a pod's
+    annotation lays something over the mesh's ProxyConfig.
     """
 
     types: PodTypes
@@ -38,6 +39,7 @@ class Settings:
     rewrites_probes: bool
     handlers: tuple[str, ...]
     holds_application: bool
+    mesh_holds_application: bool
     cluster: str
     network: str
     local_cluster: str
@@ -48,16 +50,17 @@ class Settings:
 class Injection:
     """One pod on its way: what every step may look at, and none but the pipeline sets.
 
-    ``original`` is the pod before injection, as Go's types have it, ``owned`` the names of its containers;
-    ``environment`` is what the URL, the values and the pod's label set for the proxy; ``kept`` the owner's
-    containers that an earlier injection kept; ``template_pod`` an empty pod with all overlays, once the
-    templates have run.
+    ``original`` is the pod before injection, as Go's types have it, ``annotations`` are its own and ``owned``
+    the names of its containers; ``environment`` is what the URL, the values and the pod's label set for the
+    proxy; ``kept`` the owner's containers that an earlier injection kept; ``template_pod`` an empty pod with
+    all overlays, once the templates have run.
     """
 
     request: InjectionRequest
     snapshot: Snapshot
     settings: Settings
     original: Pod
+    annotations: Mapping[str, str]
     environment: Mapping[str, str]
     native: bool
     owned: frozenset[str]
@@ -95,6 +98,7 @@ def _read(snapshot: Snapshot) -> Settings:
         rewrites_probes=at(values, "sidecarInjectorWebhook", "rewriteAppHTTPProbe") is True,
         handlers=_handlers(behaviour, env),
         holds_application=at(values, "global", "proxy", "holdApplicationUntilProxyStarts") is True,
+        mesh_holds_application=mesh.proxy_config.get("holdApplicationUntilProxyStarts") is True,
         cluster=text_at(values, "global", "multiCluster", "clusterName"),
         network=text_at(values, "global", "network"),
         local_cluster=env.get("CLUSTER_ID") or DEFAULT_CLUSTER,

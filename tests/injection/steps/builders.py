@@ -92,6 +92,7 @@ def an_injection(
         snapshot=snapshot,
         settings=replace(settings_of(snapshot), **settings),
         original=pod,
+        annotations=pod["metadata"].get("annotations") or {},
         environment=environment or {},
         native=False,
         owned=all_names(pod),

@@ -138,8 +138,10 @@ def otel_resource_attributes(
 def _asks_for_attributes(mesh: Struct | NilPointer) -> bool:
     if isinstance(mesh, NilPointer):
         return False
-    providers = (provider.whole().get("opentelemetry") or {} for provider in mesh.get("ExtensionProviders"))
-    return any(provider.get("serviceAttributeEnrichment") in _ASKING for provider in providers)
+    for provider in mesh.get("ExtensionProviders"):
+        if (provider.whole().get("opentelemetry") or {}).get("serviceAttributeEnrichment") in _ASKING:
+            return True
+    return False
 
 
 _ASKING: Final = (1, _SEMANTIC_CONVENTIONS)
