@@ -1,8 +1,7 @@
 """Inject one pod as Istio 1.0 to 1.8 do: a template makes a SidecarInjectionSpec, code appends it to the pod.
 
 The webhook and kube-inject do that by steps of their own up to 1.7, and by the same from 1.8 on. Each step
-is a function ``(pod, injection) -> pod``, as those of newer releases are, and calls what it has in common
-with one of them.
+is a function ``(pod, injection) -> pod``; what it has in common with a step of newer releases it calls.
 """
 
 from __future__ import annotations
