@@ -99,9 +99,13 @@ class BadReview(InjectorError):  # noqa: N818 - the library's fixed name
     """The call was wrong, not the pod: answered with ``status`` (4xx) and ``message`` as plain text."""
 
     def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
+        super().__init__(status, message)  # as they came: another process makes the error anew of them
         self.status = status
         self.message = message
+
+    def __str__(self) -> str:
+        """Return the sentence without the status."""
+        return self.message
 
 
 class InjectionError(InjectorError):

@@ -8,7 +8,7 @@ from injector.patch.misfits import in_key_order
 from injector.patch.quantity import canonical_quantity, milli_value, quantity_fault
 from injector.patch.schema import KINDS, POD, GoType, fold, go_type
 from injector.patch.strategic_merge import strategic_merge
-from injector.patch.typed import check, leaves_out_empty, normalise
+from injector.patch.typed import leaves_out_empty, normalise
 from injector.patch.wellformed import fits, is_canonical, is_plain
 
 __all__ = [

@@ -14,7 +14,19 @@ from injector.injection.dot.functions.encoding import GoJSON
 from injector.istio.facts import NEWEST, OLDEST, Span
 from referencelib.markdown import cell, code, table
 
-GROUPS: Final = {module.__name__.rpartition(".")[2]: module for module in sprig._MODULES}  # noqa: SLF001
+_WORDS: Final = {
+    "arithmetic": "numbers and durations",
+    "containers": "lists and dicts",
+    "strings": "strings and regular expressions",
+    "urls": "paths and URLs",
+}
+"""What a module is about, where its name does not say all of it."""
+
+GROUPS: Final = {
+    _WORDS.get(name, name): module
+    for module in sprig._MODULES  # noqa: SLF001
+    for name in [module.__name__.rpartition(".")[2]]
+}
 
 
 def page(note: str) -> str:

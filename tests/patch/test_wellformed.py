@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from injector.errors import TypedError
 from injector.patch import POD, GoType, go_type, normalise
-from injector.patch.equality import same
+from injector.patch.json_patch import same
 from injector.patch.wellformed import fits, is_canonical, is_plain
 
 PLAIN: dict[str, Any] = {

@@ -10,8 +10,7 @@ import ipaddress
 import re
 from typing import Final
 
-from injector.golang.digits import to_int
-from injector.golang.strconv import int_fault, parse_int, quote
+from injector.golang.strconv import int_fault, parse_int, quote, to_int
 
 _LABEL: Final = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?")
 _WILDCARD_LABEL: Final = re.compile(rf"\*|(?:\*-?)?{_LABEL.pattern}")

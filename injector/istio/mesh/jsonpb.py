@@ -14,11 +14,9 @@ from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
 from injector.golang import jsontext
-from injector.golang.strconv import to_int
+from injector.golang.jsontext import go_json, json_fault
+from injector.golang.strconv import json_float, to_int
 from injector.golang.times import DurationError, parse_duration, proto_text
-from injector.golang.strconv import json_float
-from injector.golang.jsontext import json_fault
-from injector.golang.jsontext import go_json
 from injector.istio.mesh.descriptors import (
     Data,
     DurationType,

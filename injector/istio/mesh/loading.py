@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from injector.errors import ConfigError, YAMLError
-from injector.golang.duration import SECOND, seconds_and_nanos
+from injector.golang.times import SECOND, seconds_and_nanos
 from injector.istio.facts import Fact, Span, inject, layer_code, mesh_code
 from injector.istio.mesh.defaults import clean_proxy_config, default_mesh_config, default_proxy_config
 from injector.istio.mesh.descriptors import (

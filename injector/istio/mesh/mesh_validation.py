@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from injector.golang.strconv import quote
+from injector.golang.times import MILLISECOND
 from injector.istio.facts import Fact, Span
 from injector.istio.mesh.addresses import are_labels, domain_fault
 from injector.istio.mesh.descriptors import Data, Message

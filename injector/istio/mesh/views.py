@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, Final
 
-from injector.golang.times import SECOND, format_duration, seconds_and_nanos
 from injector.golang.jsontext import go_json
+from injector.golang.times import SECOND, format_duration, seconds_and_nanos
 from injector.gotemplate import types
 from injector.gotemplate.types import Method, NamedInt, StructField, StructType, Type, enum_type
 from injector.gotemplate.values import NilPointer, Struct, Value, message_type, read, zero
