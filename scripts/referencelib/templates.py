@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Final
+from collections.abc import Iterable, Iterator
 
 from injector.gotemplate import Function, sprig
 from injector.gotemplate.builtins import BUILTINS
@@ -13,20 +12,6 @@ from injector.injection.dot.context import FACTS
 from injector.injection.dot.functions.encoding import GoJSON
 from injector.istio.facts import NEWEST, OLDEST, Span
 from referencelib.markdown import cell, code, table
-
-_WORDS: Final = {
-    "arithmetic": "numbers and durations",
-    "containers": "lists and dicts",
-    "strings": "strings and regular expressions",
-    "urls": "paths and URLs",
-}
-"""What a module is about, where its name does not say all of it."""
-
-GROUPS: Final = {
-    _WORDS.get(name, name): module
-    for module in sprig._MODULES  # noqa: SLF001
-    for name in [module.__name__.rpartition(".")[2]]
-}
 
 
 def page(note: str) -> str:
@@ -79,7 +64,7 @@ def _istio() -> Iterator[tuple[str, ...]]:
 
 
 def _sprig() -> Iterator[tuple[str, str]]:
-    tables: dict[str, Mapping[str, Function]] = {name: module.FUNCTIONS for name, module in GROUPS.items()}
+    tables = {name: module.FUNCTIONS for name, module in sprig.GROUPS.items()}
     tables["encoding"] = sprig.encoding.functions(GoJSON())
     for name in sorted(tables):
         if name != "unavailable":

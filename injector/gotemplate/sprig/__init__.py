@@ -24,9 +24,19 @@ from injector.gotemplate.sprig import (
 )
 from injector.gotemplate.sprig.encoding import JSONCodec
 
-__all__ = ["ADDED", "JSONCodec", "functions"]
+__all__ = ["ADDED", "GROUPS", "JSONCodec", "functions"]
 
-_MODULES: Final = (arithmetic, cases, containers, defaults, semver, strings, unavailable, urls)
+GROUPS: Final = {
+    "letter case": cases,
+    "lists and maps": containers,
+    "numbers and durations": arithmetic,
+    "paths and URLs": urls,
+    "strings and regular expressions": strings,
+    "types and defaults": defaults,
+    "unavailable": unavailable,
+    "versions": semver,
+}
+"""By what their functions are about."""
 
 _IN_3_2_0: Final = """
 add1f addf all any bcrypt chunk dig divf fromJson genCAWithKey genSelfSignedCertWithKey genSignedCertWithKey
@@ -40,5 +50,5 @@ ADDED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
 
 def functions(codec: JSONCodec) -> Mapping[str, Function]:
     """Return all functions; those about JSON use ``codec``."""
-    table = {name: function for module in _MODULES for name, function in module.FUNCTIONS.items()}
+    table = {name: function for module in GROUPS.values() for name, function in module.FUNCTIONS.items()}
     return MappingProxyType(table | encoding.functions(codec))
