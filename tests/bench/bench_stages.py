@@ -86,7 +86,7 @@ def way(request: pytest.FixtureRequest, snapshot: Snapshot) -> Way:
     asked = request_for(pod, read.namespace, read.namespace, "/inject", snapshot, budget)
     rendering = rendered(asked, snapshot)
     for _ in range(3):  # a text gets its skeleton when it is met again
-        overlay = snapshot.skeletons.fill(rendering)
+        overlay = snapshot.skeletons.filled(rendering).value
     return Way(
         body=body,
         review=read,
@@ -119,7 +119,7 @@ def stages(way: Way) -> dict[str, Work]:
         "decide": partial(decide, way.pod, namespace, snapshot.config, behaviour),
         "template_data": partial(template_data, way.request, snapshot, way.pod),
         "render": partial(compiled.render, data.fields),
-        "skeleton_fill": partial(snapshot.skeletons.fill, way.rendering),
+        "skeleton_fill": partial(snapshot.skeletons.filled, way.rendering),
         "merge": partial(strategic_merge, way.pod, way.overlay),
         "typing": partial(normalise, way.injected, POD),
         "inject": lambda: inject(replace(way.request, budget=Budget()), snapshot),

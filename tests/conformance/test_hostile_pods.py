@@ -86,7 +86,7 @@ class Question:
         )
         data = template_data(request, snapshot, pod)
         rendering = snapshot.templates[self.template].for_config(data.proxy_config).render(data.fields)
-        return snapshot.skeletons.fill(rendering, snapshot.untrusted_values)
+        return snapshot.skeletons.filled(rendering, snapshot.untrusted_values).value
 
     def injected(self, value: str) -> JSON:
         """Return the pod as the webhook leaves it."""
