@@ -157,10 +157,6 @@ class Log:
         """Write the one line of a review; ``fields`` are a few names and reasons, never the object."""
         self._write("info", fields)
 
-    def debug(self, message: str, **fields: Any) -> None:
-        """Log what only a developer wants to know."""
-        self.event("debug", message, fields)
-
     def info(self, message: str, **fields: Any) -> None:
         """Log what an operator may want to know: a constant sentence and its fields."""
         self.event("info", message, fields)

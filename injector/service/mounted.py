@@ -6,10 +6,10 @@ Three units, each with a life of its own: the key pair, the CA file, and config 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from injector.errors import ConfigError
 from injector.service.companions import Parts
@@ -22,6 +22,8 @@ from injector.service.reload import Live, ReloadUnit
 from injector.service.tls import ClientVerification, KeyPair, load_pair, parse_certificates
 from injector.service.trial import LastPods, Loss, rules_of, try_out
 from injector.service.watch import FolderWatch
+
+T = TypeVar("T")
 
 RETRY_SECONDS: Final = 60.0
 """Until a refused configuration is compiled and tried out again, which takes up to seconds of a thread."""
@@ -211,8 +213,13 @@ class Mounted:
             self._parts.warn(reason, sentence)
 
     def _unit(
-        self, name: str, paths: Iterable[Path | None], live: Live[Any], make: Any, **how: Any
-    ) -> ReloadUnit[Any]:
+        self,
+        name: str,
+        paths: Iterable[Path | None],
+        live: Live[T],
+        make: Callable[[FileSet], T],
+        **how: Any,
+    ) -> ReloadUnit[T]:
         return ReloadUnit(
             name=name,
             paths=tuple(path for path in paths if path is not None),

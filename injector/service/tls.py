@@ -20,7 +20,6 @@ from typing import Any
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
@@ -36,7 +35,6 @@ class KeyPair:
     not_before: datetime
     not_after: datetime
     names: tuple[str, ...]
-    fingerprint: str
     chain_pem: bytes
     clients: ClientVerification | None = None
 
@@ -89,7 +87,6 @@ def load_pair(
         not_before=leaf.not_valid_before_utc,
         not_after=leaf.not_valid_after_utc,
         names=found,
-        fingerprint=leaf.fingerprint(SHA256()).hex(),
         chain_pem=chain_pem,
         clients=clients,
     )

