@@ -35,6 +35,10 @@ OUT_OF_MEMORY_FIRST: Final = "1000"
 """What tells the kernel whom to kill when the container is full: the child and not the service."""
 
 
+NICENESS: Final = 10
+"""Where there is not CPU enough for both, the loop has nine parts of ten: more callers wait for it."""
+
+
 class ChildFault(Exception):  # noqa: N818 - of a child, not an error of a caller
     """The child failed on a review, or has ended; ``trace`` says where (see `logs.trace`), or how."""
 
@@ -137,6 +141,7 @@ def _let_go(ours: int) -> None:
         with suppress(OSError):  # the listing's own, closed by now
             if descriptor != ours and stat.S_ISSOCK(os.fstat(descriptor).st_mode):
                 os.close(descriptor)
+    os.nice(NICENESS)
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(OUT_OF_MEMORY_FIRST, encoding="ascii")
 
