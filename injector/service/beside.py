@@ -46,7 +46,7 @@ def namespace_of(data: bytes, start: int = 0) -> bytes:
 
 
 class DearNamespaces:
-    """Namespaces of which a review was dear lately: the next may be, too, and is answered by the thread.
+    """Namespaces of which a review was dear lately: the next may be, too, and is answered by the process.
 
     What counts is what a review worked, here or there: how long it took says little on a busy machine.
     """

@@ -34,7 +34,6 @@ LEAVING_SECONDS: Final = 1.0
 OUT_OF_MEMORY_FIRST: Final = "1000"
 """What tells the kernel whom to kill when the container is full: the child and not the service."""
 
-
 NICENESS: Final = 10
 """Where there is not CPU enough for both, the loop has nine parts of ten: more callers wait for it."""
 
