@@ -114,7 +114,9 @@ class InjectionError(InjectorError):
     ``gate`` says where on its way the pod was stopped (see `injector.diagnosis.gates`), "" where nobody said.
     """
 
-    gate = ""
+    def __init__(self, sentence: str, *, gate: str = "") -> None:
+        super().__init__(sentence)
+        self.gate = gate
 
 
 class LimitError(InjectionError):

@@ -86,9 +86,12 @@ class Child:
         deadline is killed.
         """
         answered, worked = self._ask((path, deadline), deadline)
-        if isinstance(answered, Exception):
+        if not isinstance(answered, Exception):
+            return answered, worked
+        try:
             raise answered
-        return answered, worked
+        finally:
+            del answered  # its traceback has this frame: the two would hold the body for the collector
 
     def _ask(self, question: object, deadline: float) -> Any:
         try:
@@ -151,7 +154,7 @@ def _answer(reviewer: Reviewer, body: bytes, path: str, deadline: float) -> tupl
     try:
         answered: Answer | Exception = reviewer.answer(body, path, lambda: time.monotonic() > deadline)
     except (BadReview, DeadlineError) as error:
-        answered = error
+        answered = error.with_traceback(None)  # or it would hold this frame, and the frame the body
     except Exception as error:  # noqa: BLE001 - a fault of ours ends this review and not the process
         answered = ChildFault(trace(error))
     return answered, time.thread_time() - start

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +80,17 @@ def test_what_a_reviewer_raises_comes_back(forked: Child) -> None:
         ask(forked, a_review(patient="x"), "/inject", time.monotonic() + 0.05)
     assert not forked.over
     assert ask(forked, a_review("after"), "/inject", soon())[0].uid == "after"
+
+
+def test_what_comes_back_holds_nothing_for_the_collector(forked: Child) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        with suppress(BadReview):
+            ask(forked, b"{}", "/inject", soon())
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 def test_a_fault_of_ours_comes_back_as_where_it_arose_without_its_text(forked: Child) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Final, NamedTuple, NoReturn
+from typing import Final, NamedTuple
 
 from injector.budget import Budget
 from injector.errors import InjectionError, LimitError, TemplateError, YAMLError
@@ -60,13 +60,14 @@ class _Phase(NamedTuple):
     words: str
     gate: str
 
-    def fail(self, error: InjectionError | TemplateError) -> NoReturn:
-        """Raise what is to be said of a fault; that of a limit stays as it is."""
-        if isinstance(error, LimitError):
-            raise error
-        said = InjectionError(f"{self.words}: {error}")
-        said.gate = (error.gate if isinstance(error, InjectionError) else "") or self.gate
-        raise said from error
+    def said(self, error: InjectionError | TemplateError) -> InjectionError:
+        """Return what is to be said of a fault, but of a limit's, which stays as it is.
+
+        It is for the caller to raise: in a frame that holds it, it would hold all that the pod was made of
+        until the collector comes.
+        """
+        gate = error.gate if isinstance(error, InjectionError) else ""
+        return InjectionError(f"{self.words}: {error}", gate=gate or self.gate)
 
 
 _READING: Final = _Phase("failed to run injection template", "values")
@@ -111,8 +112,10 @@ def inject_overlay(request: InjectionRequest, snapshot: Snapshot) -> Injected:
         draft = Draft(pod, injection.settings.proxies)
         for step in STEPS:
             step(draft, injection)
+    except LimitError:
+        raise
     except (InjectionError, TemplateError) as error:
-        phase.fail(error)
+        raise phase.said(error) from error
     received = request.pod if request.written is None else request.written
     return Injected(rebase(received, original, draft.pod(), types.pod), data, overlays)
 
@@ -192,9 +195,8 @@ def template_of(name: str, templates: Mapping[str, InjectionTemplate]) -> Inject
         return templates[name]
     except KeyError:
         known = ", ".join(sorted(templates))
-        error = InjectionError(f"requested template {quote(name)} not found; have {known}")
-        error.gate = "templates"
-        raise error from None
+        sentence = f"requested template {quote(name)} not found; have {known}"
+        raise InjectionError(sentence, gate="templates") from None
 
 
 def _template_data(injection: Injection) -> TemplateData:
@@ -228,8 +230,10 @@ def _run_templates(injection: Injection, data: TemplateData) -> tuple[Pod, tuple
             merged = _merged_with_owner(merged, overlay, types)
         try:
             template_pod = _added(template_pod, overlay, types)
+        except LimitError:
+            raise
         except InjectionError as error:
-            _APPLYING.fail(error)
+            raise _APPLYING.said(error) from error
         if snapshot.behaviour.template_pod_first:
             merged = _merged_with_owner(_followed(merged, template_pod, injection), overlay, types)
     injection.template_pod = types.typed({}) if template_pod is None else template_pod
@@ -261,8 +265,10 @@ def _added(template_pod: Pod | None, overlay: Overlay, types: PodTypes) -> Pod:
 def _merged_with_owner(merged: Pod, overlay: Overlay, types: PodTypes) -> Pod:
     try:
         return types.merge(merged, overlay)
+    except LimitError:
+        raise
     except InjectionError as error:
-        _PARSING.fail(error)
+        raise _PARSING.said(error) from error
 
 
 def _followed(merged: Pod, template_pod: Pod, injection: Injection) -> Pod:
