@@ -16,7 +16,7 @@ import orjson
 from injector.errors import BadReview, DeadlineError
 from injector.injection.inject import Answer
 from injector.service.beside import DEAR_SECONDS, Beside, DearNamespaces, namespace_of
-from injector.service.child import ChildFault
+from injector.service.child import ChildError
 from injector.service.connection import EdgeConnection
 from injector.service.generation import Late, Reviewer
 from injector.service.http import JSON_TYPE, Refusal, Reply, too_dear, too_many, unavailable
@@ -116,9 +116,9 @@ class Answering:
         if self.last_review > deadline:
             raise too_late()
         try:
-            weight = await self._beside.weigh(self._reviewer(), body, deadline)
-            self._charge(weight, held)
-            answered, worked = await self._beside.answer(path, deadline)
+            child = self._beside.child(self._reviewer())
+            self._charge(await self._beside.run(child.weigh, body, deadline), held)
+            answered, worked = await self._beside.run(child.answer, path, deadline)
         except Refusal:
             raise
         except Exception as error:  # noqa: BLE001 - a fault of ours ends this review and not the process
@@ -194,7 +194,7 @@ class Answering:
         return Reply(500, crashed(body), JSON_TYPE)
 
     def _log_crash(self, error: Exception) -> None:
-        where = error.trace if isinstance(error, ChildFault) else trace(error)
+        where = error.trace if isinstance(error, ChildError) else trace(error)
         innermost = tuple(where[:2])
         if innermost not in self._crashes:
             self._crashes.add(innermost)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Final, TypeVar
 
-from injector.injection.inject import Answer
 from injector.service.child import Child
 from injector.service.generation import Reviewer
-from injector.service.memory import Weight
+
+T = TypeVar("T")
 
 DEAR_SECONDS: Final = 0.02
 """CPU time from which a review is dear: what others may be made to wait for it. An ordinary one takes 0.2 to
@@ -77,7 +78,7 @@ class DearNamespaces:
 
 
 class Beside:
-    """The process and its queue: `wait` for a turn, `weigh` and `answer` in it, then `pass_on`.
+    """The process and its queue: `wait` for a turn, ask the `child` in it, then `pass_on`.
 
     There is a process only while there are such reviews. A body may have ``body_bytes``.
     """
@@ -105,25 +106,20 @@ class Beside:
                 self._forget(namespace, turn)
             raise
 
-    async def weigh(self, reviewer: Reviewer, body: bytes, deadline: float) -> Weight:
-        """Hand over a body that ``reviewer`` is to answer; return what reading it takes.
+    def child(self, reviewer: Reviewer) -> Child:
+        """Return the process that answers from ``reviewer``, forked now where there is none that may go on.
 
-        Raises what `Child.weigh` does.
+        Raises what `Child` does.
         """
         child = self._child
         if child is None or child.over or child.reviewer is not reviewer or self._is_old(child):
             self.end_child()
             child = self._child = Child(reviewer, self._body_bytes)
-        return await asyncio.get_running_loop().run_in_executor(self._talking, child.weigh, body, deadline)
+        return child
 
-    async def answer(self, path: str, deadline: float) -> tuple[Answer, float]:
-        """Answer what was handed over; return that and the seconds of CPU that it took.
-
-        Raises what `Child.answer` does.
-        """
-        assert self._child is not None  # noqa: S101 - whose turn it is has handed a body over
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._talking, self._child.answer, path, deadline)
+    async def run(self, ask: Callable[..., T], *args: object) -> T:
+        """Call a method of the child, which blocks, in a thread of its own."""
+        return await asyncio.get_running_loop().run_in_executor(self._talking, ask, *args)
 
     def end_old_child(self) -> None:
         """End a process that has nothing to do; called once a second."""

@@ -1,7 +1,7 @@
 """Fork a process that answers reviews from what is known then: none of them can hold or kill the service.
 
 What is forked has one thread, the one that forked, and locks that others held are held for ever. Ours calls
-the core alone, which knows no lock but a memo's, and is killed when it does not answer in time.
+the core alone, which takes no lock but a memo's, and is killed when it does not answer in time.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ NICENESS: Final = 10
 """Where there is not CPU enough for both, the loop has nine parts of ten: more callers wait for it."""
 
 
-class ChildFault(Exception):  # noqa: N818 - of a child, not an error of a caller
+class ChildError(Exception):
     """The child failed on a review, or has ended; ``trace`` says where (see `logs.trace`), or how."""
 
     def __init__(self, trace: list[str]) -> None:
@@ -56,7 +56,7 @@ class Child:
     def __init__(self, reviewer: Reviewer, room: int) -> None:
         """Fork, on the thread that changes what the reviewer knows: no change is half done then.
 
-        Raises `ChildFault` where there is neither room nor leave for one more process.
+        Raises `ChildError` where there is neither room nor leave for one more process.
         """
         self.reviewer = reviewer
         self.born = time.monotonic()
@@ -70,7 +70,7 @@ class Child:
             try:
                 self._process.start()
             except OSError as error:
-                raise ChildFault([f"no process for large reviews can begin: {error.strerror}"]) from None
+                raise ChildError([f"no process for large reviews can begin: {error.strerror}"]) from None
             finally:
                 theirs.close()
 
@@ -82,7 +82,7 @@ class Child:
     def answer(self, path: str, deadline: float) -> tuple[Answer, float]:
         """Return the answer to what was handed over, and the seconds of CPU that it took; blocks until then.
 
-        Raises what a reviewer raises, and `ChildFault` for anything else. One that does not answer by the
+        Raises what a reviewer raises, and `ChildError` for anything else. One that does not answer by the
         deadline is killed.
         """
         answered, worked = self._ask((path, deadline), deadline)
@@ -101,7 +101,7 @@ class Child:
         except (EOFError, OSError):
             self.over = True
             self._process.join(LEAVING_SECONDS)
-            raise ChildFault([f"the process for large reviews ended: {self._process.exitcode}"]) from None
+            raise ChildError([f"the process for large reviews ended: {self._process.exitcode}"]) from None
         self.over = True
         self._process.kill()
         raise DeadlineError
@@ -156,5 +156,5 @@ def _answer(reviewer: Reviewer, body: bytes, path: str, deadline: float) -> tupl
     except (BadReview, DeadlineError) as error:
         answered = error.with_traceback(None)  # or it would hold this frame, and the frame the body
     except Exception as error:  # noqa: BLE001 - a fault of ours ends this review and not the process
-        answered = ChildFault(trace(error))
+        answered = ChildError(trace(error))
     return answered, time.thread_time() - start

@@ -18,7 +18,7 @@ import pytest
 from injector.errors import BadReview, DeadlineError
 from injector.injection.inject import Answer
 from injector.service import beside, child
-from injector.service.child import Child, ChildFault
+from injector.service.child import Child, ChildError
 from injector.service.memory import weigh
 from injector.service.options import ServiceOptions
 from tests.service.kit import GatedReviewer, Running, Start, a_review
@@ -94,7 +94,7 @@ def test_what_comes_back_holds_nothing_for_the_collector(forked: Child) -> None:
 
 
 def test_a_fault_of_ours_comes_back_as_where_it_arose_without_its_text(forked: Child) -> None:
-    with pytest.raises(ChildFault) as raised:
+    with pytest.raises(ChildError) as raised:
         ask(forked, a_review(crash="a secret"), "/inject", soon())
     name, place, *_ = raised.value.trace
     assert name == "RuntimeError"
@@ -111,11 +111,11 @@ def test_one_that_does_not_answer_is_killed(forked: Child, monkeypatch: pytest.M
 
 
 def test_one_that_was_killed_says_so(forked: Child) -> None:
-    with pytest.raises(ChildFault) as raised:
+    with pytest.raises(ChildError) as raised:
         ask(forked, a_review(dies="x"), "/inject", soon())
     assert raised.value.trace == ["the process for large reviews ended: -9"]
     assert forked.over
-    with pytest.raises(ChildFault):
+    with pytest.raises(ChildError):
         ask(forked, a_review(), "/inject", soon())
 
 
