@@ -1,8 +1,9 @@
 """What controllers write differently into each pod of a workload, and whether an injection could notice.
 
-A Deployment's next ReplicaSet has another hash, a StatefulSet numbers its pods, a DaemonSet names a node in
-each, a Job has an owner of its own. Istio's injection looks at none of that once it has told the workload
-from it. A template or a selector could: `unread` says which of the labels and annotations are left.
+A Deployment's next ReplicaSet has another hash and mostly another image, a StatefulSet numbers its pods, a
+DaemonSet names a node in each, a Job has an owner of its own. Istio's injection looks at none of that once it
+has told the workload from it. A template or a selector could: `unread` says which of the labels and
+annotations are left.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from injector.json_types import JSON, JSONObject, Pod
+from injector.patch import fold
 
 LABELS: Final = frozenset(
     {
@@ -38,6 +40,11 @@ ANNOTATIONS: Final = frozenset(
         "batch.kubernetes.io/job-completion-index",
     }
 )
+
+CONTAINERS: Final = ("containers", "initContainers")
+
+_ISTIO: Final = "istio-"
+"""Begins the name of a container that an owner writes to change an injected one."""
 
 LONGEST: Final = 253
 """Characters of a name in Kubernetes. What is longer was written by nobody of the above."""
@@ -102,8 +109,10 @@ def blanked(values: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
 
 
 def without_own(spec: JSONObject) -> JSONObject:
-    """Return a pod's spec without its host name, the node it is meant for and the names of its claims."""
-    own: JSONObject = {}
+    """Return a pod's spec without its images, host name, the node it is for and the names of its claims."""
+    own: JSONObject = {
+        kind: [_without_image(container) for container in spec[kind]] for kind in CONTAINERS if spec.get(kind)
+    }
     if "hostname" in spec and _is_name(spec["hostname"]):
         own["hostname"] = ANY
     if affinity := spec.get("affinity"):
@@ -116,14 +125,19 @@ def without_own(spec: JSONObject) -> JSONObject:
 
 
 def is_spoken_of(overlay: JSON, pod: Pod, unread: Unread) -> bool:
-    """Return whether an overlay writes where a likeness of the pod has blanks, or into one of its claims."""
+    """Return whether an overlay writes where a likeness of the pod has blanks, into a claim for instance."""
     if not isinstance(overlay, dict):
         return True
     metadata, spec = overlay.get("metadata") or {}, overlay.get("spec") or {}
+    if any(_SPELT.get(fold(key), key) != key for part in (overlay, metadata, spec) for key in part):
+        return True
     if not (_OWN_METADATA.isdisjoint(metadata) and _OWN_SPEC.isdisjoint(spec)):
         return True
     labels, annotations = metadata.get("labels") or (), metadata.get("annotations") or ()
     if not (unread.labels.isdisjoint(labels) and unread.annotations.isdisjoint(annotations)):
+        return True
+    imaged = {container.get("name") for container in with_own_image(pod)}
+    if not imaged.isdisjoint(container.get("name") for container in _containers(spec)):
         return True
     claims = [volume["name"] for volume in (pod.get("spec") or {}).get("volumes") or () if _claims(volume)]
     return bool(claims) and any(
@@ -131,13 +145,38 @@ def is_spoken_of(overlay: JSON, pod: Pod, unread: Unread) -> bool:
     )
 
 
+def with_own_image(pod: Pod) -> list[JSONObject]:
+    """Return the containers of which a likeness of the pod does not hold the image."""
+    return [container for container in _containers(pod.get("spec") or {}) if _has_own_image(container)]
+
+
+def _containers(spec: JSONObject) -> list[JSONObject]:
+    return [container for kind in CONTAINERS for container in spec.get(kind) or () if container]
+
+
 _OWN_METADATA: Final = frozenset({"name", "generateName", "ownerReferences", "managedFields"})
 _OWN_SPEC: Final = frozenset({"hostname", "affinity"})
+_SPELT: Final = {
+    fold(name): name
+    for name in _OWN_METADATA.union(
+        _OWN_SPEC, CONTAINERS, ("metadata", "spec", "labels", "annotations", "volumes")
+    )
+}
+"""What is looked for in an overlay: Go takes a field in any case, and a likeness only in its own."""
 
 
 def _claims(volume: JSONObject | None) -> bool:
     """Return whether a volume is a claim's."""
     return bool(volume and volume.get("name") and volume.get("persistentVolumeClaim"))
+
+
+def _has_own_image(container: JSONObject) -> bool:
+    """Return whether a container's image is its own: what an owner changes of an injected one begins so."""
+    return _is_name(container.get("image")) and not container["name"].startswith(_ISTIO)
+
+
+def _without_image(container: JSONObject | None) -> JSONObject | None:
+    return container | {"image": ANY} if container and _has_own_image(container) else container
 
 
 def _is_name(value: object) -> bool:

@@ -117,14 +117,15 @@ def _charge_rendering(rendering: Rendering, budget: Budget) -> None:
 
 
 _OWN_METADATA: Final = ("ManagedFields", "GenerateName", "OwnerReferences")
+_OWN_CONTAINER: Final = ("VolumeMounts", "Image")
 _OWN_SPEC: Final = ("Volumes", "EphemeralContainers", "Hostname", "Affinity")
 
 
 def has_read_names(data: TemplateData) -> bool:
     """Return whether a template has read what tells replicas of a workload apart.
 
-    That is the pod's name, its owners and managedFields, its host name, affinity and volumes. Structs are
-    read through one door and remember what was asked for; whoever prints a whole one has asked for all of it.
+    That is the pod's name, its owners and managedFields, its host name, affinity, volumes and images. Structs
+    are read through one door and remember what was asked for; whoever prints a whole one has asked for all.
     """
     pod, owner, spec = data.fields["ObjectMeta"], data.fields["DeploymentMeta"], data.fields["Spec"]
     if not (isinstance(pod, Struct) and isinstance(owner, Struct) and isinstance(spec, Struct)):
@@ -133,7 +134,7 @@ def has_read_names(data: TemplateData) -> bool:
         return True
     for kind in ("Containers", "InitContainers"):
         for container in spec.get(kind) if spec.has_read(kind) else ():
-            if isinstance(container, Struct) and container.has_read("VolumeMounts"):
+            if isinstance(container, Struct) and container.has_read(*_OWN_CONTAINER):
                 return True
     return False
 

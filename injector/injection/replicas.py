@@ -20,7 +20,15 @@ from typing import Any, Final
 
 import orjson
 
-from injector.injection.perpod import ANY, Unread, blanked, is_spoken_of, without_own
+from injector.injection.perpod import (
+    ANY,
+    CONTAINERS,
+    Unread,
+    blanked,
+    is_spoken_of,
+    with_own_image,
+    without_own,
+)
 from injector.json_types import JSON, JSONObject, Pod
 from injector.memo import Memo
 
@@ -29,7 +37,6 @@ LARGEST_BODY: Final = 64 * 1024
 
 _PREFIX: Final = "kube-api-access-"
 _TOKEN_VOLUME: Final = re.compile(_PREFIX + "[a-z0-9]{5}")
-_CONTAINERS: Final = ("containers", "initContainers")
 
 # Nobody else can write it so: JSON escapes a NUL.
 _ANY_VOLUME: Final = b'"name":\0'
@@ -133,12 +140,14 @@ def likeness_of(pod: Pod, workload: tuple[str, str, str], unread: Unread) -> Lik
 def is_common(pod: Pod, overlays: Sequence[JSON], patch: bytes, likeness: Likeness) -> bool:
     """Return whether a JSON patch, made for ``pod`` by templates that read no name, fits all of a likeness.
 
-    It does where it holds neither name, and where the blanks of the likeness are the token volume and
-    its mounts and nothing else, so that a replica is the same pod with that one volume renamed. Nor may
-    an overlay speak of such a volume, since it could mean the replica's, or of anything else that is blank.
+    It does where it holds neither the pod's name nor an image, and where the blanks of the likeness are the
+    token volume and its mounts and nothing else, so that a replica is the same pod with that one volume
+    renamed. Nor may an overlay speak of such a volume, since it could mean the replica's, or of anything else
+    that is blank.
     """
     name = pod["metadata"].get("name")
-    if name and orjson.dumps(name)[1:-1] in patch:
+    own = {container["image"] for container in with_own_image(pod)} | ({name} if name else set())
+    if any(orjson.dumps(text)[1:-1] in patch for text in own):
         return False
     for overlay in overlays:
         if is_spoken_of(overlay, pod, likeness.unread):
@@ -171,6 +180,6 @@ def _token_volume(pod: Pod) -> str | None:
 
 def _mounts(pod: Pod, volume: str) -> int:
     spec: JSONObject = pod.get("spec") or {}
-    containers: list[Any] = [item for kind in _CONTAINERS for item in spec.get(kind) or () if item]
+    containers: list[Any] = [item for kind in CONTAINERS for item in spec.get(kind) or () if item]
     mounts = [mount for container in containers for mount in container.get("volumeMounts") or () if mount]
     return [mount.get("name") for mount in mounts].count(volume)

@@ -26,7 +26,7 @@ OWNER = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-5d4f", "uid
 def replica(pod: JSONObject, letters: str) -> JSONObject:
     """Return the pod as an API server would send it for the replica with these five letters.
 
-    Controllers have marked it as they do the pods of Jobs and StatefulSets.
+    Controllers have marked it as they do the pods of Jobs and StatefulSets, and it has an image of its own.
     """
     pod = copy.deepcopy(pod)
     metadata = pod.setdefault("metadata", {})
@@ -45,6 +45,8 @@ def replica(pod: JSONObject, letters: str) -> JSONObject:
         if isinstance(container, dict):
             mount = {"name": volume["name"], "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"}
             container["volumeMounts"] = [*(container.get("volumeMounts") or []), mount]
+            if container.get("image") not in (None, "", "auto"):
+                container["image"] += f"-{letters}"
     return pod
 
 

@@ -10,7 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from injector.injection.perpod import ANNOTATIONS, ANY, LABELS, LONGEST, Unread, blanked, unread, without_own
+from injector.injection.perpod import (
+    ALL_READ,
+    ANNOTATIONS,
+    ANY,
+    LABELS,
+    LONGEST,
+    Unread,
+    blanked,
+    unread,
+    without_own,
+)
+from injector.injection.replicas import is_common, likeness_of
 from tests.injection.steps.builders import a_container, a_pod
 from tests.injection.test_replicas import a_body, alone, an_injector, ask, counts
 
@@ -34,6 +45,9 @@ spec:
   {{- end }}
   containers:
   - {name: istio-proxy, image: proxyv2}
+  {{- with annotation .ObjectMeta "app-image" "" }}
+  - {name: app, image: {{ . | quote }}}
+  {{- end }}
   volumes:
   - {name: istio-envoy, emptyDir: {}}
   {{- range $name, $claim := fromJSON (annotation .ObjectMeta "claims" "{}") }}
@@ -81,10 +95,12 @@ def of_job(each: str) -> dict[str, Any]:
 
 
 def of_replica_set(each: str) -> dict[str, Any]:
-    """Return a pod of a Deployment that was restarted."""
+    """Return a pod of a Deployment that was restarted with another image."""
     restarted = {"kubectl.kubernetes.io/restartedAt": f"2026-01-01T00:00:0{each}Z"}
     labels = {"pod-template-hash": f"5d4f{each}"}
-    return an_owned("ReplicaSet", f"web-5d4f{each}", "x", labels=labels, annotations=restarted)
+    pod = an_owned("ReplicaSet", f"web-5d4f{each}", "x", labels=labels, annotations=restarted)
+    pod["spec"]["containers"][0]["image"] = f"shop/web:{each}"
+    return pod
 
 
 CONTROLLERS = (of_daemon_set, of_stateful_set, of_job, of_replica_set)
@@ -117,6 +133,9 @@ def test_the_second_pod_of_a_controller_gets_the_patch_of_the_first(made_by: Any
         (of_replica_set, 'index $.ObjectMeta.Annotations "kubectl.kubernetes.io/restartedAt"'),
         (of_replica_set, '$all := . }}{{ toJson $all.ObjectMeta }}{{ ""'),
         (of_replica_set, 'index .ObjectMeta.Labels "pod-template-hash"'),
+        (of_replica_set, '(index .Spec.Containers 0).Image | hasSuffix "2" | ternary "last" ""'),
+        (of_replica_set, "range .Spec.Containers }}{{ toJson . }}{{ end"),
+        (of_replica_set, "with .Spec }}{{ with index .Containers 0 }}{{ .Image }}{{ end }}{{ end"),
     ],
 )
 def test_a_template_that_reads_what_is_different_is_asked_for_each(made_by: Any, look: str) -> None:
@@ -197,6 +216,7 @@ def test_pods_of_two_workloads_stay_two() -> None:
         (of_stateful_set, {"hostname": "db-0"}),
         (of_stateful_set, {"claims": '{"data": "data-db-0"}'}),
         (of_daemon_set, {"node": "node-0"}),
+        (of_replica_set, {"app-image": "shop/web:0"}),
         (of_daemon_set, {"labels": '{"pod-template-generation": "0"}'}),
     ],
 )
@@ -210,6 +230,37 @@ def test_an_overlay_that_writes_what_one_of_them_has_already_is_merged_into_each
         pod["metadata"]["annotations"] = asked
         assert ask(injector, pod) == ask(alone(injector), pod)
     assert counts(injector)[0] == 0
+
+
+def test_a_patch_that_holds_an_image_or_an_overlay_that_speaks_of_its_container_is_for_one_pod() -> None:
+    pod = of_replica_set("1")
+    likeness = likeness_of(pod, ("web", "apps/v1", "Deployment"), ALL_READ)
+    assert likeness is not None
+    assert is_common(pod, [{"spec": {"containers": [{"name": "other"}]}}], b"[]", likeness)
+    assert not is_common(pod, [{"spec": {"containers": [{"name": "app"}]}}], b"[]", likeness)
+    assert not is_common(pod, [{"spec": {"initContainers": [None, {"name": "app"}]}}], b"[]", likeness)
+    assert not is_common(pod, [{}], b'[{"value":"shop/web:1"}]', likeness)
+
+
+def test_an_overlay_that_writes_it_in_another_case_is_merged_into_each() -> None:
+    injector = an_injector(SIDECAR.replace("spec:", "spec:\n  Hostname: db-0"))
+    for each in "0012":
+        assert ask(injector, of_stateful_set(each)) == ask(alone(injector), of_stateful_set(each))
+    assert counts(injector)[0] == 0
+
+
+@pytest.mark.parametrize(
+    "image",
+    ["", "auto", "x" * (LONGEST + 1), "proxyv2:mine"],
+)
+def test_an_owner_s_istio_proxy_keeps_its_image(image: str) -> None:
+    """Its image is what comes out, where it is not empty or ``auto``."""
+    injector = an_injector(SIDECAR)
+    for each in ("", "", image, image, "again"):
+        pod = of_replica_set("1")
+        pod["spec"]["containers"].append(a_container("istio-proxy", image=each))
+        assert ask(injector, pod) == ask(alone(injector), pod)
+    assert counts(injector) == ((2, 3) if image else (3, 2))
 
 
 def test_what_no_controller_writes_is_no_blank() -> None:
@@ -269,7 +320,9 @@ SOME_VOLUMES = st.sampled_from(["data", "logs", "istio-envoy"])
 def hostile_pods(draw: st.DrawFn) -> dict[str, Any]:
     """Draw a pod whose author writes what controllers write, and templates that write it too."""
     pod = draw(st.sampled_from(CONTROLLERS))("1")
+    pod["spec"]["containers"][0]["name"] = draw(st.sampled_from(["app", "web", "istio-proxy"]))
     asked: dict[str, Any] = {
+        "app-image": draw(st.sampled_from(["", "0", "a"])),
         "labels": json.dumps(draw(st.dictionaries(SOME_LABELS, st.sampled_from(["0", "a"]), max_size=1))),
         "claims": json.dumps(draw(st.dictionaries(SOME_VOLUMES, st.just("data-0"), max_size=1))),
         "hostname": draw(st.sampled_from(["", "a"])),
@@ -299,6 +352,7 @@ def twins(draw: st.DrawFn, pod: dict[str, Any]) -> dict[str, Any]:
         if "persistentVolumeClaim" in volume:
             volume["persistentVolumeClaim"]["claimName"] = draw(VALUES)
     spec["hostname"] = draw(VALUES)
+    spec["containers"][0]["image"] = draw(VALUES)
     spec["affinity"] = draw(
         st.sampled_from([None, {}, affinity_to("a"), affinity_to("b"), {"nodeAffinity": {REQUIRED: None}}])
     )
