@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from injector.service.child import Child
 from injector.service.generation import Reviewer
@@ -22,8 +22,12 @@ DEAR_SECONDS: Final = 0.02
 """CPU time from which a review is dear: what others may be made to wait for it. An ordinary one takes 0.2 to
 4 ms."""
 
-REMEMBERED_SECONDS: Final = 600.0
-"""How long a dear review is remembered: once in that time its namespace may hold the loop."""
+FIRST_SECONDS: Final = 5.0
+"""How long a dear review keeps its namespace from the loop; each further one does twice as long. The first
+may be nobody's fault: what the collector and the hypervisor take meanwhile counts as the review's work."""
+
+LONGEST_SECONDS: Final = 600.0
+"""The longest that it is kept from it, and how long that is remembered: then it may hold it once again."""
 
 NAMESPACES: Final = 1024
 """Namespaces remembered; of more, the one whose dear review was the longest ago is forgotten."""
@@ -46,35 +50,42 @@ def namespace_of(data: bytes, start: int = 0) -> bytes:
     return data[at:end] if end >= 0 else b""
 
 
+class _Dear(NamedTuple):
+    """Until when a namespace is kept from the loop, by the monotonic clock, and for how long that is."""
+
+    until: float
+    seconds: float
+
+
 class DearNamespaces:
     """Namespaces of which a review was dear lately: the next may be, too, and is answered by the process.
 
     What counts is what a review worked, here or there: how long it took says little on a busy machine.
     """
 
-    __slots__ = ("_last",)
+    __slots__ = ("_known",)
 
     def __init__(self) -> None:
-        self._last: dict[bytes, float] = {}
+        self._known: dict[bytes, _Dear] = {}
 
     def __bool__(self) -> bool:
         """Return whether any is remembered."""
-        return bool(self._last)
+        return bool(self._known)
 
     def add(self, namespace: bytes) -> None:
         """Remember a dear review of the namespace."""
-        self._last.pop(namespace, None)
-        if len(self._last) >= NAMESPACES:
-            del self._last[next(iter(self._last))]
-        self._last[namespace] = time.monotonic()
+        last, now = self._known.pop(namespace, None), time.monotonic()
+        seconds = min(last.seconds * 2, LONGEST_SECONDS) if last is not None else FIRST_SECONDS
+        if len(self._known) >= NAMESPACES:
+            del self._known[next(iter(self._known))]
+        self._known[namespace] = _Dear(now + seconds, seconds)
 
     def has(self, namespace: bytes) -> bool:
-        """Return whether a review of the namespace was dear lately."""
-        last = self._last.get(namespace)
-        if last is not None and time.monotonic() - last > REMEMBERED_SECONDS:
-            del self._last[namespace]
-            return False
-        return last is not None
+        """Return whether the namespace is kept from the loop."""
+        last, now = self._known.get(namespace), time.monotonic()
+        if last is not None and now - last.until > LONGEST_SECONDS:
+            del self._known[namespace]
+        return last is not None and now < last.until
 
 
 class Beside:

@@ -71,22 +71,48 @@ def test_the_namespace_is_found_at_the_beginning_of_a_review(body: bytes, namesp
     assert namespace_of(body) == namespace
 
 
-def test_a_dear_review_makes_its_namespace_dear_for_ten_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = [100.0]
-    monkeypatch.setattr(beside.time, "monotonic", lambda: clock[0])
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    seconds = [100.0]
+    monkeypatch.setattr(beside.time, "monotonic", lambda: seconds[0])
+    return seconds
+
+
+def test_one_dear_review_keeps_its_namespace_from_the_loop_for_seconds(clock: list[float]) -> None:
     dear = DearNamespaces()
     assert not dear
     dear.add(b"a")
     assert dear
     assert dear.has(b"a")
     assert not dear.has(b"b")
-    clock[0] += beside.REMEMBERED_SECONDS - 1
-    dear.add(b"a")
-    clock[0] += beside.REMEMBERED_SECONDS - 1
-    assert dear.has(b"a")
-    clock[0] += 2
+    clock[0] += beside.FIRST_SECONDS
+    assert not dear.has(b"a")
+
+
+def test_each_further_one_keeps_it_twice_as_long_up_to_ten_minutes(clock: list[float]) -> None:
+    dear, expected = DearNamespaces(), beside.FIRST_SECONDS
+    for _ in range(12):
+        dear.add(b"a")
+        clock[0] += expected - 0.1
+        assert dear.has(b"a")
+        clock[0] += 0.1
+        assert not dear.has(b"a")
+        clock[0] += beside.LONGEST_SECONDS - 1  # it waits, and does it again
+        assert not dear.has(b"a")
+        expected = min(expected * 2, beside.LONGEST_SECONDS)
+    assert expected == beside.LONGEST_SECONDS
+
+
+def test_what_was_dear_long_ago_is_forgotten(clock: list[float]) -> None:
+    dear = DearNamespaces()
+    for _ in range(3):
+        dear.add(b"a")
+    clock[0] += beside.FIRST_SECONDS * 4 + beside.LONGEST_SECONDS + 0.1
     assert not dear.has(b"a")
     assert not dear
+    dear.add(b"a")
+    clock[0] += beside.FIRST_SECONDS
+    assert not dear.has(b"a")
 
 
 def test_only_so_many_are_remembered() -> None:
@@ -95,6 +121,6 @@ def test_only_so_many_are_remembered() -> None:
         dear.add(b"%d" % number)
     dear.add(b"0")
     dear.add(b"one more")
-    assert len(dear._last) == beside.NAMESPACES
+    assert len(dear._known) == beside.NAMESPACES
     assert dear.has(b"0")
     assert not dear.has(b"1")

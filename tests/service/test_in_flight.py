@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from injector.injection.caches import CACHE_BYTES
-from injector.service.beside import REMEMBERED_SECONDS
+from injector.service import beside
 from injector.service.memory import in_flight_limit
 from injector.service.options import Limits
 from tests.service.kit import NAME, Client, GatedReviewer, Running, Start, a_review, client_context
@@ -105,7 +105,10 @@ async def test_a_caller_that_is_gone_has_no_turn(start: Start, gated: GatedRevie
     assert edge.waiting == 0
 
 
-async def test_reviews_of_a_dear_namespace_leave_the_loop(start: Start, gated: GatedReviewer) -> None:
+async def test_reviews_of_a_dear_namespace_leave_the_loop(
+    start: Start, gated: GatedReviewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(beside, "FIRST_SECONDS", 600.0)
     service = await start(load=lambda *_: gated)
     client = await service.connect()
     for number in range(2):
@@ -119,8 +122,8 @@ async def test_reviews_of_a_dear_namespace_leave_the_loop(start: Start, gated: G
     for uid in ("dear-1", *cheap):
         assert not gated.was_here(uid), uid
     assert gated.was_here("other")
-    dear = service.service._edge._answering._dear
-    dear._last[b"dear"] -= REMEMBERED_SECONDS + 1
+    known = service.service._edge._answering._dear._known
+    known[b"dear"] = known[b"dear"]._replace(until=0.0)
     await client.request(body=a_review("later", namespace="dear"))
     assert gated.was_here("later")
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import socket
 import ssl
 import time
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from injector.service.process import LOOKS_IN_QUIET, QUIET_SECONDS, collect_in_quiet
 from tests.conftest import PATIENCE
 from tests.service.kit import NAME, a_review
 from tests.service.processes import Launch, Process
@@ -214,3 +218,42 @@ def test_answers_that_nobody_reads_do_not_keep_a_process_from_its_end(launch: La
     assert [line["message"] for line in process.lines()][-1] == "stopped"
     for connection in deaf:
         connection.close()
+
+
+class Knot:
+    """Holds itself."""
+
+    def __init__(self) -> None:
+        self.own = self
+
+
+@pytest.fixture
+def survivor() -> Iterator[weakref.ref[Knot]]:
+    """A cycle that nobody holds any more, and that has survived a look at the young before."""
+    gc.collect()
+    gc.disable()
+    knot = Knot()
+    gc.collect(0)
+    found = weakref.ref(knot)
+    del knot
+    yield found
+    gc.enable()
+
+
+@pytest.mark.parametrize(
+    ("looks", "quiet", "is_gone"),
+    [
+        (LOOKS_IN_QUIET, QUIET_SECONDS + 1, True),
+        (LOOKS_IN_QUIET, QUIET_SECONDS / 2, False),
+        (LOOKS_IN_QUIET // 2, QUIET_SECONDS + 1, False),
+    ],
+    ids=["quiet", "somebody asks", "not due"],
+)
+def test_old_cycles_are_looked_for_while_nobody_asks(
+    survivor: weakref.ref[Knot], looks: int, quiet: float, is_gone: bool
+) -> None:
+    for _ in range(looks - 1):
+        gc.collect(0)
+    assert survivor() is not None
+    collect_in_quiet(quiet)
+    assert (survivor() is None) is is_gone
