@@ -42,7 +42,10 @@ _BREAKS: Final = "\r\n\x85\u2028\u2029"
 _NO_WIDTH: Final = 1 << 31
 _SINGLE_PIECES: Final = re.compile(f" |[{_BREAKS}]|[^ {_BREAKS}]+")
 _LINES: Final = re.compile(f"[{_BREAKS}]|[^{_BREAKS}]+")
-_UNPRINTABLE: Final = re.compile("[^\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
+_UNPRINTABLE: Final = re.compile(
+    # Said by what is in it: a negated set of ranges takes 6 ms more to compile.
+    "[\0-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufeff\ufffe-\U0010ffff]"
+)
 _INDICATOR: Final = re.compile(
     r"\A(?:---|\.\.\.|[#,\[\]{}&*!|>'\"%@`]|[?:-](?=[ \t]|\Z))"
     rf"|:(?=[ \t]|\Z)|(?<=[ \t\0{_BREAKS}])#"
@@ -100,12 +103,10 @@ def _write_mapping(emitter: _Emitter, mapping: dict[str, JSON], indent: int) -> 
     indent = _deeper(indent)
     for key in natural_order(mapping):
         emitter.indent(indent)
-        text = _readable_key(key)
-        if len(text) <= _SIMPLE_KEY and _SURE_PLAIN(text) and text not in WORDS:
-            emitter.plain(text)
-            emitter.indicator(":")
+        if len(key) <= _SIMPLE_KEY and _SURE_PLAIN(key) and key not in WORDS:
+            emitter.key(key)
         else:
-            _write_odd_key(emitter, text, indent)
+            _write_odd_key(emitter, _readable_key(key), indent)
         _write(emitter, mapping[key], indent, in_mapping=True)
 
 
@@ -221,27 +222,31 @@ class _Emitter:
         """Go to column ``indent`` of this line if nothing but indentation is before it, else of the next."""
         column = max(indent, 0)
         if not self.at_line_start or self._column > column or (self._column == column and not self._space):
-            self._text.append("\n")
-            self._column = 0
-        if self._column < column:
+            self._text.append("\n" + " " * column)
+        elif self._column < column:
             self._text.append(" " * (column - self._column))
-            self._column = column
+        self._column = column
         self._space = True
         self.at_line_start = True
 
+    def key(self, text: str) -> None:
+        """Write a key that is known to be fit for it, where `indent` has gone to, and its colon."""
+        self._text.append(f"{text}:")
+        self._column += len(text) + 1
+        self._space = False
+        self.at_line_start = False
+
     def indicator(self, text: str, *, spaced: bool = False, starts_line: bool = False) -> None:
         """Write a token that is no scalar; ``spaced`` keeps it off what is before it."""
-        if spaced and not self._space:
-            self._put(" ")
-        self._put(text)
+        self._put(text if self._space or not spaced else f" {text}")
         self._space = False
         self.at_line_start = self.at_line_start and starts_line
 
     def plain(self, text: str) -> None:
         """Write a scalar that is known to be fit for it and has no spaces to fold at."""
-        if not self._space:
-            self._put(" ")
-        self._put(text)
+        text = text if self._space else f" {text}"
+        self._text.append(text)
+        self._column += len(text)
         self._space = False
         self.at_line_start = False
 
@@ -375,7 +380,7 @@ _INT64: Final = 1 << 64
 def natural_order(keys: Iterable[str]) -> list[str]:
     """Return the keys as yaml.v2 sorts them."""
     ordered = sorted(keys)
-    if not all(map(str.isalpha, ordered)):  # letters compare by code point, which is how they are sorted now
+    if not "".join(ordered).isalpha():  # letters compare by code point, which is how they are sorted now
         ordered.sort(key=cmp_to_key(_compare))
     return ordered
 

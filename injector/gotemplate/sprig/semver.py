@@ -20,7 +20,7 @@ _SUFFIXES: Final = (
     r"(-([0-9A-Za-z\-]+(\.[0-9A-Za-z\-]+)*))?"
     r"(\+([0-9A-Za-z\-]+(\.[0-9A-Za-z\-]+)*))?"
 )
-_VERSION: Final = re.compile(r"v?([0-9]+)(\.[0-9]+)?(\.[0-9]+)?" + _SUFFIXES)
+_VERSION: Final = r"v?([0-9]+)(\.[0-9]+)?(\.[0-9]+)?" + _SUFFIXES
 _LARGEST: Final = 2**64 - 1
 _LONGEST: Final = 1000
 """Characters of a version or constraint; the patterns below are safe to search only in short texts."""
@@ -60,7 +60,7 @@ class Version:
 @remembered("versions")
 def parse_version(text: str) -> Version:
     """Return the version; FunctionError in the library's words."""
-    match = _VERSION.fullmatch(text) if len(text) <= _LONGEST else None
+    match = re.fullmatch(_VERSION, text) if len(text) <= _LONGEST else None
     if match is None:
         raise FunctionError("Invalid Semantic Version")
     major, minor, patch = (_segment((match[group] or "0").removeprefix(".")) for group in (1, 2, 3))
@@ -196,13 +196,13 @@ _CHECKS: Final[Mapping[str, Callable[[Version, Constraint], bool]]] = {
 _OPERATOR: Final = r"(?:!=|>=|=>|<=|=<|~>|[=><~^]|)"
 _WILD: Final = r"v?([0-9|xX*]+)(\.[0-9|xX*]+)?(\.[0-9|xX*]+)?" + _SUFFIXES
 _SPACE: Final = r"[\t\n\f\r ]"
-_CONSTRAINT: Final = re.compile(rf"{_SPACE}*({_OPERATOR}){_SPACE}*({_WILD}){_SPACE}*")
+# Patterns that few templates need: re compiles them when they are, which takes 8 ms, and keeps them.
+_CONSTRAINT: Final = rf"{_SPACE}*({_OPERATOR}){_SPACE}*({_WILD}){_SPACE}*"
 _ONE: Final = rf"{_OPERATOR}{_SPACE}*{_WILD}"
-_FOUND: Final = re.compile(_ONE)
-_SPACES: Final = re.compile(rf"{_SPACE}+")
+_SPACES: Final = rf"{_SPACE}+"
 # One or more constraints, with a comma or a blank between any two.
-_LIST: Final = re.compile(rf"{_SPACE}*{_ONE}{_SPACE}*(?:(?:{_SPACE}+|,{_SPACE}*){_ONE}{_SPACE}*)*")
-_RANGE: Final = re.compile(rf"{_SPACE}*({_WILD}){_SPACE}+-{_SPACE}+({_WILD}){_SPACE}*")
+_LIST: Final = rf"{_SPACE}*{_ONE}{_SPACE}*(?:(?:{_SPACE}+|,{_SPACE}*){_ONE}{_SPACE}*)*"
+_RANGE: Final = rf"{_SPACE}*({_WILD}){_SPACE}+-{_SPACE}+({_WILD}){_SPACE}*"
 
 
 @remembered("version_constraints")
@@ -210,18 +210,18 @@ def parse_constraints(text: str) -> tuple[tuple[Constraint, ...], ...]:
     """Return constraints: the outer ones joined by or, the inner by and."""
     if len(text) > _LONGEST:
         raise FunctionError(f"improper constraint: {text}")
-    rewritten = _RANGE.sub(lambda match: f">= {match[1]}, <= {match[11]} ", text)
+    rewritten = re.sub(_RANGE, lambda match: f">= {match[1]}, <= {match[11]} ", text)
     return tuple(_all_of(part) for part in rewritten.split("||"))
 
 
 def _all_of(text: str) -> tuple[Constraint, ...]:
-    if not _LIST.fullmatch(_SPACES.sub(" ", text)):
+    if not re.fullmatch(_LIST, re.sub(_SPACES, " ", text)):
         raise FunctionError(f"improper constraint: {text}")
-    return tuple(_constraint(found[0]) for found in _FOUND.finditer(text))
+    return tuple(_constraint(found[0]) for found in re.finditer(_ONE, text))
 
 
 def _constraint(text: str) -> Constraint:
-    match = _CONSTRAINT.fullmatch(text)
+    match = re.fullmatch(_CONSTRAINT, text)
     assert match is not None  # noqa: S101 - the text was found by the same pattern
     numbers = [(match[group] or "").removeprefix(".") for group in (3, 4, 5)]
     parts = next((place for place, number in enumerate(numbers) if number in ("", "x", "X", "*")), 3)
