@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import os
 import sys
@@ -140,6 +141,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     130 after Ctrl-C, and 141 when the reader of stdout has gone, as of a process that the signal ended.
     """
+    gc.disable()  # a command is over before cycles matter; `serve` has them looked for once it has loaded
     _open_closed_streams()
     if asked := os.environ.get(COMPLETE):
         sys.exit(shell_complete(group, {}, PROGRAM, COMPLETE, asked))
@@ -148,6 +150,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.stderr.flush()
     except OSError:
         _discard(sys.stderr)
+    gc.freeze()  # or Python looks for them as it ends: the two take a fifth of `inject`
     sys.exit(code)
 
 

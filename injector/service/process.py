@@ -136,6 +136,7 @@ class Service:
         if self._options.tls_certificate is None and not self._parts.brings_pair:
             raise ConfigError("a certificate and its key are needed (--tlsCertFile, --tlsKeyFile)")
         self.mounted.start()
+        gc.enable()  # `cli.main` had it off while all of that was made
 
     def bind(self) -> None:
         """Take both ports; ConfigError when one cannot be had."""

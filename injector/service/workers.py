@@ -65,6 +65,7 @@ def serve(options: ServiceOptions, parts: Parts | None = None, *, load: Load = l
         workers = Workers(own.workers, own.log_level)
         gc.collect()
         gc.freeze()
+        gc.enable()
         seat = workers.run()
         if seat is None:
             return workers.code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 
 import pytest
@@ -17,5 +18,7 @@ def run(words: Sequence[str], capfd: pytest.CaptureFixture[str]) -> tuple[int, s
         main(words)
     except SystemExit as ending:
         code = int(ending.code or 0)
+    finally:
+        gc.enable()
     printed = capfd.readouterr()
     return code, printed.out, printed.err

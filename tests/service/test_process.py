@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from injector.service.process import LOOKS_IN_QUIET, QUIET_SECONDS, collect_in_quiet
+from injector.service.process import LOOKS, LOOKS_IN_QUIET, QUIET_SECONDS, YOUNG_OBJECTS, collect_in_quiet
 from tests.conftest import PATIENCE
-from tests.service.kit import NAME, a_review
+from tests.service.kit import NAME, Start, a_review
 from tests.service.processes import Launch, Process
 
 
@@ -218,6 +218,13 @@ def test_answers_that_nobody_reads_do_not_keep_a_process_from_its_end(launch: La
     assert [line["message"] for line in process.lines()][-1] == "stopped"
     for connection in deaf:
         connection.close()
+
+
+async def test_the_collector_works_once_all_has_been_loaded(start: Start) -> None:
+    gc.disable()
+    await start()
+    assert gc.isenabled()
+    assert gc.get_threshold()[:2] == (YOUNG_OBJECTS, LOOKS)
 
 
 class Knot:
