@@ -15,7 +15,6 @@ from functools import lru_cache
 from typing import Any, Final
 
 from injector.json_types import JSON, JSONObject, Pod
-from injector.patch import fold
 
 LABELS: Final = frozenset(
     {
@@ -129,15 +128,15 @@ def is_spoken_of(overlay: JSON, pod: Pod, unread: Unread) -> bool:
     if not isinstance(overlay, dict):
         return True
     metadata, spec = overlay.get("metadata") or {}, overlay.get("spec") or {}
-    if any(_SPELT.get(fold(key), key) != key for part in (overlay, metadata, spec) for key in part):
+    if not (_are_spelled(overlay) and _are_spelled(metadata) and _are_spelled(spec)):
         return True
     if not (_OWN_METADATA.isdisjoint(metadata) and _OWN_SPEC.isdisjoint(spec)):
         return True
     labels, annotations = metadata.get("labels") or (), metadata.get("annotations") or ()
     if not (unread.labels.isdisjoint(labels) and unread.annotations.isdisjoint(annotations)):
         return True
-    imaged = {container.get("name") for container in with_own_image(pod)}
-    if not imaged.isdisjoint(container.get("name") for container in _containers(spec)):
+    imaged = {container["name"] for container in with_own_image(pod)}
+    if not imaged.isdisjoint([container.get("name") for container in _containers(spec)]):
         return True
     claims = [volume["name"] for volume in (pod.get("spec") or {}).get("volumes") or () if _claims(volume)]
     return bool(claims) and any(
@@ -156,13 +155,16 @@ def _containers(spec: JSONObject) -> list[JSONObject]:
 
 _OWN_METADATA: Final = frozenset({"name", "generateName", "ownerReferences", "managedFields"})
 _OWN_SPEC: Final = frozenset({"hostname", "affinity"})
-_SPELT: Final = {
-    fold(name): name
-    for name in _OWN_METADATA.union(
-        _OWN_SPEC, CONTAINERS, ("metadata", "spec", "labels", "annotations", "volumes")
-    )
-}
-"""What is looked for in an overlay: Go takes a field in any case, and a likeness only in its own."""
+_LOOKED_FOR: Final = _OWN_METADATA.union(
+    _OWN_SPEC, CONTAINERS, ("metadata", "spec", "labels", "annotations", "volumes")
+)
+_IN_ANY_CASE: Final = frozenset(map(str.casefold, _LOOKED_FOR))
+
+
+def _are_spelled(part: JSONObject) -> bool:
+    """Return whether what is looked for in an overlay stands under its own name: Go takes it in any case."""
+    found = sum(map(_IN_ANY_CASE.__contains__, map(str.casefold, part)))
+    return found == len(_LOOKED_FOR.intersection(part))
 
 
 def _claims(volume: JSONObject | None) -> bool:

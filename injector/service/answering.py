@@ -15,7 +15,7 @@ import orjson
 
 from injector.errors import BadReview, DeadlineError
 from injector.injection.inject import Answer
-from injector.service.beside import DEAR_SECONDS, Beside, DearNamespaces, namespace_of
+from injector.service.beside import COSTLY_SECONDS, DEAR_SECONDS, Beside, DearNamespaces, namespace_of
 from injector.service.child import ChildError
 from injector.service.connection import EdgeConnection
 from injector.service.generation import Late, Reviewer
@@ -164,8 +164,8 @@ class Answering:
         except Exception as error:  # noqa: BLE001 - a fault of ours ends this review and not the process
             return self._failed(body, error)
         seconds = time.perf_counter() - start
-        if seconds > DEAR_SECONDS and time.thread_time() - worked > DEAR_SECONDS:
-            self._dear.add(namespace_of(body))
+        if seconds > COSTLY_SECONDS and (worked := time.thread_time() - worked) > COSTLY_SECONDS:
+            self._dear.spend(namespace_of(body), worked)
         return self._answered(answered, body, path, seconds)
 
     def _failed(self, body: bytes, error: Exception) -> Reply:

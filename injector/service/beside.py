@@ -19,8 +19,18 @@ from injector.service.generation import Reviewer
 T = TypeVar("T")
 
 DEAR_SECONDS: Final = 0.02
-"""CPU time from which a review is dear: what others may be made to wait for it. An ordinary one takes 0.2 to
-4 ms."""
+"""CPU time from which one review is dear: what others may be made to wait for it. An ordinary one takes 0.2
+to 5 ms."""
+
+COSTLY_SECONDS: Final = 0.003
+"""CPU time from which the reviews of a namespace are added up: a pod whose template's text is new takes 5 ms,
+any other less."""
+
+SPENT_SECONDS: Final = 0.5
+"""What costly reviews of a namespace may take of the loop at once, as a hundred pods of new shapes do."""
+
+SHARE: Final = 0.01
+"""Share of the loop's time that is given to them again."""
 
 FIRST_SECONDS: Final = 5.0
 """How long a dear review keeps its namespace from the loop; each further one does twice as long. The first
@@ -58,27 +68,35 @@ class _Dear(NamedTuple):
 
 
 class DearNamespaces:
-    """Namespaces of which a review was dear lately: the next may be, too, and is answered by the process.
+    """Namespaces whose reviews held the loop lately: the next is answered by the process.
 
     What counts is what a review worked, here or there: how long it took says little on a busy machine.
     """
 
-    __slots__ = ("_known",)
+    __slots__ = ("_known", "_spent")
 
     def __init__(self) -> None:
         self._known: dict[bytes, _Dear] = {}
+        self._spent: dict[bytes, tuple[float, float]] = {}
 
     def __bool__(self) -> bool:
         """Return whether any is remembered."""
         return bool(self._known)
 
+    def spend(self, namespace: bytes, seconds: float) -> None:
+        """Note what a costly review took of the loop: it is dear, or all of its namespace together are."""
+        now = time.monotonic()
+        spent, noted = self._spent.pop(namespace, (0.0, now))
+        spent = max(0.0, spent - (now - noted) * SHARE) + seconds
+        _keep(self._spent, namespace, (spent, now))
+        if seconds > DEAR_SECONDS or spent > SPENT_SECONDS:
+            self.add(namespace)
+
     def add(self, namespace: bytes) -> None:
-        """Remember a dear review of the namespace."""
+        """Keep the namespace from the loop."""
         last, now = self._known.pop(namespace, None), time.monotonic()
         seconds = min(last.seconds * 2, LONGEST_SECONDS) if last is not None else FIRST_SECONDS
-        if len(self._known) >= NAMESPACES:
-            del self._known[next(iter(self._known))]
-        self._known[namespace] = _Dear(now + seconds, seconds)
+        _keep(self._known, namespace, _Dear(now + seconds, seconds))
 
     def has(self, namespace: bytes) -> bool:
         """Return whether the namespace is kept from the loop."""
@@ -86,6 +104,13 @@ class DearNamespaces:
         if last is not None and now - last.until > LONGEST_SECONDS:
             del self._known[namespace]
         return last is not None and now < last.until
+
+
+def _keep(remembered: dict[bytes, T], namespace: bytes, value: T) -> None:
+    """Remember a value of a namespace that is not there, in place of the oldest where there are too many."""
+    if len(remembered) >= NAMESPACES:
+        del remembered[next(iter(remembered))]
+    remembered[namespace] = value
 
 
 class Beside:

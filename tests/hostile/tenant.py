@@ -1,7 +1,8 @@
-"""A hostile tenant: `python -m tests.hostile.tenant PORT CA SECONDS [CONNECTIONS]`.
+"""A hostile tenant: `python -m tests.hostile.tenant PORT CA SECONDS KIND`, with KIND of `KINDS`.
 
-Sends the reviews of `corpus` and small ones made of pieces of them, each once, as fast as they are answered.
-Prints one JSON object: how many were sent, and how often each status came (0: no answer).
+`corpus` sends the reviews of the corpus and small ones made of pieces of them; `shapes` pods of which the
+template makes a text that it has not made before: none is dear, but all of them are. Each is sent once, as fast
+as they are answered. Prints one JSON object: how many were sent, and how often each status came (0: no answer).
 """
 
 from __future__ import annotations
@@ -39,6 +40,9 @@ PIECES: Final = (
         "$(A)",
     ),
 )
+Next = Callable[[random.Random, int], bytes]
+"""Makes the review of a number, which differs from all others."""
+
 NAMES: Final = (
     *(
         "proxy.istio.io/config",
@@ -72,10 +76,39 @@ def fuzzed(draw: random.Random, number: int) -> bytes:
     return review(a_pod(number, annotations, labels, containers=containers), number)
 
 
+SWITCHES: Final = {
+    "sidecar.istio.io/proxyCPU": "1",
+    "sidecar.istio.io/proxyCPULimit": "1",
+    "sidecar.istio.io/proxyMemory": "1Gi",
+    "sidecar.istio.io/proxyMemoryLimit": "1Gi",
+    "sidecar.istio.io/bootstrapOverride": "own",
+    "kubectl.kubernetes.io/default-container": "app",
+    "traffic.sidecar.istio.io/excludeInterfaces": "eth0",
+    "traffic.sidecar.istio.io/kubevirtInterfaces": "eth0",
+    "istio.io/reroute-virtual-interfaces": "eth0",
+    "sidecar.istio.io/componentLogLevel": "misc:error",
+}
+"""Annotations for each of which a template has a branch."""
+
+VOLUMES: Final = 40
+"""The most that are mounted into a proxy: the YAML of more takes so long that one review is dear."""
+
+
+def of_a_new_shape(draw: random.Random, number: int) -> bytes:
+    """Return a review whose overlay has to be parsed: 4 to 12 ms."""
+    annotations = {name: value for name, value in SWITCHES.items() if draw.random() < 0.5}
+    volumes = [f"v{draw.randrange(10**9)}" for _ in range(draw.randrange(VOLUMES))]
+    annotations["sidecar.istio.io/userVolume"] = json.dumps({name: {"emptyDir": {}} for name in volumes})
+    annotations["sidecar.istio.io/userVolumeMount"] = json.dumps(
+        {name: {"mountPath": f"/{name}"} for name in volumes}
+    )
+    return review(a_pod(number, annotations), number)
+
+
 class Sender(threading.Thread):
     """One connection, which is opened anew whenever it ends."""
 
-    def __init__(self, port: int, ca: str, until: float, seed: int) -> None:
+    def __init__(self, port: int, ca: str, until: float, seed: int, next_: Next) -> None:
         super().__init__(daemon=True)
         self.statuses: Counter[int] = Counter()
         self._draw = random.Random(seed)  # the same reviews in every run
@@ -88,15 +121,15 @@ class Sender(threading.Thread):
             timeout=60,
             source_address=(ADDRESS, 0),
         )
-        self._bodies = [(each, each.body(MARK)) for each in attacks()]
+        self._next = next_
 
     def run(self) -> None:
         connection = self._open()
         while time.monotonic() < self._until:
             try:
-                connection.request(
-                    "POST", "/inject?timeout=10s", self._next(), {"Content-Type": "application/json"}
-                )
+                self._number += 1
+                body = self._next(self._draw, self._number)
+                connection.request("POST", "/inject?timeout=10s", body, {"Content-Type": "application/json"})
                 answer = connection.getresponse()
                 answer.read()
                 self.statuses[answer.status] += 1
@@ -106,19 +139,29 @@ class Sender(threading.Thread):
                 connection = self._open()
         connection.close()
 
-    def _next(self) -> bytes:
-        """Return a review of the corpus now and then, else a fuzzed one: both differ from all others."""
-        self._number += 1
-        if self._number % 8:
-            return fuzzed(self._draw, self._number)
-        _, body = self._draw.choice(self._bodies)
-        return body.replace(b"%d" % MARK, b"%d" % self._number)
+
+def of_the_corpus() -> Next:
+    """Return what gives a review of the corpus now and then, else a fuzzed one."""
+    bodies = [(each, each.body(MARK)) for each in attacks()]
+
+    def next_(draw: random.Random, number: int) -> bytes:
+        if number % 8:
+            return fuzzed(draw, number)
+        _, body = draw.choice(bodies)
+        return body.replace(b"%d" % MARK, b"%d" % number)
+
+    return next_
+
+
+KINDS: Final[dict[str, Callable[[], Next]]] = {"corpus": of_the_corpus, "shapes": lambda: of_a_new_shape}
+CONNECTIONS: Final = 4
 
 
 def main() -> None:
-    port, ca, seconds, *more = sys.argv[1:]
+    port, ca, seconds, kind = sys.argv[1:]
+    next_ = KINDS[kind]()
     until = time.monotonic() + float(seconds)
-    senders = [Sender(int(port), ca, until, seed) for seed in range(1, 1 + int(more[0] if more else 4))]
+    senders = [Sender(int(port), ca, until, seed, next_) for seed in range(1, 1 + CONNECTIONS)]
     for sender in senders:
         sender.start()
     for sender in senders:

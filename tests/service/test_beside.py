@@ -115,12 +115,50 @@ def test_what_was_dear_long_ago_is_forgotten(clock: list[float]) -> None:
     assert not dear.has(b"a")
 
 
+COSTLY = 1 / 256
+
+
+def costly_ones_until_dear(dear: DearNamespaces, namespace: bytes) -> int:
+    for number in range(1, 1000):
+        dear.spend(namespace, COSTLY)
+        if dear.has(namespace):
+            return number
+    raise AssertionError("never")
+
+
+def test_many_costly_reviews_are_as_one_dear_one(clock: list[float]) -> None:
+    dear = DearNamespaces()
+    assert costly_ones_until_dear(dear, b"a") == beside.SPENT_SECONDS / COSTLY + 1
+    assert not dear.has(b"b")
+    clock[0] += beside.FIRST_SECONDS
+    assert not dear.has(b"a")
+    assert costly_ones_until_dear(dear, b"a") == beside.FIRST_SECONDS * beside.SHARE // COSTLY
+    clock[0] += beside.FIRST_SECONDS
+    assert dear.has(b"a")
+
+
+def test_a_hundredth_of_the_loop_is_for_costly_reviews(clock: list[float]) -> None:
+    dear = DearNamespaces()
+    for _ in range(1000):
+        clock[0] += COSTLY / beside.SHARE
+        dear.spend(b"a", COSTLY)
+    assert not dear
+
+
+def test_one_review_that_is_dear_is_enough() -> None:
+    dear = DearNamespaces()
+    dear.spend(b"a", beside.DEAR_SECONDS)
+    assert not dear.has(b"a")
+    dear.spend(b"a", beside.DEAR_SECONDS + 0.001)
+    assert dear.has(b"a")
+
+
 def test_only_so_many_are_remembered() -> None:
     dear = DearNamespaces()
     for number in range(beside.NAMESPACES):
-        dear.add(b"%d" % number)
-    dear.add(b"0")
-    dear.add(b"one more")
-    assert len(dear._known) == beside.NAMESPACES
+        dear.spend(b"%d" % number, 1.0)
+    dear.spend(b"0", 1.0)
+    dear.spend(b"one more", 1.0)
+    assert len(dear._known) == len(dear._spent) == beside.NAMESPACES
     assert dear.has(b"0")
     assert not dear.has(b"1")

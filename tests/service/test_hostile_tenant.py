@@ -1,4 +1,4 @@
-"""One hostile tenant on four connections, honest callers beside it, and the memory limit of our own manifest."""
+"""A hostile tenant on four connections, honest callers beside it, and the memory limit of our own manifest."""
 
 from __future__ import annotations
 
@@ -119,14 +119,15 @@ def readiness(port: int) -> Iterator[list[str]]:
 
 
 @pytest.mark.parametrize(
-    "seconds",
+    ("seconds", "kind"),
     [
-        pytest.param(45, id="45", marks=pytest.mark.timeout(900)),
-        pytest.param(3600, id="3600", marks=[pytest.mark.soak, pytest.mark.timeout(7200)]),
+        pytest.param(45, "corpus", id="45", marks=pytest.mark.timeout(900)),
+        pytest.param(20, "shapes", id="shapes", marks=pytest.mark.timeout(900)),
+        pytest.param(3600, "corpus", id="3600", marks=[pytest.mark.soak, pytest.mark.timeout(7200)]),
     ],
 )
 def test_a_hostile_tenant_neither_ends_a_replica_nor_fails_others(
-    tmp_path: Path, ca: trustme.CA, apiserver_client: Path, figures: dict[str, Any], seconds: int
+    tmp_path: Path, ca: trustme.CA, apiserver_client: Path, figures: dict[str, Any], seconds: int, kind: str
 ) -> None:
     limit = memory_limit()
     with caged(limit) as cage:
@@ -141,7 +142,7 @@ def test_a_hostile_tenant_neither_ends_a_replica_nor_fails_others(
                         *(sys.executable, "-m", "tests.hostile.tenant"),
                         str(replica.ports[0]),
                         tmp_path / "ca.crt",
-                        str(seconds),
+                        *(str(seconds), kind),
                     ],
                     cwd=ROOT,
                     stdout=subprocess.PIPE,
