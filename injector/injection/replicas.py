@@ -146,8 +146,9 @@ def is_common(pod: Pod, overlays: Sequence[JSON], patch: bytes, likeness: Likene
     that is blank.
     """
     name = pod["metadata"].get("name")
-    own = {container["image"] for container in with_own_image(pod)} | ({name} if name else set())
-    if any(orjson.dumps(text)[1:-1] in patch for text in own):
+    if name and orjson.dumps(name)[1:-1] in patch:
+        return False
+    if any(_holds_image(patch, container["image"]) for container in with_own_image(pod)):
         return False
     for overlay in overlays:
         if is_spoken_of(overlay, pod, likeness.unread):
@@ -160,6 +161,12 @@ def is_common(pod: Pod, overlays: Sequence[JSON], patch: bytes, likeness: Likene
         and likeness.text.count(_ANY_VOLUME) == 1 + _mounts(pod, volume)
         and not any(map(_may_speak_of_one, overlays))
     )
+
+
+def _holds_image(patch: bytes, image: str) -> bool:
+    """Return whether a container of this image is in a patch, or in an annotation that it writes."""
+    field = b'"image":' + orjson.dumps(image)
+    return field in patch or orjson.dumps(field.decode())[1:-1] in patch
 
 
 def _may_speak_of_one(overlay: JSON) -> bool:

@@ -250,7 +250,7 @@ def _compiled(expression: str, parameters: Sequence[str], constants: _Constants)
     unpack = f"    {', '.join(parameters)}, = values\n" if parameters else ""
     code = compile(f"def fill(values):\n{unpack}    return {expression}\n", "<skeleton>", "exec")
     exec(code, constants.variables)  # noqa: S102 - nothing of a value gets into it
-    return constants.variables["fill"]
+    return constants.variables.pop("fill")  # or the two would hold each other for the collector
 
 
 def _expression(tree: Tree, scalars: MappingType[int, str], constants: _Constants) -> str:

@@ -53,16 +53,6 @@ YOUNG_OBJECTS: Final = 20_000
 """Objects after which the collector looks for cycles among them. A review makes thousands, keeps none and
 makes no cycle; at 700, the default, the collector costs a tenth of a review, and a sixth of a large one."""
 
-LOOKS: Final = 100
-"""Looks at the young after which the collector goes through what has survived them: 0.2 s, in which nobody is
-answered, where pods of ever new shapes have filled the caches."""
-
-LOOKS_IN_QUIET: Final = 10
-"""Looks after which it does so when nobody asks: a connection leaves cycles, and those of some survive."""
-
-QUIET_SECONDS: Final = 1.0
-"""How long nobody has to have asked."""
-
 MONITORING: Final = Limits(connections=128, head_seconds=10.0, keepalive_seconds=75.0, backlog=128)
 """A scraper, a kubelet and a few people: whoever floods this port must not take the reviews' memory."""
 
@@ -74,15 +64,6 @@ def serve(options: ServiceOptions, parts: Parts | None = None, *, load: Load = l
     """
     with asyncio.Runner(loop_factory=_loop_factory(options)) as runner:
         return runner.run(run(options, parts, load=load))
-
-
-def collect_in_quiet(quiet: float) -> None:
-    """Have the collector go through what start has not made, where it is due and nobody asks.
-
-    ``quiet`` is the seconds since the last review.
-    """
-    if quiet > QUIET_SECONDS and gc.get_count()[1] >= LOOKS_IN_QUIET:
-        gc.collect()
 
 
 async def run(options: ServiceOptions, parts: Parts | None = None, *, load: Load = load_injector) -> int:
@@ -184,7 +165,7 @@ class Service:
         """Put what start has made out of the collector's sight, or each full collection walks all of it."""
         gc.collect()
         gc.freeze()
-        gc.set_threshold(YOUNG_OBJECTS, LOOKS)
+        gc.set_threshold(YOUNG_OBJECTS, *gc.get_threshold()[1:])
         self._limit_memory()
         review, monitoring = self.ports
         self._log.info(
@@ -271,7 +252,6 @@ class Service:
             await self._monitoring.connections.evict_slow()
             self._reviewer().refresh()
             self._answering.end_old_child()
-            collect_in_quiet(time.monotonic() - self._answering.last_review)
             if self._memory.has_emptied():
                 await asyncio.to_thread(return_freed_memory)
 

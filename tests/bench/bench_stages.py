@@ -36,7 +36,7 @@ from injector.injection.render import InjectionRequest, template_data
 from injector.injection.snapshot import Snapshot
 from injector.patch import POD, diff, normalise, strategic_merge
 from injector.rendering import Rendering
-from injector.service.process import LOOKS, YOUNG_OBJECTS
+from injector.service.process import YOUNG_OBJECTS
 
 Work = Callable[[], object]
 
@@ -65,7 +65,7 @@ def collector() -> Iterator[None]:
     before = gc.get_threshold()
     gc.collect()
     gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS, LOOKS)
+    gc.set_threshold(YOUNG_OBJECTS, *before[1:])
     yield
     gc.set_threshold(*before)
     gc.unfreeze()

@@ -10,6 +10,7 @@ import json
 import random
 import time
 import tracemalloc
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +25,7 @@ from injector.injection.inject import Answer
 from injector.templates import built_in
 from tests.conftest import conformance_folder
 from tests.hostile.corpus import Attack, a_pod, attacks, review
-from tests.hostile.tenant import NAMES, PIECES, fuzzed
+from tests.hostile.tenant import NAMES, PIECES, fuzzed, of_a_new_shape
 
 pytestmark = [
     pytest.mark.slow,
@@ -131,6 +132,34 @@ def test_no_review_leaves_anything_to_the_collector(injector: Injector) -> None:
     finally:
         gc.enable()
     assert left == []
+
+
+def of_a_new_config(number: int) -> bytes:
+    config = {"proxyMetadata": {f"K{number}": "x" * 2000}}
+    return review(a_pod(number, {"proxy.istio.io/config": json.dumps(config)}), number)
+
+
+def test_what_the_caches_put_out_is_gone_without_the_collector() -> None:
+    """A skeleton is a thousand objects: of cycles among them a tenant made 40 MiB a second."""
+    injector, draw = an_injector(cache_bytes=SMALLEST), random.Random(3)
+
+    def answer(numbers: Iterable[int]) -> None:
+        for number in numbers:
+            answered(injector, of_a_new_shape(draw, number))
+            answered(injector, of_a_new_config(number))
+
+    answer(range(20))  # what is made once
+    gc.collect()
+    gc.disable()
+    try:
+        answer(range(20, 170))
+        left = gc.collect()
+    finally:
+        gc.enable()
+    snapshot = injector.snapshot
+    assert snapshot.skeletons.skeletons.evictions
+    assert snapshot.proxy_configs.memo.evictions
+    assert left == 0
 
 
 def test_attacks_leave_nothing_behind_but_what_the_caches_may_hold() -> None:

@@ -239,7 +239,18 @@ def test_a_patch_that_holds_an_image_or_an_overlay_that_speaks_of_its_container_
     assert is_common(pod, [{"spec": {"containers": [{"name": "other"}]}}], b"[]", likeness)
     assert not is_common(pod, [{"spec": {"containers": [{"name": "app"}]}}], b"[]", likeness)
     assert not is_common(pod, [{"spec": {"initContainers": [None, {"name": "app"}]}}], b"[]", likeness)
-    assert not is_common(pod, [{}], b'[{"value":"shop/web:1"}]', likeness)
+    assert not is_common(pod, [{}], b'[{"value":[{"image":"shop/web:1"}]}]', likeness)
+    assert not is_common(pod, [{}], rb'[{"value":"{\"image\":\"shop/web:1\"}"}]', likeness)
+    assert is_common(pod, [{}], b'[{"value":"shop/web:1"}]', likeness)
+
+
+def test_an_image_that_is_called_as_its_workload_is_a_replica_s_all_the_same() -> None:
+    injector = an_injector(SIDECAR)
+    for each in "120":
+        pod = of_daemon_set(each)
+        pod["spec"]["containers"][0]["image"] = "agent"
+        assert ask(injector, pod) == ask(alone(injector), pod)
+    assert counts(injector) == (2, 1)
 
 
 def test_an_overlay_that_writes_it_in_another_case_is_merged_into_each() -> None:

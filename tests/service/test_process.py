@@ -7,13 +7,11 @@ import signal
 import socket
 import ssl
 import time
-import weakref
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from injector.service.process import LOOKS, LOOKS_IN_QUIET, QUIET_SECONDS, YOUNG_OBJECTS, collect_in_quiet
+from injector.service.process import YOUNG_OBJECTS
 from tests.conftest import PATIENCE
 from tests.service.kit import NAME, Start, a_review
 from tests.service.processes import Launch, Process
@@ -224,43 +222,4 @@ async def test_the_collector_works_once_all_has_been_loaded(start: Start) -> Non
     gc.disable()
     await start()
     assert gc.isenabled()
-    assert gc.get_threshold()[:2] == (YOUNG_OBJECTS, LOOKS)
-
-
-class Knot:
-    """Holds itself."""
-
-    def __init__(self) -> None:
-        self.own = self
-
-
-@pytest.fixture
-def survivor() -> Iterator[weakref.ref[Knot]]:
-    """A cycle that nobody holds any more, and that has survived a look at the young before."""
-    gc.collect()
-    gc.disable()
-    knot = Knot()
-    gc.collect(0)
-    found = weakref.ref(knot)
-    del knot
-    yield found
-    gc.enable()
-
-
-@pytest.mark.parametrize(
-    ("looks", "quiet", "is_gone"),
-    [
-        (LOOKS_IN_QUIET, QUIET_SECONDS + 1, True),
-        (LOOKS_IN_QUIET, QUIET_SECONDS / 2, False),
-        (LOOKS_IN_QUIET // 2, QUIET_SECONDS + 1, False),
-    ],
-    ids=["quiet", "somebody asks", "not due"],
-)
-def test_old_cycles_are_looked_for_while_nobody_asks(
-    survivor: weakref.ref[Knot], looks: int, quiet: float, is_gone: bool
-) -> None:
-    for _ in range(looks - 1):
-        gc.collect(0)
-    assert survivor() is not None
-    collect_in_quiet(quiet)
-    assert (survivor() is None) is is_gone
+    assert gc.get_threshold()[0] == YOUNG_OBJECTS

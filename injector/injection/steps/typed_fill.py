@@ -32,15 +32,15 @@ class UndecidedError(Exception):
 class TypedFills:
     """Reads the fills of one skeleton, all of which only add to what they are merged into."""
 
-    __slots__ = ("_builders", "_schema", "_skeleton", "_slots", "_tree")
+    __slots__ = ("_all_slots", "_builders", "_schema", "_slots", "_tree")
 
     def __init__(self, skeleton: Skeleton, schema: GoType) -> None:
         """Read what is constant; raises UndecidedError where a fill has to be read as a whole."""
         tree = skeleton.tree
         if tree is None:
             raise UndecidedError
-        self._skeleton = skeleton
         self._tree = tree
+        self._all_slots = skeleton.slots  # not the skeleton, which holds us: nothing would free the two
         self._schema = schema
         sample = skeleton.built([f"x{place}" for place in range(len(skeleton.slots))])
         if not only_adds(sample, schema):
@@ -61,7 +61,7 @@ class TypedFills:
         if len(self._builders) >= MOST_FORMS:
             return None
         tree = _Reading(self._slots, frozenset(empty)).value(self._tree, self._schema)
-        build = self._builders[empty] = builder(tree, self._skeleton.slots)
+        build = self._builders[empty] = builder(tree, self._all_slots)
         return build
 
 
