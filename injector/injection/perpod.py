@@ -99,6 +99,7 @@ def _left(
 
 # No name has a NUL, so that a blank is equal to nothing but a blank.
 ANY: Final = "\0"
+_NO_IMAGE: Final = {"image": ANY}
 
 
 def blanked(values: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
@@ -109,9 +110,7 @@ def blanked(values: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
 
 def without_own(spec: JSONObject) -> JSONObject:
     """Return a pod's spec without its images, host name, the node it is for and the names of its claims."""
-    own: JSONObject = {
-        kind: [_without_image(container) for container in spec[kind]] for kind in CONTAINERS if spec.get(kind)
-    }
+    own: JSONObject = {kind: _without_images(spec[kind]) for kind in CONTAINERS if spec.get(kind)}
     if "hostname" in spec and _is_name(spec["hostname"]):
         own["hostname"] = ANY
     if affinity := spec.get("affinity"):
@@ -146,7 +145,9 @@ def is_spoken_of(overlay: JSON, pod: Pod, unread: Unread) -> bool:
 
 def with_own_image(pod: Pod) -> list[JSONObject]:
     """Return the containers of which a likeness of the pod does not hold the image."""
-    return [container for container in _containers(pod.get("spec") or {}) if _has_own_image(container)]
+    containers = _containers(pod.get("spec") or {})
+    without = _without_images(containers)
+    return [each for each, blank in zip(containers, without, strict=True) if blank is not each]
 
 
 def _containers(spec: JSONObject) -> list[JSONObject]:
@@ -172,13 +173,17 @@ def _claims(volume: JSONObject | None) -> bool:
     return bool(volume and volume.get("name") and volume.get("persistentVolumeClaim"))
 
 
-def _has_own_image(container: JSONObject) -> bool:
-    """Return whether a container's image is its own: what an owner changes of an injected one begins so."""
-    return _is_name(container.get("image")) and not container["name"].startswith(_ISTIO)
-
-
-def _without_image(container: JSONObject | None) -> JSONObject | None:
-    return container | {"image": ANY} if container and _has_own_image(container) else container
+def _without_images(containers: list[Any]) -> list[Any]:
+    """Return the containers without their images, but those by which an owner changes an injected one."""
+    return [
+        container | _NO_IMAGE
+        if container
+        and (image := container.get("image")).__class__ is str
+        and 0 < len(image) <= LONGEST
+        and not container["name"].startswith(_ISTIO)
+        else container
+        for container in containers
+    ]
 
 
 def _is_name(value: object) -> bool:

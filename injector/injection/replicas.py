@@ -148,7 +148,8 @@ def is_common(pod: Pod, overlays: Sequence[JSON], patch: bytes, likeness: Likene
     name = pod["metadata"].get("name")
     if name and orjson.dumps(name)[1:-1] in patch:
         return False
-    if any(_holds_image(patch, container["image"]) for container in with_own_image(pod)):
+    own = {container["image"].encode() for container in with_own_image(pod)}
+    if not own.isdisjoint(_images_in(patch)):
         return False
     for overlay in overlays:
         if is_spoken_of(overlay, pod, likeness.unread):
@@ -163,10 +164,13 @@ def is_common(pod: Pod, overlays: Sequence[JSON], patch: bytes, likeness: Likene
     )
 
 
-def _holds_image(patch: bytes, image: str) -> bool:
-    """Return whether a container of this image is in a patch, or in an annotation that it writes."""
-    field = b'"image":' + orjson.dumps(image)
-    return field in patch or orjson.dumps(field.decode())[1:-1] in patch
+def _images_in(patch: bytes) -> set[bytes]:
+    """Return the images of the containers in a patch, and in the annotations that it writes."""
+    return {
+        text.partition(quote)[0]
+        for quote in (b'"', b'\\"')
+        for text in patch.split(b"%bimage%b:%b" % (quote, quote, quote))[1:]
+    }
 
 
 def _may_speak_of_one(overlay: JSON) -> bool:
