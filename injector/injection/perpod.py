@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -122,8 +123,11 @@ def without_own(spec: JSONObject) -> JSONObject:
     return spec | own if own else spec
 
 
-def is_spoken_of(overlay: JSON, pod: Pod, unread: Unread) -> bool:
-    """Return whether an overlay writes where a likeness of the pod has blanks, into a claim for instance."""
+def is_spoken_of(overlay: JSON, pod: Pod, unread: Unread, imaged: AbstractSet[str]) -> bool:
+    """Return whether an overlay writes where a likeness of the pod has blanks, into a claim for instance.
+
+    ``imaged`` are the names of the containers `with_own_image`.
+    """
     if not isinstance(overlay, dict):
         return True
     metadata, spec = overlay.get("metadata") or {}, overlay.get("spec") or {}
@@ -134,7 +138,6 @@ def is_spoken_of(overlay: JSON, pod: Pod, unread: Unread) -> bool:
     labels, annotations = metadata.get("labels") or (), metadata.get("annotations") or ()
     if not (unread.labels.isdisjoint(labels) and unread.annotations.isdisjoint(annotations)):
         return True
-    imaged = {container["name"] for container in with_own_image(pod)}
     if not imaged.isdisjoint([container.get("name") for container in _containers(spec)]):
         return True
     claims = [volume["name"] for volume in (pod.get("spec") or {}).get("volumes") or () if _claims(volume)]
@@ -177,10 +180,7 @@ def _without_images(containers: list[Any]) -> list[Any]:
     """Return the containers without their images, but those by which an owner changes an injected one."""
     return [
         container | _NO_IMAGE
-        if container
-        and (image := container.get("image")).__class__ is str
-        and 0 < len(image) <= LONGEST
-        and not container["name"].startswith(_ISTIO)
+        if container and _is_name(container.get("image")) and not container["name"].startswith(_ISTIO)
         else container
         for container in containers
     ]

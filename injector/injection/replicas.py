@@ -148,11 +148,12 @@ def is_common(pod: Pod, overlays: Sequence[JSON], patch: bytes, likeness: Likene
     name = pod["metadata"].get("name")
     if name and orjson.dumps(name)[1:-1] in patch:
         return False
-    own = {container["image"].encode() for container in with_own_image(pod)}
-    if not own.isdisjoint(_images_in(patch)):
+    own = with_own_image(pod)
+    if not {container["image"].encode() for container in own}.isdisjoint(_images_in(patch)):
         return False
+    imaged = {container["name"] for container in own}
     for overlay in overlays:
-        if is_spoken_of(overlay, pod, likeness.unread):
+        if is_spoken_of(overlay, pod, likeness.unread, imaged):
             return False
     volume = likeness.volume
     if volume is None:

@@ -231,8 +231,7 @@ class _Emitter:
 
     def key(self, text: str) -> None:
         """Write a key that is known to be fit for it, where `indent` has gone to, and its colon."""
-        self._text.append(f"{text}:")
-        self._column += len(text) + 1
+        self._put(f"{text}:")
         self._space = False
         self.at_line_start = False
 
@@ -244,9 +243,7 @@ class _Emitter:
 
     def plain(self, text: str) -> None:
         """Write a scalar that is known to be fit for it and has no spaces to fold at."""
-        text = text if self._space else f" {text}"
-        self._text.append(text)
-        self._column += len(text)
+        self._put(text if self._space else f" {text}")
         self._space = False
         self.at_line_start = False
 

@@ -157,14 +157,14 @@ class Answering:
 
     def answer_now(self, body: bytes, path: str, late: Late | None = None) -> Reply:
         """Answer one review here and now."""
-        start, worked = time.perf_counter(), time.thread_time()
+        start, began = time.perf_counter(), time.thread_time()
         self.last_review = time.monotonic()
         try:
             answered = self._reviewer().answer(body, path, late)
         except Exception as error:  # noqa: BLE001 - a fault of ours ends this review and not the process
             return self._failed(body, error)
         seconds = time.perf_counter() - start
-        if seconds > COSTLY_SECONDS and (worked := time.thread_time() - worked) > COSTLY_SECONDS:
+        if seconds > COSTLY_SECONDS and (worked := time.thread_time() - began) > COSTLY_SECONDS:
             self._dear.spend(namespace_of(body), worked)
         return self._answered(answered, body, path, seconds)
 

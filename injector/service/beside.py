@@ -16,7 +16,7 @@ from typing import Final, NamedTuple, TypeVar
 from injector.service.child import Child
 from injector.service.generation import Reviewer
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 DEAR_SECONDS: Final = 0.02
 """CPU time from which one review is dear: what others may be made to wait for it. An ordinary one takes 0.2
@@ -37,7 +37,8 @@ FIRST_SECONDS: Final = 5.0
 may be nobody's fault: what the collector and the hypervisor take meanwhile counts as the review's work."""
 
 LONGEST_SECONDS: Final = 600.0
-"""The longest that it is kept from it, and how long that is remembered: then it may hold it once again."""
+"""The longest that a namespace is kept from it, and how long afterwards that is remembered: one that has not
+held it since begins anew."""
 
 NAMESPACES: Final = 1024
 """Namespaces remembered; of more, the one whose dear review was the longest ago is forgotten."""
@@ -106,7 +107,7 @@ class DearNamespaces:
         return last is not None and now < last.until
 
 
-def _keep(remembered: dict[bytes, T], namespace: bytes, value: T) -> None:
+def _keep(remembered: dict[bytes, _T], namespace: bytes, value: _T) -> None:
     """Remember a value of a namespace that is not there, in place of the oldest where there are too many."""
     if len(remembered) >= NAMESPACES:
         del remembered[next(iter(remembered))]
@@ -153,7 +154,7 @@ class Beside:
             child = self._child = Child(reviewer, self._body_bytes)
         return child
 
-    async def run(self, ask: Callable[..., T], *args: object) -> T:
+    async def run(self, ask: Callable[..., _T], *args: object) -> _T:
         """Call a method of the child, which blocks, in a thread of its own."""
         return await asyncio.get_running_loop().run_in_executor(self._talking, ask, *args)
 

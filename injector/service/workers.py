@@ -65,7 +65,7 @@ def serve(options: ServiceOptions, parts: Parts | None = None, *, load: Load = l
         workers = Workers(own.workers, own.log_level)
         gc.collect()
         gc.freeze()
-        gc.enable()
+        gc.enable()  # here, too: this process lives as long as its workers
         seat = workers.run()
         if seat is None:
             return workers.code

@@ -26,6 +26,9 @@ ADDRESS: Final = "127.0.0.9"
 MARK: Final = 424_242
 """A number that stands in each review of the corpus, to be replaced: making one takes longer than sending it."""
 
+Next = Callable[[random.Random, int], bytes]
+"""Makes the review of a number, which differs from all others."""
+
 PIECES: Final = (
     *("a: b", "#c", "x" * 300, '"', "'", "\n", "\\", "{{", "[", "{", "&a", "*a", "- ", "|", ">", "\u0085"),
     *("\U0001f600", "9" * 30, "-1", "1e400", "true", "null", "~", "sidecar", "istio-proxy", ",", ":", "%s"),
@@ -40,9 +43,6 @@ PIECES: Final = (
         "$(A)",
     ),
 )
-Next = Callable[[random.Random, int], bytes]
-"""Makes the review of a number, which differs from all others."""
-
 NAMES: Final = (
     *(
         "proxy.istio.io/config",

@@ -220,6 +220,9 @@ def test_answers_that_nobody_reads_do_not_keep_a_process_from_its_end(launch: La
 
 async def test_the_collector_works_once_all_has_been_loaded(start: Start) -> None:
     gc.disable()
-    await start()
-    assert gc.isenabled()
-    assert gc.get_threshold()[0] == YOUNG_OBJECTS
+    try:
+        await start()
+        assert gc.isenabled()
+        assert gc.get_threshold()[0] == YOUNG_OBJECTS
+    finally:
+        gc.enable()

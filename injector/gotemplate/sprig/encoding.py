@@ -18,7 +18,7 @@ from injector.gotemplate.values import Value
 _BASE64: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 _BASE32: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
 _PADDING: Final = ord("=")
-_PIECE: Final = r'(?s)"(?:[^"\\]|\\.)*"|[\[{]\s*[\]}]|[\[\]{},:]|[^\[\]{},:"]+'
+_TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]\s*[\]}]|[\[\]{},:]|[^\[\]{},:"]+', re.DOTALL)
 
 
 class JSONCodec(Protocol):
@@ -115,7 +115,7 @@ def pretty(text: str) -> str:
     """Return compact JSON with two blanks for each level, as json.MarshalIndent lays it out."""
     out: list[str] = []
     depth = 0
-    for piece in re.findall(_PIECE, text):
+    for piece in _TOKEN.findall(text):
         if piece in ("{", "["):
             depth += 1
             out += piece, "\n", "  " * depth

@@ -16,6 +16,7 @@ from injector.gotemplate.types import Method, StructField, Type, UInt64
 from injector.gotemplate.values import NilPointer, Struct
 from injector.memo import remembered
 
+# Few templates compare versions: re compiles these patterns, which takes 8 ms, when one does, and keeps them.
 _SUFFIXES: Final = (
     r"(-([0-9A-Za-z\-]+(\.[0-9A-Za-z\-]+)*))?"
     r"(\+([0-9A-Za-z\-]+(\.[0-9A-Za-z\-]+)*))?"
@@ -196,7 +197,6 @@ _CHECKS: Final[Mapping[str, Callable[[Version, Constraint], bool]]] = {
 _OPERATOR: Final = r"(?:!=|>=|=>|<=|=<|~>|[=><~^]|)"
 _WILD: Final = r"v?([0-9|xX*]+)(\.[0-9|xX*]+)?(\.[0-9|xX*]+)?" + _SUFFIXES
 _SPACE: Final = r"[\t\n\f\r ]"
-# Patterns that few templates need: re compiles them when they are, which takes 8 ms, and keeps them.
 _CONSTRAINT: Final = rf"{_SPACE}*({_OPERATOR}){_SPACE}*({_WILD}){_SPACE}*"
 _ONE: Final = rf"{_OPERATOR}{_SPACE}*{_WILD}"
 _SPACES: Final = rf"{_SPACE}+"
