@@ -28,8 +28,7 @@ class InjectionRequest:
     ``pod`` is the JSON as received; it is never mutated. ``namespace`` is the pod's own, else the
     one of the review or the command line. ``url_environment`` holds what the webhook's URL sets,
     names as environment variables, in the order of the URL (sorted where the release sorts).
-    ``by_hand`` is a kube-inject, which differs from the webhook in ways that the release says; ``written`` is
-    then the pod of the file, to which the result is carried over (None: ``pod`` is what was received).
+    ``by_hand`` is a kube-inject, which differs from the webhook in ways that the release says.
     ``has_plain_spec`` says that the pod's spec was seen to be as the release's types write it. ``budget`` is
     what the pod may still cost.
     """
@@ -39,7 +38,6 @@ class InjectionRequest:
     workload: Workload
     url_environment: Mapping[str, str] = field(default_factory=dict)
     by_hand: bool = False
-    written: Pod | None = None
     has_plain_spec: bool = False
     budget: Budget = field(default_factory=Budget, compare=False)
 

@@ -174,30 +174,23 @@ def _inject_place(given: JSONObject, place: PodPlace, snapshot: Snapshot, namesp
         )
     if not place.schema:
         _refuse_defaults(given, document, place)
-    written = given if _is_spelled_right(given, place, snapshot.behaviour) else document
     request = InjectionRequest(
         pod=pod,
         namespace=own_namespace,
         workload=_workload(document, pod, namespace, snapshot.behaviour),
         by_hand=True,
-        written=_pod_at(written, place),
         budget=Budget(snapshot.limits),
     )
-    as_written = _with_pod(written, place, _injected(request, snapshot))
+    injected = inject(request, snapshot).pod
+    written = given if _is_spelled_right(given, place, snapshot.behaviour) else document
+    declared = go_type("core/v1.Pod", snapshot.behaviour.kubernetes)
+    carried_over = rebase(_pod_at(written, place), pod, injected, declared)
     return WorkloadOutcome(
-        document=typed_document(as_written, place, snapshot.behaviour),
-        as_written=as_written,
+        document=_with_pod(document, place, injected),
+        as_written=_with_pod(written, place, carried_over),
         reencoded=True,
         considered=(considered,),
     )
-
-
-def _injected(request: InjectionRequest, snapshot: Snapshot) -> Pod:
-    """Return the pod as it was written, with what was injected."""
-    injected, behaviour = inject(request, snapshot).pod, snapshot.behaviour
-    if behaviour.overlays or request.written is None:
-        return injected
-    return rebase(request.written, request.pod, injected, go_type("core/v1.Pod", behaviour.kubernetes))
 
 
 def _pod_at(document: JSONObject, place: PodPlace) -> Pod:

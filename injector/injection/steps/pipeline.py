@@ -116,8 +116,7 @@ def inject_overlay(request: InjectionRequest, snapshot: Snapshot) -> Injected:
         raise
     except (InjectionError, TemplateError) as error:
         raise phase.said(error) from error
-    received = request.pod if request.written is None else request.written
-    return Injected(rebase(received, original, draft.pod(), types.pod), data, overlays)
+    return Injected(rebase(request.pod, original, draft.pod(), types.pod), data, overlays)
 
 
 # ---- before the templates
