@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from enum import Enum
-from functools import cmp_to_key
+from functools import cmp_to_key, lru_cache
 from itertools import pairwise
 from typing import Final
 
@@ -20,14 +20,13 @@ from injector.golang.jsontext import go_json
 from injector.golang.unicode import to_valid
 from injector.json_types import JSON
 from injector.kubeyaml.decoding import finite
-from injector.kubeyaml.scalars import WORDS, stays_plain, yaml_float
+from injector.kubeyaml.scalars import stays_plain, yaml_float
 
 WIDTH: Final = 80
 """Where yaml.v2 folds long scalars; 2.3.0, which Istio 1.7-1.9 used, did not fold at all."""
 
 _REFUSED = re.compile("[\x7f-\x84\x86-\x9f\ufffe\uffff]").search
 _LONGEST_KEY: Final = 1024
-_SURE_PLAIN = re.compile(r"[A-Za-z/_$(][A-Za-z0-9_./$()=+-]*\Z").match
 _BASE60 = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?\Z", re.ASCII).match
 _NEXT_LINE = re.compile(" *\x85[ \x85]*")
 
@@ -86,28 +85,36 @@ def dump(value: JSON, *, width: int = WIDTH) -> str:
 
 
 def _write(emitter: _Emitter, value: JSON, indent: int, *, in_mapping: bool) -> None:
-    if isinstance(value, str):
-        _write_string(emitter, value, indent)
-    elif isinstance(value, dict):
-        _write_mapping(emitter, value, indent)
-    elif isinstance(value, list | tuple):
-        _write_sequence(emitter, value, indent, in_mapping=in_mapping)
+    if word := _inline(value):
+        emitter.indicator(word, spaced=True)
     else:
-        emitter.plain(_word(value))
+        _write_block(emitter, value, indent, in_mapping=in_mapping)
+
+
+def _write_block(emitter: _Emitter, value: JSON, indent: int, *, in_mapping: bool) -> None:
+    """Write what may take more than the rest of a line: a collection that is not empty, or a long string."""
+    if isinstance(value, dict):
+        _write_mapping(emitter, value, indent)
+    elif isinstance(value, str):
+        text = _readable(value)
+        emitter.scalar(text, _style(text), indent)
+    else:
+        _write_sequence(emitter, value, indent, in_mapping=in_mapping)
 
 
 def _write_mapping(emitter: _Emitter, mapping: dict[str, JSON], indent: int) -> None:
-    if not mapping:
-        emitter.indicator("{}", spaced=True)
-        return
     indent = _deeper(indent)
     for key in natural_order(mapping):
-        emitter.indent(indent)
-        if len(key) <= _SIMPLE_KEY and _SURE_PLAIN(key) and key not in WORDS:
-            emitter.key(key)
-        else:
+        value = mapping[key]
+        if not _is_plain_key(key):
+            emitter.indent(indent)
             _write_odd_key(emitter, _readable_key(key), indent)
-        _write(emitter, mapping[key], indent, in_mapping=True)
+            _write(emitter, value, indent, in_mapping=True)
+        elif word := _inline(value):
+            emitter.entry(f"{key}: {word}", indent)
+        else:
+            emitter.entry(f"{key}:", indent)
+            _write_block(emitter, value, indent, in_mapping=True)
 
 
 def _write_odd_key(emitter: _Emitter, key: str, indent: int) -> None:
@@ -123,9 +130,6 @@ def _write_odd_key(emitter: _Emitter, key: str, indent: int) -> None:
 
 
 def _write_sequence(emitter: _Emitter, sequence: Sequence[JSON], indent: int, *, in_mapping: bool) -> None:
-    if not sequence:
-        emitter.indicator("[]", spaced=True)
-        return
     if not in_mapping or emitter.at_line_start:
         indent = _deeper(indent)
     for element in sequence:
@@ -134,12 +138,33 @@ def _write_sequence(emitter: _Emitter, sequence: Sequence[JSON], indent: int, *,
         _write(emitter, element, indent, in_mapping=False)
 
 
-def _write_string(emitter: _Emitter, text: str, indent: int) -> None:
-    if _SURE_PLAIN(text) and text not in WORDS:
-        emitter.plain(text)
-    else:
-        text = _readable(text)
-        emitter.scalar(text, _style(text), indent)
+def _is_plain_key(key: str) -> bool:
+    return len(key) <= _SIMPLE_KEY and _inline_text(key) == key
+
+
+def _inline(value: JSON) -> str:
+    """Return the one form of a value that is written alike wherever it stands; "" where place decides."""
+    if isinstance(value, str):
+        return _inline_text(value) if len(value) <= _SIMPLE_KEY else ""
+    if isinstance(value, dict):
+        return "" if value else "{}"
+    if isinstance(value, list | tuple):
+        return "" if value else "[]"
+    return _word(value)
+
+
+@lru_cache(maxsize=1024)  # asked of short texts only: half a MiB at the most
+def _inline_text(text: str) -> str:
+    """Do the work of `_inline` for a string: one without a space has nothing to fold at."""
+    if " " in text or not text.isascii() or not text.isprintable():
+        return ""
+    match _possible(text, _style(text), simple_key=False):
+        case Style.PLAIN:
+            return text
+        case Style.SINGLE:
+            return "'" + text.replace("'", "''") + "'"
+        case _:
+            return '"' + _SPECIAL.sub(lambda match: _escape(match[0]), text) + '"'
 
 
 def _style(text: str) -> Style:
@@ -229,9 +254,14 @@ class _Emitter:
         self._space = True
         self.at_line_start = True
 
-    def key(self, text: str) -> None:
-        """Write a key that is known to be fit for it, where `indent` has gone to, and its colon."""
-        self._put(f"{text}:")
+    def entry(self, text: str, indent: int) -> None:
+        """Go to column ``indent`` as `indent` does, and write the first of a mapping's entry there."""
+        if self.at_line_start:
+            self.indent(indent)
+            self._text.append(text)
+        else:
+            self._text.append(f"\n{' ' * indent}{text}")
+        self._column = indent + len(text)
         self._space = False
         self.at_line_start = False
 
@@ -240,12 +270,6 @@ class _Emitter:
         self._put(text if self._space or not spaced else f" {text}")
         self._space = False
         self.at_line_start = self.at_line_start and starts_line
-
-    def plain(self, text: str) -> None:
-        """Write a scalar that is known to be fit for it and has no spaces to fold at."""
-        self._put(text if self._space else f" {text}")
-        self._space = False
-        self.at_line_start = False
 
     def scalar(self, text: str, style: Style, indent: int, *, simple_key: bool = False) -> None:
         """Write a scalar in ``style`` or the next one that can say it, inside a collection at ``indent``."""
