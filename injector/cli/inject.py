@@ -25,6 +25,7 @@ from injector.kubeyaml import Document, dump
 from injector.kubeyaml import keep_layout as laid_out
 
 FORMATS = ("yaml", "json")
+_PRINTED = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
 
 EPILOG = """\b
 Examples:
@@ -196,7 +197,7 @@ def as_written(done: Sequence[Worked]) -> Iterator[str]:
 
 
 def as_json(done: Sequence[Worked]) -> bytes:
-    """Return one object, or a List that kubectl takes when there are several."""
+    """Return one object, or a List that kubectl takes when there are several; sorted as kubectl does."""
     objects: list[JSON] = [each.outcome.document for each in done if each.outcome.document is not None]
     document = objects[0] if len(objects) == 1 else {"apiVersion": "v1", "kind": "List", "items": objects}
-    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    return orjson.dumps(document, option=_PRINTED)
