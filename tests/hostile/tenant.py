@@ -2,12 +2,14 @@
 
 `corpus` sends the reviews of the corpus and small ones made of pieces of them; `shapes` pods of which the
 template makes a text that it has not made before: none is dear, but all of them are. Each is sent once, as fast
-as they are answered. Prints one JSON object: how many were sent, and how often each status came (0: no answer).
+as they are answered. Prints "ready" when all is made that it sends, and at the end one JSON object: how many were
+sent, and how often each status came (0: no answer).
 """
 
 from __future__ import annotations
 
 import json
+import os
 import random
 import ssl
 import sys
@@ -160,6 +162,8 @@ CONNECTIONS: Final = 4
 def main() -> None:
     port, ca, seconds, kind = sys.argv[1:]
     next_ = KINDS[kind]()
+    os.nice(19)  # from here on its CPU is that of another machine
+    print("ready", flush=True)  # noqa: T201
     until = time.monotonic() + float(seconds)
     senders = [Sender(int(port), ca, until, seed, next_) for seed in range(1, 1 + CONNECTIONS)]
     for sender in senders:

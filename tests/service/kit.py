@@ -251,7 +251,7 @@ class Client:
     async def request(
         self,
         method: str = "POST",
-        target: str = "/inject?timeout=10s",
+        target: str = "/inject?timeout=30s",
         body: bytes = b"",
         headers: Mapping[str, str] | None = None,
     ) -> Answer:

@@ -122,7 +122,8 @@ def watching_memory(pid: int) -> Iterator[list[int]]:
 
     def look() -> None:
         while not over.wait(0.01):
-            looks.append(sum(map(_proportional_bytes, [pid, *children(pid)])))
+            with contextlib.suppress(FileNotFoundError):  # it has ended
+                looks.append(sum(map(_proportional_bytes, [pid, *children(pid)])))
 
     thread = threading.Thread(target=look, daemon=True)
     thread.start()

@@ -138,7 +138,6 @@ def test_a_hostile_tenant_neither_ends_a_replica_nor_fails_others(
             with readiness(replica.ports[1]) as unready:
                 tenant = subprocess.Popen(
                     [
-                        *("nice", "-n", "19"),  # its CPU is that of another machine
                         *(sys.executable, "-m", "tests.hostile.tenant"),
                         str(replica.ports[0]),
                         tmp_path / "ca.crt",
@@ -148,6 +147,8 @@ def test_a_hostile_tenant_neither_ends_a_replica_nor_fails_others(
                     stdout=subprocess.PIPE,
                 )
                 replica.begun.append(tenant)
+                assert tenant.stdout is not None
+                assert tenant.stdout.readline() == b"ready\n"
                 beside = outcome_of(load(apiserver_client, replica, seconds, **honest))
                 attacked = outcome_of(tenant)
             assert replica.popen.poll() is None, (tmp_path / "log").read_text()[-2000:]

@@ -112,7 +112,7 @@ async def test_reviews_of_a_dear_namespace_leave_the_loop(
     service = await start(load=lambda *_: gated)
     client = await service.connect()
     for number in range(2):
-        body = a_review(f"dear-{number}", namespace="dear", dear="0.3")
+        body = a_review(f"dear-{number}", namespace="dear", dear="0.05")
         assert (await client.request(body=body)).status == 200
     cheap = [f"cheap-{number}" for number in range(20)]
     for uid in cheap:
@@ -225,7 +225,8 @@ async def test_thirty_large_updates_at_once_fit_in_the_memory_of_the_manifest(la
     manifest = 256 << 20
     limit = in_flight_limit(manifest, 70 << 20, CACHE_BYTES)
     # The last is how long the rest of a body is read that was refused, so that its sender sees the answer.
-    patient = dict.fromkeys(("head_seconds", "body_seconds", "review_seconds", "shutdown_seconds"), 100)
+    waits = ("handshake_seconds", "head_seconds", "body_seconds", "review_seconds", "shutdown_seconds")
+    patient = dict.fromkeys(waits, 100)
     process = await asyncio.to_thread(launch, real=True, limits={"in_flight_bytes": limit, **patient})
     body = a_large_update(6.6)
     context = client_context(process.ca)
