@@ -19,11 +19,10 @@ ROOT: Final = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
 import release_facts  # noqa: E402 - from this checkout
-from referencelib import configuration, events, templates  # noqa: E402
+from referencelib import annotations, configuration, events, findings, templates  # noqa: E402
 from referencelib.markdown import cell, code, table  # noqa: E402
 
 from injector.cli.main import COMMANDS, group  # noqa: E402
-from injector.diagnosis import annotations_table, rules_table  # noqa: E402
 
 DOCS: Final = ROOT / "docs"
 QUESTIONS: Final = ROOT / "tests" / "docs" / "questions.yaml"
@@ -129,8 +128,8 @@ def _source(source: str) -> str:
 
 
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
-    "annotations.md": annotations_table.page,
-    "findings.md": rules_table.page,
+    "annotations.md": annotations.page,
+    "findings.md": findings.page,
     "reference/commands.md": commands,
     "reference/configuration.md": lambda: configuration.page(NOTE),
     "reference/events.md": lambda: events.page(NOTE),

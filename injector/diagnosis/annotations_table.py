@@ -283,27 +283,6 @@ _OTHERS: Final = {
 ELSEWHERE: Final = frozenset(f"{domain}/{name}" for domain, names in _OTHERS.items() for name in names)
 """Names that other parts of Istio read: no misspellings of those above."""
 
-_HEAD: Final = """# Annotations and labels
-
-Every annotation and label that injection of Istio 1.{oldest} to 1.{newest} reads on a pod, which is: on
-`spec.template.metadata` of its workload. `lint -f` checks them; what is close to a name here and is none is
-told with the name that was meant. This page is written by `scripts/reference.py`.
-
-| name | kind | value | releases | without it | what it does |
-| --- | --- | --- | --- | --- | --- |
-"""
-
-
-def page() -> str:
-    """Return the text of docs/annotations.md."""
-    return _HEAD.format(oldest=OLDEST, newest=NEWEST) + "".join(map(_row, sorted(KNOWN)))
-
-
-def _row(name: str) -> str:
-    known = KNOWN[name]
-    cells = (f"`{name}`", known.kind, FORMS[known.form], releases(known.span), known.default, known.meaning)
-    return f"| {' | '.join(cells)} |\n"
-
 
 def releases(span: Span) -> str:
     """Return the minors of a span as a person writes them."""
