@@ -14,7 +14,7 @@ from injector import __version__
 from injector.cli.configuration import configuration_options, load_injector, read_configuration, say_release
 from injector.cli.files import input_documents, input_options
 from injector.cli.options import pod_template_option
-from injector.diagnosis.findings import SEVERITIES, Finding, gravest
+from injector.diagnosis.findings import SEVERITIES, Finding
 from injector.diagnosis.lint import Given, Report, lint
 from injector.diagnosis.rules_table import RULES
 from injector.errors import YAMLError
@@ -184,8 +184,7 @@ def command(
     if report.injector is not None:
         say_release(report.injector)
     _print(report, output)
-    grave = gravest(report.findings)
-    if report.failed or (strict and grave == "warning"):
+    if report.failed or (strict and any(each.severity == "warning" for each in report.findings)):
         raise SystemExit(1)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -41,12 +40,6 @@ class Finding:
     message: str
     place: Place
     advice: str = ""
-
-
-def gravest(findings: Iterable[Finding]) -> Severity | None:
-    """Return the gravest severity among them, None where there are none."""
-    found = {finding.severity for finding in findings}
-    return next((severity for severity in SEVERITIES if severity in found), None)
 
 
 Name = Literal[

@@ -1,10 +1,10 @@
-"""Findings: how a place is written, and which of several is the gravest."""
+"""Findings: how a place is written."""
 
 from __future__ import annotations
 
 import pytest
 
-from injector.diagnosis.findings import Finding, Place, Severity, gravest
+from injector.diagnosis.findings import Place
 
 
 @pytest.mark.parametrize(
@@ -18,16 +18,3 @@ from injector.diagnosis.findings import Finding, Place, Severity, gravest
 )
 def test_a_place_is_written_as_compilers_write_it(place: Place, text: str) -> None:
     assert str(place) == text
-
-
-@pytest.mark.parametrize(
-    ("severities", "expected"),
-    [
-        ([], None),
-        (["info"], "info"),
-        (["info", "error", "warning"], "error"),
-        (["warning", "info"], "warning"),
-    ],
-)
-def test_the_gravest_of_several_counts(severities: list[Severity], expected: Severity | None) -> None:
-    assert gravest(Finding("SI000", each, "", Place("x")) for each in severities) == expected
