@@ -17,7 +17,6 @@ from injector.cli.configuration import (
 from injector.cli.explained import Explained, document, encoded, table
 from injector.cli.files import input_items
 from injector.cli.options import namespace_option, option, pod_template_option, recursive_option
-from injector.diagnosis.accepts import accepted
 from injector.diagnosis.annotations import advise_metadata
 from injector.diagnosis.gates import PodSurroundings, walk
 from injector.diagnosis.items import Item, Material, misread, unknown_pods
@@ -107,7 +106,6 @@ def command(
         unseen=material.unseen,
         namespaces=material.namespaces,
         ours=ours,
-        accepted=accepted,
         config=_config(sources),
     )
     policy = injector.snapshot.config.policy

@@ -11,14 +11,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any, Final, TypeAlias
 
-from injector.diagnosis.findings import Finding, Place
 from injector.errors import TypedError
 from injector.json_types import JSONObject, Pod
 from injector.patch import canonical_quantity, milli_value
 
 REFUSED: Final = "SI302"
 
-_Fault: TypeAlias = tuple[str, str]
+Fault: TypeAlias = tuple[str, str]
 """A field's path and what is wrong with it."""
 
 _LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
@@ -48,15 +47,12 @@ _NOT_ON_WINDOWS: Final = (
 )
 
 
-def accepted(pod: Pod, source: str = "pod") -> list[Finding]:
-    """Return what an API server would refuse of ``pod``, an error each; ``source`` names it in places."""
-    return [
-        Finding(REFUSED, "error", f"the API server refuses this: {what}", Place(source, path=path))
-        for path, what in dict.fromkeys(_faults(pod))
-    ]
+def accepted(pod: Pod) -> list[Fault]:
+    """Return what an API server would refuse of ``pod``, each once."""
+    return [(path, f"the API server refuses this: {what}") for path, what in dict.fromkeys(_faults(pod))]
 
 
-def _faults(pod: Pod) -> Iterator[_Fault]:
+def _faults(pod: Pod) -> Iterator[Fault]:
     spec: JSONObject = pod.get("spec") or {}
     yield from _metadata(pod.get("metadata") or {})
     yield from _choices(spec, "spec", "restartPolicy", "dnsPolicy")
@@ -95,7 +91,7 @@ def _is_initial(path: str) -> bool:
 # ---- names and values
 
 
-def _metadata(metadata: JSONObject) -> Iterator[_Fault]:
+def _metadata(metadata: JSONObject) -> Iterator[Fault]:
     if (name := metadata.get("name")) and not _matches(_SUBDOMAIN, name, _LONGEST_SUBDOMAIN):
         yield "metadata.name", f'Invalid value: "{name}": a lowercase RFC 1123 subdomain is expected'
     for key, value in (metadata.get("labels") or {}).items():
@@ -113,7 +109,7 @@ def _metadata(metadata: JSONObject) -> Iterator[_Fault]:
         yield "metadata.annotations", f"Too long: must have at most {_MOST_ANNOTATIONS} bytes"
 
 
-def _qualified(path: str, key: str) -> Iterator[_Fault]:
+def _qualified(path: str, key: str) -> Iterator[Fault]:
     prefix, slash, name = key.rpartition("/")
     if slash and not _matches(_SUBDOMAIN, prefix, _LONGEST_SUBDOMAIN):
         yield path, f'Invalid value: "{key}": its prefix is not a lowercase RFC 1123 subdomain'
@@ -125,7 +121,7 @@ def _matches(pattern: re.Pattern[str], text: str, longest: int) -> bool:
     return len(text) <= longest and pattern.fullmatch(text) is not None
 
 
-def _named(item: JSONObject, path: str) -> Iterator[_Fault]:
+def _named(item: JSONObject, path: str) -> Iterator[Fault]:
     name = item.get("name")
     if not name:
         yield f"{path}.name", "Required value"
@@ -133,14 +129,14 @@ def _named(item: JSONObject, path: str) -> Iterator[_Fault]:
         yield f"{path}.name", f'Invalid value: "{name}": a lowercase RFC 1123 label is expected'
 
 
-def _choices(item: JSONObject, path: str, *fields: str) -> Iterator[_Fault]:
+def _choices(item: JSONObject, path: str, *fields: str) -> Iterator[Fault]:
     for field in fields:
         if (value := item.get(field)) and value not in _CHOICES[field]:
             supported = ", ".join(f'"{choice}"' for choice in _CHOICES[field])
             yield f"{path}.{field}", f'Unsupported value: "{value}": supported values: {supported}'
 
 
-def _duplicates(path: str, field: str, values: Iterable[Any], words: str = "") -> Iterator[_Fault]:
+def _duplicates(path: str, field: str, values: Iterable[Any], words: str = "") -> Iterator[Fault]:
     met: set[Any] = set()
     for index, value in enumerate(values):
         if value and value in met:
@@ -151,7 +147,7 @@ def _duplicates(path: str, field: str, values: Iterable[Any], words: str = "") -
 # ---- containers
 
 
-def _container(container: JSONObject, path: str, volumes: list[Any]) -> Iterator[_Fault]:
+def _container(container: JSONObject, path: str, volumes: list[Any]) -> Iterator[Fault]:
     yield from _named(container, path)
     image = container.get("image")
     if not image:
@@ -175,7 +171,7 @@ def _container(container: JSONObject, path: str, volumes: list[Any]) -> Iterator
     yield from _security(container.get("securityContext") or {}, f"{path}.securityContext")
 
 
-def _port(port: JSONObject, path: str) -> Iterator[_Fault]:
+def _port(port: JSONObject, path: str) -> Iterator[Fault]:
     number = port.get("containerPort")
     if not number:
         yield f"{path}.containerPort", "Required value"
@@ -187,7 +183,7 @@ def _port(port: JSONObject, path: str) -> Iterator[_Fault]:
     yield from _choices(port, path, "protocol")
 
 
-def _variable(variable: JSONObject, path: str) -> Iterator[_Fault]:
+def _variable(variable: JSONObject, path: str) -> Iterator[Fault]:
     name, given = variable.get("name"), variable.get("valueFrom")
     if not name:
         yield f"{path}.name", "Required value"
@@ -202,7 +198,7 @@ def _variable(variable: JSONObject, path: str) -> Iterator[_Fault]:
         )
 
 
-def _mounts(container: JSONObject, path: str, volumes: list[Any]) -> Iterator[_Fault]:
+def _mounts(container: JSONObject, path: str, volumes: list[Any]) -> Iterator[Fault]:
     mounts = _items(container, "volumeMounts")
     words = "must be unique"
     yield from _duplicates(f"{path}.volumeMounts", "mountPath", (m.get("mountPath") for m in mounts), words)
@@ -213,7 +209,7 @@ def _mounts(container: JSONObject, path: str, volumes: list[Any]) -> Iterator[_F
             yield f"{place}.name", f'Not found: "{name or ""}"'
 
 
-def _probe(probe: JSONObject, path: str, *, once: bool) -> Iterator[_Fault]:
+def _probe(probe: JSONObject, path: str, *, once: bool) -> Iterator[Fault]:
     yield from _handler(probe, path)
     for field in ("initialDelaySeconds", "timeoutSeconds", "periodSeconds", "failureThreshold"):
         if (value := probe.get(field) or 0) < 0:
@@ -222,7 +218,7 @@ def _probe(probe: JSONObject, path: str, *, once: bool) -> Iterator[_Fault]:
         yield f"{path}.successThreshold", f"Invalid value: {value}: must be 1"
 
 
-def _handler(handler: JSONObject, path: str) -> Iterator[_Fault]:
+def _handler(handler: JSONObject, path: str) -> Iterator[Fault]:
     given = [field for field in _HANDLERS if handler.get(field) is not None]
     if not given:
         yield path, "must specify a handler type"
@@ -236,7 +232,7 @@ def _handler(handler: JSONObject, path: str) -> Iterator[_Fault]:
             yield f"{path}.{field}.port", f"Invalid value: {port!r}: must be between 1 and {_LAST_PORT}"
 
 
-def _security(context: JSONObject, path: str) -> Iterator[_Fault]:
+def _security(context: JSONObject, path: str) -> Iterator[Fault]:
     if context.get("allowPrivilegeEscalation") is False:
         added = (context.get("capabilities") or {}).get("add") or ()
         if context.get("privileged"):
@@ -248,14 +244,14 @@ def _security(context: JSONObject, path: str) -> Iterator[_Fault]:
 # ---- volumes, ports of the node, resources, Windows
 
 
-def _volume(volume: JSONObject, path: str) -> Iterator[_Fault]:
+def _volume(volume: JSONObject, path: str) -> Iterator[Fault]:
     yield from _named(volume, path)
     sources = sorted(key for key, value in volume.items() if key != "name" and value is not None)
     for source in sources[1:]:
         yield f"{path}.{source}", f"may not specify more than 1 volume type ({' and '.join(sources)})"
 
 
-def _host_ports(spec: JSONObject, containers: list[tuple[str, JSONObject]]) -> Iterator[_Fault]:
+def _host_ports(spec: JSONObject, containers: list[tuple[str, JSONObject]]) -> Iterator[Fault]:
     met: set[tuple[Any, ...]] = set()
     for path, container in containers:
         for place, port in _places(container, "ports", path):
@@ -269,7 +265,7 @@ def _host_ports(spec: JSONObject, containers: list[tuple[str, JSONObject]]) -> I
                 met.add(known)
 
 
-def _resources(resources: JSONObject, path: str) -> Iterator[_Fault]:
+def _resources(resources: JSONObject, path: str) -> Iterator[Fault]:
     limits = resources.get("limits") or {}
     for name, request in (resources.get("requests") or {}).items():
         wanted, most = _milli(request), _milli(limits.get(name))
@@ -283,7 +279,7 @@ def _resources(resources: JSONObject, path: str) -> Iterator[_Fault]:
             yield f"{path}.requests", f'Invalid value: "{request}": {words}'
 
 
-def _pod_resources(spec: JSONObject, containers: list[tuple[str, JSONObject]]) -> Iterator[_Fault]:
+def _pod_resources(spec: JSONObject, containers: list[tuple[str, JSONObject]]) -> Iterator[Fault]:
     """Hold the resources of a whole pod (KEP-2837) against those of its containers."""
     whole: JSONObject = spec.get("resources") or {}
     yield from _resources(whole, "spec.resources")
@@ -321,7 +317,7 @@ def _milli(quantity: Any) -> int | None:
         return None
 
 
-def _windows(spec: JSONObject, containers: list[tuple[str, JSONObject]]) -> Iterator[_Fault]:
+def _windows(spec: JSONObject, containers: list[tuple[str, JSONObject]]) -> Iterator[Fault]:
     every = [("spec.securityContext", spec.get("securityContext") or {})]
     every += [(f"{path}.securityContext", each.get("securityContext") or {}) for path, each in containers]
     for path, context in every:

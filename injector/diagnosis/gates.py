@@ -8,13 +8,14 @@ from the policy on the functions are those that answer a review.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from injector.budget import Budget
+from injector.diagnosis.accepts import REFUSED, Fault, accepted
 from injector.diagnosis.arrival import Arrival, arrival_of
-from injector.diagnosis.findings import Finding, Gate, Name, Place, Status, Verdict
+from injector.diagnosis.findings import Gate, Name, Place, Status, Verdict
 from injector.diagnosis.items import NOT_GIVEN, Item, Path
 from injector.diagnosis.registration import Entry, Ours, Outcome, entries
 from injector.errors import BadReview, InjectionError
@@ -40,8 +41,6 @@ class PodSurroundings:
 
     ``registration`` is the MutatingWebhookConfigurations, None where nobody looked: ``unseen`` then says why.
     ``namespaces`` are the known Namespaces, by name. ``config`` is where the configuration stands.
-    ``accepted`` says what an API server finds wrong with an injected pod, whose source it is told for places;
-    None where nobody judges that.
     """
 
     snapshot: Snapshot
@@ -50,7 +49,6 @@ class PodSurroundings:
     namespaces: Mapping[str, Item] = field(default_factory=dict)
     ours: Ours = field(default_factory=Ours)
     config: Item = _CONFIG
-    accepted: Callable[[Pod, str], Iterable[Finding]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,8 +215,8 @@ def injection_gates(
     except (InjectionError, BadReview) as error:
         told.stopped_by(error, arrival)
         return arrival.pod, told.gates
-    if injected is not arrival.pod and around.accepted:
-        told.judged(around.accepted(injected, item.source))
+    if injected is not arrival.pod:
+        told.judged(accepted(injected))
     return injected, told.gates
 
 
@@ -291,13 +289,11 @@ class _Told:
             place = self._in_config("templates") if gate in ("templates", "render") else self._in_pod()
         self.say(gate, "stopped", gate, str(error), place)
 
-    def judged(self, findings: Iterable[Finding]) -> None:
+    def judged(self, faults: Sequence[Fault]) -> None:
         """Record what an API server finds wrong with the injected pod."""
-        found = list(findings)
-        for each in found:
-            status: Status = "stopped" if each.severity == "error" else "warned"
-            self.say("accepted", status, each.rule, each.message, each.place, each.advice)
-        if not found:
+        for path, message in faults:
+            self.say("accepted", "stopped", REFUSED, message, Place(self._item.source, path=path))
+        if not faults:
             message = "an API server finds nothing wrong with it"
             self.say("accepted", "passed", "accepted", message, self._in_pod())
 

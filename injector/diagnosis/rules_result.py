@@ -23,13 +23,11 @@ _HANDLERS: Final = ("httpGet", "grpc", "tcpSocket")
 
 def result_rules(original: Pod, injected: Pod, injector: Injector, namespace: str) -> Iterator[Said]:
     """Yield what is wrong with ``injected`` that was not with ``original``."""
-    before = {(finding.message, finding.place.path) for finding in accepted(original)}
-    known = {message for message, _ in before}
-    for finding in accepted(injected):
-        if (finding.message, finding.place.path) not in before and not (
-            finding.message in known and "Duplicate" not in finding.message
-        ):
-            yield REFUSED, finding.message, finding.place.path
+    before = accepted(original)
+    known = {message for _, message in before}
+    for path, message in accepted(injected):
+        if (path, message) not in before and (message not in known or "Duplicate" in message):
+            yield REFUSED, message, path
     yield from _again(injected, injector, namespace)
     added = [*_added(original, injected)]
     yield from _unrequested(added)

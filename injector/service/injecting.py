@@ -10,7 +10,6 @@ from functools import partial
 from operator import is_
 from typing import Any
 
-from injector.diagnosis.accepts import accepted
 from injector.diagnosis.advice import advise_pod, answer_advice
 from injector.diagnosis.gates import PodSurroundings
 from injector.diagnosis.items import Item
@@ -48,13 +47,12 @@ class InjectorReviewer:
     def _surroundings(self) -> PodSurroundings:
         snapshot, cluster = self._injector.snapshot, self._cluster
         if cluster is None or (registration := cluster.registration) is None:
-            return PodSurroundings(snapshot=snapshot, accepted=accepted)
+            return PodSurroundings(snapshot=snapshot)
         return PodSurroundings(
             snapshot=snapshot,
             registration=[Item(value=registration.configuration, source="MutatingWebhookConfiguration")],
             namespaces=_Namespaces(cluster.namespaces),
             ours=Ours(name=registration.webhook),
-            accepted=accepted,
         )
 
     def refresh(self) -> None:

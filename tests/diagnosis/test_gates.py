@@ -7,7 +7,7 @@ from typing import Any, get_args
 import pytest
 
 from injector import Injector
-from injector.diagnosis.findings import Finding, Gate, Place
+from injector.diagnosis.findings import Gate, Place
 from injector.diagnosis.gates import RULES_OF_POLICY, Walk
 from injector.injection.inject import inject_one
 from injector.injection.policy import Rule
@@ -38,6 +38,7 @@ def test_an_injected_pod_passes_every_gate_in_order() -> None:
         ("render", "passed", "render"),
         ("merge", "passed", "merge"),
         ("post-processing", "passed", "post-processing"),
+        ("accepted", "passed", "accepted"),
     ]
     assert walk.gates[5].message == "adds containers istio-proxy"
 
@@ -126,7 +127,7 @@ def test_every_rule_of_the_policy_can_be_explained_and_is_on_the_page() -> None:
 def test_a_configuration_of_a_field_that_nobody_looked_at_is_unknown() -> None:
     walk = walked(a_pod())
     assert (walk.verdict, walk.decisive.rule) == ("unknown", "unseen")
-    assert walk.gates[-1].name == "post-processing"
+    assert walk.gates[-1].name == "accepted"
 
 
 @pytest.mark.parametrize(
@@ -158,22 +159,17 @@ def test_a_condition_that_fails_denies_the_pod_before_the_injector_is_asked() ->
 
 
 def test_what_an_api_server_refuses_is_the_last_gate() -> None:
-    place = Place("test.yaml", path="spec.volumes")
-    fault = Finding("SI900", "error", "two volumes of one name", place, "rename one")
-    hint = Finding("SI901", "warning", "no requests", place)
-    walk = walked(a_pod(), accepted=lambda *_: [hint, fault])
+    data = {"name": "data", "emptyDir": {}}
+    walk = walked(a_pod(spec={"volumes": [data, data]}))
     assert walk.verdict == "denied"
-    assert walk.decisive == Gate(
+    assert walk.gates[-1] == Gate(
         name="accepted",
         status="stopped",
-        rule="SI900",
-        message="two volumes of one name",
-        place=place,
-        advice="rename one",
+        rule="SI302",
+        message='the API server refuses this: Duplicate value: "data"',
+        place=Place("test.yaml", path="spec.volumes[1].name"),
     )
-    assert walked(a_pod(), accepted=lambda *_: [hint]).verdict == "unknown"
-    passed = walked(a_pod(), accepted=lambda *_: []).gates[-1]
-    assert (passed.name, passed.status) == ("accepted", "passed")
+    assert walk.decisive is walk.gates[-1]
 
 
 # ---- company
@@ -349,5 +345,5 @@ def test_a_pod_of_the_first_releases_is_walked_as_well() -> None:
     template = "containers:\n- name: istio-proxy\n  image: p\n"
     config = "policy: enabled\ntemplate: |\n" + "".join(f"  {line}\n" for line in template.splitlines())
     walk = walked(a_pod(), config=config, release="1.4")
-    assert (walk.verdict, walk.gates[-1].name) == ("unknown", "post-processing")
+    assert (walk.verdict, walk.gates[-1].name) == ("unknown", "accepted")
     assert [each["name"] for each in walk.injected["spec"]["containers"]] == ["web", "istio-proxy"]
