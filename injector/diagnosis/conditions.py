@@ -9,12 +9,11 @@ answer is that the condition cannot be evaluated here, never a guess.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final, Literal
 
-from injector.json_types import JSON, JSONObject
+from injector.json_types import JSON
 
 VARIABLES: Final = ("object", "oldObject", "request")
 
@@ -42,41 +41,16 @@ KEPT: Final = 256
 """Expressions that stay compiled: a webhook may have 64 conditions, and a cluster has a few such webhooks."""
 
 Answer = Literal["true", "false", "error", "unknown"]
+"""``error``: the API server cannot evaluate it on this pod either. ``unknown``: it can, we cannot."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Condition:
-    """What one condition says of a pod.
-
-    ``error``: the API server cannot evaluate it on this pod either. ``unknown``: it can, we cannot.
-    ``reason`` is for these two.
-    """
-
-    name: str
-    expression: str
-    index: int
-    answer: Answer
-    reason: str = ""
-
-
-def evaluate(conditions: Sequence[JSONObject], variables: Mapping[str, JSON]) -> list[Condition]:
-    """Return the answer of every condition, in their order.
+def evaluate(expression: str, variables: Mapping[str, JSON]) -> tuple[Answer, str]:
+    """Return what a condition says of a pod, and the reason of an error or of what is unknown.
 
     ``variables`` are `object`, `oldObject` and `request`. A request without ``userInfo`` is one whose sender
     is not known: a condition that reads it is unknown.
     """
-    found = []
-    for index, condition in enumerate(conditions):
-        expression = str(condition.get("expression") or "")
-        answer, reason = _answer(expression, variables)
-        name = str(condition.get("name") or "")
-        found.append(Condition(name=name, expression=expression, index=index, answer=answer, reason=reason))
-    return found
-
-
-def _answer(expression: str, variables: Mapping[str, JSON]) -> tuple[Answer, str]:
-    request = variables.get("request")
-    if _ASKS_WHO.search(expression) and not (isinstance(request, dict) and "userInfo" in request):
+    if _ASKS_WHO.search(expression) and "userInfo" not in variables["request"]:
         return "unknown", "it depends on who creates the pod"
     if _ASKS_UID.search(expression):
         return "unknown", "it depends on the request's uid, which is another each time"

@@ -263,24 +263,25 @@ def _by_labels(item: Item, path: Path, selector: JSONObject, arrival: Arrival) -
 
 def _by_conditions(item: Item, path: Path, entry: JSONObject, arrival: Arrival) -> Iterator[Obstacle]:
     """Yield what the matchConditions hinder; one that is false counts more than one with an error."""
-    conditions = [each for _, each in _objects(entry.get("matchConditions"))]
+    conditions = _objects(entry.get("matchConditions"))
     if not conditions:
         return
     fails = (entry.get("failurePolicy") or "Fail") == "Fail"
     variables = {"object": arrival.seen, "oldObject": None, "request": arrival.request}
-    for each in evaluate(conditions, variables):
-        place = (*path, each.index)
-        quoted = f"matchCondition {each.name!r} ({' '.join(each.expression.split())})"
-        if each.answer == "false":
+    for index, condition in conditions:
+        place = (*path, index)
+        expression = str(condition.get("expression") or "")
+        quoted = f"matchCondition {str(condition.get('name') or '')!r} ({' '.join(expression.split())})"
+        answer, reason = evaluate(expression, variables)
+        if answer == "false":
             yield _obstacle("no", item, place, f"{quoted} is false for this pod")
-        elif each.answer == "unknown":
-            message = f"{quoted} cannot be evaluated here: {each.reason}"
-            yield _obstacle("unknown", item, place, message)
-        elif each.answer == "error":
+        elif answer == "unknown":
+            yield _obstacle("unknown", item, place, f"{quoted} cannot be evaluated here: {reason}")
+        elif answer == "error":
             advice = (
                 "test with has() or the optional syntax (object.metadata.?labels) before reading the field"
             )
-            message = f"{quoted} fails on this pod: {each.reason}"
+            message = f"{quoted} fails on this pod: {reason}"
             ends = "so the API server refuses the pod" if fails else "and failurePolicy is Ignore"
             kind: Kind = "rejected" if fails else "no"
             yield _obstacle(kind, item, place, f"{message}, {ends}", advice)

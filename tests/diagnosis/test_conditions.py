@@ -7,15 +7,14 @@ from typing import Any
 import pytest
 
 from injector.diagnosis.arrival import Arrival
-from injector.diagnosis.conditions import Answer, Condition, evaluate
+from injector.diagnosis.conditions import Answer, evaluate
 from tests.diagnosis.builders import a_pod
 
 
-def answer(expression: str, *, user: Any = None, **metadata: Any) -> Condition:
+def evaluated(expression: str, *, user: Any = None, **metadata: Any) -> tuple[Answer, str]:
     arrival = Arrival(pod=a_pod(**metadata), namespace="shop", user=user)
     variables = {"object": arrival.seen, "oldObject": None, "request": arrival.request}
-    (found,) = evaluate([{"name": "it", "expression": expression}], variables)
-    return found
+    return evaluate(expression, variables)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +39,7 @@ def answer(expression: str, *, user: Any = None, **metadata: Any) -> Condition:
     ],
 )
 def test_a_condition_says_what_the_api_server_says(expression: str, expected: Answer) -> None:
-    assert answer(expression, labels={"app": "web"}).answer == expected
+    assert evaluated(expression, labels={"app": "web"})[0] == expected
 
 
 @pytest.mark.parametrize(
@@ -66,9 +65,9 @@ def test_a_condition_says_what_the_api_server_says(expression: str, expected: An
     ],
 )
 def test_what_cannot_be_evaluated_here_is_never_guessed(expression: str, reason: str) -> None:
-    found = answer(expression)
-    assert found.answer == "unknown"
-    assert reason in found.reason
+    answer, why = evaluated(expression)
+    assert answer == "unknown"
+    assert reason in why
 
 
 @pytest.mark.parametrize(
@@ -105,13 +104,13 @@ def test_what_cannot_be_evaluated_here_is_never_guessed(expression: str, reason:
     ],
 )
 def test_what_kubernetes_adds_to_the_language_is_named(expression: str) -> None:
-    found = answer(expression)
-    assert found.answer == "unknown"
-    assert "is Kubernetes' addition to CEL, and nothing here evaluates it" in found.reason
+    answer, reason = evaluated(expression)
+    assert answer == "unknown"
+    assert "is Kubernetes' addition to CEL, and nothing here evaluates it" in reason
 
 
 def test_an_error_says_what_is_missing() -> None:
-    assert answer("object.spec.nodeName == 'a'").reason == 'Key not found in map : "nodeName"'
+    assert evaluated("object.spec.nodeName == 'a'") == ("error", 'Key not found in map : "nodeName"')
 
 
 def test_who_creates_the_pods_of_a_controller_is_known() -> None:
@@ -119,4 +118,4 @@ def test_who_creates_the_pods_of_a_controller_is_known() -> None:
         "username": "system:serviceaccount:kube-system:job-controller",
         "groups": ["system:authenticated"],
     }
-    assert answer("'system:authenticated' in request.userInfo.groups", user=user).answer == "true"
+    assert evaluated("'system:authenticated' in request.userInfo.groups", user=user) == ("true", "")
