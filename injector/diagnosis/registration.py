@@ -84,20 +84,17 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ours:
-    """What tells our entries from others': their name as `serve --webhook-name` takes it, or their Service.
+    """What tells our entries from others': their name, as `serve --webhook-name` takes it.
 
-    Where nothing is given, an injector's entry is ours unless its Service is istiod; where only istiod has
-    any, they are the ones that are asked about.
+    Where none is given, an injector's entry is ours unless its Service is istiod; where only istiod has any,
+    they are the ones that are asked about.
     """
 
     name: str = ""
-    service: str = ""
 
     def matches(self, entry: JSONObject) -> bool:
-        """Return whether the entry is called so, or leads to that Service."""
-        name, service = str(entry.get("name") or ""), _service(entry)
-        if self.service:
-            return service == self.service
+        """Return whether the entry is called so."""
+        name = str(entry.get("name") or "")
         if self.name.startswith("*."):
             return name.endswith(self.name[1:]) or name == self.name[2:]
         return name == self.name
@@ -150,13 +147,10 @@ def _objects(values: JSON) -> list[tuple[int, JSONObject]]:
 
 def _roles(found: Sequence[JSONObject], ours: Ours) -> list[Role]:
     injectors = [_is_injector(entry) for entry in found]
-    if ours.name or ours.service:
+    if ours.name:
         mine = [ours.matches(entry) for entry in found]
     else:
-        mine = [
-            injector and not _service(entry).startswith("istiod")
-            for entry, injector in zip(found, injectors, strict=True)
-        ]
+        mine = [_is_injector(entry) and not _is_of_istiod(entry) for entry in found]
         if not any(mine):
             mine = injectors
     return [
@@ -170,8 +164,8 @@ def _is_injector(entry: JSONObject) -> bool:
     return name == FAMILY or name.endswith(f".{FAMILY}") or _path(entry).startswith("/inject")
 
 
-def _service(entry: JSONObject) -> str:
-    return str(get_at(entry, ("clientConfig", "service", "name")) or "")
+def _is_of_istiod(entry: JSONObject) -> bool:
+    return str(get_at(entry, ("clientConfig", "service", "name")) or "").startswith("istiod")
 
 
 def _path(entry: JSONObject) -> str:

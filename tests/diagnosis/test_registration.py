@@ -165,12 +165,9 @@ KYVERNO = an_entry(name="mutate.kyverno.svc", **service("kyverno", "/mutate"))
         ([KYVERNO], Ours(), ["other"]),
         ([an_entry(), KYVERNO], Ours(name="mutate.kyverno.svc"), ["rival", "ours"]),
         ([an_entry(), ISTIOD], Ours(name=f"*.{OURS}"), ["ours", "ours"]),
-        ([an_entry(), ISTIOD], Ours(service="istiod"), ["rival", "ours"]),
     ],
 )
-def test_an_entry_is_ours_by_name_service_or_path(
-    given: list[dict[str, Any]], ours: Ours, roles: list[str]
-) -> None:
+def test_an_entry_is_ours_by_name_or_path(given: list[dict[str, Any]], ours: Ours, roles: list[str]) -> None:
     assert [each.role for each in asked(*given, ours=ours)] == roles
     listed = [entry["name"] for _, entry in owned([a_registration(*given)], ours)]
     assert listed == [entry["name"] for entry, role in zip(given, roles, strict=True) if role == "ours"]
