@@ -34,7 +34,7 @@ from injector.diagnosis.rules_overlay import overlay_rules
 from injector.diagnosis.rules_result import result_rules, security_rules
 from injector.diagnosis.rules_table import found
 from injector.diagnosis.rules_trace import Traced, trace, traced_template
-from injector.diagnosis.trial import SAMPLES, try_samples, why_empty
+from injector.diagnosis.trial import SAMPLES, try_samples
 from injector.diagnosis.unreadable import mended
 from injector.errors import ConfigError, InjectionError, InjectorError, TemplateError, YAMLError
 from injector.injection.config import line_of_template
@@ -226,7 +226,7 @@ class _Linter:
         """Yield what `serve` says at start, and then what the rules say of each sample."""
         refusal = ""
         try:
-            empty = why_empty(try_samples(self._injector))
+            empty = try_samples(self._injector)
         except InjectorError as error:
             refusal = error.reason if isinstance(error, ConfigError) else str(error)
         else:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Final, NamedTuple, Protocol
 
 import orjson
@@ -32,56 +32,42 @@ class Answerer(Protocol):
         """Answer one AdmissionReview; raises BadReview where the call itself is wrong."""
 
 
-class Tried(NamedTuple):
-    """What became of one sample."""
-
-    name: str
-    review: Seen
-    answer: Answer
-
-    @property
-    def denial(self) -> str:
-        """The sentence of a sample that is denied."""
-        return f"{self.name} is denied: {self.answer.message}"
-
-
-def try_samples(
-    candidate: Answerer, current: Answerer | None = None, *, allow_empty: bool = False
-) -> tuple[Tried, ...]:
-    """Return what ``candidate`` makes of the samples.
+def try_samples(candidate: Answerer, current: Answerer | None = None, *, allow_empty: bool = False) -> str:
+    """Return why ``candidate`` leaves pods without sidecars that it seems to inject; "" where it does not.
 
     ``current`` is the last configuration that injected. Raises ConfigError where ``candidate`` denies or
-    breaks a sample that ``current`` injects, or (unless ``allow_empty``) is empty as `why_empty` has it;
+    breaks a sample that ``current`` injects, or (unless ``allow_empty``) is empty as `_why_empty` has it;
     with no current one (at start) where it denies samples and injects none, and where a patch of its does
     not apply.
     """
-    tried = []
+    answers: dict[str, Answer] = {}
+    denials: list[str] = []
     for name, review in SAMPLES:
-        answered = candidate.answer(review.body, review.path)
-        tried.append(Tried(name, review, answered))
+        answers[name] = answered = candidate.answer(review.body, review.path)
         if answered.outcome == "injected":
             check_patch(name, review, answered)
-        elif answered.outcome == "denied" and current is not None and injects(current, review):
-            raise ConfigError(tried[-1].denial)
-    why = why_empty(tried)
+        elif answered.outcome == "denied":
+            denials.append(f"{name} is denied: {answered.message}")
+            if current is not None and injects(current, review):
+                raise ConfigError(denials[-1])
+    why = _why_empty(answers)
     if why and current is not None and not allow_empty:
         raise ConfigError(f"{why}; with --allow-empty-injection it would serve")
-    denied = [each for each in tried if each.answer.outcome == "denied"]
-    if why and current is None and denied:
-        raise ConfigError(denied[0].denial)
-    return tuple(tried)
+    if why and current is None and denials:
+        raise ConfigError(denials[0])
+    return why
 
 
-def why_empty(tried: Sequence[Tried]) -> str:
-    """Return why a configuration leaves pods without sidecars that it seems to inject; "" where it does not.
+def _why_empty(answers: Mapping[str, Answer]) -> str:
+    """Return why pods are left without sidecars, told from the answers to the samples; "" where they are not.
 
-    It does where it injects no sample, or where a neverInjectSelector matches the labels that all pods of a
+    They are where no sample is injected, or where a neverInjectSelector matches the labels that all pods of a
     Deployment have: then only pods that ask for a sidecar get one. To want just that, `policy: disabled` is
     the word, and no fault.
     """
-    if not any(each.answer.outcome == "injected" for each in tried):
-        return f"none of the sample pods is injected: {tried[0].answer.message}"
-    plain = next(each.answer for each in tried if each.name == PLAIN)
+    if not any(answer.outcome == "injected" for answer in answers.values()):
+        return f"none of the sample pods is injected: {next(iter(answers.values())).message}"
+    plain = answers[PLAIN]
     if plain.reason == "never-selector":
         return f"pods that ask for nothing are not injected: {plain.message}"
     return ""
@@ -111,7 +97,34 @@ def check_patch(name: str, review: Seen, answered: Answer) -> None:
 # --- the samples
 
 
-def _review(pod: JSONObject) -> Seen:
+PLAIN: Final = "the sample pod that asks for nothing"
+
+_OWNERS: Final = {
+    "ReplicaSet": ("apps/v1", "sample-5d9c7b8f4d", {"pod-template-hash": "5d9c7b8f4d"}),
+    "StatefulSet": ("apps/v1", "sample", {}),
+    "DaemonSet": ("apps/v1", "sample", {}),
+    "Job": ("batch/v1", "sample-29400000", {}),
+}
+"""Controllers by kind: their version, a name, and the labels that they give to pods."""
+
+
+def _sample(owner: str, spec: JSONObject, *, asks: bool = True) -> Seen:
+    """Return the review of a pod as a controller makes it; ``asks`` by label and annotation for a sidecar."""
+    api_version, name, labels = _OWNERS[owner]
+    switch = {"sidecar.istio.io/inject": "true"} if asks else {}
+    reference = {"apiVersion": api_version, "kind": owner, "name": name, "uid": "1", "controller": True}
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "generateName": f"{name}-",
+            "namespace": "default",
+            "labels": {"app": "sample", **labels, **switch},
+            "annotations": switch,
+            "ownerReferences": [reference],
+        },
+        "spec": spec,
+    }
     request = {
         "uid": "00000000-0000-4000-8000-000000000000",
         "kind": {"group": "", "version": "v1", "kind": "Pod"},
@@ -124,40 +137,6 @@ def _review(pod: JSONObject) -> Seen:
     # Every release takes v1beta1; some of the older ones do not take v1.
     review = {"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1beta1", "request": request}
     return Seen(orjson.dumps(review), "/inject", "default")
-
-
-PLAIN: Final = "the sample pod that asks for nothing"
-
-_ASKS: Final = {"sidecar.istio.io/inject": "true"}
-_HASH: Final = {"pod-template-hash": "5d9c7b8f4d"}
-_OWNERS: Final = {
-    "ReplicaSet": ("apps/v1", "sample-5d9c7b8f4d", _HASH),
-    "StatefulSet": ("apps/v1", "sample", {}),
-    "DaemonSet": ("apps/v1", "sample", {}),
-    "Job": ("batch/v1", "sample-29400000", {}),
-}
-"""Controllers by kind: their version, a name, and the labels that they give to pods."""
-
-
-def _sample(owner: str, spec: JSONObject, *, asks: bool = True) -> Seen:
-    """Return the review of a pod as a controller makes it; ``asks`` by label and annotation for a sidecar."""
-    api_version, name, labels = _OWNERS[owner]
-    switch = _ASKS if asks else {}
-    reference = {"apiVersion": api_version, "kind": owner, "name": name, "uid": "1", "controller": True}
-    return _review(
-        {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {
-                "generateName": f"{name}-",
-                "namespace": "default",
-                "labels": {"app": "sample", **labels, **switch},
-                "annotations": switch,
-                "ownerReferences": [reference],
-            },
-            "spec": spec,
-        }
-    )
 
 
 def _container(name: str, port: int) -> JSONObject:

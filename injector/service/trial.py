@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from injector.diagnosis.trial import Answerer, Seen, check_patch, injects, try_samples, why_empty
+from injector.diagnosis.trial import Answerer, Seen, check_patch, injects, try_samples
 from injector.errors import ConfigError, InjectorError
 from injector.service.logs import shorten
 
@@ -90,7 +90,7 @@ def try_out(
     breaks a sample that ``current`` injects, injects no more pods (unless ``allow_empty``), or denies all
     pods seen of several namespaces; with no current one (at start) where it denies samples and injects none.
     """
-    empty = why_empty(try_samples(candidate, current, allow_empty=allow_empty))
+    empty = try_samples(candidate, current, allow_empty=allow_empty)
     if current is None:
         return Trial(empty=empty)
     today = [review for review in seen if injects(current, review)]
