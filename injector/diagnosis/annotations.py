@@ -20,10 +20,10 @@ from injector.diagnosis.items import mapping, pods_metadata, written
 from injector.diagnosis.rules_table import found
 from injector.errors import YAMLError
 from injector.golang.strconv import parse_bool
-from injector.injection.kinds import get_at, is_list, place_of
+from injector.injection.kinds import get_at, place_of
 from injector.injection.policy import SWITCH
-from injector.istio.releases import NEWEST_RELEASE, Behaviour, behaviour_of
-from injector.json_types import JSON, JSONObject
+from injector.istio.releases import Behaviour
+from injector.json_types import JSONObject
 from injector.kubeyaml import load
 from injector.patch import GoType, go_type, quantity_fault
 
@@ -39,19 +39,14 @@ _BOTH: Final = ("labels", "annotations")
 
 
 def advise_metadata(
-    value: JSON, *, behaviour: Behaviour | None = None, source: str = "", pod_template_path: str = ""
+    value: JSONObject, *, behaviour: Behaviour, source: str = "", pod_template_path: str = ""
 ) -> list[Finding]:
     """Return what is wrong with the annotations and labels of an object, those of its pod template too.
 
-    ``behaviour`` is the release's, that of the newest one where none is given. Paths in the places are those
-    of the object; ``source`` names its file, ``pod_template_path`` says where a kind that is not known keeps
-    its pods.
+    Paths in the places are those of the object; ``source`` names its file, ``pod_template_path`` says where a
+    kind that is not known keeps its pods.
     """
-    behaviour = behaviour or behaviour_of(NEWEST_RELEASE)
-    if is_list(value):
-        items = value.get("items") if isinstance(value.get("items"), list) else ()
-        return [each for item in items for each in advise_metadata(item, behaviour=behaviour, source=source)]
-    if not isinstance(value, dict) or not isinstance(value.get("kind") or "", str):
+    if not isinstance(value.get("kind") or "", str):
         return []
     return [*_Adviser(value, behaviour, source, pod_template_path).findings()]
 
@@ -96,7 +91,8 @@ class _Adviser:
                 elif (known := KNOWN.get(name)) is None:
                     yield from self._unknown(name, at)
                 elif kind not in _kinds(known):
-                    words = f"{name} is read as {_article(known.kind)} and stands among the {kind}"
+                    article = "an" if known.kind == "annotation" else "a"
+                    words = f"{name} is read as {article} {known.kind} and stands among the {kind}"
                     yield self._found("SI402", words, at, f"move it to {'.'.join(path)}.{known.kind}s")
                 else:
                     yield from self._value_of(name, known, text, at)
@@ -212,10 +208,6 @@ def closest(name: str) -> str:
 
 def _kinds(known: KnownName) -> tuple[str, ...]:
     return _BOTH if known.kind == "label or annotation" else (f"{known.kind}s",)
-
-
-def _article(kind: str) -> str:
-    return f"an {kind}" if kind == "annotation" else f"a {kind}"
 
 
 def _values(value: Any) -> list[Any]:

@@ -9,7 +9,9 @@ import pytest
 from injector.diagnosis.annotations import advise_metadata, closest
 from injector.diagnosis.annotations_table import ELSEWHERE, KNOWN
 from injector.istio import annotations
-from injector.istio.releases import behaviour_of
+from injector.istio.releases import NEWEST_RELEASE, behaviour_of
+
+NEWEST = behaviour_of(NEWEST_RELEASE)
 
 
 def deployment(*, own: dict[str, Any] | None = None, pods: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -101,14 +103,14 @@ def test_a_key_that_is_dropped_from_json_is_told(name: str, value: str, key: str
 
 def test_a_name_of_pods_on_the_workload_is_told_to_move() -> None:
     own = {"labels": {"sidecar.istio.io/inject": "true"}}
-    (finding,) = advise_metadata(deployment(own=own), source="app.yaml")
+    (finding,) = advise_metadata(deployment(own=own), behaviour=NEWEST, source="app.yaml")
     assert (finding.rule, finding.advice) == ("SI402", "move it to spec.template.metadata.labels")
     assert str(finding.place) == "app.yaml: metadata.labels[sidecar.istio.io/inject]"
 
 
 def test_a_name_of_pods_that_the_pods_have_too_may_stand_on_the_workload() -> None:
     labels = {"labels": {"sidecar.istio.io/inject": "true"}}
-    assert advise_metadata(deployment(own=labels, pods=labels)) == []
+    assert advise_metadata(deployment(own=labels, pods=labels), behaviour=NEWEST) == []
 
 
 def test_the_pods_of_a_cronjob_have_the_labels_of_its_innermost_template() -> None:
@@ -120,8 +122,8 @@ def test_the_pods_of_a_cronjob_have_the_labels_of_its_innermost_template() -> No
         "metadata": {"name": "report"},
         "spec": {"jobTemplate": {**jobs, "spec": {"template": pods}}},
     }
-    found = [(each.rule, each.message, each.place.path) for each in advise_metadata(value)]
-    assert found == [
+    found = advise_metadata(value, behaviour=NEWEST)
+    assert [(each.rule, each.message, each.place.path) for each in found] == [
         (
             "SI403",
             "sidecar.istio.io/rewriteAppHTTPProbers: 'maybe' is not a boolean, and is ignored",
@@ -138,7 +140,7 @@ def test_the_pods_of_a_cronjob_have_the_labels_of_its_innermost_template() -> No
 def test_names_on_a_namespace_and_a_service_are_told_apart() -> None:
     def said(kind: str, labels: dict[str, str]) -> list[str]:
         value = {"apiVersion": "v1", "kind": kind, "metadata": {"name": "shop", "labels": labels}}
-        return [finding.rule for finding in advise_metadata(value)]
+        return [finding.rule for finding in advise_metadata(value, behaviour=NEWEST)]
 
     assert said("Namespace", {"sidecar.istio.io/inject": "true"}) == ["SI402"]
     assert said("Namespace", {"istio.io/rev": "canary", "istio-injection": "enabled"}) == []
@@ -153,9 +155,9 @@ def test_an_annotation_among_the_labels_is_told() -> None:
     assert [rule for rule, _ in annotated(labels={"sidecar.istio.io/proxyCPU": "100m"})] == ["SI402"]
 
 
-def test_whatever_is_no_object_has_no_findings() -> None:
-    assert advise_metadata(None) == []
-    assert advise_metadata({"kind": "Pod", "apiVersion": "v1", "metadata": None}) == []
+@pytest.mark.parametrize("value", [{"kind": []}, {"kind": "Pod", "apiVersion": "v1", "metadata": None}])
+def test_whatever_is_no_object_has_no_findings(value: dict[str, Any]) -> None:
+    assert advise_metadata(value, behaviour=NEWEST) == []
 
 
 def test_every_annotation_whose_value_is_checked_is_known_in_those_minors() -> None:

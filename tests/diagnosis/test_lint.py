@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import pytest
 
-from injector.diagnosis.annotations import advise_metadata
 from injector.diagnosis.findings import Finding
 from injector.diagnosis.lint import Given, Report, lint
 from injector.diagnosis.rules_table import RULES
@@ -393,7 +392,6 @@ def test_a_list_without_a_list_is_told() -> None:
         "app.yaml:3: items",
         "the items of this List are no list",
     )
-    assert advise_metadata(value) == []
 
 
 def test_a_kind_without_pods_is_left_alone() -> None:
