@@ -30,10 +30,9 @@ from injector.diagnosis.items import (
     written,
 )
 from injector.diagnosis.rules_config import POLICIES, faults_of, names, static_rules, unused
-from injector.diagnosis.rules_overlay import overlay_rules
+from injector.diagnosis.rules_overlay import Traced, overlay_rules, trace, traced_template
 from injector.diagnosis.rules_result import result_rules, security_rules
 from injector.diagnosis.rules_table import found
-from injector.diagnosis.rules_trace import Traced, trace, traced_template
 from injector.diagnosis.trial import SAMPLES, try_samples
 from injector.diagnosis.unreadable import mended
 from injector.errors import ConfigError, InjectionError, InjectorError, TemplateError, YAMLError

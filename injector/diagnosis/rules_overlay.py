@@ -1,25 +1,135 @@
-"""What is wrong with what a template makes of a pod, each with the template's line."""
+"""What a template makes of a pod, and what is wrong with that, each with the template's line.
+
+The template's own text gets a mark at the end of each of its lines, and is rendered as any other; the marks
+in what comes out say which line wrote it. Where a pod's values stand is known as well.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, TypeAlias
 
+from injector.diagnosis.items import Path
 from injector.diagnosis.rules_config import close_to
-from injector.diagnosis.rules_trace import Traced
 from injector.errors import TypedError, YAMLError
+from injector.gotemplate import nodes
+from injector.injection.dot.template import InjectionTemplate
+from injector.injection.render import TemplateData
 from injector.injection.snapshot import Snapshot
 from injector.istio.mesh.jsonpb import dotted
 from injector.istio.releases import Behaviour
 from injector.json_types import JSON
+from injector.kubeyaml import line_of, load
 from injector.kubeyaml.survey import Context, Role, survey
 from injector.patch import GoType, go_type, normalise
 from injector.patch.schema import NEWEST
+from injector.rendering import Rendering
+
+_OPEN, _CLOSE = "\ue000", "\ue001"
+"""Of Unicode's private use: no template has them, and nothing reads them before they are taken out."""
+
+_MARK: Final = re.compile(f"{_OPEN}([0-9]+){_CLOSE}")
+_LINE_END: Final = re.compile(r"(?<=\S)[^\S\n]*$", re.MULTILINE)
+
+
+# ---- what it makes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traced:
+    """A rendered template.
+
+    ``lines[i]`` is the template's line behind line i + 1 of the text. ``holes`` are the lines of the text in
+    which the pod's values stand, in their order.
+    """
+
+    template: str
+    rendering: Rendering
+    lines: tuple[int, ...]
+    holes: tuple[int, ...]
+
+    @property
+    def text(self) -> str:
+        """The rendered text."""
+        return self.rendering.text
+
+    @cached_property
+    def overlay(self) -> JSON | YAMLError:
+        """The JSON that the text is read as, or what is wrong with it."""
+        try:
+            return load(self.text)
+        except YAMLError as error:
+            return error
+
+    def line(self, rendered: int) -> int:
+        """Return the template's line behind a line of the text; 0 where none is known."""
+        return self.lines[min(rendered, len(self.lines)) - 1] if rendered and self.lines else 0
+
+    def line_at(self, path: Path) -> int:
+        """Return the template's line of the value under keys and indexes of the overlay."""
+        return self.line(line_of(self.text, path))
+
+
+def traced_template(name: str, snapshot: Snapshot) -> InjectionTemplate:
+    """Return a template of the configuration that marks its lines; raises TemplateError as compiling does."""
+    template = snapshot.templates[name]
+    return template.with_text(_marked(template.usual.tree))
+
+
+def trace(name: str, template: InjectionTemplate, data: TemplateData) -> Traced:
+    """Return what a marked template makes of a pod's data; raises TemplateExecError as rendering does."""
+    rendering = template.for_config(data.proxy_config).render(data.fields).inlined()
+    strings = tuple(_MARK.sub("", text) for text in rendering.strings)
+    return Traced(
+        template=name,
+        rendering=Rendering(strings, rendering.values),
+        lines=tuple(_origins(rendering.text)),
+        holes=tuple(_holes(strings, rendering.values)),
+    )
+
+
+def _marked(tree: nodes.Tree) -> str:
+    """Return the text of a tree with each line of its text nodes marked at its end."""
+    text = tree.text
+    marks: dict[int, int] = {}
+    for body in tree.templates.values():
+        for node in nodes.walk(body):
+            if isinstance(node, nodes.Text) and text.startswith(node.text, node.pos):
+                for end in _LINE_END.finditer(node.text):
+                    position = node.pos + end.start()
+                    marks[position] = 1 + text.count("\n", 0, position)
+    parts, before = [], 0
+    for position in sorted(marks):
+        parts += [text[before:position], f"{_OPEN}{marks[position]}{_CLOSE}"]
+        before = position
+    return "".join((*parts, text[before:]))
+
+
+def _origins(marked: str) -> Iterator[int]:
+    """Yield for each line the template's line: its own mark, else the one before it."""
+    known = 0
+    for line in marked.split("\n"):
+        found = _MARK.search(line)
+        known = int(found[1]) if found else known
+        yield known
+
+
+def _holes(strings: tuple[str, ...], values: tuple[str, ...]) -> Iterator[int]:
+    line = 1
+    for before, value in zip(strings, values, strict=False):
+        line += before.count("\n")
+        yield line
+        line += value.count("\n")
+
+
+# ---- what is wrong with it
+
 
 Said: TypeAlias = tuple[str, str, int]
 """Rule, message and the template's line."""
-
-_Path: TypeAlias = tuple[str | int, ...]
 
 _NO_VALUE: Final = "<no value>"
 
@@ -67,7 +177,7 @@ def _fields(traced: Traced, overlay: dict[str, JSON], behaviour: Behaviour) -> I
         yield rule, message, traced.line_at(path)
 
 
-def _legacy(overlay: dict[str, JSON], behaviour: Behaviour) -> Iterator[tuple[str, str, _Path]]:
+def _legacy(overlay: dict[str, JSON], behaviour: Behaviour) -> Iterator[tuple[str, str, Path]]:
     known = {name.lower(): name for name in _LEGACY}
     for key, value in overlay.items():
         name = known.get(key.lower())
@@ -77,9 +187,7 @@ def _legacy(overlay: dict[str, JSON], behaviour: Behaviour) -> Iterator[tuple[st
             yield from _walk(value, go_type(_LEGACY[name], behaviour.kubernetes), (key,), behaviour)
 
 
-def _walk(
-    value: Any, declared: GoType, path: _Path, behaviour: Behaviour
-) -> Iterator[tuple[str, str, _Path]]:
+def _walk(value: Any, declared: GoType, path: Path, behaviour: Behaviour) -> Iterator[tuple[str, str, Path]]:
     declared = declared.target
     if value is None or declared.kind == "raw":
         return
@@ -100,8 +208,8 @@ def _walk(
 
 
 def _member(
-    key: str, item: Any, declared: GoType, path: _Path, behaviour: Behaviour
-) -> Iterator[tuple[str, str, _Path]]:
+    key: str, item: Any, declared: GoType, path: Path, behaviour: Behaviour
+) -> Iterator[tuple[str, str, Path]]:
     field = declared.field(key)
     if field is not None:
         if behaviour.overlays and field.merges and field.merge_key:
@@ -117,7 +225,7 @@ def _member(
         yield "SI203", f"{dotted(path) or 'a pod'} has no field {key!r}{near}", (*path, key)
 
 
-def _unmergeable(items: Any, merge_key: str, path: _Path) -> Iterator[tuple[str, str, _Path]]:
+def _unmergeable(items: Any, merge_key: str, path: Path) -> Iterator[tuple[str, str, Path]]:
     """Yield the elements of a merged list that nothing tells from the others: the merge refuses them."""
     for index, item in enumerate(items if isinstance(items, list) else ()):
         if isinstance(item, dict) and merge_key not in item and "$patch" not in item:
