@@ -239,18 +239,15 @@ def _unmergeable(items: Any, merge_key: str, path: Path) -> Iterator[tuple[str, 
 def _unquoted(traced: Traced) -> Iterator[Said]:
     """Yield lines where a value of the pod, and nothing that the template says, decides what YAML reads."""
     rendering = traced.rendering
-    # A number or a boolean that the template computed cannot break out, whatever the pod says.
-    plain = [
-        (slot, hole)
-        for slot in survey(rendering.strings).slots
-        if slot.context is Context.PLAIN and slot.role is not Role.KEY
-        for hole in slot.holes
-        if not _is_harmless(rendering.values[hole])
-    ]
-    for slot, hole in plain:
-        shown = "…".join(slot.texts)
-        yield "SI206", f"a value of the pod stands unquoted in `{shown}`", traced.line(traced.holes[hole])
+    for slot in survey(rendering.strings).slots:
+        if slot.context is not Context.PLAIN or slot.role is Role.KEY:
+            continue
+        words = f"a value of the pod stands unquoted in `{'…'.join(slot.texts)}`"
+        for hole in slot.holes:
+            if not _is_harmless(rendering.values[hole]):
+                yield "SI206", words, traced.line(traced.holes[hole])
 
 
 def _is_harmless(value: str) -> bool:
+    """Return whether it is a number or a boolean: such a one cannot break out, whatever the pod says."""
     return value in ("true", "false") or value.removeprefix("-").isdigit()
