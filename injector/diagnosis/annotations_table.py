@@ -73,16 +73,11 @@ KNOWN: Final[Mapping[str, KnownName]] = {
     ),
     "inject.istio.io/templates": _known("names", "the templates to apply", "`defaultTemplates`", since=9),
     f"{_SIDECAR}/nativeSidecar": _known(
-        "switch",
-        "whether istio-proxy becomes a native sidecar",
-        "ENABLE_NATIVE_SIDECARS",
-        since=24,
+        "switch", "whether istio-proxy becomes a native sidecar", "ENABLE_NATIVE_SIDECARS", since=24
     ),
     f"{_SIDECAR}/status": _known("written by us", "the names of what was injected"),
     "proxy.istio.io/overrides": _known(
-        "written by us",
-        "what the pod itself said of injected containers",
-        since=9,
+        "written by us", "what the pod itself said of injected containers", since=9
     ),
     "proxy.istio.io/config": _known("YAML", "this pod's ProxyConfig, over the mesh's", "the mesh's", since=6),
     "istio.io/rev": _known(
@@ -212,11 +207,7 @@ KNOWN: Final[Mapping[str, KnownName]] = {
     "prometheus.istio.io/secure-port": _known("written by us", "the port of metrics by mTLS", since=31),
     # labels
     "security.istio.io/tlsMode": _known(
-        "text",
-        "whether others may speak mTLS to the pod",
-        "istio",
-        since=4,
-        kind="label",
+        "text", "whether others may speak mTLS to the pod", "istio", since=4, kind="label"
     ),
     "service.istio.io/canonical-name": _known(
         "text",
@@ -254,26 +245,13 @@ _OTHERS: Final = {
     "gateway.istio.io": ("controller-version", "managed", "name-override", "service-account"),
     "install.operator.istio.io": ("owning-resource",),
     "istio.io": (
-        "autoRegistrationGroup",
-        "connectedAt",
-        "disconnectedAt",
-        "dry-run",
-        "gateway-name",
-        "ingress-use-waypoint",
-        "tag",
-        "use-waypoint",
-        "use-waypoint-namespace",
-        "waypoint-for",
+        *("autoRegistrationGroup", "connectedAt", "disconnectedAt", "dry-run", "gateway-name"),
+        *("ingress-use-waypoint", "tag", "use-waypoint", "use-waypoint-namespace", "waypoint-for"),
         "workloadController",
     ),
     "networking.istio.io": (
-        "address-type",
-        "enable-autoallocate-ip",
-        "exportTo",
-        "gatewayPort",
-        "service-type",
-        "traffic-distribution",
-        "tunnel",
+        *("address-type", "enable-autoallocate-ip", "exportTo", "gatewayPort", "service-type"),
+        *("traffic-distribution", "tunnel"),
     ),
     "operator.istio.io": ("component", "managed"),
     "topology.istio.io": ("cluster", "controlPlaneClusters", "subzone"),
