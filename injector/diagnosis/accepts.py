@@ -25,14 +25,13 @@ _SUBDOMAIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0
 _NAME_PART: Final = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 _PORT_NAME: Final = re.compile(r"(?=.*[a-z])(?!.*--)[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _LONGEST_LABEL, _LONGEST_SUBDOMAIN, _LONGEST_PORT_NAME = 63, 253, 15
-_MOST_ANNOTATIONS: Final = (
-    256 << 10
-)  # bytes of all names and values, apimachinery's TotalAnnotationSizeLimitB
 _LAST_PORT: Final = 65535
+_MOST_ANNOTATIONS: Final = 256 << 10
+"""Bytes of all names and values: apimachinery's TotalAnnotationSizeLimitB."""
 
 _LISTS: Final = ("containers", "initContainers")
 """In the order in which Kubernetes looks at them: of two equal names the second is the fault."""
-_PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")
+PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")
 _HANDLERS: Final = ("exec", "grpc", "httpGet", "sleep", "tcpSocket")
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "imagePullPolicy": ("Always", "IfNotPresent", "Never"),
@@ -58,19 +57,20 @@ def _faults(pod: Pod) -> Iterator[Fault]:
     yield from _choices(spec, "spec", "restartPolicy", "dnsPolicy")
     if not spec.get("containers"):
         yield "spec.containers", "Required value"
-    volumes = [volume.get("name") for volume in _items(spec, "volumes")]
-    yield from _duplicates("spec.volumes", "name", volumes)
-    for path, volume in _places(spec, "volumes", "spec"):
+    volumes = _places(spec, "volumes", "spec")
+    yield from _duplicates(volumes, "name")
+    for path, volume in volumes:
         yield from _volume(volume, path)
+    mountable = [volume.get("name") for _, volume in volumes]
     containers = containers_of(spec)
     names = Counter[Any]()
     for path, container in containers:
         names[name := container.get("name")] += 1
         if name and names[name] > 1:
             yield f"{path}.name", f'Duplicate value: "{name}"'
-        yield from _container(container, path, volumes)
+        yield from _container(container, path, mountable)
         if _is_initial(path) and container.get("restartPolicy") != "Always":
-            for field in (*_PROBES, "lifecycle"):
+            for field in (*PROBES, "lifecycle"):
                 if container.get(field):
                     yield f"{path}.{field}", "may not be set for init containers without restartPolicy=Always"
     yield from _host_ports(spec, containers)
@@ -136,11 +136,12 @@ def _choices(item: JSONObject, path: str, *fields: str) -> Iterator[Fault]:
             yield f"{path}.{field}", f'Unsupported value: "{value}": supported values: {supported}'
 
 
-def _duplicates(path: str, field: str, values: Iterable[Any], words: str = "") -> Iterator[Fault]:
+def _duplicates(items: Iterable[tuple[str, JSONObject]], field: str, words: str = "") -> Iterator[Fault]:
     met: set[Any] = set()
-    for index, value in enumerate(values):
+    for path, item in items:
+        value = item.get(field)
         if value and value in met:
-            yield f"{path}[{index}].{field}", words or f'Duplicate value: "{value}"'
+            yield f"{path}.{field}", words or f'Duplicate value: "{value}"'
         met.add(value)
 
 
@@ -155,14 +156,15 @@ def _container(container: JSONObject, path: str, volumes: list[Any]) -> Iterator
     elif image != image.strip():
         yield f"{path}.image", f'Invalid value: "{image}": must not have leading or trailing whitespace'
     yield from _choices(container, path, "imagePullPolicy", "terminationMessagePolicy")
-    yield from _duplicates(f"{path}.ports", "name", (port.get("name") for port in _items(container, "ports")))
-    for place, port in _places(container, "ports", path):
+    ports = _places(container, "ports", path)
+    yield from _duplicates(ports, "name")
+    for place, port in ports:
         yield from _port(port, place)
     for place, variable in _places(container, "env", path):
         yield from _variable(variable, place)
     yield from _mounts(container, path, volumes)
     yield from _resources(container.get("resources") or {}, f"{path}.resources")
-    for field in _PROBES:
+    for field in PROBES:
         if probe := container.get(field):
             yield from _probe(probe, f"{path}.{field}", once=field != "readinessProbe")
     for hook in ("postStart", "preStop"):
@@ -192,17 +194,14 @@ def _variable(variable: JSONObject, path: str) -> Iterator[Fault]:
     if given and variable.get("value"):
         yield f"{path}.valueFrom", "may not be specified when `value` is not empty"
     if given is not None and len([source for source in given.values() if source is not None]) != 1:
-        yield (
-            f"{path}.valueFrom",
-            "must specify one of fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef",
-        )
+        words = "must specify one of fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef"
+        yield f"{path}.valueFrom", words
 
 
 def _mounts(container: JSONObject, path: str, volumes: list[Any]) -> Iterator[Fault]:
-    mounts = _items(container, "volumeMounts")
-    words = "must be unique"
-    yield from _duplicates(f"{path}.volumeMounts", "mountPath", (m.get("mountPath") for m in mounts), words)
-    for place, mount in _places(container, "volumeMounts", path):
+    mounts = _places(container, "volumeMounts", path)
+    yield from _duplicates(mounts, "mountPath", "must be unique")
+    for place, mount in mounts:
         if not mount.get("mountPath"):
             yield f"{place}.mountPath", "Required value"
         if (name := mount.get("name")) not in volumes:
@@ -270,10 +269,8 @@ def _resources(resources: JSONObject, path: str) -> Iterator[Fault]:
     for name, request in (resources.get("requests") or {}).items():
         wanted, most = _milli(request), _milli(limits.get(name))
         if wanted is not None and wanted < 0:
-            yield (
-                f"{path}.requests[{name}]",
-                f'Invalid value: "{request}": must be greater than or equal to 0',
-            )
+            words = "must be greater than or equal to 0"
+            yield f"{path}.requests[{name}]", f'Invalid value: "{request}": {words}'
         if wanted is not None and most is not None and wanted > most:
             words = f"must be less than or equal to {name} limit of {limits[name]}"
             yield f"{path}.requests", f'Invalid value: "{request}": {words}'
@@ -326,10 +323,6 @@ def _windows(spec: JSONObject, containers: list[tuple[str, JSONObject]]) -> Iter
                 yield f"{path}.{field}", "cannot be set for a windows pod"
 
 
-def _items(holder: JSONObject, key: str) -> list[JSONObject]:
-    return [item or {} for item in holder.get(key) or ()]
-
-
-def _places(holder: JSONObject, key: str, path: str) -> Iterator[tuple[str, JSONObject]]:
-    for index, item in enumerate(_items(holder, key)):
-        yield f"{path}.{key}[{index}]", item
+def _places(holder: JSONObject, key: str, path: str) -> list[tuple[str, JSONObject]]:
+    """Return path and object of each element of a list."""
+    return [(f"{path}.{key}[{index}]", item or {}) for index, item in enumerate(holder.get(key) or ())]

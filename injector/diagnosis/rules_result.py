@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
-from injector.diagnosis.accepts import REFUSED, accepted, containers_of
+from injector.diagnosis.accepts import PROBES, REFUSED, accepted, containers_of
 from injector.errors import InjectorError
 from injector.injection.injector import Injector
 from injector.injection.steps.metrics import PORT
+from injector.injection.steps.pods import PROXY
 from injector.json_types import JSONObject, Pod
 from injector.patch import go_type
 
 Said: TypeAlias = tuple[str, str, str]
 """Rule, message and the path of a field of the injected pod."""
 
-PROXY: Final = "istio-proxy"
-
-_PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")
 _HANDLERS: Final = ("httpGet", "grpc", "tcpSocket")
 
 
@@ -114,7 +112,7 @@ def _lost_probe_fields(original: Pod, injected: Pod, injector: Injector) -> Iter
     version = injector.snapshot.behaviour.kubernetes
     after = {container.get("name"): container for _, container in containers_of(injected.get("spec") or {})}
     for path, container in containers_of(original.get("spec") or {}):
-        for kind in _PROBES:
+        for kind in PROBES:
             probe = container.get(kind) or {}
             if probe and (after.get(container.get("name")) or {}).get(kind) != probe:
                 yield from _unknown_to_agent(probe, f"{path}.{kind}", version)
