@@ -6,10 +6,9 @@ controller adds names, labels and an owner to its template. Selectors, condition
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 from injector.diagnosis.items import mapping
 from injector.injection.kinds import PodPlace, get_at
@@ -93,8 +92,8 @@ def arrival_of(document: JSONObject, place: PodPlace, namespace: str) -> Arrival
         return Arrival(pod=pod, namespace=namespace)
     owner = mapping(document.get("metadata"))
     name = owner.get("name") or owner.get("generateName") or "workload"
-    added = _BY_KIND.get(kind, _owned)(name, api_version, kind)
-    labels = {**mapping(pod["metadata"].get("labels")), **added.pop("labels", {})}
+    added = _added(name, api_version, kind)
+    labels = {**mapping(pod["metadata"].get("labels")), **added.pop("labels")}
     metadata = {**pod["metadata"], **added, "namespace": namespace, **({"labels": labels} if labels else {})}
     if not namespace:
         del metadata["namespace"]
@@ -112,7 +111,28 @@ def _user(kind: str, api_version: str) -> JSONObject | None:
 # ---- what controllers add
 
 
-def _owned(name: str, api_version: str, kind: str, **more: Any) -> JSONObject:
+def _added(name: str, api_version: str, kind: str) -> JSONObject:
+    """Return the metadata that a workload's controllers add to that of its template, all labels of theirs."""
+    labels: dict[str, str] = {}
+    match kind:
+        case "Deployment" | "Rollout":
+            labels["pod-template-hash" if kind == "Deployment" else "rollouts-pod-template-hash"] = HASH
+            name, api_version, kind = f"{name}-{HASH}", "apps/v1", "ReplicaSet"
+        case "DeploymentConfig":
+            labels = {"deployment": f"{name}-1", "deploymentconfig": name}
+            name, api_version, kind = f"{name}-1", "v1", "ReplicationController"
+        case "StatefulSet":
+            labels = {
+                "apps.kubernetes.io/pod-index": "0",
+                "controller-revision-hash": f"{name}-{HASH}",
+                "statefulset.kubernetes.io/pod-name": f"{name}-0",
+            }
+        case "DaemonSet":
+            labels = {"controller-revision-hash": HASH, "pod-template-generation": "1"}
+        case "Job" | "CronJob":
+            name, kind = name if kind == "Job" else f"{name}-{SCHEDULED}", "Job"
+            names = {"job-name": name, "controller-uid": _UID}
+            labels = names | {f"batch.kubernetes.io/{key}": value for key, value in names.items()}
     owner = {
         "apiVersion": api_version,
         "kind": kind,
@@ -121,55 +141,9 @@ def _owned(name: str, api_version: str, kind: str, **more: Any) -> JSONObject:
         "controller": True,
         "blockOwnerDeletion": True,
     }
-    return {"generateName": f"{name}-", "ownerReferences": [owner], **more}
-
-
-def _by_replica_set(label: str) -> Callable[[str, str, str], JSONObject]:
-    def add(name: str, _api_version: str, _kind: str) -> JSONObject:
-        return _owned(f"{name}-{HASH}", "apps/v1", "ReplicaSet", labels={label: HASH})
-
-    return add
-
-
-def _deployment_config(name: str, _api_version: str, _kind: str) -> JSONObject:
-    labels = {"deployment": f"{name}-1", "deploymentconfig": name}
-    return _owned(f"{name}-1", "v1", "ReplicationController", labels=labels)
-
-
-def _stateful_set(name: str, api_version: str, kind: str) -> JSONObject:
-    labels = {
-        "apps.kubernetes.io/pod-index": "0",
-        "controller-revision-hash": f"{name}-{HASH}",
-        "statefulset.kubernetes.io/pod-name": f"{name}-0",
-    }
-    # Its pods have names of their own, and generateName besides.
-    return _owned(name, api_version, kind, labels=labels) | {"name": f"{name}-0"}
-
-
-def _daemon_set(name: str, api_version: str, kind: str) -> JSONObject:
-    labels = {"controller-revision-hash": HASH, "pod-template-generation": "1"}
-    return _owned(name, api_version, kind, labels=labels)
-
-
-def _job(name: str, api_version: str, kind: str) -> JSONObject:
-    names = {"job-name": name, "controller-uid": _UID}
-    labels = names | {f"batch.kubernetes.io/{key}": value for key, value in names.items()}
-    return _owned(name, api_version, kind, labels=labels)
-
-
-def _cron_job(name: str, api_version: str, _kind: str) -> JSONObject:
-    return _job(f"{name}-{SCHEDULED}", api_version, "Job")
-
-
-_BY_KIND: Final[dict[str, Callable[[str, str, str], JSONObject]]] = {
-    "Deployment": _by_replica_set("pod-template-hash"),
-    "Rollout": _by_replica_set("rollouts-pod-template-hash"),
-    "DeploymentConfig": _deployment_config,
-    "StatefulSet": _stateful_set,
-    "DaemonSet": _daemon_set,
-    "Job": _job,
-    "CronJob": _cron_job,
-}
+    # The pods of a StatefulSet have names of their own, and generateName besides.
+    own = {"name": f"{name}-0"} if kind == "StatefulSet" else {}
+    return {"generateName": f"{name}-", "ownerReferences": [owner], **own, "labels": labels}
 
 
 # ---- what the API server fills in before webhooks are asked
