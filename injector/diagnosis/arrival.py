@@ -12,6 +12,7 @@ from typing import Final
 
 from injector.diagnosis.items import mapping
 from injector.injection.kinds import PodPlace, get_at
+from injector.injection.steps.pods import metadata_of
 from injector.json_types import JSON, JSONObject, Pod
 
 HASH: Final = "6d4cf56db6"
@@ -48,11 +49,6 @@ class Arrival:
     namespace: str
     user: JSONObject | None = None
 
-    @property
-    def labels(self) -> dict[str, str]:
-        """The labels that an objectSelector sees."""
-        return (self.pod.get("metadata") or {}).get("labels") or {}
-
     @cached_property
     def seen(self) -> Pod:
         """The pod as conditions and webhooks see it."""
@@ -63,7 +59,7 @@ class Arrival:
         """The AdmissionRequest of its creation, as conditions see it."""
         kind = {"group": "", "version": "v1", "kind": "Pod"}
         resource = {"group": "", "version": "v1", "resource": "pods"}
-        name = (self.pod.get("metadata") or {}).get("name")
+        name = metadata_of(self.pod).get("name")
         return {
             "kind": kind,
             "resource": resource,

@@ -190,13 +190,9 @@ def _company(entry: Entry, found: Sequence[Entry]) -> Iterator[Gate]:
             message = f"webhook {other.name} of {other.configuration.name} is called too, and injects as well"
             advice = "have one injector answer for the namespace: change its label or one of the selectors"
             yield warned("rival", message, other, advice)
-        elif found.index(other) > found.index(entry) and _is_called_once(entry):
+        elif found.index(other) > found.index(entry) and entry.value.get("reinvocationPolicy") != "IfNeeded":
             message = f"webhook {other.name} is called later: what it changes, the injector does not see"
             yield warned("reinvocationPolicy", message, other, "set reinvocationPolicy: IfNeeded of ours")
-
-
-def _is_called_once(entry: Entry) -> bool:
-    return entry.value.get("reinvocationPolicy") != "IfNeeded"
 
 
 # ---- what the injector makes of it
@@ -267,7 +263,7 @@ class _Told:
         self._templates(received, snapshot)
         passed: tuple[tuple[Name, str, Place], ...] = (
             ("values", "the pod's annotations can be used", self._in_pod("metadata", "annotations")),
-            ("render", "every template becomes YAML", self._in_config("templates")),
+            ("render", "every template becomes YAML", self._config.at("templates")),
             ("merge", _added(received, injected), self._in_pod("spec")),
             ("post-processing", "environment, metrics, probes and status are set", self._in_pod()),
         )
@@ -286,7 +282,7 @@ class _Told:
         if named:
             place = self._in_pod("metadata", "annotations", named)
         else:
-            place = self._in_config("templates") if gate in ("templates", "render") else self._in_pod()
+            place = self._config.at("templates") if gate in ("templates", "render") else self._in_pod()
         self.say(gate, "stopped", gate, str(error), place)
 
     def judged(self, faults: Sequence[Fault]) -> None:
@@ -300,10 +296,10 @@ class _Told:
     def _templates(self, received: Pod, snapshot: Snapshot) -> None:
         annotations = annotations_of(received)
         names: tuple[str, ...] = ("sidecar",)
-        place = self._in_config("template")
+        place = self._config.at("template")
         if snapshot.behaviour.overlays:
             names = select_templates(annotations, snapshot.config, Budget(snapshot.limits))
-            place = self._in_config("defaultTemplates")
+            place = self._config.at("defaultTemplates")
             if TEMPLATES in annotations:
                 place = self._in_pod("metadata", "annotations", TEMPLATES)
         self.say("templates", "passed", "templates", f"templates: {', '.join(names) or 'none'}", place)
@@ -312,9 +308,6 @@ class _Told:
         if holder == "configuration":
             return self._config.at(*path)
         return self._item.at(*path) if holder == "workload" else self._in_pod(*path)
-
-    def _in_config(self, path: str) -> Place:
-        return self._config.at(path)
 
     def _in_pod(self, *path: str | int) -> Place:
         return self._item.at(*self._path, *path)

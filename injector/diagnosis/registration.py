@@ -18,6 +18,7 @@ from injector.diagnosis.items import Item, Path
 from injector.errors import InjectorError
 from injector.injection.kinds import get_at
 from injector.injection.selector import Requirement, Selector
+from injector.injection.steps.pods import labels_of
 from injector.json_types import JSON, JSONObject
 
 NAME_LABEL: Final = "kubernetes.io/metadata.name"
@@ -51,17 +52,12 @@ class Entry:
     """One webhook entry and what keeps it from one pod: called, where there is no obstacle."""
 
     configuration: Item
-    index: int
+    place: Place
+    value: JSONObject
     role: Role
     obstacles: tuple[Obstacle, ...]
-    weight: int = 0
+    weight: int
     """How many conditions there are in all: of two entries that nearly match, the simpler one is meant."""
-
-    @property
-    def value(self) -> JSONObject:
-        """The entry as it stands in its configuration."""
-        entry: JSONObject = self.configuration.value["webhooks"][self.index]
-        return entry
 
     @property
     def name(self) -> str:
@@ -75,11 +71,6 @@ class Entry:
         if "no" in kinds:
             return "skipped"
         return "unknown" if "unknown" in kinds else "rejected" if kinds else "called"
-
-    @property
-    def place(self) -> Place:
-        """Where the entry stands."""
-        return self.configuration.at("webhooks", self.index)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +101,8 @@ def entries(
     return [
         Entry(
             configuration=item,
-            index=index,
+            place=item.at("webhooks", index),
+            value=entry,
             role=role,
             obstacles=tuple(_obstacles(item, index, entry, arrival, namespace)),
             weight=_weight(item, entry),
@@ -245,11 +237,12 @@ def _by_namespace(
 
 
 def _by_labels(item: Item, path: Path, selector: JSONObject, arrival: Arrival) -> Iterator[Obstacle]:
+    labels = labels_of(arrival.pod)
     for requirement in _parsed(item, path, selector):
         if isinstance(requirement, Obstacle):
             yield requirement
-        elif not requirement.matches(arrival.labels):
-            has = _has_label(requirement.key, arrival.labels)
+        elif not requirement.matches(labels):
+            has = _has_label(requirement.key, labels)
             message = f"the pod has {has}, objectSelector wants {described(requirement)}"
             advice = _relabelled(requirement, "")
             yield _obstacle("no", item, path, message, advice)
