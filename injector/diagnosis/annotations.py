@@ -162,35 +162,24 @@ class _Adviser:
     ) -> Iterator[Finding]:
         metadata = mapping(get_at(self._value, own))
         for kind in _BOTH:
+            there = mapping(inner.get(kind))
             for name in mapping(metadata.get(kind)):
                 at = (*own, kind, name)
-                known = KNOWN.get(name)
-                if known is None:
+                if (known := KNOWN.get(name)) is None:
                     yield from self._unknown(name, at)
-                    continue
-                if self._kind == "Namespace":
-                    if name == SWITCH:
-                        words = f"{name} says nothing on a Namespace: its label is {_NAMESPACE_LABEL}"
-                        yield self._found("SI402", words, at, f"label it {_NAMESPACE_LABEL}=enabled")
-                        continue
-                    if name in OF_NAMESPACES:
-                        continue
-                if (
-                    known.form == "written by us"
-                    or name in mapping(inner.get(kind))
-                    or not self._is_workload(name)
-                ):
-                    continue
-                words = f"{name} is read on pods, and stands on the {kind_there} itself"
-                yield self._found("SI402", words, at, f"move it to {target}.{kind}")
+                elif self._kind == "Namespace" and name == SWITCH:
+                    words = f"{name} says nothing on a Namespace: its label is {_NAMESPACE_LABEL}"
+                    yield self._found("SI402", words, at, f"label it {_NAMESPACE_LABEL}=enabled")
+                elif known.form != "written by us" and name not in there and self._is_of_pods(name):
+                    words = f"{name} is read on pods, and stands on the {kind_there} itself"
+                    yield self._found("SI402", words, at, f"move it to {target}.{kind}")
 
-    def _is_workload(self, name: str) -> bool:
-        """Return whether a name of pods has no other meaning on an object of this kind."""
-        return (
-            self._kind in ("Namespace", "Service")
-            or place_of(self._value, self._template_path) is not None
-            or name == SWITCH
-        )
+    def _is_of_pods(self, name: str) -> bool:
+        """Return whether a known name has no other meaning on an object of this kind."""
+        if self._kind == "Namespace":
+            return name not in OF_NAMESPACES
+        is_workload = place_of(self._value, self._template_path) is not None
+        return is_workload or self._kind == "Service" or name == SWITCH
 
 
 def closest(name: str) -> str:
