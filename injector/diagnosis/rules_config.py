@@ -134,33 +134,20 @@ def _is_called(name: str, tree: nodes.Tree) -> bool:
 
 
 def _dead_branches(body: nodes.ListNode) -> Iterator[tuple[str, str, int]]:
-    chained: set[int] = set()
+    met: dict[int, set[str]] = {}  # by the id of each else if, the conditions before it in its chain
     for node in nodes.walk(body):
         if not isinstance(node, nodes.If):
             continue
         commands = node.pipe.commands
         operand = commands[0].args[0] if len(commands) == 1 and len(commands[0].args) == 1 else None
+        condition, before = str(node.pipe), met.get(id(node), set())
+        if condition in before and ":=" not in condition:
+            words = "stands earlier in this chain: its branch is never taken"
+            yield "SI207", f"the condition {condition} {words}", node.pos
         if isinstance(operand, nodes.Bool | nodes.Nil | nodes.NumberNode | nodes.String):
-            yield "SI207", f"the condition {node.pipe} is always the same", node.pos
-        if id(node) not in chained:
-            yield from _repeated(node, chained)
-
-
-def _repeated(node: nodes.If, chained: set[int]) -> Iterator[tuple[str, str, int]]:
-    """Yield the branches of a chain of else if whose condition stands before them."""
-    met = {str(node.pipe)}
-    following = _else_if(node)
-    while following is not None:
-        chained.add(id(following))
-        condition = str(following.pipe)
-        if condition in met and ":=" not in condition:
-            yield (
-                "SI207",
-                f"the condition {condition} stands earlier in this chain: its branch is never taken",
-                following.pos,
-            )
-        met.add(condition)
-        following = _else_if(following)
+            yield "SI207", f"the condition {condition} is always the same", node.pos
+        if following := _else_if(node):
+            met[id(following)] = before | {condition}
 
 
 def _else_if(node: nodes.If) -> nodes.If | None:
