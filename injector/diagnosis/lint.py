@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property, partial
 from itertools import chain
 from typing import Any, Final
 
@@ -37,7 +37,6 @@ from injector.diagnosis.trial import SAMPLES, try_samples
 from injector.diagnosis.unreadable import mended
 from injector.errors import ConfigError, InjectionError, InjectorError, TemplateError, YAMLError
 from injector.injection.config import line_of_template
-from injector.injection.dot.template import InjectionTemplate
 from injector.injection.inject import read_pod, request_for
 from injector.injection.injector import Injector
 from injector.injection.kinds import PodPlace, get_at, is_list, place_of
@@ -182,7 +181,7 @@ class _Linter:
     def __init__(self, injector: Injector, sources: Sources) -> None:
         self._injector = injector
         self._sources = sources
-        self._marked: dict[str, InjectionTemplate] = {}
+        self._marked = cache(partial(traced_template, snapshot=injector.snapshot))
         self._last: list[Traced] = []
 
     def findings(self, given: Iterable[Given]) -> Iterator[Finding]:
@@ -298,7 +297,7 @@ class _Linter:
             return made
         for name in chosen:
             try:
-                traced = trace(name, self._template(name), data)
+                traced = trace(name, self._marked(name), data)
             except TemplateError as error:
                 place = self._in_template(name, error.line)
                 made.append(found("SI201", _own_words(error), place))
@@ -316,11 +315,6 @@ class _Linter:
             return ("sidecar",)
         chosen = select_templates(annotations_of(pod), snapshot.config, budget)
         return tuple(name for name in dict.fromkeys(chosen) if name in snapshot.templates)
-
-    def _template(self, name: str) -> InjectionTemplate:
-        if name not in self._marked:
-            self._marked[name] = traced_template(name, self._injector.snapshot)
-        return self._marked[name]
 
     # ---- objects of -f
 
