@@ -72,10 +72,8 @@ def _compiled(expression: str) -> Callable[..., Any] | str:
         program = _environment().compile(expression)
     except RuntimeError as error:  # the library has no class of its own for it
         return _fault(str(error))
-    if program.return_type().name() != "BOOL":
-        return (
-            f"an API server takes only what is a boolean for sure, not {program.return_type().name().lower()}"
-        )
+    if (kind := program.return_type().name()) != "BOOL":
+        return f"an API server takes only what is a boolean for sure, not {kind.lower()}"
     evaluate_program: Callable[..., Any] = program.eval
     return evaluate_program
 

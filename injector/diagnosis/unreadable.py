@@ -71,9 +71,8 @@ def _broken(lines: Sequence[str], start: int, end: int, around: tuple[int, ...])
 
 def _pieces(lines: Sequence[str], start: int, end: int) -> list[tuple[int, int]]:
     """Return where keys of the outermost level begin and end; none where they are too many."""
-    written = [
-        number for number in range(start, end) if lines[number].strip() and not _is_comment(lines[number])
-    ]
+    stripped = ((number, lines[number].strip()) for number in range(start, end))
+    written = [number for number, line in stripped if line and not line.startswith("#")]
     if not written:
         return []
     outermost = _indent(lines[written[0]])
@@ -81,10 +80,6 @@ def _pieces(lines: Sequence[str], start: int, end: int) -> list[tuple[int, int]]
     if len(begins) > MOST_PIECES:
         return []
     return list(zip(begins, [*begins[1:], end], strict=True))
-
-
-def _is_comment(line: str) -> bool:
-    return line.lstrip().startswith("#")
 
 
 def _indent(line: str) -> int:
