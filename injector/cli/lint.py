@@ -14,9 +14,8 @@ from injector import __version__
 from injector.cli.configuration import configuration_options, load_injector, read_configuration, say_release
 from injector.cli.files import input_documents, input_options
 from injector.cli.options import pod_template_option
-from injector.diagnosis.findings import SEVERITIES, Finding
+from injector.diagnosis.findings import RULES, SEVERITIES, Finding
 from injector.diagnosis.lint import Given, Report, lint
-from injector.diagnosis.rules_table import RULES
 from injector.errors import YAMLError
 from injector.injection.injector import Injector
 

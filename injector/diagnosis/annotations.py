@@ -15,9 +15,8 @@ from injector.diagnosis.annotations_table import (
     KnownName,
     releases,
 )
-from injector.diagnosis.findings import Finding, Place
+from injector.diagnosis.findings import Finding, Place, found
 from injector.diagnosis.items import mapping, pods_metadata, written
-from injector.diagnosis.rules_table import found
 from injector.errors import YAMLError
 from injector.golang.strconv import parse_bool
 from injector.injection.kinds import get_at, place_of

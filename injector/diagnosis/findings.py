@@ -1,7 +1,8 @@
-"""What can be said of an input: a finding or a gate's verdict, where it is, and what to do about it."""
+"""What can be said of an input: a gate's verdict, or a finding and its rule; where it is, and what to do."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -61,3 +62,214 @@ class Gate:
     message: str
     place: Place
     advice: str = ""
+
+
+# ---- the rules of lint
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule: what it finds, what to do about it, and how grave that is as a rule."""
+
+    title: str
+    what: str
+    advice: str
+    severity: Severity = "warning"
+
+
+RULES: Final[Mapping[str, Rule]] = {
+    "SI001": Rule(
+        "the configuration cannot be loaded",
+        "A text is not YAML, has a value of a wrong type, or a template cannot be parsed: `serve` does "
+        "not start.",
+        "mend what the line names",
+        severity="error",
+    ),
+    "SI002": Rule(
+        "a sample pod is denied",
+        "`serve` tries a configuration out with built-in sample pods. Where it denies samples and injects"
+        " none it does not start, and lint says error; where it injects others as well, lint says "
+        "warning.",
+        "mend the template or the values that the sentence names",
+        severity="error",
+    ),
+    "SI003": Rule(
+        "a pod of -f would be denied",
+        "The webhook would refuse this pod, with this sentence.",
+        "mend the annotation or the template that the sentence names",
+        severity="error",
+    ),
+    "SI004": Rule(
+        "no workload is known",
+        "An object of -f is of a kind whose pods stand at a place that is not known, or is no object at all.",
+        "say where with --pod-template-path",
+    ),
+    "SI005": Rule(
+        "a document of -f cannot be read",
+        "It is not YAML: kubectl would refuse the file. The other documents are looked at.",
+        "mend what the line names",
+        severity="error",
+    ),
+    "SI101": Rule(
+        "unknown policy",
+        "`policy` is neither `enabled` nor `disabled`. Istio then injects nothing anywhere and says so "
+        "only in its log; `serve` and `lint` refuse it.",
+        "write `policy: enabled` or `policy: disabled`",
+        severity="error",
+    ),
+    "SI102": Rule(
+        "unknown default template",
+        "`defaultTemplates` (or an alias in it) names a template that there is not: every pod that names "
+        "none is denied.",
+        "name one of the templates",
+        severity="error",
+    ),
+    "SI103": Rule(
+        "an alias names an unknown template",
+        "Pods that ask for the alias are denied.",
+        "name one of the templates, or remove the alias",
+    ),
+    "SI104": Rule(
+        "part of the configuration is not used",
+        "A selector that cannot be read, a field of the mesh or of the template's data that the release "
+        "does not have.",
+        "remove it, or choose the release that has it with --release",
+    ),
+    "SI105": Rule(
+        "a path of the values does not exist",
+        "A template prints a value that neither the values hold nor Istio's chart declares: a misspelling"
+        " reads as empty.",
+        "mend the path, or give it a value",
+    ),
+    "SI106": Rule(
+        "unknown field of the configuration",
+        "The key `config` holds a field that no release reads: it is ignored.",
+        "mend its spelling, or remove it",
+    ),
+    "SI107": Rule(
+        "pods that ask for nothing are not injected",
+        "A `neverInjectSelector` matches the labels that all pods of a Deployment have: only pods with a "
+        "switch of their own get sidecars. `serve` starts with it and says so, and refuses it as a change"
+        " unless it has `--allow-empty-injection`.",
+        "narrow the selector, or write `policy: disabled` where that is meant",
+    ),
+    "SI201": Rule(
+        "an action fails whenever it runs",
+        "The action cannot be evaluated with these values; pods for which its branch is taken are denied.",
+        "mend the field's name",
+    ),
+    "SI202": Rule(
+        "`<no value>` reaches a pod",
+        "A missing value is printed as the text `<no value>`.",
+        'give the value, or a default: `{{ .Values.x | default "y" }}`',
+    ),
+    "SI203": Rule(
+        "unknown field of a pod",
+        "The template writes a field that Kubernetes does not have: Istio drops it without a word.",
+        "mend its spelling or its indentation",
+    ),
+    "SI204": Rule(
+        "a template does not make YAML",
+        "What the template renders cannot be read; from 1.14 on Istio's own sentence does not say why.",
+        "mend the line's indentation or quotes",
+    ),
+    "SI205": Rule(
+        "a value of a wrong type",
+        "The template writes a value that the pod's field cannot hold.",
+        "write the value as the field's type has it",
+    ),
+    "SI206": Rule(
+        "a pod's value stands unquoted",
+        "A label, annotation or name of the pod is printed outside quotes and outside of a function that "
+        "serialises it. With --untrusted-values=text (as in Istio) it may add fields to the pod; with "
+        "scalar it may change its type.",
+        "put it through `| quote`, or `toJSON`",
+    ),
+    "SI207": Rule(
+        "a dead branch",
+        "A condition is a constant, or repeats one before it: the branch is never taken, or always.",
+        "remove it, or mend the condition",
+    ),
+    "SI208": Rule(
+        "a defined template is not used",
+        "`{{ define }}` without a `{{ template }}` that calls it.",
+        "remove it, or call it",
+    ),
+    "SI301": Rule(
+        "injection is not idempotent",
+        "Injecting the injected pod changes it again: a webhook that is called twice (reinvocationPolicy)"
+        " does so.",
+        "give lists that the template adds to a merge key, or make the addition conditional",
+    ),
+    "SI302": Rule(
+        "an API server refuses the pod",
+        "The injected pod breaks a rule of Kubernetes' own validation. For a built-in sample it is a "
+        "warning, as `serve` starts all the same; for a pod of -f an error.",
+        "mend the template, or what of the pod it is merged with",
+        severity="error",
+    ),
+    "SI303": Rule(
+        "Pod Security refuses what is injected",
+        "In a namespace that enforces `baseline` or `restricted` pods are refused for the sake of an "
+        "injected container.",
+        "use Istio's CNI plugin, or another level for these namespaces",
+        severity="info",
+    ),
+    "SI304": Rule(
+        "a sidecar without CPU request",
+        "A HorizontalPodAutoscaler by CPU utilisation does not scale pods one container of which has no "
+        "CPU request.",
+        "set resources.requests.cpu",
+    ),
+    "SI305": Rule(
+        "Istio's metadata from a template that is not Istio's",
+        "The result has no istio-proxy and gets annotations that lead to one: Prometheus is sent to a "
+        "port where nobody listens. Istio does the same.",
+        "set `enablePrometheusMerge: false` in the mesh configuration",
+    ),
+    "SI306": Rule(
+        "a rewritten probe loses a field",
+        "The agent probes in the kubelet's place, and the release does not tell it of this field.",
+        'set the annotation sidecar.istio.io/rewriteAppHTTPProbers: "false", or probe by other means',
+    ),
+    "SI401": Rule(
+        "unknown name",
+        "An annotation or label in Istio's domain that no release reads, and that is close to one that is"
+        " read.",
+        "mend its spelling",
+    ),
+    "SI402": Rule(
+        "a name at the wrong object",
+        "An annotation or label that is read on pods stands on the workload, a Service or a Namespace.",
+        "move it to spec.template.metadata",
+    ),
+    "SI403": Rule(
+        "a value that is ignored",
+        "The release does not understand the value, and acts as if it was not there, or as if it said "
+        "something else.",
+        "write the value in the form that docs/annotations.md names",
+    ),
+    "SI404": Rule(
+        "a key that is dropped",
+        "JSON in an annotation has a key that Kubernetes' type does not: it is dropped without a word.",
+        "mend its spelling",
+    ),
+    "SI405": Rule(
+        "not in this release",
+        "The annotation or label is read by other releases than the chosen one.",
+        "choose a release that reads it, or remove it",
+    ),
+}
+"""By id; docs/findings.md is made of this table.
+
+SI0 is what `serve` does with a configuration, SI1 the configuration, SI2 its templates, SI3 the pods that
+they make, SI4 annotations and labels.
+"""
+
+
+def found(
+    rule: str, message: str, place: Place, *, severity: Severity | None = None, advice: str = ""
+) -> Finding:
+    """Return a finding of a rule, with the rule's gravity and advice where none are given."""
+    known = RULES[rule]
+    return Finding(rule, severity or known.severity, message, place, advice or known.advice)

@@ -18,7 +18,7 @@ import orjson
 
 from injector.budget import Budget
 from injector.diagnosis.annotations import advise_metadata
-from injector.diagnosis.findings import SEVERITIES, Finding, Place
+from injector.diagnosis.findings import SEVERITIES, Finding, Place, found
 from injector.diagnosis.items import (
     NO_TEMPLATE,
     Path,
@@ -32,7 +32,6 @@ from injector.diagnosis.items import (
 from injector.diagnosis.rules_config import POLICIES, faults_of, names, static_rules, unused
 from injector.diagnosis.rules_overlay import Traced, overlay_rules, trace, traced_template
 from injector.diagnosis.rules_result import result_rules, security_rules
-from injector.diagnosis.rules_table import found
 from injector.diagnosis.trial import SAMPLES, try_samples
 from injector.diagnosis.unreadable import mended
 from injector.errors import ConfigError, InjectionError, InjectorError, TemplateError, YAMLError

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Final
 
-from injector.diagnosis.findings import Finding, Place
+from injector.diagnosis.findings import Finding, Place, found
 from injector.diagnosis.items import steps_of
-from injector.diagnosis.rules_table import found
 from injector.errors import ConfigError
 from injector.gotemplate import nodes
 from injector.injection.config import ConfigErrors, InjectConfig

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from injector.diagnosis.rules_table import RULES
+from injector.diagnosis.findings import RULES
 
 HEAD: Final = """# Findings
 

@@ -7,9 +7,8 @@ from typing import Any, Final
 
 import pytest
 
-from injector.diagnosis.findings import Finding
+from injector.diagnosis.findings import RULES, Finding
 from injector.diagnosis.lint import Given, Report, lint
-from injector.diagnosis.rules_table import RULES
 from injector.injection.loading import Sources, Surroundings
 from injector.kubeyaml import load
 from injector.templates import BUILT_IN, built_in
