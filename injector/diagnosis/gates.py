@@ -92,15 +92,13 @@ def walk(item: Item, place: PodPlace, namespace: str, around: PodSurroundings) -
         )
     owner: JSONObject = document.get("metadata") or {}
     arrival = arrival_of(document, place, owner.get("namespace") or namespace)
-    asked, gates = registration_gates(item, arrival, around)
+    verdict, gates = registration_gates(item, arrival, around)
     injected = arrival.pod
-    if asked in ("injected", "unknown"):
+    if verdict in ("injected", "unknown"):
         injected, ours = injection_gates(item, path, arrival, around)
         gates += ours
-    stopped = next((gate for gate in gates if gate.status == "stopped"), None)
-    verdict = asked
-    if stopped and stopped.name != "registration":
-        verdict = "skipped" if stopped.name == "policy" else "denied"
+        if stopped := next((gate for gate in ours if gate.status == "stopped"), None):
+            verdict = "skipped" if stopped.name == "policy" else "denied"
     return Walk(
         item=item,
         namespace=arrival.namespace,
