@@ -10,6 +10,7 @@ from injector.diagnosis.items import Item, mapping
 from injector.errors import InjectorError, TypedError
 from injector.injection.inject import inject_one
 from injector.injection.snapshot import Snapshot
+from injector.injection.steps.pods import all_names
 from injector.injection.steps.status import STATUS
 from injector.json_types import JSON, JSONObject
 from injector.kubeyaml import load
@@ -99,10 +100,7 @@ def _status(text: JSON) -> JSONObject:
 
 
 def _present(pod: JSONObject, status: JSONObject) -> tuple[str, ...]:
-    spec: JSONObject = pod.get("spec") or {}
-    there = {
-        str(each.get("name")) for key in ("initContainers", "containers") for each in spec.get(key) or ()
-    }
+    there = all_names(pod)
     named = [status.get(key) for key in ("initContainers", "containers")]
     lists = [each for each in named if isinstance(each, list)]
     return tuple(name for each in lists for name in each if isinstance(name, str) and name in there)
