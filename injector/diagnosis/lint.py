@@ -7,7 +7,7 @@ pods and of the pods given → what of it a comment silences.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, partial
@@ -87,9 +87,8 @@ class Report:
         return any(finding.severity == "error" for finding in self.findings)
 
 
-def lint(sources: Sources, around: Surroundings, given: Iterable[Given] = ()) -> Report:
+def lint(sources: Sources, around: Surroundings, given: Sequence[Given] = ()) -> Report:
     """Return everything that is wrong with a configuration, and with the objects given."""
-    given = tuple(given)
     try:
         injector = Injector(load_snapshot(sources, around))
     except ConfigError as error:
@@ -127,7 +126,7 @@ def _unreadable(given: Iterable[Given]) -> Iterator[Finding]:
             yield found("SI005", each.unreadable, Place(each.source, each.line))
 
 
-def lint_loaded(injector: Injector, sources: Sources, given: Iterable[Given] = ()) -> Report:
+def lint_loaded(injector: Injector, sources: Sources, given: Sequence[Given] = ()) -> Report:
     """Return the same for an injector that has been loaded from ``sources``."""
     everything = _ordered(
         (*names(injector.snapshot, sources), *_Linter(_enabled(injector), sources).findings(given))
@@ -183,11 +182,10 @@ class _Linter:
         self._marked = cache(partial(traced_template, snapshot=injector.snapshot))
         self._last: list[Traced] = []
 
-    def findings(self, given: Iterable[Given]) -> Iterator[Finding]:
+    def findings(self, given: Sequence[Given]) -> Iterator[Finding]:
         yield from unused(self._injector.warnings, self._sources)
         yield from self._texts()
         yield from self._trial()
-        given = tuple(given)
         yield from _unreadable(given)
         for each in given:
             if not each.unreadable:
@@ -221,16 +219,15 @@ class _Linter:
 
     def _trial(self) -> Iterator[Finding]:
         """Yield what `serve` says at start, and then what the rules say of each sample."""
-        refusal = ""
+        refusal = empty = ""
         try:
             empty = try_samples(self._injector)
         except InjectorError as error:
             refusal = error.reason if isinstance(error, ConfigError) else str(error)
-        else:
-            if empty and self._injector.snapshot.config.policy in POLICIES:
-                path = "neverInjectSelector"
-                place = Place(self._sources.config_file, line_of(self._sources.config, (path,)), path=path)
-                yield found("SI107", empty, place)
+        if empty:
+            path = "neverInjectSelector"
+            place = Place(self._sources.config_file, line_of(self._sources.config, (path,)), path=path)
+            yield found("SI107", empty, place)
         explained: list[Finding] = []
         denials: list[tuple[str, Place]] = []
         for name, review in SAMPLES:
