@@ -89,7 +89,7 @@ class _Adviser:
                     yield self._found("SI402", words, at, f'label the pod {SWITCH}: "true"')
                 elif (known := KNOWN.get(name)) is None:
                     yield from self._unknown(name, at)
-                elif kind not in _kinds(known):
+                elif known.kind not in ("label or annotation", kind.removesuffix("s")):
                     article = "an" if known.kind == "annotation" else "a"
                     words = f"{name} is read as {article} {known.kind} and stands among the {kind}"
                     yield self._found("SI402", words, at, f"move it to {'.'.join(path)}.{known.kind}s")
@@ -192,10 +192,6 @@ def closest(name: str) -> str:
         return same[0]
     near = get_close_matches(name.lower(), folded, n=1, cutoff=0.88)
     return folded[near[0]] if near else ""
-
-
-def _kinds(known: KnownName) -> tuple[str, ...]:
-    return _BOTH if known.kind == "label or annotation" else (f"{known.kind}s",)
 
 
 def _values(value: Any) -> list[Any]:

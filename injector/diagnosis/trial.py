@@ -86,10 +86,9 @@ def check_patch(name: str, review: Seen, answered: Answer) -> None:
     patch = orjson.loads(answered.body)["response"].get("patch")
     if patch is None:
         return
+    pod = orjson.loads(review.body)["request"]["object"]
     try:
-        json_patch.apply(
-            orjson.loads(review.body)["request"]["object"], orjson.loads(base64.b64decode(patch))
-        )
+        json_patch.apply(pod, orjson.loads(base64.b64decode(patch)))
     except PatchError as error:
         raise ConfigError(f"the patch for {name} does not apply: {error}") from error
 
