@@ -19,6 +19,7 @@ from injector.diagnosis.items import Item, pods_metadata, steps_of
 from injector.errors import BadReview
 from injector.injection.admission import is_unread
 from injector.injection.kinds import PodPlace, get_at, place_of, put_at
+from injector.injection.steps.pods import KINDS, all_names, containers_of
 from injector.injection.steps.status import STATUS
 from injector.istio.releases import Behaviour, behaviour_of
 from injector.json_types import JSON, JSONObject, Pod
@@ -164,16 +165,12 @@ def _verdict(walked: Walk, revision: str) -> str:
 
 def _running_beside(walked: Walk) -> Iterator[str]:
     """Yield the names of the containers that injection adds and that run as long as the pod does."""
-    before, after = walked.pod["spec"], walked.injected["spec"]
-    known = {each.get("name") for key in _LISTS for each in before.get(key) or ()}
-    for key in _LISTS:
-        for each in after.get(key) or ():
+    known = all_names(walked.pod)
+    for key in reversed(KINDS):
+        for each in containers_of(walked.injected, key):
             is_lasting = key == "containers" or each.get("restartPolicy") == "Always"
             if is_lasting and each.get("name") not in known:
                 yield str(each.get("name"))
-
-
-_LISTS: Final = ("initContainers", "containers")
 
 
 def _sentence(finding: Finding) -> str:
