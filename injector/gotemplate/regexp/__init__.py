@@ -21,7 +21,6 @@ from injector.gotemplate.regexp.nodes import (
     CharacterClass,
     Choice,
     Node,
-    One,
     Repeat,
     Sequence,
     ascii_of,
@@ -101,8 +100,8 @@ class _Writer:
 
     def node(self, node: Node) -> None:
         match node:
-            case One():
-                self.add(Take(node.characters, ascii_of(node.characters)))
+            case CharacterClass():
+                self.add(Take(node, ascii_of(node)))
             case Assertion():
                 self.add(node)
             case Capture():
@@ -258,8 +257,7 @@ class Regexp:
 
     def find(self, text: str) -> tuple[int, int] | None:
         """Return start and end of the leftmost match."""
-        found = self._matcher(text).search(0)
-        return (found[0], found[1]) if found else None
+        return next(self.matches(text, 1), None)
 
     def _matcher(self, text: str) -> Matcher:
         return Matcher(self.program, text, 2 * len(self.names))
@@ -358,8 +356,8 @@ def _names(rune: str) -> bool:
 @remembered("regexps")
 def compile_regexp(text: str) -> Regexp:
     """Return the compiled expression. Raises FunctionError with Go's sentence."""
-    expression = parse(text)
+    node, names = parse(text)
     writer = _Writer()
-    writer.capture(0, expression.node)
+    writer.capture(0, node)
     writer.add(Match())
-    return Regexp(text=text, names=expression.names, program=tuple(writer.program))
+    return Regexp(text=text, names=names, program=tuple(writer.program))

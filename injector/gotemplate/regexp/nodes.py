@@ -66,7 +66,7 @@ class ClassItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CharacterClass:
-    """The characters that belong to any of the items, or to none of them."""
+    """One character: of those that belong to any of the items, or to none of them."""
 
     items: tuple[ClassItem, ...]
     negated: bool = False
@@ -133,13 +133,6 @@ PLACES: Final[Mapping[str, Place]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class One:
-    """One character out of a class."""
-
-    characters: CharacterClass
-
-
-@dataclass(frozen=True, slots=True)
 class Assertion:
     """A place in the text."""
 
@@ -178,13 +171,13 @@ class Repeat:
     greedy: bool
 
 
-Node: TypeAlias = One | Assertion | Capture | Sequence | Choice | Repeat
+Node: TypeAlias = CharacterClass | Assertion | Capture | Sequence | Choice | Repeat
 
 
 def nullable(node: Node) -> bool:
     """Return whether a node may match the empty text."""
     match node:
-        case One():
+        case CharacterClass():
             return False
         case Assertion():
             return True
@@ -210,5 +203,5 @@ def may_repeat(node: Node, most: int) -> bool:
             return may_repeat(node.node, most)
         case Sequence() | Choice():
             return all(may_repeat(each, most) for each in node.nodes)
-        case One() | Assertion():
+        case CharacterClass() | Assertion():
             return True

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import string
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, Never
 
 from injector.gotemplate.functions import FunctionError
@@ -20,7 +20,6 @@ from injector.gotemplate.regexp.nodes import (
     Choice,
     ClassItem,
     Node,
-    One,
     Repeat,
     Sequence,
     may_repeat,
@@ -70,33 +69,18 @@ def fault(code: str, expression: str) -> Never:
     raise SyntaxFaultError(f"error parsing regexp: {code}: `{expression}`")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flags:
-    """``(?imsU)``: ignore case, ``^`` and ``$`` for lines, ``.`` for newlines, ungreedy."""
+def parse(text: str) -> tuple[Node, tuple[str, ...]]:
+    """Return the nodes of an expression and the names of its groups. Raises SyntaxFaultError.
 
-    i: bool = False
-    m: bool = False
-    s: bool = False
-    U: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expression:
-    """A parsed expression; ``names`` holds the name of each group, "" where it has none, group 0 first."""
-
-    node: Node
-    names: tuple[str, ...]
-
-
-def parse(text: str) -> Expression:
-    """Return the nodes of an expression. Raises SyntaxFaultError."""
+    A group without a name has "" for one; group 0, the whole expression, comes first.
+    """
     if any("\ud800" <= rune <= "\udfff" for rune in text):
         fault("invalid UTF-8", text)
     parser = _ExpressionParser(text)
     node = parser.choice(0)
     if parser.position < len(text):
         fault("unexpected )", text)
-    return Expression(node=node, names=tuple(parser.names))
+    return node, tuple(parser.names)
 
 
 class _ExpressionParser:
@@ -105,7 +89,8 @@ class _ExpressionParser:
     def __init__(self, text: str) -> None:
         self.text = text
         self.position = 0
-        self.flags = Flags()
+        self.flags: frozenset[str] = frozenset()
+        """``imsU``: ignore case, ``^`` and ``$`` for lines, ``.`` for newlines, ungreedy."""
         self.names = [""]
         self.repeated_at = -1
 
@@ -140,7 +125,7 @@ class _ExpressionParser:
         if letter == "(":
             self.group(branch, depth)
         elif letter == "[":
-            branch.append(One(self.character_class()))
+            branch.append(self.character_class())
         elif letter == "\\":
             self.escaped(branch)
         else:
@@ -149,15 +134,15 @@ class _ExpressionParser:
 
     def plain(self, letter: str) -> Node:
         if letter == "^":
-            return Assertion(nodes.PLACES["(?m)^" if self.flags.m else "A"])
+            return Assertion(nodes.PLACES["(?m)^" if "m" in self.flags else "A"])
         if letter == "$":
-            return Assertion(nodes.PLACES["(?m)$" if self.flags.m else "z"])
+            return Assertion(nodes.PLACES["(?m)$" if "m" in self.flags else "z"])
         if letter == ".":
-            return One(nodes.ANY if self.flags.s else nodes.ANY_BUT_NEWLINE)
+            return nodes.ANY if "s" in self.flags else nodes.ANY_BUT_NEWLINE
         return self.literal(letter)
 
     def literal(self, rune: str) -> Node:
-        return One(nodes.single(rune, fold=self.flags.i))
+        return nodes.single(rune, fold="i" in self.flags)
 
     # Repetition.
 
@@ -176,7 +161,7 @@ class _ExpressionParser:
     def repeat(self, branch: list[Node], start: int, least: int, most: int | None) -> None:
         match = _COUNTS.match(self.text, start)
         self.position = match.end() if match else start + 1
-        greedy = not self.flags.U
+        greedy = "U" not in self.flags
         if self.at("?"):
             self.position += 1
             greedy = not greedy
@@ -238,7 +223,7 @@ class _ExpressionParser:
             letter = self.text[self.position]
             self.position += 1
             if letter in "imsU":
-                flags, seen = replace(flags, **{letter: setting}), True
+                flags, seen = flags | {letter} if setting else flags - {letter}, True
             elif letter == "-" and setting:
                 setting, seen = False, False
             elif letter in ":)" and (setting or seen):
@@ -262,7 +247,7 @@ class _ExpressionParser:
             self.position = min(self.position + 4 + len(raw), len(self.text))
             branch.extend(map(self.literal, raw))
         elif (item := self.class_escape()) is not None:
-            branch.append(One(CharacterClass(items=(item,))))
+            branch.append(CharacterClass(items=(item,)))
         else:
             branch.append(self.literal(self.rune_escape()))
 
@@ -275,7 +260,7 @@ class _ExpressionParser:
         if ranges is None:
             return None
         self.position += 2
-        return ClassItem(ranges=ranges, negated=letter.isupper(), fold=self.flags.i)
+        return ClassItem(ranges=ranges, negated=letter.isupper(), fold="i" in self.flags)
 
     def unicode_class(self, negated: bool) -> ClassItem | None:  # noqa: FBT001 - private
         start = self.position
@@ -290,7 +275,7 @@ class _ExpressionParser:
             name, negated = name[1:], not negated
         self.position = end
         item = _category(name, self.text[start:end])
-        return replace(item, negated=item.negated != negated, fold=self.flags.i)
+        return replace(item, negated=item.negated != negated, fold="i" in self.flags)
 
     def rune_escape(self) -> str:
         """Parse an escape that stands for one character."""
@@ -358,7 +343,7 @@ class _ExpressionParser:
         if ranges is None:
             fault("invalid character class range", written)
         self.position = end + 2
-        return ClassItem(ranges=ranges, negated=name.startswith("^"), fold=self.flags.i)
+        return ClassItem(ranges=ranges, negated=name.startswith("^"), fold="i" in self.flags)
 
     def range(self, class_start: int) -> ClassItem:
         start = self.position
@@ -369,7 +354,7 @@ class _ExpressionParser:
             high = self.class_rune(class_start)
             if high < low:
                 fault("invalid character class range", self.text[start : self.position])
-        return ClassItem(ranges=((low, high),), fold=self.flags.i)
+        return ClassItem(ranges=((low, high),), fold="i" in self.flags)
 
     def class_rune(self, class_start: int) -> str:
         if self.position >= len(self.text):
