@@ -126,9 +126,9 @@ class _Parser:
                 extra = " in action" + extra
         self.error(f"{token}{extra}")
 
-    def expect(self, context: str, kind: Kind) -> Token:
+    def right_delim(self, context: str) -> Token:
         token = self.next_non_space()
-        if token.kind is not kind:
+        if token.kind is not Kind.RIGHT_DELIM:
             self.unexpected(token, context)
         return token
 
@@ -159,17 +159,17 @@ class _Parser:
 
     def definition(self) -> None:
         context = "define clause"
-        outer, self.scope = self.scope, _Scope()
         name = self.template_name(self.next_non_space(), context)
-        self.expect(context, Kind.RIGHT_DELIM)
+        self.right_delim(context)
         self.template(name, context)
-        self.scope = outer
 
     def template(self, name: str, context: str) -> None:
+        outer, self.scope = self.scope, _Scope()
         body, end = self.item_list()
         if end.is_else:
             self.error(f"unexpected {end} in {context}")
         self.add(name, body)
+        self.scope = outer
 
     def add(self, name: str, body: nodes.ListNode) -> None:
         """Keep a template; one of two of the same name must be empty."""
@@ -219,7 +219,7 @@ class _Parser:
             case Kind.ELSE:
                 return self.otherwise()
             case Kind.END:
-                return _End(pos=self.expect("end", Kind.RIGHT_DELIM).pos, is_else=False)
+                return _End(pos=self.right_delim("end").pos, is_else=False)
             case Kind.IF | Kind.RANGE | Kind.WITH:
                 return self.control(token)
             case Kind.TEMPLATE:
@@ -228,10 +228,8 @@ class _Parser:
         return nodes.Action(pos=token.pos, pipe=self.pipeline("command", Kind.RIGHT_DELIM))
 
     def jump(self, keyword: Token) -> nodes.Break | nodes.Continue:
-        token = self.next_non_space()
         action = f"{{{{{keyword.text}}}}}"
-        if token.kind is not Kind.RIGHT_DELIM:
-            self.unexpected(token, action)
+        self.right_delim(action)
         if self.scope.range_depth == 0:
             self.error(f"{action} outside {{{{range}}}}")
         node = nodes.Break if keyword.kind is Kind.BREAK else nodes.Continue
@@ -241,7 +239,7 @@ class _Parser:
         following = self.peek_non_space()
         if following.kind in {Kind.IF, Kind.WITH}:  # "else if": the keyword stays to be read
             return _End(pos=following.pos, is_else=True)
-        return _End(pos=self.expect("else", Kind.RIGHT_DELIM).pos, is_else=True)
+        return _End(pos=self.right_delim("else").pos, is_else=True)
 
     def control(self, keyword: Token) -> nodes.If | nodes.With | nodes.Range:
         visible = len(self.scope.variables)
@@ -270,9 +268,7 @@ class _Parser:
         token = self.next_non_space()
         name = self.template_name(token, context)
         pipe = self.pipeline(context, Kind.RIGHT_DELIM)
-        outer, self.scope = self.scope, _Scope()
         self.template(name, context)
-        self.scope = outer
         return nodes.TemplateCall(pos=token.pos, name=name, pipe=pipe)
 
     def template_call(self) -> nodes.TemplateCall:
