@@ -69,10 +69,8 @@ class Statements:
                 self.output.text(node.text)
             case nodes.Action():
                 self._action(node)
-            case nodes.If():
+            case nodes.If() | nodes.With():
                 return self._if(node)
-            case nodes.With():
-                return self._with(node)
             case nodes.Range():
                 self._range(node)
             case nodes.TemplateCall():
@@ -208,41 +206,28 @@ class Statements:
 
     # ``{{ if }}`` and ``{{ with }}``.
 
-    def _if(self, node: nodes.If) -> bool:
-        with self._scope.inside():
-            value = self._evaluate(node.pipe)
-            body, otherwise = node.body, node.otherwise
-            if self._is_true_dot(value):
-                return self.compile(body)
-            if isinstance(value, Constant):
-                chosen = body if value.value else otherwise
-                return chosen is None or self.compile(chosen)
-            self._settle(body, otherwise)
-            test = self._scope.load(value)
-            return self.output.branch(test, lambda: self._arm(body), self._otherwise(otherwise))
-
-    def _with(self, node: nodes.With) -> bool:
-        """Compile ``with``: an ``if`` that moves the dot."""
+    def _if(self, node: nodes.If | nodes.With) -> bool:
+        """Compile ``if``, or ``with``: an ``if`` that moves the dot."""
+        moves = isinstance(node, nodes.With)
         with self._scope.inside():
             value = self._evaluate(node.pipe)
             body, otherwise = node.body, node.otherwise
             if self._is_true_dot(value) or (isinstance(value, Constant) and value.value):
-                return self._arm(body, value)
+                return self._arm(body, value if moves else None)
             if isinstance(value, Constant):
                 return otherwise is None or self.compile(otherwise)
             self._settle(body, otherwise)
-            if isinstance(value, Dot) or value.path is not None or not value.fallible:
-                test, dot = self._scope.load(value), value
-            else:
+            test, dot = self._scope.load(value), value if moves else None
+            if isinstance(dot, Computed) and dot.path is None and dot.fallible:
                 name = self._unit.fresh("d_")
-                test = walrus(name, self._scope.load(value))
+                test = walrus(name, test)
                 dot = replace(
-                    value,
+                    dot,
                     code=load(name),
                     fallible=False,
                     nilable=False,
                     missable=False,
-                    key=value.key or ("local", name),
+                    key=dot.key or ("local", name),
                 )
             return self.output.branch(test, lambda: self._arm(body, dot), self._otherwise(otherwise))
 
