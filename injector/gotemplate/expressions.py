@@ -88,43 +88,39 @@ class Expressions:
     def _command(self, command: nodes.Command, final: Expr | None, where: nodes.Node) -> Expr:
         """Evaluate a command; ``final`` is the value piped into it, ``where`` what was looked at before."""
         first, *args = command.args
-        if isinstance(first, nodes.FieldNode):
-            return self._fields(self._scope.dot, first.names, first, args, final)
-        if isinstance(first, nodes.ChainNode):
-            return self._chain(first, args, final)
         if isinstance(first, nodes.Identifier):
             return self.calls.call(first, command, args, final)
-        if isinstance(first, nodes.Variable) and first.fields:
-            return self._variable(first, args, final)
-        if args or final is not None:
+        takes_arguments = isinstance(first, (nodes.FieldNode, nodes.ChainNode)) or (
+            isinstance(first, nodes.Variable) and first.fields
+        )
+        if not takes_arguments and (args or final is not None):
             shown = where if isinstance(first, nodes.Pipe) else first
             failing = self._scope.failing(f"can't give argument to non-function {first}", shown)
             return self._scope.after_effects(final, failing)
-        return self._simple(first)
-
-    def _simple(self, first: nodes.Operand) -> Expr:
-        """Evaluate a command that is one operand."""
         if isinstance(first, nodes.Nil):
             return self._scope.failing("nil is not a command", first)
-        value = self.operand(first)
+        value = self.operand(first, args, final)
         return literal(self._scope, first) if value is None else value
 
     # Operands.
 
-    def operand(self, node: nodes.Operand) -> Expr | None:  # noqa: PLR0911 - one case a kind of node
-        """Evaluate an operand that stands alone; return None for a literal."""
-        if isinstance(node, nodes.DotNode):
-            return self._scope.dot
-        if isinstance(node, nodes.FieldNode):
-            return self._fields(self._scope.dot, node.names, node, (), None)
-        if isinstance(node, nodes.Variable):
-            return self._variable(node, (), None)
-        if isinstance(node, nodes.Pipe):
-            return self.pipeline(node)
-        if isinstance(node, nodes.Identifier):
-            return self.calls.call(node, node, (), None)
-        if isinstance(node, nodes.ChainNode):
-            return self._chain(node, (), None)
+    def operand(  # noqa: PLR0911 - one case a kind of node
+        self, node: nodes.Operand, args: Sequence[nodes.Operand] = (), final: Expr | None = None
+    ) -> Expr | None:
+        """Evaluate an operand, of a command with the arguments of its field; return None for a literal."""
+        match node:
+            case nodes.DotNode():
+                return self._scope.dot
+            case nodes.FieldNode():
+                return self._fields(self._scope.dot, node.names, node, args, final)
+            case nodes.Variable():
+                return self._variable(node, args, final)
+            case nodes.Pipe():
+                return self.pipeline(node)
+            case nodes.Identifier():
+                return self.calls.call(node, node, (), None)
+            case nodes.ChainNode():
+                return self._chain(node, args, final)
         return None
 
     def _variable(self, node: nodes.Variable, args: Sequence[nodes.Operand], final: Expr | None) -> Expr:
