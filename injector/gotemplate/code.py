@@ -164,18 +164,6 @@ class Unit:
             return ast.Constant(value=value)
         return load(self.bind("k_", value))
 
-    def positioned(self, code: ast.expr, node: Node, template: str, call: str = "") -> ast.expr:
-        """Return code that has its position in the template: a failure in it is reported there.
-
-        Its column is the index of the site, not a column of the template: a site says more than a position.
-        """
-        line, _ = self.tree.place(node.pos)
-        code.lineno = code.end_lineno = line
-        code.col_offset = len(self.sites)
-        code.end_col_offset = code.col_offset
-        self.sites.append(Site(node=node, template=template, call=call))
-        return code
-
 
 def load(name: str) -> ast.Name:
     """Return code that reads a variable."""

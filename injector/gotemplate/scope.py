@@ -15,6 +15,7 @@ from injector.gotemplate.code import (
     Dot,
     Expr,
     Fault,
+    Site,
     Unit,
     after,
     derived_key,
@@ -135,8 +136,15 @@ class Scope:
     # Errors, and the order in which they are met.
 
     def positioned(self, code: ast.expr, node: nodes.Node, call: str = "") -> ast.expr:
-        """Return code that has its position in the template, for errors; ``call``: the function called."""
-        return self.unit.positioned(code, node, self.template, call)
+        """Return code that has its position in the template, for errors; ``call``: the function called.
+
+        Its column is the index of the site, not a column of the template: a site says more than a position.
+        """
+        line, _ = self.unit.tree.place(node.pos)
+        code.lineno = code.end_lineno = line
+        code.col_offset = code.end_col_offset = len(self.unit.sites)
+        self.unit.sites.append(Site(node=node, template=self.template, call=call))
+        return code
 
     def failing(self, message: str, node: nodes.Node) -> Computed:
         """Return an expression that raises when it is reached."""
