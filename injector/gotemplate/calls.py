@@ -24,7 +24,7 @@ from injector.gotemplate.code import (
     is_scalar,
     key_of,
     load,
-    method,
+    lookup,
     of_type,
     static_type,
     walrus,
@@ -217,9 +217,7 @@ class Calls:
             return Computed(code=code, type=types.BOOL, fallible=fallible)
         is_lookup = first is not None and types.identical(first, types.MAP_STRING) and second is types.STRING
         if name == "index" and is_lookup:
-            code = method(
-                self._scope.load(given[0]), "get", self._scope.load(given[1]), ast.Constant(value="")
-            )
+            code = lookup(self._scope.load(given[0]), self._scope.load(given[1]), ast.Constant(value=""))
             key = self._call_key(name, BUILTINS[name], given)
             return Computed(code=code, type=types.STRING, fallible=fallible, key=key)
         return None

@@ -180,11 +180,10 @@ def invoke(function: str, *args: ast.expr) -> ast.Call:
     return ast.Call(func=load(function), args=list(args), keywords=[])
 
 
-def method(receiver: ast.expr, name: str, *args: ast.expr) -> ast.Call:
-    """Return code that calls a Python method that cannot fail."""
-    return ast.Call(
-        func=ast.Attribute(value=receiver, attr=name, ctx=ast.Load()), args=list(args), keywords=[]
-    )
+def lookup(receiver: ast.expr, *args: ast.expr) -> ast.Call:
+    """Return code that calls the ``get`` of a struct or a map, which cannot fail."""
+    get = ast.Attribute(value=receiver, attr="get", ctx=ast.Load())
+    return ast.Call(func=get, args=list(args), keywords=[])
 
 
 def after(first: ast.expr, second: ast.expr) -> ast.expr:

@@ -65,7 +65,7 @@ from injector.gotemplate.code import (
     assign,
     invoke,
     load,
-    method,
+    lookup,
 )
 from injector.gotemplate.functions import ExecutionError, Function, FunctionError, UnprintableError
 from injector.gotemplate.output import Output, Pending
@@ -246,9 +246,9 @@ class _Assembly:
             reads.append(assign("root", invoke(self.unit.bind("make_root_", self._make_root), load("dot"))))
         for path, name in sorted(self.data.paths.items()):
             if len(path) > 1:
-                value = method(load(self.data.paths[path[:-1]]), "get", ast.Constant(value=path[-1]))
+                value = lookup(load(self.data.paths[path[:-1]]), ast.Constant(value=path[-1]))
             else:
-                value = method(load("dot"), "get", ast.Constant(value=path[0]), self._absent(path[0]))
+                value = lookup(load("dot"), ast.Constant(value=path[0]), self._absent(path[0]))
             reads.append(assign(name, value))
         return reads
 

@@ -22,7 +22,7 @@ from injector.gotemplate.code import (
     derived_key,
     invoke,
     load,
-    method,
+    lookup,
     of_type,
     static_type,
 )
@@ -186,12 +186,8 @@ class Expressions:
         if receiver.type.kind == "pointer" and isinstance(receiver.type.elem, StructType):
             return self._pointed_field(receiver, receiver.type.elem, name, node)
         if receiver.type.kind == "map" and types.identical(receiver.type, types.MAP_STRING):
-            code = method(
-                self._scope.load(receiver),
-                "get",
-                ast.Constant(value=name),
-                self._scope.unit.constant(MISSING),
-            )
+            loaded = self._scope.load(receiver)
+            code = lookup(loaded, ast.Constant(value=name), self._scope.unit.constant(MISSING))
             return Computed(code=code, missable=True, fallible=receiver.fallible)
         return None
 
@@ -228,7 +224,7 @@ class Expressions:
             return self._scope.after_effects(receiver, failing)
         if receiver.path is not None:
             return self._from_dot((*receiver.path, name), target)
-        code = method(self._scope.load(receiver), "get", ast.Constant(value=name))
+        code = lookup(self._scope.load(receiver), ast.Constant(value=name))
         return of_type(target, code, fallible=receiver.fallible)
 
     def _pointed_field(
