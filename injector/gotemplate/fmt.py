@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Final
 
 from injector.golang.strconv import format_float
-from injector.golang.strconv import quote as go_quote
 from injector.gotemplate import printf
 from injector.gotemplate.functions import FunctionError
 from injector.gotemplate.printf import Directive, FmtFlags, Piece, directives
@@ -29,8 +28,6 @@ from injector.gotemplate.values import (
     type_of,
 )
 from injector.memo import Memo, deep_size, process_wide
-
-__all__ = ["format_float", "format_value", "go_quote", "sprint", "sprintf", "sprintln"]
 
 _PLAIN = FmtFlags()
 _STRINGER_VERBS = "vsxXq"

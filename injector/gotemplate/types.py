@@ -204,7 +204,7 @@ UInt64: Final = SIZED["uint64"]
 
 
 class NamedInt(int):
-    """An integer of a declared type, for instance time.Duration."""
+    """An integer of a declared type, for instance time.Duration or an enumeration, made by ``enum_type``."""
 
     type: Type
 
@@ -213,10 +213,6 @@ class NamedInt(int):
         self = super().__new__(cls, value)
         self.type = declared
         return self
-
-
-class Enum(NamedInt):
-    """An integer of an enumeration; prints its name. Make the type with ``enum_type``."""
 
 
 class NamedString(str):
@@ -232,11 +228,11 @@ class NamedString(str):
         return self
 
 
-def enum_type(name: str, names: Mapping[int, str], *, base: str = "int32") -> Type:
+def enum_type(name: str, names: Mapping[int, str]) -> Type:
     """Return the type of an enumeration: prints its names, unknown numbers as digits."""
 
     def text(value: int) -> str:
         return names.get(int(value), str(int(value)))
 
     methods = {"String": Method(call=text, result=STRING)}
-    return Type(kind=base, name=name, named=True, methods=methods, stringer=text)
+    return Type(kind="int32", name=name, named=True, methods=methods, stringer=text)

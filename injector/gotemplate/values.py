@@ -18,7 +18,6 @@ from typing import Any, Final, Self, TypeAlias, final
 from injector.gotemplate import types
 from injector.gotemplate.types import (
     SIZED,
-    Enum,
     Method,
     NamedInt,
     NamedString,
@@ -324,8 +323,6 @@ def _promoted(owner: Value, name: str) -> Value:
 
 def _integer_reader(declared: Type) -> Reader:
     """Return a reader of integers; protobuf's JSON has those of 64 bits as strings."""
-    if declared.stringer is not None:
-        return lambda data: Enum(int(data or 0), declared)
     if declared.named:
         return lambda data: NamedInt(int(data or 0), declared)
     sized = SIZED.get(declared.kind, int)

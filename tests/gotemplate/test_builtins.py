@@ -9,9 +9,9 @@ from injector.gotemplate.builtins import BUILTINS
 from injector.gotemplate.functions import FunctionError
 from injector.gotemplate.types import (
     SIZED,
-    Enum,
     Int32,
     Int64,
+    NamedInt,
     NamedString,
     UInt8,
     UInt64,
@@ -162,7 +162,7 @@ def test_call_refuses_what_is_no_function():
     with pytest.raises(FunctionError, match=r"call of nil"):
         call("call", "f", None)
     with pytest.raises(FunctionError, match=r"non-function f of type main.Mode"):
-        call("call", "f", Enum(1, MODE))
+        call("call", "f", NamedInt(1, MODE))
     with pytest.raises(FunctionError, match=r"non-function a of type string"):
         call("call", None, "a")
 

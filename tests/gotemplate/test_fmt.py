@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from injector.gotemplate import fmt, types
+from injector.golang.strconv import format_float
+from injector.gotemplate import types
 from injector.gotemplate.fmt import format_value, sprint, sprintf, sprintln
 from injector.gotemplate.functions import FunctionError
 from injector.gotemplate.sprig import functions
 from injector.gotemplate.types import (
-    Enum,
     NamedInt,
     NamedString,
     StructField,
@@ -65,11 +65,11 @@ def test_a_format_prints_what_go_prints(case, data):
         ("%s", Struct(LOUD, {"name": "x"}), "loud x"),
         ("%q", Struct(LOUD, {"name": "x"}, pointer=True), '"loud x"'),
         ("%d", Struct(LOUD, {"name": "x"}), "{%!d(string=x) 0}"),
-        ("%v", Enum(1, MODE), "TPROXY"),
-        ("%x", Enum(1, MODE), "5450524f5859"),
-        ("%d", Enum(1, MODE), "1"),
-        ("%t", Enum(1, MODE), "%!t(v1.Mode=1)"),
-        ("%v", Enum(9, MODE), "9"),
+        ("%v", NamedInt(1, MODE), "TPROXY"),
+        ("%x", NamedInt(1, MODE), "5450524f5859"),
+        ("%d", NamedInt(1, MODE), "1"),
+        ("%t", NamedInt(1, MODE), "%!t(v1.Mode=1)"),
+        ("%v", NamedInt(9, MODE), "9"),
         ("%v", NamedInt(5, types.Type(kind="int64", name="v1.Count", named=True)), "5"),
         ("%T", NamedString("TCP", types.Type(kind="string", name="v1.Protocol", named=True)), "v1.Protocol"),
         ("%v", NilPointer(pointer_to(PORT)), "<nil>"),
@@ -119,8 +119,8 @@ def test_spaces_stand_between_operands_that_are_no_strings():
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_printed_float_reads_back(number):
-    assert float(fmt.format_float(number)) == number
-    assert format_value(number) == fmt.format_float(number)
+    assert float(format_float(number)) == number
+    assert format_value(number) == format_float(number)
 
 
 @given(st.text(), st.integers(-(2**63), 2**63 - 1))

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from injector.gotemplate import types, values
 from injector.gotemplate.types import (
     SIZED,
-    Enum,
     Int32,
     Int64,
     Method,
@@ -66,7 +65,7 @@ PROTOCOL = types.Type(kind="string", name="v1.Protocol", named=True)
         StringMap(),
         NilPointer(INT_POINTER),
         TypedList((), types.SLICE_STRING),
-        Enum(0, MODE),
+        NamedInt(0, MODE),
     ],
     ids=repr,
 )
@@ -118,7 +117,7 @@ def test_everything_else_is_true(value):
         (SIZED["uint16"](1), "uint16", "uint16"),
         (SIZED["uint32"](1), "uint32", "uint32"),
         (UInt64(1), "uint64", "uint64"),
-        (Enum(1, MODE), "int32", "main.Mode"),
+        (NamedInt(1, MODE), "int32", "main.Mode"),
         (NamedInt(1, DURATION), "int64", "time.Duration"),
         (NamedString("TCP", PROTOCOL), "string", "v1.Protocol"),
         (Struct(META, {}), "struct", "main.Meta"),
@@ -179,7 +178,7 @@ def test_reading_json_changes_no_value_and_shares_no_container(data):
         (types.FLOAT64, 2, 2.0),
         (types.ANY, {"a": 1}, {"a": 1.0}),
         (types.ANY, None, None),
-        (MODE, 1, Enum(1, MODE)),
+        (MODE, 1, NamedInt(1, MODE)),
         (DURATION, 5, NamedInt(5, DURATION)),
         (types.MAP_STRING, {"a": "b", "c": None}, {"a": "b", "c": ""}),
         (types.MAP_ANY, {"a": 1}, {"a": 1.0}),
@@ -328,4 +327,4 @@ def test_a_message_may_have_methods_of_its_own():
 
 
 def test_an_enum_prints_its_name_and_unknown_numbers_as_digits():
-    assert [MODE.stringer(Enum(number, MODE)) for number in (0, 1, 7)] == ["REDIRECT", "TPROXY", "7"]
+    assert [MODE.stringer(NamedInt(number, MODE)) for number in (0, 1, 7)] == ["REDIRECT", "TPROXY", "7"]
