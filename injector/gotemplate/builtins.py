@@ -73,7 +73,7 @@ def _equal_composite(first: Value, other: Value) -> bool:
     if is_nil(first) or is_nil(other):
         return is_nil(first) == is_nil(other)
     declared = type_of(other)
-    if declared.kind in {"map", "slice", "func"} or not _is_comparable(declared):
+    if not _is_comparable(declared):
         raise FunctionError(f"non-comparable type {fmt.sprintf('%s', other)}: {declared}")
     return bool(first == other)
 
