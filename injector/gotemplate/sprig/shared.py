@@ -68,11 +68,6 @@ def cut(text: str, start: int | None, end: int | None) -> str:
     return text_of(data[start:end])
 
 
-def spaces(count: int) -> str:
-    """Return an indentation; FunctionError when it is negative or beyond reason."""
-    return repeated(" ", count)
-
-
 def repeated(text: str, count: int) -> str:
     """Return ``text`` ``count`` times; FunctionError when that is negative or beyond reason."""
     if count < 0:

@@ -18,7 +18,6 @@ from injector.gotemplate.sprig.shared import (
     go,
     octets,
     repeated,
-    spaces,
     string_list,
     strings_of,
     strval,
@@ -94,7 +93,7 @@ def nospace(text: str) -> str:
 
 def indent(count: int, text: str) -> str:
     """Return ``text`` with every line indented, the first one too."""
-    pad = spaces(count)
+    pad = repeated(" ", count)
     check_size(len(text) + len(pad) * (1 + text.count("\n")))
     return pad + text.replace("\n", "\n" + pad)
 
@@ -126,13 +125,8 @@ def sort_alpha(value: Value) -> TypedList:
     return string_list(sorted(strings_of(value), key=octets) if isinstance(value, list) else [strval(value)])
 
 
-def wrap(width: int, text: str) -> str:
-    """Return ``text`` broken at spaces before ``width`` bytes; longer words stay whole."""
-    return wrap_with(width, "", text, break_words=False)
-
-
-def wrap_with(width: int, separator: str, text: str, *, break_words: bool = True) -> str:
-    """Return ``text`` broken by ``separator`` at ``width`` bytes, inside long words too."""
+def wrap(width: int, separator: str, text: str, *, break_words: bool = True) -> str:
+    """Return ``text`` broken by ``separator`` at ``width`` bytes, at a space or, if need be, in a word."""
     data, newline, width = octets(text), octets(separator) or b"\n", max(width, 1)
     lines: list[bytes] = []
     offset = 0
@@ -175,10 +169,9 @@ def match(expression: str, text: str) -> bool:
 def _lenient_match(expression: str, text: str) -> bool:
     """Return whether there is a match; an expression that is none matches nothing."""
     try:
-        compiled = compile_regexp(expression)
+        return match(expression, text)
     except SyntaxFaultError:
         return False
-    return compiled.find(text) is not None
 
 
 def find(expression: str, text: str) -> str:
@@ -268,8 +261,8 @@ FUNCTIONS: Final = {
     "trimSuffix": go("func(string, string) string", lambda end, text: text.removesuffix(end)),
     "trimall": go("func(string, string) string", _trim_all),
     "trunc": go("func(int, string) string", trunc),
-    "wrap": go("func(int, string) string", wrap),
-    "wrapWith": go("func(int, string, string) string", wrap_with),
+    "wrap": go("func(int, string) string", lambda width, text: wrap(width, "", text, break_words=False)),
+    "wrapWith": go("func(int, string, string) string", wrap),
     **_pair("Find", find, "string, string", "string"),
     **_pair("FindAll", find_all, "string, string, int", "[]string"),
     **_pair("ReplaceAll", replace_all, "string, string, string", "string"),

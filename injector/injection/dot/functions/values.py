@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from injector.golang.jsontext import EncodingError, go_json
 from injector.golang.times import format_duration as duration_text
 from injector.gotemplate import FunctionError, NilPointer, StringMap, Struct, Value, from_json
-from injector.gotemplate.sprig.shared import check_size, spaces
+from injector.gotemplate.sprig.shared import check_size, repeated
 from injector.injection.dot.functions.encoding import parse, to_json
 from injector.istio.mesh.views import nanoseconds_of
 
@@ -32,7 +32,7 @@ def value_or_default(value: Value, default: Value) -> Value:
 
 def indent(count: int, text: str) -> str:
     """Return ``text`` with every line but the first indented."""
-    pad = spaces(count)
+    pad = repeated(" ", count)
     check_size(len(text) + len(pad) * text.count("\n"))
     return text.replace("\n", "\n" + pad)
 
