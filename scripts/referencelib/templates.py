@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 
 from injector.gotemplate import Function, sprig
 from injector.gotemplate.builtins import BUILTINS
-from injector.gotemplate.sprig import unavailable
 from injector.injection.dot import functions
 from injector.injection.dot.context import FACTS
 from injector.injection.dot.functions.encoding import GoJSON
@@ -39,7 +38,7 @@ results are sprig's.
 
 {table(("about", "functions"), _sprig())}
 Known, but an error when called, because two injections of one pod must not differ and a pod must not wait:
-{_listed(unavailable.FUNCTIONS)}. `env` is Istio's, not sprig's: it reads what `--env` gives.
+{_listed(sprig.UNAVAILABLE)}. `env` is Istio's, not sprig's: it reads what `--env` gives.
 
 ## Data
 
@@ -67,8 +66,7 @@ def _sprig() -> Iterator[tuple[str, str]]:
     tables = {name: module.FUNCTIONS for name, module in sprig.GROUPS.items()}
     tables["encoding"] = sprig.encoding.functions(GoJSON())
     for name in sorted(tables):
-        if name != "unavailable":
-            yield name, _listed(tables[name])
+        yield name, _listed(tables[name])
 
 
 def _fields() -> Iterator[tuple[str, ...]]:

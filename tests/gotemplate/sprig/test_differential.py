@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from injector.golang.strconv import quote
-from injector.gotemplate.sprig import functions
-from injector.gotemplate.sprig.unavailable import FUNCTIONS as UNAVAILABLE
+from injector.gotemplate.sprig import UNAVAILABLE, functions
 from injector.injection.dot.functions.encoding import GoJSON
 from tests.gotemplate.questions import (
     BATCH,

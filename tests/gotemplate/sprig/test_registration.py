@@ -6,9 +6,8 @@ import pytest
 
 from injector.errors import TemplateExecError
 from injector.gotemplate import compile_template
-from injector.gotemplate.sprig import ADDED, functions
+from injector.gotemplate.sprig import ADDED, UNAVAILABLE, functions
 from injector.gotemplate.sprig.shared import go
-from injector.gotemplate.sprig.unavailable import FUNCTIONS as UNAVAILABLE
 from injector.gotemplate.values import MISSING
 from injector.injection.dot.functions.encoding import GoJSON
 
