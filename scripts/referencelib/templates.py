@@ -8,7 +8,7 @@ from injector.gotemplate import Function, sprig
 from injector.gotemplate.builtins import BUILTINS
 from injector.injection.dot import functions
 from injector.injection.dot.context import FACTS
-from injector.injection.dot.functions.encoding import GoJSON
+from injector.injection.dot.functions.encoding import decode, encode
 from injector.istio.facts import NEWEST, OLDEST, Span
 from referencelib.markdown import cell, code, table
 
@@ -64,7 +64,7 @@ def _istio() -> Iterator[tuple[str, ...]]:
 
 def _sprig() -> Iterator[tuple[str, str]]:
     tables = {name: module.FUNCTIONS for name, module in sprig.GROUPS.items()}
-    tables["encoding"] = sprig.encoding.functions(GoJSON())
+    tables["encoding"] = sprig.encoding.functions(encode, decode)
     for name in sorted(tables):
         yield name, _listed(tables[name])
 

@@ -31,11 +31,11 @@ from injector.gotemplate.values import (
     TypedList,
     TypedMap,
 )
-from injector.injection.dot.functions.encoding import GoJSON
+from injector.injection.dot.functions.encoding import decode, encode
 from tests.gotemplate.answers import cases
 from tests.gotemplate.questions import ours
 
-SPRIG = dict(functions(GoJSON()))
+SPRIG = dict(functions(encode, decode))
 PORT = StructType(
     name="v1.Port",
     fields={

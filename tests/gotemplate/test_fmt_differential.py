@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from injector.golang.strconv import quote
 from injector.gotemplate.sprig import functions
-from injector.injection.dot.functions.encoding import GoJSON
+from injector.injection.dot.functions.encoding import decode, encode
 from tests.gotemplate.questions import BATCH, agree, operands, thorough
 
-FUNCTIONS = {name: functions(GoJSON())[name] for name in ("until", "splitList", "int64")}
+FUNCTIONS = {name: functions(encode, decode)[name] for name in ("until", "splitList", "int64")}
 
 flags = st.lists(st.sampled_from("+-# 0"), max_size=3).map("".join)
 indexes = st.sampled_from(

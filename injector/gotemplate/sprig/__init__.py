@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from injector.gotemplate.functions import Function, FunctionError
 from injector.gotemplate.sprig import arithmetic, cases, containers, defaults, encoding, semver, strings, urls
-from injector.gotemplate.sprig.encoding import JSONCodec
 from injector.gotemplate.sprig.shared import go
+from injector.gotemplate.values import Value
 
 GROUPS: Final = {
     "letter case": cases,
@@ -109,7 +109,7 @@ UNAVAILABLE: Final = {
 """A template may name them, as in a branch that is never taken: only a call fails."""
 
 
-def functions(codec: JSONCodec) -> Mapping[str, Function]:
-    """Return all functions; those about JSON use ``codec``."""
+def functions(encode: Callable[..., str], decode: Callable[[str], Value]) -> Mapping[str, Function]:
+    """Return all functions; ``encoding.functions`` says what ``encode`` and ``decode`` are."""
     table = {name: function for module in GROUPS.values() for name, function in module.FUNCTIONS.items()}
-    return MappingProxyType(table | UNAVAILABLE | encoding.functions(codec))
+    return MappingProxyType(table | UNAVAILABLE | encoding.functions(encode, decode))

@@ -1,4 +1,4 @@
-"""sprig's encodings, checksums and JSON. Knows JSON only through the codec that it is given."""
+"""sprig's encodings, checksums and JSON. Knows JSON only by the two functions that it is given."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import re
 import zlib
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from injector.gotemplate.functions import Function, FunctionError
 from injector.gotemplate.sprig.shared import go, octets, text_of
@@ -19,18 +19,6 @@ _BASE64: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxy
 _BASE32: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
 _PADDING: Final = ord("=")
 _TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]\s*[\]}]|[\[\]{},:]|[^\[\]{},:"]+', re.DOTALL)
-
-
-class JSONCodec(Protocol):
-    """Go's encoding/json; both raise FunctionError with its message."""
-
-    def encode(self, value: Value, *, escape_html: bool) -> str:
-        """Return the compact JSON of a template's value."""
-        ...
-
-    def decode(self, text: str) -> Value:
-        """Return JSON as a template's value, every number a float64."""
-        ...
 
 
 def _digest(name: str) -> Callable[[str], str]:
@@ -141,10 +129,14 @@ def _lenient(call: Callable[[Any], Any], failed: Value) -> Callable[[Any], Any]:
     return tried
 
 
-def functions(codec: JSONCodec) -> dict[str, Function]:
-    """Return the functions, those about JSON on top of ``codec``."""
-    to_json = partial(codec.encode, escape_html=True)
-    to_raw = partial(codec.encode, escape_html=False)
+def functions(encode: Callable[..., str], decode: Callable[[str], Value]) -> dict[str, Function]:
+    """Return the functions, those about JSON by Go's encoding/json.
+
+    ``encode(value, escape_html=True)`` returns the compact JSON of a template's value, ``decode(text)`` the
+    value, every number a float64; both raise FunctionError with Go's message.
+    """
+    to_json = partial(encode, escape_html=True)
+    to_raw = partial(encode, escape_html=False)
 
     def to_pretty(value: Value) -> str:
         return pretty(to_json(value))
@@ -156,8 +148,8 @@ def functions(codec: JSONCodec) -> dict[str, Function]:
         "b32enc": go("func(string) string", lambda text: base64.b32encode(octets(text)).decode()),
         "b64dec": go("func(string) string", b64dec),
         "b64enc": go("func(string) string", lambda text: base64.b64encode(octets(text)).decode()),
-        "fromJson": go("func(string) any", _lenient(codec.decode, None)),
-        "mustFromJson": go("func(string) (any, error)", codec.decode),
+        "fromJson": go("func(string) any", _lenient(decode, None)),
+        "mustFromJson": go("func(string) (any, error)", decode),
         "mustToJson": go(sure, to_json, text=True),
         "mustToPrettyJson": go(sure, to_pretty, text=True),
         "mustToRawJson": go(sure, to_raw, text=True),

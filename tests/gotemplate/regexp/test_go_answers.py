@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from injector.gotemplate.sprig import functions
-from injector.injection.dot.functions.encoding import GoJSON
+from injector.injection.dot.functions.encoding import decode, encode
 from tests.gotemplate.answers import cases
 from tests.gotemplate.questions import ours
 
-SPRIG = dict(functions(GoJSON()))
+SPRIG = dict(functions(encode, decode))
 
 
 @pytest.mark.parametrize(("case", "data"), cases(Path(__file__).parent / "go_answers.json"))

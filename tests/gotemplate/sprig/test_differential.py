@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from injector.golang.strconv import quote
 from injector.gotemplate.sprig import UNAVAILABLE, functions
-from injector.injection.dot.functions.encoding import GoJSON
+from injector.injection.dot.functions.encoding import decode, encode
 from tests.gotemplate.questions import (
     BATCH,
     FULL,
@@ -20,7 +20,7 @@ from tests.gotemplate.questions import (
     thorough,
 )
 
-SPRIG = dict(functions(GoJSON()))
+SPRIG = dict(functions(encode, decode))
 SPRIG.pop("indent")  # the reference program has Istio's in its place
 NAMES = sorted(
     SPRIG.keys()

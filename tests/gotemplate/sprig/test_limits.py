@@ -9,9 +9,9 @@ import pytest
 from injector.errors import TemplateExecError
 from injector.gotemplate import compile_template, from_json
 from injector.gotemplate.sprig import functions
-from injector.injection.dot.functions.encoding import GoJSON
+from injector.injection.dot.functions.encoding import decode, encode
 
-SPRIG = functions(GoJSON())
+SPRIG = functions(encode, decode)
 LONG = "x" * 2_200_000
 
 

@@ -9,9 +9,9 @@ from injector.gotemplate import compile_template
 from injector.gotemplate.sprig import ADDED, UNAVAILABLE, functions
 from injector.gotemplate.sprig.shared import go
 from injector.gotemplate.values import MISSING
-from injector.injection.dot.functions.encoding import GoJSON
+from injector.injection.dot.functions.encoding import decode, encode
 
-SPRIG = functions(GoJSON())
+SPRIG = functions(encode, decode)
 
 
 def test_the_table_is_that_of_sprig_to_the_last_type(shared):

@@ -13,9 +13,9 @@ from injector.gotemplate.sprig import functions
 from injector.gotemplate.sprig.defaults import Collected, deep_equal
 from injector.gotemplate.types import Int64, NamedInt, NamedString, StructField, StructType, UInt8
 from injector.gotemplate.values import MISSING, Pointer, StringMap, TypedList, TypedMap
-from injector.injection.dot.functions.encoding import GoJSON
+from injector.injection.dot.functions.encoding import decode, encode
 
-SPRIG = functions(GoJSON())
+SPRIG = functions(encode, decode)
 PORT = StructType(name="v1.Port", fields={"Name": StructField(json_name="name", type=types.STRING)})
 FIVE = Pointer(pointer_to(types.INT64), 5)
 COUNT = types.Type(kind="int64", name="v1.Count", named=True)

@@ -80,7 +80,7 @@ def _sprig(minor: int) -> Mapping[str, Function]:
         return {}
     later = [sprig.ADDED[version] for version in sprig.ADDED if not _SPRIG[version].covers(minor)]
     unknown = frozenset().union(*later)
-    functions = sprig.functions(encoding.GoJSON())
+    functions = sprig.functions(encoding.encode, encoding.decode)
     return {name: function for name, function in functions.items() if name not in unknown}
 
 

@@ -31,19 +31,17 @@ _DEEPEST: Final = 200
 _BRACKET: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 
 
-class GoJSON:
-    """encoding/json, as sprig's functions for JSON need it."""
+def encode(value: Value, *, escape_html: bool) -> str:
+    """Return the compact JSON of a value; FunctionError for what JSON cannot say."""
+    try:
+        return go_json(to_json(value), sort_keys=False, escape_html=escape_html)
+    except EncodingError as error:
+        raise FunctionError(str(error)) from error
 
-    def encode(self, value: Value, *, escape_html: bool) -> str:
-        """Return the compact JSON of a value; FunctionError for what JSON cannot say."""
-        try:
-            return go_json(to_json(value), sort_keys=False, escape_html=escape_html)
-        except EncodingError as error:
-            raise FunctionError(str(error)) from error
 
-    def decode(self, text: str) -> Value:
-        """Return JSON as a value; FunctionError in encoding/json's words."""
-        return from_json(parse(text))
+def decode(text: str) -> Value:
+    """Return JSON as a value; FunctionError in encoding/json's words."""
+    return from_json(parse(text))
 
 
 def to_json(value: Value) -> JSON:  # noqa: PLR0911 - one case a kind

@@ -17,7 +17,7 @@ from injector.gotemplate import (
 )
 from injector.gotemplate.values import MISSING, Pointer, TypedList, TypedMap
 from injector.injection.dot.functions import function_map
-from injector.injection.dot.functions.encoding import GoJSON, parse, to_json, to_yaml
+from injector.injection.dot.functions.encoding import decode, parse, to_json, to_yaml
 from injector.istio.go_types import OBJECT_META, POD_SPEC, struct
 from injector.istio.mesh.loading import load_mesh
 from injector.istio.mesh.views import struct_type, view
@@ -184,10 +184,10 @@ def test_json_is_read_as_go_reads_it(text, expected):
 )
 def test_what_is_no_json_is_refused_in_gos_words(text, fault):
     with pytest.raises(FunctionError) as raised:
-        GoJSON().decode(text)
+        decode(text)
     assert str(raised.value) == fault
 
 
 def test_a_float_read_from_json_is_a_float64():
-    assert type(GoJSON().decode("1")) is float
-    assert from_json(1) == GoJSON().decode("1")
+    assert type(decode("1")) is float
+    assert from_json(1) == decode("1")
