@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from typing import Final
 
 _WIDE_SPACES: Final = (0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000)
@@ -54,36 +55,15 @@ def fold(rune: str) -> str:
     return lower if len(lower) == 1 else rune
 
 
-def is_upper(rune: str) -> bool:
-    """Return whether a character is an upper case letter."""
-    return unicodedata.category(rune) == "Lu"
+def _belongs_to(category: str) -> Callable[[str], bool]:
+    return lambda rune: unicodedata.category(rune).startswith(category)
 
 
-def is_lower(rune: str) -> bool:
-    """Return whether a character is a lower case letter."""
-    return unicodedata.category(rune) == "Ll"
-
-
-def is_title(rune: str) -> bool:
-    """Return whether a character is a title case letter."""
-    return unicodedata.category(rune) == "Lt"
-
-
-def is_letter(rune: str) -> bool:
-    """Return whether a character is a letter."""
-    return unicodedata.category(rune)[0] == "L"
-
-
-def is_number(rune: str) -> bool:
-    """Return whether a character is a number of any kind."""
-    return unicodedata.category(rune)[0] == "N"
-
-
-def is_digit(rune: str) -> bool:
-    """Return whether a character is a decimal digit."""
-    return unicodedata.category(rune) == "Nd"
-
-
-def is_punctuation(rune: str) -> bool:
-    """Return whether a character is punctuation."""
-    return unicodedata.category(rune)[0] == "P"
+is_letter: Final = _belongs_to("L")
+is_upper: Final = _belongs_to("Lu")
+is_lower: Final = _belongs_to("Ll")
+is_title: Final = _belongs_to("Lt")
+is_number: Final = _belongs_to("N")
+is_digit: Final = _belongs_to("Nd")
+is_punctuation: Final = _belongs_to("P")
+"""By Unicode's general categories; a number may be of any kind, a digit is a decimal one."""
