@@ -255,16 +255,16 @@ class Regexp:
     names: tuple[str, ...]
     program: tuple[Instruction, ...]
 
-    def find(self, text: str) -> tuple[int, int] | None:
-        """Return start and end of the leftmost match."""
+    def find(self, text: str) -> list[int] | None:
+        """Return the positions of the leftmost match."""
         return next(self.matches(text, 1), None)
 
-    def _matcher(self, text: str) -> Matcher:
-        return Matcher(self.program, text, 2 * len(self.names))
+    def matches(self, text: str, count: int) -> Iterator[list[int]]:
+        """Yield at most ``count`` matches, all when it is negative; no empty one right behind another.
 
-    def matches(self, text: str, count: int) -> Iterator[tuple[int, int]]:
-        """Yield at most ``count`` matches, all when it is negative; no empty one right behind another."""
-        matcher = self._matcher(text)
+        Each is the positions of its groups: start and end of the whole match come first.
+        """
+        matcher = Matcher(self.program, text, 2 * len(self.names))
         position, previous_end = 0, -1
         while count and position <= len(text):
             found = matcher.search(position)
@@ -272,25 +272,18 @@ class Regexp:
                 return
             start, end = found[0], found[1]
             if end != position or start != previous_end:
-                yield start, end
+                yield found
                 count -= 1
             position = end if end > position else position + 1
             previous_end = end
 
     def replace(self, text: str, expand: Callable[[list[int]], str]) -> str:
         """Return ``text`` with every match replaced by what ``expand`` makes of its positions."""
-        matcher = self._matcher(text)
         out: list[str] = []
-        last, position = 0, 0
-        while position <= len(text):
-            found = matcher.search(position)
-            if found is None:
-                break
-            out.append(text[last : found[0]])
-            if found[1] > last or found[0] == 0:
-                out.append(expand(found))
+        last = 0
+        for found in self.matches(text, -1):
+            out += text[last : found[0]], expand(found)
             last = found[1]
-            position = last if last > position else position + 1
         return "".join([*out, text[last:]])
 
     def split(self, text: str, count: int) -> list[str]:
@@ -301,7 +294,7 @@ class Regexp:
             return [""]
         pieces: list[str] = []
         start = end = 0
-        for match_start, match_end in self.matches(text, count):
+        for match_start, match_end, *_groups in self.matches(text, count):
             if count > 0 and len(pieces) == count - 1:
                 break
             end = match_start

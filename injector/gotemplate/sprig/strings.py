@@ -182,7 +182,7 @@ def find(expression: str, text: str) -> str:
 
 def find_all(expression: str, text: str, count: int) -> TypedList:
     """Return at most ``count`` matches, all when it is negative."""
-    found = [text[start:end] for start, end in compile_regexp(expression).matches(text, count)]
+    found = [text[start:end] for start, end, *_groups in compile_regexp(expression).matches(text, count)]
     return TypedList(found, types.SLICE_STRING, is_nil=not found)
 
 
