@@ -21,6 +21,7 @@ from injector.gotemplate.sprig.shared import (
     string_list,
     strval,
 )
+from injector.gotemplate.types import Type
 from injector.gotemplate.values import StringMap, TypedList, TypedMap, Value, is_nil, type_of
 
 
@@ -130,19 +131,15 @@ def dictionary(*pairs: Value) -> Dict:
 def set_(target: Dict, key: str, value: Value) -> Dict:
     """Put a value into the map, and return the map."""
     _check_holds_no(target, value)
-    _writable(target)[key] = value
+    if is_nil(target):
+        raise FunctionError("assignment to entry in nil map")
+    target[key] = value
     return target
 
 
 def unset(target: Dict, key: str) -> Dict:
     """Take a key out of the map, and return the map."""
     target.pop(key, None)
-    return target
-
-
-def _writable(target: Dict) -> Dict:
-    if is_nil(target):
-        raise FunctionError("assignment to entry in nil map")
     return target
 
 
@@ -212,31 +209,21 @@ def dig(*path: Value) -> Value:
     if len(path) < 3:
         raise FunctionError("dig needs at least three arguments")
     *names, default, found = path
-    _dict(found)
-    names = [_name(name) for name in names]
+    _check_is(found, dict, types.MAP_ANY)
     for name in names:
-        if name not in _dict(found):
+        _check_is(name, str, types.STRING)
+    for name in names:
+        _check_is(found, dict, types.MAP_ANY)
+        if name not in found:
             return default
         found = found[name]
     return found
 
 
-def _dict(value: Value) -> Dict:
-    if type(value) is dict:
-        return value
-    raise FunctionError(
-        f"interface conversion: interface {{}} is {_shown(value)}, not map[string]interface {{}}"
-    )
-
-
-def _name(value: Value) -> str:
-    if type(value) is str:
-        return value
-    raise FunctionError(f"interface conversion: interface {{}} is {_shown(value)}, not string")
-
-
-def _shown(value: Value) -> str:
-    return "nil" if value is None else str(type_of(value))
+def _check_is(value: Value, wanted: type, declared: Type) -> None:
+    if type(value) is not wanted:
+        shown = "nil" if value is None else type_of(value)
+        raise FunctionError(f"interface conversion: interface {{}} is {shown}, not {declared}")
 
 
 _MERGE: Final = "func(map[string]any, ...map[string]any) any"
