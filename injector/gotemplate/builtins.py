@@ -211,9 +211,7 @@ def length(item: Value) -> int:
 # Text.
 
 
-_HTML = str.maketrans(
-    {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&#34;", "'": "&#39;", "\0": "\ufffd"},
-)
+_HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&#34;", "'": "&#39;", "\0": "\ufffd"})
 _JS = (
     {code: f"\\u{code:04X}" for code in range(0x20)}
     | {ord(character): f"\\u{ord(character):04X}" for character in "<>&="}
@@ -267,12 +265,10 @@ def call(name: str | None, function: Value, *args: Value) -> Value:
         raise FunctionError("call of nil")
     if not isinstance(function, Function):
         raise FunctionError(f"non-function {name} of type {type_of(function)}")
-    if len(args) < len(function.params) - function.variadic:
+    want = len(function.params) - function.variadic
+    if len(args) < want or (len(args) > want and not function.variadic):
         at_least = "at least " if function.variadic else ""
-        want = len(function.params) - function.variadic
         raise FunctionError(f"wrong number of args for {name}: got {len(args)} want {at_least}{want}")
-    if len(args) > len(function.params) and not function.variadic:
-        raise FunctionError(f"wrong number of args for {name}: got {len(args)} want {len(function.params)}")
     checked = [_call_argument(place, arg, function.param(place)) for place, arg in enumerate(args)]
     return function.call(*checked)
 

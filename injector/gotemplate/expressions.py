@@ -271,7 +271,8 @@ class Expressions:
         final: Expr | None,
     ) -> Expr:
         strict = self._scope.strict(receiver)
-        found = self._method_of(strict, name)
+        declared = static_type(strict)
+        found = declared.methods.get(name) if declared is not None else None
         params = found.params if found is not None else ()
         effect, final = self._scope.computed_first(final)
         given = [
@@ -291,10 +292,6 @@ class Expressions:
         call = self._scope.positioned(code, node, name)
         whole = call if effect is None else after(effect, call)
         return Computed(code=whole, interface=True, missable=True, nilable=True)
-
-    def _method_of(self, receiver: Expr, name: str) -> Method | None:
-        declared = static_type(receiver)
-        return declared.methods.get(name) if declared is not None else None
 
 
 def _unwrapped(expr: Expr) -> Expr:
