@@ -8,15 +8,7 @@ from dataclasses import dataclass
 from injector.errors import InjectorError
 from injector.gotemplate import types
 from injector.gotemplate.types import Type
-from injector.gotemplate.values import (
-    MISSING,
-    NilPointer,
-    Struct,
-    Value,
-    deref,
-    type_of,
-    zero,
-)
+from injector.gotemplate.values import MISSING, NilPointer, Struct, Value, deref, type_of, zero
 
 
 class ExecutionError(InjectorError):

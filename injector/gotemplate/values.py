@@ -16,15 +16,7 @@ from functools import cache
 from typing import Any, Final, Self, TypeAlias, final
 
 from injector.gotemplate import types
-from injector.gotemplate.types import (
-    SIZED,
-    Method,
-    NamedInt,
-    NamedString,
-    StructField,
-    StructType,
-    Type,
-)
+from injector.gotemplate.types import SIZED, Method, NamedInt, NamedString, StructField, StructType, Type
 
 Value: TypeAlias = Any
 """Any of the values of the module docstring."""

@@ -10,16 +10,7 @@ from typing import Final
 
 from injector.gotemplate import types
 from injector.gotemplate.sprig.shared import go, kind_name
-from injector.gotemplate.values import (
-    MISSING,
-    NilPointer,
-    Pointer,
-    Struct,
-    Value,
-    is_nil,
-    type_name,
-    type_of,
-)
+from injector.gotemplate.values import MISSING, NilPointer, Pointer, Struct, Value, is_nil, type_name, type_of
 
 
 def deep_equal(left: Value, right: Value) -> bool:  # noqa: PLR0911 - one case a kind
