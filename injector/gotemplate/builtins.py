@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Never
 from urllib.parse import quote_plus
@@ -219,12 +220,7 @@ _JS = (
 )
 
 
-def html_escape(text: str) -> str:
-    """Return ``text`` fit to stand in HTML, in attributes too."""
-    return text.translate(_HTML)
-
-
-def js_escape(text: str) -> str:
+def _js_escape(text: str) -> str:
     """Return ``text`` fit to stand in a JavaScript string literal of either quote."""
     text = text.translate(_JS)
     return text if text.isprintable() else "".join(_js_rune(rune) for rune in text)
@@ -235,11 +231,6 @@ def _js_rune(rune: str) -> str:
     if rune < "\x80" or rune.isprintable() or "\udc80" <= rune <= "\udcff":
         return rune
     return f"\\u{ord(rune):04X}"
-
-
-def urlquery_escape(text: str) -> str:
-    """Return ``text`` fit to stand in the query of a URL: a space becomes a plus sign."""
-    return quote_plus(text, safe="", errors="surrogateescape")
 
 
 _ANYTHING = (types.ANY,)
@@ -305,9 +296,9 @@ BUILTINS: Mapping[str, Function] = MappingProxyType(
         "slice": _one(slice_, types.VALUE, 2, variadic=True),
         "len": _one(length, types.INT, 1),
         "call": Function(call=call, params=(types.VALUE,) * 2, variadic=True, result=types.VALUE, pure=False),
-        "html": _escaping(html_escape),
-        "js": _escaping(js_escape),
-        "urlquery": _escaping(urlquery_escape),
+        "html": _escaping(lambda text: text.translate(_HTML)),
+        "js": _escaping(_js_escape),
+        "urlquery": _escaping(partial(quote_plus, safe="", errors="surrogateescape")),
         "print": Function(call=fmt.sprint, params=_ANYTHING, variadic=True, result=types.STRING),
         "printf": Function(
             call=fmt.sprintf, params=(types.STRING, types.ANY), variadic=True, result=types.STRING

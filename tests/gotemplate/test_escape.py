@@ -5,7 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from injector.gotemplate.builtins import html_escape, js_escape, urlquery_escape
+from injector.gotemplate.builtins import BUILTINS
+
+html_escape, js_escape, urlquery_escape = (BUILTINS[name].call for name in ("html", "js", "urlquery"))
 
 
 def test_bytes_that_are_no_text_stay_as_they_are():
