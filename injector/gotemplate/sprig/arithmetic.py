@@ -186,10 +186,7 @@ def _nearest(number: Fraction) -> float:
 
 
 def _decimals(step: Callable[[Fraction, Fraction], Fraction]) -> Callable[..., float]:
-    def calculate(*values: Value) -> float:
-        return _nearest(reduce(step, map(_decimal, values)))
-
-    return calculate
+    return lambda *values: _nearest(reduce(step, map(_decimal, values)))
 
 
 def _quotient(left: Fraction, right: Fraction) -> Fraction:

@@ -20,7 +20,8 @@ def deep_equal(left: Value, right: Value) -> bool:  # noqa: PLR0911 - one case a
     if not types.identical(type_of(left), type_of(right)):
         return False
     if isinstance(left, dict):
-        return is_nil(left) == is_nil(right) and _equal_maps(left, right)
+        same_keys = is_nil(left) == is_nil(right) and left.keys() == right.keys()
+        return same_keys and all(deep_equal(left[key], right[key]) for key in left)
     if isinstance(left, list):
         same_length = is_nil(left) == is_nil(right) and len(left) == len(right)
         return same_length and all(map(deep_equal, left, right))
@@ -31,10 +32,6 @@ def deep_equal(left: Value, right: Value) -> bool:  # noqa: PLR0911 - one case a
     if isinstance(left, Pointer):
         return deep_equal(left.value, right.value)
     return bool(left == right)
-
-
-def _equal_maps(left: dict[Value, Value], right: dict[Value, Value]) -> bool:
-    return left.keys() == right.keys() and all(deep_equal(left[key], right[key]) for key in left)
 
 
 def _fields(value: Struct) -> list[Value]:
