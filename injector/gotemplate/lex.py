@@ -64,6 +64,12 @@ class Kind(IntEnum):
 
 
 KEYWORDS = {kind.name.lower(): kind for kind in Kind if kind > Kind.DOT}
+_QUOTED = {
+    '"': (Kind.STRING, re.compile(r'"(?:[^"\\\n]|\\[^\n])*"'), "unterminated quoted string"),
+    "'": (Kind.CHAR_CONSTANT, re.compile(r"'(?:[^'\\\n]|\\[^\n])*'"), "unterminated character constant"),
+    "`": (Kind.RAW_STRING, re.compile(r"`[^`]*`"), "unterminated raw quoted string"),
+}
+"""By the mark around it: what a constant is, how it is spelled, and what is wrong with another spelling."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,11 +131,6 @@ class Lexer:
 
     def _peek(self) -> str:
         return self.text[self.pos : self.pos + 1]
-
-    def _next(self) -> str:
-        char = self._peek()
-        self.pos += len(char)
-        return char
 
     def _ignore(self) -> None:
         self.start_line += self.text.count("\n", self.start, self.pos)
@@ -235,22 +236,19 @@ class Lexer:
         following = self.text[self.pos + 1 : self.pos + 2]
         return following == "" or following in "0123456789"
 
-    def _punctuation(self, char: str) -> Token:  # noqa: C901, PLR0911 - one case a character
+    def _punctuation(self, char: str) -> Token:  # noqa: PLR0911 - one case a character
         match char:
             case "":
                 raise LexicalError("unclosed action")
             case "=" | "|":
                 return self._token(Kind.ASSIGN if char == "=" else Kind.PIPE)
             case ":":
-                if self._next() != "=":
+                if self._peek() != "=":
                     raise LexicalError("expected :=")
+                self.pos += 1
                 return self._token(Kind.DECLARE)
-            case '"':
-                return self._quoted('"', Kind.STRING, "unterminated quoted string")
-            case "'":
-                return self._quoted("'", Kind.CHAR_CONSTANT, "unterminated character constant")
-            case "`":
-                return self._raw_string()
+            case '"' | "'" | "`":
+                return self._quoted(*_QUOTED[char])
             case "$":
                 return self._name(Kind.VARIABLE)
             case ".":
@@ -297,20 +295,12 @@ class Lexer:
             self._skip_name()
         return self._token(kind)
 
-    def _quoted(self, delimiter: str, kind: Kind, unterminated: str) -> Token:
-        while (char := self._next()) != delimiter:
-            if char == "\\":
-                char = self._next()
-            if char in {"", "\n"}:
-                raise LexicalError(unterminated)
+    def _quoted(self, kind: Kind, spelling: re.Pattern[str], unterminated: str) -> Token:
+        found = spelling.match(self.text, self.start)
+        if found is None:
+            raise LexicalError(unterminated)
+        self.pos = found.end()
         return self._token(kind)
-
-    def _raw_string(self) -> Token:
-        end = self.text.find("`", self.pos)
-        if end < 0:
-            raise LexicalError("unterminated raw quoted string")
-        self.pos = end + 1
-        return self._token(Kind.RAW_STRING)
 
     def _skip_name(self) -> None:
         self._skip(_ASCII_NAME)
