@@ -41,11 +41,11 @@ _SELECTING = frozenset({"and", "or", "default", "coalesce", "ternary"})
 class Calls:
     """Compiles calls and their arguments.
 
-    ``evaluate`` leads back to expressions: an argument may be a whole pipeline. It returns None for a
-    literal: what that is depends on the parameter.
+    ``evaluate`` leads back to expressions: an argument may be a whole pipeline. Literals are not given to it:
+    what one is depends on the parameter.
     """
 
-    def __init__(self, scope: Scope, evaluate: Callable[[nodes.Operand], Expr | None]) -> None:
+    def __init__(self, scope: Scope, evaluate: Callable[[nodes.Operand], Expr]) -> None:
         self._scope = scope
         self._unit = scope.unit
         self._evaluate = evaluate
@@ -58,10 +58,9 @@ class Calls:
             if not types.can_be_nil(target):
                 return self._scope.failing(f"cannot assign nil to {target}", node)
             return Constant(value=MISSING if target.kind == "value" else zero(target))
-        value = self._evaluate(node)
-        if value is not None:
-            return self.validated(value, target, last_node(node))
-        return literal_argument(self._scope, target, node)
+        if isinstance(node, (nodes.Bool, nodes.String, nodes.NumberNode)):
+            return literal_argument(self._scope, target, node)
+        return self.validated(self._evaluate(node), target, last_node(node))
 
     def validated(self, value: Expr, target: Type, where: nodes.Node) -> Expr:
         """Return a value as an argument of type ``target``."""

@@ -99,15 +99,14 @@ class Expressions:
             return self._scope.after_effects(final, failing)
         if isinstance(first, nodes.Nil):
             return self._scope.failing("nil is not a command", first)
-        value = self.operand(first, args, final)
-        return literal(self._scope, first) if value is None else value
+        return self.operand(first, args, final)
 
     # Operands.
 
     def operand(  # noqa: PLR0911 - one case a kind of node
         self, node: nodes.Operand, args: Sequence[nodes.Operand] = (), final: Expr | None = None
-    ) -> Expr | None:
-        """Evaluate an operand, of a command with the arguments of its field; return None for a literal."""
+    ) -> Expr:
+        """Evaluate an operand that is not nil; a field takes the arguments of its command."""
         match node:
             case nodes.DotNode():
                 return self._scope.dot
@@ -121,7 +120,7 @@ class Expressions:
                 return self.calls.call(node, node, (), None)
             case nodes.ChainNode():
                 return self._chain(node, args, final)
-        return None
+        return literal(self._scope, node)
 
     def _variable(self, node: nodes.Variable, args: Sequence[nodes.Operand], final: Expr | None) -> Expr:
         """Evaluate ``$x`` or ``$x.A.B``."""
