@@ -269,13 +269,11 @@ def _may_fail(expr: Expr) -> bool:
 
 def _wrong_count(name: str, function: Function, written: int, given: int) -> str:
     """Return what is wrong with the number of arguments, "" when nothing is."""
-    if function.variadic:
-        fixed = len(function.params) - 1
-        return (
-            f"wrong number of args for {name}: want at least {fixed} got {written}" if given < fixed else ""
-        )
-    if given != len(function.params):
-        return f"wrong number of args for {name}: want {len(function.params)} got {given}"
+    want = len(function.params) - function.variadic
+    if function.variadic and given < want:
+        return f"wrong number of args for {name}: want at least {want} got {written}"
+    if not function.variadic and given != want:
+        return f"wrong number of args for {name}: want {want} got {given}"
     return ""
 
 
