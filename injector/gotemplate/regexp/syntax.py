@@ -7,7 +7,6 @@ Python has no table of them. Unicode's general categories (``\pL``, ``\p{Lu}``) 
 from __future__ import annotations
 
 import re
-import string
 from dataclasses import replace
 from typing import Final, Never
 
@@ -32,7 +31,9 @@ _MOST_DEPTH: Final = 100
 _COUNTS: Final = re.compile(r"\{(0|[1-9][0-9]*)(?:(,)(0|[1-9][0-9]*)?)?\}")
 _OPERATORS: Final = {"*": (0, None), "+": (1, None), "?": (0, 1)}
 _NAME: Final = re.compile(r"[0-9A-Za-z_]+")
+_FLAGS: Final = re.compile(r"\(\?([imsU]*)(?:-([imsU]*))?")
 _TWO_DIGITS: Final = re.compile(r"[0-9a-fA-F]{2}")
+_BRACED_DIGITS: Final = re.compile(r"\{(0*(?:10[0-9a-fA-F]{4}|[0-9a-fA-F]{0,5}))")  # up to 10FFFF
 _OCTAL: Final = re.compile(r"0[0-7]{0,2}|[1-7][0-7]{1,2}")
 _CONTROLS: Final = {"a": "\a", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _PERL: Final = {"d": nodes.DIGITS, "s": nodes.SPACES, "w": nodes.WORD}
@@ -216,22 +217,14 @@ class _ExpressionParser:
         return len(self.names) - 1
 
     def flagged(self) -> int | None:
-        start = self.position
-        self.position += 2
-        flags, setting, seen = self.flags, True, False
-        while self.position < len(self.text):
-            letter = self.text[self.position]
-            self.position += 1
-            if letter in "imsU":
-                flags, seen = flags | {letter} if setting else flags - {letter}, True
-            elif letter == "-" and setting:
-                setting, seen = False, False
-            elif letter in ":)" and (setting or seen):
-                self.flags = flags
-                return 0 if letter == ":" else None
-            else:
-                break
-        fault("invalid or unsupported Perl syntax", self.text[start : self.position])
+        found = _FLAGS.match(self.text, self.position)
+        assert found is not None  # noqa: S101 - an opening without flags matches, too
+        self.position = found.end() + 1
+        closing = self.text[found.end() : self.position]
+        if closing not in (":", ")") or found[2] == "":
+            fault("invalid or unsupported Perl syntax", found[0] + closing)
+        self.flags = self.flags.union(found[1]).difference(found[2] or "")
+        return 0 if closing == ":" else None
 
     # Escapes.
 
@@ -297,26 +290,17 @@ class _ExpressionParser:
         return letter
 
     def hexadecimal(self, start: int) -> str:
-        if self.at("{"):
-            return self.braced(start)
+        braced = _BRACED_DIGITS.match(self.text, self.position)
+        if braced:
+            self.position = braced.end() + 1
+            if not braced[1] or self.text[braced.end() : self.position] != "}":
+                fault("invalid escape sequence", self.text[start : self.position])
+            return chr(int(braced[1], 16))
         digits = self.text[self.position : self.position + 2]
         self.position += len(digits)
         if not _TWO_DIGITS.fullmatch(digits):
             fault("invalid escape sequence", self.text[start : self.position])
         return chr(int(digits, 16))
-
-    def braced(self, start: int) -> str:
-        self.position += 1
-        digits = ""
-        while self.position < len(self.text):
-            letter = self.text[self.position]
-            self.position += 1
-            if letter == "}" and digits:
-                return chr(int(digits, 16))
-            if letter not in string.hexdigits or int(digits + letter, 16) > 0x10FFFF:
-                break
-            digits += letter
-        fault("invalid escape sequence", self.text[start : self.position])
 
     # Classes.
 
