@@ -136,7 +136,7 @@ def _value(flags: FmtFlags, value: Value, verb: str, *, methods: bool = True) ->
 def _own_text(flags: FmtFlags, value: Value, verb: str) -> str | None:
     if flags.sharp_v or verb not in _STRINGER_VERBS or isinstance(value, (Pointer, NilPointer)):
         return None
-    declared = value.type if isinstance(value, Struct) else getattr(value, "type", None)
+    declared = getattr(value, "type", None)
     stringer = declared.stringer if isinstance(declared, Type) else None
     return None if stringer is None else stringer(value)
 

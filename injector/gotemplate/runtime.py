@@ -5,12 +5,12 @@ Used twice: while a template is compiled, on what is known then, and by the comp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from injector.golang.strconv import quote_inside
 from injector.gotemplate import fmt, types
 from injector.gotemplate.functions import ExecutionError, Function, FunctionError, UnprintableError, convert
-from injector.gotemplate.types import Method, SizedInt, StructType, Type
+from injector.gotemplate.types import Method, NamedInt, SizedInt, StructType, Type
 from injector.gotemplate.values import (
     MISSING,
     NilPointer,
@@ -165,11 +165,9 @@ def pairs(value: Value) -> Sequence[tuple[Value, Value]]:
 
 
 def _sized_range(value: int) -> Sequence[Value]:
-    declared: Callable[..., Value] = type(value)
-    own = getattr(value, "type", None)
-    if "type" in getattr(value, "__dict__", ()):  # a declared type is kept by the value, not by its class
-        return [declared(number, own) for number in range(value)]
-    return [declared(number) for number in range(value)]
+    if isinstance(value, NamedInt):
+        return [NamedInt(number, value.type) for number in range(value)]
+    return [type(value)(number) for number in range(value)]
 
 
 # Printing.
