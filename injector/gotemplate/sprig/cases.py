@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import takewhile
 from typing import Final
 
 from injector.golang import unicode
@@ -23,6 +24,8 @@ _WORDS: Final = re.compile(
 """The parts of a text by the kinds of their characters; a connector goes between two words that meet."""
 
 _NO_SPACES: Final = re.compile(f"[^{unicode.SPACES}]+")
+_CONNECTORS: Final = "-_" + unicode.SPACES
+_JOINED: Final = re.compile(f"(?:([{_CONNECTORS}]*)[{_CONNECTORS}])?([^{_CONNECTORS}])([^{_CONNECTORS}]*)")
 
 
 def separated(text: str, connector: str) -> str:
@@ -42,17 +45,13 @@ def separated(text: str, connector: str) -> str:
 
 def _kind(rune: str) -> str:
     """Return a letter for what a character is to words; a Chinese one is none of their letters."""
-    if _connects(rune):
+    if rune in _CONNECTORS:
         return "-" if rune in "-_" else " "
     if unicode.is_punctuation(rune):
         return "P"
     if unicode.is_letter(rune) and not any(first <= rune <= last for first, last in _CHINESE):
         return "U" if unicode.is_upper(rune) else "L"
     return "N" if unicode.is_number(rune) else "O"
-
-
-def _connects(rune: str) -> bool:
-    return rune in "-_" or rune in unicode.SPACES
 
 
 def upper(text: str) -> str:
@@ -113,26 +112,18 @@ def initials(text: str) -> str:
 
 def camelcase(text: str) -> str:
     """Return the words of ``text`` joined, each with a capital letter: ``PascalCase``."""
-    inside = text.lstrip("-_" + unicode.SPACES)
+    inside = text.strip(_CONNECTORS)
     if not inside:
         return text + text[-1:]  # sprig's own slip
-    out = [text[: len(text) - len(inside)]]
-    lowering = unicode.is_upper(inside[0])
-    previous = unicode.to_upper(inside[0])
-    for rune in inside[1:]:
-        shown = rune
-        if _connects(previous) and _connects(rune):
-            out.append(previous)
-        elif _connects(previous):
-            lowering = unicode.is_upper(rune)
-            shown = unicode.to_upper(rune)
-        else:
-            if lowering:
-                lowering = unicode.is_upper(rune)
-                shown = unicode.to_lower(rune) if lowering else rune
-            out.append(previous)
-        previous = shown
-    return "".join([*out, previous])
+    before, _, behind = text.partition(inside)
+    return before + _JOINED.sub(_capitalised, inside) + behind
+
+
+def _capitalised(match: re.Match[str]) -> str:
+    """Return a word with one capital letter, behind all but the last of the connectors before it."""
+    connectors, first, rest = match.groups("")
+    capitals = "".join(takewhile(unicode.is_upper, rest)) if unicode.is_upper(first) else ""
+    return connectors + unicode.to_upper(first) + lower(capitals) + rest[len(capitals) :]
 
 
 _TEXT: Final = "func(string) string"
