@@ -15,9 +15,9 @@ from injector.gotemplate.functions import Function, FunctionError
 from injector.gotemplate.sprig.shared import go, octets, text_of
 from injector.gotemplate.values import Value
 
-_BASE64: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
-_BASE32: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
-_PADDING: Final = ord("=")
+_BASE64: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_BASE32: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+_BREAKS: Final = b"\r\n"
 _TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]\s*[\]}]|[\[\]{},:]|[^\[\]{},:"]+', re.DOTALL)
 
 
@@ -35,68 +35,44 @@ def b64dec(text: str) -> str:
 
 def _base64_fault(data: bytes) -> int | None:
     """Return the place of the first byte that cannot stand there; line breaks do not count as data."""
-    digits = 0
-    for place, octet in enumerate(data):
-        if octet in b"\r\n":
-            continue
-        if octet == _PADDING:
-            return place if digits < 2 else _padding_fault(data, place + 1, missing=3 - digits)
-        if octet not in _BASE64:
-            return place
-        digits = (digits + 1) % 4
-    return len(data) - digits if digits else None
-
-
-def _padding_fault(data: bytes, place: int, *, missing: int) -> int | None:
-    """Return what is wrong behind the first sign of padding, of which ``missing`` more are needed."""
-    place = _behind_breaks(data, place)
-    if missing:
-        if place == len(data):
-            return place
-        if data[place] != _PADDING:
-            return place - 1
-        place = _behind_breaks(data, place + 1)
-    return place if place < len(data) else None
-
-
-def _behind_breaks(data: bytes, place: int) -> int:
-    while place < len(data) and data[place] in b"\r\n":
-        place += 1
-    return place
+    rest = data.lstrip(_BASE64 + _BREAKS)
+    place = len(data) - len(rest)
+    digits = len(data[:place].translate(None, _BREAKS)) % 4
+    if not rest:
+        return place - digits if digits else None
+    if digits < 2 or not rest.startswith(b"="):
+        return place
+    rest = rest[1:].lstrip(_BREAKS)
+    if digits == 2:
+        if not rest.startswith(b"="):
+            return len(data) - len(rest) - bool(rest)
+        rest = rest[1:].lstrip(_BREAKS)
+    return len(data) - len(rest) if rest else None
 
 
 def b32dec(text: str) -> str:
     """Return the decoded text, or the text of what is wrong."""
-    data = octets(text).translate(None, b"\r\n")
-    for start in range(0, len(data), 8):
-        block = data[start : start + 8]
-        for digits, octet in enumerate(block):
-            place = start + digits
-            if octet == _PADDING and digits >= 2 and len(data) - place <= 8:
-                return _unpadded(data, place, digits)
-            if octet not in _BASE32:
-                return _base32_fault(place)
-        if len(block) < 8:
-            return _base32_fault(start)
-    return text_of(base64.b32decode(data))
+    data = octets(text).translate(None, _BREAKS)
+    if (fault := _base32_fault(data)) is not None:
+        return f"illegal base32 data at input byte {fault}"
+    return text_of(base64.b32decode(data[: len(data) // 8 * 8]))
 
 
-def _unpadded(data: bytes, place: int, digits: int) -> str:
-    """Return the text before the padding that starts at ``place``, behind ``digits`` of its block."""
-    needed = 8 - digits
-    padding = data[place : place + needed]
-    if len(padding) < needed:
-        return _base32_fault(len(data))
-    other = next((at for at, octet in enumerate(padding) if octet != _PADDING), None)
-    if other is not None:
-        return _base32_fault(place + other - 1)
-    if digits in (3, 6):
-        return _base32_fault(place)
-    return text_of(base64.b32decode(data[:place] + padding))
-
-
-def _base32_fault(place: int) -> str:
-    return f"illegal base32 data at input byte {place}"
+def _base32_fault(data: bytes) -> int | None:
+    """Return the place that Go complains of; what follows the padding in the last eight bytes is ignored."""
+    rest = data.lstrip(_BASE32)
+    place = len(data) - len(rest)
+    digits = place % 8
+    if not rest:
+        return place - digits if digits else None
+    if digits < 2 or len(rest) > 8 or not rest.startswith(b"="):
+        return place
+    padding = rest[: 8 - digits]
+    if len(padding) < 8 - digits:
+        return len(data)
+    if other := padding.lstrip(b"="):
+        return place + len(padding) - len(other) - 1
+    return place if digits in (3, 6) else None
 
 
 def pretty(text: str) -> str:
