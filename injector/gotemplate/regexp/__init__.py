@@ -143,13 +143,13 @@ class _Writer:
             self.node(node.node)
         forks: list[Fork] = []
         for _ in range(node.most - node.least):
-            forks.append(self.optional(node))
+            forks.append(self.fork(node, self.here + 1))
             self.node(node.node)
         for fork in forks:
             self.close(node, fork)
 
-    def optional(self, node: Repeat) -> Fork:
-        fork = Fork(first=self.here + 1) if node.greedy else Fork(second=self.here + 1)
+    def fork(self, node: Repeat, target: int) -> Fork:
+        fork = Fork(first=target) if node.greedy else Fork(second=target)
         self.add(fork)
         return fork
 
@@ -161,15 +161,13 @@ class _Writer:
 
     def loop(self, node: Repeat) -> None:
         """Write ``x*`` or ``x+``; where x may be empty, ``x*`` is ``(x+)?``, as in Go."""
-        skip = self.optional(node) if node.least == 0 else None
+        skip = self.fork(node, self.here + 1) if node.least == 0 else None
         start = self.here
         self.node(node.node)
         if skip is not None and not nullable(node.node):
             self.add(Jump(target=start - 1))
         else:
-            again = Fork(first=start) if node.greedy else Fork(second=start)
-            self.add(again)
-            self.close(node, again)
+            self.close(node, self.fork(node, start))
         if skip is not None:
             self.close(node, skip)
 

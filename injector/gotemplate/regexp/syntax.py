@@ -30,6 +30,7 @@ _MOST_DEPTH: Final = 100
 
 _COUNTS: Final = re.compile(r"\{(0|[1-9][0-9]*)(?:(,)(0|[1-9][0-9]*)?)?\}")
 _OPERATORS: Final = {"*": (0, None), "+": (1, None), "?": (0, 1)}
+_NAMED: Final = re.compile(r"\(\?P?<(?!\Z)([^>]*)>?")
 _NAME: Final = re.compile(r"[0-9A-Za-z_]+")
 _FLAGS: Final = re.compile(r"\(\?([imsU]*)(?:-([imsU]*))?")
 _TWO_DIGITS: Final = re.compile(r"[0-9a-fA-F]{2}")
@@ -192,25 +193,16 @@ class _ExpressionParser:
 
     def opening(self) -> int | None:
         """Return the number of a group that opens, 0 for one without; None for flags alone."""
-        start = self.position
+        named = _NAMED.match(self.text, self.position)
+        if named:
+            if not _NAME.fullmatch(named[1]) or not named[0].endswith(">"):
+                fault("invalid named capture", named[0])
+            self.position = named.end()
+            return self.numbered(named[1])
         if not self.at("(?"):
             self.position += 1
             return self.numbered("")
-        for opening in ("(?P<", "(?<"):
-            if self.at(opening) and len(self.text) - start > len(opening):
-                return self.named(start + len(opening))
         return self.flagged()
-
-    def named(self, name_start: int) -> int:
-        start = self.position
-        end = self.text.find(">", start)
-        if end < 0:
-            fault("invalid named capture", self.text[start:])
-        name = self.text[name_start:end]
-        if not _NAME.fullmatch(name):
-            fault("invalid named capture", self.text[start : end + 1])
-        self.position = end + 1
-        return self.numbered(name)
 
     def numbered(self, name: str) -> int:
         self.names.append(name)
