@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from itertools import zip_longest
 from typing import Any, Final
 
 from injector.golang.strconv import quote, to_int
@@ -51,11 +50,17 @@ class Version:
 
     def compare(self, other: Version) -> int:
         """Return -1, 0 or 1; a prerelease comes before its release, metadata does not count."""
-        if self.core != other.core:
-            return -1 if self.core < other.core else 1
-        if not self.pre or not other.pre:
-            return bool(other.pre) - bool(self.pre)
-        return _compare_prereleases(self.pre, other.pre)
+        left, right = (
+            (version.core, not version.pre, [_order_of(part) for part in version.pre.split(".")])
+            for version in (self, other)
+        )
+        return (left > right) - (left < right)
+
+
+def _order_of(part: str) -> tuple[bool, int, str]:
+    """Return what a part of a prerelease is compared by: numbers, by their size, come before texts."""
+    is_number = part.isdigit() and to_int(part) <= _LARGEST
+    return (False, to_int(part), "") if is_number else (True, 0, part)
 
 
 @remembered("versions")
@@ -77,28 +82,6 @@ def _segment(digits: str) -> int:
         reason = f"strconv.ParseUint: parsing {quote(digits)}: value out of range"
         raise FunctionError(f"Error parsing version segment: {reason}")
     return number
-
-
-def _compare_prereleases(left: str, right: str) -> int:
-    parts = zip_longest(left.split("."), right.split("."), fillvalue="")
-    return next((order for one, other in parts if (order := _compare_parts(one, other))), 0)
-
-
-def _compare_parts(left: str, right: str) -> int:
-    """Compare by number, then text; a number comes before a text, nothing before anything."""
-    if left == right:
-        return 0
-    if not left or not right:
-        return 1 if left else -1
-    if _is_number(left) and _is_number(right):
-        return 1 if to_int(left) > to_int(right) else -1
-    if _is_number(left) or _is_number(right):
-        return -1 if _is_number(left) else 1
-    return 1 if left > right else -1
-
-
-def _is_number(part: str) -> bool:
-    return part.isdigit() and to_int(part) <= _LARGEST
 
 
 # Constraints.
