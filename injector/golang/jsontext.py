@@ -14,7 +14,7 @@ from typing import Final
 import orjson
 
 from injector.errors import InjectorError
-from injector.golang.strconv import json_float, quote_inside
+from injector.golang.strconv import json_float, quote_rune
 from injector.golang.unicode import HALF_SURROGATE, to_valid
 from injector.json_types import JSON, Number
 
@@ -205,7 +205,7 @@ class _Scanner:
     def unexpected(self, where: str) -> _FaultError:
         """Return the fault at the position; where a blank may stand, the end is only an early end."""
         if self.position < len(self.text):
-            return _FaultError(f"invalid character {_shown(self.text[self.position])} {where}")
+            return _FaultError(f"invalid character {quote_rune(chr(self.text[self.position]))} {where}")
         inside = where == _AFTER_POINT or (where.startswith("in ") and where != _IN_STRING)
         return _FaultError(f"invalid character ' ' {where}" if inside else "unexpected end of JSON input")
 
@@ -313,9 +313,3 @@ class _Scanner:
     def _digits(self, where: str) -> None:
         self.take(b"0123456789", where)
         self.skip(_NUMERALS)
-
-
-def _shown(byte: int) -> str:
-    if byte == ord("'"):
-        return r"'\''"
-    return "'\"'" if byte == ord('"') else f"'{quote_inside(chr(byte))}'"

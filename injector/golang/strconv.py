@@ -73,6 +73,12 @@ def _quote_rune(rune: str) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
+def quote_rune(rune: str) -> str:
+    """Return a character as a Go literal in single quotes."""
+    inside = {"'": "\\'", '"': '"'}.get(rune) or quote_inside(rune)
+    return f"'{inside}'"
+
+
 def quote_bytes(text: str) -> str:
     r"""Quote as package time does in its errors: what is not ASCII byte by byte, as ``\x`` escapes."""
     quoted = "".join(_quote_byte(byte) for byte in text.encode("utf-8", "surrogateescape"))

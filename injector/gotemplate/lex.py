@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from injector.golang.strconv import quote
+from injector.gotemplate.printf import FmtFlags, unicode_point
 
 SPACES = " \t\r\n"
 _SPACE_RUN = re.compile(r"[ \t\r\n]*")
@@ -22,6 +23,7 @@ _NUMBER = re.compile(
 _LEFT_MARKERS = tuple(f"-{space}" for space in SPACES)
 _RIGHT_MARKERS = tuple(f"{space}-" for space in SPACES)
 MARKER_LENGTH = 2  # the minus and its space
+_SHARP = FmtFlags(sharp=True)  # an unexpected character is shown by ``%#U``
 
 
 Kind = IntEnum(
@@ -226,7 +228,7 @@ class Lexer:
                 return self._paren(char)
         if char.isascii() and char.isprintable():
             return self._token(Kind.CHAR)
-        raise LexicalError(f"unrecognized character in action: {_shown(char)}")
+        raise LexicalError(f"unrecognized character in action: {unicode_point(_SHARP, ord(char))}")
 
     def _paren(self, char: str) -> Token:
         if char == "(":
@@ -276,7 +278,7 @@ class Lexer:
         while is_alphanumeric(self._peek()):
             self.pos += 1
         if not self._at_terminator():
-            raise LexicalError(f"bad character {_shown(self._peek())}")
+            raise LexicalError(f"bad character {unicode_point(_SHARP, ord(self._peek()))}")
 
     def _skip(self, run: re.Pattern[str]) -> None:
         match = run.match(self.text, self.pos)
@@ -300,8 +302,3 @@ class Lexer:
             self.pos += 1
             return False
         return True
-
-
-def _shown(char: str) -> str:
-    """Return a character as ``%#U`` prints it."""
-    return f"U+{ord(char):04X}" + (f" '{char}'" if char.isprintable() else "")

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from injector.golang.strconv import SHORTEST, format_float, quote, quote_inside
+from injector.golang.strconv import SHORTEST, format_float, quote, quote_rune
 
 _FLAGS = {"#": "sharp", "0": "zero", "+": "plus", "-": "minus", " ": "space"}
 _LARGEST = 1_000_000
@@ -285,9 +285,8 @@ def rune(number: int) -> str:
 
 def quoted_character(flags: FmtFlags, number: int) -> str:
     """Return the character as a Go literal in single quotes."""
-    shown = rune(number)
-    inside = {"'": "\\'", '"': '"'}.get(shown) or quote_inside(shown)
-    return pad(flags, f"'{_ascii(inside) if flags.plus else inside}'")
+    literal = quote_rune(rune(number))
+    return pad(flags, _ascii(literal) if flags.plus else literal)
 
 
 # Strings.
