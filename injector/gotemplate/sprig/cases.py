@@ -14,7 +14,10 @@ from injector.golang import unicode
 from injector.gotemplate.sprig.shared import go, octets
 
 _CHINESE: Final = (("\u4e00", "\u9fcc"), ("\u3400", "\u4d85"), ("\U00020000", "\U0002b81d"))
-_WORDS: Final = re.compile(
+_CONNECTORS: Final = "-_" + unicode.SPACES
+
+# Few templates look at words: re compiles these patterns when one does, and keeps them.
+_WORDS: Final = (
     r"(?P<connectors>[- ]+)"
     r"|(?P<punctuation>P[P-]*)"
     r"|N[LN]*"  # a number, and lower case that follows it
@@ -23,16 +26,15 @@ _WORDS: Final = re.compile(
 )
 """The parts of a text by the kinds of their characters; a connector goes between two words that meet."""
 
-_NO_SPACES: Final = re.compile(f"[^{unicode.SPACES}]+")
-_CONNECTORS: Final = "-_" + unicode.SPACES
-_JOINED: Final = re.compile(f"(?:([{_CONNECTORS}]*)[{_CONNECTORS}])?([^{_CONNECTORS}])([^{_CONNECTORS}]*)")
+_JOINED: Final = f"(?:([{_CONNECTORS}]*)[{_CONNECTORS}])?([^{_CONNECTORS}])([^{_CONNECTORS}]*)"
+_NO_SPACES: Final = f"[^{unicode.SPACES}]+"
 
 
 def separated(text: str, connector: str) -> str:
     """Return ``someName2`` as ``some_name2`` for the connector ``_``."""
     out: list[str] = []
     after_word = False
-    for words in _WORDS.finditer("".join(map(_kind, text))):
+    for words in re.finditer(_WORDS, "".join(map(_kind, text))):
         shown = text[words.start() : words.end()]
         is_word = words.lastgroup is None
         if is_word:
@@ -107,7 +109,7 @@ def swapcase(text: str) -> str:
 
 def initials(text: str) -> str:
     """Return the first letter of every word. Each byte is a character here, as it is in sprig."""
-    return "".join(word[0] for word in _NO_SPACES.findall(octets(text).decode("latin-1")))
+    return "".join(word[0] for word in re.findall(_NO_SPACES, octets(text).decode("latin-1")))
 
 
 def camelcase(text: str) -> str:
@@ -116,7 +118,7 @@ def camelcase(text: str) -> str:
     if not inside:
         return text + text[-1:]  # sprig's own slip
     before, _, behind = text.partition(inside)
-    return before + _JOINED.sub(_capitalised, inside) + behind
+    return before + re.sub(_JOINED, _capitalised, inside) + behind
 
 
 def _capitalised(match: re.Match[str]) -> str:
