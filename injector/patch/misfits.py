@@ -6,10 +6,12 @@ that cannot be read stops it at once, and is what it reports then.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from injector.errors import TypedError
+from injector.golang.jsontext import kind_of
 from injector.golang.times import canonical_time
 from injector.json_types import JSON, JSONObject
 from injector.patch.quantity import canonical_quantity
@@ -45,12 +47,11 @@ class _Place:
 
 def explain(value: JSON, schema: GoType, *, coerce_strings: bool) -> TypedError:
     """Return the error that Go has for reading ``value``, which does not fit, into ``schema``."""
-    walk = _Walk(coerce_strings=coerce_strings)
     try:
-        walk.value(value, schema, _Place())
+        first, *_ = _faults(value, schema, _Place(), coerce_strings=coerce_strings)
     except TypedError as error:  # Go gives up there
         return error
-    return walk.faults[0]
+    return first
 
 
 def in_key_order(value: JSON) -> JSON:
@@ -66,51 +67,35 @@ def in_key_order(value: JSON) -> JSON:
     return value
 
 
-class _Walk:
-    """Goes through a value as Go does and collects what does not fit."""
+def _faults(value: JSON, schema: GoType, place: _Place, *, coerce_strings: bool) -> Iterator[TypedError]:
+    """Yield what does not fit in a value, in the order in which Go meets it; TypedError where Go stops."""
+    schema = schema.target
+    kind = schema.kind
+    wanted: object = _CLASSES.get(kind)
+    if value is None or kind == "raw":
+        return
+    if kind in ("quantity", "time", "intOrString"):
+        _read_itself(value, kind, place)
+    elif kind in BOUNDS:
+        if not _fits(value, kind):
+            yield place.error(_what(value, exact=True), str(schema))
+    elif type(value) is not wanted:
+        if not (coerce_strings and kind == "string" and isinstance(value, bool | int | float)):
+            yield place.error(_what(value), str(schema))
+    elif kind == "struct":
+        yield from _struct_faults(value, schema, place, coerce_strings=coerce_strings)
+    elif kind in ("list", "map"):
+        for element in value if kind == "list" else value.values():
+            yield from _faults(element, schema.element, place, coerce_strings=coerce_strings)
 
-    def __init__(self, *, coerce_strings: bool) -> None:
-        self.faults: list[TypedError] = []
-        self._coerce_strings = coerce_strings
 
-    def value(self, value: JSON, schema: GoType, place: _Place) -> None:
-        """Look at one value of type ``schema``."""
-        schema = schema.target
-        wanted: object = _CLASSES.get(schema.kind)
-        if value is None or schema.kind == "raw":
-            return
-        if schema.kind in ("quantity", "time", "intOrString"):
-            _read_itself(value, schema.kind, place)
-        elif schema.kind in BOUNDS:
-            self._whole_number(value, schema, place)
-        elif type(value) is not wanted:
-            self._other_kind(value, schema, place)
-        elif isinstance(value, list):
-            for element in value:
-                self.value(element, schema.element, place)
-        elif schema.kind == "map":
-            for element in value.values():
-                self.value(element, schema.element, place)
-        elif schema.kind == "struct":
-            self._struct(value, schema, place)
-
-    def _struct(self, value: JSONObject, schema: GoType, place: _Place) -> None:
-        for key, item in value.items():
-            field = schema.field(key)
-            if field is not None:
-                coerces = self._coerce_strings
-                self._coerce_strings = coerces and not field.promoted
-                self.value(item, field.type, place.inside(schema, field))
-                self._coerce_strings = coerces
-
-    def _whole_number(self, value: JSON, schema: GoType, place: _Place) -> None:
-        if not _fits(value, schema.kind):
-            self.faults.append(place.error(_what(value, exact=True), str(schema)))
-
-    def _other_kind(self, value: JSON, schema: GoType, place: _Place) -> None:
-        scalar = isinstance(value, bool | int | float)
-        if not (schema.kind == "string" and scalar and self._coerce_strings):
-            self.faults.append(place.error(_what(value), str(schema)))
+def _struct_faults(
+    value: JSONObject, schema: GoType, place: _Place, *, coerce_strings: bool
+) -> Iterator[TypedError]:
+    for key, item in value.items():
+        if field := schema.field(key):
+            coerces = coerce_strings and not field.promoted
+            yield from _faults(item, field.type, place.inside(schema, field), coerce_strings=coerces)
 
 
 def _read_itself(value: JSON, kind: Kind, place: _Place) -> None:
@@ -139,10 +124,5 @@ def _fits(value: JSON, kind: Kind) -> bool:
 
 def _what(value: JSON, *, exact: bool = False) -> str:
     """Return encoding/json's word for a value, with the number itself where that is at fault."""
-    if isinstance(value, bool):
-        return "bool"
-    if isinstance(value, int | float):
-        return f"number {value}" if exact else "number"
-    if isinstance(value, str):
-        return "string"
-    return "object" if isinstance(value, dict) else "array"
+    kind = kind_of(value)
+    return f"number {value}" if exact and kind == "number" else kind
