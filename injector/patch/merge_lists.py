@@ -118,13 +118,8 @@ def reorder(merged: Merged, patch: list[JSON], set_order: list[JSON], merging: M
             others.append(element)
     in_maps = element_kind(merged.original, patch) is dict
     identify = _key_identity(merging.merge_key) if in_maps else scalar_identity
-    return arranged(
-        named,
-        others,
-        patch_order=_first_places(set_order, identify),
-        original_order=_first_places(merged.original, identify),
-        identify=identify,
-    )
+    patch_order, original_order = _first_places(set_order, identify), _first_places(merged.original, identify)
+    return arranged(named, others, patch_order, original_order, identify)
 
 
 def check_order(patch: list[JSON], set_order: list[JSON], merge_key: str) -> None:
@@ -234,13 +229,7 @@ def _ordered(merged: list[JSON], patch: list[JSON], original: list[JSON], identi
     others: list[JSON] = []
     for element in merged:
         (named if identify(element) in patch_order else others).append(element)
-    return arranged(
-        named,
-        others,
-        patch_order=patch_order,
-        original_order=_first_places(original, identify),
-        identify=identify,
-    )
+    return arranged(named, others, patch_order, _first_places(original, identify), identify)
 
 
 def _obey_directives(
@@ -350,7 +339,6 @@ def _first_places(elements: Iterable[JSON], identify: Identify) -> dict[Hashable
 def arranged(
     named: Sequence[JSON],
     others: Sequence[JSON],
-    *,
     patch_order: dict[Hashable, int],
     original_order: dict[Hashable, int],
     identify: Identify,

@@ -196,7 +196,8 @@ is taken as it is, and whether the field is left out when it is false, 0, empty 
 
 def _struct_reader(schema: GoType, reading: Reading) -> _Read:  # noqa: C901 - see read
     fields = schema.fields
-    readings = [_field_reading(field, reading) for field in fields]
+    promoted = replace(reading, coerce_strings=False)  # ghodss/yaml looks at the embedded struct instead
+    readings = [promoted if field.promoted else reading for field in fields]
     rows: dict[str, _Row] = {
         field.name: (
             place,
@@ -267,13 +268,6 @@ def _struct_reader(schema: GoType, reading: Reading) -> _Read:  # noqa: C901 - s
 def leaves_out_empty(field: Field) -> bool:
     """Return whether a field is left out where it is false, 0 or empty, and not only where it is null."""
     return field.type.kind != "pointer" and field.is_left_out
-
-
-def _field_reading(field: Field, reading: Reading) -> Reading:
-    """Return how a struct's field is read."""
-    if field.promoted and reading.coerce_strings:  # ghodss/yaml looks at the embedded struct instead
-        return replace(reading, coerce_strings=False)
-    return reading
 
 
 def _declared(items: Iterable[tuple[str, JSON]], schema: GoType) -> JSONObject:

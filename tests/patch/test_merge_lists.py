@@ -39,15 +39,9 @@ def test_named_elements_and_others_meet_in_the_order_of_the_original(
     original: list[str], patch: list[str], named: set[str]
 ) -> None:
     order = {name: place for place, name in enumerate(original)}
-    ours = arranged(
-        [name for name in patch if name in named],
-        [name for name in original if name not in named],
-        patch_order={name: place for place, name in enumerate(patch)},
-        original_order=order,
-        identify=str,
-    )
     left = [name for name in original if name not in named]
     right = [name for name in patch if name in named]
+    ours = arranged(right, left, {name: place for place, name in enumerate(patch)}, order, str)
     merged = []
     while left and right:
         merged.append((left if order[left[0]] < order[right[0]] else right).pop(0))
