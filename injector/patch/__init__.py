@@ -1,13 +1,12 @@
 """JSON in, JSON out: differences, patches, strategic merges and Go's typed view of Kubernetes objects."""
 
 from injector.patch.apply import apply
-from injector.patch.joining import join, only_adds
 from injector.patch.json_patch import diff
 from injector.patch.merge_lists import MergeError
 from injector.patch.misfits import in_key_order
 from injector.patch.quantity import canonical_quantity, milli_value, quantity_fault
 from injector.patch.schema import KINDS, POD, GoType, fold, go_type
-from injector.patch.strategic_merge import strategic_merge
+from injector.patch.strategic_merge import join, only_adds, strategic_merge
 from injector.patch.typed import leaves_out_empty, normalise
 from injector.patch.wellformed import fits, is_canonical, is_plain
 

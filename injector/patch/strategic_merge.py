@@ -2,6 +2,9 @@
 
 Knows the walk through maps and their fields; what happens to two lists is merge_lists' business.
 The result shares every part of both that did not have to change, and neither is changed.
+
+Most overlays add containers, volumes and labels to a pod that has none of these names. Then there is nothing
+to decide, and what is merged fits the types as its two parts do: `join` reads neither of them again.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from injector.patch.merge_lists import (
     Merged,
     MergeError,
     Merging,
+    are_all_different,
     check_order,
     delete_from_list,
     kind_of,
@@ -27,7 +31,7 @@ from injector.patch.merge_lists import (
     scalar_identity,
     unknown_directive,
 )
-from injector.patch.schema import POD, Field, GoType
+from injector.patch.schema import POD, Field, GoType, Kind
 
 _DIRECTIVE: Final = "$patch"
 _RETAIN: Final = "$retainKeys"
@@ -39,6 +43,12 @@ _BAD_DELETE: Final = "invalid patch format of primitive list"
 _DROPPED: Final = object()
 _CONTAINERS: Final = (dict, list)
 _SCALARS: Final = frozenset({str, int, float, bool})
+_SCALAR_KINDS: Final[frozenset[Kind]] = frozenset(
+    {"string", "bool", "int32", "int64", "quantity", "intOrString"}
+)
+_ABSENT: Final = object()
+_DIRECTIVES: Final = tuple(f'"{word}'.encode() for word in (_DIRECTIVE, _RETAIN, f"{_ORDER}/", f"{_DELETE}/"))
+"""What each directive looks like in the text of a patch."""
 
 
 def strategic_merge(original: JSON, patch: JSON, schema_type: GoType = POD) -> JSONObject:
@@ -245,3 +255,92 @@ def _as_list(value: JSON) -> list[JSON]:
     if isinstance(value, list):
         return value
     raise MergeError(f"expected a []interface {{}}, but received a {type_of(value)}")
+
+
+# ---- the short way, where an object and an overlay do not meet
+
+
+class _MeetsError(Exception):
+    """Two things meet, and have to be merged."""
+
+
+def only_adds(overlay: JSON, schema: GoType) -> bool:
+    """Return whether an overlay of a type has no directives, and nulls for nothing but fields.
+
+    Merged into nothing it stays as it is then: a null is what a field is that is not there. A text in it
+    that looks like a directive counts as one.
+    """
+    if not isinstance(overlay, dict):
+        return False
+    try:
+        text = orjson.dumps(overlay)
+        if b'"$' in text and any(word in text for word in _DIRECTIVES):
+            return False
+        return _has_null_fields_only(overlay, schema)
+    except orjson.JSONEncodeError:  # a number of more than 64 bits
+        return False
+
+
+def _has_null_fields_only(value: JSON, schema: GoType) -> bool:
+    if value is None or b"null" not in orjson.dumps(value):
+        return value is not None
+    schema = schema.target
+    if isinstance(value, dict) and schema.kind == "struct":
+        fields = ((schema.by_name.get(key), item) for key, item in value.items())
+        return all(
+            field is not None and (item is None or _has_null_fields_only(item, field.type))
+            for field, item in fields
+        )
+    if isinstance(value, dict | list) and schema.kind in ("map", "list"):
+        items = value.values() if isinstance(value, dict) else value
+        return all(_has_null_fields_only(item, schema.element) for item in items)
+    return isinstance(value, str)
+
+
+def join(typed: JSONObject, overlay: JSONObject, alone: JSONObject, schema: GoType) -> JSONObject | None:
+    """Return ``normalise(strategic_merge(typed, overlay, schema), schema)``, but for the order of keys.
+
+    ``typed`` and ``alone`` are an object and the overlay after `normalise`; the overlay `only_adds`. None
+    where lists or maps of both have to be merged element by element, or a field of the overlay is not of the
+    type.
+    """
+    try:
+        return _joined_struct(typed, overlay, alone, schema.target)
+    except _MeetsError:
+        return None
+
+
+def _joined_struct(typed: JSONObject, overlay: JSONObject, alone: JSONObject, schema: GoType) -> JSONObject:
+    joined = dict(typed)
+    for key, value in overlay.items():
+        field = schema.by_name.get(key)
+        if field is None:
+            raise _MeetsError
+        before, added = typed.get(key), alone.get(key, _ABSENT)
+        if value is None:
+            if key in typed:
+                raise _MeetsError
+            continue
+        if value.__class__ is before.__class__ is dict:
+            joined[key] = _joined_object(before, value, {} if added is _ABSENT else added, field.type.target)
+        elif value.__class__ is before.__class__ is list and field.merges:
+            joined[key] = _joined_list(before, value, [] if added is _ABSENT else added, field)
+        elif added is _ABSENT:  # it is zero, and left out
+            joined.pop(key, None)
+        else:
+            joined[key] = added
+    return joined
+
+
+def _joined_object(typed: JSONObject, overlay: JSONObject, alone: JSONObject, schema: GoType) -> JSONObject:
+    if schema.kind == "struct":
+        return _joined_struct(typed, overlay, alone, schema)
+    if schema.kind == "map" and schema.element.kind in _SCALAR_KINDS:
+        return typed | alone
+    raise _MeetsError
+
+
+def _joined_list(typed: list[JSON], overlay: list[JSON], alone: list[JSON], field: Field) -> list[JSON]:
+    if field.merge_key and are_all_different(typed, overlay, field.merge_key):
+        return [*alone, *typed]
+    raise _MeetsError
