@@ -6,7 +6,6 @@ Python's ipaddress accepts and refuses other texts than Go does.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from typing import Final
 
@@ -32,7 +31,7 @@ def address_fault(address: str) -> str:
     fault = port_fault(int(port))
     if fault:
         return fault
-    if _is_domain(host) or _is_ip(host):
+    if _is_domain(host) or _width_or_zero(host):
         return ""
     return f"{quote(host)} is not a valid hostname or an IP address"
 
@@ -109,14 +108,6 @@ def _is_label(text: str) -> bool:
     return len(text) <= _LONGEST_LABEL and _LABEL.fullmatch(text) is not None
 
 
-def _is_ip(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
 # ---- CIDRs
 
 
@@ -132,10 +123,7 @@ class _AddressError(Exception):
 def classic_fault(text: str) -> str:
     """Return what net.ParseCIDR says about ``text``; "" when it accepts it."""
     address, slash, bits = text.partition("/")
-    try:
-        width = _width(address)
-    except _AddressError:
-        width = 0
+    width = _width_or_zero(address)
     is_valid = width and slash and "%" not in address and _DIGITS.fullmatch(bits) and to_int(bits) <= width
     return "" if is_valid else f"invalid CIDR address: {text}"
 
@@ -160,6 +148,14 @@ def _prefix_reason(text: str) -> str:
     if not _DIGITS.fullmatch(bits) or (len(bits) > 1 and bits[0] == "0"):
         return f"bad bits after slash: {quote(bits)}"
     return "prefix length out of range" if to_int(bits) > width else ""
+
+
+def _width_or_zero(address: str) -> int:
+    """Return how many bits an address has, 0 for a text that is none."""
+    try:
+        return _width(address)
+    except _AddressError:
+        return 0
 
 
 def _width(address: str) -> int:
