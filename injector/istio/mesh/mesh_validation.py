@@ -87,14 +87,6 @@ def _detection_timeout(mesh: Message) -> list[str]:
     return ["invalid protocol detection timeout: only durations to ms precision are supported"]
 
 
-def _localities(mesh: Message) -> list[str]:
-    return locality_faults(mesh.get("localityLbSetting") or {}, mesh.type.schema.minor)
-
-
-def _zones(mesh: Message) -> list[str]:
-    return zone_aware_faults(mesh.get("zoneAwareLbSetting") or {})
-
-
 def _service_settings(mesh: Message) -> list[str]:
     return [
         f"serviceSettings[{index}], host `{host}`: {fault}"
@@ -183,14 +175,16 @@ def _durations(settings: Data, names: Sequence[str]) -> Iterator[str]:
 # A locality is ``region``, ``region/zone`` or ``region/zone/subzone``; ``*`` may stand for all that follows.
 
 
-def locality_faults(settings: Data, minor: int) -> list[str]:
-    """Return what is wrong with a LocalityLoadBalancerSetting."""
-    faults = _settings_faults(settings, minor)
+def locality_faults(mesh: Message) -> list[str]:
+    """Return what is wrong with the LocalityLoadBalancerSetting of a mesh."""
+    minor = mesh.type.schema.minor
+    faults = _settings_faults(mesh.get("localityLbSetting") or {}, minor)
     return faults if _NAMES_ALL.covers(minor) else faults[:1]
 
 
-def zone_aware_faults(settings: Data) -> list[str]:
-    """Return what is wrong with a ZoneAwareLoadBalancerSetting (1.31)."""
+def zone_aware_faults(mesh: Message) -> list[str]:
+    """Return what is wrong with the ZoneAwareLoadBalancerSetting of a mesh (1.31)."""
+    settings = mesh.get("zoneAwareLbSetting") or {}
     priorities = [
         f"'failover_priority' for zone aware lb must not use topology label '{label}'; "
         "region- and zone-level routing are handled automatically"
@@ -289,8 +283,8 @@ _BEFORE_PROXY_CONFIG: Final = (
     made_by(_detection_timeout, "protocolDetectionTimeout", "invalid protocol detection timeout", 5),
 )
 _BEHIND_PROXY_CONFIG: Final = (
-    made_by(_localities, "localityLbSetting", r"LocalityLbSetting\(", 1),
-    made_by(_zones, "localityLbSetting.zoneAware", r"[Zz]oneAware", 31),
+    made_by(locality_faults, "localityLbSetting", r"LocalityLbSetting\(", 1),
+    made_by(zone_aware_faults, "localityLbSetting.zoneAware", r"[Zz]oneAware", 31),
     made_by(_service_settings, "serviceSettings", "validateServiceSettings", 6),
     made_by(_trust_domains, "trustDomain and its aliases", "validateTrustDomainConfig", 8),
     made_by(_mesh_tls, "meshMTLS and tlsDefaults", "validateMeshTLSConfig|ValidateMeshTLSConfig", 18),

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+import json
 
 import pytest
 
@@ -185,8 +185,7 @@ ONLY_REGION = "locality lb failover only specify region"
 
 
 def locality_sentences(text: str, minor: int = 31) -> list[str]:
-    settings: Any = load(text)
-    return locality_faults(settings, minor)
+    return locality_faults(a_mesh_config(f"localityLbSetting: {text}", minor))
 
 
 @pytest.mark.parametrize(
@@ -261,7 +260,7 @@ def overlap(locality: str) -> list[str]:
 )
 def test_localities_have_to_be_apart(sources, sentences):
     distribute = [{"from": source, "to": {"x": 100}} for source in sources]
-    assert locality_faults({"distribute": distribute}, 31) == sentences
+    assert locality_sentences(json.dumps({"distribute": distribute})) == sentences
 
 
 def test_what_is_distributed_to_has_to_be_apart_as_well():
@@ -270,10 +269,11 @@ def test_what_is_distributed_to_has_to_be_apart_as_well():
 
 
 def test_zone_aware_settings_take_no_topology_and_only_regions():
-    settings: Any = load(
-        "{failoverPriority: [topology.kubernetes.io/zone, x], failover: [{from: a/b, to: a/b}, {from: '*', to: c}]}"
+    mesh = a_mesh_config(
+        "zoneAwareLbSetting: {failoverPriority: [topology.kubernetes.io/zone, x], "
+        "failover: [{from: a/b, to: a/b}, {from: '*', to: c}]}"
     )
-    assert zone_aware_faults(settings) == [
+    assert zone_aware_faults(mesh) == [
         (
             "'failover_priority' for zone aware lb must not use topology label 'topology.kubernetes.io/zone'; "
             "region- and zone-level routing are handled automatically"
@@ -282,4 +282,4 @@ def test_zone_aware_settings_take_no_topology_and_only_regions():
         "zone aware lb failover only specifies region; zone and subzone failover are handled automatically",
         "zone aware lb failover region should not contain '*' wildcard",
     ]
-    assert zone_aware_faults({}) == []
+    assert zone_aware_faults(a_mesh_config()) == []
