@@ -74,9 +74,12 @@ class EnumType:
     names: Mapping[int, str]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class MessageType:
-    """A message of one minor; its fields are resolved when first asked for: messages may be recursive."""
+    """A message of one minor; its fields are resolved when first asked for: messages may be recursive.
+
+    Made by its schema only, and once: it is equal to itself.
+    """
 
     name: str
     go_name: str

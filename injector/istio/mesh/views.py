@@ -47,7 +47,6 @@ _SCALARS: Final[Mapping[str, Type]] = {
 TIME_DURATION: Final = Type(kind="int64", name="time.Duration", named=True, stringer=format_duration)
 
 _MESSAGES: dict[StructType, MessageType] = {}
-_STRUCTS: dict[tuple[str, int], StructType] = {}
 
 
 def view(message: Message) -> Struct:
@@ -70,17 +69,9 @@ def proxy_config_type(minor: int) -> Type:
     return types.pointer_to(struct_type(schema_of(minor).message(PROXY_CONFIG)))
 
 
+@cache
 def struct_type(declared: MessageType) -> StructType:
     """Return the Go type of a message: the same object every time."""
-    key = (declared.name, declared.schema.minor)
-    known = _STRUCTS.get(key)
-    if known is None:
-        known = _STRUCTS[key] = _struct(declared)
-        _MESSAGES[known] = declared
-    return known
-
-
-def _struct(declared: MessageType) -> StructType:
     fields: dict[str, StructField] = {}
     getters: dict[str, Method] = {}
     for each in declared.fields:
@@ -91,13 +82,15 @@ def _struct(declared: MessageType) -> StructType:
             fields.setdefault(name, StructField(json_name=each.oneof, type=interface))
         else:
             fields[each.go_name] = StructField(json_name=each.json_name, type=_field_type(declared, each))
-    return message_type(
+    made = message_type(
         declared.go_name,
         fields,
         methods=getters,
         stringer=lambda value: message_text(declared, value.whole()),
         decode=_oneof_decoder(declared),
     )
+    _MESSAGES[made] = declared
+    return made
 
 
 def _member_getter(declared: MessageType, each: MessageField) -> Method:
