@@ -85,13 +85,8 @@ def _port(value: str, behaviour: Behaviour) -> str:
     fault = _number_fault(trimmed, 16)
     if not fault:
         return ""
-    shown = value if behaviour.port_errors_show_text else _parsed(fault)
-    return f"failed parsing port '{shown}': {fault}"
-
-
-def _parsed(fault: str) -> str:
-    """Return the number that ParseUint returns beside its error."""
-    return str((1 << 16) - 1) if fault.endswith("value out of range") else "0"
+    number = (1 << 16) - 1 if fault.endswith("value out of range") else 0  # ParseUint's, beside its error
+    return f"failed parsing port '{value if behaviour.port_errors_show_text else number}': {fault}"
 
 
 def _status_port(value: str, behaviour: Behaviour) -> str:

@@ -25,10 +25,7 @@ _EXPRESSIONS: dict[StructType, GoType] = {}
 
 @cache
 def struct(expression: str, version: int) -> StructType:
-    """Return a struct by the schema's name for it, for instance ``core/v1.PodSpec``.
-
-    ``version`` is the minor version of Kubernetes whose struct it is.
-    """
+    """Return a struct of a minor version of Kubernetes by its name in the schema: ``core/v1.PodSpec``."""
     declared = go_type(expression, version)
     fields = _fields(expression, [(each.path, each.type) for each in declared.fields])
     made = StructType(name=str(declared), fields=fields)
@@ -37,10 +34,7 @@ def struct(expression: str, version: int) -> StructType:
 
 
 def encodable(value: Value) -> tuple[JSON, GoType] | None:
-    """Return the JSON behind a view, or a list or map of views, and its type in the schema.
-
-    None for what is not of Kubernetes.
-    """
+    """Return the JSON behind a view or a list of views, and its type; None for what is not of Kubernetes."""
     if isinstance(value, Pointer):
         return encodable(value.value)
     if isinstance(value, Struct):
@@ -91,19 +85,14 @@ def _type(declared: GoType) -> Type:
             return types.pointer_to(_type(declared.element))
         case "list":
             return types.slice_of(_type(declared.element))
-        case "map":
-            return _map_type(declared)
+        case "map":  # all have strings of some type as keys
+            named = "[" not in declared.expression
+            elem = _type(declared.element)
+            return Type(kind="map", name=str(declared), key=types.STRING, elem=elem, named=named)
         case "quantity" | "intOrString" | "time" | "raw":
             return _LEAVES[declared.kind]
     named = "/" in declared.expression
     return Type(kind=declared.kind, name=str(declared), named=named) if named else _SCALARS[declared.kind]
-
-
-def _map_type(declared: GoType) -> Type:
-    """Return the type of a map, all of which have strings of some type as keys."""
-    named = "[" not in declared.expression
-    name = str(declared)
-    return Type(kind="map", name=name, key=types.STRING, elem=_type(declared.element), named=named)
 
 
 _SCALARS: Final[Mapping[str, Type]] = {
