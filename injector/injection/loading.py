@@ -66,8 +66,8 @@ def load_snapshot(sources: Sources, around: Surroundings) -> Snapshot:
     missing = Faults() if faults.found else faults
     given_values = read_mapping(sources.values, sources.values_file, faults)
     values = given_values or {}
-    inferred = None if around.release else infer_release(document, values)
-    behaviour = _behaviour(inferred.release if inferred else around.release or "", faults)
+    release, reason = (around.release, "") if around.release else infer_release(document, values)
+    behaviour = _behaviour(release, faults)
     mesh = _mesh(sources, behaviour, faults)
     _check_values(values, behaviour, sources, faults)
     config = parse_config(document, behaviour, file=sources.config_file, faults=missing)
@@ -83,7 +83,7 @@ def load_snapshot(sources: Sources, around: Surroundings) -> Snapshot:
     faults.raise_if_any()
     return Snapshot(
         behaviour=behaviour,
-        release_reason=inferred.reason if inferred else "",
+        release_reason=reason,
         config=config,
         values=values,
         denies_all=denies_all,
@@ -111,12 +111,12 @@ def _behaviour(release: str, faults: Faults) -> Behaviour:
 
 
 def _check_values(values: JSONObject, behaviour: Behaviour, sources: Sources, faults: Faults) -> None:
-    for fault in value_faults(values, behaviour.minor):
+    for path, reason in value_faults(values, behaviour.minor):
         faults.add(
-            f"could not parse configuration values: {fault.reason}",
+            f"could not parse configuration values: {reason}",
             file=sources.values_file,
-            line=line_of(sources.values, fault.path),
-            path=dotted(fault.path),
+            line=line_of(sources.values, path),
+            path=dotted(path),
         )
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from injector.golang.jsontext import member
@@ -20,28 +19,17 @@ _TAG: Final = re.compile(r"(?:release-|v)?1\.(?P<minor>\d{1,2})(?![\d])(?:\.\d+)
 _PROXY_IMAGE: Final = re.compile(r"/proxyv2:(?P<tag>[\w.+-]+)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InferredRelease:
-    """A release, "1.29", and why it: ``told from values.global.tag 1.29.1``."""
-
-    release: str
-    reason: str
-
-
-def infer_release(config: JSONObject, values: JSONObject) -> InferredRelease:
-    """Return the release that a configuration without ``--release`` is read as."""
+def infer_release(config: JSONObject, values: JSONObject) -> tuple[str, str]:
+    """Return the release, "1.29", that a configuration without ``--release`` is read as, and what says so."""
     key, span = _format(config)
     unknown = ""
     for place, tag in _tags(config, values):
         match = _TAG.fullmatch(tag)
         minor = int(match["minor"]) if match else -1
         if OLDEST <= minor <= NEWEST and span.covers(minor):
-            return InferredRelease(release=f"1.{minor}", reason=f"told from {place} {tag}")
+            return f"1.{minor}", f"told from {place} {tag}"
         unknown = unknown or f": {place} {tag} tells none"
-    return InferredRelease(
-        release=f"1.{min(span.until, RELEASED)}",
-        reason=f"the newest that reads {key}{unknown}",
-    )
+    return f"1.{min(span.until, RELEASED)}", f"the newest that reads {key}{unknown}"
 
 
 def _format(config: JSONObject) -> tuple[str, Span]:

@@ -8,12 +8,11 @@ the values had no types.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import Final, TypeAlias
 
 from injector.istio.facts import Span
-from injector.istio.mesh.descriptors import Label, MessageError, MessageField, MessageType, Schema
+from injector.istio.mesh.descriptors import MessageError, MessageField, MessageType, Schema
 from injector.istio.mesh.jsonpb import CONTAINERS, Path, elements_of, mismatch, read_one
 from injector.istio.values_data import ENUMS, MESSAGES
 from injector.json_types import JSON
@@ -21,17 +20,12 @@ from injector.json_types import JSON
 _VALUES: Final = ".Values"
 _TYPED: Final = Span(since=8)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ValueFault:
-    """A value that does not fit: where it is, as keys and indexes, and Go's sentence."""
-
-    path: Path
-    reason: str
+_Faults: TypeAlias = Iterator[tuple[Path, str]]
+"""Where each value is that does not fit, and Go's sentence."""
 
 
-def value_faults(values: JSON, minor: int) -> list[ValueFault]:
-    """Return what does not fit, in the order in which Istio 1.``minor`` would meet it: it names the first."""
+def value_faults(values: JSON, minor: int) -> list[tuple[Path, str]]:
+    """Return where a value does not fit, and Go's sentence; Istio 1.``minor`` names the first."""
     if not _TYPED.covers(minor):
         return []
     return [*_message_faults(values_type(minor), values, ())]
@@ -43,10 +37,10 @@ def values_type(minor: int) -> MessageType:
     return Schema(minor=minor, messages=MESSAGES, enums=ENUMS).message(_VALUES)
 
 
-def _message_faults(declared: MessageType, value: JSON, path: Path) -> Iterator[ValueFault]:
+def _message_faults(declared: MessageType, value: JSON, path: Path) -> _Faults:
     """Walk a message as jsonpb does, but go on after a fault."""
     if not isinstance(value, dict):
-        yield _mismatch(value, "map", path)
+        yield path, str(mismatch(value, CONTAINERS["map"][1]))
         return
     for each in declared.fields:
         name = each.json_name if each.json_name in value else each.name
@@ -55,9 +49,9 @@ def _message_faults(declared: MessageType, value: JSON, path: Path) -> Iterator[
             yield from _field_faults(each, given, (*path, name), is_gogo=declared.schema.gogo)
 
 
-def _field_faults(each: MessageField, value: JSON, path: Path, *, is_gogo: bool) -> Iterator[ValueFault]:
+def _field_faults(each: MessageField, value: JSON, path: Path, *, is_gogo: bool) -> _Faults:
     if each.label != "one" and not isinstance(value, CONTAINERS[each.label][0]):
-        yield _mismatch(value, each.label, path)
+        yield path, str(mismatch(value, CONTAINERS[each.label][1]))
         return
     for where, element in elements_of(each, value, path):
         if isinstance(each.type, MessageType) and element is not None:
@@ -66,8 +60,4 @@ def _field_faults(each: MessageField, value: JSON, path: Path, *, is_gogo: bool)
             try:
                 read_one(each.type, element, is_gogo)
             except MessageError as error:
-                yield ValueFault(path=where, reason=str(error))
-
-
-def _mismatch(value: JSON, label: Label, path: Path) -> ValueFault:
-    return ValueFault(path=path, reason=str(mismatch(value, CONTAINERS[label][1])))
+                yield where, str(error)

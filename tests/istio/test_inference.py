@@ -10,8 +10,7 @@ from tests.injection.builders import OVERLAYS
 
 
 def told(config: dict[str, Any], **settings: Any) -> tuple[str, str]:
-    found = infer_release(config, {"global": settings} if settings else {})
-    return found.release, found.reason
+    return infer_release(config, {"global": settings} if settings else {})
 
 
 TEMPLATES = {"templates": {"sidecar": "x"}}

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from injector.errors import ConfigError, InjectionError
-from injector.istio.values import ValueFault, value_faults
+from injector.istio.values import value_faults
 from injector.kubeyaml import load
 from tests.injection.builders import a_pod, a_review, answered, legacy, overlays
 
@@ -28,7 +28,7 @@ def go_says(answers: dict[str, str], minor: int) -> str:
 @pytest.mark.parametrize("case", ANSWERS, ids=[case["values"] for case in ANSWERS])
 def test_the_first_fault_is_the_one_that_go_names(case):
     values = load(case["values"]) or {}
-    first = {minor: next((fault.reason for fault in value_faults(values, minor)), "") for minor in ASKED}
+    first = {minor: next((reason for _, reason in value_faults(values, minor)), "") for minor in ASKED}
     assert first == {minor: go_says(case["answers"], minor) for minor in ASKED}
 
 
@@ -40,21 +40,12 @@ def test_every_fault_is_found_with_its_path():
         gateways: []
         """)
     assert value_faults(values, 31) == [
-        ValueFault(
-            path=("gateways",),
-            reason="json: cannot unmarshal array into Go value of type map[string]json.RawMessage",
-        ),
-        ValueFault(
-            path=("global", "imagePullSecrets", 1),
-            reason="json: cannot unmarshal number into Go value of type string",
-        ),
-        ValueFault(
-            path=("global", "proxy", "logLevel"),
-            reason="json: cannot unmarshal number into Go value of type string",
-        ),
-        ValueFault(
-            path=("global", "proxy", "resources", "limits", "cpu"),
-            reason="json: cannot unmarshal number into Go value of type string",
+        (("gateways",), "json: cannot unmarshal array into Go value of type map[string]json.RawMessage"),
+        (("global", "imagePullSecrets", 1), "json: cannot unmarshal number into Go value of type string"),
+        (("global", "proxy", "logLevel"), "json: cannot unmarshal number into Go value of type string"),
+        (
+            ("global", "proxy", "resources", "limits", "cpu"),
+            "json: cannot unmarshal number into Go value of type string",
         ),
     ]
 
@@ -71,8 +62,8 @@ def test_what_newer_values_know_older_ones_ignore():
 
 def test_of_two_spellings_the_one_of_json_counts_even_as_null():
     assert value_faults({"istio_cni": {"enabled": 5}, "istioCni": None}, 31) == []
-    (fault,) = value_faults({"istio_cni": {"enabled": True}, "istioCni": {"enabled": 5}}, 31)
-    assert fault.path == ("istioCni", "enabled")
+    ((path, _),) = value_faults({"istio_cni": {"enabled": True}, "istioCni": {"enabled": 5}}, 31)
+    assert path == ("istioCni", "enabled")
 
 
 NOTHING = ("", "null", "# nothing\n", "---\n")
