@@ -36,11 +36,10 @@ from yaml.reader import ReaderError
 from yaml.scanner import ScannerError
 
 from injector.errors import YAMLError
+from injector.golang.unicode import HALF_SURROGATE
 
 MAX_DEPTH: Final = 64
 """Levels of nesting. A pod has 12; libyaml itself slows down and orjson stops at 1,024."""
-
-_HALF_SURROGATE = re.compile("[\ud800-\udfff]").search
 
 PRIVATE_USE: Final = range(0xE000, 0xF900)
 """Characters that are printable to YAML and mean nothing to anybody: stand-ins and marks are chosen here."""
@@ -91,7 +90,7 @@ def compose(text: str, *, source: str = "") -> YAMLNode | None:
 
 def decoded(text: str | bytes, source: str) -> str:
     """Return the text of bytes; libyaml says what is wrong with those that are neither UTF-8 nor UTF-16."""
-    if isinstance(text, str) and not _HALF_SURROGATE(text):
+    if isinstance(text, str) and not HALF_SURROGATE.search(text):
         return text
     data = _bytes(text) if isinstance(text, str) else text
     try:
