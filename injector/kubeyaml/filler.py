@@ -129,11 +129,6 @@ def meant(value: str, context: Context) -> str:
     return to_valid(text)
 
 
-def in_blocks(places: Holes) -> frozenset[int]:
-    """Return the holes that stand in block scalars."""
-    return frozenset(hole for slot in places.slots if slot.context is Context.BLOCK for hole in slot.holes)
-
-
 is_line = re.compile(rf"[^ {_UNREADABLE}][^{_UNREADABLE}]*\Z").match
 """Tells whether a text is one line that begins with no blank: in a block scalar it means itself."""
 

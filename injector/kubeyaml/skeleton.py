@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final, Literal, TypeAlias
 
 from injector.errors import YAMLError
@@ -21,7 +22,6 @@ from injector.kubeyaml.filler import (
     UnsafeValueError,
     builder,
     checks,
-    in_blocks,
     in_comment,
     is_line,
     meant,
@@ -31,7 +31,7 @@ from injector.kubeyaml.filler import (
 )
 from injector.kubeyaml.nodes import unused_character
 from injector.kubeyaml.reading import load
-from injector.kubeyaml.survey import Slot, least_size, size_of, survey
+from injector.kubeyaml.survey import Context, Slot, least_size, size_of, survey
 from injector.memo import Doorkeeper, Memo
 from injector.rendering import Rendering, Structured, interleaved
 
@@ -67,7 +67,8 @@ class Skeleton:
         self.size = size_of(strings, places)
         self.derived: Any = None
         self._survey = places
-        self._blocks = in_blocks(places)
+        blocks = [slot.holes for slot in places.slots if slot.context is Context.BLOCK]
+        self._in_blocks = frozenset(chain.from_iterable(blocks))
         self._build: Builder | None = None
         self._read: Reader | None = None
         self._checks: Sequence[Check] = ()
@@ -81,7 +82,7 @@ class Skeleton:
         There a line is what it is; anywhere else it has to be part of the texts.
         """
         return all(
-            hole in self._blocks and is_line(value)
+            hole in self._in_blocks and is_line(value)
             for hole, value in enumerate(values)
             if value.__class__ is Structured
         )
