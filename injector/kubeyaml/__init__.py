@@ -4,7 +4,7 @@ from injector.kubeyaml.counting import count_nodes, count_values
 from injector.kubeyaml.layout import keep_layout
 from injector.kubeyaml.nodes import Positions, line_of
 from injector.kubeyaml.reading import Document, documents, load
-from injector.kubeyaml.skeleton import Filled, Skeleton, SkeletonCache, Untrusted
+from injector.kubeyaml.skeleton import Filled, Skeleton
 from injector.kubeyaml.writing import dump
 
 __all__ = [
@@ -12,8 +12,6 @@ __all__ = [
     "Filled",
     "Positions",
     "Skeleton",
-    "SkeletonCache",
-    "Untrusted",
     "count_nodes",
     "count_values",
     "documents",

@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from injector.errors import YAMLError
-from injector.kubeyaml import Skeleton, Untrusted, load
+from injector.kubeyaml import Skeleton, load
 from injector.kubeyaml.filler import UnsafeValueError
+from injector.kubeyaml.skeleton import Untrusted
 from injector.kubeyaml.survey import Role
 from injector.rendering import Quoted
 

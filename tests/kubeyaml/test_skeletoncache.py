@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from injector.errors import YAMLError
 from injector.golang.jsontext import go_json
-from injector.kubeyaml import SkeletonCache
-from injector.kubeyaml.skeleton import Untrusted
+from injector.kubeyaml.skeleton import SkeletonCache, Untrusted
 from injector.memo import Memo
 from injector.rendering import Quoted, Rendering, Structured
 

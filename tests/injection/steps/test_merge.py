@@ -9,7 +9,8 @@ import pytest
 from injector.errors import InjectionError
 from injector.injection.steps.merge import Overlay, PodTypes
 from injector.json_types import JSON
-from injector.kubeyaml import Filled, SkeletonCache
+from injector.kubeyaml import Filled
+from injector.kubeyaml.skeleton import SkeletonCache
 from injector.memo import Memo
 from injector.patch import POD, go_type, normalise
 from injector.rendering import Rendering
