@@ -96,8 +96,8 @@ def is_timestamp(text: str) -> bool:
     if match is None:
         return False
     year, month, day = int(match["year"]), int(match["month"]), int(match["day"])
-    if not 1 <= month <= 12 or not 1 <= day <= _days(year, month):
-        return False
+    if not 1 <= month <= 12 or not 1 <= day <= monthrange(year or 2000, month)[1]:
+        return False  # Go's year 0 is a leap year, Python has none
     return match["join"] is None or _is_time(match)
 
 
@@ -108,11 +108,6 @@ def _is_time(match: re.Match[str]) -> bool:
     if int(match["hour"]) > 23 or int(match["minute"]) > 59 or int(match["second"]) > 59:
         return False
     return match["zone_hour"] is None or (int(match["zone_hour"]) <= 24 and int(match["zone_minute"]) <= 60)
-
-
-def _days(year: int, month: int) -> int:
-    """Return the days of a month; Go's year 0 is a leap year, Python has none."""
-    return monthrange(year or 2000, month)[1]
 
 
 def _number(text: str) -> int | float | str | None:
