@@ -432,10 +432,7 @@ _RELEASE_PATTERN = re.compile(r"v?1\.(?P<minor>\d+)(?:\.\d+)?(?:[-+].*)?")
 
 @cache
 def behaviour_of(release: str) -> Behaviour:
-    """Return the Behaviour of ``release``, given as "1.4", "1.4.10" or "v1.31.0-rc.0".
-
-    Raises ValueError, which names the first and the last one known.
-    """
+    """Return the Behaviour of "1.4", "1.4.10" or "v1.31.0-rc.0"; ValueError names the first and last one."""
     match = _RELEASE_PATTERN.fullmatch(release)
     minor = int(match["minor"]) if match else -1
     if not OLDEST <= minor <= NEWEST:

@@ -127,10 +127,7 @@ class MessageField:
 
 @dataclass(frozen=True, kw_only=True)
 class Schema:
-    """Every message of one minor.
-
-    ``messages`` and ``enums`` are generated tables; a type that starts with a point there is of ``package``.
-    """
+    """Every message of one minor, of generated tables; a type that starts with a point is of ``package``."""
 
     minor: int
     messages: Mapping[str, tuple[str, ...]] = field(repr=False)

@@ -92,10 +92,7 @@ class Mesh:
 
 
 def load_mesh(text: str, minor: int, *, file: str = "") -> Mesh:
-    """Return the Mesh that the text of the ConfigMap's key ``mesh`` gives; an empty text gives the defaults.
-
-    Raises ConfigError.
-    """
+    """Return the Mesh of the ConfigMap's key ``mesh``, the default one if it is empty; raises ConfigError."""
     value = _parse(text, file)
     try:
         config = _apply_mesh(default_mesh_config(minor), value)
@@ -174,10 +171,7 @@ def _part(value: JSON, key: str) -> JSON:
 
 
 def merge_proxy_config(base: Message, value: JSON) -> Message:
-    """Return ``base`` with the ProxyConfig of JSON ``value`` over it, as a mesh or an annotation gives it.
-
-    Raises MessageError.
-    """
+    """Return ``base`` under the ProxyConfig that a mesh or an annotation gives; raises MessageError."""
     merged = apply(base, value)
     minor = base.type.schema.minor
     if _OVERLAYS_METADATA.covers(minor):
