@@ -226,18 +226,11 @@ def _merge(declared: MessageType, before: Data, after: Data) -> Data:
     for each in declared.fields:
         if each.json_name not in after:
             continue
-        value = after[each.json_name]
-        if each.oneof:
-            _clear_siblings(declared, data, each)
-        known = data.get(each.json_name)
+        value, known = after[each.json_name], data.get(each.json_name)
+        for member in declared.oneofs.get(each.oneof, ()):
+            data.pop(member, None)
         data[each.json_name] = value if known is None else _merge_field(declared, each, known, value)
     return data
-
-
-def _clear_siblings(declared: MessageType, data: dict[str, Any], each: MessageField) -> None:
-    for sibling in declared.oneofs[each.oneof]:
-        if sibling != each.json_name:
-            data.pop(sibling, None)
 
 
 def _merge_field(message: MessageType, each: MessageField, before: Any, after: Any) -> Any:
