@@ -8,7 +8,6 @@ protobuf's own Merge (1.13 to 1.15), which was given up for a way through YAML.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -144,22 +143,11 @@ def _providers(defaults: Message, merged: Message, value: JSON) -> dict[str, Any
     """Return the providers: the default ones are applied to, the others merged by name."""
     before = defaults.submessage("defaultProviders")
     assert before is not None  # noqa: S101 - a default since there are providers
-    extensions = _merge_by_name(defaults.get("extensionProviders"), merged.get("extensionProviders", ()))
+    extensions = [*defaults.get("extensionProviders"), *merged.get("extensionProviders", ())]
     return {
         "defaultProviders": apply(before, _part(value, "defaultProviders")).data,
-        "extensionProviders": extensions,
+        "extensionProviders": list({each.get("name"): each for each in extensions}.values()),
     }
-
-
-def _merge_by_name(before: Sequence[Any], after: Sequence[Any]) -> list[Any]:
-    merged = list(before)
-    for provider in after:
-        places = [index for index, known in enumerate(merged) if known.get("name") == provider.get("name")]
-        if places:
-            merged[places[0]] = provider
-        else:
-            merged.append(provider)
-    return merged
 
 
 def _part(value: JSON, key: str) -> JSON:
