@@ -35,27 +35,23 @@ _SHORT_CONNECT_TIMEOUT: Final = Span(until=19, source=_checks(r"connectTimeoutMa
 _HAS_CRL: Final = Span(since=22, source=_checks("or CA CRL If credentialName is set"))
 _CONFIG_MAP: Final = "configmap://"
 _CONNECTION_SETTINGS: Final = (
-    *(
-        (name, 0, "non-negative")
-        for name in (
-            "listener_per_connection_buffer_limit_bytes",
-            "cluster_per_connection_buffer_limit_bytes",
-            "http_idle_timeout",
-            "http_max_connection_duration",
-            "http_drain_timeout",
-            "http_request_timeout",
-            "http_request_headers_timeout",
-            "http_stream_idle_timeout",
-            "http_max_stream_duration",
-        )
-    ),
-    ("http_max_concurrent_streams", 1, "positive"),
-    ("http2_initial_stream_window_size", 65535, "at least 65535"),
-    ("http2_initial_connection_window_size", 65535, "at least 65535"),
-    ("listener_connection_limit", 1, "positive"),
-    ("global_downstream_connection_limit", 1, "positive"),
+    ("listener_per_connection_buffer_limit_bytes", 0),
+    ("cluster_per_connection_buffer_limit_bytes", 0),
+    ("http_idle_timeout", 0),
+    ("http_max_connection_duration", 0),
+    ("http_drain_timeout", 0),
+    ("http_request_timeout", 0),
+    ("http_request_headers_timeout", 0),
+    ("http_stream_idle_timeout", 0),
+    ("http_max_stream_duration", 0),
+    ("http_max_concurrent_streams", 1),
+    ("http2_initial_stream_window_size", 65535),
+    ("http2_initial_connection_window_size", 65535),
+    ("listener_connection_limit", 1),
+    ("global_downstream_connection_limit", 1),
 )
 """The fields of ProxyConfig.ConnectionSettings that have a least value, in the order of Istio's checks."""
+_LEAST_VALUES: Final = {0: "non-negative", 1: "positive", 65535: "at least 65535"}
 _SIMPLE, _MUTUAL = 1, 2  # ClientTLSSettings.TLSmode
 
 
@@ -332,8 +328,8 @@ def _private_key_provider(config: Message) -> list[str]:
 def _connection_settings(config: Message) -> list[str]:
     settings = config.get("connectionSettings") or {}
     faults = [
-        f"{name} must be {sentence}"
-        for name, least, sentence in _CONNECTION_SETTINGS
+        f"{name} must be {_LEAST_VALUES[least]}"
+        for name, least in _CONNECTION_SETTINGS
         if settings.get(json_name(name), least) < least
     ]
     return prefixed("invalid connection settings:", faults)
