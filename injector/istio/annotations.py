@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache, partial
 from operator import itemgetter
-from typing import Final
+from typing import Final, TypeAlias
 
 from injector.errors import InjectionError
 from injector.golang.strconv import parse_bool, quote, uint_fault
@@ -154,31 +153,27 @@ def _proxy_config_fault(text: str, minor: int) -> str:
     return multierror(proxy_config_faults(config))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _AnnotationRow:
-    name: str
-    check: Check
-    span: Span
-
+_Row: TypeAlias = tuple[Fact, Check]
+"""The name of an annotation with the minors that look at it, and how."""
 
 _TRAFFIC: Final = "traffic.sidecar.istio.io"
 _READINESS: Final = "readiness.status.sidecar.istio.io"
 
 
-def _row(name: str, check: Check, listed: str, since: int = OLDEST, until: int = NEWEST) -> _AnnotationRow:
+def _row(name: str, check: Check, listed: str, since: int = OLDEST, until: int = NEWEST) -> _Row:
     """Return a check; ``listed`` is the entry of Istio's list of annotations, as a pattern."""
     span = Span(since=since, until=until, source=inject(listed))
-    return _AnnotationRow(name=name, check=check, span=span)
+    return Fact(name=name, meaning="its value is checked", span=span), check
 
 
-def _either(name: str, check: Check, function: str, since: int = OLDEST) -> _AnnotationRow:
+def _either(name: str, check: Check, function: str, since: int = OLDEST) -> _Row:
     """Return a check of an annotation that stands in Istio's lists by its name or a constant."""
     return _row(name, check, rf'("{name}"|annotation\.{_constant(name)}\.Name).*[ ,]{function}\b', since)
 
 
 def _traffic(
     name: str, check: Callable[..., str], parameter: str, since: int = OLDEST, *, star: bool = False
-) -> _AnnotationRow:
+) -> _Row:
     """Return a check of a list of ports or ranges; its fault names Istio's own ``parameter``."""
     function = f"Validate{parameter[0].upper()}{parameter[1:]}"
     return _either(f"{_TRAFFIC}/{name}", partial(check, parameter=parameter, star=star), function, since)
@@ -223,10 +218,10 @@ _ROWS: Final = (
 )
 """In the order in which 1.0 and 1.1 look at them."""
 
-FACTS: Final = tuple(Fact(name=row.name, meaning="its value is checked", span=row.span) for row in _ROWS)
+FACTS: Final = tuple(fact for fact, _ in _ROWS)
 
 
 @cache
 def _checks(behaviour: Behaviour) -> tuple[tuple[str, Check], ...]:
-    checks = [(row.name, row.check) for row in _ROWS if row.span.covers(behaviour.minor)]
+    checks = [(fact.name, check) for fact, check in _ROWS if fact.span.covers(behaviour.minor)]
     return tuple(checks if behaviour.checks_annotations_in_order else sorted(checks, key=itemgetter(0)))
