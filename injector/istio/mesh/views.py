@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any, Final
 
 from injector.golang.jsontext import go_json
+from injector.golang.strconv import format_float
 from injector.golang.times import SECOND, format_duration, seconds_and_nanos
 from injector.gotemplate import types
 from injector.gotemplate.types import Method, NamedInt, StructField, StructType, Type, enum_type
@@ -32,7 +33,6 @@ from injector.istio.mesh.descriptors import (
     go_name,
     schema_of,
 )
-from injector.kubeyaml.scalars import yaml_float
 
 _SCALARS: Final[Mapping[str, Type]] = {
     "bool": types.BOOL,
@@ -265,17 +265,13 @@ def _scalar_text(declared: ScalarType, value: Any, *, gogo: bool) -> str:
         return _quote(value, gogo=gogo)
     if declared.name == "bool":
         return "true" if value else "false"
-    return _float(value) if isinstance(value, float) else str(value)
-
-
-def _float(number: float) -> str:
-    return yaml_float(number) if math.isfinite(number) else str(number)  # nan, inf, -inf
+    is_finite = isinstance(value, float) and math.isfinite(value)
+    return format_float(value) if is_finite else str(value)  # nan, inf, -inf, or whole
 
 
 def _quote(text: str, *, gogo: bool) -> str:
     if gogo:  # everything but ASCII as octal bytes
-        characters = [chr(byte) for byte in text.encode("utf-8", "surrogateescape")]
-        return '"' + "".join(map(_octal, characters)) + '"'
+        return '"' + "".join(_octal(chr(byte)) for byte in text.encode("utf-8", "surrogateescape")) + '"'
     return '"' + "".join(map(_hexadecimal, text)) + '"'
 
 
