@@ -25,7 +25,7 @@ from injector.istio.mesh.validation import (
     port_check,
     prefixed,
     proxy_config_faults,
-    refresh_fault,
+    refresh_check,
 )
 
 _UPGRADE: Final = 2  # ConnectionPoolSettings.HTTPSettings.H2UpgradePolicy
@@ -70,15 +70,6 @@ def _auth_policy(mesh: Message) -> list[str]:
     if policy in (0, 1):  # NONE, MUTUAL_TLS
         return []
     return [f"unrecognized auth policy {quote(str(policy))}"]
-
-
-def _refresh_delay(name: str, shown: str) -> Check:
-    """Check the time between two fetches of Envoy, which 1.0 still asks for."""
-
-    def check(mesh: Message) -> list[str]:
-        return prefixed(f"invalid {shown} refresh delay:", [refresh_fault(mesh.get(name, 0))])
-
-    return made_by(check, name, f"invalid {shown} refresh delay", until=0)
 
 
 def _detection_timeout(mesh: Message) -> list[str]:
@@ -278,8 +269,8 @@ _BEFORE_PROXY_CONFIG: Final = (
     port_check("proxyListenPort", "proxy listen"),
     made_by(connect_timeout_faults, "connectTimeout", "invalid connect timeout:"),
     made_by(_auth_policy, "authPolicy", r"mesh\.AuthPolicy", until=0),
-    _refresh_delay("rdsRefreshDelay", "rds"),
-    _refresh_delay("sdsRefreshDelay", "sds"),
+    refresh_check("rdsRefreshDelay", "rds refresh", "invalid rds refresh delay"),
+    refresh_check("sdsRefreshDelay", "sds refresh", "invalid sds refresh delay"),
     made_by(_detection_timeout, "protocolDetectionTimeout", "invalid protocol detection timeout", 5),
 )
 _BEHIND_PROXY_CONFIG: Final = (

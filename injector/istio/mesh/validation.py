@@ -142,15 +142,6 @@ def connect_timeout_faults(config: Message) -> list[str]:
     return prefixed("invalid connect timeout:", [fault])
 
 
-def refresh_fault(nanoseconds: int) -> str:
-    """Return what is wrong with a delay between two fetches of 1.0; "" when nothing is."""
-    return range_fault(nanoseconds, SECOND, 600 * SECOND)
-
-
-def _refresh_delay(config: Message) -> list[str]:
-    return prefixed("invalid refresh delay:", [refresh_fault(config.get("discoveryRefreshDelay", 0))])
-
-
 def _parent_and_drain(config: Message) -> list[str]:
     drain, parent = config.get("drainDuration", 0), config.get("parentShutdownDuration", 0)
     faults = prefixed("invalid drain duration:", [duration_fault(drain)])
@@ -292,6 +283,16 @@ def address_check(
     return made_by(check, name, words, since, until)
 
 
+def refresh_check(name: str, shown: str, words: str) -> Check:
+    """Check the time between two fetches of Envoy, which 1.0 still asks for."""
+
+    def check(message: Message) -> list[str]:
+        fault = range_fault(message.get(name, 0), SECOND, 600 * SECOND)
+        return prefixed(f"invalid {shown} delay:", [fault])
+
+    return made_by(check, name, words, until=0)
+
+
 def port_check(name: str, shown: str, since: int = OLDEST) -> Check:
     """Check a port, which has to be there."""
     prefix = f"invalid {shown} port:"
@@ -347,7 +348,7 @@ _CHECKS: Final = (
     ),
     made_by(_parent_and_drain, "parentShutdownDuration", r"ValidateParentAndDrain\(config", until=16),
     made_by(_drain, "drainDuration", r"ValidateDrainDuration\(config", 17),
-    made_by(_refresh_delay, "discoveryRefreshDelay", "invalid refresh delay:", until=0),
+    refresh_check("discoveryRefreshDelay", "refresh", "invalid refresh delay:"),
     made_by(_discovery_address, "discoveryAddress", "invalid discovery address:"),
     address_check("zipkinAddress", "zipkin", "invalid zipkin address:", until=0, quotes=False),
     made_by(_lightstep, "tracing.lightstep", "invalid lightstep config:", 1),
