@@ -177,7 +177,7 @@ def _scalar(declared: ScalarType, value: JSON) -> Any:
     if name == "bool":
         return _typed(value, bool, "bool")
     if name == "IntOrString":
-        return value if isinstance(value, str) else _int_or_string(value)
+        return value if isinstance(value, str) else _integer(value, "int32", _LIMITS["int32"])
     if name in _LIMITS:
         return _integer(value, name, _LIMITS[name])
     return _float(value, _GO_NAMES[name])
@@ -197,12 +197,6 @@ def _integer(value: JSON, go_type: str, limits: tuple[int, int]) -> int:
     if not _INTEGER.fullmatch(text) or is_negative_zero or not limits[0] <= to_int(text) <= limits[1]:
         raise MessageError(f"json: cannot unmarshal number {text} into Go value of type {go_type}")
     return int(text)
-
-
-def _int_or_string(value: JSON) -> int:
-    if type(value) not in (int, float):
-        raise mismatch(value, "int32")
-    return _integer(value, "int32", _LIMITS["int32"])
 
 
 def _float(value: JSON, go_type: str) -> float:
