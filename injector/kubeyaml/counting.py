@@ -30,7 +30,8 @@ def count_nodes(text: str, most: int) -> int:
     Looks no further than it has to: first at the length, then for what must stand before a node, then at
     the parser's events. What is not YAML has the nodes before its fault, at most.
     """
-    if len(text) <= most or _bound(text) <= most:
+    # A mark opens at most a mapping and its key.
+    if len(text) <= most or 2 + 2 * sum(map(text.count, _MARKS)) <= most:
         return 0
     next_event = CParser(text).get_event
     count = 0
@@ -40,11 +41,6 @@ def count_nodes(text: str, most: int) -> int:
     except LibYAMLError:
         pass  # who reads the text will say what is wrong with it
     return count
-
-
-def _bound(text: str) -> int:
-    """Return a number of nodes that ``text`` cannot exceed: a mark opens at most a mapping and its key."""
-    return 2 + 2 * sum(map(text.count, _MARKS))
 
 
 def count_values(text: bytes, most: int) -> int:
