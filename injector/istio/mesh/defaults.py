@@ -5,10 +5,9 @@ Each row is one field by its JSON name, what it is set to, and the minors of 1.x
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
 from injector.istio.facts import NEWEST, OLDEST, Fact, Span, mesh_code
 from injector.istio.mesh.descriptors import MESH_CONFIG, PROXY_CONFIG, Message, schema_of
@@ -126,18 +125,3 @@ def default_mesh_config(minor: int) -> Message:
     empty = Message(type=schema_of(minor).message(MESH_CONFIG))
     mesh = apply(empty, _in_force(_MESH_DEFAULTS, minor))
     return mesh.replace(defaultConfig=default_proxy_config(minor).data)
-
-
-def clean_proxy_config(config: Message, defaults: Message, *, metadata: bool = True) -> Message:
-    """Return ``config`` without the fields that are as in ``defaults``.
-
-    Istio takes them away before it prints a ProxyConfig, from 1.6 on; ``metadata`` says whether an empty
-    proxyMetadata goes as well.
-    """
-    data: Mapping[str, Any] = {
-        name: value
-        for name, value in config.data.items()
-        if not (name in defaults.data and defaults.data[name] == value)
-        and (name != "proxyMetadata" or value or not metadata)
-    }
-    return Message(type=config.type, data=data)

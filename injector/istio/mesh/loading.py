@@ -14,7 +14,7 @@ from typing import Any, Final
 from injector.errors import ConfigError, YAMLError
 from injector.golang.times import SECOND, seconds_and_nanos
 from injector.istio.facts import Fact, Span, inject, layer_code, mesh_code
-from injector.istio.mesh.defaults import clean_proxy_config, default_mesh_config, default_proxy_config
+from injector.istio.mesh.defaults import default_mesh_config, default_proxy_config
 from injector.istio.mesh.descriptors import (
     Data,
     DurationType,
@@ -84,10 +84,20 @@ class Mesh:
     def to_template_json(self, message: Message) -> str:
         """Return what the template function protoToJSON prints: a ProxyConfig without its defaults (1.6)."""
         if message.type is self.proxy_defaults.type and _CLEANS.covers(self.minor):
-            message = clean_proxy_config(
-                message, self.proxy_defaults, metadata=_CLEANS_METADATA.covers(self.minor)
-            )
+            message = _without_defaults(message, self.proxy_defaults)
         return proto_to_json(message)
+
+
+def _without_defaults(config: Message, defaults: Message) -> Message:
+    """Return ``config`` without what is as in ``defaults``, from 1.9 also without an empty proxyMetadata."""
+    keeps_empty = not _CLEANS_METADATA.covers(config.type.schema.minor)
+    data = {
+        name: value
+        for name, value in config.data.items()
+        if not (name in defaults.data and defaults.data[name] == value)
+        and (name != "proxyMetadata" or value or keeps_empty)
+    }
+    return Message(type=config.type, data=data)
 
 
 def load_mesh(text: str, minor: int, *, file: str = "") -> Mesh:
