@@ -96,16 +96,13 @@ PLAIN_TEXTS: Final = {(role, flow): PlainTexts(role, flow=flow) for role in Role
 def read(slot: Slot, values: Sequence[str]) -> JSON:
     """Return what YAML reads with the values in place; raises UnsafeValueError."""
     own = [values[hole] for hole in slot.holes]
-    if slot.context is Context.PLAIN:
-        text = interleaved(slot.texts, own)
-        if slot.folded and not all(map(_is_solid, own)):
-            raise UnsafeValueError
-        return PLAIN_TEXTS[slot.role, slot.flow].read(text)
     if slot.context is Context.BLOCK:
         for hole in slot.first:
             in_line_start(values[hole])
     elif slot.folded and not all(map(_is_solid, own)):
         raise UnsafeValueError
+    if slot.context is Context.PLAIN:
+        return PLAIN_TEXTS[slot.role, slot.flow].read(interleaved(slot.texts, own))
     is_key = slot.role is Role.KEY
     text = interleaved(slot.texts, list(map((_KEY_CHECKS if is_key else _CHECKS)[slot.context], own)))
     return short_key(text) if is_key else text
