@@ -107,9 +107,8 @@ class Holes:
 
 def survey(strings: Sequence[str]) -> Holes:
     """Return where the holes between ``strings`` stand; never raises for bad YAML: then all are lost."""
-    everything = "".join(strings)
     try:
-        return _Surveyor(strings, unused_character(everything)).survey()
+        return _Surveyor(strings, unused_character("".join(strings))).survey()
     except (LibYAMLError, UnicodeEncodeError, _LostError):
         return Holes(slots=(), comments=(), lost=range(len(strings) - 1), tree=None)
 
