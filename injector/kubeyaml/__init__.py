@@ -1,8 +1,9 @@
 """YAML and JSON text in and out, byte for byte as Kubernetes' Go libraries."""
 
+from injector.kubeyaml.counting import count_nodes, count_values
 from injector.kubeyaml.layout import keep_layout
 from injector.kubeyaml.nodes import Positions, line_of
-from injector.kubeyaml.reading import Document, count_nodes, count_values, documents, load
+from injector.kubeyaml.reading import Document, documents, load
 from injector.kubeyaml.skeleton import Filled, Skeleton
 from injector.kubeyaml.writing import dump
 

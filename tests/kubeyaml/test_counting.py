@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from yaml import parse
 from yaml.events import NodeEvent
 
-from injector.kubeyaml import count_nodes, count_values, dump, reading
+from injector.kubeyaml import count_nodes, count_values, counting, dump
 
 texts = st.text(alphabet='a,:[]{}"\\- \n', max_size=8)
 leaves = st.none() | st.booleans() | st.integers() | texts
@@ -45,8 +45,8 @@ def test_values_past_the_most_are_counted_and_none_too_many(document: Any, most:
 def test_values_are_counted_alike_wherever_a_block_ends(document: Any, most: int, size: int) -> None:
     text = compact(document)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reading, "_BLOCK", size)
-        patch.setattr(reading, "_looks_dense", lambda *_: True)
+        patch.setattr(counting, "_BLOCK", size)
+        patch.setattr(counting, "_looks_dense", lambda *_: True)
         assert (count_values(text, most) > most) == (values_of(document) > most)
 
 
