@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from injector.errors import InjectionError, TemplateError, YAMLError
+from injector.golang.jsontext import go_json
 from injector.injection.legacy.containers import (
     agent_port,
     rewritten,
@@ -34,13 +35,7 @@ from injector.injection.legacy.spec import SidecarInjectionSpec, decode_spec, pa
 from injector.injection.render import InjectionRequest, render_template, template_data
 from injector.injection.snapshot import Snapshot
 from injector.injection.steps.environment import NETWORK
-from injector.injection.steps.metrics import (
-    EXACT_SPELLING,
-    MERGE,
-    SCRAPE_CONFIG,
-    pointing_at,
-    scrape_of,
-)
+from injector.injection.steps.metrics import EXACT_SPELLING, MERGE, SCRAPE_CONFIG, pointing_at, scrape_of
 from injector.injection.steps.pods import (
     PROXY,
     VALIDATION,
@@ -204,7 +199,8 @@ def _for_webhook(injection: LegacyInjection) -> SidecarInjectionSpec:
     if _merges_metrics(injection):
         scrape = scrape_of(EXACT_SPELLING.said(injection.annotations), targets=False)
         if scrape:
-            spec = with_proxy(spec, lambda proxy: append_env(proxy, SCRAPE_CONFIG, scrape.text))
+            text = go_json(scrape, sort_keys=False)
+            spec = with_proxy(spec, lambda proxy: append_env(proxy, SCRAPE_CONFIG, text))
     if behaviour.sa_token_mount:
         spec = with_account_token(spec, containers)
     if not behaviour.api_defaults:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from injector.errors import InjectionError
 from injector.golang.jsontext import go_json
@@ -102,64 +102,40 @@ EXACT_SPELLING: Final = Spelling(exact=True)
 EVERY_SPELLING: Final = Spelling(exact=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """One endpoint that the agent scrapes."""
+def scrape_of(said: Said, *, targets: bool) -> JSONObject:
+    """Return what the annotations ask for, as the agent reads it; {} where they ask for nothing.
 
-    port: str
-    path: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scrape:
-    """The value of ISTIO_PROMETHEUS_ANNOTATIONS."""
-
-    scrape: str = ""
-    path: str = ""
-    port: str = ""
-    targets: tuple[Target, ...] = ()
-
-    def __bool__(self) -> bool:
-        return bool(self.scrape or self.path or self.port or self.targets)
-
-    @property
-    def text(self) -> str:
-        """The JSON that the agent reads."""
-        value: dict[str, Any] = {"scrape": self.scrape, "path": self.path, "port": self.port}
-        if self.targets:
-            value["targets"] = [{"port": target.port, "path": target.path} for target in self.targets]
-        return go_json(value, sort_keys=False)
+    ``targets`` tells whether the list of targets is known.
+    """
+    listed = _targets(said[TARGETS][0]) if targets and TARGETS in said else []
+    scrape: JSONObject = {
+        "scrape": said[SCRAPE][0] if SCRAPE in said else "",
+        "path": listed[0]["path"] if listed else said[PATH][0] if PATH in said else "",
+        "port": listed[0]["port"] if listed else said[PORT][0] if PORT in said else "",
+    }
+    if listed:
+        scrape["targets"] = listed
+    return scrape if any(scrape.values()) else {}
 
 
-def scrape_of(said: Said, *, targets: bool) -> Scrape:
-    """Return what the annotations ask for; ``targets`` tells whether the list of targets is known."""
-    listed = _targets(said[TARGETS][0]) if targets and TARGETS in said else ()
-    return Scrape(
-        scrape=said[SCRAPE][0] if SCRAPE in said else "",
-        path=listed[0].path if listed else said[PATH][0] if PATH in said else "",
-        port=listed[0].port if listed else said[PORT][0] if PORT in said else "",
-        targets=listed,
-    )
-
-
-def _targets(text: str) -> tuple[Target, ...]:
+def _targets(text: str) -> list[dict[str, str]]:
     """Return ``port[:path]`` entries; one without a port drops the whole list, as in Istio."""
     found = []
     for entry in filter(None, (part.strip() for part in text.split(","))):
         port, _, path = entry.partition(":")
         if not port.strip():
-            return ()
-        found.append(Target(port=port.strip(), path=path.strip() or "/metrics"))
-    return tuple(found)
+            return []
+        found.append({"port": port.strip(), "path": path.strip() or "/metrics"})
+    return found
 
 
-def check_ports(scrape: Scrape, agent_port: int) -> None:
+def check_ports(scrape: JSONObject, agent_port: int) -> None:
     """Raise InjectionError for a port that is none, the agent's, or one of the data plane's (1.31)."""
-    if scrape.targets:
-        for target in scrape.targets:
-            _check(target.port, agent_port, head="invalid prometheus scrape targets: ", word="target port")
-    elif scrape.port:
-        _check(scrape.port, agent_port, head="invalid prometheus scrape configuration: ", word="port")
+    if "targets" in scrape:
+        for target in scrape["targets"]:
+            _check(target["port"], agent_port, head="invalid prometheus scrape targets: ", word="target port")
+    elif port := scrape.get("port"):
+        _check(port, agent_port, head="invalid prometheus scrape configuration: ", word="port")
 
 
 def _check(port: str, agent_port: int, *, head: str, word: str) -> None:
@@ -219,7 +195,7 @@ def merge_metrics(draft: Draft, injection: Injection) -> None:
     if targets:
         check_ports(scrape, agent_port)
     if draft.proxy is not None and scrape:
-        draft.change_proxy(append_env(draft.proxy, SCRAPE_CONFIG, scrape.text))
+        draft.change_proxy(append_env(draft.proxy, SCRAPE_CONFIG, go_json(scrape, sort_keys=False)))
     kept = spelling.cleared(annotations, *moved_annotations(behaviour))
     draft.annotate(kept | pointing_at(agent_port))
 
