@@ -6,8 +6,7 @@ the other changes a pod, it is a `Draft` meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal
 
 from injector.golang.strconv import parse_bool
@@ -20,14 +19,6 @@ CORE_DUMP: Final = "enable-core-dump"
 
 Kind = Literal["containers", "initContainers"]
 KINDS: Final[tuple[Kind, ...]] = ("containers", "initContainers")
-
-
-@dataclass(frozen=True, slots=True)
-class ContainerRef:
-    """Where a container stands: the list and the index in it."""
-
-    kind: Kind
-    index: int
 
 
 class Draft:
@@ -134,28 +125,6 @@ def find_anywhere(pod: Pod, name: str) -> JSONObject | None:
     return find(containers_of(pod, "initContainers"), name) if found is None else found
 
 
-def places(pod: Pod, kinds: Sequence[Kind] = KINDS) -> Iterator[tuple[ContainerRef, JSONObject]]:
-    """Yield every container with its place."""
-    for kind in kinds:
-        for index, container in enumerate(containers_of(pod, kind)):
-            yield ContainerRef(kind, index), container
-
-
-def place_of(pod: Pod, name: str, kinds: Sequence[Kind] = KINDS) -> ContainerRef | None:
-    """Return the place of the first container of that name."""
-    for kind in kinds:
-        for index, container in enumerate(containers_of(pod, kind)):
-            if container.get("name") == name:
-                return ContainerRef(kind, index)
-    return None
-
-
-def container_at(pod: Pod, place: ContainerRef) -> JSONObject:
-    """Return the container that stands at ``place``."""
-    container: JSONObject = containers_of(pod, place.kind)[place.index]
-    return container
-
-
 def with_containers(pod: Pod, kind: Kind, containers: Sequence[JSONObject]) -> Pod:
     """Return the pod with that list; no init containers at all means no key, as in Go's JSON."""
     spec = dict(pod.get("spec") or {})
@@ -166,11 +135,15 @@ def with_containers(pod: Pod, kind: Kind, containers: Sequence[JSONObject]) -> P
     return pod | {"spec": spec}
 
 
-def with_container(pod: Pod, place: ContainerRef, container: JSONObject) -> Pod:
-    """Return the pod with another container at ``place``."""
-    containers = list(containers_of(pod, place.kind))
-    containers[place.index] = container
-    return with_containers(pod, place.kind, containers)
+def with_container(pod: Pod, name: str, container: JSONObject, kinds: Sequence[Kind] = KINDS) -> Pod:
+    """Return the pod with another container in place of the first one of that name, if it has one."""
+    for kind in kinds:
+        containers = list(containers_of(pod, kind))
+        found = find(containers, name)
+        if found is not None:
+            containers[containers.index(found)] = container
+            return with_containers(pod, kind, containers)
+    return pod
 
 
 def with_field(value: JSONObject, key: str, field: object) -> JSONObject:

@@ -14,14 +14,12 @@ from injector.injection.steps.pods import (
     INIT,
     PROXY,
     VALIDATION,
-    ContainerRef,
     Kind,
     annotations_of,
-    container_at,
+    containers_of,
+    find,
     find_anywhere,
     name_of,
-    place_of,
-    places,
     with_container,
 )
 from injector.injection.steps.settings import Injection
@@ -50,28 +48,23 @@ def adjust_init_user(pod: Pod, injection: Injection) -> Pod:
     own = find_anywhere(injection.original, PROXY) if PROXY in injection.owned else None
     if own is None or not {_USER, _GROUP} & _security(own).keys():
         return pod
-    place = place_of(pod, INIT, ("initContainers",)) or place_of(pod, VALIDATION, ("initContainers",))
-    if place is None:
+    init_containers = containers_of(pod, "initContainers")
+    set_up = find(init_containers, INIT) or find(init_containers, VALIDATION)
+    if set_up is None:
         return pod
     tproxy = _intercepts_by_tproxy(pod, injection)
-    user = _security(own).get(_USER)
-    if tproxy and user is not None:
-        pod = _as_root(pod)
-    return with_container(pod, place, _following(container_at(pod, place), own, tproxy=tproxy))
+    proxy = find_anywhere(pod, PROXY)
+    if tproxy and proxy is not None and _security(own).get(_USER) is not None:
+        as_root = proxy | {"securityContext": _security(proxy) | {_USER: 0}}
+        pod = with_container(pod, PROXY, as_root)
+    following = _following(set_up, own, tproxy=tproxy)
+    return with_container(pod, name_of(set_up), following, ("initContainers",))
 
 
 def _intercepts_by_tproxy(pod: Pod, injection: Injection) -> bool:
     """Return whether the pod's ProxyConfig or its annotation says so."""
     mode = proxy_config_of(injection.request, injection.snapshot).get("interceptionMode")
     return mode == TPROXY_MODE or annotations_of(pod).get(INTERCEPTION_MODE) == TPROXY
-
-
-def _as_root(pod: Pod) -> Pod:
-    place = place_of(pod, PROXY)
-    if place is None:
-        return pod
-    proxy = container_at(pod, place)
-    return with_container(pod, place, proxy | {"securityContext": _security(proxy) | {_USER: 0}})
 
 
 def _following(container: JSONObject, own: JSONObject, *, tproxy: bool) -> JSONObject:
@@ -97,11 +90,11 @@ def reset_openshift_user(pod: Pod, compared: Sequence[Kind]) -> Pod:
     proxy. Two containers without a user have the same one, 0, as Istio sees it. Only users of the
     ``compared`` lists are looked at: a native sidecar's counts as unset where its list is not.
     """
-    place = place_of(pod, PROXY)
-    if place is None or not container_at(pod, place).get("securityContext"):
+    proxy = find_anywhere(pod, PROXY)
+    if proxy is None or not _security(proxy):
         return pod
     proxy_user, application_user = 0, 0
-    for _, container in places(pod, compared):
+    for container in [each for kind in compared for each in containers_of(pod, kind)]:
         user = _security(container).get(_USER)
         if user is None or name_of(container) in (VALIDATION, INIT):
             continue
@@ -109,10 +102,7 @@ def reset_openshift_user(pod: Pod, compared: Sequence[Kind]) -> Pod:
             proxy_user = user
         else:
             application_user = user
-    return _without_ids(pod, place) if proxy_user == application_user else pod
-
-
-def _without_ids(pod: Pod, place: ContainerRef) -> Pod:
-    proxy = container_at(pod, place)
+    if proxy_user != application_user:
+        return pod
     security = {key: value for key, value in _security(proxy).items() if key not in (_USER, _GROUP)}
-    return with_container(pod, place, proxy | {"securityContext": security})
+    return with_container(pod, PROXY, proxy | {"securityContext": security})

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
 from injector.injection.steps.pods import (
-    ContainerRef,
     append_env,
     containers_of,
     find_anywhere,
     moved,
     names,
-    place_of,
     with_annotations,
     with_container,
     with_containers,
@@ -28,18 +26,15 @@ def test_a_container_is_looked_for_among_init_containers_last():
     assert find_anywhere(pod, "nobody") is None
 
 
-def test_a_place_tells_list_and_index():
-    pod = a_pod(a_container(), a_container("istio-proxy"))
-    assert place_of(pod, "istio-proxy") == ContainerRef("containers", 1)
-    assert place_of(pod, "istio-proxy", ("initContainers",)) is None
-
-
 def test_replacing_a_container_leaves_the_rest_of_the_pod_as_it_is():
     pod = a_pod(a_container(), a_container("istio-proxy"))
-    changed = with_container(pod, ContainerRef("containers", 1), a_container("istio-proxy", image="new"))
+    new = a_container("istio-proxy", image="new")
+    changed = with_container(pod, "istio-proxy", new)
+    assert changed["spec"]["containers"][1] is new
     assert pod["spec"]["containers"][1]["image"] == "istio-proxy:1"
     assert changed["spec"]["containers"][0] is pod["spec"]["containers"][0]
     assert changed["metadata"] is pod["metadata"]
+    assert with_container(pod, "istio-proxy", new, ("initContainers",)) is pod
 
 
 def test_no_init_containers_is_no_key_but_no_containers_is_an_empty_list():
