@@ -116,9 +116,9 @@ PROBE: Final = go_type("core/v1.Probe")
 
 # The fields of a prober and of its handlers, in the order in which Go declares and so prints them.
 _HANDLERS: Final = {
-    "httpGet": ("HTTPGetAction", ("path", "port", "host", "scheme", "httpHeaders")),
-    "tcpSocket": ("TCPSocketAction", ("port", "host")),
-    "grpc": ("GRPCAction", ("port", "service")),
+    "httpGet": ("path", "port", "host", "scheme", "httpHeaders"),
+    "tcpSocket": ("port", "host"),
+    "grpc": ("port", "service"),
 }
 _HEADER: Final = ("name", "value")
 
@@ -166,7 +166,7 @@ def _ports(container: JSONObject) -> dict[str, int]:
 
 
 def _prober(handler: str, action: JSONObject, timeout: int | None) -> JSONObject:
-    ordered = {key: action[key] for key in _HANDLERS[handler][1] if key in action}
+    ordered = {key: action[key] for key in _HANDLERS[handler] if key in action}
     if headers := ordered.get("httpHeaders"):
         ordered["httpHeaders"] = [{key: header.get(key, "") for key in _HEADER} for header in headers]
     if handler == "grpc":
