@@ -41,7 +41,7 @@ from injector.injection.injector import Injector
 from injector.injection.kinds import PodPlace, get_at, is_list, place_of
 from injector.injection.loading import Sources, Surroundings, load_snapshot
 from injector.injection.render import template_data
-from injector.injection.steps.native import detect_native
+from injector.injection.steps.order import detect_native
 from injector.injection.steps.pipeline import select_templates
 from injector.injection.steps.pods import annotations_of
 from injector.injection.workload import typed_document

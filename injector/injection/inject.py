@@ -40,7 +40,7 @@ from injector.injection.replicas import (
 )
 from injector.injection.snapshot import Snapshot
 from injector.injection.steps.environment import environment_of
-from injector.injection.steps.native import detect_native
+from injector.injection.steps.order import detect_native
 from injector.injection.steps.pipeline import TEMPLATES, inject_overlay
 from injector.istio.releases import Behaviour
 from injector.json_types import JSON, JSONObject, Pod

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from injector.golang.strconv import int_fault, quote, uint_fault
-from injector.injection.steps.native import detect_native
+from injector.injection.steps.order import detect_native
 from injector.istio.mesh.addresses import classic_fault, prefix_fault
 from injector.istio.releases import behaviour_of
 from tests.oracle import BATCH, Ask, start_own_oracle, thorough

@@ -22,9 +22,13 @@ from injector.injection.snapshot import Snapshot
 from injector.injection.steps.environment import CLUSTER, NETWORK_LABEL, complete, set_environment
 from injector.injection.steps.merge import Overlay, PodTypes
 from injector.injection.steps.metrics import announce_secure_port, merge_metrics
-from injector.injection.steps.native import ANNOTATION as NATIVE
-from injector.injection.steps.native import detect_native, follow_template, native_for
-from injector.injection.steps.order import order_containers
+from injector.injection.steps.order import (
+    NATIVE,
+    detect_native,
+    follow_template,
+    native_for,
+    order_containers,
+)
 from injector.injection.steps.overrides import overrides_of, reapply, reinsert
 from injector.injection.steps.pods import (
     KINDS,
