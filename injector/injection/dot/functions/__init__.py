@@ -12,16 +12,28 @@ from functools import cache, partial
 from types import MappingProxyType
 from typing import Any, Final
 
-from injector.gotemplate import Function, Struct, Type, Value, pointer_to, slice_of, sprig, types
-from injector.gotemplate.types import StructType
+from injector.errors import TemplateError
+from injector.gotemplate import (
+    Function,
+    Struct,
+    StructType,
+    Template,
+    Type,
+    Value,
+    compile_template,
+    pointer_to,
+    slice_of,
+    sprig,
+    types,
+)
 from injector.injection.dot.functions import encoding, pods, values
-from injector.injection.dot.functions.rendering import renderer
 from injector.istio.facts import NEWEST, OLDEST, Fact, Source, Span, inject, modules
 from injector.istio.go_types import OBJECT_META, struct
 from injector.istio.mesh.descriptors import MESH_CONFIG, schema_of
 from injector.istio.mesh.loading import Mesh
 from injector.istio.mesh.views import message_of, struct_type
 from injector.istio.releases import NEWEST_RELEASE, Behaviour, behaviour_of
+from injector.memo import Memo
 
 _SPRIG: Final = {
     "3.1.0": Span(since=8, source=modules(r"Masterminds/sprig/v3 v3\.")),
@@ -56,7 +68,8 @@ def function_map(
         if row.span.covers(behaviour.minor):
             table[row.name] = row.function
     if _RENDER.covers(behaviour.minor):
-        table["render"] = renderer(table, behaviour)
+        call = _renderer(table, behaviour)
+        table["render"] = Function(call=call, params=(_STRING,), result=_STRING, pure=False, needs_dot=True)
     return MappingProxyType(table)
 
 
@@ -196,3 +209,43 @@ def _proto_encoder(mesh: Mesh | None) -> Callable[[Value], str]:
         return mesh.to_template_json(message)
 
     return encode
+
+
+# ---- render: a text that is itself a template (1.2 to 1.13)
+
+_KEPT: Final = 256
+"""Compiled texts kept; Istio's charts render none, and others one or two."""
+
+_KEPT_BYTES: Final = 4 << 20
+"""For compiled texts, of which one may have 900 characters."""
+
+_SMALLEST: Final = 20 << 10
+_FACTOR: Final = 256
+"""Bytes of any compiled text, and of each of its characters where there are but actions: as measured."""
+
+
+def _renderer(functions: Mapping[str, Function], behaviour: Behaviour) -> Callable[[Value, str], str]:
+    """Return the function; the text may call ``functions``, and what fails renders as ""."""
+    kept: Memo[tuple[str, StructType], Template] = Memo(_KEPT_BYTES, _KEPT)
+
+    def compiled(text: str, dot: StructType) -> Template:
+        template = kept.get((text, dot))
+        if template is None:
+            template = compile_template(
+                "inject", text, functions=functions, dot_type=dot, delimiters=behaviour.delimiters
+            )
+            kept.put((text, dot), template, _SMALLEST + _FACTOR * len(text))
+        return template
+
+    def render(dot: Value, text: str) -> str:
+        if behaviour.delimiters[0] not in text:
+            return text
+        if not isinstance(dot, Struct):  # in a template that was called with something else
+            return ""
+        try:
+            template = compiled(text, dot.type)
+            return template.render({name: dot.get(name) for name in dot.type.fields}).text
+        except TemplateError:
+            return ""
+
+    return render
