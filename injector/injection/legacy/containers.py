@@ -46,12 +46,8 @@ def with_url_environment(spec: SidecarInjectionSpec, environment: Mapping[str, s
 # ---- concurrency
 
 
-def with_concurrency(spec: SidecarInjectionSpec) -> SidecarInjectionSpec:
-    """Return the spec whose proxy runs as many threads as it has CPUs, unless its arguments say how many."""
-    return with_proxy(spec, _with_concurrency)
-
-
-def _with_concurrency(proxy: JSONObject) -> JSONObject:
+def with_concurrency(proxy: JSONObject) -> JSONObject:
+    """Return a proxy that runs as many threads as it has CPUs, unless its arguments say how many."""
     if (_argument(proxy, "concurrency") or 0) > 0:
         return proxy
     resources = proxy.get("resources") or {}

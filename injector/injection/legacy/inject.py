@@ -29,7 +29,6 @@ from injector.injection.legacy.metadata import (
     earlier_injection,
     labels_by_hand,
     labels_to_add,
-    template_version,
     written_status,
 )
 from injector.injection.legacy.spec import SidecarInjectionSpec, decode_spec, parsing_failed
@@ -121,7 +120,7 @@ def _rendered(request: InjectionRequest, snapshot: Snapshot, original: JSONObjec
         raise InjectionError(f"{parsing_failed(behaviour)}error converting YAML to JSON: {error}") from error
     spec = decode_spec(rendered, behaviour)
     if behaviour.concurrency_from_cpu:
-        spec = with_concurrency(spec)
+        spec = with_proxy(spec, with_concurrency)
     spec = with_url_environment(spec, request.url_environment)
     settings = settings_of(snapshot)
     of_pod = data.proxy_config.get("holdApplicationUntilProxyStarts")
@@ -132,7 +131,7 @@ def _rendered(request: InjectionRequest, snapshot: Snapshot, original: JSONObjec
         original=original,
         annotations=annotations,
         spec=spec,
-        status=written_status(spec, template_version(snapshot.config.templates["sidecar"])),
+        status=written_status(spec, snapshot.config.templates["sidecar"]),
         holds_application=behaviour.holds_application and bool(of_pod or settings.holds_application),
     )
 

@@ -12,7 +12,7 @@ from injector.errors import TypedError
 from injector.golang.jsontext import go_json
 from injector.injection.legacy.spec import SidecarInjectionSpec
 from injector.injection.steps.environment import NETWORK_LABEL
-from injector.injection.steps.pods import names
+from injector.injection.steps.pods import name_of
 from injector.injection.steps.status import LISTS, STATUS, names_in
 from injector.istio.releases import Behaviour
 
@@ -103,14 +103,13 @@ _BEFORE_STATUS: Final[Mapping[str, Collection[str]]] = {
 """What Istio added before it wrote down what it adds; a volume of the user's with such a name goes, too."""
 
 
-def template_version(template: str) -> str:
-    """Return the hash by which the status names a template."""
-    return sha256(template.encode()).hexdigest()
+def written_status(spec: SidecarInjectionSpec, template: str) -> str:
+    """Return the annotation's value, which names the template by its hash.
 
-
-def written_status(spec: SidecarInjectionSpec, version: str) -> str:
-    """Return the annotation's value; a list without elements is null, as Go writes a nil slice."""
-    lists = {key: names(items) or None for key, items in spec.lists.items()}
+    A list without elements is null, as Go writes a nil slice.
+    """
+    version = sha256(template.encode()).hexdigest()
+    lists = {key: [name_of(item) for item in items] or None for key, items in spec.lists.items()}
     return go_json({"version": version, **lists}, sort_keys=False)
 
 

@@ -100,11 +100,6 @@ def name_of(container: JSONObject | None) -> str:
     return (container or {}).get("name") or ""
 
 
-def names(containers: Sequence[JSONObject]) -> list[str]:
-    """Return the names in order."""
-    return [name_of(container) for container in containers]
-
-
 def all_names(pod: Pod) -> frozenset[str]:
     """Return the names of the containers and init containers."""
     spec: JSONObject = pod.get("spec") or {}

@@ -11,6 +11,7 @@ from injector.injection.legacy.containers import (
     with_account_token,
     with_concurrency,
     with_probers,
+    with_proxy,
     with_url_environment,
 )
 from injector.injection.legacy.spec import SidecarInjectionSpec
@@ -41,12 +42,12 @@ def a_spec(**proxy: Any) -> SidecarInjectionSpec:
     ],
 )
 def test_threads_follow_the_cpus(proxy: dict[str, Any], args: list[str]) -> None:
-    assert with_concurrency(a_spec(**proxy)).containers[1]["args"] == args
+    assert with_concurrency(proxy)["args"] == args
 
 
 def test_a_spec_without_proxy_stays() -> None:
     spec = SidecarInjectionSpec(containers=({"name": "other"},))
-    assert with_concurrency(spec) is spec
+    assert with_proxy(spec, with_concurrency) is spec
 
 
 def test_variables_of_the_url_stand_at_the_end_and_replace_others() -> None:

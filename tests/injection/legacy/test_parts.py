@@ -12,7 +12,6 @@ from injector.injection.legacy.containers import with_container_defaults, with_v
 from injector.injection.legacy.metadata import (
     earlier_injection,
     labels_by_hand,
-    template_version,
     written_status,
 )
 from injector.injection.legacy.spec import SidecarInjectionSpec, decode_spec
@@ -135,7 +134,7 @@ def test_of_several_misfits_the_first_in_the_order_of_keys_is_named(rendered: An
 
 def test_a_status_lists_names_and_the_templates_hash() -> None:
     spec = SidecarInjectionSpec(containers=({"name": "a<b"},))
-    assert written_status(spec, template_version("x")) == (
+    assert written_status(spec, "x") == (
         '{"version":"2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881",'
         '"initContainers":null,"containers":["a\\u003cb"],"volumes":null,"imagePullSecrets":null}'
     )
