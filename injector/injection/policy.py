@@ -83,7 +83,7 @@ def _selectors(labels: dict[str, str], config: InjectConfig) -> Decision | None:
 
 
 def _any_matches(selectors: tuple[Selector, ...], labels: dict[str, str]) -> bool:
-    return any(not selector.empty and selector.matches(labels) for selector in selectors)
+    return any(selector.requirements and selector.matches(labels) for selector in selectors)
 
 
 def _under_policy(own: Decision | None, policy: str) -> Decision:

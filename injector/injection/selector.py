@@ -13,7 +13,7 @@ from typing import Final, Self
 from injector.errors import InjectorError
 from injector.golang.jsontext import go_json
 from injector.golang.strconv import quote
-from injector.json_types import JSON, JSONObject
+from injector.json_types import JSONObject
 from injector.patch import go_type, normalise
 
 _TYPE: Final = go_type("meta/v1.LabelSelector")
@@ -66,14 +66,10 @@ class Selector:
     """Conditions that all have to hold."""
 
     requirements: tuple[Requirement, ...] = ()
-    nothing: bool = False
-    """Null as a selector, which matches nothing."""
 
     @classmethod
-    def parse(cls, selector: JSON) -> Self:
+    def parse(cls, selector: JSONObject) -> Self:
         """Return the selector that JSON describes; SelectorError, or TypedError where a type is wrong."""
-        if selector is None:
-            return cls(nothing=True)
         typed: JSONObject = normalise(selector, _TYPE)
         labels: dict[str, str] = typed.get("matchLabels") or {}
         found = [_requirement(key, "In", [value]) for key, value in labels.items()]
@@ -84,14 +80,9 @@ class Selector:
             found.append(_requirement(expression["key"], operator, expression.get("values") or []))
         return cls(requirements=tuple(found))
 
-    @property
-    def empty(self) -> bool:
-        """Whether there is no condition at all."""
-        return not self.requirements
-
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Whether ``labels`` fulfil every condition."""
-        return not self.nothing and all(requirement.matches(labels) for requirement in self.requirements)
+        return all(requirement.matches(labels) for requirement in self.requirements)
 
 
 def _requirement(key: str, operator: str, values: list[str]) -> Requirement:
