@@ -28,6 +28,7 @@ Rule = Literal[
 ]
 
 _YES: Final = frozenset({"y", "yes", "true", "on"})
+_EXACT: Final = {"true": True, "false": False}
 _POLICIES: Final = {"enabled": True, "disabled": False}
 
 
@@ -62,14 +63,10 @@ def _own_switch(metadata: JSONObject, behaviour: Behaviour) -> Decision | None:
     value = (labels if rule == "label" else annotations).get(SWITCH) or ""
     if not value:
         return None
-    verdict = _exact(value) if behaviour.exact_switch else value.lower() in _YES
+    verdict = _EXACT.get(value) if behaviour.exact_switch else value.lower() in _YES
     if verdict is None:
         return None
     return Decision(inject=verdict, rule=rule, reason=f"{rule} {SWITCH} is {value!r}")
-
-
-def _exact(value: str) -> bool | None:
-    return {"true": True, "false": False}.get(value)
 
 
 def _selectors(labels: dict[str, str], config: InjectConfig) -> Decision | None:
