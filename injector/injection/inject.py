@@ -26,7 +26,7 @@ from injector.injection.cost import charge_irregular, charge_pod
 from injector.injection.dot.context import OPENSHIFT, PLATFORM
 from injector.injection.legacy.inject import inject_legacy, inject_legacy_by_hand
 from injector.injection.owner import find_workload, name_workload
-from injector.injection.perpod import ALL_READ, Unread
+from injector.injection.perpod import ALL_READ
 from injector.injection.policy import Decision, decide
 from injector.injection.render import Injected, InjectionRequest, has_read_names
 from injector.injection.replicas import (
@@ -282,7 +282,8 @@ def _replica(review: Review, path: str, snapshot: Snapshot) -> _Replica | None:
         if not metadata["generateName"] or not fits(not_in_likeness(metadata), declared):
             return None
         workload = name_workload(pod, behaviour)
-        likeness = likeness_of(pod, workload, _unread_of(pod, snapshot))
+        names_templates = TEMPLATES in (metadata.get("annotations") or ())
+        likeness = likeness_of(pod, workload, ALL_READ if names_templates else snapshot.unread)
         if likeness is None:
             return None
         node = (pod.get("spec") or {}).get("nodeName", "")
@@ -290,12 +291,6 @@ def _replica(review: Review, path: str, snapshot: Snapshot) -> _Replica | None:
     except (TypeError, AttributeError, LookupError, BadReview):
         return None
     return _Replica((path, review.namespace, native, likeness.text), likeness, workload)
-
-
-def _unread_of(pod: Pod, snapshot: Snapshot) -> Unread:
-    """Return what of the pod's labels and annotations nothing looks at."""
-    names_templates = TEMPLATES in (pod["metadata"].get("annotations") or ())
-    return ALL_READ if names_templates else snapshot.unread
 
 
 def _is_common(request: InjectionRequest, injected: Injected, patch: bytes, likeness: Likeness) -> bool:

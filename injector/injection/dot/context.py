@@ -154,8 +154,9 @@ def dot_of(
     """
     metadata: JSONObject = pod.get("metadata") or {}
     pointer, kubernetes = behaviour.metadata_pointers, behaviour.kubernetes
+    type_meta = {"kind": workload.kind, "apiVersion": workload.api_version}
     fields: dict[str, Value] = {
-        "TypeMeta": _type_meta(workload, behaviour),
+        "TypeMeta": Struct(_TYPE_META, type_meta, pointer=behaviour.type_pointers),
         "DeploymentMeta": _deployment_meta(workload, behaviour),
         "ObjectMeta": Struct(struct(OBJECT_META, kubernetes), metadata, pointer=pointer),
         "Spec": Struct(struct(POD_SPEC, kubernetes), pod.get("spec") or {}, pointer=pointer),
@@ -195,11 +196,6 @@ def _of_release(fields: Mapping[str, Value], behaviour: Behaviour) -> dict[str, 
 def _inbound_mode(mesh: Mesh) -> str:
     policy: Mapping[str, Any] = mesh.config.get("inboundTrafficPolicy", {})
     return "localhost" if policy.get("mode") == 1 else "passthrough"  # 1 is LOCALHOST
-
-
-def _type_meta(workload: Workload, behaviour: Behaviour) -> Struct:
-    data = {"kind": workload.kind, "apiVersion": workload.api_version}
-    return Struct(_TYPE_META, data, pointer=behaviour.type_pointers)
 
 
 def _deployment_meta(workload: Workload, behaviour: Behaviour) -> Struct:

@@ -232,7 +232,9 @@ def _run_templates(injection: Injection, data: TemplateData) -> tuple[Pod, tuple
         if not snapshot.behaviour.template_pod_first:
             merged = _merged_with_owner(merged, overlay, types)
         try:
-            template_pod = _added(template_pod, overlay, types)
+            template_pod = (
+                types.on_empty_pod(overlay) if template_pod is None else types.merge(template_pod, overlay)
+            )
         except LimitError:
             raise
         except InjectionError as error:
@@ -259,10 +261,6 @@ def _overlay(name: str, data: TemplateData, injection: Injection) -> tuple[Overl
         raise InjectionError(f"yaml to json: {error.reason}") from error
     lines = (budget.spent["rendered"] - before) // _LINE
     return injection.settings.types.overlay(filled), lines
-
-
-def _added(template_pod: Pod | None, overlay: Overlay, types: PodTypes) -> Pod:
-    return types.on_empty_pod(overlay) if template_pod is None else types.merge(template_pod, overlay)
 
 
 def _merged_with_owner(merged: Pod, overlay: Overlay, types: PodTypes) -> Pod:
