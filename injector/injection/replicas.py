@@ -16,15 +16,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from sys import getsizeof
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
 from injector.injection.perpod import (
     ANY,
-    CONTAINERS,
     Unread,
     blanked,
+    containers_of,
     is_spoken_of,
     with_own_image,
     without_own,
@@ -192,6 +192,5 @@ def _token_volume(pod: Pod) -> str | None:
 
 def _mounts(pod: Pod, volume: str) -> int:
     spec: JSONObject = pod.get("spec") or {}
-    containers: list[Any] = [item for kind in CONTAINERS for item in spec.get(kind) or () if item]
-    mounts = [mount for container in containers for mount in container.get("volumeMounts") or () if mount]
+    mounts = [mount for each in containers_of(spec) for mount in each.get("volumeMounts") or () if mount]
     return [mount.get("name") for mount in mounts].count(volume)
