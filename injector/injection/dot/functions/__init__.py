@@ -6,6 +6,7 @@ never the environment of this process.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
@@ -137,7 +138,7 @@ def _about_pods(metadata: Type, containers: Type) -> Iterator[_FunctionRow]:
     newer_duration = pointer_to(StructType(name="durationpb.Duration"))
     of_containers = (containers,)
     yield _row("annotation", pods.annotation, (metadata, _STRING, _ANY))
-    yield _row("isset", pods.isset, (_STRING_MAP, _STRING), result=_BOOL)
+    yield _row("isset", operator.contains, (_STRING_MAP, _STRING), result=_BOOL)
     yield _row("excludeInboundPort", pods.exclude_inbound_port, (_ANY, _STRING))
     every, tcp = inject(_PROTOCOLS, absent=True), inject(_PROTOCOLS)
     for name, ports_of in (

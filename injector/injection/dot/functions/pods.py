@@ -12,7 +12,7 @@ from injector.injection.dot.functions.encoding import parse
 
 _PROXY: Final = "istio-proxy"
 NOT_TCP: Final = ("UDP", "SCTP")
-_SEMANTIC_CONVENTIONS: Final = "OTEL_SEMANTIC_CONVENTIONS"
+_ASKING: Final = (1, "OTEL_SEMANTIC_CONVENTIONS")
 _ATTRIBUTE: Final = "resource.opentelemetry.io/"
 
 
@@ -22,11 +22,6 @@ def annotation(metadata: Struct, name: str, default: Value) -> str:
     if found is not None:
         return found
     return default if default.__class__ is str else format_value(default)
-
-
-def isset(values: Mapping[str, str], key: str) -> bool:
-    """Return whether a map of strings has the key."""
-    return key in values
 
 
 def inbound_ports(containers: list[Struct], *, ignored: tuple[str, ...] = ()) -> str:
@@ -142,9 +137,6 @@ def _asks_for_attributes(mesh: Struct | NilPointer) -> bool:
         if (provider.whole().get("opentelemetry") or {}).get("serviceAttributeEnrichment") in _ASKING:
             return True
     return False
-
-
-_ASKING: Final = (1, _SEMANTIC_CONVENTIONS)
 
 
 def _image_version(containers: list[Struct]) -> str:
