@@ -11,7 +11,7 @@ with the element that has it, wherever that is by now; Istio's patch leaves it b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable
 from operator import is_
 from typing import Any, Final
 
@@ -88,28 +88,21 @@ def _declared(declared: GoType, key: str) -> tuple[GoType, str]:
 def _list(
     received: list[Any], typed: list[Any], final: list[Any], element: GoType, merge_key: str
 ) -> list[Any]:
-    carried = list(_elements(received, typed, final, element, merge_key))
-    unchanged = len(carried) == len(received) and all(map(is_, carried, received))
-    return received if unchanged else carried
-
-
-def _elements(
-    received: list[Any], typed: list[Any], final: list[Any], element: GoType, merge_key: str
-) -> Iterator[JSON]:
     """Carry over index by index; what the types do not know goes with its element."""
     origins = _origins(typed, final, element, merge_key)
+    items: list[Any] = []
     for index, value in enumerate(final):
-        origin = origins[index]
+        origin, carried = origins[index], value
         if origin == index:
-            yield _value(received[index], typed[index], value, element, "")
-            continue
-        carried = value
-        if index < len(typed):
+            carried = _value(received[index], typed[index], value, element, "")
+        elif index < len(typed):
             here, before = _without_unknown(received[index], element), _without_unknown(typed[index], element)
             carried = _value(here, before, value, element, "")
-        if origin is not None:
+        if origin is not None and origin != index:
             carried = _with_unknown(carried, received[origin], typed[origin], value, element, "")
-        yield carried
+        items.append(carried)
+    unchanged = len(items) == len(received) and all(map(is_, items, received))
+    return received if unchanged else items
 
 
 def _match(received: JSON, typed: JSON) -> bool:
