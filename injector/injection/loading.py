@@ -18,7 +18,7 @@ from injector.injection.dot.template import (
     check_syntax,
     foreign_fields,
 )
-from injector.injection.snapshot import Snapshot, UntrustedValues, skeleton_cache
+from injector.injection.snapshot import Snapshot, UntrustedValues
 from injector.istio.inference import infer_release
 from injector.istio.mesh.effective import ProxyConfigs
 from injector.istio.mesh.jsonpb import dotted
@@ -27,6 +27,7 @@ from injector.istio.releases import Behaviour, behaviour_of
 from injector.istio.values import value_faults
 from injector.json_types import JSONObject
 from injector.kubeyaml import line_of
+from injector.kubeyaml.skeleton import SkeletonCache
 
 _NO_VALUES: Final = "the values are empty or null, for which this release denies every pod: give at least {}"
 
@@ -90,7 +91,7 @@ def load_snapshot(sources: Sources, around: Surroundings) -> Snapshot:
         mesh=mesh,
         proxy_configs=configs,
         cache_bytes=around.cache_bytes,
-        skeletons=skeleton_cache(around.cache_bytes),
+        skeletons=SkeletonCache(memo_of("skeletons", around.cache_bytes)),
         templates=templates,
         revision=around.revision,
         env=around.env,

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from injector.budget import DEFAULT_LIMITS, ReviewLimits
-from injector.injection.caches import CACHE_BYTES, memo_of
+from injector.budget import ReviewLimits
+from injector.injection.caches import memo_of
 from injector.injection.config import InjectConfig
 from injector.injection.dot.template import InjectionTemplate
 from injector.injection.perpod import Unread, unread
@@ -21,11 +21,6 @@ from injector.kubeyaml.skeleton import SkeletonCache
 UntrustedValues = Literal["scalar", "text"]
 Advise = Callable[[Pod, Behaviour], tuple[str, ...]]
 """A pod to lines for its author. It looks at labels and annotations alone, so that replicas share them."""
-
-
-def skeleton_cache(cache_bytes: int = CACHE_BYTES) -> SkeletonCache:
-    """Return an empty cache; ``cache_bytes`` is for all caches of its injector."""
-    return SkeletonCache(memo_of("skeletons", cache_bytes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
@@ -48,20 +43,20 @@ class Snapshot:
     mesh: Mesh
     proxy_configs: ProxyConfigs
     templates: Mapping[str, InjectionTemplate]
-    release_reason: str = ""
-    denies_all: bool = False
-    cache_bytes: int = CACHE_BYTES
-    skeletons: SkeletonCache = field(default_factory=skeleton_cache, compare=False)
-    revision: str = "default"
-    env: Mapping[str, str] = field(default_factory=dict)
-    nodes: Mapping[str, str] | None = None
-    namespaces: Mapping[str, JSONObject] = field(default_factory=dict)
-    untrusted_values: UntrustedValues = "scalar"
-    limits: ReviewLimits = DEFAULT_LIMITS
+    release_reason: str
+    denies_all: bool
+    cache_bytes: int
+    skeletons: SkeletonCache
+    revision: str
+    env: Mapping[str, str]
+    nodes: Mapping[str, str] | None
+    namespaces: Mapping[str, JSONObject]
+    untrusted_values: UntrustedValues
+    limits: ReviewLimits
     advise: Advise | None = None
-    unread: Unread = field(init=False, compare=False, repr=False)
+    unread: Unread = field(init=False, repr=False)
     # What it holds is true of this very snapshot: `replace` starts another.
-    replicas: ReplicaCache = field(init=False, compare=False, repr=False)
+    replicas: ReplicaCache = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Start without replicas; tell what of a pod nothing here looks at."""

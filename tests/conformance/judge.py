@@ -14,15 +14,17 @@ from functools import lru_cache
 from typing import Any
 
 from injector.errors import BadReview, InjectorError
+from injector.injection.caches import memo_of
 from injector.injection.injector import Injector
 from injector.injection.loading import Sources, Surroundings, load_snapshot
-from injector.injection.snapshot import UntrustedValues, skeleton_cache
+from injector.injection.snapshot import UntrustedValues
 from injector.istio.mesh.defaults import default_proxy_config
 from injector.istio.mesh.descriptors import MESH_CONFIG, PROXY_CONFIG, Message, schema_of
 from injector.istio.mesh.jsonpb import apply as apply_message
 from injector.istio.mesh.loading import Mesh, load_mesh
 from injector.istio.releases import behaviour_of
 from injector.kubeyaml import documents, dump, load
+from injector.kubeyaml.skeleton import SkeletonCache
 from injector.patch import POD, apply, normalise
 from tests.conformance.cases import Case, Setup
 
@@ -56,7 +58,7 @@ def injector_for(setup: Setup, untrusted_values: UntrustedValues = "text") -> In
     )
 
 
-_scalar_skeletons = skeleton_cache(256 << 20)
+_scalar_skeletons = SkeletonCache(memo_of("skeletons", 256 << 20))
 
 
 @lru_cache(maxsize=96)
