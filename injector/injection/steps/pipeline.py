@@ -15,7 +15,6 @@ from injector.budget import Budget
 from injector.errors import InjectionError, LimitError, TemplateError, YAMLError
 from injector.golang.strconv import quote
 from injector.injection.config import InjectConfig
-from injector.injection.dot.template import InjectionTemplate
 from injector.injection.owner import without_deployment_config
 from injector.injection.render import Injected, InjectionRequest, TemplateData, render_template, template_data
 from injector.injection.snapshot import Snapshot
@@ -192,16 +191,6 @@ def select_templates(annotations: Mapping[str, str], config: InjectConfig, budge
     return templates
 
 
-def template_of(name: str, templates: Mapping[str, InjectionTemplate]) -> InjectionTemplate:
-    """Return the template of that name; raises InjectionError naming those that exist."""
-    try:
-        return templates[name]
-    except KeyError:
-        known = ", ".join(sorted(templates))
-        sentence = f"requested template {quote(name)} not found; have {known}"
-        raise InjectionError(sentence, gate="templates") from None
-
-
 def _template_data(injection: Injection) -> TemplateData:
     """Return what templates see: the pod without an earlier injection."""
     behaviour, agent_port = injection.snapshot.behaviour, injection.settings.agent_port
@@ -252,7 +241,10 @@ def _overlay(name: str, data: TemplateData, injection: Injection) -> tuple[Overl
     """
     snapshot, budget = injection.snapshot, injection.request.budget
     before = budget.spent.get("rendered", 0)
-    template = template_of(name, snapshot.templates)
+    template = snapshot.templates.get(name)
+    if template is None:
+        known = ", ".join(sorted(snapshot.templates))
+        raise InjectionError(f"requested template {quote(name)} not found; have {known}", gate="templates")
     try:
         filled = render_template(template, data, snapshot, budget)
     except YAMLError as error:

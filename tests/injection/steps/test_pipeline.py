@@ -11,7 +11,7 @@ from injector.errors import BadReview, InjectionError
 from injector.injection.config import InjectConfig
 from injector.injection.inject import request_for
 from injector.injection.loading import Sources, Surroundings, load_snapshot
-from injector.injection.steps.pipeline import inject_overlay, select_templates, template_of
+from injector.injection.steps.pipeline import inject_overlay, select_templates
 from injector.patch import POD, normalise
 from tests.injection.steps.builders import a_container, a_pod, env_of, names, the_proxy
 
@@ -187,6 +187,10 @@ def test_an_element_without_its_merge_key_is_refused():
             'failed to run injection template: requested template "nope" not found; have native, sidecar',
         ),
         (
+            {"inject.istio.io/templates": 'a"b'},
+            'failed to run injection template: requested template "a\\"b" not found; have native, sidecar',
+        ),
+        (
             {"proxy.istio.io/overrides": "bad"},
             "failed to run injection template: invalid character 'b' looking for beginning of value",
         ),
@@ -353,14 +357,3 @@ CONFIG = InjectConfig(
 def test_templates_are_those_of_the_annotation_with_aliases_resolved_once(annotation, templates):
     annotations = {} if annotation is None else {"inject.istio.io/templates": annotation}
     assert select_templates(annotations, CONFIG, Budget()) == templates
-
-
-def test_an_unknown_template_is_named_together_with_those_that_exist():
-    with pytest.raises(
-        InjectionError, match=r'^requested template "a\\"b" not found; have gateway, sidecar$'
-    ):
-        template_of('a"b', {"sidecar": 1, "gateway": 2})
-
-
-def test_a_known_template_is_found():
-    assert template_of("sidecar", {"sidecar": 1}) == 1
