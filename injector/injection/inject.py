@@ -24,7 +24,7 @@ from injector.injection.admission import (
 )
 from injector.injection.cost import charge_irregular, charge_pod
 from injector.injection.dot.context import OPENSHIFT, PLATFORM
-from injector.injection.legacy.inject import inject_legacy, inject_legacy_by_hand
+from injector.injection.legacy.inject import inject_legacy
 from injector.injection.owner import find_workload, name_workload
 from injector.injection.perpod import ALL_READ
 from injector.injection.policy import Decision, decide
@@ -146,9 +146,7 @@ def inject(request: InjectionRequest, snapshot: Snapshot) -> Injected:
     charge_pod(request.pod, request.budget)
     if snapshot.behaviour.overlays:
         return inject_overlay(request, snapshot)
-    by_hand = request.by_hand and not snapshot.behaviour.kube_inject_decides
-    inject_old = inject_legacy_by_hand if by_hand else inject_legacy
-    return Injected(inject_old(request, snapshot))
+    return Injected(inject_legacy(request, snapshot))
 
 
 def inject_one(pod: Pod, namespace: str, snapshot: Snapshot) -> tuple[Pod, Decision]:

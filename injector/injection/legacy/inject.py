@@ -88,21 +88,16 @@ LegacyStep = Callable[[Pod, LegacyInjection], Pod]
 
 
 def inject_legacy(request: InjectionRequest, snapshot: Snapshot) -> Pod:
-    """Return the pod as Istio's webhook makes it; raises InjectionError where it refuses."""
-    pod = _with_group(request.pod, snapshot)
+    """Return the pod as Istio makes it; raises InjectionError where it refuses.
+
+    The webhook gives it the proxy's group before the template sees it, kube-inject up to 1.7 at the end.
+    """
+    by_hand = request.by_hand and not snapshot.behaviour.kube_inject_decides
+    pod = request.pod if by_hand else _with_group(request.pod, snapshot)
     injection = _rendered(replace(request, pod=pod), snapshot, _spec_of(request.pod))
-    for step in WEBHOOK_STEPS:
+    for step in STEPS_BY_HAND if by_hand else WEBHOOK_STEPS:
         pod = step(pod, injection)
-    return pod
-
-
-def inject_legacy_by_hand(request: InjectionRequest, snapshot: Snapshot) -> Pod:
-    """Return the pod as kube-inject makes it up to 1.7; raises InjectionError where it refuses."""
-    pod = request.pod
-    injection = _rendered(request, snapshot, _spec_of(pod))
-    for step in STEPS_BY_HAND:
-        pod = step(pod, injection)
-    return _with_group(pod, snapshot)
+    return _with_group(pod, snapshot) if by_hand else pod
 
 
 # ---- rendering
