@@ -103,7 +103,7 @@ def parse_config(document: JSONObject, behaviour: Behaviour, *, file: str, fault
     return InjectConfig(
         policy=reader.string("policy"),
         templates=_templates(reader, behaviour),
-        default_templates=reader.strings("defaultTemplates") or (SIDECAR,),
+        default_templates=reader.strings(reader.get("defaultTemplates"), "defaultTemplates") or (SIDECAR,),
         aliases=reader.aliases(),
         never_inject_selectors=never,
         always_inject_selectors=always,
@@ -161,10 +161,7 @@ class _ConfigReader:
     def string(self, key: str) -> str:
         return str(self._typed(self.get(key), key, str, ""))
 
-    def strings(self, key: str) -> tuple[str, ...]:
-        return self._strings(self.get(key), key)
-
-    def _strings(self, value: JSON, path: str) -> tuple[str, ...]:
+    def strings(self, value: JSON, path: str) -> tuple[str, ...]:
         items = self._typed(value, path, list, [])
         return tuple(self._typed(item, f"{path}[{index}]", str, "") for index, item in enumerate(items))
 
@@ -174,7 +171,7 @@ class _ConfigReader:
 
     def aliases(self) -> dict[str, tuple[str, ...]]:
         items = self._typed(self.get("aliases"), "aliases", dict, {})
-        return {name: self._strings(value, f"aliases.{name}") for name, value in items.items()}
+        return {name: self.strings(value, f"aliases.{name}") for name, value in items.items()}
 
     def selectors(self, key: str) -> tuple[Selector, ...]:
         """Return the usable label selectors; an unusable one is skipped with a warning, as Istio does.
