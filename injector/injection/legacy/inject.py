@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from injector.errors import InjectionError, TemplateError, YAMLError
+from injector.errors import InjectionError, TemplateError, TypedError, YAMLError
 from injector.golang.jsontext import go_json
 from injector.injection.legacy.containers import (
     agent_port,
@@ -31,7 +31,7 @@ from injector.injection.legacy.metadata import (
     labels_to_add,
     written_status,
 )
-from injector.injection.legacy.spec import SidecarInjectionSpec, decode_spec, parsing_failed
+from injector.injection.legacy.spec import SidecarInjectionSpec, decode_spec
 from injector.injection.render import InjectionRequest, render_template, template_data
 from injector.injection.snapshot import Snapshot
 from injector.injection.steps.environment import NETWORK
@@ -57,6 +57,9 @@ from injector.istio.releases import Behaviour
 from injector.json_types import JSONObject, Pod
 from injector.patch import go_type, normalise
 
+_PARSING_FAILED: Final = (
+    "failed parsing generated injected YAML (check Istio sidecar injector configuration): "
+)
 _GROUP: Final = 1337
 _SECURITY_CONTEXT: Final = go_type("core/v1.PodSecurityContext")
 
@@ -107,13 +110,16 @@ def _rendered(request: InjectionRequest, snapshot: Snapshot, original: JSONObjec
     behaviour, annotations = snapshot.behaviour, texts(annotations_of(request.pod))
     validate(annotations, behaviour)
     data = template_data(request, snapshot, pod_for_template(request, snapshot))
+    failed = _PARSING_FAILED if behaviour.explains_rendered_yaml else ""
     try:
         rendered = render_template(snapshot.templates["sidecar"], data, snapshot, request.budget).value
+        spec = decode_spec(rendered, behaviour)
     except TemplateError as error:
         raise InjectionError(str(error)) from error
     except YAMLError as error:
-        raise InjectionError(f"{parsing_failed(behaviour)}error converting YAML to JSON: {error}") from error
-    spec = decode_spec(rendered, behaviour)
+        raise InjectionError(f"{failed}error converting YAML to JSON: {error}") from error
+    except TypedError as error:
+        raise InjectionError(f"{failed}error unmarshaling JSON: {error}") from error
     if behaviour.concurrency_from_cpu:
         spec = with_proxy(spec, with_concurrency)
     spec = with_url_environment(spec, request.url_environment)

@@ -11,15 +11,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from injector.errors import InjectionError, TypedError
+from injector.errors import TypedError
 from injector.golang.jsontext import kind_of, mismatch
 from injector.istio.releases import Behaviour
 from injector.json_types import JSON, JSONObject
 from injector.patch import GoType, go_type, in_key_order, normalise
-
-PARSING_FAILED: Final = (
-    "failed parsing generated injected YAML (check Istio sidecar injector configuration): "
-)
 
 _DNS_CONFIG: Final = "core/v1.PodDNSConfig"
 _ROOT: Final = re.compile(r"Go value of type")
@@ -57,19 +53,7 @@ class SidecarInjectionSpec:
 
 
 def decode_spec(rendered: JSON, behaviour: Behaviour) -> SidecarInjectionSpec:
-    """Return the typed spec; raises InjectionError, which denies the pod, where the JSON does not fit."""
-    try:
-        return _decode(rendered, behaviour)
-    except TypedError as error:
-        raise InjectionError(f"{parsing_failed(behaviour)}error unmarshaling JSON: {error}") from error
-
-
-def parsing_failed(behaviour: Behaviour) -> str:
-    """Return what stands before the reason why a rendered template is no spec."""
-    return PARSING_FAILED if behaviour.explains_rendered_yaml else ""
-
-
-def _decode(rendered: JSON, behaviour: Behaviour) -> SidecarInjectionSpec:
+    """Return the typed spec; raises TypedError where the JSON does not fit."""
     if rendered is None:
         return SidecarInjectionSpec()
     if not isinstance(rendered, dict):

@@ -163,7 +163,15 @@ def test_a_template_that_renders_nothing_adds_only_the_status() -> None:
             "[",
             "failed parsing generated injected YAML (check Istio sidecar injector configuration): error",
         ),
-        ("1.8", "containers: 5", "failed parsing generated injected YAML"),
+        (
+            "1.8",
+            "containers: 5",
+            (
+                "failed parsing generated injected YAML (check Istio sidecar injector configuration): "
+                "error unmarshaling JSON: json: cannot unmarshal number into"
+            ),
+        ),
+        ("1.2", "containers: 5", "error unmarshaling JSON: json: cannot unmarshal number into"),
         ("1.8", "{{ index .Spec.Containers 7 }}", 'template: inject:1:3: executing "inject" at <index'),
     ],
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from injector.errors import InjectionError
+from injector.errors import TypedError
 from injector.injection.legacy.containers import with_container_defaults, with_volume_defaults
 from injector.injection.legacy.metadata import (
     earlier_injection,
@@ -92,7 +92,7 @@ def test_the_oldest_release_knows_neither_dns_nor_probes() -> None:
     ],
 )
 def test_a_fault_is_told_with_its_path_from_the_spec(rendered: Any, place: str) -> None:
-    with pytest.raises(InjectionError) as refusal:
+    with pytest.raises(TypedError) as refusal:
         decode_spec(rendered, LATEST)
     assert str(refusal.value).endswith(f"json: cannot unmarshal {place}")
 
@@ -112,7 +112,7 @@ def test_a_fault_is_told_with_its_path_from_the_spec(rendered: Any, place: str) 
     ],
 )
 def test_what_does_not_fit_is_an_error(rendered: Any) -> None:
-    with pytest.raises(InjectionError, match="error unmarshaling JSON: json: cannot unmarshal"):
+    with pytest.raises(TypedError, match=r"^json: cannot unmarshal"):
         decode_spec(rendered, LATEST)
 
 
@@ -125,7 +125,7 @@ def test_what_does_not_fit_is_an_error(rendered: Any) -> None:
     ],
 )
 def test_of_several_misfits_the_first_in_the_order_of_keys_is_named(rendered: Any, named: str) -> None:
-    with pytest.raises(InjectionError, match=rf"\b{named} of type"):
+    with pytest.raises(TypedError, match=rf"\b{named} of type"):
         decode_spec(rendered, LATEST)
 
 
