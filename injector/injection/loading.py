@@ -12,14 +12,10 @@ from injector.injection.caches import CACHE_BYTES, memo_of
 from injector.injection.config import Faults, InjectConfig, line_of_template, parse_config, read_mapping
 from injector.injection.dot.context import Known
 from injector.injection.dot.functions import function_map
-from injector.injection.dot.template import (
-    InjectionTemplate,
-    advice_on_function,
-    check_syntax,
-    foreign_fields,
-)
+from injector.injection.dot.template import InjectionTemplate, advice_on_function, foreign_fields
 from injector.injection.snapshot import Snapshot, UntrustedValues
 from injector.istio.inference import infer_release
+from injector.istio.mesh.descriptors import Message
 from injector.istio.mesh.effective import ProxyConfigs
 from injector.istio.mesh.jsonpb import dotted
 from injector.istio.mesh.loading import Mesh, load_mesh
@@ -75,12 +71,13 @@ def load_snapshot(sources: Sources, around: Surroundings) -> Snapshot:
     denies_all = behaviour.needs_values and given_values is None
     warnings = (*config.warnings, *foreign_fields(config.templates, behaviour), *[_NO_VALUES] * denies_all)
     config = replace(config, warnings=warnings)
-    if faults.found:
-        _check_syntax(config, behaviour, sources, around.env, faults)
+    known = Known(behaviour=behaviour, values=values, mesh=mesh, revision=around.revision, env=around.env)
+    if faults.found:  # no template can be compiled, but what is wrong with its syntax can be told
+        _templates(config, known, mesh.proxy_config, frozenset(), sources, faults)
     faults.raise_if_any()
     configs = _proxy_configs(mesh, around, faults)
-    known = Known(behaviour=behaviour, values=values, mesh=mesh, revision=around.revision, env=around.env)
-    templates = _templates(config, known, configs, sources, faults)
+    proxy_config = configs.of("", {}, None)
+    templates = _templates(config, known, proxy_config, config.usual_templates, sources, faults)
     faults.raise_if_any()
     return Snapshot(
         behaviour=behaviour,
@@ -142,10 +139,15 @@ def _proxy_configs(mesh: Mesh, around: Surroundings, faults: Faults) -> ProxyCon
 
 
 def _templates(
-    config: InjectConfig, known: Known, configs: ProxyConfigs, sources: Sources, faults: Faults
+    config: InjectConfig,
+    known: Known,
+    proxy_config: Message,
+    usual: frozenset[str],
+    sources: Sources,
+    faults: Faults,
 ) -> dict[str, InjectionTemplate]:
+    """Return the templates; all but the ``usual`` are only parsed for now."""
     functions = function_map(known.behaviour, env=known.env, mesh=known.mesh)
-    usual, proxy_config = config.usual_templates, configs.of("", {}, None)
     templates: dict[str, InjectionTemplate] = {}
     for name, text in config.templates.items():
         try:
@@ -153,18 +155,6 @@ def _templates(
         except TemplateError as error:
             faults.found.append(_template_fault(name, error, known.behaviour, sources))
     return templates
-
-
-def _check_syntax(
-    config: InjectConfig, behaviour: Behaviour, sources: Sources, env: Mapping[str, str], faults: Faults
-) -> None:
-    """Find what is wrong with the templates when they cannot be compiled, as something else is wrong."""
-    functions = function_map(behaviour, env=env, mesh=None)
-    for name, text in config.templates.items():
-        try:
-            check_syntax(text, functions, behaviour)
-        except TemplateError as error:
-            faults.found.append(_template_fault(name, error, behaviour, sources))
 
 
 def _template_fault(name: str, error: TemplateError, behaviour: Behaviour, sources: Sources) -> ConfigError:

@@ -23,11 +23,6 @@ NAME: Final = "inject"
 """What Istio calls every template; it stands in error messages."""
 
 
-def check_syntax(text: str, functions: Mapping[str, Function], behaviour: Behaviour) -> None:
-    """Raise TemplateSyntaxError for a text that is no template of the release."""
-    parse(NAME, text, BUILTINS.keys() | functions.keys(), behaviour.delimiters)
-
-
 class InjectionTemplate:
     """One template of the configuration, compiled."""
 
@@ -52,7 +47,7 @@ class InjectionTemplate:
         if compiled:
             self.usual  # noqa: B018 - made now, so that no pod has to wait for it
         else:
-            check_syntax(text, functions, known.behaviour)
+            parse(NAME, text, BUILTINS.keys() | functions.keys(), known.behaviour.delimiters)
 
     def with_text(self, text: str) -> InjectionTemplate:
         """Return the template that another text is, for the same that is known."""
