@@ -71,7 +71,7 @@ def metadata_of(pod: Pod) -> JSONObject:
 
 def annotations_of(pod: Pod) -> Mapping[str, str]:
     """Return the pod's annotations, empty where it has none."""
-    return metadata_of(pod).get("annotations") or {}
+    return (pod.get("metadata") or {}).get("annotations") or {}
 
 
 def chosen(annotations: Mapping[str, str], name: str, *, by_default: bool) -> bool:
@@ -82,7 +82,7 @@ def chosen(annotations: Mapping[str, str], name: str, *, by_default: bool) -> bo
 
 def labels_of(pod: Pod) -> Mapping[str, str]:
     """Return the pod's labels, empty where it has none."""
-    return metadata_of(pod).get("labels") or {}
+    return (pod.get("metadata") or {}).get("labels") or {}
 
 
 def containers_of(pod: Pod, kind: Kind = "containers") -> Sequence[JSONObject]:
