@@ -67,7 +67,10 @@ def template_data(
 
     Raises InjectionError for an annotation that is no ProxyConfig, or one of too many nodes.
     """
-    _charge_annotation(request)
+    annotations = (request.pod.get("metadata") or {}).get("annotations") or {}
+    if text := annotations.get(ANNOTATION):
+        nodes = count_nodes(text, request.budget.limits.annotation_nodes)
+        request.budget.charge("annotation_nodes", nodes, f"annotation {ANNOTATION} has too many YAML nodes")
     proxy_config = proxy_config_of(request, snapshot)
     fields = dot_of(
         pod,
@@ -92,14 +95,6 @@ def render_template(
     rendering = template.for_config(data.proxy_config).render(data.fields)
     _charge_rendering(rendering, budget)
     return snapshot.skeletons.filled(rendering, snapshot.untrusted_values)
-
-
-def _charge_annotation(request: InjectionRequest) -> None:
-    annotations = (request.pod.get("metadata") or {}).get("annotations") or {}
-    text = annotations.get(ANNOTATION)
-    if text:
-        nodes = count_nodes(text, request.budget.limits.annotation_nodes)
-        request.budget.charge("annotation_nodes", nodes, f"annotation {ANNOTATION} has too many YAML nodes")
 
 
 def _charge_rendering(rendering: Rendering, budget: Budget) -> None:
