@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import trustme
 
-from tests.conftest import PATIENCE, ROOT
+from tests.conftest import PATIENCE, ROOT, conformance_folder
 from tests.service.processes import Process
 
 sys.path.append(str(ROOT / "scripts"))
@@ -228,6 +228,9 @@ def test_the_stages_of_a_review_make_up_its_cost() -> None:
     assert 50 < sum(stages.values()) < 100_000
 
 
+@pytest.mark.skipif(
+    conformance_folder() is None, reason="REFERENCE DATA MISSING: the bounds are for Istio's template"
+)
 def test_a_review_goes_through_no_more_than_it_did() -> None:
     """Bounds that catch a walk more through the pod; what is aimed at stands in docs/performance.md."""
     made = run_script("-m", "benchlib.profiling", "--cases", "small,small-unseen", "--steps", "--json")

@@ -154,6 +154,8 @@ def _providers(defaults: Message, merged: Message, value: JSON) -> dict[str, Any
     before = defaults.submessage("defaultProviders")
     assert before is not None  # noqa: S101 - a default since there are providers
     extensions = [*defaults.get("extensionProviders"), *merged.get("extensionProviders", ())]
+    if None in extensions:  # gogo's jsonpb keeps it, and Istio crashes on it
+        raise MessageError("a provider of extensionProviders is null")
     return {
         "defaultProviders": apply(before, _part(value, "defaultProviders")).data,
         "extensionProviders": list({each.get("name"): each for each in extensions}.values()),

@@ -63,6 +63,12 @@ def test_extension_providers_are_merged_by_name_from_one_eleven():
     assert len(load_mesh(text, 8).config.get("extensionProviders")) == 2
 
 
+@pytest.mark.parametrize("minor", [11, 13])
+def test_a_provider_that_is_null_is_refused(minor):
+    with pytest.raises(ConfigError, match="a provider of extensionProviders is null"):
+        load_mesh("extensionProviders: [null]", minor)
+
+
 def test_default_providers_are_applied_to_the_default_ones():
     made = load_mesh("defaultProviders: {metrics: [prometheus]}", 11)
     assert made.config.get("defaultProviders") == {"metrics": ["prometheus"], "accessLogging": ["envoy"]}
