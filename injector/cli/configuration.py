@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import click
 
@@ -23,8 +23,19 @@ SURROUNDINGS = ("Namespace", "ProxyConfig", "MutatingWebhookConfiguration")
 """Kinds that say where a pod is to live: what `kubectl get` prints of them may be in one file."""
 
 BUILT_IN_FILES = ("built-in config", "built-in values", "mesh")
-KEYS = ("config", "values", "mesh")
-"""The keys of Istio's ConfigMaps that hold the three texts."""
+TEXTS: Final = {"config": "inject_config_file", "values": "values_file", "mesh": "mesh_config_file"}
+"""The keys of Istio's ConfigMaps that hold the three texts, each with the flag that names its file."""
+
+
+class Text(NamedTuple):
+    """A text that a flag may hold in place of its file's path, and what errors call it."""
+
+    name: str
+    text: str
+
+    def __str__(self) -> str:
+        """Return the name, as a path does."""
+        return self.name
 
 
 configuration_options = together(
@@ -54,20 +65,15 @@ configuration_options = together(
 """Everything that `load_injector` reads."""
 
 
-def load_injector(flags: Mapping[str, Any], given: Sources | None = None) -> Injector:
-    """Return the injector that the flags describe; ConfigError names file, line and reason.
-
-    ``given`` stands in for the three files, where they were read from elsewhere.
-    """
-    return Injector(load_snapshot(*read_configuration(flags, given)))
+def load_injector(flags: Mapping[str, Any]) -> Injector:
+    """Return the injector that the flags describe; ConfigError names file, line and reason."""
+    return Injector(load_snapshot(*read_configuration(flags)))
 
 
-def read_configuration(
-    flags: Mapping[str, Any], given: Sources | None = None
-) -> tuple[Sources, Surroundings]:
-    """Return the texts that the flags name, or those that are ``given``, and all else an injector is told."""
-    return given or _sources(flags), Surroundings(
-        release=flags["release"] or (None if given or flags["inject_config_file"] else NEWEST_RELEASE),
+def read_configuration(flags: Mapping[str, Any]) -> tuple[Sources, Surroundings]:
+    """Return the texts that the flags name and all else an injector is told."""
+    return _sources(flags), Surroundings(
+        release=flags["release"] or (None if flags["inject_config_file"] else NEWEST_RELEASE),
         revision=flags["revision"],
         env=_environment(flags),
         namespaces={
@@ -86,13 +92,9 @@ def say_release(injector: Injector) -> None:
 
 
 def _sources(flags: Mapping[str, Any]) -> Sources:
-    paths: tuple[Path | None, ...] = (
-        flags["inject_config_file"],
-        flags["values_file"],
-        flags["mesh_config_file"],
-    )
-    config, values, mesh = (None if path is None else read_text(path) for path in paths)
-    names = tuple(str(path) if path else name for path, name in zip(paths, BUILT_IN_FILES, strict=True))
+    given: list[Path | Text | None] = [flags[flag] for flag in TEXTS.values()]
+    config, values, mesh = map(_text_of, given)
+    names = tuple(str(each) if each else name for each, name in zip(given, BUILT_IN_FILES, strict=True))
     template = built_in(flags["template"])
     if config is None:
         template.check_release(flags["release"])
@@ -100,9 +102,15 @@ def _sources(flags: Mapping[str, Any]) -> Sources:
     elif values is None and "values" in (_data(config) or {}):
         values, names = config, (names[0], names[0], names[2])
     texts = (config, values or "{}", mesh or "")
-    config, values, mesh = (text_of_key(*each) for each in zip(texts, KEYS, names, strict=True))
+    config, values, mesh = (text_of_key(*each) for each in zip(texts, TEXTS, names, strict=True))
     files = dict(zip(("config_file", "values_file", "mesh_file"), names, strict=True))
     return Sources(config=config, values=values, mesh=mesh, **files)
+
+
+def _text_of(given: Path | Text | None) -> str | None:
+    if isinstance(given, Text):
+        return given.text
+    return None if given is None else read_text(given)
 
 
 def _environment(flags: Mapping[str, Any]) -> Mapping[str, str]:

@@ -93,12 +93,9 @@ def command(
         raise click.UsageError("give files (-f) or workloads of the cluster, not both")
     if not live and not filenames:
         raise click.UsageError("nothing to explain: give -f FILE, a workload (deploy/web), or -A")
-    ours, sources = Ours(name=flags["webhook_name"]), None
-    if live:
-        material, sources, flags["revision"] = _of_cluster(workloads, flags, ours)
-    else:
-        material = _of_files(filenames, flags)
-    sources, surroundings = read_configuration(flags, sources)
+    ours = Ours(name=flags["webhook_name"])
+    material = _of_cluster(workloads, flags, ours) if live else _of_files(filenames, flags)
+    sources, surroundings = read_configuration(flags)
     injector = _in_cluster(Injector(load_snapshot(sources, surroundings)), material)
     around = PodSurroundings(
         snapshot=injector.snapshot,
@@ -168,19 +165,19 @@ def _nothing(material: Material) -> str:
 # ---- from the cluster
 
 
-def _of_cluster(
-    workloads: Sequence[str], flags: dict[str, Any], ours: Ours
-) -> tuple[Material, Sources | None, str]:
+def _of_cluster(workloads: Sequence[str], flags: dict[str, Any], ours: Ours) -> Material:
+    """Return what the cluster tells; the flags get the revision and the texts of the injector there."""
     from injector.cli.live import read_cluster, subjects_of  # noqa: PLC0415 - a third of a second for files
 
     subjects = subjects_of(workloads)
     if flags["all_namespaces"] and any(subject.name for subject in subjects):
         raise click.UsageError("-A is for all workloads: name none, or say in which namespace (-n)")
-    material, sources, revision = read_cluster(subjects, flags, ours)
+    material, told = read_cluster(subjects, flags, ours)
+    flags |= told
     if not material.workloads:
         where = "the cluster" if flags["all_namespaces"] else "the namespace"
         raise click.ClickException(f"no workload found in {where}")
-    return material, sources, revision
+    return material
 
 
 def _in_cluster(injector: Injector, material: Material) -> Injector:

@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import re
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import click
 import orjson
 from click.core import ParameterSource
 
-from injector.cli.configuration import configuration_options, load_injector
+from injector.cli.configuration import TEXTS, Text, configuration_options, load_injector
 from injector.cli.files import stdin_text
 from injector.cli.options import namespace_option, pod_template_option
 from injector.diagnosis.items import Item, mapping
@@ -25,9 +23,6 @@ from injector.errors import ConfigError, InjectionError, InjectorError
 from injector.injection.injector import Injector
 from injector.json_types import JSON, JSONObject
 from injector.kubeyaml import documents, keep_layout
-
-TEXTS: Final = {"config": "inject_config_file", "values": "values_file", "mesh": "mesh_config_file"}
-"""Fields of a functionConfig that hold a text, as the keys of ConfigMaps are named, and its flag."""
 
 FUNCTION_CONFIG: Final = "functionConfig"
 
@@ -71,9 +66,9 @@ def command(**flags: Any) -> None:
     text = stdin_text()
     resources = _resources(text)
     try:
-        given = _settings(resources.get("functionConfig"))
-        injector = _injector(flags, given)
+        given = _settings(resources.get(FUNCTION_CONFIG))
         flags |= _options(given)
+        injector = load_injector({**flags, **_texts(given)})
         outcomes = [_worked(injector, item, flags) for item in resources["items"]]
     except (InjectorError, click.ClickException) as error:
         sentence = error.format_message() if isinstance(error, click.ClickException) else str(error)
@@ -110,24 +105,6 @@ def _resources(text: str) -> JSONObject:
     return value | {"items": value.get("items") or []}
 
 
-def _injector(flags: Mapping[str, Any], given: JSONObject) -> Injector:
-    """Return the injector of the command line and, over it, of a functionConfig's fields.
-
-    Texts in the functionConfig are files for a moment, so that they are read as files are.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        texts = {}
-        for name, flag in TEXTS.items():
-            if name in given:
-                texts[flag] = Path(folder) / name
-                texts[flag].write_text(_as_text(given[name]), encoding="utf-8")
-        try:
-            return load_injector({**flags, **_options(given), **texts})
-        except InjectorError as error:
-            message = str(error).replace(f"{folder}/", f"{FUNCTION_CONFIG}.")
-            raise click.ClickException(message) from error
-
-
 def _settings(function_config: JSON) -> JSONObject:
     """Return the fields of a functionConfig that are ours; ConfigError where they cannot be told."""
     if not function_config:
@@ -156,6 +133,15 @@ def _options(given: JSONObject) -> Mapping[str, Any]:
             for name, value in context.params.items()
             if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
         }
+
+
+def _texts(given: JSONObject) -> Mapping[str, Text]:
+    """Return the texts of a functionConfig, which count before the command line's files, by their flags."""
+    return {
+        flag: Text(f"{FUNCTION_CONFIG}.{name}", _as_text(given[name]))
+        for name, flag in TEXTS.items()
+        if name in given
+    }
 
 
 def _as_text(value: JSON) -> str:

@@ -10,10 +10,10 @@ from typing import Any, Final
 
 import click
 
+from injector.cli.configuration import Text
 from injector.diagnosis.items import Item, Material, mapping
 from injector.diagnosis.registration import Ours, owned
 from injector.diagnosis.running import is_running
-from injector.injection.loading import Sources
 from injector.json_types import JSONObject
 from injector.kube.client import Connection, KubeClient, namespace_of
 from injector.kube.errors import Unconfigured
@@ -55,8 +55,8 @@ def _resource(kind: str) -> Resource:
 
 def read_cluster(
     subjects: Sequence[Subject], flags: Mapping[str, Any], ours: Ours
-) -> tuple[Material, Sources | None, str]:
-    """Return what a cluster tells, the injector's configuration where no file gives it, and the revision.
+) -> tuple[Material, Mapping[str, Any]]:
+    """Return what a cluster tells, and the flags that describe the injector there where no file does.
 
     Raises KubeError or SurveyError, which say what to check.
     """
@@ -83,7 +83,7 @@ async def _read(
     flags: Mapping[str, Any],
     namespace: str,
     ours: Ours,
-) -> tuple[Material, Sources | None, str]:
+) -> tuple[Material, Mapping[str, Any]]:
     async with await KubeClient.connect(connection) as client:
         found = await survey(client, subjects, namespace)
         material = Material(
@@ -94,23 +94,22 @@ async def _read(
         )
         for each in (found.workloads, found.registration or (), found.namespaces, found.proxy_configs):
             material.add(map(_item, each))
-        revision, sources = flags["revision"], None
-        if not flags["inject_config_file"]:
-            ours_there = owned(material.registration, ours)
-            if revision == "default":
-                revision = next((_revision(item) for item, _ in ours_there if _revision(item)), revision)
-            sources = await _sources(client, flags["config_map"], ours_there, revision)
-    return material, sources, revision
+        if flags["inject_config_file"]:
+            return material, {}
+        revision = flags["revision"]
+        ours_there = owned(material.registration, ours)
+        if revision == "default":
+            revisions = (str(item.labels.get("istio.io/rev") or "") for item, _ in ours_there)
+            revision = next(filter(None, revisions), revision)
+        suffix = "" if revision in ("", "default") else f"-{revision}"
+        texts = await _texts(client, flags["config_map"], ours_there, suffix)
+        return material, {"revision": revision, **texts}
 
 
 def _item(value: JSONObject) -> Item:
     metadata = mapping(value.get("metadata"))
     name = "/".join(str(metadata[key]) for key in ("namespace", "name") if metadata.get(key))
     return Item(value=value, source=f"{value.get('kind')} {name}")
-
-
-def _revision(item: Item) -> str:
-    return str(item.labels.get("istio.io/rev") or "")
 
 
 def _unseen(found: Survey) -> str:
@@ -122,15 +121,18 @@ def _unseen(found: Survey) -> str:
 # ---- the injector's configuration
 
 
-async def _sources(
-    client: KubeClient, given: str, ours: Sequence[tuple[Item, JSONObject]], revision: str
-) -> Sources:
-    """Return the three texts of the ConfigMap that is named, or of the first that is in a usual place."""
-    places = [_split(given)] if given else list(dict.fromkeys(_candidates(ours, revision)))
+async def _texts(
+    client: KubeClient, given: str, ours: Sequence[tuple[Item, JSONObject]], suffix: str
+) -> dict[str, Text]:
+    """Return the three texts of the ConfigMap that is named, or of the first that is in a usual place.
+
+    ``suffix`` is what Istio puts behind the names of a revision's ConfigMaps.
+    """
+    places = [_split(given)] if given else list(dict.fromkeys(_candidates(ours, suffix)))
     for namespace, name in places:
         data = await config_map(client, namespace, name)
         if data is not None:
-            return await _sources_of(client, namespace, name, data, revision)
+            return await _texts_of(client, namespace, name, data, suffix)
     looked = ", ".join(f"{namespace}/{name}" for namespace, name in places)
     raise SurveyError(
         f"there is no ConfigMap {looked}: "
@@ -145,9 +147,8 @@ def _split(given: str) -> tuple[str, str]:
     return namespace, name
 
 
-def _candidates(ours: Sequence[tuple[Item, JSONObject]], revision: str) -> list[tuple[str, str]]:
+def _candidates(ours: Sequence[tuple[Item, JSONObject]], suffix: str) -> list[tuple[str, str]]:
     """Return where the configuration may be: beside the Service that our entries lead to."""
-    suffix = "" if revision in ("", "default") else f"-{revision}"
     found = []
     for _, entry in ours:
         service = (entry.get("clientConfig") or {}).get("service") or {}
@@ -157,23 +158,19 @@ def _candidates(ours: Sequence[tuple[Item, JSONObject]], revision: str) -> list[
     return found or list(GUESSES)
 
 
-async def _sources_of(
-    client: KubeClient, namespace: str, name: str, data: Mapping[str, str], revision: str
-) -> Sources:
+async def _texts_of(
+    client: KubeClient, namespace: str, name: str, data: Mapping[str, str], suffix: str
+) -> dict[str, Text]:
     place = f"ConfigMap {namespace}/{name}"
     if "config" not in data:
         keys = ", ".join(sorted(data)) or "none"
         raise SurveyError(f"{place} has no key config; its keys: {keys}")
     mesh, mesh_place = data.get("mesh"), f"{place} mesh"
     if mesh is None:
-        suffix = "" if revision in ("", "default") else f"-{revision}"
         mesh_place = f"ConfigMap {namespace}/istio{suffix} mesh"
         mesh = (await config_map(client, namespace, f"istio{suffix}") or {}).get("mesh", "")
-    return Sources(
-        config=data["config"],
-        values=data.get("values") or "{}",
-        mesh=mesh,
-        config_file=f"{place} config",
-        values_file=f"{place} values",
-        mesh_file=mesh_place,
-    )
+    return {
+        "inject_config_file": Text(f"{place} config", data["config"]),
+        "values_file": Text(f"{place} values", data.get("values") or "{}"),
+        "mesh_config_file": Text(mesh_place, mesh),
+    }
