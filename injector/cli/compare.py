@@ -49,16 +49,10 @@ WIDTH: Final = 160
 
 
 class WebhookError(InjectorError):
-    """A webhook that gives no answer: its URL and why."""
+    """A webhook that gives no answer: its URL, which says which of the two it is, and why."""
 
     def __init__(self, url: str, reason: str) -> None:
-        super().__init__(url, reason)
-        self.url = url
-        self.reason = reason
-
-    def __str__(self) -> str:
-        """Name the URL first: it says which of the two it is."""
-        return f"{self.url}: {self.reason}"
+        super().__init__(f"{url}: {reason}")
 
 
 class Webhook:

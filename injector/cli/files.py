@@ -31,17 +31,10 @@ INPUT: Final = click.Path(allow_dash=True)
 
 
 class FileError(InjectorError):
-    """A file that cannot be read or written: path and the system's reason."""
+    """A file that cannot be read or written: its path, which is what to look at, and the system's reason."""
 
     def __init__(self, action: str, path: Path | str, error: OSError) -> None:
-        super().__init__(action, str(path), error)
-        self.action = action
-        self.path = path
-        self.error = error
-
-    def __str__(self) -> str:
-        """Name the file first: it is what the reader has to look at."""
-        return f"{self.path}: cannot {self.action}: {self.error.strerror or self.error}"
+        super().__init__(f"{path}: cannot {action}: {error.strerror or error}")
 
 
 def read_text(path: Path | str) -> str:

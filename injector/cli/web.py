@@ -24,16 +24,10 @@ BLOCK: Final = 1 << 16
 
 
 class WebError(InjectorError):
-    """A manifest that could not be fetched: its address and the reason."""
+    """A manifest that could not be fetched: its address, which is what to look at, and the reason."""
 
     def __init__(self, address: str, reason: str) -> None:
-        super().__init__(address, reason)
-        self.address = address
-        self.reason = reason
-
-    def __str__(self) -> str:
-        """Name the address first: it is what the reader has to look at."""
-        return f"{self.address}: cannot fetch it: {self.reason}"
+        super().__init__(f"{address}: cannot fetch it: {reason}")
 
 
 class _HttpsOnly(urllib.request.HTTPRedirectHandler):
