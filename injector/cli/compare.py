@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import http.client
-import socket
 import ssl
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
@@ -18,7 +17,7 @@ import orjson
 
 from injector.cli.difference import Difference, contrast, grouped
 from injector.cli.files import input_items, input_options
-from injector.cli.options import FILE, Command
+from injector.cli.options import FILE, Command, together
 from injector.diagnosis.arrival import arrival_of
 from injector.diagnosis.items import Item, mapping
 from injector.errors import InjectorError
@@ -63,13 +62,12 @@ class Webhook:
         if parts.scheme != "https" or not parts.hostname:
             raise click.UsageError(f"{url!r} is not the URL of a webhook: https://HOST:PORT/inject")
         self.url = url
-        self._name = name or parts.hostname
         self._path = f"{parts.path.rstrip('/') or '/inject'}?timeout={SECONDS:g}s"
         try:
-            self._tls = ssl.create_default_context(cafile=str(ca) if ca else None)
+            tls = ssl.create_default_context(cafile=str(ca) if ca else None)
         except (OSError, ssl.SSLError) as error:
             raise WebhookError(url, f"{ca} holds no CA certificates: {error}") from error
-        self._connection = _Connection(parts.hostname, parts.port or 443, self._tls, self._name)
+        self._connection = _Connection(parts.hostname, parts.port or 443, tls, name or parts.hostname)
 
     def answer(self, index: int, request: JSONObject) -> tuple[str, JSON]:
         """Return the decision in words and the pod as it would be; WebhookError where there is no answer."""
@@ -116,24 +114,18 @@ class _Connection(http.client.HTTPConnection):
 
     def connect(self) -> None:
         """Connect and shake hands."""
-        plain = socket.create_connection((self.host, self.port), SECONDS)
-        try:
-            self.sock = self._tls.wrap_socket(plain, server_hostname=self._server)
-        except OSError:
-            plain.close()
-            raise
+        super().connect()
+        self.sock = self._tls.wrap_socket(self.sock, server_hostname=self._server)
 
 
 def _both(option: str, **more: Any) -> Callable[[Command], Command]:
     """Return an option twice: of the one webhook and of the other."""
-
-    def add(command: Command) -> Command:
-        for side in ("new", "old"):
-            name = f"--{side}{option}"
-            command = click.option(name, **{**more, "help": more["help"].format(side=side)})(command)
-        return command
-
-    return add
+    return together(
+        *(
+            click.option(f"--{side}{option}", **{**more, "help": more["help"].format(side=side)})
+            for side in ("old", "new")
+        )
+    )
 
 
 @click.command("compare", epilog=EPILOG)
@@ -145,10 +137,8 @@ def _both(option: str, **more: Any) -> Callable[[Command], Command]:
     "-n", "--namespace", default="", help="Without files: the namespace whose workloads are asked about."
 )
 @click.option("-A", "--all-namespaces", is_flag=True, help="Without files: the workloads of all namespaces.")
-@click.option(
-    "-c", "--kubeconfig", default=None, help="How to reach the API server; kubectl's when not given."
-)
-@click.option("--context", default=None, help="The kubeconfig's context.")
+@click.option("-c", "--kubeconfig", help="How to reach the API server; kubectl's when not given.")
+@click.option("--context", help="The kubeconfig's context.")
 @click.option(
     "--ignore",
     "ignored",
