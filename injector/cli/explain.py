@@ -54,8 +54,8 @@ Examples:
 @recursive_option
 @namespace_option
 @click.option("-A", "--all-namespaces", is_flag=True, help="Every namespace of the cluster.")
-@click.option("-c", "--kubeconfig", default=None, help="How to reach the cluster, as kubectl's.")
-@click.option("--context", default=None, help="The kubeconfig's context.")
+@click.option("-c", "--kubeconfig", help="How to reach the cluster, as kubectl's.")
+@click.option("--context", help="The kubeconfig's context.")
 @option(
     "--config-map",
     default="",

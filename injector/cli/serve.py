@@ -58,8 +58,6 @@ class WorkerCount(click.ParamType[int]):
         return int(text)
 
 
-WORKERS: Final = WorkerCount()
-
 SERVICE_ACCOUNT: Final = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 
 EPILOG = """\b
@@ -83,7 +81,7 @@ _duration = functools.partial(option, type=DURATION, show_default=True)
 @click.option("--port", default=443, show_default=True, help="HTTPS port.")
 @click.option(
     "--workers",
-    type=WORKERS,
+    type=WorkerCount(),
     default="1",
     show_default=True,
     help="Processes that answer, behind one port; auto: one for each core, as far as the container's limits "
@@ -109,19 +107,17 @@ _duration = functools.partial(option, type=DURATION, show_default=True)
 @option(
     "--in-flight-memory",
     type=SIZE,
-    default=None,
     help="Bytes of bodies, answers, connections and log lines at once, 64Mi; past it callers get 503. "
     "Derived from the container's memory limit when not given.",
 )
 @option(
     "--cache-memory",
     type=SIZE,
-    default=None,
     help="Bytes that all caches of one configuration may hold, at least 8Mi. An eighth of the container's "
     "memory limit when not given, 32Mi where there is none.",
 )
-@click.option("-c", "--kubeconfig", default=None, help="Outside a cluster: how to reach the API server.")
-@click.option("--context", default=None, help="The kubeconfig's context.")
+@click.option("-c", "--kubeconfig", help="Outside a cluster: how to reach the API server.")
+@click.option("--context", help="The kubeconfig's context.")
 @switch(
     "--allow-empty-injection",
     default=False,
