@@ -17,6 +17,7 @@ from click.core import ParameterSource
 
 from injector.cli.configuration import TEXTS, Text, configuration_options, load_injector
 from injector.cli.files import stdin_text
+from injector.cli.main import sentence_of
 from injector.cli.options import namespace_option, pod_template_option
 from injector.diagnosis.items import Item, mapping
 from injector.errors import ConfigError, InjectionError, InjectorError
@@ -71,7 +72,7 @@ def command(**flags: Any) -> None:
         injector = load_injector({**flags, **_texts(given)})
         outcomes = [_worked(injector, item, flags) for item in resources["items"]]
     except (InjectorError, click.ClickException) as error:
-        sentence = error.format_message() if isinstance(error, click.ClickException) else str(error)
+        sentence = sentence_of(error)
         outcomes = [Outcome(item=None, results=(_result("error", sentence),), failure=sentence)]
     results = [result for outcome in outcomes for result in outcome.results]
     failures = [outcome.failure for outcome in outcomes if outcome.failure]

@@ -64,24 +64,23 @@ def colour_of(environment: Mapping[str, str]) -> bool | None:
     return None
 
 
-def colour_option() -> click.Option:
-    """Return the option that every command has, so that it works before and behind the command's name."""
-    return click.Option(
-        ["--color"],
-        type=click.Choice(("auto", *COLOURS)),
-        expose_value=False,
-        is_eager=True,
-        callback=_choose,
-        help="Colours; auto: on a terminal, and as NO_COLOR and CLICOLOR_FORCE say.",
-    )
-
-
 def _choose(context: click.Context, _parameter: click.Parameter, value: Any) -> None:
     """Set the colour of this command and of what reports its errors."""
     root = context.find_root()
     if value is None and context is not root:
         return  # what was said before the command's name holds
     context.color = root.color = COLOURS[value] if value in COLOURS else colour_of(os.environ)
+
+
+COLOUR_OPTION: Final = click.Option(
+    ["--color"],
+    type=click.Choice(("auto", *COLOURS)),
+    expose_value=False,
+    is_eager=True,
+    callback=_choose,
+    help="Colours; auto: on a terminal, and as NO_COLOR and CLICOLOR_FORCE say.",
+)
+"""What every command has, so that it works before and behind the command's name."""
 
 
 class LazyGroup(click.Group):
@@ -97,8 +96,8 @@ class LazyGroup(click.Group):
             return None
         command = importlib.import_module(f"injector.cli.{cmd_name}").command
         assert isinstance(command, click.Command)  # noqa: S101 - for the type checker
-        if not any(parameter.name == "color" for parameter in command.params):
-            command.params.append(colour_option())
+        if COLOUR_OPTION not in command.params:
+            command.params.append(COLOUR_OPTION)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
@@ -113,7 +112,7 @@ class LazyGroup(click.Group):
         except click.UsageError:
             raise
         except (InjectorError, click.ClickException) as error:
-            click.echo(f"{click.style('error:', fg='red', bold=True)} {_sentence(error)}", err=True)
+            click.echo(f"{click.style('error:', fg='red', bold=True)} {sentence_of(error)}", err=True)
             ctx.exit(FAILED)
 
 
@@ -133,7 +132,7 @@ def group() -> None:
     """Add sidecars to Kubernetes pods from Istio's own templates, by hand and as a webhook."""
 
 
-group.params.append(colour_option())
+group.params.append(COLOUR_OPTION)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -173,14 +172,16 @@ def _run(arguments: list[str]) -> int:
         code = _command(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader has gone (`| head`): nothing is left to tell anybody.
-        return _without_stdout(READER_GONE)
+        code = READER_GONE  # `| head`: nothing is left to tell anybody
     except OSError as error:
         _say(f"error: cannot write the output: {error.strerror or error}")
-        return _without_stdout(FAILED)
+        code = FAILED
     except (KeyboardInterrupt, click.Abort):
         _say("interrupted")
-        return _without_stdout(INTERRUPTED)
+        code = INTERRUPTED
+    else:
+        return code
+    _discard(sys.stdout)
     return code
 
 
@@ -202,21 +203,12 @@ def _say(sentence: str) -> None:
         click.echo(sentence, err=True)
 
 
-def _without_stdout(code: int) -> int:
-    """Return ``code``; nothing more is printed."""
-    _discard(sys.stdout)
-    return code
-
-
 def _discard(stream: TextIO) -> None:
     """Let what is still buffered for a stream go nowhere, or Python fails on it as it ends, with 120."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _sentence(error: Exception) -> str:
+def sentence_of(error: InjectorError | click.ClickException) -> str:
+    """Return what an error says to the person who has to act; click's ``str()`` lacks the option's name."""
     return error.format_message() if isinstance(error, click.ClickException) else str(error)
-
-
-if __name__ == "__main__":
-    main()
