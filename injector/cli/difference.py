@@ -18,9 +18,9 @@ COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
 def difference(before: JSON, after: JSON) -> Iterator[str]:
-    """Yield the lines of a unified diff of both as YAML, without ends; none when they are equal."""
-    for line in difflib.unified_diff(dump(before).splitlines(), dump(after).splitlines(), "before", "after"):
-        yield line.rstrip("\n")
+    """Return the lines of a unified diff of both as YAML, without ends; none when they are equal."""
+    old, new = dump(before).splitlines(), dump(after).splitlines()
+    return difflib.unified_diff(old, new, "before", "after", lineterm="")
 
 
 def coloured(line: str) -> str:
