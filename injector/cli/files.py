@@ -151,15 +151,12 @@ def _texts(filename: str, *, recursive: bool) -> Iterator[tuple[str, str]]:
     if not path.is_dir():
         yield filename, read_text(path)
         return
-    found = [each for each in _walk(path, recursive=recursive) if each.suffix in SUFFIXES]
+    entries = path.rglob("*") if recursive else path.iterdir()
+    found = sorted(each for each in entries if each.suffix in SUFFIXES and each.is_file())
     if not found:
         raise click.ClickException(f"{filename}: the folder holds no {', '.join(SUFFIXES)} file")
     for each in found:
         yield str(each), read_text(each)
-
-
-def _walk(folder: Path, *, recursive: bool) -> list[Path]:
-    return sorted(each for each in (folder.rglob("*") if recursive else folder.iterdir()) if each.is_file())
 
 
 def stdin_text() -> str:
