@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -80,25 +79,25 @@ def command(
         say_release(injector)
         for warning in injector.warnings:
             click.echo(f"{click.style('warning:', fg='yellow')} {warning}", err=True)
-        for worked in done:
-            for line in (*reports(worked), *oddities(worked, pod_template_path)):
+        for source, outcome in done:
+            for line in (*reports(source, outcome), *oddities(source, pod_template_path)):
                 click.echo(line, err=True)
     if output == "json":
         content = as_json(done)
     else:
         content = "".join(as_written(done) if keep_layout else as_yaml(done)).encode()
-    write(content, output)
+    if output in FORMATS:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    else:
+        write_whole(Path(output), content)
 
 
 # ---- documents, and what became of them
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Worked:
-    """A document and what became of it."""
-
-    source: Document
-    outcome: WorkloadOutcome
+Worked = tuple[Document, WorkloadOutcome]
+"""A document and what became of it."""
 
 
 def work(
@@ -118,7 +117,7 @@ def work(
         except InjectorError as error:
             failed.append(str(error))
         else:
-            done.append(Worked(source=source, outcome=outcome))
+            done.append((source, outcome))
     if failed:
         raise click.ClickException("\n".join(failed))
     return done
@@ -131,19 +130,19 @@ def _checked(value: JSON) -> JSON:
     return value
 
 
-def reports(worked: Worked) -> Iterator[str]:
+def reports(source: Document, outcome: WorkloadOutcome) -> Iterator[str]:
     """Yield a sentence for each workload of a document."""
-    for each in worked.outcome.considered:
+    for each in outcome.considered:
         word, colour = ("injected", "green") if each.decision.inject else ("skipped", "yellow")
         name = f"{each.namespace}/{each.name}" if each.namespace else each.name
         verdict = f"{click.style(word, fg=colour)}: {each.decision.reason}"
-        yield f"{place(worked.source)}: {each.kind} {name}: {verdict}"
+        yield f"{place(source)}: {each.kind} {name}: {verdict}"
 
 
-def oddities(worked: Worked, pod_template_path: str) -> Iterator[str]:
+def oddities(source: Document, pod_template_path: str) -> Iterator[str]:
     """Yield a warning for what an API server would refuse, and for a kind whose pods nobody knows."""
     warning = click.style("warning:", fg="yellow")
-    for item in items_of([worked.source]):
+    for item in items_of([source]):
         found = place_of(item.value, pod_template_path)
         for finding in misread(item, found.spec[:-1]) if found else ():
             yield f"{warning} {finding.place}: {finding.message}: {finding.advice}"
@@ -166,38 +165,27 @@ def _misspelt(output: str) -> str:
     return next(iter(difflib.get_close_matches(output, FORMATS, n=1)), "")
 
 
-def write(content: bytes, output: str) -> None:
-    """Write to stdout, or to the file whole."""
-    if output in FORMATS:
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
-    else:
-        write_whole(Path(output), content)
-
-
 def as_yaml(done: Sequence[Worked]) -> Iterator[str]:
     """Yield the documents as istioctl prints them: each ends with a separator, the last one too."""
-    for worked in done:
-        text = dump(worked.outcome.document) if worked.outcome.reencoded else worked.source.text
+    for source, outcome in done:
+        text = dump(outcome.document) if outcome.reencoded else source.text
         yield text if text.endswith("\n") or not text else f"{text}\n"
         yield "---\n"
 
 
 def as_written(done: Sequence[Worked]) -> Iterator[str]:
     """Yield the files one behind the other as they were written, with what was injected."""
-    for place, worked in enumerate(done, start=1):
-        text = worked.source.text
-        if worked.outcome.injected:
-            text = laid_out(text, worked.outcome.as_written)
+    for number, (source, outcome) in enumerate(done, start=1):
+        text = laid_out(source.text, outcome.as_written) if outcome.injected else source.text
         yield text
-        if worked.source.separator or place == len(done):
-            yield worked.source.separator
+        if source.separator or number == len(done):
+            yield source.separator
         else:  # the last document of a file that another follows
             yield "---\n" if text.endswith("\n") or not text else "\n---\n"
 
 
 def as_json(done: Sequence[Worked]) -> bytes:
     """Return one object, or a List that kubectl takes when there are several; sorted as kubectl does."""
-    objects: list[JSON] = [each.outcome.document for each in done if each.outcome.document is not None]
+    objects: list[JSON] = [outcome.document for _, outcome in done if outcome.document is not None]
     document = objects[0] if len(objects) == 1 else {"apiVersion": "v1", "kind": "List", "items": objects}
     return orjson.dumps(document, option=_PRINTED)
