@@ -8,14 +8,14 @@ order of declaration, because that is the order of printing.
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from generate_schema import folder
 
 # The snapshot of istio.io/api that stands for a minor: one that declares what that of its last patch does. A
 # bare commit is read from a clone of github.com/istio/api: the module proxy does not serve it.
@@ -59,7 +59,6 @@ ROOTS = ("istio.mesh.v1alpha1.MeshConfig", "istio.networking.v1beta1.ProxyConfig
 OUTPUT = Path(__file__).parent.parent / "injector/istio/mesh/messages_data.py"
 
 # Kubernetes' own message: its .proto is not part of the module.
-LABEL_SELECTOR = "k8s.io.apimachinery.pkg.apis.meta.v1.LabelSelector"
 KUBERNETES = """
 package k8s.io.apimachinery.pkg.apis.meta.v1;
 message LabelSelector {
@@ -218,11 +217,7 @@ def texts_of_commit(commit: str, clone: str) -> Iterator[str]:
 
 def texts_of_module(version: str) -> Iterator[str]:
     """Yield the .proto files of a version of the module istio.io/api."""
-    with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(["go", "mod", "init", "reader"], cwd=folder, check=True, capture_output=True)
-        command = ["go", "mod", "download", "-json", f"istio.io/api@{version}"]
-        answer = subprocess.run(command, cwd=folder, check=True, capture_output=True)
-    module = Path(json.loads(answer.stdout)["Dir"])
+    module = Path(folder("istio.io/api", version))
     for group in GROUPS:
         for path in sorted(module.glob(f"{group}/*.proto")):
             yield path.read_text()

@@ -10,15 +10,14 @@ afterwards (marker messages became maps, ``istio_ingressgateway`` got another JS
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from generate_mesh_messages import LABELLED, SCALARS, Declarations, Parser, Row, merge_order, ranged, write
+from generate_schema import folder
 
 # The tag that stands for a minor: its last patch. Before 1.8 the values had no type for the injector.
 TAGS = {
@@ -137,12 +136,9 @@ def read_kubernetes(go_mod: str, found: Declarations) -> None:
     """Read the .proto files of the versions of Kubernetes' modules that a go.mod names."""
     for module, folders in KUBERNETES.items():
         version = re.findall(rf"^\t{re.escape(module)} (v\S+)", go_mod, re.MULTILINE)[0]
-        with tempfile.TemporaryDirectory() as folder:
-            subprocess.run(["go", "mod", "init", "reader"], cwd=folder, check=True, capture_output=True)
-            command = ["go", "mod", "download", "-json", f"{module}@{version}"]
-            answer = subprocess.run(command, cwd=folder, check=True, capture_output=True)
+        sources = Path(folder(module, version))
         for inside in folders:
-            path = Path(json.loads(answer.stdout)["Dir"], inside, "generated.proto")
+            path = sources / inside / "generated.proto"
             # Whether a field is set plays no part in whether JSON fits it.
             Parser(re.sub(r"^(\s*)optional ", r"\1", path.read_text(), flags=re.MULTILINE), found).read_file()
 
