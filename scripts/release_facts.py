@@ -15,7 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
+
+from referencelib.markdown import code  # noqa: E402 - from this checkout
 
 from injector.injection.dot import context, functions  # noqa: E402 - from this checkout
 from injector.istio import annotations, releases  # noqa: E402
@@ -71,12 +73,13 @@ def page() -> str:
 
 
 def _line(fact: Fact) -> str:
-    value = "" if fact.value is True else f": {_code(json.dumps(fact.value, ensure_ascii=False))}"
+    value = "" if fact.value is True else f": {code(json.dumps(fact.value, ensure_ascii=False))}"
     assert fact.span.source is not None, f"{fact.name} has no source"  # noqa: S101 - a test says so as well
-    return f"| `{fact.name}` | {_minors(fact.span)} | {fact.meaning}{value} | {_shown(fact.span.source)} |"
+    return f"| `{fact.name}` | {minors(fact.span)} | {fact.meaning}{value} | {_shown(fact.span.source)} |"
 
 
-def _minors(span: Span) -> str:
+def minors(span: Span) -> str:
+    """Return the minors of a fact in a few words."""
     if (span.since, span.until) == (OLDEST, NEWEST):
         return "all"
     if span.since == span.until:
@@ -88,12 +91,7 @@ def _minors(span: Span) -> str:
 
 def _shown(source: Source) -> str:
     word = "not " if source.absent else "" if source.exact else "see "
-    return f"{word}{_code(source.pattern)} in {', '.join(map(_code, source.files.split()))}"
-
-
-def _code(text: str) -> str:
-    escaped = text.replace("|", "\\|").replace("\t", " ")
-    return f"`` {escaped} ``" if "`" in escaped else f"`{escaped}`"
+    return f"{word}{code(source.pattern)} in {', '.join(map(code, source.files.split()))}"
 
 
 # ---- Istio's source
@@ -111,13 +109,13 @@ def differing(clone: Path) -> Iterator[str]:
 
 
 def _fault(span: Span, source: Source, clone: Path) -> str:
-    minors = range(OLDEST, NEWEST + 1)
-    found = {minor for minor in minors if _is_found(source, LAST_TAGS[minor], clone) is not source.absent}
-    claimed = {minor for minor in minors if span.covers(minor)}
+    every = range(OLDEST, NEWEST + 1)
+    found = {minor for minor in every if _is_found(source, LAST_TAGS[minor], clone) is not source.absent}
+    claimed = {minor for minor in every if span.covers(minor)}
     if found == claimed or (not source.exact and claimed <= found):
         return ""
     shown = ", ".join(f"1.{minor}" for minor in sorted(found)) or "none"
-    return f"{_minors(span)} here, {shown} by {source.pattern!r} in {source.files}"
+    return f"{minors(span)} here, {shown} by {source.pattern!r} in {source.files}"
 
 
 def _is_found(source: Source, tag: str, clone: Path) -> bool:

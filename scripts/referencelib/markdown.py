@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 
 def code(text: str) -> str:
-    """Return ``text`` as code, whatever backquotes it has; "" for none."""
-    escaped = text.replace("|", "\\|").replace("\n", " ")
+    """Return ``text`` as code on one line, whatever backquotes it has; "" for none."""
+    escaped = text.replace("|", "\\|").replace("\n", " ").replace("\t", " ")
     if not escaped:
         return ""
     return f"`` {escaped} ``" if "`" in escaped else f"`{escaped}`"

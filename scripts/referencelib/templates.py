@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from release_facts import minors
+
 from injector.gotemplate import Function, sprig
 from injector.gotemplate.builtins import BUILTINS
 from injector.injection.dot import functions
 from injector.injection.dot.context import FACTS
 from injector.injection.dot.functions.encoding import decode, encode
-from injector.istio.facts import NEWEST, OLDEST, Span
+from injector.istio.facts import Span
 from referencelib.markdown import cell, code, table
 
 
@@ -58,8 +60,8 @@ def _istio() -> Iterator[tuple[str, ...]]:
         known.setdefault(row.name, (row.function, []))[1].append(row.span)
     for name, (function, spans) in known.items():
         span = Span(since=min(each.since for each in spans), until=max(each.until for each in spans))
-        yield code(name), code(" ".join(map(str, function.params))), _minors(span)
-    yield code("render"), code("string"), _minors(functions._RENDER)  # noqa: SLF001
+        yield code(name), code(" ".join(map(str, function.params))), minors(span)
+    yield code("render"), code("string"), minors(functions._RENDER)  # noqa: SLF001
 
 
 def _sprig() -> Iterator[tuple[str, str]]:
@@ -71,12 +73,4 @@ def _sprig() -> Iterator[tuple[str, str]]:
 
 def _fields() -> Iterator[tuple[str, ...]]:
     for fact in FACTS:
-        yield code(fact.name), cell(fact.meaning), _minors(fact.span)
-
-
-def _minors(span: Span) -> str:
-    if (span.since, span.until) == (OLDEST, NEWEST):
-        return "all"
-    if span.until == NEWEST:
-        return f"from 1.{span.since}"
-    return f"up to 1.{span.until}" if span.since == OLDEST else f"1.{span.since} to 1.{span.until}"
+        yield code(fact.name), cell(fact.meaning), minors(fact.span)
