@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from injector.cli.files import FileError
-from injector.cli.options import DURATION, FILE, option
+from injector.cli.options import FILE, duration, option
 
 TOLERANCE_SECONDS = 0.01
 """Istio's own allowance for the writer's rhythm (pkg/probe)."""
@@ -29,7 +29,7 @@ TOLERANCE_SECONDS = 0.01
     "--health-check-interval",
     was=["--interval"],
     required=True,
-    type=DURATION,
+    type=duration,
     help="How old it may be, as a Go duration: 4s, 1m.",
 )
 def command(*, health_check_file: Path, health_check_interval: float) -> None:

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from injector.cli.options import (
-    DURATION,
     FILE,
     PREFIX,
-    SIZE,
+    duration,
     environment,
     option,
     refuse_unknown_variables,
     release_options,
+    size,
     switch,
     text_options,
 )
@@ -43,19 +43,14 @@ MOUNTED: Final = {
 """Where sidecar-injector 1.4 had its mounts: used where an option is not given and the file is there."""
 
 
-class WorkerCount(click.ParamType[int]):
-    """A number of processes, or ``auto``."""
-
-    name = "N|auto"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return how many; a usage error says what may be given."""
-        if value == "auto":
-            return fitting_workers(cores(), container_limit())
-        text = str(value)
-        if not (text.isascii() and text.isdigit() and int(text)):
-            self.fail(f"{value!r} is neither a number of processes, 1 at least, nor auto", param, ctx)
-        return int(text)
+def worker_count(value: object) -> int:
+    """Return a number of processes, or how many fit for ``auto``; a usage error says what may be given."""
+    if value == "auto":
+        return fitting_workers(cores(), container_limit())
+    text = str(value)
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise click.BadParameter(f"{value!r} is neither a number of processes, 1 at least, nor auto")
+    return int(text)
 
 
 SERVICE_ACCOUNT: Final = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
@@ -69,7 +64,7 @@ Examples:
 """
 
 
-_duration = functools.partial(option, type=DURATION, show_default=True)
+_duration = functools.partial(option, type=duration, show_default=True)
 
 
 @click.command("serve", epilog=EPILOG, context_settings={"auto_envvar_prefix": PREFIX})
@@ -81,7 +76,8 @@ _duration = functools.partial(option, type=DURATION, show_default=True)
 @click.option("--port", default=443, show_default=True, help="HTTPS port.")
 @click.option(
     "--workers",
-    type=WorkerCount(),
+    type=worker_count,
+    metavar="N|AUTO",
     default="1",
     show_default=True,
     help="Processes that answer, behind one port; auto: one for each core, as far as the container's limits "
@@ -106,13 +102,13 @@ _duration = functools.partial(option, type=DURATION, show_default=True)
 )
 @option(
     "--in-flight-memory",
-    type=SIZE,
+    type=size,
     help="Bytes of bodies, answers, connections and log lines at once, 64Mi; past it callers get 503. "
     "Derived from the container's memory limit when not given.",
 )
 @option(
     "--cache-memory",
-    type=SIZE,
+    type=size,
     help="Bytes that all caches of one configuration may hold, at least 8Mi. An eighth of the container's "
     "memory limit when not given, 32Mi where there is none.",
 )
@@ -150,7 +146,7 @@ _duration = functools.partial(option, type=DURATION, show_default=True)
 @switch("--watch-cluster", default=True, text="Keep namespaces, nodes and ProxyConfigs in memory.")
 @option("--config-map", default="", help="The ConfigMap that is mounted: told when it is refused.")
 @option("--health-check-file", type=FILE, help="File to keep fresh while healthy.")
-@option("--health-check-interval", type=DURATION, default=0.0, help="How often: 1s, 500ms.")
+@option("--health-check-interval", type=duration, default=0.0, help="How often: 1s, 500ms.")
 @option("--log-level", type=click.Choice(("debug", "info", "warning", "error")), default="info")
 @option(
     "--log-format",
