@@ -22,7 +22,7 @@ from typing import Any
 
 import click
 
-from injector.cli.difference import coloured, difference
+from injector.cli.explained import coloured, difference
 from injector.cli.main import colour_of
 from injector.kubeyaml import documents
 from injector.patch import apply

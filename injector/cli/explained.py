@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -10,7 +11,6 @@ from typing import Final
 import click
 import orjson
 
-from injector.cli.difference import coloured, difference
 from injector.diagnosis.findings import Finding, Gate, Verdict
 from injector.diagnosis.gates import Walk
 from injector.diagnosis.running import Running
@@ -29,6 +29,7 @@ UNSEEN: Final = "unseen"
 """The rule where no registration was looked at: what to do is the same for every workload, and said once."""
 HEAD: Final = ("WORKLOAD", "PODS ARE", "GATE", "RULE", "WHY")
 INDENT: Final = "    "
+COLOURS: Final = {"+": "green", "-": "red", "@": "cyan"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +107,23 @@ def _details(each: Explained) -> Iterator[str]:
 
 def _in_one_line(text: str) -> str:
     return " ".join(text.split())
+
+
+# ---- what changes in a pod
+
+
+def difference(before: JSON, after: JSON) -> Iterator[str]:
+    """Return the lines of a unified diff of both as YAML, without ends; none when they are equal."""
+    old, new = dump(before).splitlines(), dump(after).splitlines()
+    return difflib.unified_diff(old, new, "before", "after", lineterm="")
+
+
+def coloured(line: str) -> str:
+    """Return a diff's line in the colour of what it says."""
+    if line.startswith(("+++", "---")):
+        return click.style(line, bold=True)
+    colour = COLOURS.get(line[:1])
+    return click.style(line, fg=colour) if colour else line
 
 
 # ---- for programs

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from injector.cli.difference import Difference, coloured, contrast, difference, grouped
+from injector.cli.compare import Difference, contrast, grouped
+from injector.cli.explained import coloured, difference
 
 
 def places(old: Any, new: Any) -> list[tuple[str, str, str]]:
