@@ -77,19 +77,13 @@ def _text(path: Path) -> str:
     return path.read_text() if path.is_file() else ""
 
 
-def _built_in(title: str = "the built-in template") -> Configuration:
-    template = built_in()
+def _built_in(title: str = "the built-in template", name: str = "istio") -> Configuration:
+    template = built_in(name)
     return Configuration(title=title, config=template.config, values=template.values, mesh="")
 
 
 def _log_shipper() -> Configuration:
-    folder = ROOT / "injector" / "templates" / "log-shipper"
-    return Configuration(
-        title="the log shipper, a template that is not Istio's",
-        config=(folder / "config.yaml").read_text(),
-        values=(folder / "values.yaml").read_text(),
-        mesh="",
-    )
+    return _built_in("the log shipper, a template that is not Istio's", "log-shipper")
 
 
 def _branches() -> Configuration:

@@ -8,6 +8,7 @@ interleaved: one process, two, four, and so on, then again.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -36,7 +37,7 @@ class Point:
     busiest: list[float] = field(default_factory=list)
     mib: float = 0.0
     failed: int = 0
-    faults: dict[str, int] = field(default_factory=dict)
+    faults: Counter[str] = field(default_factory=Counter)
 
     def figures(self) -> dict[str, Any]:
         """Return the point as the JSON report has it."""
@@ -99,8 +100,7 @@ def _load(point: Point, case: str, settings: Settings, *, start: int) -> None:
     point.mib = max(point.mib, sum(_pss_mib(pid) for server in point.servers for pid in server.pids()))
     for outcome in outcomes:
         point.failed += outcome["failed"]
-        for text, number in outcome["faults"].items():
-            point.faults[text] = point.faults.get(text, 0) + number
+        point.faults.update(outcome["faults"])
 
 
 def _cpu_seconds(servers: Sequence[Server]) -> dict[int, float]:

@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -61,7 +62,7 @@ class Case:
     open_rate: float = 0.0
     rss_mib: float = 0.0
     failed: int = 0
-    faults: dict[str, int] = field(default_factory=dict)
+    faults: Counter[str] = field(default_factory=Counter)
     client_bound: int = 0
     hits: float | None = None
     replicas: float | None = None
@@ -200,15 +201,12 @@ def _closed(service: Server, case: Case, settings: Settings, number: int) -> Non
 
 def _count(case: Case, outcome: dict[str, Any]) -> None:
     case.failed += outcome["failed"]
-    for text, count in outcome["faults"].items():
-        case.faults[text] = case.faults.get(text, 0) + count
+    case.faults.update(outcome["faults"])
 
 
 def _tell_faults(case: Case, kind: str, outcome: dict[str, Any]) -> None:
     """Note what went wrong with the other injector: it is said, and does not count against ours."""
-    for text, count in outcome["faults"].items():
-        named = f"{kind}: {text}"
-        case.faults[named] = case.faults.get(named, 0) + count
+    case.faults.update({f"{kind}: {text}": count for text, count in outcome["faults"].items()})
 
 
 def _hit_rate(cache: str, before: dict[str, float], after: dict[str, float]) -> float | None:

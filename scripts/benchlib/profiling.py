@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Final
@@ -22,8 +22,9 @@ from typing import Final
 from pyinstrument import Profiler
 
 from benchlib import configurations, measure, servers
-from benchlib.reviews import known, load
+from benchlib.reviews import Review, known, load
 from benchlib.sampler import OUTSIDE, Sampler, function_of, is_ours, stage_of
+from injector.injection.injector import Injector
 from injector.service.process import YOUNG_OBJECTS
 
 WARM: Final = 200
@@ -58,6 +59,14 @@ def collect_as_the_service_does() -> None:
     gc.set_threshold(YOUNG_OBJECTS, *gc.get_threshold()[1:])
 
 
+def warmed(injector: Injector, review: Review) -> Iterator[tuple[bytes, bytes]]:
+    """Return the bodies of a review that come after those that have warmed up the injector."""
+    bodies = review.bodies()
+    for _, body in itertools.islice(bodies, WARM):
+        injector.answer(body)
+    return bodies
+
+
 def in_process(
     configuration: configurations.Configuration,
     names: list[str],
@@ -69,9 +78,7 @@ def in_process(
     collect_as_the_service_does()
     table: Table = {}
     for name, review in load(names, configurations.reviews_folder()).items():
-        bodies = review.bodies()
-        for _, body in itertools.islice(bodies, WARM):
-            injector.answer(body)
+        bodies = warmed(injector, review)
         sampler, answered = Sampler(name_of), 0
         begun = time.process_time()
         sampler.start()
@@ -120,9 +127,7 @@ def tree(configuration: configurations.Configuration, name: str, seconds: float,
     """Return pyinstrument's call tree of a case; its times are of all the reviews together."""
     injector = configuration.load()
     collect_as_the_service_does()
-    bodies = load([name], configurations.reviews_folder())[name].bodies()
-    for _, body in itertools.islice(bodies, WARM):
-        injector.answer(body)
+    bodies = warmed(injector, load([name], configurations.reviews_folder())[name])
     profiler = Profiler(interval=0.0005)
     end = time.process_time() + seconds
     answered = 0
@@ -141,9 +146,7 @@ def steps(configuration: configurations.Configuration, names: list[str]) -> Tabl
     injector = configuration.load()
     table: Table = {}
     for name, review in load(names, configurations.reviews_folder()).items():
-        bodies = review.bodies()
-        for _, body in itertools.islice(bodies, WARM):
-            injector.answer(body)
+        bodies = warmed(injector, review)
         calls = counted(injector.answer, next(bodies)[1])
         functions = {
             code for code in calls if not code.co_name.startswith("<")
