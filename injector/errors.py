@@ -7,7 +7,7 @@ InjectorError
 │   ├── TemplateSyntaxError   found while parsing, so at load
 │   └── TemplateExecError     found while rendering, so for one pod
 ├── PatchError           a JSON patch or strategic merge that does not apply: path, reason
-├── TypedError           JSON that does not fit its Go type: path, reason
+├── TypedError           JSON that does not fit its Go type
 ├── BadReview            the call itself was wrong: HTTP status and a sentence
 ├── DeadlineError        nobody waits for the answer any more: HTTP 503, to be asked again
 └── InjectionError       the pod cannot be injected: answered with 200, allowed false

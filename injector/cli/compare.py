@@ -267,7 +267,7 @@ def _lists(old: Sequence[JSON], new: Sequence[JSON], path: str) -> Iterator[Diff
             for place, (one, other) in enumerate(zip(old, new, strict=True)):
                 yield from contrast(one, other, f"{path}[{place}]")
         else:
-            yield Difference(path, _json(list(old)), _json(list(new)))
+            yield Difference(path, _json(old), _json(new))
         return
     before, after = ({str(item[key]): item for item in items} for items in (old, new))
     for name in dict.fromkeys((*before, *after)):

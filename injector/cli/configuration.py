@@ -123,7 +123,6 @@ def _environment(flags: Mapping[str, Any]) -> Mapping[str, str]:
 
 
 def _objects(paths: Sequence[Path], kind: str) -> Iterator[JSONObject]:
-    """Yield the objects of one kind in files."""
     return (item.value for item in surroundings_of(paths, kind) if item.kind == kind)
 
 

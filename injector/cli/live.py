@@ -78,11 +78,7 @@ def kubeconfig_of(given: str | None) -> str | None:
 
 
 async def _read(
-    connection: Connection,
-    subjects: Sequence[Subject],
-    flags: Mapping[str, Any],
-    namespace: str,
-    ours: Ours,
+    connection: Connection, subjects: Sequence[Subject], flags: Mapping[str, Any], namespace: str, ours: Ours
 ) -> tuple[Material, Mapping[str, Any]]:
     async with await KubeClient.connect(connection) as client:
         found = await survey(client, subjects, namespace)

@@ -41,9 +41,7 @@ FEATURES: Final = (
 class Option(click.Option):
     """An option with other spellings that are taken and not shown: not in help, errors or completion."""
 
-    def __init__(
-        self, declarations: Sequence[str], *, aliases: Sequence[str] = (), **attributes: Any
-    ) -> None:
+    def __init__(self, declarations: Sequence[str], *, aliases: Sequence[str], **attributes: Any) -> None:
         super().__init__(declarations, **attributes)
         self.aliases = aliases
 
