@@ -27,7 +27,7 @@ TEXTS: Final = {"config": "inject_config_file", "values": "values_file", "mesh":
 """The keys of Istio's ConfigMaps that hold the three texts, each with the flag that names its file."""
 
 
-class Text(NamedTuple):
+class NamedText(NamedTuple):
     """A text that a flag may hold in place of its file's path, and what errors call it."""
 
     name: str
@@ -92,7 +92,7 @@ def say_release(injector: Injector) -> None:
 
 
 def _sources(flags: Mapping[str, Any]) -> Sources:
-    given: list[Path | Text | None] = [flags[flag] for flag in TEXTS.values()]
+    given: list[Path | NamedText | None] = [flags[flag] for flag in TEXTS.values()]
     config, values, mesh = map(_text_of, given)
     names = tuple(str(each) if each else name for each, name in zip(given, BUILT_IN_FILES, strict=True))
     template = built_in(flags["template"])
@@ -107,8 +107,8 @@ def _sources(flags: Mapping[str, Any]) -> Sources:
     return Sources(config=config, values=values, mesh=mesh, **files)
 
 
-def _text_of(given: Path | Text | None) -> str | None:
-    if isinstance(given, Text):
+def _text_of(given: Path | NamedText | None) -> str | None:
+    if isinstance(given, NamedText):
         return given.text
     return None if given is None else read_text(given)
 

@@ -15,7 +15,7 @@ import click
 import orjson
 from click.core import ParameterSource
 
-from injector.cli.configuration import TEXTS, Text, configuration_options, load_injector
+from injector.cli.configuration import TEXTS, NamedText, configuration_options, load_injector
 from injector.cli.files import stdin_text
 from injector.cli.main import sentence_of
 from injector.cli.options import namespace_option, pod_template_option
@@ -136,10 +136,10 @@ def _options(given: JSONObject) -> Mapping[str, Any]:
         }
 
 
-def _texts(given: JSONObject) -> Mapping[str, Text]:
+def _texts(given: JSONObject) -> Mapping[str, NamedText]:
     """Return the texts of a functionConfig, which count before the command line's files, by their flags."""
     return {
-        flag: Text(f"{FUNCTION_CONFIG}.{name}", _as_text(given[name]))
+        flag: NamedText(f"{FUNCTION_CONFIG}.{name}", _as_text(given[name]))
         for name, flag in TEXTS.items()
         if name in given
     }

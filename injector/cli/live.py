@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import click
 
-from injector.cli.configuration import Text
+from injector.cli.configuration import NamedText
 from injector.diagnosis.items import Item, Material, mapping
 from injector.diagnosis.registration import Ours, owned
 from injector.diagnosis.running import is_running
@@ -119,7 +119,7 @@ def _unseen(found: Survey) -> str:
 
 async def _texts(
     client: KubeClient, given: str, ours: Sequence[tuple[Item, JSONObject]], suffix: str
-) -> dict[str, Text]:
+) -> dict[str, NamedText]:
     """Return the three texts of the ConfigMap that is named, or of the first that is in a usual place.
 
     ``suffix`` is what Istio puts behind the names of a revision's ConfigMaps.
@@ -156,7 +156,7 @@ def _candidates(ours: Sequence[tuple[Item, JSONObject]], suffix: str) -> list[tu
 
 async def _texts_of(
     client: KubeClient, namespace: str, name: str, data: Mapping[str, str], suffix: str
-) -> dict[str, Text]:
+) -> dict[str, NamedText]:
     place = f"ConfigMap {namespace}/{name}"
     if "config" not in data:
         keys = ", ".join(sorted(data)) or "none"
@@ -166,7 +166,7 @@ async def _texts_of(
         mesh_place = f"ConfigMap {namespace}/istio{suffix} mesh"
         mesh = (await config_map(client, namespace, f"istio{suffix}") or {}).get("mesh", "")
     return {
-        "inject_config_file": Text(f"{place} config", data["config"]),
-        "values_file": Text(f"{place} values", data.get("values") or "{}"),
-        "mesh_config_file": Text(mesh_place, mesh),
+        "inject_config_file": NamedText(f"{place} config", data["config"]),
+        "values_file": NamedText(f"{place} values", data.get("values") or "{}"),
+        "mesh_config_file": NamedText(mesh_place, mesh),
     }
