@@ -21,13 +21,7 @@ from injector.service.connection import EdgeConnection
 from injector.service.generation import Late, Reviewer
 from injector.service.http import JSON_TYPE, Refusal, Reply, too_dear, too_many, unavailable
 from injector.service.logs import Log, cut, trace
-from injector.service.memory import (
-    TIGHT,
-    Held,
-    InFlight,
-    Weight,
-    weigh,
-)
+from injector.service.memory import TIGHT, Held, InFlight, Weight, weigh
 from injector.service.metrics import Metrics
 from injector.service.options import Limits
 

@@ -125,11 +125,7 @@ Load = Callable[[Texts, ServiceOptions], Reviewer]
 """Compiles and checks texts to a reviewer; ConfigError when they cannot be used."""
 
 
-def texts_of(
-    files: FileSet,
-    options: ServiceOptions,
-    cluster: ClusterView | None,
-) -> Texts:
+def texts_of(files: FileSet, options: ServiceOptions, cluster: ClusterView | None) -> Texts:
     """Return the texts that the options name; without a configuration file those of the built-in template.
 
     ConfigError where that is too new for the release.

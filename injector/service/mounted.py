@@ -33,13 +33,7 @@ class Mounted:
     """The live values of all files, and the task that keeps them so."""
 
     def __init__(
-        self,
-        options: ServiceOptions,
-        parts: Parts,
-        *,
-        load: Load,
-        metrics: Metrics,
-        log: Log,
+        self, options: ServiceOptions, parts: Parts, *, load: Load, metrics: Metrics, log: Log
     ) -> None:
         self.pair: Live[KeyPair | None] = Live(None)
         self.offered: Live[KeyPair | None] = Live(None) if parts.holds_pair else self.pair
@@ -213,12 +207,7 @@ class Mounted:
             self._parts.warn(reason, sentence)
 
     def _unit(
-        self,
-        name: str,
-        paths: Iterable[Path | None],
-        live: Live[T],
-        make: Callable[[FileSet], T],
-        **how: Any,
+        self, name: str, paths: Iterable[Path | None], live: Live[T], make: Callable[[FileSet], T], **how: Any
     ) -> ReloadUnit[T]:
         return ReloadUnit(
             name=name,

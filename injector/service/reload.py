@@ -131,11 +131,7 @@ class ReloadUnit(Generic[T]):
                 self.log.crash("new files crashed the loader", error, unit=self.name)
             self._reject(ConfigError(f"internal error: {type(error).__name__}"), content=files.digest)
         else:
-            self.log.info(
-                "new files serve",
-                unit=self.name,
-                seconds=round(time.monotonic() - start, 3),
-            )
+            self.log.info("new files serve", unit=self.name, seconds=round(time.monotonic() - start, 3))
             self._serve(value, files)
 
     def _postpone(self, digest: str) -> None:

@@ -30,12 +30,7 @@ from injector.service.http import (
     too_large,
     unavailable,
 )
-from injector.service.memory import (
-    TIGHT,
-    WAITING_SHARE,
-    Held,
-    InFlight,
-)
+from injector.service.memory import TIGHT, WAITING_SHARE, Held, InFlight
 from injector.service.metrics import Metrics
 from injector.service.options import Limits
 from injector.service.tls import ClientVerification
