@@ -132,10 +132,6 @@ class Board(Collector):
             elif (silent := time.monotonic() - told["at"]) > SILENT_SECONDS:
                 yield f"worker {worker} has said nothing for {silent:.0f} s"
 
-    def describe(self) -> Iterable[Metric]:
-        """Promise nothing."""
-        return ()
-
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics of all workers together."""
         told = [self.read(slot) for slot in (0, *self.workers)]

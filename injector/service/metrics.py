@@ -190,10 +190,6 @@ class Metrics(Collector):
         GCCollector(registry=registry)
         return registry
 
-    def describe(self) -> Iterable[Metric]:
-        """Promise nothing."""
-        return ()
-
     def collect(self) -> Iterator[Metric]:
         """Yield what is counted here and what is asked for, as prometheus-client shows it."""
         yield from self._istio()
