@@ -12,6 +12,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Final
 
 from prometheus_client import (
@@ -120,11 +121,8 @@ class Histogram:
 
     def family(self, name: str, text: str) -> HistogramMetricFamily:
         """Return the histogram as prometheus-client shows it."""
-        total = 0
-        buckets: list[tuple[str, float]] = []
-        for edge, count in zip((*self._edges, float("inf")), self._counts, strict=True):
-            total += count
-            buckets.append((_edge(edge), float(total)))
+        edges = (*map(repr, self._edges), "+Inf")
+        buckets = [*zip(edges, map(float, accumulate(self._counts)), strict=True)]
         return HistogramMetricFamily(name, text, buckets=buckets, sum_value=self._sum)
 
 
@@ -307,7 +305,3 @@ def _labelled(
 def _by_reason(name: str, text: str, counts: Counter[str]) -> Metric:
     samples = (((reason,), count) for reason, count in sorted(counts.items()))
     return _labelled(CounterMetricFamily, name, text, ("reason",), samples)
-
-
-def _edge(edge: float) -> str:
-    return "+Inf" if edge == float("inf") else repr(edge)
