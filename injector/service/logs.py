@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from traceback import walk_tb
 from typing import Any, ClassVar, Final
 
 import orjson
@@ -256,10 +257,8 @@ def shorten(text: str) -> str:
 
 def trace(error: BaseException) -> list[str]:
     """Return the error's class and where it arose, innermost first; not its text, which may quote a pod."""
-    places = []
-    at = error.__traceback__
-    while at is not None:
-        code = at.tb_frame.f_code
-        places.append(f"{code.co_filename}:{at.tb_lineno} {code.co_qualname}")
-        at = at.tb_next
+    places = [
+        f"{frame.f_code.co_filename}:{line} {frame.f_code.co_qualname}"
+        for frame, line in walk_tb(error.__traceback__)
+    ]
     return [type(error).__qualname__, *reversed(places[-20:])]
