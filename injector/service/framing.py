@@ -7,10 +7,7 @@ stream; this saves about a third of the HTTP cost.
 
 from __future__ import annotations
 
-from sys import getsizeof
 from typing import Final, NamedTuple
-
-from injector.memo import Memo
 
 LONGEST_HEAD: Final = 2048
 """Bytes; an API server sends some 300."""
@@ -21,7 +18,7 @@ LONGEST_LENGTH: Final = 7
 KNOWN_HEADS: Final = 256
 """An API server sends a handful: one for each path and timeout of a webhook."""
 
-_HEADS_BYTES: Final = KNOWN_HEADS * LONGEST_HEAD
+HEADS_BYTES: Final = KNOWN_HEADS * LONGEST_HEAD
 """Half a mebibyte, so that a head of any length is kept."""
 
 _LENGTH: Final = b"\r\nContent-Length: "
@@ -47,23 +44,6 @@ def frame(data: bytes) -> Whole | None:
         return None
     start = blank + 4
     return Whole(data[:at] + data[stop:blank], start, start + int(digits))
-
-
-class KnownHeads:
-    """The decoded paths of request heads that a parser found to be those of an ordinary review."""
-
-    __slots__ = ("_paths",)
-
-    def __init__(self) -> None:
-        self._paths: Memo[bytes, str] = Memo(_HEADS_BYTES, KNOWN_HEADS)
-
-    def path(self, head: bytes) -> str | None:
-        """Return the decoded path that a head asks for; None of a head that is not known."""
-        return self._paths.get(head)
-
-    def learn(self, head: bytes, path: str) -> None:
-        """Remember a head; whoever sends ever new ones puts out those that nobody else sends."""
-        self._paths.put(head, path, getsizeof(head) + getsizeof(path))
 
 
 class Framing:

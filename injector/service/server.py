@@ -11,14 +11,16 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from sys import getsizeof
 from typing import Any, Final, cast
 
 from aiohttp import HttpVersion11, web
 
+from injector.memo import Memo
 from injector.service.answering import LARGE_BODY, Answering, too_late
 from injector.service.connection import EdgeConnection, Server
 from injector.service.connections import Connections
-from injector.service.framing import KnownHeads, Whole
+from injector.service.framing import HEADS_BYTES, KNOWN_HEADS, Whole
 from injector.service.http import (
     JSON_TYPE,
     Page,
@@ -89,7 +91,9 @@ class Edge:
         self._answering = answering
         self._pages = pages
         self._clients = clients
-        self._heads = KnownHeads()
+        # The decoded paths of heads that were those of an ordinary review. Whoever sends ever new ones puts
+        # out those that nobody else sends.
+        self._heads: Memo[bytes, str] = Memo(HEADS_BYTES, KNOWN_HEADS)
         self._this_turn = 0
         self._server = Server(self)
 
@@ -112,7 +116,7 @@ class Edge:
 
     def answer_at_once(self, connection: EdgeConnection, whole: Whole, data: bytes) -> bool:
         """Answer a whole request with a known head; False leaves it to the parser, which knows all others."""
-        path = self._heads.path(whole.head)
+        path = self._heads.get(whole.head)
         answering, transport = self._answering, connection.transport
         size = whole.end - whole.start
         if (
@@ -203,7 +207,7 @@ class Edge:
                 return await answering.advise(body, deadline, held)
             whole = connection.framing.whole
             if whole is not None and deadline - arrived >= PATIENT_SECONDS and _is_plain(request):
-                self._heads.learn(whole.head, path)
+                self._heads.put(whole.head, path, getsizeof(whole.head) + getsizeof(path))
                 connection.plain = True
             reply = await answering.answer(connection, body, path, deadline, held)
             if reply.status == 200:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from injector.service import server
 from injector.service.options import Limits
 from tests.service.kit import Running, Start, a_review
 
@@ -42,6 +43,18 @@ async def test_the_answers_are_the_same_past_the_parser(start: Start) -> None:
     assert (first.status, first.body) == (second.status, second.body)
     assert first.headers.keys() == second.headers.keys()
     assert second.patched["path"] == "/inject/cluster/c 1"
+
+
+async def test_heads_that_never_come_again_do_not_pile_up(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "KNOWN_HEADS", 4)
+    service = await start()
+    client = await service.connect()
+    for number in range(12):
+        await client.request(body=a_review(), headers={"X-Number": str(number)})
+    assert parsed(service) == 12
+    assert len(service.service._edge._heads) == 4
 
 
 NOT_PLAIN: dict[str, Mapping[str, str]] = {

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from injector.service.framing import KNOWN_HEADS, Framing, KnownHeads, frame
+from injector.service.framing import Framing, frame
 
 HEAD = b"POST /inject?timeout=10s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\nAccept: */*\r\n\r\n"
 
@@ -92,12 +92,3 @@ def test_a_closed_connection_has_no_more_requests() -> None:
     framing = Framing()
     framing.lost()
     assert framing.feed(a_request(b"one")) is None
-
-
-def test_heads_that_never_come_again_do_not_pile_up() -> None:
-    heads = KnownHeads()
-    for number in range(3 * KNOWN_HEADS):
-        heads.learn(b"%d" % number, "/inject")
-        assert heads.path(b"%d" % number) == "/inject"
-    known = [number for number in range(3 * KNOWN_HEADS) if heads.path(b"%d" % number)]
-    assert len(known) == KNOWN_HEADS
