@@ -62,7 +62,7 @@ class Answering:
         self._seen = seen
         self._log_reviews = log_reviews
         self.advised = 0
-        self._beside = Beside(limits.body_bytes)
+        self.beside = Beside(limits.body_bytes)
         self._adviser = ThreadPoolExecutor(max_workers=1, thread_name_prefix="advice")
         self._dear = DearNamespaces()
         self._crashes: set[tuple[str, ...]] = set()
@@ -89,7 +89,7 @@ class Answering:
         connection.hold_reading()
         try:
             async with asyncio.timeout(deadline - time.monotonic()):
-                await self._beside.wait(namespace_of(body))
+                await self.beside.wait(namespace_of(body))
         except TimeoutError:
             raise too_late() from None
         finally:
@@ -97,7 +97,7 @@ class Answering:
         try:
             return await self._answer_beside(connection, body, path, deadline, held)
         finally:
-            self._beside.pass_on()
+            self.beside.pass_on()
 
     async def _answer_beside(
         self, connection: EdgeConnection, body: bytes, path: str, deadline: float, held: Held
@@ -110,9 +110,9 @@ class Answering:
         if self.last_review > deadline:
             raise too_late()
         try:
-            child = self._beside.child(self._reviewer())
-            self._charge(await self._beside.run(child.weigh, body, deadline), held)
-            answered, worked = await self._beside.run(child.answer, path, deadline)
+            child = self.beside.child(self._reviewer())
+            self._charge(await self.beside.run(child.weigh, body, deadline), held)
+            answered, worked = await self.beside.run(child.answer, path, deadline)
         except Refusal:
             raise
         except Exception as error:  # noqa: BLE001 - a fault of ours ends this review and not the process
@@ -193,14 +193,6 @@ class Answering:
         if innermost not in self._crashes:
             self._crashes.add(innermost)
             self._log.error("a review crashed; further ones at this place are counted only", trace=where)
-
-    def end_old_child(self) -> None:
-        """End the process beside the loop where it has nothing to do; called once a second."""
-        self._beside.end_old_child()
-
-    def close(self) -> None:
-        """End the process beside the loop: nothing is answered any more."""
-        self._beside.end_child()
 
 
 def too_late() -> Refusal:

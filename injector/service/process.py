@@ -240,7 +240,7 @@ class Service:
             waiting.cancel()
         await asyncio.wait([finishing, told])
         await self._edge.shutdown(0)
-        self._answering.close()
+        self._answering.beside.end_child()
 
     async def _sweep(self) -> None:
         """End slow connections, and measure by how much the loop was late."""
@@ -251,7 +251,7 @@ class Service:
             await self._edge.connections.evict_slow()
             await self._monitoring.connections.evict_slow()
             self._reviewer().refresh()
-            self._answering.end_old_child()
+            self._answering.beside.end_old_child()
             if self._memory.has_emptied():
                 await asyncio.to_thread(return_freed_memory)
 

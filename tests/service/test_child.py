@@ -171,7 +171,7 @@ async def test_it_holds_no_connection_of_the_service(start: Start, gated: GatedR
 
 
 def child_of(service: Running) -> Child | None:
-    return service.service._answering._beside._child
+    return service.service._answering.beside._child
 
 
 async def test_it_ends_when_there_is_nothing_to_do(

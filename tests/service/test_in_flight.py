@@ -79,9 +79,9 @@ async def test_a_namespace_that_waits_with_many_lets_others_before_it(
         for at in range(5)
     ]
     edge = service.service._edge
-    await service.until(lambda: sum(map(len, edge._answering._beside._waiting.values())) == 5)
+    await service.until(lambda: sum(map(len, edge._answering.beside._waiting.values())) == 5)
     other = asyncio.create_task(service.post(a_review("other", size=LARGE, namespace="other")))
-    await service.until(lambda: sum(map(len, edge._answering._beside._waiting.values())) == 6)
+    await service.until(lambda: sum(map(len, edge._answering.beside._waiting.values())) == 6)
     gated.gate.set()
     await asyncio.gather(first, other, *many)
     order = list(gated.answered)
@@ -95,7 +95,7 @@ async def test_a_caller_that_is_gone_has_no_turn(start: Start, gated: GatedRevie
     client = await service.connect()
     edge = service.service._edge
     gone = asyncio.create_task(client.request(body=a_review("gone", size=LARGE)))
-    await service.until(lambda: bool(edge._answering._beside._waiting))
+    await service.until(lambda: bool(edge._answering.beside._waiting))
     client.writer.transport.abort()
     with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
         await gone
