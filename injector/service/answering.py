@@ -171,7 +171,9 @@ class Answering:
             late = too_late()
             self._metrics.refused[late.reason] += 1
             return late.reply
-        return self._crash(body, error)
+        self._metrics.refused["crash"] += 1
+        self._log_crash(error)
+        return Reply(500, crashed(body), JSON_TYPE)
 
     def _answered(self, answered: Answer, body: bytes, path: str, seconds: float) -> Reply:
         """Count and log an answer."""
@@ -181,11 +183,6 @@ class Answering:
         if answered.outcome == "injected":
             self._seen(body, path, answered.namespace)
         return Reply(200, answered.body, JSON_TYPE)
-
-    def _crash(self, body: bytes, error: Exception) -> Reply:
-        self._metrics.refused["crash"] += 1
-        self._log_crash(error)
-        return Reply(500, crashed(body), JSON_TYPE)
 
     def _log_crash(self, error: Exception) -> None:
         where = error.trace if isinstance(error, ChildError) else trace(error)
