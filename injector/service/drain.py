@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
 
+from injector.kube.waiting import wait_for
 from injector.service.options import Drain
 from injector.service.server import Edge
 
@@ -72,6 +72,4 @@ async def until_quiet(edge: Edge, times: Drain, hurry: asyncio.Event) -> None:
         left = min(quiet_at, start + times.maximum) - now
         if left <= 0:
             return
-        with suppress(TimeoutError):
-            async with asyncio.timeout(left):
-                await hurry.wait()
+        await wait_for(hurry, left)

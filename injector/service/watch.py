@@ -20,6 +20,8 @@ from typing import Final
 from watchfiles import watch
 from watchfiles._rust_notify import WatchfilesRustInternalError
 
+from injector.kube.waiting import wait_for
+
 DEBOUNCE_MS: Final = 200
 """A kubelet's swap is five steps within milliseconds; plain files may be written one after another."""
 
@@ -75,9 +77,7 @@ class FolderWatch:
         threading.Thread(target=self._run, args=arguments, name="folder-watch", daemon=True).start()
         try:
             while True:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._recheck):
-                        await news.wait()
+                await wait_for(news, self._recheck)
                 news.clear()
                 yield
         finally:
