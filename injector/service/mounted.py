@@ -75,7 +75,6 @@ class Mounted:
             folders(path for unit in self.units for path in unit.paths),
             recheck_seconds=options.recheck_seconds,
             complain=self._log.warning,
-            force_polling=options.force_polling,
         )
         self._metrics.gauges["files_watched"] = lambda: float(watch.armed)
         async with aclosing(watch.ticks()) as ticks:

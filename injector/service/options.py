@@ -103,7 +103,6 @@ class ServiceOptions:
     health_check_file: Path | None = None
     health_check_interval: float = 0.0
     recheck_seconds: float = 10.0
-    force_polling: bool = False
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_reviews: bool = True

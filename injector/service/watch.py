@@ -43,17 +43,12 @@ class FolderWatch:
     """
 
     def __init__(
-        self,
-        folders: Sequence[Path],
-        *,
-        recheck_seconds: float,
-        complain: Callable[..., None],
-        force_polling: bool = False,
+        self, folders: Sequence[Path], *, recheck_seconds: float, complain: Callable[..., None]
     ) -> None:
         self._folders = folders
         self._recheck = recheck_seconds
         self._complain = complain
-        self._polling = force_polling
+        self._polling = False
         self._said: set[str] = set()
         self._armed = False
         self._heard = 0.0

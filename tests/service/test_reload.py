@@ -359,8 +359,11 @@ async def test_plain_files_written_in_place_are_seen(start: Start) -> None:
     await serves(service, "in place")
 
 
-async def test_polling_sees_changes_where_events_do_not_come(start: Start) -> None:
-    service = await start(force_polling=True)
+async def test_polling_sees_changes_where_events_do_not_come(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WATCHFILES_FORCE_POLLING", "true")
+    service = await start()
     service.config.swap({"config": "polled", "values": "{}"})
     await serves(service, "polled")
 

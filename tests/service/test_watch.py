@@ -23,12 +23,10 @@ pytestmark = pytest.mark.slow  # each waits for a folder to be looked at again
 class Ticks:
     """Counts the ticks of a watch, and what it complained about."""
 
-    def __init__(self, *folders: Path, recheck: float = 60, polling: bool = False) -> None:
+    def __init__(self, *folders: Path, recheck: float = 60) -> None:
         self.count = 0
         self.complaints: list[str] = []
-        self.watch = FolderWatch(
-            folders, recheck_seconds=recheck, complain=self._complain, force_polling=polling
-        )
+        self.watch = FolderWatch(folders, recheck_seconds=recheck, complain=self._complain)
         self.task = asyncio.create_task(self._run())
 
     def _complain(self, message: str, *, reason: str) -> None:
