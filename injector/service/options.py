@@ -13,8 +13,6 @@ from injector.budget import DEFAULT_LIMITS, ReviewLimits
 from injector.errors import ConfigError
 from injector.injection.caches import CACHE_BYTES, SMALLEST
 
-MIB = 1 << 20
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -29,7 +27,7 @@ class Limits:
     everything else: a million take 70 ms, and the largest pod that an API server takes has 700,000.
     """
 
-    body_bytes: int = 8 * MIB
+    body_bytes: int = 8 << 20
     json_values: int = 1_000_000
     in_flight_bytes: int | None = None
     connections: int = 1024
