@@ -81,7 +81,6 @@ class DearNamespaces:
         self._spent: dict[bytes, tuple[float, float]] = {}
 
     def __bool__(self) -> bool:
-        """Return whether any is remembered."""
         return bool(self._known)
 
     def spend(self, namespace: bytes, seconds: float) -> None:

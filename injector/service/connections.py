@@ -58,15 +58,12 @@ class Connections:
         self._none_open.set()
 
     def __len__(self) -> int:
-        """Return how many are open."""
         return len(self._open)
 
     def __iter__(self) -> Iterator[EdgeConnection]:
-        """Go over those that are open."""
         return iter(self._open)
 
     def __contains__(self, connection: object) -> bool:
-        """Return whether it is open."""
         return connection in self._open
 
     def add(self, connection: EdgeConnection) -> None:

@@ -222,13 +222,11 @@ class Held:
         return True
 
     def __enter__(self) -> Self:
-        """Hold nothing yet."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give everything back."""
         self._memory.held -= self.size
         self._memory.bodies -= self.size
         self.size = 0
