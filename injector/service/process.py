@@ -146,9 +146,9 @@ class Service:
             for task in others:
                 task.cancel()
 
-    def stop(self, *, at_once: bool = False) -> None:
+    def stop(self) -> None:
         """Begin to stop, or stop at once when that was asked before."""
-        if at_once or self._leaving.stop.is_set():
+        if self._leaving.stop.is_set():
             self._leaving.end()
         self._leaving.begin()
 

@@ -88,7 +88,7 @@ async def start(tmp_path: Path, ca: trustme.CA) -> AsyncGenerator[Start, None]:
     for this in running:
         for client in this.clients:
             await client.close()
-        this.service.stop(at_once=True)
+        this.service._leaving.end()
         await asyncio.wait([this.task])
         for popen in this.begun:
             end(popen)

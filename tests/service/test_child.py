@@ -189,7 +189,7 @@ async def test_it_ends_with_the_service(start: Start, gated: GatedReviewer) -> N
     service = await start(load=lambda *_: gated)
     await service.post(a_review("large", size=LARGE))
     pid, _ = gated.answered["large"]
-    service.service.stop(at_once=True)
+    service.service._leaving.end()
     await service.task
     await service.until(lambda: gone(pid))
 
