@@ -108,7 +108,6 @@ class Cluster:
         self._clock = options.clock
         self._timing = Timing(monotonic=options.clock.monotonic)
         self._ready_without_lists = 0.0
-        self._shown = False
         self._handover = Handover(
             live=lambda: self._status.live,
             settle=options.settle,
@@ -149,9 +148,8 @@ class Cluster:
     async def run(self, surroundings: CompanionSurroundings) -> None:
         """Do the cluster's work until cancelled."""
         self._surroundings = surroundings
-        if not self._shown:
+        if "clock_skew_seconds" not in surroundings.metrics.gauges:
             self._show(surroundings)
-            self._shown = True
         client = await KubeClient.connect(self._options.connection, self._clock)
         async with client, asyncio.TaskGroup() as group:
             for name, begin in self._works(client):
