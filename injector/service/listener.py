@@ -177,7 +177,7 @@ def _kind(error: Exception) -> str:
     """Name why a handshake failed, out of a fixed set."""
     if isinstance(error, ssl.SSLError):
         reason = error.reason or ""
-        if "UNKNOWN_CA" in reason or "BAD_CERTIFICATE" in reason or "CERTIFICATE" in reason:
+        if "UNKNOWN_CA" in reason or "CERTIFICATE" in reason:
             return "certificate"
         return "protocol"
     if isinstance(error, TimeoutError) or "handshake is taking longer" in str(error):
