@@ -14,11 +14,12 @@ A trusted peer loses none, and is let in whatever it has.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final
+
+from injector.kube.waiting import wait_for
 
 if TYPE_CHECKING:  # each of the two has the other
     from injector.service.connection import EdgeConnection
@@ -113,8 +114,7 @@ class Connections:
 
     async def end(self) -> None:
         """Cut off those that are closing and do not come to an end: the loop would wait for them."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._none_open.wait(), FAREWELL_SECONDS)
+        await wait_for(self._none_open, FAREWELL_SECONDS)
         for connection in list(self._open):
             connection.abort()
         await self._none_open.wait()
