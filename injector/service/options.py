@@ -149,13 +149,7 @@ class ServiceOptions:
         if self.port and self.port == self.monitoring_port and self.address == self.monitoring_address:
             yield f"the webhook and the monitoring port are both {self.port}"
         for peer in self.trusted_peers:
-            if not _is_network(peer):
+            try:
+                ip_network(peer, strict=False)
+            except ValueError:
                 yield f"trusted peer {peer!r} is not an IP address or a network like 10.0.0.0/24"
-
-
-def _is_network(text: str) -> bool:
-    try:
-        ip_network(text, strict=False)
-    except ValueError:
-        return False
-    return True
