@@ -51,11 +51,6 @@ class Companion(Protocol):
         """Work until cancelled."""
 
 
-def local_now() -> datetime:
-    """Return the time by the clock on the wall here."""
-    return datetime.now(UTC)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """What is added to the bare service."""
@@ -68,8 +63,8 @@ class Parts:
     """Whether one of the companions brings the key pair, so that none need be on disk."""
     holds_pair: bool = False
     """Whether one of them decides when a pair that is offered serves; the first one does so at once."""
-    now: Callable[[], datetime] = local_now
-    """The time by which certificates are judged: the API server's, where one of them knows it."""
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    """The time by which certificates are judged: the API server's where one of them knows it, else ours."""
     seat: Seat | None = None
     """The place of this process among workers, where it is not alone."""
     remarks: Sequence[str] = ()

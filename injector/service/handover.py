@@ -17,7 +17,7 @@ from typing import Final
 from injector.kube.waiting import wait_for
 from injector.registration.bundle import TrustedSince
 from injector.registration.self_signed import in_force
-from injector.service.companions import CompanionSurroundings, local_now
+from injector.service.companions import CompanionSurroundings
 from injector.service.tls import KeyPair
 
 SETTLE_SECONDS: Final = 15.0
@@ -57,8 +57,8 @@ class Handover:
     """Sets ``pair`` to what is ``offered`` once the bundle that ``live`` returns trusts it."""
 
     live: Callable[[], bytes]
-    settle: float = SETTLE_SECONDS
-    now: Callable[[], datetime] = local_now
+    settle: float
+    now: Callable[[], datetime]
     monotonic: Callable[[], float] = time.monotonic
     name: str = "handover"
     _trusted: TrustedSince = field(default_factory=TrustedSince)
