@@ -11,7 +11,6 @@ import errno
 import socket
 import ssl
 import time
-from dataclasses import dataclass
 from typing import Any, Final
 
 from injector.errors import ConfigError
@@ -26,15 +25,6 @@ HONEST_HANDSHAKE_SECONDS: Final = 1.0
 """An honest handshake takes milliseconds, and two packets lost one second."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Opening:
-    """A handshake under way: since when, of whom, and for which protocol."""
-
-    protocol: EdgeConnection
-    begun: float
-    peer: str
-
-
 class Listener:
     """Listens on one address for an edge; without a ``context`` it speaks plain HTTP."""
 
@@ -43,7 +33,7 @@ class Listener:
         self._context = context
         self._log = log
         self._socket: socket.socket | None = None
-        self._opening: dict[asyncio.Task[None], _Opening] = {}
+        self._opening: dict[asyncio.Task[None], EdgeConnection] = {}
         self._starved = False
 
     def bind(self, address: str, port: int, *, shared: bool = False) -> int:
@@ -77,8 +67,9 @@ class Listener:
             peer = peer_of(address)
             if self._has_room(peer):
                 protocol = self._edge.protocol()
+                protocol.peer = peer
                 task = loop.create_task(self._open(client, protocol))
-                self._opening[task] = _Opening(protocol, time.monotonic(), peer)
+                self._opening[task] = protocol
                 task.add_done_callback(lambda done: self._opening.pop(done, None))
             else:
                 metrics.connections_refused += 1
@@ -101,11 +92,11 @@ class Listener:
         if len(self._opening) + open_now < limit:
             return True
         # A handshake that has just ended is still listed, and counts as open already.
-        pending = [each for each in self._opening.items() if not each[1].protocol.connected]
+        pending = [each for each in self._opening.items() if not each[1].connected]
         if len(pending) + open_now < limit or connections.make_room(newcomer):
             return True
-        overdue = bool(pending) and time.monotonic() - pending[0][1].begun > HONEST_HANDSHAKE_SECONDS
-        theirs = sum(opening.peer == newcomer for _, opening in pending)
+        overdue = bool(pending) and time.monotonic() - pending[0][1].opened > HONEST_HANDSHAKE_SECONDS
+        theirs = sum(protocol.peer == newcomer for _, protocol in pending)
         if not overdue and connections.make_room(newcomer, theirs):
             return True
         if not pending:
