@@ -55,23 +55,19 @@ class Registration(NamedTuple):
 
 
 class ClusterView(Protocol):
-    """What the cluster would tell a review, kept in memory; the mappings are read anew at each review.
-
-    ``namespaces`` maps a name to its Namespace object, ``nodes`` a node's name to its kubelet version
-    (None until the cluster has told them), ``proxy_configs`` ``namespace/name`` to the ProxyConfig resource.
-    """
+    """What the cluster would tell a review, kept in memory; the mappings are read anew at each review."""
 
     @property
     def namespaces(self) -> Mapping[str, JSONObject]:
-        """Return the namespaces by name."""
+        """Return the Namespace objects by name."""
 
     @property
     def nodes(self) -> Mapping[str, str] | None:
-        """Return the kubelet versions by node."""
+        """Return the kubelet versions by a node's name; None until the cluster has told them."""
 
     @property
     def proxy_configs(self) -> Mapping[str, JSONObject]:
-        """Return the ProxyConfig resources."""
+        """Return the ProxyConfig resources by ``namespace/name``."""
 
     @property
     def registration(self) -> Registration | None:
