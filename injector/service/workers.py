@@ -55,7 +55,7 @@ def serve(options: ServiceOptions, parts: Parts | None = None, *, load: Load = l
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     parts = parts or Parts()
     own = _share(options)
-    load = Preloaded(load, own, parts)
+    load = _preloaded(load, own, parts)
     LineWriter.turn = os.memfd_create("turn")
     with (
         _reserved(options.address, options.port) as review,
@@ -80,24 +80,20 @@ def _share(options: ServiceOptions) -> ServiceOptions:
     return replace(options, limits=limits, cache_bytes=max(SMALLEST, options.cache_bytes // workers))
 
 
-class Preloaded:
-    """Loads before the processes part, and hands that out where a worker finds the same texts mounted."""
+def _preloaded(load: Load, options: ServiceOptions, parts: Parts) -> Load:
+    """Load before the processes part; return what hands it out where a worker mounts the same texts."""
+    loaded: list[tuple[Texts, Reviewer]] = []
+    # Whatever is wrong here is found again by the first worker, and told together with all other faults.
+    with suppress(ConfigError):
+        files = read_files((options.inject_config, options.inject_values, options.mesh_config))
+        texts = texts_of(files, options, parts.cluster)
+        loaded.append((texts, load(texts, options)))
 
-    def __init__(self, load: Load, options: ServiceOptions, parts: Parts) -> None:
-        self._load = load
-        self._loaded: tuple[Texts, Reviewer] | None = None
-        # Whatever is wrong here is found again by the first worker, and told together with all other faults.
-        with suppress(ConfigError):
-            files = read_files((options.inject_config, options.inject_values, options.mesh_config))
-            texts = texts_of(files, options, parts.cluster)
-            self._loaded = (texts, load(texts, options))
+    def reviewer_of(texts: Texts, options: ServiceOptions) -> Reviewer:
+        known = loaded.pop() if loaded else None
+        return known[1] if known and known[0] == texts else load(texts, options)
 
-    def __call__(self, texts: Texts, options: ServiceOptions) -> Reviewer:
-        """Return a reviewer of the texts; ConfigError when they cannot be used."""
-        loaded, self._loaded = self._loaded, None
-        if loaded is not None and loaded[0] == texts:
-            return loaded[1]
-        return self._load(texts, options)
+    return reviewer_of
 
 
 def _reserved(address: str, port: int) -> socket.socket:
