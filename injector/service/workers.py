@@ -14,7 +14,7 @@ import signal
 import socket
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from injector.errors import ConfigError
@@ -124,22 +124,17 @@ class Life:
     deaths: int = 0
 
 
-@dataclass(slots=True)
 class Workers:
     """Runs in the parent alone, but for the moment in which a worker leaves it."""
 
-    count: int
-    log_level: Any
-    code: int = 0
-    _stopping: bool = False
-    _board: Board = field(init=False)
-    _lives: dict[int, Life] = field(init=False)
-    _alive: tuple[int, int] = field(default_factory=os.pipe)
-    """A pipe that ends with the parent: of that its workers hear, whatever became of it."""
-
-    def __post_init__(self) -> None:
-        self._board = Board(self.count)
+    def __init__(self, count: int, log_level: str) -> None:
+        self.code = 0
+        self._log_level = log_level
+        self._stopping = False
+        self._board = Board(count)
         self._lives = {worker: Life() for worker in self._board.workers}
+        # A pipe that ends with the parent: of that its workers hear, whatever became of it.
+        self._alive = os.pipe()
         self._keep_counts([])
 
     def run(self) -> Seat | None:
@@ -207,7 +202,7 @@ class Workers:
         else:
             life.deaths += 1
             life.due = time.monotonic() + (lived < STEADY_SECONDS)
-            log = Log(level=self.log_level)
+            log = Log(level=self._log_level)
             log.error("a worker died and is replaced", worker=worker, code=code, seconds=round(lived))
             log.close()  # with its thread
         self._keep_counts([told] if told else [])
