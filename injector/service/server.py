@@ -80,13 +80,13 @@ class Edge:
         limits: Limits,
         metrics: Metrics,
         pages: dict[str, Page],
-        memory: InFlight | None = None,
+        memory: InFlight,
         trusted: Callable[[str], bool] = lambda _peer: False,
         clients: Callable[[], ClientVerification | None] = lambda: None,
     ) -> None:
         self.limits = limits
         self.metrics = metrics
-        self.memory = memory or InFlight()
+        self.memory = memory
         self.connections = Connections(self, trusted)
         self.waiting = 0
         self.draining = False
