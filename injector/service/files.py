@@ -71,7 +71,7 @@ def read_files(paths: Iterable[Path | None]) -> FileSet:
     """Read the paths that are not None; ConfigError names the first that cannot be read."""
     wanted = [path for path in paths if path is not None]
     contents: dict[Path, bytes] = {}
-    for folder in dict.fromkeys(path.parent for path in wanted):
+    for folder in folders(wanted):
         contents |= _read_folder(folder, [path for path in wanted if path.parent == folder])
     return FileSet(contents=contents, digest=_digest(contents))
 
