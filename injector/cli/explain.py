@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import click
@@ -19,7 +20,7 @@ from injector.cli.files import input_items
 from injector.cli.options import namespace_option, option, pod_template_option, recursive_option
 from injector.diagnosis.annotations import advise_metadata
 from injector.diagnosis.gates import PodSurroundings, walk
-from injector.diagnosis.items import Item, Material, misread, unknown_pods
+from injector.diagnosis.items import Item, Material, misread, steps_of, unknown_pods
 from injector.diagnosis.registration import Ours, owned
 from injector.diagnosis.running import is_running, look_at
 from injector.injection.injector import Injector
@@ -49,7 +50,7 @@ Examples:
 @click.command("explain", epilog=EPILOG)
 @click.argument("workloads", nargs=-1, metavar="[KIND/NAME]...")
 @click.option(
-    "-f", "--filename", "filenames", multiple=True, metavar="FILE|DIR|-", help="Manifests; repeatable."
+    "-f", "--filename", "filenames", multiple=True, metavar="FILE|DIR|URL|-", help="Manifests; repeatable."
 )
 @recursive_option
 @namespace_option
@@ -110,7 +111,7 @@ def command(
     click.echo(f"behaving as Istio {injector.release}, policy {policy!r}", err=True)
     for remark in material.remarks:
         click.echo(f"{click.style('warning:', fg='yellow')} {remark}", err=True)
-    explained = _explained(material, flags["namespace"] or "default", around)
+    explained = _explained(material, flags["namespace"] or "default", flags["pod_template_path"], around)
     if output == "table":
         for line in table(explained, diff=diff):
             click.echo(line)
@@ -194,7 +195,9 @@ def _in_cluster(injector: Injector, material: Material) -> Injector:
 # ---- the answers
 
 
-def _explained(material: Material, namespace: str, around: PodSurroundings) -> list[Explained]:
+def _explained(
+    material: Material, namespace: str, pod_template_path: str, around: PodSurroundings
+) -> list[Explained]:
     ours = [item for item, _ in owned(around.registration or (), around.ours)]
     owners = _by_owner(material.pods)
     behaviour = around.snapshot.behaviour
@@ -202,7 +205,12 @@ def _explained(material: Material, namespace: str, around: PodSurroundings) -> l
     for item, place in material.workloads:
         walked = walk(item, place, namespace, around)
         pods = owners.get((walked.namespace, item.kind, item.name), [])
-        advice = advise_metadata(item.value, behaviour=behaviour, source=item.source)
+        advice = [
+            replace(finding, place=item.at(*steps_of(finding.place.path)))
+            for finding in advise_metadata(
+                item.value, behaviour=behaviour, pod_template_path=pod_template_path
+            )
+        ]
         found.append(
             Explained(
                 walk=walked,

@@ -99,7 +99,8 @@ async def _read(
             revision = next(filter(None, revisions), revision)
         suffix = "" if revision in ("", "default") else f"-{revision}"
         texts = await _texts(client, flags["config_map"], ours_there, suffix)
-        return material, {"revision": revision, **texts}
+        there = {flag: text for flag, text in texts.items() if not flags[flag]}  # a file of one's own counts
+        return material, {"revision": revision, **there}
 
 
 def _item(value: JSONObject) -> Item:

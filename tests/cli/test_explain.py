@@ -244,6 +244,15 @@ def test_an_unknown_kind_is_told_the_option_that_explains_it(run: Run) -> None:
     assert injected.stdout.startswith(FLEET)
 
 
+def test_what_is_wrong_with_a_name_is_said_with_its_line_wherever_the_pods_stand(run: Run) -> None:
+    text = FLEET.replace("labels:", "annotations: {sidecar.istio.io/proxyCpu: 1m}, labels:")
+    (workload,) = explained(run, text, options=("--pod-template-path", "spec.pod"))["workloads"]
+    (finding,) = workload["findings"]
+    assert finding["rule"] == "SI401"
+    path = "spec.pod.metadata.annotations[sidecar.istio.io/proxyCpu]"
+    assert finding["place"] == {"source": "<stdin>", "line": 6, "column": 30, "path": path}
+
+
 def test_files_without_a_workload_say_what_they_hold(run: Run) -> None:
     result = explain(run, namespace())
     assert (result.returncode, result.stderr) == (1, "error: no workload found, only Namespace\n")

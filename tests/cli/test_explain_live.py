@@ -113,6 +113,18 @@ async def test_a_workload_is_judged_by_what_the_cluster_has(api: FakeApi, tmp_pa
     assert workload["decidedBy"]["place"]["source"] == source
 
 
+async def test_values_in_a_file_are_tried_with_the_configuration_of_the_cluster(
+    api: FakeApi, tmp_path: Path
+) -> None:
+    config = CONFIG.replace("proxy:2", "{{ .Values.global.hub }}/proxy")
+    data = {"config": config, "values": '{"global": {"hub": "there"}}'}
+    api.objects[CONFIG_MAPS] = {"sidecar-injector": {"metadata": {}, "data": data}}
+    (tmp_path / "values.yaml").write_text("global: {hub: here}\n")
+    for option, image in ((), "there/proxy"), (("--values-file", "values.yaml"), "here/proxy"):
+        code, out, err = await run(api, tmp_path, "deploy/web", "-n", "shop", "--diff", *option)
+        assert (code, f"image: {image}" in out) == (0, True), (out, err)
+
+
 async def test_running_pods_say_what_they_have_and_since_when(api: FakeApi, tmp_path: Path) -> None:
     pods = [
         a_pod("old"),
