@@ -210,6 +210,30 @@ def test_a_configuration_that_was_deleted_is_repaired_when_it_is_made_again(
     assert set(container_names(cluster.get("-n", shop, "pod", "after-deletion"))) >= SIDECARS
 
 
+def test_the_service_makes_a_registration_of_its_own_and_brings_its_ca(cluster: Cluster) -> None:
+    """For namespaces of a revision, which none is here; `create` is not granted by our manifests."""
+    made = "mutatingwebhookconfiguration/made"
+    backends = cluster.balancer.backends
+    own = ("--service-name=made", "--self-signed-secret=made", "--revision=made")
+    options = (*own, "--create-webhook", "--webhook-config-name=made")
+    maker = cluster.start("maker", f"--kubeconfig={cluster.kube.kubeconfig}", *options)
+    try:
+        (entry,) = cluster.get(made)["webhooks"]
+        secret = cluster.get("-n", NAMESPACE, "secret", "made")
+        assert entry["clientConfig"]["caBundle"] == secret["data"]["ca.crt"]
+        assert entry["namespaceSelector"]["matchExpressions"][0]["values"] == ["made"]
+        managers = {
+            each["manager"]
+            for each in cluster.get(made, "--show-managed-fields")["metadata"]["managedFields"]
+        }
+        assert managers == {"sidecar-injector", "sidecar-injector-ca-bundle"}
+    finally:
+        cluster.balancer.backends = backends
+        maker.kill()
+        cluster.replicas.remove(maker)
+        cluster.kubectl("delete", made, check=False)
+
+
 # ---- change
 
 
