@@ -141,7 +141,7 @@ def test_what_is_kept_of_hostile_pods_is_no_more_than_the_caches_may_hold(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_what_may_be_kept_is_kept() -> None:
     """Of two measurements the lower counts: in one of them a table of the process may grow."""
     kept = []
