@@ -11,6 +11,7 @@ import errno
 import socket
 import ssl
 import time
+from functools import partial
 from typing import Any, Final
 
 from injector.errors import ConfigError
@@ -47,33 +48,35 @@ class Listener:
 
     async def run(self) -> None:
         """Accept until cancelled; handshakes under way go on."""
-        listening = self._socket
-        assert listening is not None  # noqa: S101 - `bind` comes first
+        assert self._socket is not None  # noqa: S101 - `bind` comes first
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._socket, self._accept, loop, self._socket)
         try:
-            await self._accept(listening)
+            await loop.create_future()
         finally:
+            loop.remove_reader(self._socket)
             self.close()
 
-    async def _accept(self, listening: socket.socket) -> None:
-        loop, metrics = asyncio.get_running_loop(), self._edge.metrics
-        while True:
-            try:
-                client, address = await loop.sock_accept(listening)
-            except OSError as error:
-                await self._refused_by_system(error)
-                continue
-            self._starved = False
-            metrics.connections_total += 1
-            peer = peer_of(address)
-            if self._has_room(peer):
-                protocol = self._edge.protocol()
-                protocol.peer = peer
-                task = loop.create_task(self._open(client, protocol))
-                self._opening[task] = protocol
-                task.add_done_callback(lambda done: self._opening.pop(done, None))
-            else:
-                metrics.connections_refused += 1
-                client.close()
+    def _accept(self, loop: asyncio.AbstractEventLoop, listening: socket.socket) -> None:
+        """Take a connection that waits, at once: awaited, one that came with the end would be lost."""
+        try:
+            client, address = listening.accept()
+        except OSError as error:
+            self._refused_by_system(error, loop, listening)
+            return
+        self._starved = False
+        metrics = self._edge.metrics
+        metrics.connections_total += 1
+        peer = peer_of(address)
+        if self._has_room(peer):
+            protocol = self._edge.protocol()
+            protocol.peer = peer
+            task = loop.create_task(self._open(client, protocol))
+            self._opening[task] = protocol
+            task.add_done_callback(partial(self._opened, client))
+        else:
+            metrics.connections_refused += 1
+            client.close()
 
     def close(self) -> None:
         """Let go of the address."""
@@ -124,16 +127,27 @@ class Listener:
         except (OSError, ssl.SSLError) as error:
             self._edge.metrics.handshakes_failed[_kind(error)] += 1
             client.close()
-        except asyncio.CancelledError:
-            client.close()
-            raise
 
-    async def _refused_by_system(self, error: OSError) -> None:
-        if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
-            if not self._starved:
-                self._log.error("connections cannot be accepted", reason=_why(error))
-            self._starved = True
-            await asyncio.sleep(DESCRIPTORS_SECONDS)
+    def _opened(self, client: socket.socket, opening: asyncio.Task[None]) -> None:
+        self._opening.pop(opening, None)
+        if opening.cancelled():  # maybe before it began
+            client.close()
+
+    def _refused_by_system(
+        self, error: OSError, loop: asyncio.AbstractEventLoop, listening: socket.socket
+    ) -> None:
+        """Pause where descriptors ran out; whoever else did not come leaves nothing to be done."""
+        if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+            return
+        if not self._starved:
+            self._log.error("connections cannot be accepted", reason=_why(error))
+        self._starved = True
+        loop.remove_reader(listening)
+        loop.call_later(DESCRIPTORS_SECONDS, self._go_on, loop, listening)
+
+    def _go_on(self, loop: asyncio.AbstractEventLoop, listening: socket.socket) -> None:
+        if self._socket is listening:
+            loop.add_reader(listening, self._accept, loop, listening)
 
 
 def listening(address: str, port: int, *, backlog: int, shared: bool = False) -> socket.socket:

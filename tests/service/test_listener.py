@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
+import resource
 import socket
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +21,7 @@ from injector.service.metrics import Metrics
 from injector.service.options import Limits
 from injector.service.server import Edge
 from tests.conftest import PATIENCE
+from tests.fake_api import until
 
 
 class Echo(asyncio.Protocol):
@@ -96,30 +99,43 @@ def test_a_privileged_port_says_what_to_do() -> None:
     assert "choose one above" in listening._why(error)
 
 
-def test_without_descriptors_it_waits_and_goes_on(log: Log, tmp_path: Path) -> None:
-    failures = [OSError(errno.EMFILE, "Too many open files")] * 3
-    loop = asyncio.new_event_loop()
-    accept = loop.sock_accept
-
-    async def starved(sock: socket.socket) -> tuple[socket.socket, object]:
-        if failures:
-            raise failures.pop()
-        return await accept(sock)
-
-    async def run() -> None:
-        listener = a_listener(log)
-        port = listener.bind("127.0.0.1", 0)
-        task = asyncio.create_task(listener.run())
-        assert await echoes("127.0.0.1", port)
-        task.cancel()
-        await asyncio.wait([task])
-
-    loop.sock_accept = starved  # type: ignore[method-assign]
-    loop.run_until_complete(run())
-    loop.close()
-    assert not failures
+async def test_without_descriptors_it_waits_and_goes_on(log: Log, tmp_path: Path) -> None:
+    listener = a_listener(log)
+    port = listener.bind("127.0.0.1", 0)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with (tmp_path / "log").open() as told, socket.create_connection(("127.0.0.1", port)) as client:
+        client.setblocking(False)
+        free = os.dup(client.fileno())
+        os.close(free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, limits[1]))
+        try:
+            task = asyncio.create_task(listener.run())
+            await until(lambda: "connections cannot be accepted" in told.read())
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        client.send(b"x")
+        async with asyncio.timeout(PATIENCE):
+            assert await asyncio.get_running_loop().sock_recv(client, 1) == b"x"
+    assert await echoes("127.0.0.1", port)
+    task.cancel()
+    await asyncio.wait([task])
     log.close()
     assert (tmp_path / "log").read_text().count("connections cannot be accepted") == 1
+
+
+async def test_a_connection_whose_turn_never_came_is_closed(log: Log) -> None:
+    listener = a_listener(log)
+    port = listener.bind("127.0.0.1", 0)
+    task = asyncio.create_task(listener.run())
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as client:
+        while not listener._opening:
+            await asyncio.sleep(0)
+        for opening in listener._opening:
+            opening.cancel()
+        task.cancel()
+        await asyncio.wait([task, *listener._opening])
+        assert await asyncio.to_thread(client.recv, 1) == b""
+    assert not listener._opening
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,9 @@ async def test_workers_share_one_ca_and_one_of_them_keeps_the_registration(serve
     await served.until(lambda: served.bundle == right)
 
 
-async def test_the_registration_is_kept_and_all_serve_after_the_worker_that_led_has_died(served: Served) -> None:
+async def test_the_registration_is_kept_and_all_serve_after_the_worker_that_led_has_died(
+    served: Served,
+) -> None:
     await served.until(lambda: served.leader > 0)
     first, right = served.leader, served.bundle
     os.kill(children(served.process.pid)[first - 1], signal.SIGKILL)
