@@ -16,7 +16,7 @@ from aiohttp import StreamReader, web
 from aiohttp.http import StreamWriter
 from aiohttp.http_exceptions import HttpProcessingError
 
-from injector.service.http import Framing
+from injector.service.framing import Framing
 from injector.service.logs import shorten
 
 if TYPE_CHECKING:  # the edge makes connections, and each of them asks it

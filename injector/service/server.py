@@ -1,7 +1,7 @@
 """HTTP requests in, answered reviews out; with `connection` all that uses aiohttp.
 
 aiohttp's low-level server parses; the answer is written as bytes, since a response object costs a third of
-what HTTP costs in all. A review whose head was met before goes past the parser (see `http`). What a call
+what HTTP costs in all. A review whose head was met before goes past the parser (see `framing`). What a call
 may cost the others is bounded here: memory in flight, time on the loop, and connections.
 """
 
@@ -20,14 +20,12 @@ from injector.memo import Memo
 from injector.service.answering import LARGE_BODY, Answering, too_late
 from injector.service.connection import EdgeConnection, Server
 from injector.service.connections import Connections
+from injector.service.framing import HEADS_BYTES, KNOWN_HEADS, Whole
 from injector.service.http import (
-    HEADS_BYTES,
     JSON_TYPE,
-    KNOWN_HEADS,
     Page,
     Refusal,
     Reply,
-    Whole,
     head,
     redirect,
     target,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from injector.service.http import Framing, frame
+from injector.service.framing import Framing, frame
 
 HEAD = b"POST /inject?timeout=10s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\nAccept: */*\r\n\r\n"
 
