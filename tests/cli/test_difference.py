@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from injector.cli.compare import Difference, contrast, grouped
+from injector.cli.difference import Difference, contrast, grouped
 from injector.cli.explained import coloured, difference
 
 
