@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, auto
 
 from injector.golang.strconv import quote
 from injector.gotemplate.printf import FmtFlags, unicode_point
@@ -26,13 +26,44 @@ MARKER_LENGTH = 2  # the minus and its space
 _SHARP = FmtFlags(sharp=True)  # an unexpected character is shown by ``%#U``
 
 
-Kind = IntEnum(
-    "Kind",
-    "ERROR BOOL CHAR CHAR_CONSTANT COMPLEX ASSIGN DECLARE EOF FIELD IDENTIFIER LEFT_DELIM LEFT_PAREN NUMBER"
-    " PIPE RAW_STRING RIGHT_DELIM RIGHT_PAREN SPACE STRING TEXT VARIABLE"
-    " KEYWORD DOT BLOCK BREAK CONTINUE DEFINE ELSE END IF NIL RANGE TEMPLATE WITH",
-)
-"""The kinds of tokens; those after KEYWORD are keywords."""
+class Kind(IntEnum):
+    """The kinds of tokens; those after KEYWORD are keywords."""
+
+    ERROR = auto()
+    BOOL = auto()
+    CHAR = auto()
+    CHAR_CONSTANT = auto()
+    COMPLEX = auto()
+    ASSIGN = auto()
+    DECLARE = auto()
+    EOF = auto()
+    FIELD = auto()
+    IDENTIFIER = auto()
+    LEFT_DELIM = auto()
+    LEFT_PAREN = auto()
+    NUMBER = auto()
+    PIPE = auto()
+    RAW_STRING = auto()
+    RIGHT_DELIM = auto()
+    RIGHT_PAREN = auto()
+    SPACE = auto()
+    STRING = auto()
+    TEXT = auto()
+    VARIABLE = auto()
+    KEYWORD = auto()
+    DOT = auto()
+    BLOCK = auto()
+    BREAK = auto()
+    CONTINUE = auto()
+    DEFINE = auto()
+    ELSE = auto()
+    END = auto()
+    IF = auto()
+    NIL = auto()
+    RANGE = auto()
+    TEMPLATE = auto()
+    WITH = auto()
+
 
 KEYWORDS = {kind.name.lower(): kind for kind in Kind if kind > Kind.DOT}
 _QUOTED = {
