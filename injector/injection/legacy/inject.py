@@ -18,12 +18,11 @@ from injector.injection.legacy.containers import (
     wants_rewriting,
     with_account_token,
     with_concurrency,
-    with_container_defaults,
     with_probers,
     with_proxy,
     with_url_environment,
-    with_volume_defaults,
 )
+from injector.injection.legacy.defaults import with_container_defaults, with_volume_defaults
 from injector.injection.legacy.metadata import (
     KNOWN_ANNOTATIONS,
     earlier_injection,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from injector.errors import TypedError
-from injector.injection.legacy.containers import with_container_defaults, with_volume_defaults
+from injector.injection.legacy.defaults import with_container_defaults, with_volume_defaults
 from injector.injection.legacy.metadata import (
     earlier_injection,
     labels_by_hand,
