@@ -43,13 +43,19 @@ MOUNTED: Final = {
 """Where sidecar-injector 1.4 had its mounts: used where an option is not given and the file is there."""
 
 
+_WORKER_DIGITS: Final = 4
+"""A machine has hundreds of cores; ten thousand processes would only end it."""
+
+
 def worker_count(value: object) -> int:
     """Return a number of processes, or how many fit for ``auto``; a usage error says what may be given."""
     if value == "auto":
         return fitting_workers(cores(), container_limit())
     text = str(value)
-    if not (text.isascii() and text.isdigit() and int(text)):
+    if not (text.isascii() and text.isdigit() and text.strip("0")):
         raise click.BadParameter(f"{value!r} is neither a number of processes, 1 at least, nor auto")
+    if len(text) > _WORKER_DIGITS:
+        raise click.BadParameter(f"a number of {len(text)} digits is more processes than any machine carries")
     return int(text)
 
 

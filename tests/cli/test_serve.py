@@ -56,6 +56,7 @@ def test_it_says_what_may_be_in_flight_and_what_is_left_out(run: Run, tmp_path: 
     [
         ("--inFlightMemory", "64MB", "'64MB' is not a size; write 64Mi, 100M"),
         ("--workers", "0", "'0' is neither a number of processes, 1 at least, nor auto"),
+        ("--workers", "9" * 5000, "a number of 5000 digits is more processes than any machine carries"),
         ("--workers", "two", "'two' is neither a number of processes, 1 at least, nor auto"),
         ("--trustedPeers", "10.0.0.0/33", "trusted peer '10.0.0.0/33' is not an IP address or a network"),
     ],
