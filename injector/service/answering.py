@@ -15,14 +15,8 @@ import orjson
 
 from injector.errors import BadReview, DeadlineError
 from injector.injection.inject import Answer
-from injector.service.beside import (
-    COSTLY_SECONDS,
-    DEAR_SECONDS,
-    Beside,
-    ChildError,
-    DearNamespaces,
-    namespace_of,
-)
+from injector.service.beside import COSTLY_SECONDS, DEAR_SECONDS, Beside, DearNamespaces, namespace_of
+from injector.service.child import ChildError
 from injector.service.connection import EdgeConnection
 from injector.service.generation import Late, Reviewer
 from injector.service.http import JSON_TYPE, Refusal, Reply, too_dear, too_many, unavailable

@@ -17,8 +17,8 @@ import pytest
 
 from injector.errors import BadReview, DeadlineError
 from injector.injection.inject import Answer
-from injector.service import beside
-from injector.service.beside import Child, ChildError
+from injector.service import beside, child
+from injector.service.child import Child, ChildError
 from injector.service.memory import weigh
 from injector.service.options import ServiceOptions
 from tests.service.kit import GatedReviewer, Running, Start, a_review
@@ -104,7 +104,7 @@ def test_a_fault_of_ours_comes_back_as_where_it_arose_without_its_text(forked: C
 
 
 def test_one_that_does_not_answer_is_killed(forked: Child, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(beside, "GRACE_SECONDS", 0.05)
+    monkeypatch.setattr(child, "GRACE_SECONDS", 0.05)
     with pytest.raises(DeadlineError):
         ask(forked, a_review(slow="x"), "/inject", time.monotonic())
     assert forked.over
