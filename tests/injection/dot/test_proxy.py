@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from injector.injection.dot.context import estimate_concurrency, proxy_ids, proxy_image, proxy_init_image
+from injector.injection.dot.proxy import estimate_concurrency, proxy_ids, proxy_image, proxy_init_image
 from injector.istio.releases import behaviour_of
 from tests.istio.mesh.builders import a_proxy_config
 

@@ -1,0 +1,136 @@
+"""What the dot says of the proxy beyond its ProxyConfig: its images, threads, user and group.
+
+Istio works these out in Go code of its own, from values, annotations and the namespace.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from injector.gotemplate.fmt import sprint
+from injector.gotemplate.values import from_json
+from injector.istio.mesh.descriptors import Message
+from injector.istio.releases import Behaviour
+from injector.json_types import JSONObject, at
+from injector.patch.quantity import milli_value, quantity_fault
+
+# ---- images
+
+_IMAGE_TYPE: Final = "sidecar.istio.io/proxyImageType"
+_DEFAULT_IMAGE: Final = "proxyv2"
+_DEFAULT_TYPE: Final = "default"
+_SUFFIXES: Final = ("-distroless", "-debug")
+
+
+def proxy_image(
+    values: JSONObject, proxy_config: Message, annotations: Mapping[str, str], behaviour: Behaviour
+) -> str:
+    """Return ``hub/image:tag``, the tag with the type of image that is wanted (``.ProxyImage``)."""
+    kind = _text(values, "global", "variant") if behaviour.has_image_variant else ""
+    image = proxy_config.get("image")
+    if image is not None:
+        own = image.get("imageType", "")
+        kind = own or kind if behaviour.ignores_empty_image_type else own
+    return _image(values, "proxy", annotations.get(_IMAGE_TYPE, kind))
+
+
+def proxy_init_image(values: JSONObject, annotations: Mapping[str, str]) -> str:
+    """Return the image of istio-init (``.ProxyInitImage``): a ProxyConfig has no say in it."""
+    return _image(values, "proxy_init", annotations.get(_IMAGE_TYPE, _text(values, "global", "variant")))
+
+
+def _image(values: JSONObject, section: str, kind: str) -> str:
+    common = at(values, "global")
+    name = _text(common, section, "image") or _DEFAULT_IMAGE
+    return f"{_text(common, 'hub')}/{name}:{_tag(_text(common, 'tag'), kind)}"
+
+
+def _tag(tag: str, kind: str) -> str:
+    """Return the tag with ``kind`` as its suffix, in the place of the one that it has."""
+    if not kind:
+        return tag
+    for suffix in _SUFFIXES:
+        if tag.endswith(suffix):
+            tag = tag.removesuffix(suffix)
+            break
+    return tag if kind == _DEFAULT_TYPE else f"{tag}-{kind}"
+
+
+def _text(values: Any, *path: str) -> str:
+    """Return what Go prints of the value at a path; "" when there is none."""
+    found = values
+    for key in path:
+        found = found.get(key) if isinstance(found, dict) else None
+    if found.__class__ is str:
+        return str(found)
+    return "" if found is None else sprint(from_json(found))
+
+
+# ---- threads
+
+_DEFAULT_THREADS: Final = 2
+_CPU_ANNOTATIONS: Final = ("sidecar.istio.io/proxyCPULimit", "sidecar.istio.io/proxyCPU")
+
+
+def estimate_concurrency(proxy_config: Message, annotations: Mapping[str, str], values: JSONObject) -> int:
+    """Return what Istio 1.11 to 1.17 calls EstimatedConcurrency.
+
+    It is the ProxyConfig's; where that is 0, enough for the proxy's CPU limit or request.
+    """
+    wanted = proxy_config.get("concurrency")
+    if wanted is None:
+        return _DEFAULT_THREADS
+    if wanted > 0:
+        return int(wanted)
+    cpus = (cpu for cpu in _cpus(annotations, values) if not quantity_fault(cpu))
+    return next((-(-milli_value(cpu) // 1000) for cpu in cpus), _DEFAULT_THREADS)
+
+
+def _cpus(annotations: Mapping[str, str], values: JSONObject) -> Iterator[str]:
+    """Yield what says how much CPU the proxy has, the strongest first; an annotation hides the values."""
+    for annotation in _CPU_ANNOTATIONS:
+        if annotation in annotations:
+            yield annotations[annotation]
+            return
+    resources = at(values, "global", "proxy", "resources")
+    for kind in ("limits", "requests"):
+        cpu = at(resources, kind, "cpu")
+        if cpu is not None:
+            yield str(cpu)
+
+
+# ---- user and group, which OpenShift gives each namespace in annotations: Istio takes the last of the range
+
+DEFAULT_ID: Final = 1337
+PLATFORM: Final = "PLATFORM"
+OPENSHIFT: Final = "openshift"
+
+_USERS: Final = "openshift.io/sa.scc.uid-range"
+_GROUPS: Final = "openshift.io/sa.scc.supplemental-groups"
+_BLOCK: Final = re.compile(r"\s*([0-9]+)([/-])\s*([0-9]+)")  # what Sscanf reads; anything may follow
+_IDS: Final = 1 << 32
+
+
+def proxy_ids(namespace: JSONObject | None) -> tuple[int, int]:
+    """Return user and group of the proxy in a namespace (its object, None when there is none to look at)."""
+    if namespace is None:
+        return DEFAULT_ID, DEFAULT_ID
+    metadata: JSONObject = namespace.get("metadata") or {}
+    annotations = metadata.get("annotations") or {}
+    users = _end(annotations.get(_USERS, ""))
+    groups = [_end(block) for block in str(annotations.get(_GROUPS, annotations.get(_USERS, ""))).split(",")]
+    group = None if None in groups else groups[0]
+    return DEFAULT_ID if users is None else users, DEFAULT_ID if group is None else group
+
+
+def _end(block: str) -> int | None:
+    """Return the last id of ``START/SIZE`` or ``START-END``; None when it is neither."""
+    match = _BLOCK.match(block)
+    if match is None or match[2] != ("/" if "/" in block else "-"):
+        return None
+    start, other = int(match[1]), int(match[3])
+    if start >= _IDS or other >= _IDS:
+        return None
+    return (start + other - 1) % _IDS if match[2] == "/" else other
