@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Final
@@ -181,14 +181,18 @@ def text(table: Table, *, summed: bool = True) -> str:
     stages = sorted(
         {stage for case in table.values() for stage in case}, key=lambda stage: -_most(table, stage)
     )
-    width = max(map(len, [*stages, "together"])) + 2
-    lines = ["".join(["stage".ljust(width), *(name.rjust(12) for name in table)])]
-    for stage in stages:
-        cells = (f"{case.get(stage, 0):,.{summed:d}f}".rjust(12) for case in table.values())
-        lines.append("".join([stage.ljust(width), *cells]))
+    first = max(map(len, [*stages, "together"])) + 2
+    others = max(12, 2 + max(map(len, table)))
+
+    def row(name: str, cells: Iterable[str]) -> str:
+        return "".join([name.ljust(first), *(cell.rjust(others) for cell in cells)])
+
+    lines = [row("stage", table)]
+    lines += (
+        row(stage, (f"{case.get(stage, 0):,.{summed:d}f}" for case in table.values())) for stage in stages
+    )
     if summed:
-        cells = (f"{sum(case.values()):,.1f}".rjust(12) for case in table.values())
-        lines.append("".join(["together".ljust(width), *cells]))
+        lines.append(row("together", (f"{sum(case.values()):,.1f}" for case in table.values())))
     return "\n".join(lines)
 
 

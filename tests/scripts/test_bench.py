@@ -18,7 +18,7 @@ from tests.service.processes import Process
 
 sys.path.append(str(ROOT / "scripts"))
 
-from benchlib import report, reviews
+from benchlib import profiling, report, reviews
 from benchlib.load import Load, Run
 
 
@@ -226,6 +226,15 @@ def test_the_stages_of_a_review_make_up_its_cost() -> None:
     stages = made["small-unseen"]
     assert {"render", "diff"} <= stages.keys()
     assert 50 < sum(stages.values()) < 100_000
+
+
+def test_the_columns_of_a_profile_stand_apart_however_long_a_case_is_called() -> None:
+    made = profiling.text({"small": {"render": 5.0}, "containers16-unseen": {"render": 4.5}})
+    assert [line.split() for line in made.splitlines()] == [
+        ["stage", "small", "containers16-unseen"],
+        ["render", "5.0", "4.5"],
+        ["together", "5.0", "4.5"],
+    ]
 
 
 @pytest.mark.skipif(
