@@ -47,7 +47,7 @@ def review_of(workload: Any) -> bytes:
 
 
 async def advice(service: Running, workload: Any) -> Any:
-    answer = await service.post(review_of(workload), target="/advise?timeout=1s")
+    answer = await service.post(review_of(workload), target="/advise?timeout=30s")
     assert answer.status == 200
     assert answer.json["response"]["allowed"] is True
     return answer.json["response"].get("warnings")
@@ -104,7 +104,7 @@ async def test_advice_and_reviews_share_a_connection(start: Start) -> None:
     client = await service.connect()
     for _ in range(3):
         assert "patch" in (await client.request(body=a_review())).json["response"]
-        told = await client.request(target="/advise?timeout=1s", body=review_of(deployment()))
+        told = await client.request(target="/advise?timeout=30s", body=review_of(deployment()))
         assert told.json["response"]["warnings"] == [GETS]
 
 

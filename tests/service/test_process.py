@@ -33,6 +33,8 @@ def post(connection: ssl.SSLSocket, uid: str) -> bytes:
 
 
 QUICK = {"minimum": 0.5, "quiet": 0.3, "maximum": 5, "in_flight": 2}
+PATIENT = {"minimum": 0.5, "quiet": 5, "maximum": PATIENCE, "in_flight": PATIENCE}
+"""For reviews that come during the drain: beside busy neighbours they may be a second apart."""
 
 
 def test_a_start_is_quick_and_says_what_serves(launch: Launch) -> None:
@@ -44,8 +46,9 @@ def test_a_start_is_quick_and_says_what_serves(launch: Launch) -> None:
     assert process.status("/metrics") == 200
 
 
+@pytest.mark.slow
 def test_sigterm_drains_closes_and_exits_with_zero(launch: Launch) -> None:
-    process = launch(drain=QUICK)
+    process = launch(drain=PATIENT)
     with process.connect() as connection:
         assert b"Connection: close" not in post(connection, "before")
         process.popen.send_signal(signal.SIGTERM)

@@ -59,7 +59,7 @@ class Rollout:
 @pytest.mark.parametrize(
     ("count", "lags", "drain"),
     [
-        pytest.param(1, (0.7,), {"minimum": 1.2, "quiet": 0.4, "maximum": 8, "in_flight": 2}, id="1"),
+        pytest.param(1, (0.7,), {"minimum": 2.5, "quiet": 1.0, "maximum": 20, "in_flight": 5}, id="1"),
         pytest.param(
             50,
             (0.0, 0.5, 1.0, 2.0, 3.0),

@@ -25,7 +25,7 @@ from tests.conftest import PATIENCE, ROOT
 from tests.service.kit import a_pair, a_review
 from tests.service.processes import Launch, Process
 from tests.service.test_metrics import samples
-from tests.service.test_process import QUICK
+from tests.service.test_process import PATIENT, QUICK
 
 pytestmark = pytest.mark.socket
 
@@ -48,7 +48,7 @@ def ready(process: Process) -> bool:
 
 
 def begin(launch: Launch, count: int = 2, **options: Any) -> Process:
-    process = launch(workers=count, drain=QUICK, **options)
+    process = launch(workers=count, **{"drain": QUICK, **options})
     until(lambda: ready(process), process)
     return process
 
@@ -241,7 +241,7 @@ def certificates(process: Process) -> set[str]:
 
 
 def test_sigterm_drains_all_workers_and_loses_no_review(launch: Launch) -> None:
-    process = begin(launch, 3)
+    process = begin(launch, 3, drain=PATIENT)
     callers = Callers(process)
     until(lambda: callers.answers > 50, process)
     process.popen.send_signal(signal.SIGTERM)
