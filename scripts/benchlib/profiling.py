@@ -181,11 +181,11 @@ def text(table: Table, *, summed: bool = True) -> str:
     stages = sorted(
         {stage for case in table.values() for stage in case}, key=lambda stage: -_most(table, stage)
     )
-    first = max(map(len, [*stages, "together"])) + 2
-    others = max(12, 2 + max(map(len, table)))
+    name_width = max(map(len, [*stages, "together"])) + 2
+    figure_width = max(12, 2 + max(map(len, table)))
 
     def row(name: str, cells: Iterable[str]) -> str:
-        return "".join([name.ljust(first), *(cell.rjust(others) for cell in cells)])
+        return "".join([name.ljust(name_width), *(cell.rjust(figure_width) for cell in cells)])
 
     lines = [row("stage", table)]
     lines += (

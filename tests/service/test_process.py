@@ -46,7 +46,6 @@ def test_a_start_is_quick_and_says_what_serves(launch: Launch) -> None:
     assert process.status("/metrics") == 200
 
 
-@pytest.mark.slow
 def test_sigterm_drains_closes_and_exits_with_zero(launch: Launch) -> None:
     process = launch(drain=PATIENT)
     with process.connect() as connection:

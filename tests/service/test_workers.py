@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +47,8 @@ def ready(process: Process) -> bool:
         return False
 
 
-def begin(launch: Launch, count: int = 2, **options: Any) -> Process:
-    process = launch(workers=count, **{"drain": QUICK, **options})
+def begin(launch: Launch, count: int = 2, drain: Mapping[str, float] = QUICK, **options: Any) -> Process:
+    process = launch(workers=count, drain=drain, **options)
     until(lambda: ready(process), process)
     return process
 
