@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from functools import wraps
 from sys import getsizeof
@@ -110,31 +109,40 @@ class Memo(Generic[_Key, _Value]):
 
 
 class Doorkeeper:
-    """Remembers the hashes of recent keys, so that a cache keeps a value only when its key is seen again.
+    """Remembers the hashes of recent keys, so that a cache takes only what is met again.
 
-    Most keys are met once and never again (a doorkeeper filter). It holds the last ``most`` keys; two of the
-    same hash count as one. Threads may share it.
+    Most keys are met once and never again (a doorkeeper filter). It holds at least the last half of ``most``
+    keys, and never more than ``most``; two of the same hash count as one. Threads may share it.
     """
 
-    __slots__ = ("_hashes", "_most")
+    __slots__ = ("_half", "_newer", "_older")
 
     def __init__(self, most: int) -> None:
-        self._most = most
-        self._hashes: dict[int, None] = {}
+        self._half = most // 2
+        self._newer: set[int] = set()
+        self._older: set[int] = set()
 
     def __len__(self) -> int:
-        return len(self._hashes)
+        return len(self._newer) + len(self._older)
+
+    def has_met(self, key: Hashable) -> bool:
+        """Return whether a key is remembered, and remember it for longer."""
+        digest = hash(key)
+        if digest in self._newer:
+            return True
+        is_known = digest in self._older
+        if len(self._newer) >= self._half:
+            self._older, self._newer = self._newer, set()
+        self._newer.add(digest)
+        return is_known
 
     def is_first(self, key: Hashable) -> bool:
         """Remember a key; when it was remembered already, forget it and return False."""
-        digest = hash(key)
-        if self._hashes.pop(digest, self) is None:
-            return False
-        self._hashes[digest] = None
-        if len(self._hashes) > self._most:
-            with suppress(KeyError, RuntimeError):  # another thread changed it in between
-                del self._hashes[next(iter(self._hashes))]
-        return True
+        if not self.has_met(key):
+            return True
+        self._newer.discard(hash(key))
+        self._older.discard(hash(key))
+        return False
 
 
 PROCESS_WIDE: Final[dict[str, Memo[Any, Any]]] = {}

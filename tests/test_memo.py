@@ -141,6 +141,15 @@ def test_a_doorkeeper_lets_in_what_comes_again() -> None:
     assert [doorkeeper.is_first(key) for key in "aabab"] == [True, False, True, True, False]
 
 
+def test_a_doorkeeper_knows_whom_it_has_met_for_as_long_as_they_come() -> None:
+    doorkeeper = Doorkeeper(4)
+    assert not doorkeeper.has_met("a")
+    for other in "bcdefgh":
+        assert doorkeeper.has_met("a")
+        assert not doorkeeper.has_met(other)
+    assert not doorkeeper.has_met("b")
+
+
 def test_a_doorkeeper_forgets_the_oldest_of_many() -> None:
     doorkeeper = Doorkeeper(100)
     for key in range(1000):

@@ -267,8 +267,10 @@ class _Replica(NamedTuple):
 def _replica(review: Review, path: str, snapshot: Snapshot) -> _Replica | None:
     """Return what decides the answer; None where that is more than the pod, its place and the nodes.
 
-    The object is read only where a likeness does not look, since all else of it is as in the pod whose answer
-    was kept. What no likeness can be made of is no pod, and is left to `read_pod`.
+    None for the first pod of a workload too: many come once and never again, and to work out a likeness and
+    keep an answer is a fifth of what a small one costs. The object is read only where a likeness does not
+    look, since all else of it is as in the pod whose answer was kept. What no likeness can be made of is no
+    pod, and is left to `read_pod`.
     """
     behaviour = snapshot.behaviour
     if not behaviour.overlays or snapshot.env.get(PLATFORM) == OPENSHIFT:
@@ -276,17 +278,19 @@ def _replica(review: Review, path: str, snapshot: Snapshot) -> _Replica | None:
     pod: Any = review.object
     try:
         metadata = pod["metadata"]
-        declared = go_type("core/v1.Pod", behaviour.kubernetes).by_name["metadata"].type
-        if not metadata["generateName"] or not fits(not_in_likeness(metadata), declared):
-            return None
         workload = name_workload(pod, behaviour)
+        if not (metadata["generateName"] and snapshot.workloads.has_met((review.namespace, workload))):
+            return None
+        declared = go_type("core/v1.Pod", behaviour.kubernetes).by_name["metadata"].type
+        if not fits(not_in_likeness(metadata), declared):
+            return None
         names_templates = TEMPLATES in (metadata.get("annotations") or ())
         likeness = likeness_of(pod, workload, ALL_READ if names_templates else snapshot.unread)
-        if likeness is None:
-            return None
         node = (pod.get("spec") or {}).get("nodeName", "")
         native = detect_native(behaviour, snapshot.env, snapshot.nodes, node)
     except (TypeError, AttributeError, LookupError, BadReview):
+        return None
+    if likeness is None:
         return None
     return _Replica((path, review.namespace, native, likeness.text), likeness, workload)
 

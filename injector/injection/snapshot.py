@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from injector.budget import ReviewLimits
 from injector.injection.caches import memo_of
@@ -17,8 +17,12 @@ from injector.istio.mesh.loading import Mesh
 from injector.istio.releases import Behaviour
 from injector.json_types import JSONObject, Pod
 from injector.kubeyaml.skeleton import SkeletonCache
+from injector.memo import Doorkeeper
 
 UntrustedValues = Literal["scalar", "text"]
+WORKLOADS: Final = 4096
+"""Workloads that are remembered to have come: some 400 KiB."""
+
 Advise = Callable[[Pod, Behaviour], tuple[str, ...]]
 """A pod to lines for its author. It looks at labels and annotations alone, so that replicas share them."""
 
@@ -34,7 +38,8 @@ class Snapshot:
     ``release_reason``: what says that the behaviour is that of this release; "" where it was asked for.
     ``denies_all``: there are no values and the release needs some, so that no pod can be injected.
     ``limits`` is what one review may use. ``advise`` says of a pod what its review's answer has in
-    ``warnings``; Istio's has none. ``unread`` is what nothing looks at of a pod that names no templates.
+    ``warnings``; Istio's has none. ``workloads`` are those that came lately, whatever the cluster said then.
+    ``unread`` is what nothing looks at of a pod that names no templates.
     """
 
     behaviour: Behaviour
@@ -54,6 +59,7 @@ class Snapshot:
     untrusted_values: UntrustedValues
     limits: ReviewLimits
     advise: Advise | None = None
+    workloads: Doorkeeper = field(default_factory=lambda: Doorkeeper(WORKLOADS))
     unread: Unread = field(init=False, repr=False)
     # What it holds is true of this very snapshot: `replace` starts another.
     replicas: ReplicaCache = field(init=False, repr=False)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from injector.injection.injector import Injector
 from injector.injection.perpod import (
     ALL_READ,
     ANNOTATIONS,
@@ -23,7 +24,7 @@ from injector.injection.perpod import (
 )
 from injector.injection.replicas import is_common, likeness_of
 from tests.injection.steps.builders import a_container, a_pod
-from tests.injection.test_replicas import a_body, alone, an_injector, ask, counts
+from tests.injection.test_replicas import a_body, alone, an_injector, ask, counts, with_known_workloads
 
 SIDECAR = """
 metadata:
@@ -174,7 +175,7 @@ def test_a_selector_that_asks_for_what_is_different_is_asked_for_each() -> None:
         "templates": {"sidecar": SIDECAR},
         "neverInjectSelector": [{"matchLabels": {"apps.kubernetes.io/pod-index": "0"}}],
     }
-    injector = type(an_injector()).load(json.dumps(config), release="1.31")
+    injector = with_known_workloads(Injector.load(json.dumps(config), release="1.31"))
     assert ["patch" in ask(injector, of_stateful_set(each)) for each in "1203"] == [True, True, False, True]
 
 
@@ -191,7 +192,7 @@ def test_a_proxy_config_that_selects_by_what_is_different_is_asked_for_each() ->
 
 def test_a_pod_that_names_its_templates_has_no_blanks_in_labels() -> None:
     config = {"policy": "enabled", "templates": {"sidecar": SIDECAR, "other": "{{ .ObjectMeta.Labels }}"}}
-    injector = type(an_injector()).load(json.dumps(config), release="1.31")
+    injector = with_known_workloads(Injector.load(json.dumps(config), release="1.31"))
     for each in "1203":
         pod = of_stateful_set(each)
         pod["metadata"]["annotations"] = {"inject.istio.io/templates": "sidecar"} if each < "3" else {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Hashable
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,8 @@ from hypothesis import strategies as st
 from injector.budget import ReviewLimits
 from injector.injection.injector import Injector
 from injector.injection.replicas import LARGEST_BODY, CommonAnswer, ReplicaCache
-from injector.memo import Memo
+from injector.injection.snapshot import WORKLOADS
+from injector.memo import Doorkeeper, Memo
 from tests.injection.steps.builders import a_container, a_pod
 
 SIDECAR = """
@@ -39,7 +41,19 @@ OWNER = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-5d4f", "uid
 
 def an_injector(template: str = SIDECAR, **options: Any) -> Injector:
     config = json.dumps({"policy": "enabled", "templates": {"sidecar": template}})
-    return Injector.load(config, release=options.pop("release", "1.31"), **options)
+    return with_known_workloads(Injector.load(config, release=options.pop("release", "1.31"), **options))
+
+
+class _Acquaintances(Doorkeeper):
+    """Has met everybody."""
+
+    def has_met(self, key: Hashable) -> bool:
+        return super().has_met(key) or True
+
+
+def with_known_workloads(injector: Injector) -> Injector:
+    """Return the same injector, to which a pod of each workload has come before."""
+    return Injector(replace(injector.snapshot, workloads=_Acquaintances(WORKLOADS)))
 
 
 def alone(injector: Injector) -> Injector:
@@ -87,6 +101,36 @@ def test_the_second_replica_gets_the_patch_of_the_first_and_its_own_uid() -> Non
     assert second == first | {"uid": "3"}
     assert second == ask(alone(injector), a_replica("xyz34"), uid="3")
     assert counts(injector) == (1, 1)
+
+
+def test_of_a_workload_s_first_pod_nothing_is_kept_and_its_third_gets_the_patch_of_the_second() -> None:
+    injector = Injector(replace(an_injector().snapshot, workloads=Doorkeeper(WORKLOADS)))
+    first = ask(injector, a_replica("abc12"))
+    assert (counts(injector), len(injector.snapshot.replicas.answers)) == ((0, 0), 0)
+    assert ask(injector, a_replica("def56")) == ask(injector, a_replica("xyz34")) == first
+    assert counts(injector) == (1, 1)
+
+
+def test_a_workload_is_known_by_namespace_name_and_kind_whatever_its_pods_are_like() -> None:
+    injector = Injector(replace(an_injector().snapshot, workloads=Doorkeeper(WORKLOADS)))
+    ask(injector, a_replica("abc12"))
+    ask(injector, a_replica("abc12"), namespace="bank")
+    other = a_replica("abc12")
+    other["metadata"]["ownerReferences"] = [OWNER | {"kind": "StatefulSet"}]
+    ask(injector, other)
+    assert counts(injector) == (0, 0)
+    for letters in ("def56", "xyz34"):
+        ask(injector, a_replica(letters, note="another template"))
+    assert counts(injector) == (1, 1)
+
+
+def test_a_workload_is_known_when_the_cluster_has_changed() -> None:
+    injector = Injector(replace(an_injector().snapshot, workloads=Doorkeeper(WORKLOADS)))
+    ask(injector, a_replica("abc12"))
+    changed = injector.with_cluster(nodes={}, namespaces={})
+    for letters in ("def56", "xyz34"):
+        ask(changed, a_replica(letters))
+    assert counts(changed) == (1, 1)
 
 
 def test_the_log_says_of_a_replica_what_it_says_of_the_first() -> None:

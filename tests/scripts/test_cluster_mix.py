@@ -115,7 +115,7 @@ def test_every_pod_of_the_usual_mix_is_injected_and_some_are_replicas() -> None:
     bodies = clustermix.ClusterMix(clustermix.owners_of(clustermix.DEFAULT)).bodies()
     assert {injector.answer(body).outcome for _, body in islice(bodies, 1_000)} == {"injected"}
     replicas = injector.snapshot.replicas
-    assert 0.7 < replicas.hits / 1_000 < 0.95
+    assert 0.6 < replicas.hits / 1_000 < 0.95
 
 
 @pytest.mark.parametrize(

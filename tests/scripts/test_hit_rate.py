@@ -31,11 +31,11 @@ def test_ten_thousand_pods_of_fifty_workloads_parse_a_hundred_texts_at_most() ->
     assert hits >= 0.99 * 10_000
 
 
-def test_ten_thousand_pods_of_fifty_workloads_are_rendered_a_hundred_times() -> None:
+def test_of_ten_thousand_pods_of_fifty_workloads_a_hundred_are_rendered() -> None:
     injector = configurations.named("built-in").load()
     answered(injector, "mixed", 10_000)
     replicas = injector.snapshot.replicas
-    assert (replicas.hits, replicas.misses, len(replicas.answers)) == (9_950, 50, 50)
+    assert (replicas.hits, replicas.misses, len(replicas.answers)) == (9_900, 50, 50)
 
 
 def test_ten_conditions_on_annotations_make_a_skeleton_for_each_form_and_no_more() -> None:
