@@ -80,7 +80,10 @@ def answer_review(body: bytes, path: str, snapshot: Snapshot, budget: Budget) ->
     except UndecodableReviewError as error:
         answer = encode_denied(None, str(error), behaviour)
         return Answer(body=answer, outcome="denied", reason="undecodable", message=str(error))
-    replica = _replica(review, path, snapshot) if len(body) <= LARGEST_BODY else None
+    workload = _named(review, behaviour)
+    replica = None
+    if workload is not None and len(body) <= LARGEST_BODY:
+        replica = _replica(review, path, snapshot, workload)
     if replica is not None and (known := snapshot.replicas.get(replica.key)) is not None:
         return _injected(review, known, behaviour)
     plain = has_plain_spec(review.object, behaviour)
@@ -89,8 +92,10 @@ def answer_review(body: bytes, path: str, snapshot: Snapshot, budget: Budget) ->
     except InjectionError as error:
         return _denied(review, "object", _as_written(error, body, behaviour), behaviour)
     if pod is not review.object:
-        replica, plain = None, False
-    return _answer_anew(review, pod, path, snapshot, budget, replica=replica, plain_spec=plain)
+        replica, workload, plain = None, None, False
+    return _answer_anew(
+        review, pod, path, snapshot, budget, replica=replica, workload=workload, plain_spec=plain
+    )
 
 
 def _answer_anew(
@@ -101,6 +106,7 @@ def _answer_anew(
     budget: Budget,
     *,
     replica: _Replica | None,
+    workload: tuple[str, str, str] | None,
     plain_spec: bool,
 ) -> Answer:
     """Answer for a pod no replica of which is known, and remember it for those that may come."""
@@ -119,7 +125,7 @@ def _answer_anew(
             path,
             snapshot,
             budget,
-            workload=replica.workload if replica is not None else None,
+            workload=workload,
             plain_spec=plain_spec,
         )
         injected = inject(request, snapshot)
@@ -257,14 +263,24 @@ def request_for(
 
 
 class _Replica(NamedTuple):
-    """A pod as a replica of others: the key to their answer, and what `name_workload` says of all of them."""
+    """A pod as a replica of others: the key to their answer, and what it has in common with them."""
 
     key: Key
     likeness: Likeness
-    workload: tuple[str, str, str]
 
 
-def _replica(review: Review, path: str, snapshot: Snapshot) -> _Replica | None:
+def _named(review: Review, behaviour: Behaviour) -> tuple[str, str, str] | None:
+    """Return what `name_workload` says of what should be a pod; None where it is not known to be one."""
+    pod: Any = review.object
+    try:
+        return name_workload(pod, behaviour)
+    except (TypeError, AttributeError, BadReview):
+        return None
+
+
+def _replica(
+    review: Review, path: str, snapshot: Snapshot, workload: tuple[str, str, str]
+) -> _Replica | None:
     """Return what decides the answer; None where that is more than the pod, its place and the nodes.
 
     None for the first pod of a workload too: many come once and never again, and to work out a likeness and
@@ -278,7 +294,6 @@ def _replica(review: Review, path: str, snapshot: Snapshot) -> _Replica | None:
     pod: Any = review.object
     try:
         metadata = pod["metadata"]
-        workload = name_workload(pod, behaviour)
         if not (metadata["generateName"] and snapshot.workloads.has_met((review.namespace, workload))):
             return None
         declared = go_type("core/v1.Pod", behaviour.kubernetes).by_name["metadata"].type
@@ -288,11 +303,11 @@ def _replica(review: Review, path: str, snapshot: Snapshot) -> _Replica | None:
         likeness = likeness_of(pod, workload, ALL_READ if names_templates else snapshot.unread)
         node = (pod.get("spec") or {}).get("nodeName", "")
         native = detect_native(behaviour, snapshot.env, snapshot.nodes, node)
-    except (TypeError, AttributeError, LookupError, BadReview):
+    except (TypeError, AttributeError, LookupError):
         return None
     if likeness is None:
         return None
-    return _Replica((path, review.namespace, native, likeness.text), likeness, workload)
+    return _Replica((path, review.namespace, native, likeness.text), likeness)
 
 
 def _is_common(request: InjectionRequest, injected: Injected, patch: bytes, likeness: Likeness) -> bool:
