@@ -29,9 +29,10 @@ from injector.gotemplate.code import (
     static_type,
     walrus,
 )
+from injector.gotemplate.fmt import format_value
 from injector.gotemplate.functions import ExecutionError, Function, convert
 from injector.gotemplate.scope import Scope, last_node
-from injector.gotemplate.types import FLOAT_KINDS, INTEGER_KINDS, UNSIGNED_KINDS, Type
+from injector.gotemplate.types import FLOAT_KINDS, INTEGER_KINDS, UNSIGNED_KINDS, StructType, Type
 from injector.gotemplate.values import MISSING, Value, read, zero
 
 _SELECTING = frozenset({"and", "or", "default", "coalesce", "ternary"})
@@ -164,22 +165,45 @@ class Calls:
     def _called(
         self, name: str, function: Function, given: Sequence[Expr], node: nodes.Node, key: Hashable
     ) -> Computed:
-        codes = [self._scope.load(arg) for arg in given]
-        if function.needs_dot:
-            codes.insert(0, self._scope.load(self._scope.bindings[0].expr))
-        call = invoke(self._unit.bind(f"f_{name}_", function.call), *codes)
-        result = of_type(
-            function.result,
-            self._scope.positioned(call, node, name),
-            text=function.text or self._stays_text(name, function, given),
-            key=key,
-        )
+        result = self._written_out(function, given) or self._invoked(name, function, given, node)
+        text = function.text or self._stays_text(name, function, given)
+        result = replace(result, text=text, key=key)
         if key is None:
             return result
         kept = self._unit.fresh("c_")
         self._unit.kept[kept] = 0
         self._scope.available[key] = replace(result, code=load(kept), fallible=False)
         return replace(result, code=walrus(kept, result.code))
+
+    def _invoked(self, name: str, function: Function, given: Sequence[Expr], node: nodes.Node) -> Computed:
+        codes = [self._scope.load(arg) for arg in given]
+        if function.needs_dot:
+            codes.insert(0, self._scope.load(self._scope.bindings[0].expr))
+        call = invoke(self._unit.bind(f"f_{name}_", function.call), *codes)
+        return of_type(function.result, self._scope.positioned(call, node, name))
+
+    def _written_out(self, function: Function, given: Sequence[Expr]) -> Computed | None:
+        """Return what a function does as Python's own operation, where that is known to be the same."""
+        if function.falls_back and len(given) == 2 and not _may_fail(given[0]):
+            return self._second_or_first(*given)
+        return self._looked_up(function.looks_up, *given) if function.looks_up else None
+
+    def _second_or_first(self, first: Expr, second: Expr) -> Computed:
+        code = ast.BoolOp(op=ast.Or(), values=[self._scope.load(second), self._scope.load(first)])
+        kind = static_type(first)
+        if kind in (types.STRING, types.BOOL) and kind is static_type(second):
+            return Computed(code=code, type=kind, interface=True)
+        return of_type(types.ANY, code)
+
+    def _looked_up(self, field: str, owner: Expr, key: Expr, default: Expr) -> Computed | None:
+        if not (isinstance(key, Constant) and isinstance(default, Constant) and is_scalar(default.value)):
+            return None
+        if not isinstance(owner, Computed) or owner.path is None or not isinstance(owner.type, StructType):
+            return None
+        texts = Computed(code=load(""), type=types.MAP_STRING, path=(*owner.path, field))
+        other = ast.Constant(value=format_value(default.value))
+        code = lookup(self._scope.load(texts), ast.Constant(value=key.value), other)
+        return Computed(code=code, type=types.STRING, fallible=False)
 
     def _call_key(self, name: str, function: Function, given: Sequence[Expr]) -> Hashable:
         """Return what makes two calls the same call, None if they may differ."""

@@ -37,6 +37,10 @@ class Function:
     ``mutates``: changes an argument in place (sprig's ``set``), so data must be copied for each render.
     ``quotes``: for sprig's ``quote`` and ``squote``, the mark that they put around each argument that is not
     nil; with one argument, the marks are template text and what stands between them is a value.
+    ``falls_back``: of two arguments it returns the second, or the first where that is empty (sprig's
+    ``default``), which Python's ``or`` does as well.
+    ``looks_up``: the field of its first argument, a map of strings, in which it looks the second one up;
+    where that is not, it returns the third as ``%v`` prints it (Istio's ``annotation``).
     ``needs_dot``: ``call`` receives what the template calls ``$`` before its arguments.
     """
 
@@ -48,6 +52,8 @@ class Function:
     text: bool = False
     mutates: bool = False
     quotes: str = ""
+    falls_back: bool = False
+    looks_up: str = ""
     needs_dot: bool = False
 
     def param(self, position: int) -> Type:

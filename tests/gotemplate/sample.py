@@ -206,7 +206,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "intf": a_function(lambda number: f"i{number}", types.INT),
     "smap": a_function(_shown_map, types.MAP_STRING),
     "isset": a_function(lambda items, key: key in items, types.MAP_STRING, types.STRING, result=types.BOOL),
-    "annotation": a_function(_annotation, META, types.STRING, types.ANY),
+    "annotation": a_function(_annotation, META, types.STRING, types.ANY, looks_up="Annotations"),
     "valueOrDefault": a_function(_value_or_default, types.ANY, types.ANY, result=types.ANY),
     "nilf": a_function(lambda: None, result=types.ANY),
     "boom": a_function(_boom),

@@ -8,6 +8,7 @@ import pytest
 
 from injector.errors import TemplateExecError, TemplateSyntaxError
 from injector.gotemplate import Function, FunctionError, Struct, compile_template, types
+from injector.gotemplate.sprig.defaults import FUNCTIONS as DEFAULTS
 from injector.gotemplate.types import StructType
 from injector.rendering import Quoted, Rendering, Structured
 from tests.gotemplate.sample import DATA, FUNCTIONS, META, a_dot, a_field, a_function
@@ -125,6 +126,55 @@ def test_a_typed_string_is_quoted_without_a_question():
     rendering = rendered(text, {"ObjectMeta": Struct(META, {"name": "n"})}, dot_type=DATA)
     assert (rendering.strings, rendering.values) == (('"', '"'), ("n",))
     assert "is not None" not in compiled(text, dot_type=DATA).source()
+
+
+FALLING_BACK = {**FUNCTIONS, "default": DEFAULTS["default"]}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("x", "x"), ("", "none"), (None, "none"), (0.0, "none"), ([], "none"), (False, "none"), (1.0, "1")],
+)
+def test_default_is_python_s_own_or(value, text):
+    template = compiled('{{ default "none" .x }}|{{ .x | default "none" }}', functions=FALLING_BACK)
+    assert template.render({"x": value}).text == f"{text}|{text}"
+    assert "f_default" not in template.source()
+
+
+def test_a_default_that_may_fail_is_computed_first_as_in_go():
+    template = compiled("{{ default (boom) .ObjectMeta.Name }}", functions=FALLING_BACK, dot_type=DATA)
+    with pytest.raises(TemplateExecError, match="boom"):
+        template.render({"ObjectMeta": Struct(META, {"name": "n"})})
+
+
+def test_a_default_of_texts_is_a_text():
+    text = "{{ default `none` .ObjectMeta.Name | quote }}{{ eq (default `none` .ObjectMeta.Name) `none` }}"
+    template = compiled(text, functions=FALLING_BACK, dot_type=DATA)
+    assert template.render({"ObjectMeta": Struct(META, {})}).text == '"none"true'
+    assert "is not None" not in template.source()
+    assert "f_eq" not in template.source()
+
+
+@pytest.mark.parametrize(
+    ("default", "text"),
+    [('"d"', "d"), ("15020", "15020"), ("1.5", "1.5"), ("true", "true"), ("nil", "<nil>")],
+)
+def test_an_annotation_is_looked_up_in_its_map(default, text):
+    template = compiled(f"{{{{ annotation .ObjectMeta `a` {default} }}}}", dot_type=DATA)
+    for given, expected in (({}, text), ({"a": ""}, ""), ({"a": "1"}, "1")):
+        dot = {"ObjectMeta": Struct(META, {"annotations": given})}
+        assert template.render(dot).text == expected
+    assert template.render({"ObjectMeta": Struct(META, {})}).text == text
+    assert "f_annotation" not in template.source()
+
+
+@pytest.mark.parametrize(
+    "call", ["annotation .ObjectMeta .ObjectMeta.Name 1", "annotation .ObjectMeta `a` .ObjectMeta.Name"]
+)
+def test_an_annotation_of_which_not_all_is_known_is_asked_for_at_run_time(call):
+    template = compiled(f"{{{{ {call} }}}}", dot_type=DATA)
+    assert template.render({"ObjectMeta": Struct(META, {"name": "1"})}).text == "1"
+    assert "f_annotation" in template.source()
 
 
 # What is known.

@@ -83,7 +83,11 @@ FUNCTIONS: Final = {
     "any": go("func(...any) bool", lambda *values: any(values)),
     "coalesce": go("func(...any) any", lambda *values: next(filter(None, values), None)),
     "deepEqual": go("func(any, any) bool", deep_equal),
-    "default": go("func(any, ...any) any", lambda other, *given: given[0] if given and given[0] else other),
+    "default": go(
+        "func(any, ...any) any",
+        lambda other, *given: given[0] if given and given[0] else other,
+        falls_back=True,
+    ),
     "empty": go("func(any) bool", lambda value: not value),
     "kindIs": go("func(string, any) bool", lambda target, value: kind_name(value) == target),
     "kindOf": go("func(any) string", kind_name),

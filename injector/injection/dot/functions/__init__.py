@@ -137,7 +137,7 @@ def _about_pods(metadata: Type, containers: Type) -> Iterator[_FunctionRow]:
     duration = pointer_to(StructType(name="types.Duration"))
     newer_duration = pointer_to(StructType(name="durationpb.Duration"))
     of_containers = (containers,)
-    yield _row("annotation", pods.annotation, (metadata, _STRING, _ANY))
+    yield _row("annotation", pods.annotation, (metadata, _STRING, _ANY), looks_up="Annotations")
     yield _row("isset", operator.contains, (_STRING_MAP, _STRING), result=_BOOL)
     yield _row("excludeInboundPort", pods.exclude_inbound_port, (_ANY, _STRING))
     every, tcp = inject(_PROTOCOLS, absent=True), inject(_PROTOCOLS)
