@@ -54,9 +54,11 @@ def worker_count(value: object) -> int:
     text = str(value)
     if not (text.isascii() and text.isdigit() and text.strip("0")):
         raise click.BadParameter(f"{value!r} is neither a number of processes, 1 at least, nor auto")
-    if len(text) > _WORKER_DIGITS:
-        raise click.BadParameter(f"a number of {len(text)} digits is more processes than any machine carries")
-    return int(text)
+    digits = text.lstrip("0")
+    if len(digits) > _WORKER_DIGITS:
+        count = len(digits)
+        raise click.BadParameter(f"a number of {count} digits is more processes than any machine carries")
+    return int(digits)
 
 
 SERVICE_ACCOUNT: Final = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"

@@ -23,7 +23,7 @@ from injector.injection.admission import (
     object_as_written,
 )
 from injector.injection.cost import charge_irregular, charge_pod
-from injector.injection.dot.proxy import OPENSHIFT, PLATFORM
+from injector.injection.dot.context import OPENSHIFT, PLATFORM
 from injector.injection.legacy.inject import inject_legacy
 from injector.injection.owner import find_workload, name_workload
 from injector.injection.perpod import ALL_READ

@@ -9,8 +9,7 @@ from typing import Final, NamedTuple
 from injector.budget import Budget
 from injector.errors import InjectionError
 from injector.gotemplate.values import Struct, Value
-from injector.injection.dot.context import dot_of
-from injector.injection.dot.proxy import OPENSHIFT, PLATFORM
+from injector.injection.dot.context import OPENSHIFT, PLATFORM, dot_of
 from injector.injection.dot.template import InjectionTemplate
 from injector.injection.owner import Workload
 from injector.injection.snapshot import Snapshot

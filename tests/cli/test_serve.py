@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from injector.cli.serve import worker_count
 from tests.cli.conftest import Run
 
 
@@ -65,6 +66,10 @@ def test_a_value_that_cannot_be_is_named(run: Run, option: str, value: str, word
     result = run("serve", "--tlsCertFile", "x", "--tlsKeyFile", "y", option, value)
     assert result.returncode
     assert words in result.stderr
+
+
+def test_zeros_in_front_of_a_number_of_workers_are_no_digits_of_it() -> None:
+    assert worker_count("0" * 5000 + "4") == 4
 
 
 def test_the_help_says_what_signals_do(run: Run) -> None:

@@ -25,6 +25,8 @@ from injector.istio.releases import Behaviour
 from injector.json_types import JSONObject, Pod
 
 COMPLIANCE_POLICY: Final = "COMPLIANCE_POLICY"
+PLATFORM: Final = "PLATFORM"
+OPENSHIFT: Final = "openshift"
 
 _TYPE_META: Final = StructType(
     name="v1.TypeMeta",

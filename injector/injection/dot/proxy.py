@@ -104,8 +104,6 @@ def _cpus(annotations: Mapping[str, str], values: JSONObject) -> Iterator[str]:
 # ---- user and group, which OpenShift gives each namespace in annotations: Istio takes the last of the range
 
 DEFAULT_ID: Final = 1337
-PLATFORM: Final = "PLATFORM"
-OPENSHIFT: Final = "openshift"
 
 _USERS: Final = "openshift.io/sa.scc.uid-range"
 _GROUPS: Final = "openshift.io/sa.scc.supplemental-groups"

@@ -9,7 +9,7 @@ from typing import Final
 from weakref import WeakKeyDictionary
 
 from injector.golang.strconv import parse_bool
-from injector.injection.dot.proxy import OPENSHIFT, PLATFORM
+from injector.injection.dot.context import OPENSHIFT, PLATFORM
 from injector.injection.render import InjectionRequest
 from injector.injection.snapshot import Snapshot
 from injector.injection.steps.merge import PodTypes
