@@ -20,11 +20,11 @@ from injector.kubeyaml.skeleton import SkeletonCache
 from injector.memo import Doorkeeper
 
 UntrustedValues = Literal["scalar", "text"]
-WORKLOADS: Final = 4096
-"""Workloads that are remembered to have come: some 400 KiB."""
-
 Advise = Callable[[Pod, Behaviour], tuple[str, ...]]
 """A pod to lines for its author. It looks at labels and annotations alone, so that replicas share them."""
+
+WORKLOADS: Final = 4096
+"""Workloads that are remembered to have come: some 400 KiB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)

@@ -15,7 +15,7 @@ import orjson
 
 from injector.errors import BadReview, DeadlineError
 from injector.injection.inject import Answer
-from injector.service.beside import COSTLY_SECONDS, DEAR_SECONDS, Beside, DearNamespaces, namespace_of
+from injector.service.beside import DEAR_SECONDS, Beside, DearNamespaces, costly_seconds, namespace_of
 from injector.service.child import ChildError
 from injector.service.connection import EdgeConnection
 from injector.service.generation import Late, Reviewer
@@ -158,7 +158,8 @@ class Answering:
         except Exception as error:  # noqa: BLE001 - a fault of ours ends this review and not the process
             return self._failed(body, error)
         seconds = time.perf_counter() - start
-        if seconds > COSTLY_SECONDS and (worked := time.thread_time() - began) > COSTLY_SECONDS:
+        costly = costly_seconds(len(body))
+        if seconds > costly and (worked := time.thread_time() - began) > costly:
             self._dear.spend(namespace_of(body), worked)
         return self._answered(answered, body, path, seconds)
 

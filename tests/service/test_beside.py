@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from injector.service import beside
-from injector.service.beside import Beside, DearNamespaces, namespace_of
+from injector.service.beside import Beside, DearNamespaces, costly_seconds, namespace_of
 
 
 async def turns(turn: Beside, waiting: list[str]) -> list[str]:
@@ -151,6 +151,12 @@ def test_one_review_that_is_dear_is_enough() -> None:
     assert not dear.has(b"a")
     dear.spend(b"a", beside.DEAR_SECONDS + 0.001)
     assert dear.has(b"a")
+
+
+def test_a_large_pod_may_take_longer_before_it_counts_as_costly() -> None:
+    assert costly_seconds(0) == beside.COSTLY_SECONDS
+    honest = 0.0017  # of 2,000 variables, 277 kB
+    assert 3 * honest < costly_seconds(277_000) < beside.DEAR_SECONDS / 2
 
 
 def test_only_so_many_are_remembered() -> None:
