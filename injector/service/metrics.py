@@ -93,7 +93,7 @@ ASKED: Final = {
 
 COUNTS: Final = {
     "replica_hits": "Reviews of a pod whose patch was known from a replica of it.",
-    "replica_misses": "Reviews of a pod that may have replicas, none of which had come lately.",
+    "replica_misses": "Reviews of a pod whose workload had come before, but no replica of it lately.",
     "skeleton_hits": "Renderings whose text was known, so that only the pod's values were filled in.",
     "skeleton_misses": "Renderings whose text had to be parsed as YAML.",
     "skeleton_unsafe": "Renderings with a value of the pod that could have changed the shape of the YAML.",
