@@ -52,12 +52,12 @@ def worker_count(value: object) -> int:
     if value == "auto":
         return fitting_workers(cores(), container_limit())
     text = str(value)
-    if not (text.isascii() and text.isdigit() and text.strip("0")):
-        raise click.BadParameter(f"{value!r} is neither a number of processes, 1 at least, nor auto")
     digits = text.lstrip("0")
+    if not (text.isascii() and text.isdigit() and digits):
+        raise click.BadParameter(f"{value!r} is neither a number of processes, 1 at least, nor auto")
     if len(digits) > _WORKER_DIGITS:
-        count = len(digits)
-        raise click.BadParameter(f"a number of {count} digits is more processes than any machine carries")
+        sentence = f"a number of {len(digits)} digits is more processes than any machine carries"
+        raise click.BadParameter(sentence)
     return int(digits)
 
 

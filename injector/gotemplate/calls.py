@@ -196,6 +196,7 @@ class Calls:
         return of_type(types.ANY, code)
 
     def _looked_up(self, field: str, owner: Expr, key: Expr, default: Expr) -> Computed | None:
+        """Return a look into a map, where nothing in it can fail: it follows no pointer, which may be nil."""
         if not (isinstance(key, Constant) and isinstance(default, Constant) and is_scalar(default.value)):
             return None
         if not isinstance(owner, Computed) or owner.path is None or not isinstance(owner.type, StructType):

@@ -80,10 +80,8 @@ def answer_review(body: bytes, path: str, snapshot: Snapshot, budget: Budget) ->
     except UndecodableReviewError as error:
         answer = encode_denied(None, str(error), behaviour)
         return Answer(body=answer, outcome="denied", reason="undecodable", message=str(error))
-    workload = _named(review, behaviour)
-    replica = None
-    if workload is not None and len(body) <= LARGEST_BODY:
-        replica = _replica(review, path, snapshot, workload)
+    workload = _workload_of(review, behaviour)
+    replica = _replica(review, path, snapshot, workload) if len(body) <= LARGEST_BODY else None
     if replica is not None and (known := snapshot.replicas.get(replica.key)) is not None:
         return _injected(review, known, behaviour)
     plain = has_plain_spec(review.object, behaviour)
@@ -269,8 +267,8 @@ class _Replica(NamedTuple):
     likeness: Likeness
 
 
-def _named(review: Review, behaviour: Behaviour) -> tuple[str, str, str] | None:
-    """Return what `name_workload` says of what should be a pod; None where it is not known to be one."""
+def _workload_of(review: Review, behaviour: Behaviour) -> tuple[str, str, str] | None:
+    """Return what `name_workload` says of what should be a pod; None where it cannot say."""
     pod: Any = review.object
     try:
         return name_workload(pod, behaviour)
@@ -279,7 +277,7 @@ def _named(review: Review, behaviour: Behaviour) -> tuple[str, str, str] | None:
 
 
 def _replica(
-    review: Review, path: str, snapshot: Snapshot, workload: tuple[str, str, str]
+    review: Review, path: str, snapshot: Snapshot, workload: tuple[str, str, str] | None
 ) -> _Replica | None:
     """Return what decides the answer; None where that is more than the pod, its place and the nodes.
 
@@ -289,7 +287,7 @@ def _replica(
     pod, and is left to `read_pod`.
     """
     behaviour = snapshot.behaviour
-    if not behaviour.overlays or snapshot.env.get(PLATFORM) == OPENSHIFT:
+    if workload is None or not behaviour.overlays or snapshot.env.get(PLATFORM) == OPENSHIFT:
         return None  # OpenShift: the namespace's annotations have a say
     pod: Any = review.object
     try:

@@ -64,11 +64,9 @@ def _differ_objects(before: JSONObject, after: JSONObject, path: str, operations
         old = before.get(key, _ABSENT)
         if old is value:
             continue
-        inner = f"{path}/{key}" if key.isalnum() else f"{path}/{_escape(key)}"
+        inner = f"{path}/{key if key.isalnum() else _escape(key)}"  # most are letters: a call less
         if old is _ABSENT:
             operations.append({"op": "add", "path": inner, "value": value})
-        elif type(value) is dict and type(old) is dict:
-            _differ_objects(old, value, inner, operations)
         else:
             _differ(old, value, inner, operations)
 

@@ -1,4 +1,4 @@
-"""The pods of Istio's cases as replicas: whoever comes second gets what he would have got alone."""
+"""The pods of Istio's cases as replicas: whoever comes later gets what he would have got alone."""
 
 from __future__ import annotations
 

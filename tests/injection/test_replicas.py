@@ -56,6 +56,11 @@ def with_known_workloads(injector: Injector) -> Injector:
     return Injector(replace(injector.snapshot, workloads=_Acquaintances(WORKLOADS)))
 
 
+def with_new_workloads(injector: Injector) -> Injector:
+    """Return the same injector, to which no pod of any workload has come."""
+    return Injector(replace(injector.snapshot, workloads=Doorkeeper(WORKLOADS)))
+
+
 def alone(injector: Injector) -> Injector:
     """Return the same injector, which has met nobody yet."""
     return Injector(replace(injector.snapshot))
@@ -104,7 +109,7 @@ def test_the_second_replica_gets_the_patch_of_the_first_and_its_own_uid() -> Non
 
 
 def test_of_a_workload_s_first_pod_nothing_is_kept_and_its_third_gets_the_patch_of_the_second() -> None:
-    injector = Injector(replace(an_injector().snapshot, workloads=Doorkeeper(WORKLOADS)))
+    injector = with_new_workloads(an_injector())
     first = ask(injector, a_replica("abc12"))
     assert (counts(injector), len(injector.snapshot.replicas.answers)) == ((0, 0), 0)
     assert ask(injector, a_replica("def56")) == ask(injector, a_replica("xyz34")) == first
@@ -112,7 +117,7 @@ def test_of_a_workload_s_first_pod_nothing_is_kept_and_its_third_gets_the_patch_
 
 
 def test_a_workload_is_known_by_namespace_name_and_kind_whatever_its_pods_are_like() -> None:
-    injector = Injector(replace(an_injector().snapshot, workloads=Doorkeeper(WORKLOADS)))
+    injector = with_new_workloads(an_injector())
     ask(injector, a_replica("abc12"))
     ask(injector, a_replica("abc12"), namespace="bank")
     other = a_replica("abc12")
@@ -125,7 +130,7 @@ def test_a_workload_is_known_by_namespace_name_and_kind_whatever_its_pods_are_li
 
 
 def test_a_workload_is_known_when_the_cluster_has_changed() -> None:
-    injector = Injector(replace(an_injector().snapshot, workloads=Doorkeeper(WORKLOADS)))
+    injector = with_new_workloads(an_injector())
     ask(injector, a_replica("abc12"))
     changed = injector.with_cluster(nodes={}, namespaces={})
     for letters in ("def56", "xyz34"):

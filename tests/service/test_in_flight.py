@@ -128,6 +128,24 @@ async def test_reviews_of_a_dear_namespace_leave_the_loop(
     assert gated.was_here("later")
 
 
+async def test_what_is_costly_of_a_small_review_is_not_of_a_large_one(
+    start: Start, gated: GatedReviewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(beside, "FIRST_SECONDS", 600.0)
+    monkeypatch.setattr(beside, "SPENT_SECONDS", 0.0)
+    monkeypatch.setattr(beside, "DEAR_SECONDS", 10.0)
+    monkeypatch.setattr(beside, "BYTE_SECONDS", 1e-6)  # 0.3 s for the large one
+    service = await start(load=lambda *_: gated)
+    client = await service.connect()
+    for namespace, size in (("small", 0), ("large", 300_000)):
+        await client.request(body=a_review(f"{namespace}-0", namespace=namespace, size=size, dear="0.005"))
+        await client.request(body=a_review(f"{namespace}-1", namespace=namespace))
+    assert gated.was_here("small-0")
+    assert not gated.was_here("small-1")
+    assert gated.was_here("large-0")
+    assert gated.was_here("large-1")
+
+
 async def test_large_bodies_past_the_memory_in_flight_are_told_to_come_again(
     start: Start, gated: GatedReviewer
 ) -> None:
