@@ -325,7 +325,10 @@ def test_certificates_rotate_while_pods_are_created(cluster: Cluster, shop: str)
     cluster.leave(replica)
     replica.kill()
     cluster.replicas.clear()
+    # The CA that is left lives for seconds, too few for the settle of a replica with the default lives.
+    cluster.kubectl("-n", NAMESPACE, "delete", "secret", "sidecar-injector-certs")
     cluster.start("replica-1")
+    until(lambda: cluster.create_pod(shop, "rotated", check=False).returncode == 0, str)
 
 
 def test_a_webhook_that_is_down_fails_pods_under_fail_and_not_under_ignore(
