@@ -36,6 +36,7 @@ class FakeApi:
     events: list[tuple[int, str, str, dict[str, Any]]] = field(default_factory=list)
     requests: Counter[str] = field(default_factory=Counter)
     seen: list[tuple[str, str]] = field(default_factory=list)
+    authorization: str = ""
     refuse: Callable[[str, str], web.Response | None] = lambda method, path: None
     silent: bool = False
     resets: bool = False
@@ -107,6 +108,7 @@ class FakeApi:
         watching = request.query.get("watch") == "true"
         self.requests["WATCH" if watching else method] += 1
         self.seen.append(("WATCH" if watching else method, path))
+        self.authorization = request.headers.get("Authorization", "")
         if (refusal := self.refuse("WATCH" if watching else method, path)) is not None:
             return refusal
         collection, _, name = path.rpartition("/")
@@ -327,15 +329,15 @@ async def fake_api() -> AsyncIterator[FakeApi]:
         await runner.cleanup()
 
 
-def kubeconfig(api: FakeApi, folder: Path) -> Path:
-    """Write a kubeconfig file that leads to the fake, and return where it is."""
+def kubeconfig(api: FakeApi, folder: Path, **user: str) -> Path:
+    """Write a kubeconfig file that leads to the fake as ``user``, and return where it is."""
     config = {
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": "fake",
         "contexts": [{"name": "fake", "context": {"cluster": "fake", "user": "fake"}}],
         "clusters": [{"name": "fake", "cluster": {"server": api.url}}],
-        "users": [{"name": "fake", "user": {"token": "not-a-secret"}}],
+        "users": [{"name": "fake", "user": user or {"token": "not-a-secret"}}],
     }
     path = folder / "kubeconfig"
     path.write_bytes(orjson.dumps(config))

@@ -40,29 +40,43 @@ def without(*beginnings: str) -> Iterator[None]:
             del sys.modules[name]
 
 
+class Absent:
+    """Stands for every name of a module that was imported as an empty one."""
+
+
 class _Empty(MetaPathFinder, Loader):
+    """Finds one and the same empty package under all names that begin so: there are hundreds of them."""
+
     def __init__(self, beginnings: tuple[str, ...]) -> None:
         self._beginnings = beginnings
+        self._module = ModuleType("empty")
+        self._module.__getattr__ = _absent  # type: ignore[method-assign]
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:  # noqa: ARG002
-        return ModuleSpec(fullname, self) if fullname.startswith(self._beginnings) else None
+        if not fullname.startswith(self._beginnings):
+            return None
+        return ModuleSpec(fullname, self, is_package=True)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:  # noqa: ARG002
+        return self._module
 
     def exec_module(self, module: ModuleType) -> None:
-        module.__getattr__ = _absent  # type: ignore[method-assign]
+        """Do nothing."""
 
 
-def _absent(name: str) -> type:
-    """Make what a name of an empty module stands for."""
+def _absent(name: str) -> type[Absent]:
     if name.startswith("__"):
         raise AttributeError(name)
-    return type(name, (), {})
+    return Absent
 
 
 # Importing it imports 860 modules. Configuration, login and REST are 25 of them; the others take 28 MiB and
-# 50 ms of a start, and nothing here calls them.
+# 50 ms of a start, and nothing here calls them. Nor what it takes from urllib3 and dateutil, 3 MiB more: the
+# header of a password's login, which it makes by itself since, and the dates of models.
 with without(
     *(f"kubernetes_asyncio.client.{part}." for part in ("models", "api")),
     *(f"kubernetes_asyncio.{part}" for part in ("dynamic", "stream", "utils", "watch")),
+    *("urllib3", "dateutil"),
 ):
     from kubernetes_asyncio.client import ApiClient, Configuration
     from kubernetes_asyncio.config import (

@@ -170,7 +170,7 @@ _EXTRA: Final = {
         "ready_seconds": ("`serve`, from exec to ready", "s", "< 0.8"),
         "ready_cpu_seconds": ("of that, CPU time", "s", ""),
         "idle_rss_mib": ("memory when ready, without a cluster", "MiB", "< 60"),
-        "idle_rss_mib_with_cluster": ("memory when ready, with the cluster's client", "MiB", "< 90"),
+        "idle_rss_mib_with_cluster": ("memory when ready, with the cluster's client", "MiB", "< 75"),
         "inject_one_seconds": ("`inject` of one file, the whole process", "s", "< 0.35"),
         "inject_1000_seconds": ("`inject` of 1,000 documents", "s", "< 2"),
     },

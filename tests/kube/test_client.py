@@ -1,13 +1,17 @@
-"""What of kubernetes-asyncio is imported, and what is not."""
+"""What of kubernetes-asyncio is imported, and what is not; and that logins do without the rest."""
 
 from __future__ import annotations
 
+import base64
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from injector.kube.client import without
+from injector.kube.client import Absent, Connection, KubeClient, without
+from injector.kube.cluster import NODES
+from tests.fake_api import FakeApi, kubeconfig
 
 
 def printed(code: str) -> str:
@@ -23,6 +27,32 @@ def test_the_client_needs_none_of_the_models() -> None:
 
 
 @pytest.mark.socket
+def test_the_client_needs_nothing_of_urllib3_and_dateutil() -> None:
+    code = "import sys, injector.kube.client; print({'urllib3', 'dateutil'} & sys.modules.keys())"
+    assert printed(code).strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    ("user", "header"),
+    [
+        pytest.param({"token": "of-a-user"}, "Bearer of-a-user", id="a token"),
+        pytest.param(
+            {"username": "anne", "password": "hers"},
+            f"Basic {base64.b64encode(b'anne:hers').decode()}",
+            id="a password",
+        ),
+    ],
+)
+async def test_each_way_to_log_in_does_without_what_is_not_imported(
+    api: FakeApi, tmp_path: Path, user: dict[str, str], header: str
+) -> None:
+    path = kubeconfig(api, tmp_path, **user)
+    async with await KubeClient.connect(Connection(kubeconfig=str(path))) as client:
+        await client.get(NODES)
+    assert api.authorization == header
+
+
+@pytest.mark.socket
 def test_what_was_left_out_can_be_had_afterwards() -> None:
     code = "import injector.kube.client, kubernetes_asyncio.watch as w; print(w.Watch.stream.__name__)"
     assert printed(code).strip() == "stream"
@@ -31,8 +61,9 @@ def test_what_was_left_out_can_be_had_afterwards() -> None:
 def test_an_empty_module_has_every_name_and_is_forgotten() -> None:
     with without("nowhere_to_be_found"):
         from nowhere_to_be_found import Thing  # type: ignore[import-not-found]
-    assert Thing.__name__ == "Thing"
-    assert "nowhere_to_be_found" not in sys.modules
+        from nowhere_to_be_found.inside import Other  # type: ignore[import-not-found]
+    assert Thing is Other is Absent
+    assert not [name for name in sys.modules if name.startswith("nowhere_to_be_found")]
     with pytest.raises(ModuleNotFoundError):
         import nowhere_to_be_found  # noqa: F401
 
