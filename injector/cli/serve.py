@@ -43,21 +43,23 @@ MOUNTED: Final = {
 """Where sidecar-injector 1.4 had its mounts: used where an option is not given and the file is there."""
 
 
-_WORKER_DIGITS: Final = 4
-"""A machine has hundreds of cores; ten thousand processes would only end it."""
+_WORKERS_PER_CORE: Final = 4
+"""A core has use for one. More are let pass for a trial; thousands would end the machine."""
 
 
 def worker_count(value: object) -> int:
     """Return a number of processes, or how many fit for ``auto``; a usage error says what may be given."""
+    available = cores()
     if value == "auto":
-        return fitting_workers(cores(), container_limit())
+        return fitting_workers(available, container_limit())
     text = str(value)
     digits = text.lstrip("0")
     if not (text.isascii() and text.isdigit() and digits):
         raise click.BadParameter(f"{value!r} is neither a number of processes, 1 at least, nor auto")
-    if len(digits) > _WORKER_DIGITS:
-        sentence = f"a number of {len(digits)} digits is more processes than any machine carries"
-        raise click.BadParameter(sentence)
+    most = _WORKERS_PER_CORE * available
+    if len(digits) > len(str(most)) or int(digits) > most:
+        here = "1 core has" if available == 1 else f"{available} cores have"
+        raise click.BadParameter(f"the {here} no use for so many processes: {most} at most, or auto")
     return int(digits)
 
 
@@ -88,8 +90,8 @@ _duration = functools.partial(option, type=duration, show_default=True)
     metavar="N|AUTO",
     default="1",
     show_default=True,
-    help="Processes that answer, behind one port; auto: one for each core, as far as the container's limits "
-    "of CPU and memory go. In a cluster prefer replicas. Linux only.",
+    help="Processes that answer, behind one port, at most four for each core; auto: one for each, as far as the "
+    "container's limits of CPU and memory go. In a cluster prefer replicas. Linux only.",
 )
 @option("--monitoring-port", default=15014, show_default=True, help="Metrics and health, plain.")
 @option("--monitoring-address", default="", help="Address of the monitoring port.")

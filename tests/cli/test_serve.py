@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import click
 import pytest
 
 from injector.cli.serve import worker_count
@@ -57,7 +58,7 @@ def test_it_says_what_may_be_in_flight_and_what_is_left_out(run: Run, tmp_path: 
     [
         ("--inFlightMemory", "64MB", "'64MB' is not a size; write 64Mi, 100M"),
         ("--workers", "0", "'0' is neither a number of processes, 1 at least, nor auto"),
-        ("--workers", "9" * 5000, "a number of 5000 digits is more processes than any machine carries"),
+        ("--workers", "9" * 5000, "no use for so many processes"),
         ("--workers", "two", "'two' is neither a number of processes, 1 at least, nor auto"),
         ("--trustedPeers", "10.0.0.0/33", "trusted peer '10.0.0.0/33' is not an IP address or a network"),
     ],
@@ -70,6 +71,18 @@ def test_a_value_that_cannot_be_is_named(run: Run, option: str, value: str, word
 
 def test_zeros_in_front_of_a_number_of_workers_are_no_digits_of_it() -> None:
     assert worker_count("0" * 5000 + "4") == 4
+
+
+@pytest.mark.parametrize(("available", "here"), [(1, "the 1 core has"), (6, "the 6 cores have")])
+def test_more_workers_than_four_for_each_core_are_refused(
+    monkeypatch: pytest.MonkeyPatch, available: int, here: str
+) -> None:
+    monkeypatch.setattr("injector.cli.serve.cores", lambda: available)
+    most = 4 * available
+    assert worker_count(str(most)) == most
+    with pytest.raises(click.BadParameter) as refused:
+        worker_count(str(most + 1))
+    assert refused.value.message == f"{here} no use for so many processes: {most} at most, or auto"
 
 
 def test_the_help_says_what_signals_do(run: Run) -> None:
