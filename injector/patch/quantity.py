@@ -15,7 +15,8 @@ from injector.memo import Memo, process_wide
 
 _Format: TypeAlias = Literal["decimal", "exponent", "binary"]
 
-_SHAPE: Final = re.compile(r"([+-]?)0*([0-9]*)(?:\.([0-9]*))?([eEinumkKMGTP]*[-+]?[0-9]*)", re.ASCII)
+_SHAPE: Final = re.compile(r"([+-]?)0*+([0-9]*+)(?:\.([0-9]*+))?([eEinumkKMGTP]*+[-+]?[0-9]*)", re.ASCII)
+"""Possessive, since no digit follows a run of digits: to try shorter runs takes the cube of their length."""
 _BAD_SHAPE: Final = (
     "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 )
@@ -32,7 +33,7 @@ _MOST: Final = 2**63 - 1
 _FAST_DIGITS: Final = 18  # that many decimal digits fit an int64 whatever they are
 _NO_MORE: Final = 18  # a number with a larger exponent of ten is no int64
 _LARGEST_EXPONENT: Final = 2**31
-_LONGEST: Final = 1000  # characters: Go reads any number, in time that grows with the square of its digits
+_LONGEST: Final = 1000  # characters: Go reads any number, and to multiply it takes the square of its digits
 
 
 _WRITTEN: Final[Memo[str, str]] = process_wide("quantities")

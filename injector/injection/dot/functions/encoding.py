@@ -28,7 +28,9 @@ from injector.patch import normalise
 _DEEPEST: Final = 200
 """Levels of lists and objects in one JSON text; Go has 10,000, but Python's stack is smaller."""
 
-_BRACKET: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+_BRACKET: Final = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
+"""A string, or a bracket outside of one. A string that does not end goes to the end of the text: looked for
+again at each of its quotes, a long one would take minutes."""
 
 
 def encode(value: Value, *, escape_html: bool) -> str:
