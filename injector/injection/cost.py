@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from injector.budget import Budget
+from injector.istio.mesh.effective import ANNOTATION as PROXY_CONFIG
 from injector.json_types import JSON, JSONObject, Pod
+from injector.kubeyaml import count_nodes
 
 _KINDS: Final = ("containers", "initContainers", "ephemeralContainers")
 _OURS: Final = "istio.io/"
@@ -33,7 +35,7 @@ def charge_pod(pod: Pod, budget: Budget) -> None:
 
 
 def charge_annotations(annotations: Mapping[str, str | None], budget: Budget) -> None:
-    """Charge the size of annotations, as Kubernetes counts it."""
+    """Charge the size of annotations, as Kubernetes counts it, and what is read of them as lists or YAML."""
     size = sum(map(len, annotations)) + sum([len(value) for value in annotations.values() if value])
     if size * _WIDEST > budget.limits.annotations:
         size = sum(_size(name) + _size(value or "") for name, value in annotations.items())
@@ -41,6 +43,9 @@ def charge_annotations(annotations: Mapping[str, str | None], budget: Budget) ->
     if size > budget.limits.annotation_items:
         items = sum(value.count(",") for name, value in annotations.items() if value and _OURS in name)
         budget.charge("annotation_items", items, f"the pod's annotations of {_OURS} have {{}} commas")
+    if text := annotations.get(PROXY_CONFIG):
+        nodes = count_nodes(text, budget.limits.annotation_nodes)
+        budget.charge("annotation_nodes", nodes, f"annotation {PROXY_CONFIG} has too many YAML nodes")
 
 
 def charge_irregular(received: JSON, budget: Budget) -> None:

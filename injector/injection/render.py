@@ -65,12 +65,8 @@ def template_data(
 ) -> TemplateData:
     """Return what templates see of ``pod``, which from 1.9 is the one without earlier injections.
 
-    Raises InjectionError for an annotation that is no ProxyConfig, or one of too many nodes.
+    Raises InjectionError for an annotation that is no ProxyConfig.
     """
-    annotations = (request.pod.get("metadata") or {}).get("annotations") or {}
-    if text := annotations.get(ANNOTATION):
-        nodes = count_nodes(text, request.budget.limits.annotation_nodes)
-        request.budget.charge("annotation_nodes", nodes, f"annotation {ANNOTATION} has too many YAML nodes")
     proxy_config = proxy_config_of(request, snapshot)
     fields = dot_of(
         pod,

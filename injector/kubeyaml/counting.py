@@ -10,6 +10,8 @@ from yaml._yaml import CParser
 from yaml.error import YAMLError as LibYAMLError
 from yaml.events import AliasEvent, MappingStartEvent, ScalarEvent, SequenceStartEvent, StreamEndEvent
 
+from injector.kubeyaml.nodes import Dialect
+
 _NODES: Final = frozenset({AliasEvent, MappingStartEvent, ScalarEvent, SequenceStartEvent})
 _MARKS: Final = (",", ":", "-", "?", "[", "{", "\n", "\r", "\x85", "\u2028", "\u2029")
 """One of these stands before every node of YAML but the first: an indicator or the end of a line."""
@@ -28,19 +30,23 @@ def count_nodes(text: str, most: int) -> int:
     """Return how many nodes ``text`` has where that is more than ``most``, else some number up to ``most``.
 
     Looks no further than it has to: first at the length, then for what must stand before a node, then at
-    the parser's events. What is not YAML has the nodes before its fault, at most.
+    the parser's events. What is not YAML has the nodes before its fault, at most; what only libyaml stumbles
+    over is no fault.
     """
     # A mark opens at most a mapping and its key.
     if len(text) <= most or 2 + 2 * sum(map(text.count, _MARKS)) <= most:
         return 0
-    next_event = CParser(text).get_event
-    count = 0
-    try:
-        while count <= most and (kind := next_event().__class__) is not StreamEndEvent:
-            count += kind in _NODES
-    except LibYAMLError:
-        pass  # who reads the text will say what is wrong with it
-    return count
+    dialect = Dialect(text, source="")
+    while True:
+        next_event = CParser(dialect.text).get_event
+        count = 0
+        try:
+            while count <= most and (kind := next_event().__class__) is not StreamEndEvent:
+                count += kind in _NODES
+        except LibYAMLError as error:
+            if dialect.repair(error, count):
+                continue  # else who reads the text will say what is wrong with it
+        return count
 
 
 def count_values(text: bytes, most: int) -> int:

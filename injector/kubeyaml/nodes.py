@@ -50,7 +50,10 @@ SIGNS: Final = ("?", "%YAML", "\\/", "! ", "!\n", "!\t", "\ufeff")
 MISREAD_COLON: Final = "found unexpected ':'"
 
 _TAG_CHARACTERS: Final = (",", "[", "]")
-_MOST_REPAIRS: Final = 100
+_MOST_IN_VAIN: Final = 8192
+"""Nodes that repairs may have read again, since each begins at the front: 75 ms. A sidecar's YAML has 500."""
+_SCALAR_AS_A_NODE: Final = 256
+"""Characters of a scalar that take as long to read as a node does beside them."""
 _BARE_TAG = re.compile(r"(?:&[A-Za-z0-9_-]+[ \t]+)?!(?=[\s,\[\]{}]|\Z)").match
 _SLASH_ESCAPE = re.compile(r'"(?:[^\\]|\\[^/])*?\\/').match
 
@@ -81,10 +84,11 @@ def compose(text: str, *, source: str = "") -> YAMLNode | None:
     """Return the root node of the first document, None for a text without one; raises YAMLError."""
     dialect = Dialect(text, source=source)
     while True:
+        composer = _Composer(dialect, source)
         try:
-            return _Composer(dialect, source).document()
+            return composer.document()
         except LibYAMLError as error:
-            if not dialect.repair(error):
+            if not dialect.repair(error, composer.nodes):
                 raise translate(error, source=source) from error
 
 
@@ -158,11 +162,14 @@ class Dialect:
         self._bom = next(free, "")
         self._colon = next(free, "")
         self._source = source
-        self._repairs = 0
+        self._in_vain = 0
         self.text = text.replace("\ufeff", self._bom) if self._bom else text
 
-    def repair(self, error: LibYAMLError) -> bool:
-        """Put a stand-in where libyaml stumbled over a colon or a tag; False if it was something else."""
+    def repair(self, error: LibYAMLError, nodes: int) -> bool:
+        """Put a stand-in where libyaml stumbled over a colon or a tag; False if it was something else.
+
+        False, too, where that was done too often: ``nodes`` had been read when it stumbled.
+        """
         if not isinstance(error, ScannerError) or error.problem_mark is None or not self._colon:
             return False
         position = error.problem_mark.index
@@ -175,8 +182,8 @@ class Dialect:
         else:
             return False
         self.text = self.text[:position] + stand_in + self.text[position + 1 :]
-        self._repairs += 1
-        return self._repairs <= _MOST_REPAIRS
+        self._in_vain += 1 + nodes + position // _SCALAR_AS_A_NODE
+        return self._in_vain <= _MOST_IN_VAIN
 
     def value(self, event: Any, collection: Any) -> str:
         """Return the text of a scalar; raises YAMLError for what yaml.v2 refuses in it.
@@ -230,9 +237,11 @@ class _Composer:
         self._parser = CParser(dialect.text)
         self._source = source
         self._anchors: dict[str, YAMLNode] = {}
-        self._event: Any = self._parser.get_event()  # Any: the stubs know no event's fields
+        self._event: Any = None  # Any: the stubs know no event's fields
+        self.nodes = 0
 
     def document(self) -> YAMLNode | None:
+        self._next()
         start = self._next()
         if not isinstance(start, DocumentStartEvent):
             return None
@@ -249,6 +258,7 @@ class _Composer:
 
     def _node(self, depth: int, collection: Any) -> YAMLNode:
         event = self._event
+        self.nodes += 1
         start, end = event.start_mark, event.end_mark
         node = YAMLNode(
             kind=event.__class__,

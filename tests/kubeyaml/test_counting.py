@@ -87,6 +87,10 @@ def test_what_is_not_yaml_has_the_nodes_before_its_fault() -> None:
     assert count_nodes("@" + ", d" * 50, 20) == 0
 
 
+def test_what_libyaml_alone_takes_for_a_fault_hides_no_nodes() -> None:
+    assert count_nodes("k: [a:b:]\na:\n" + "- x\n" * 60, 20) == 21
+
+
 def test_commas_in_strings_are_no_values() -> None:
     text = json.dumps(["a,b," * 100_000, ["x"] * 50]).encode()
     assert count_values(text, 53) <= 53

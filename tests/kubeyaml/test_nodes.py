@@ -58,10 +58,14 @@ def test_what_libyaml_would_let_pass(text: str, reason: str) -> None:
     assert caught.value.reason == reason
 
 
-def test_repairs_end_when_there_are_too_many() -> None:
-    assert load("[" + "a:," * 100 + "]") == ["a:"] * 100
+def test_repairs_end_where_too_much_is_read_again() -> None:
+    assert load("[" + "a:," * 200 + "]") == ["a:"] * 200
+    before = "x, " * 1000
+    assert load(f"[{before}" + "a:," * 7 + "]")[-7:] == ["a:"] * 7
     with pytest.raises(YAMLError, match="found unexpected ':'"):
-        load("[" + "a:," * 102 + "]")
+        load(f"[{before}" + "a:," * 9 + "]")
+    with pytest.raises(YAMLError, match="found unexpected ':'"):
+        load(f"['{'x' * 250_000}', " + "a:," * 9 + "]")
 
 
 def test_a_text_that_uses_every_private_character_is_read_without_stand_ins() -> None:
