@@ -427,7 +427,7 @@ FACTS: Final = facts_of(Behaviour)
 RELEASES: Final = tuple(f"1.{minor}" for minor in range(OLDEST, NEWEST + 1))
 NEWEST_RELEASE: Final = RELEASES[RELEASED]
 
-_RELEASE_PATTERN = re.compile(r"v?1\.(?P<minor>\d+)(?:\.\d+)?(?:[-+].*)?")
+_RELEASE_PATTERN = re.compile(r"v?1\.(?P<minor>\d{1,3})(?:\.\d+)?(?:[-+].*)?")
 
 
 @cache

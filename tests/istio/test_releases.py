@@ -40,7 +40,9 @@ def test_a_patch_release_is_its_minor(spelling: str) -> None:
     assert behaviour_of(spelling).release == "1.4"
 
 
-@pytest.mark.parametrize("release", ["", "2.0", "1", "1.33", "latest", "1.x"])
+@pytest.mark.parametrize(
+    "release", ["", "2.0", "1", "1.33", "latest", "1.x", pytest.param(f"1.{'9' * 5000}", id="1.999…")]
+)
 def test_an_unknown_release_names_the_first_and_the_last(release: str) -> None:
     with pytest.raises(ValueError, match=r"is not known: give one of 1\.0 to 1\.32"):
         behaviour_of(release)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from injector.golang import unicode
+from injector.golang.strconv import to_int
 from injector.gotemplate.functions import FunctionError
 from injector.gotemplate.regexp.nodes import (
     Assertion,
@@ -331,7 +332,7 @@ class Regexp:
 
     def _group(self, name: str, text: str, found: list[int]) -> str:
         if _DIGITS.fullmatch(name):
-            numbers = [int(name)] if int(name) < len(self.names) else []
+            numbers = [to_int(name)] if to_int(name) < len(self.names) else []
         else:
             numbers = [number for number, known in enumerate(self.names) if known == name]
         for number in numbers:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from injector.golang.strconv import to_int
 from injector.gotemplate.fmt import sprint
 from injector.gotemplate.values import from_json
 from injector.istio.mesh.descriptors import Message
@@ -128,7 +129,7 @@ def _end(block: str) -> int | None:
     match = _BLOCK.match(block)
     if match is None or match[2] != ("/" if "/" in block else "-"):
         return None
-    start, other = int(match[1]), int(match[3])
+    start, other = to_int(match[1]), to_int(match[3])
     if start >= _IDS or other >= _IDS:
         return None
     return (start + other - 1) % _IDS if match[2] == "/" else other

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from injector.golang.strconv import parse_bool
+from injector.golang.strconv import parse_bool, to_int
 from injector.injection.steps.pods import (
     CORE_DUMP,
     INIT,
@@ -74,7 +74,7 @@ def detect_native(
 @remembered("kubelet_versions")
 def _new_enough(version: str) -> bool:
     match = _KUBELET_VERSION.fullmatch(version)
-    numbers = [int(number) for number in match["numbers"].split(".")] if match else []
+    numbers = [to_int(number) for number in match["numbers"].split(".")] if match else []
     if len(numbers) < 2 or max(numbers) > _LARGEST_NUMBER:  # "1" is 1.0
         return False
     return numbers[1] >= _MINOR_WITH_NATIVE_SIDECARS

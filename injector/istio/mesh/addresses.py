@@ -28,7 +28,7 @@ def address_fault(address: str) -> str:
         return f"unable to split {quote(address)}: {where}{fault}"
     if reason := int_fault(port):
         return f"port ({port}) is not a number: strconv.Atoi: parsing {quote(port)}: {reason}"
-    fault = port_fault(int(port))
+    fault = port_fault(to_int(port))
     if fault:
         return fault
     if _is_domain(host) or _width_or_zero(host):

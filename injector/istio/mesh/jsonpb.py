@@ -196,7 +196,7 @@ def _integer(value: JSON, go_type: str, limits: tuple[int, int]) -> int:
     is_negative_zero = text == "-0" and limits[0] == 0  # which Go's ParseUint does not take
     if not _INTEGER.fullmatch(text) or is_negative_zero or not limits[0] <= to_int(text) <= limits[1]:
         raise MessageError(f"json: cannot unmarshal number {text} into Go value of type {go_type}")
-    return int(text)
+    return to_int(text)
 
 
 def _float(value: JSON, go_type: str) -> float:

@@ -122,6 +122,10 @@ def test_the_proxy_gets_the_last_id_of_the_range(annotations, ids):
     assert proxy_ids({"metadata": {"annotations": annotations}}) == ids
 
 
+def test_a_range_of_thousands_of_digits_is_none():
+    assert proxy_ids({"metadata": {"annotations": {USERS: f"{'9' * 5000}/1"}}}) == (1337, 1337)
+
+
 @pytest.mark.parametrize("namespace", [None, {}, {"metadata": {"annotations": None}}])
 def test_without_annotations_the_ids_are_istios(namespace):
     assert proxy_ids(namespace) == (1337, 1337)

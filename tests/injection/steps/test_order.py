@@ -72,6 +72,8 @@ def test_a_known_node_decides_alone_else_all_of_them(nodes, node, expected):
         ("v1.34.9223372036854775807", True),
         ("v1.34.9223372036854775808", False),
         ("v1.\u0663\u0664.0", False),
+        pytest.param(f"v1.34.{'9' * 5000}", False, id="thousands of nines"),
+        pytest.param(f"v1.{'0' * 5000}34.0", True, id="thousands of zeros"),
     ],
 )
 def test_a_kubelets_version_is_read_as_go_version_does(version, expected):

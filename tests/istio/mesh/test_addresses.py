@@ -56,6 +56,10 @@ def test_what_is_no_address_gets_istios_sentence(address, sentence):
     assert address_fault(address) == sentence
 
 
+def test_a_port_may_have_thousands_of_zeros_in_front():
+    assert address_fault(f"istiod:{'0' * 5000}15012") == ""
+
+
 def test_a_port_has_sixteen_bits_and_is_not_zero():
     assert port_fault(65535) == ""
     assert port_fault(65536) == "port number 65536 must be in the range 1..65535"
