@@ -124,6 +124,21 @@ def _bomb(number: int) -> str:
     return "\n".join(lines)
 
 
+def _misread_colons(number: int) -> str:
+    """Return YAML that libyaml stumbles over a hundred times, each time behind seven hundred nodes."""
+    colons = ",\n".join(f"k{number}-{index}: [a:b:]" for index in range(100))
+    return "{a: [" + "x," * 700 + "],\n" + colons + "}"
+
+
+def _hidden_nodes(number: int) -> str:
+    """Return YAML of many nodes that stand behind what libyaml stumbles over."""
+    return f"k{number}: [a:b:]\na:\n" + "- x\n" * 60_000
+
+
+def _unclosed_string(number: int) -> str:
+    return "[" * 201 + f'"{number}' + '\\"' * 100_000
+
+
 def _deep(number: int) -> str:
     return f"x{number}: " + "[" * 20_000
 
@@ -167,6 +182,14 @@ _VALUES: Final[Mapping[str, tuple[str, Callable[[int], str]]]] = {
     "proxy metadata": ("proxy.istio.io/config", _proxy_metadata),
     "alias bomb": ("proxy.istio.io/config", _bomb),
     "deep YAML": ("proxy.istio.io/config", _deep),
+    "misread colons": ("proxy.istio.io/config", _misread_colons),
+    "hidden nodes": ("proxy.istio.io/config", _hidden_nodes),
+    "zeros of a port": (
+        "proxy.istio.io/config",
+        lambda number: "discoveryAddress: host:" + "0" * 5_000 + f"{number % 9 + 1}",
+    ),
+    "unclosed string": ("sidecar.istio.io/userVolume", _unclosed_string),
+    "zeros": ("sidecar.istio.io/proxyCPU", lambda number: "0" * 990 + f"{number}x"),
     "overrides": ("proxy.istio.io/overrides", _overrides),
     "status": ("sidecar.istio.io/status", _status),
     "image": ("sidecar.istio.io/proxyImage", lambda number: f"{number}/" + "x" * ANNOTATION_BYTES),
