@@ -90,8 +90,8 @@ _duration = functools.partial(option, type=duration, show_default=True)
     metavar="N|AUTO",
     default="1",
     show_default=True,
-    help="Processes that answer, behind one port, at most four for each core; auto: one for each, as far as the "
-    "container's limits of CPU and memory go. In a cluster prefer replicas. Linux only.",
+    help="Processes that answer, behind one port, at most four for each core; auto: one for each, as far as "
+    "the container's limits of CPU and memory go. In a cluster prefer replicas. Linux only.",
 )
 @option("--monitoring-port", default=15014, show_default=True, help="Metrics and health, plain.")
 @option("--monitoring-address", default="", help="Address of the monitoring port.")
