@@ -166,9 +166,15 @@ class Overlap:
         }
         return Overlap(grace=self.grace, retired={**dict.fromkeys(live, now), **kept})
 
-    def bundle(self, ours: Sequence[Authority], now: float) -> bytes:
-        """Return ours first, then the retired, newest first."""
+    def bundle(self, ours: Sequence[Authority], leaf: bytes, now: float) -> bytes:
+        """Return ours first, then the retired, newest first.
+
+        One past its grace stays where it alone has signed ``leaf``, which is what is served: a file of CAs
+        may change without the pair, or the pair that came with it be refused.
+        """
         old = [ca for ca, since in self.retired.items() if now - since < self.grace]
+        if len(old) < len(self.retired) and not verifies(join(ours), leaf):
+            old += [ca for ca in self.retired if ca not in old and verifies(ca.pem, leaf)]
         return join([*ours, *sorted(old, key=lambda ca: (ca.not_before, ca.der), reverse=True)])
 
     def next_end(self, now: float) -> float | None:

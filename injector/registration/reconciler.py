@@ -59,7 +59,8 @@ class Trust:
 class RegistrationStatus:
     """What metrics and readiness show.
 
-    ``live`` is the bundle that all our entries hold, empty while they differ. ``verified`` means that some
+    ``live`` is the bundle that all our entries hold, empty while they differ. ``in_sync`` means that it is
+    what it should be, and accepts the leaf that is served. ``verified`` means that some
     time it accepted the leaf that was served then; it stays true, since an API server that is away must not
     make every replica unready.
     """
@@ -178,7 +179,7 @@ class Reconciler:
         overlap = self._overlap or Overlap(grace=self.grace.total_seconds())
         self._overlap = overlap.after(ours=current, before=(*self._before, *before), now=now)
         self._before = current
-        return self._overlap.bundle(current, now)
+        return self._overlap.bundle(current, trust.leaf, now)
 
     def _until_overlap_ends(self) -> float:
         end = self._overlap.next_end(self.timing.monotonic()) if self._overlap else None
@@ -190,7 +191,7 @@ class Reconciler:
         self._update(
             missing=not live,
             live=live[0] if len(set(live)) == 1 else b"",
-            in_sync=in_sync(configuration, self.names, bundle),
+            in_sync=accepted and in_sync(configuration, self.names, bundle),
             verified=self.status.verified or accepted,
         )
 

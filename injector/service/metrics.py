@@ -60,7 +60,7 @@ ASKED: Final = {
     "body_buffered_bytes": "Bytes of bodies that come in or wait for their turn, and of their parsed forms.",
     "ca_bundle_failures": "Failed tries to read or write the registration.",
     "ca_bundle_fighting": "1 while somebody else keeps overwriting caBundle.",
-    "ca_bundle_in_sync": "1 while every entry of ours at the API server has the caBundle it should have.",
+    "ca_bundle_in_sync": "1 while our entries have the right caBundle, and it accepts what is served.",
     "ca_bundle_writes": "Times caBundle was written.",
     "certificate_expiry_timestamp_seconds": "Unix time at which the certificate that serves expires.",
     "certificate_waits": "1 while a new certificate does not serve because caBundle does not trust it yet.",

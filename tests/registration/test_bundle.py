@@ -56,32 +56,43 @@ def test_a_bundle_verifies_a_leaf_when_one_of_its_cas_signed_it() -> None:
 def test_a_retired_ca_stays_for_the_grace_and_then_goes() -> None:
     old, new = authority(ca("old").certificate), authority(ca("new").certificate)
     overlap = Overlap(grace=300).after(ours=[new], before=[old], now=0)
-    assert authorities(overlap.bundle([new], 0)) == (new, old)
+    assert authorities(overlap.bundle([new], b"", 0)) == (new, old)
     later = 240
     overlap = overlap.after(ours=[new], before=[new, old], now=later)
-    assert authorities(overlap.bundle([new], later)) == (new, old), (
+    assert authorities(overlap.bundle([new], b"", later)) == (new, old), (
         "seeing it again does not begin a new grace"
     )
     assert overlap.next_end(later) == 60
     end = 300
     overlap = overlap.after(ours=[new], before=[new, old], now=end)
-    assert authorities(overlap.bundle([new], end)) == (new,)
+    assert authorities(overlap.bundle([new], b"", end)) == (new,)
     assert overlap.next_end(end) is None
     assert not overlap.after(ours=[new], before=[new], now=end).retired
+
+
+def test_a_retired_ca_stays_while_it_alone_has_signed_what_is_served() -> None:
+    pair, new = ca("old"), authority(ca("new").certificate)
+    old = authority(pair.certificate)
+    leaf = issue_leaf(pair, names=["a.b.svc"], now=NOW, lifetime=timedelta(days=1)).certificate
+    overlap = Overlap(grace=300).after(ours=[new], before=[old], now=0)
+    overlap = overlap.after(ours=[new], before=[new, old], now=1000)
+    assert authorities(overlap.bundle([new], leaf, 1000)) == (new, old)
+    assert authorities(overlap.bundle([new, old], leaf, 1000)) == (new, old), "once"
+    assert authorities(overlap.bundle([new], b"", 1000)) == (new,)
 
 
 def test_the_dates_of_a_retired_ca_are_not_looked_at_since_a_clock_may_be_wrong() -> None:
     old = authority(ca("old", now=NOW - timedelta(days=10), days=9).certificate)
     ours = authority(ca("ours", now=NOW + timedelta(days=900)).certificate)
     overlap = Overlap(grace=300).after(ours=[ours], before=[old], now=0)
-    assert authorities(overlap.bundle([ours], 0)) == (ours, old)
+    assert authorities(overlap.bundle([ours], b"", 0)) == (ours, old)
 
 
 def test_a_ca_that_comes_back_is_not_retired() -> None:
     one, two = authority(ca("one").certificate), authority(ca("two").certificate)
     overlap = Overlap(grace=300).after(ours=[two], before=[one], now=0)
     overlap = overlap.after(ours=[one], before=[two], now=0)
-    assert authorities(overlap.bundle([one], 0)) == (one, two)
+    assert authorities(overlap.bundle([one], b"", 0)) == (one, two)
 
 
 def test_a_leaf_never_outlives_its_ca_and_carries_its_names() -> None:

@@ -214,7 +214,7 @@ class World:
         before = (*leader.before, *readable(self.live))
         leader.overlap = leader.overlap.after(ours=ours, before=before, now=self.time)
         leader.before = ours
-        bundle = leader.overlap.bundle(ours, self.time)
+        bundle = leader.overlap.bundle(ours, leader.serving.chain_pem if leader.serving else b"", self.time)
         if bundle != self.live and not self.refusing:
             self.bundles.append((self.time, bundle))
 

@@ -150,6 +150,47 @@ async def test_a_new_ca_stands_beside_the_old_one_until_the_grace_is_over(
         assert setting.reconciler.status.writes == 3
 
 
+async def test_a_ca_stays_past_the_grace_while_what_it_signed_is_served(
+    api: FakeApi, client: KubeClient
+) -> None:
+    """The file of CAs changed, and the pair did not, or was refused."""
+    await api.put(COLLECTION, configuration())
+    setting = Setting(api, client, grace=timedelta(seconds=0.2))
+    async with running(setting):
+        await until(setting.right)
+        assert setting.trust is not None
+        old = authorities(setting.ca.certificate)
+        renewed = trust_in(new_ca("new"))
+        new = authorities(renewed.ca_bundle)
+        setting.trust = Trust(ca_bundle=renewed.ca_bundle, leaf=setting.trust.leaf)
+        setting.reconciler.wake()
+        await until(lambda: authorities(setting.live) == new + old)
+        third = new_ca("third")
+        setting.trust = Trust(ca_bundle=third.certificate, leaf=setting.trust.leaf)
+        setting.reconciler.wake()
+        # What signed nothing goes after the grace, and is what tells that it is over.
+        await until(lambda: authorities(setting.live) == authorities(third.certificate) + old)
+        assert setting.reconciler.status.in_sync
+        setting.trust = renewed
+        setting.reconciler.wake()
+        await until(lambda: authorities(setting.live) == new)
+
+
+async def test_it_is_not_in_sync_while_nothing_registered_accepts_what_is_served(
+    api: FakeApi, client: KubeClient
+) -> None:
+    await api.put(COLLECTION, configuration())
+    setting = Setting(api, client)
+    setting.trust = Trust(ca_bundle=setting.ca.certificate, leaf=trust_in(new_ca("of another")).leaf)
+    async with running(setting):
+        await until(setting.right)
+        await until(lambda: bool(setting.reconciler.status.live))
+        assert not setting.reconciler.status.in_sync
+        setting.trust = trust_in(setting.ca)
+        setting.reconciler.wake()
+        await until(lambda: setting.reconciler.status.in_sync)
+
+
 async def test_a_replica_that_starts_anew_keeps_the_old_ca_of_another(
     api: FakeApi, client: KubeClient
 ) -> None:
