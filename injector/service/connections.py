@@ -90,9 +90,10 @@ class Connections:
         While memory is tight, those that nobody misses and those that take their answers slowly go as well.
         """
         ended = 0
+        callers = {connection.peer for connection in self._open if connection.reviewed}
         for connection in list(self._open):
             now = time.monotonic()
-            lateness = connection.slow(now) or self._unread(connection, now)
+            lateness = self._late(connection, now, callers)
             if lateness is not None:
                 self.evict(connection, lateness)
             elif connection.idle(now):
@@ -118,6 +119,17 @@ class Connections:
         for connection in list(self._open):
             connection.abort()
         await self._none_open.wait()
+
+    def _late(self, connection: EdgeConnection, now: float, callers: set[str]) -> str | None:
+        """Name what the client is late with.
+
+        A peer whose reviews we answer may be so without a first request: Go's client dials for a request that
+        another connection takes then, and keeps the new one for the next. To cut that loses a POST in flight.
+        """
+        lateness = connection.slow(now)
+        if lateness == "silent" and connection.peer in callers:
+            return None
+        return lateness or self._unread(connection, now)
 
     def _unread(self, connection: EdgeConnection, now: float) -> str | None:
         """Name it when a client has not taken its answers in time; count them no more where it has."""

@@ -301,7 +301,10 @@ HEAD = b"POST /inject HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 
 
 class SlowClients:
-    """A number of sockets that are slow in four ways; whoever is ended comes again a second later."""
+    """A number of sockets that are slow in four ways; whoever is ended comes again a second later.
+
+    They are not of the honest callers' address, whose connections may be silent.
+    """
 
     def __init__(self, process: Process, count: int) -> None:
         self.process = process
@@ -336,7 +339,9 @@ class SlowClients:
 
     async def _once(self, kind: str, number: int) -> None:
         secured = {} if kind == "no handshake" else {"ssl": self.context, "server_hostname": NAME}
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.process.ports[0], **secured)
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", self.process.ports[0], local_addr=("127.0.0.2", 0), **secured
+        )
         self.open += 1
         self.came.add(number)
         begin = time.monotonic()

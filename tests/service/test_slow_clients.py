@@ -168,9 +168,20 @@ async def test_an_idle_connection_that_was_used_is_kept(start: Start) -> None:
     service = await start(limits=replace(SHORT, handshake_seconds=PATIENCE))
     client = await service.connect()
     await client.request(body=a_review())
-    silent = await service.connect()
-    assert await silent.closed()
+    stranger = await service.connect(peer="127.0.0.2")
+    assert await stranger.closed()
     assert (await client.request(body=a_review("again"))).json["response"]["uid"] == "again"
+
+
+async def test_a_spare_connection_of_a_caller_is_kept_and_a_strangers_is_not(start: Start) -> None:
+    service = await start(limits=replace(SHORT, handshake_seconds=PATIENCE))
+    client = await service.connect()
+    await client.request(body=a_review())
+    spare = await service.connect()
+    stranger = await service.connect(peer="127.0.0.2")
+    assert await stranger.closed(), "it came last, and is late first of the two that say nothing"
+    assert service.service.metrics.connections_evicted["silent"] == 1
+    assert (await spare.request(body=a_review("first"))).json["response"]["uid"] == "first"
 
 
 async def test_the_memory_for_bodies_is_shared_and_bounded(start: Start) -> None:
