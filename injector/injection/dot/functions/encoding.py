@@ -114,7 +114,7 @@ def _check_depth(text: str) -> None:
 def _parse_slowly(text: str) -> JSON:
     """Read what orjson refuses and Go does not: lone surrogates and bytes that are no UTF-8."""
     try:
-        value = json.loads(to_valid(text), parse_constant=_refuse, parse_float=_finite)
+        value = json.loads(to_valid(text), parse_constant=_refuse, parse_float=_finite, parse_int=_finite)
     except ValueError as error:
         fault = json_fault(text.encode(errors="surrogateescape"))
         raise FunctionError(fault or str(error)) from error

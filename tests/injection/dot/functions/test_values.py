@@ -48,6 +48,7 @@ def rendered(text: str, minor: int = 31, mesh=None, **dot) -> str:
         ('{{ fromJSON `{"a": [1, "x", null]}` }}', "map[a:[1 x <nil>]]"),
         ("{{ fromJSON `nope` }}", "{}"),
         ("{{ fromJSON `NaN` }}{{ fromJSON `1e999` }}", "{}{}"),
+        pytest.param(f"{{{{ fromJSON `[{'9' * 309}]` }}}}", "{}", id="no float64 is so large"),
         ("{{ structToJSON nil }}{{ structToJSON .nope }}", "{}{}"),
         ('{{ structToJSON (dict "b" 1 "a" "<") }}', '{"a":"\\u003c","b":1}'),
         ('{{ structToJSON (dict "a" (float64 "inf")) }}', "{}"),
