@@ -91,20 +91,28 @@ class LeaseElector:
         try:
             lease = await self.client.get(self._path)
         except NotFound:
-            await self.client.create(self._collection, self._new())
+            taken = self._new()
+            await self.client.create(self._collection, taken)
+            self._see(taken)
             return True
-        spec = lease.get("spec") or {}
-        holder = str(spec.get("holderIdentity") or "")
-        seen, now = (holder, str(spec.get("renewTime") or "")), self.timing.monotonic()
-        if seen != self._seen:
-            self._seen, self._seen_at = seen, now
-        if holder not in ("", self.identity) and now - self._seen_at <= self.timing.duration:
+        self._see(lease)
+        age = self.timing.monotonic() - self._seen_at
+        if self._seen[0] not in ("", self.identity) and age <= self.timing.duration:
             return False
+        taken = _held(lease, self.identity, self.timing.duration)
         try:
-            await self.client.replace(self._path, _held(lease, self.identity, self.timing.duration))
+            await self.client.replace(self._path, taken)
         except Conflict:
             return False
+        self._see(taken)
         return True
+
+    def _see(self, lease: JSONObject) -> None:
+        """Note whom the Lease names and when it was renewed, and when that was first seen."""
+        spec = lease.get("spec") or {}
+        seen = (str(spec.get("holderIdentity") or ""), str(spec.get("renewTime") or ""))
+        if seen != self._seen:
+            self._seen, self._seen_at = seen, self.timing.monotonic()
 
     async def _release(self) -> None:
         try:

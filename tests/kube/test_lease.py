@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
 
 from injector.kube.client import KubeClient
 from injector.kube.lease import LeaseElector, LeaseTiming
-from tests.fake_api import FakeApi, refusal, until
+from tests.conftest import PATIENCE
+from tests.fake_api import FakeApi, Refusals, refusal, until
 
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/mesh/leases"
 QUICK = LeaseTiming(duration=0.4, renew_deadline=0.2, retry=0.05)
@@ -79,6 +83,25 @@ async def test_a_leader_that_cannot_renew_stops_before_another_starts(
         assert not replica.working, "the work had ended before the Lease was given up"
         api.refuse = lambda _method, _path: None
         await until(lambda: replica.terms == 2)
+
+
+@pytest.mark.parametrize("before", [None, "", "gone"], ids=["none", "released", "abandoned"])
+async def test_one_failed_renewal_ends_no_term(api: FakeApi, client: KubeClient, before: str | None) -> None:
+    if before is not None:
+        spec = {"holderIdentity": before, "renewTime": "2020-01-01T00:00:00.000000Z"}
+        await api.put(LEASES, {"metadata": {"name": "injector", "namespace": "mesh"}, "spec": spec})
+    replica = Replica(client, "a")
+    replica.elector.timing = replace(QUICK, renew_deadline=PATIENCE)
+    async with running(replica):
+        await until(lambda: replica.working)
+        api.refuse = failing = Refusals(method="GET", left=1, answer=lambda: refusal(503))
+        await until(lambda: not failing.left)
+        held = api.objects[LEASES]["injector"]["spec"]
+        await until(lambda: api.objects[LEASES]["injector"]["spec"] != held)
+        assert replica.working
+        assert replica.terms == 1
+        renewed = api.objects[LEASES]["injector"]["spec"]
+        assert renewed["acquireTime"] == held["acquireTime"]
 
 
 async def test_a_lease_that_was_taken_away_ends_the_term(api: FakeApi, client: KubeClient) -> None:
