@@ -67,6 +67,11 @@ class Answering:
         self._dear = DearNamespaces()
         self._crashes: set[tuple[str, ...]] = set()
 
+    def end(self) -> None:
+        """End what is worked on beside the loop: nobody waits for its answers any more."""
+        self.beside.end()
+        self._adviser.shutdown(wait=False, cancel_futures=True)
+
     def is_dear(self, data: bytes, start: int = 0) -> bool:
         """Return whether a body, which begins at ``start``, is of a namespace whose pods took long lately."""
         return bool(self._dear) and self._dear.has(namespace_of(data, start))

@@ -172,10 +172,17 @@ class Beside:
             self.end_child()
 
     def end_child(self) -> None:
-        """End the process once it has answered what it was asked; nothing here waits for it."""
+        """End the process once it has answered what it was asked; its thread waits, and not the loop."""
         child, self._child = self._child, None
         if child is not None:
             self._talking.submit(child.end)
+
+    def end(self) -> None:
+        """End process and thread whatever they do: Python waits for the thread before it ends itself."""
+        if self._child is not None:
+            self._child.kill()
+        self.end_child()
+        self._talking.shutdown(wait=False)
 
     def _is_old(self, child: Child) -> bool:
         return time.monotonic() - child.born > CHILD_SECONDS

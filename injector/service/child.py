@@ -106,6 +106,10 @@ class Child:
         self._process.kill()
         raise DeadlineError
 
+    def kill(self) -> None:
+        """End the process whatever it does: who waits for its answer hears of that at once."""
+        self._process.kill()
+
     def end(self) -> None:
         """Have the process end, and wait for it."""
         self._connection.close()

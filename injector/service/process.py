@@ -240,7 +240,7 @@ class Service:
             waiting.cancel()
         await asyncio.wait([finishing, told])
         await self._edge.shutdown(0)
-        self._answering.beside.end_child()
+        self._answering.end()
 
     async def _sweep(self) -> None:
         """End slow connections, and measure by how much the loop was late."""

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import orjson
@@ -20,7 +21,7 @@ from injector.injection.inject import Answer
 from injector.service import beside, child
 from injector.service.child import Child, ChildError
 from injector.service.memory import weigh
-from injector.service.options import ServiceOptions
+from injector.service.options import Limits, ServiceOptions
 from tests.service.kit import GatedReviewer, Running, Start, a_review
 from tests.service.processes import Launch, children, gone
 
@@ -170,6 +171,11 @@ async def test_it_holds_no_connection_of_the_service(start: Start, gated: GatedR
     assert (await first).status == 200
 
 
+def threads_of(service: Running) -> list[Thread]:
+    answering = service.service._answering
+    return [*answering.beside._talking._threads, *answering._adviser._threads]
+
+
 def child_of(service: Running) -> Child | None:
     return service.service._answering.beside._child
 
@@ -192,6 +198,34 @@ async def test_it_ends_with_the_service(start: Start, gated: GatedReviewer) -> N
     service.service._leaving.end()
     await service.task
     await service.until(lambda: gone(pid))
+
+
+async def test_a_review_in_it_does_not_hold_up_the_end_of_the_service(
+    start: Start, gated: GatedReviewer
+) -> None:
+    service = await start(load=lambda *_: gated, limits=Limits(review_seconds=600))
+    asking = asyncio.create_task(
+        service.post(a_review(size=LARGE, slow="x", patient="x"), target="/inject?timeout=600s")
+    )
+    assert await asyncio.to_thread(gated.entered.wait, 60)
+    gated.gate.set()
+    threads = threads_of(service)
+    service.service._leaving.end()
+    await service.task
+    await service.until(lambda: not any(thread.is_alive() for thread in threads))
+    with pytest.raises(asyncio.IncompleteReadError):
+        await asking
+
+
+async def test_its_thread_and_that_of_advice_end_with_the_service(start: Start, gated: GatedReviewer) -> None:
+    service = await start(load=lambda *_: gated)
+    await service.post(a_review(size=LARGE))
+    await service.post(a_review(), target="/advise")
+    threads = threads_of(service)
+    assert sorted(thread.name for thread in threads) == ["advice_0", "large-review_0"]
+    service.service._leaving.end()
+    await service.task
+    await service.until(lambda: not any(thread.is_alive() for thread in threads))
 
 
 async def test_a_new_configuration_answers_large_reviews_at_once(start: Start) -> None:
