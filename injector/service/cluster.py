@@ -19,7 +19,7 @@ from injector.json_types import JSONObject
 from injector.kube.client import Connection, KubeClient
 from injector.kube.clock import ServerClock
 from injector.kube.cluster import READ, ClusterState
-from injector.kube.errors import KubeError
+from injector.kube.errors import ApiError, KubeError
 from injector.kube.lease import LeaseElector, LeaseTiming
 from injector.kube.reflector import Reflector, Timing, ignore
 from injector.registration.authority import SelfSigned
@@ -280,13 +280,15 @@ class Cluster:
             await self._news.wait()
             self._news.clear()
             while self._events:
+                event = self._events.popleft()
                 try:
-                    await client.create(path, self._events[0])
-                except KubeError:
+                    await client.create(path, event)
+                except KubeError as error:
                     # The log and the metric have said it already; an Event is for whoever looks later.
-                    await asyncio.sleep(RETRY_SECONDS)
-                else:
-                    self._events.popleft()
+                    if _may_pass(error):
+                        if len(self._events) < EVENTS_KEPT:  # newer ones may have come meanwhile
+                            self._events.appendleft(event)
+                        await asyncio.sleep(RETRY_SECONDS)
 
     # --- what the works ask each other
 
@@ -417,3 +419,8 @@ class Cluster:
     def _staleness(self, name: str) -> float:
         watch = self._watches.get(name)
         return watch.staleness() if watch else float("inf")
+
+
+def _may_pass(error: KubeError) -> bool:
+    """Return whether the API server is away or overloaded, and may take later what it did not take now."""
+    return not isinstance(error, ApiError) or error.code == 429 or error.code >= 500

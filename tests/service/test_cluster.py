@@ -20,7 +20,14 @@ from injector.kube.clock import ServerClock
 from injector.registration.bundle import readable, verifies
 from injector.registration.plan import COLLECTION, VALIDATING, WebhookNames
 from injector.registration.self_signed import Policy, in_force
-from injector.service.cluster import ADVICE, FIRST_LISTS_SECONDS, Cluster, ClusterOptions
+from injector.service.cluster import (
+    ADVICE,
+    EVENTS_KEPT,
+    FIRST_LISTS_SECONDS,
+    RETRY_SECONDS,
+    Cluster,
+    ClusterOptions,
+)
 from injector.service.companions import CompanionSurroundings, accompany
 from injector.service.generation import Generation
 from injector.service.health import Readiness, pages
@@ -29,7 +36,7 @@ from injector.service.metrics import Metrics
 from injector.service.options import ServiceOptions
 from injector.service.reload import Live
 from injector.service.tls import KeyPair
-from tests.fake_api import FakeApi, fake_api, kubeconfig
+from tests.fake_api import FakeApi, fake_api, kubeconfig, refusal
 from tests.virtual_time import run
 
 pytestmark = [pytest.mark.slow, pytest.mark.socket]
@@ -373,5 +380,52 @@ def test_a_work_that_crashes_is_started_again_and_the_others_go_on(tmp_path: Pat
             running.api.refuse = lambda _method, _path: None
             await running.until(lambda: "shop" in replica.cluster.namespaces)
             assert "crashed" not in replica.page()
+
+    run(work())
+
+
+def reasons(api: FakeApi) -> list[str]:
+    """Return the reasons of the Events that were posted, in their order."""
+    return [event["reason"] for event in api.objects.get(EVENTS, {}).values()]
+
+
+@pytest.mark.parametrize(
+    ("code", "posted"),
+    [(403, ["second", "third"]), (422, ["second", "third"]), (503, ["first", "second", "third"])],
+)
+def test_an_event_that_is_refused_keeps_none_from_being_posted(
+    tmp_path: Path, code: int, posted: list[str]
+) -> None:
+    def refuse_one(_method: str, path: str) -> web.Response | None:
+        refused.append(path == EVENTS)
+        return refusal(code) if path == EVENTS and refused.count(True) == 1 else None
+
+    async def work() -> None:
+        async with mesh(tmp_path, count=1, config_map="injector") as running:
+            (replica,) = running.replicas
+            running.api.refuse = refuse_one
+            for reason in ("first", "second", "third"):
+                replica.cluster.warn(reason, "something is wrong")
+            await running.until(lambda: reasons(running.api)[-1:] == ["third"], within=2 * RETRY_SECONDS)
+            assert reasons(running.api) == posted
+
+    refused: list[bool] = []
+    run(work())
+
+
+def test_an_event_that_comes_while_another_is_posted_puts_out_none(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with mesh(tmp_path, count=1, config_map="injector") as running:
+            (replica,) = running.replicas
+
+            def warn_once_more(_method: str, path: str) -> None:
+                if path == EVENTS and not reasons(running.api):
+                    replica.cluster.warn("last", "it came while the first was being posted")
+
+            running.api.refuse = warn_once_more
+            for number in range(EVENTS_KEPT):
+                replica.cluster.warn(str(number), "something is wrong")
+            await running.until(lambda: reasons(running.api)[-1:] == ["last"])
+            assert reasons(running.api) == [*map(str, range(EVENTS_KEPT)), "last"]
 
     run(work())
