@@ -111,9 +111,9 @@ class Mounted:
         def make(files: FileSet) -> KeyPair | None:
             clients = None
             if options.client_ca is not None:
-                ca_pem = files.contents[options.client_ca]
-                parse_certificates(ca_pem, source=str(options.client_ca))
-                clients = ClientVerification(ca_pem=ca_pem.decode(), names=frozenset(options.client_names))
+                clients = ClientVerification.of(
+                    files.contents[options.client_ca], options.client_names, source=str(options.client_ca)
+                )
             return load_pair(
                 files.contents[certificate],
                 files.contents[key],

@@ -20,7 +20,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from injector.errors import ConfigError
@@ -49,10 +49,24 @@ class KeyPair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientVerification:
-    """Which clients may post reviews: those with a certificate of ``ca_pem`` with one of ``names``."""
+    """Which clients may post reviews: those with a certificate of a CA of ``ca_der`` with one of ``names``.
 
-    ca_pem: str
+    It is DER, all CAs in a row: PEM may hold comments, which `ssl` takes only in ASCII.
+    """
+
+    ca_der: bytes
     names: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, ca_pem: bytes, names: Iterable[str], *, source: str = "") -> ClientVerification:
+        """Return what PEM text and names say; ConfigError when a certificate of it does not parse."""
+        certificates = parse_certificates(ca_pem, source=source)
+        ca_der = b"".join(each.public_bytes(Encoding.DER) for each in certificates)
+        try:
+            _bare_context().load_verify_locations(cadata=ca_der)
+        except ssl.SSLError as error:
+            raise ConfigError(f"OpenSSL does not take it: {error.reason or error}", file=source) from error
+        return cls(ca_der=ca_der, names=frozenset(names))
 
     def admits(self, certificate: dict[str, Any] | None) -> bool:
         """Return whether the peer's certificate, as `ssl.SSLSocket.getpeercert` shows it, is one of them."""
@@ -185,7 +199,7 @@ def _context(
     context = _bare_context()
     if clients is not None:
         context.verify_mode = ssl.CERT_REQUIRED
-        context.load_verify_locations(cadata=clients.ca_pem)
+        context.load_verify_locations(cadata=clients.ca_der)
     try:
         with _readable_path(key_pem.rstrip() + b"\n" + chain_pem) as path:
             context.load_cert_chain(path)

@@ -96,14 +96,32 @@ def test_a_ca_file_must_hold_a_certificate(pem: bytes) -> None:
         parse_certificates(pem, source="ca.crt")
 
 
+COMMENTS = ["# Zürich CA\n".encode(), "# Zürich CA\n".encode("latin-1"), b"\xef\xbb\xbf"]
+
+
+@pytest.mark.parametrize("comment", COMMENTS, ids=["UTF-8", "Latin-1", "byte order mark"])
+def test_comments_in_pem_may_be_of_any_letters(ca: trustme.CA, comment: bytes) -> None:
+    two = comment + ca.cert_pem.bytes() + comment + trustme.CA().cert_pem.bytes()
+    clients = ClientVerification.of(two, (), source="clients.crt")
+    pair = load({name: comment + content for name, content in a_pair(ca).items()}, clients=clients)
+    assert len(pair.context.get_ca_certs()) == 2
+
+
+def test_a_client_ca_that_openssl_does_not_take_is_named(ca: trustme.CA) -> None:
+    der = ssl.PEM_cert_to_DER_cert(ca.cert_pem.bytes().decode())
+    broken = ssl.DER_cert_to_PEM_cert(der.replace(b"trustme", b"\xff" * 7)).encode()
+    with pytest.raises(ConfigError, match=r"clients\.crt: OpenSSL does not take it"):
+        ClientVerification.of(broken, (), source="clients.crt")
+
+
 def test_a_verification_admits_names_of_subject_and_of_san() -> None:
-    verification = ClientVerification(ca_pem="", names=frozenset({"apiserver"}))
+    verification = ClientVerification(ca_der=b"", names=frozenset({"apiserver"}))
     assert verification.admits({"subject": ((("commonName", "apiserver"),),)})
     assert verification.admits({"subjectAltName": (("DNS", "apiserver"),)})
     assert not verification.admits({"subject": ((("commonName", "somebody"),),)})
     assert not verification.admits({})
     assert not verification.admits(None)
-    assert ClientVerification(ca_pem="").admits({"subject": ((("commonName", "anybody"),),)})
+    assert ClientVerification(ca_der=b"").admits({"subject": ((("commonName", "anybody"),),)})
 
 
 async def refused(service: Running, context: ssl.SSLContext) -> bool:
@@ -148,7 +166,7 @@ async def test_a_new_client_ca_counts_from_the_next_handshake(
 ) -> None:
     old, new = trustme.CA(), trustme.CA()
     file = tmp_path / "clients.crt"
-    file.write_bytes(old.cert_pem.bytes())
+    file.write_bytes("# Zürich CA\n".encode() + old.cert_pem.bytes())
     service = await start(client_ca=file)
     context = client_context(ca)
     new.issue_cert("apiserver").configure_cert(context)
