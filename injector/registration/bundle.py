@@ -17,8 +17,6 @@ from cryptography.hazmat.primitives import serialization
 
 from injector.errors import InjectorError
 
-PEM_END = b"-----END CERTIFICATE-----"
-
 
 class BundleError(InjectorError):
     """Text that should hold CA certificates and does not."""
@@ -48,12 +46,8 @@ class Authority:
         """The certificate in PEM, in the one spelling in which bundles are written."""
         return x509.load_der_x509_certificate(self.der).public_bytes(serialization.Encoding.PEM)
 
-    def signed(self, leaf: bytes) -> bool:
-        """Return whether the first certificate of ``leaf`` (PEM) was issued by this CA."""
-        try:
-            certificate = x509.load_pem_x509_certificate(leaf)
-        except ValueError:
-            return False
+    def signed(self, certificate: x509.Certificate) -> bool:
+        """Return whether a certificate was issued by this CA."""
         return issued(x509.load_der_x509_certificate(self.der), certificate)
 
 
@@ -76,16 +70,13 @@ def extension(certificate: x509.Certificate, kind: Any) -> Any:
 
 def authorities(bundle: bytes) -> tuple[Authority, ...]:
     """Return the CAs of a PEM bundle, in its order, each once; BundleError when one cannot be read."""
-    found: dict[bytes, Authority] = {}
-    for number, block in enumerate(bundle.split(PEM_END)[:-1], start=1):
-        try:
-            ca = Authority.of(x509.load_pem_x509_certificate(block + PEM_END))
-        except ValueError as error:
-            raise BundleError(f"certificate {number} of the CA bundle cannot be read: {error}") from error
-        found[ca.der] = ca
-    if not found:
-        raise BundleError("the CA bundle holds no certificate")
-    return tuple(found.values())
+    try:
+        found = [Authority.of(each) for each in x509.load_pem_x509_certificates(bundle)]
+    except ValueError as error:
+        raise BundleError(
+            f"the CA bundle holds no certificate, or one that cannot be read: {error}"
+        ) from error
+    return tuple(dict.fromkeys(found))
 
 
 def readable(bundle: bytes) -> tuple[Authority, ...]:
@@ -107,7 +98,10 @@ def verifies(bundle: bytes, leaf: bytes) -> bool:
     A leaf whose chain carries intermediates is accepted through whichever certificate of the chain a CA of
     the bundle has signed.
     """
-    chain = [block + PEM_END for block in leaf.split(PEM_END)[:-1]]
+    try:
+        chain = x509.load_pem_x509_certificates(leaf)
+    except ValueError:
+        return False
     return any(ca.signed(link) for ca in readable(bundle) for link in chain)
 
 

@@ -111,12 +111,11 @@ def _issuer(secret: Secret, name: str) -> Issuer | None:
 
 
 def _leaf(secret: Secret, trusted: tuple[Authority, ...]) -> Leaf | None:
-    pem = secret.get("tls.crt", b"")
-    certificate, key = _certificate(pem), _key(secret.get("tls.key", b""))
+    certificate, key = _certificate(secret.get("tls.crt", b"")), _key(secret.get("tls.key", b""))
     if certificate is None or key is None:
         return None
     try:
-        issuer = next((ca for ca in trusted if ca.signed(pem)), None)
+        issuer = next((ca for ca in trusted if ca.signed(certificate)), None)
         if issuer is None or key.public_key() != certificate.public_key():
             return None
         names = extension(certificate, x509.SubjectAlternativeName)

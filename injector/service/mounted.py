@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from injector.errors import ConfigError
+from injector.registration.bundle import BundleError, authorities
 from injector.service.companions import Parts
 from injector.service.files import FileSet, folders
 from injector.service.generation import Generation, Load, texts_of
@@ -19,7 +20,7 @@ from injector.service.logs import Log, shorten
 from injector.service.metrics import Metrics
 from injector.service.options import ServiceOptions
 from injector.service.reload import Live, ReloadUnit
-from injector.service.tls import ClientVerification, KeyPair, load_pair, parse_certificates
+from injector.service.tls import ClientVerification, KeyPair, load_pair
 from injector.service.trial import LastPods, Loss, rules_of, try_out
 from injector.service.watch import FolderWatch
 
@@ -132,8 +133,12 @@ class Mounted:
             return []
 
         def make(files: FileSet) -> bytes | None:
-            parse_certificates(files.contents[path], source=str(path))
-            return files.contents[path]
+            bundle = files.contents[path]
+            try:
+                authorities(bundle)
+            except BundleError as error:
+                raise ConfigError(str(error), file=str(path)) from error
+            return bundle
 
         return [self._unit("ca", (path,), self.ca, make)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -112,3 +113,13 @@ async def test_the_ca_file_is_kept_live(start: Start, ca: trustme.CA, tmp_path: 
     path.write_bytes(other)
     await service.until(lambda: seen[-1] == other)
     assert seen == [ca.cert_pem.bytes(), other]
+
+
+async def test_a_ca_file_that_cannot_be_registered_is_refused_at_start(
+    start: Start, ca: trustme.CA, tmp_path: Path
+) -> None:
+    path = tmp_path / "ca.crt"
+    der = ssl.PEM_cert_to_DER_cert(ca.cert_pem.bytes().decode())
+    path.write_text(ssl.DER_cert_to_PEM_cert(der.replace(b"trustme", b"\xff" * 7)))
+    with pytest.raises(ConfigError, match=r"ca\.crt: the CA bundle holds no certificate, or one that cannot"):
+        await start(ca_certificate=path)
