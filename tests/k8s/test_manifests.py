@@ -256,7 +256,6 @@ def test_the_created_configuration_is_the_one_of_the_manifests() -> None:
             webhook="sidecar-injector.istio.io",
             service="sidecar-injector",
             namespace="sidecar-injector",
-            timeout_seconds=5,
         )
     )["webhooks"]
     (theirs,) = overlay("self-signed")["MutatingWebhookConfiguration"][0]["webhooks"]
