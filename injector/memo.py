@@ -30,6 +30,10 @@ SMALL: Final = 256 << 10
 
 _MISSING: Final[Any] = object()
 
+WRITING: Final = Lock()
+"""Held for as long as it takes to note an entry, in whichever memo; who forks a process with threads takes it
+meanwhile (see `service.child`)."""
+
 
 class _Entry(Generic[_Value]):
     __slots__ = ("size", "used", "value")
@@ -48,7 +52,7 @@ class Memo(Generic[_Key, _Value]):
     one for as long as it takes to note an entry; at worst two threads work out the same value.
     """
 
-    __slots__ = ("_entries", "_limit", "_lock", "_most", "evictions", "largest", "size")
+    __slots__ = ("_entries", "_limit", "_most", "evictions", "largest", "size")
 
     def __init__(self, limit: int, entries: int) -> None:
         self._limit = limit
@@ -56,7 +60,6 @@ class Memo(Generic[_Key, _Value]):
         self.largest = limit // LARGEST_SHARE - OVERHEAD
         """Bytes of the largest entry that is kept."""
         self._entries: OrderedDict[_Key, _Entry[_Value]] = OrderedDict()
-        self._lock = Lock()
         self.size = 0
         """Bytes of all entries, `OVERHEAD` included."""
         self.evictions = 0
@@ -83,7 +86,7 @@ class Memo(Generic[_Key, _Value]):
 
         One that is larger than its share is not kept.
         """
-        with self._lock:
+        with WRITING:
             if key in self._entries:
                 self._drop(key)
             if size > self.largest:

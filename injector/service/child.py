@@ -1,7 +1,8 @@
 """Fork a process that answers reviews from what is known then: none of them can hold or kill the service.
 
 What is forked has one thread, the one that forked, and locks that others held are held for ever. Ours calls
-the core alone, which takes no lock but a memo's, and is killed when it does not answer in time.
+the core alone, which takes no lock but that of `memo`; a fork waits until no other thread holds that one.
+It is killed when it does not answer in time.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any, Final, cast
 
 from injector.errors import BadReview, DeadlineError
 from injector.injection.inject import Answer
+from injector.memo import WRITING
 from injector.service.generation import Reviewer
 from injector.service.logs import trace
 from injector.service.memory import Weight, weigh, without_old_object
@@ -36,6 +38,9 @@ OUT_OF_MEMORY_FIRST: Final = "1000"
 
 NICENESS: Final = 10
 """Where there is not CPU enough for both, the loop has nine parts of ten: more callers wait for it."""
+
+
+os.register_at_fork(before=WRITING.acquire, after_in_parent=WRITING.release, after_in_child=WRITING.release)
 
 
 class ChildError(Exception):
@@ -54,7 +59,9 @@ class Child:
     """
 
     def __init__(self, reviewer: Reviewer, room: int) -> None:
-        """Fork, on the thread that changes what the reviewer knows: no change is half done then.
+        """Fork, on the loop's thread, which changes what the reviewer knows: no change is half done then.
+
+        Other threads change memos alone, and none of them is being changed then.
 
         Raises `ChildError` where there is neither room nor leave for one more process.
         """

@@ -7,10 +7,12 @@ import gc
 import os
 import signal
 import time
+import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread, Timer
 from typing import Any
 
 import orjson
@@ -18,10 +20,12 @@ import pytest
 
 from injector.errors import BadReview, DeadlineError
 from injector.injection.inject import Answer
+from injector.memo import Memo
 from injector.service import beside, child
 from injector.service.child import Child, ChildError
 from injector.service.memory import weigh
 from injector.service.options import Limits, ServiceOptions
+from tests.conftest import PATIENCE
 from tests.service.kit import GatedReviewer, Running, Start, a_review
 from tests.service.processes import Launch, children, gone
 
@@ -257,3 +261,36 @@ def test_the_kernel_ends_it_before_the_service_when_memory_is_short(forked: Chil
     ask(forked, a_review(), "/inject", soon())
     assert Path(f"/proc/{pid_of(forked)}/oom_score_adj").read_text() == "1000\n"
     assert orjson.loads(Path("/proc/self/oom_score_adj").read_text()) < 1000
+
+
+class GatedKey:
+    """A key whose hash waits: whoever puts it holds what `Memo.put` holds for so long."""
+
+    def __init__(self) -> None:
+        self.is_put = Event()
+        self.goes_on = Event()
+
+    def __hash__(self) -> int:
+        self.is_put.set()
+        assert self.goes_on.wait(PATIENCE)
+        return 0
+
+
+def test_a_process_that_is_forked_while_a_thread_puts_can_put() -> None:
+    memo: Memo[object, int] = Memo(1 << 20, 10)
+    key = GatedKey()
+    with ThreadPoolExecutor(1) as pool:
+        putting = pool.submit(memo.put, key, 1, 1)
+        assert key.is_put.wait(PATIENCE)
+        # The fork waits until the entry is there, which is then in the child, too.
+        Timer(0.05, key.goes_on.set).start()
+        with warnings.catch_warnings():  # of Python 3.12 on: that there are other threads
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = os.fork()
+        if pid == 0:
+            signal.alarm(10)  # it would wait for ever
+            memo.put("other", 2, 1)
+            os._exit(len(memo))
+        putting.result()
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 2
+    memo.put("after", 3, 1)
