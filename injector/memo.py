@@ -12,12 +12,12 @@ from dataclasses import fields, is_dataclass
 from functools import wraps
 from sys import getsizeof
 from threading import Lock
-from typing import Any, Final, Generic, ParamSpec, TypeVar, overload
+from typing import Any, Final, Generic, TypeVar, TypeVarTuple, overload
 
 _Key = TypeVar("_Key", bound=Hashable)
 _Value = TypeVar("_Value")
 _Other = TypeVar("_Other")
-_Parameters = ParamSpec("_Parameters")
+_Arguments = TypeVarTuple("_Arguments")
 
 OVERHEAD: Final = 288
 """Bytes that an entry takes beside its key and value: its place in an OrderedDict, and what it notes."""
@@ -160,20 +160,20 @@ def process_wide(name: str) -> Memo[Any, Any]:
 
 def remembered(
     name: str,
-) -> Callable[[Callable[_Parameters, _Value]], Callable[_Parameters, _Value]]:
+) -> Callable[[Callable[[*_Arguments], _Value]], Callable[[*_Arguments], _Value]]:
     """Decorate a function of a module so that it remembers its results, as `lru_cache` does, but by bytes.
 
-    The memo is `process_wide` by that ``name``. Arguments are hashable and given by position; they and the
-    result are what `deep_size` can tell the size of. An exception is not remembered.
+    The memo is `process_wide` by that ``name``. Arguments are hashable and given by position alone; they and
+    the result are what `deep_size` can tell the size of. An exception is not remembered.
     """
     memo = process_wide(name)
 
-    def decorate(function: Callable[_Parameters, _Value]) -> Callable[_Parameters, _Value]:
+    def decorate(function: Callable[[*_Arguments], _Value]) -> Callable[[*_Arguments], _Value]:
         @wraps(function)
-        def remembering(*args: _Parameters.args, **kwargs: _Parameters.kwargs) -> _Value:
+        def remembering(*args: *_Arguments) -> _Value:
             value: _Value = memo.get(args, _MISSING)
             if value is _MISSING:
-                value = function(*args, **kwargs)
+                value = function(*args)
                 memo.put(args, value, deep_size((args, value)))
             return value
 

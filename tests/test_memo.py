@@ -178,6 +178,16 @@ def test_a_function_remembers_results_by_arguments_and_no_exceptions() -> None:
     assert len(PROCESS_WIDE["test_memo"]) == 2
 
 
+def test_a_function_that_remembers_takes_no_argument_by_name() -> None:
+    @remembered("test_memo_names")
+    def total(first: int, second: int) -> int:
+        return first + second
+
+    assert total(1, 5) == 6
+    with pytest.raises(TypeError, match="second"):
+        total(1, second=1)  # type: ignore[call-arg]
+
+
 def test_the_memos_of_the_process_take_five_mebibytes_at_most() -> None:
     for module in ("injector.injection.injector", "injector.service.http"):
         import_module(module)  # they and what they import make all there are
