@@ -444,7 +444,7 @@ def _number_at(key: str, position: int, start: int) -> tuple[int, int]:
     """Return the number that starts at ``position``, in Go's wrapping int64, and where it ends."""
     number = start
     while position < len(key) and key[position].isdecimal():
-        number = number * 10 + ord(key[position]) - ord("0")
+        # Reduced at each step: without end, a number of so many digits costs the square of them.
+        number = (number * 10 + ord(key[position]) - ord("0")) % _INT64
         position += 1
-    number %= _INT64
     return (number - _INT64 if number >= _INT64 >> 1 else number), position

@@ -62,6 +62,13 @@ def test_no_text_crashes_or_stalls_the_reader(text: str) -> None:
     assert time.process_time() - started < SECONDS
 
 
+def test_keys_of_many_digits_do_not_stall_the_writer() -> None:
+    started = time.process_time()
+    with contextlib.suppress(YAMLError):  # they are put into their order before they are found too long
+        dump(dict.fromkeys(["1" * 400_000, "2" * 400_000]))
+    assert time.process_time() - started < SECONDS
+
+
 @given(st.one_of(soup, st.text(max_size=60), st.binary(max_size=60)))
 @fuzz
 def test_whatever_the_text_only_yaml_errors_come_out(text: str | bytes) -> None:
