@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from injector.errors import PatchError
+from injector.golang.strconv import to_int
 from injector.json_types import JSON
 
 _BAD_ESCAPE: Final = re.compile(r"~(?![01])")
@@ -161,7 +162,7 @@ def _index(token: str, length: int, pointer: str) -> int:
     """Return the place that ``token`` means in a list of ``length`` elements; PatchError if there is none."""
     if not _INDEX.fullmatch(token):
         raise PatchError(f"{token!r} is no index of a list", path=pointer)
-    place = int(token)
+    place = to_int(token)
     if place >= length:
         raise PatchError(f"index {place} is outside of a list of {length}", path=pointer)
     return place

@@ -112,6 +112,11 @@ REFUSED = {
     "removing what is not there": ([], operation("remove", "/0"), "/0: index 0 is outside of a list of 0"),
     "removing the whole document": ({}, operation("remove", ""), "the whole document cannot be removed"),
     "an index beyond the end": ([1], operation("add", "/2", 1), "/2: index 2 is outside of a list of 2"),
+    "an index of more digits than Python reads": (
+        [1],
+        operation("remove", f"/{'1' * 5000}"),
+        f"/{'1' * 5000}: index {'1' * 40} is outside of a list of 1",
+    ),
     "an index with a leading zero": ([1], operation("add", "/01", 1), "/01: '01' is no index of a list"),
     "a negative index": ([1], operation("remove", "/-1"), "/-1: '-1' is no index of a list"),
     "an index of other digits": ([1], operation("remove", "/٠"), "/٠: '٠' is no index of a list"),
