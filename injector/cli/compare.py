@@ -20,7 +20,7 @@ from injector.cli.files import input_items, input_options
 from injector.cli.options import FILE, Command, together
 from injector.diagnosis.arrival import arrival_of
 from injector.diagnosis.items import Item, mapping
-from injector.errors import InjectorError
+from injector.errors import InjectorError, PatchError
 from injector.injection.kinds import place_of
 from injector.json_types import JSON, JSONObject
 from injector.patch import apply
@@ -58,16 +58,14 @@ class Webhook:
     """One webhook, asked as an API server asks: POST over TLS, the certificate held against ``name``."""
 
     def __init__(self, url: str, ca: Path | None, name: str) -> None:
-        parts = urlsplit(url if "//" in url else f"https://{url}")
-        if parts.scheme != "https" or not parts.hostname:
-            raise click.UsageError(f"{url!r} is not the URL of a webhook: https://HOST:PORT/inject")
+        host, port, path = _parts(url)
         self.url = url
-        self._path = f"{parts.path.rstrip('/') or '/inject'}?timeout={SECONDS:g}s"
+        self._path = f"{path.rstrip('/') or '/inject'}?timeout={SECONDS:g}s"
         try:
             tls = ssl.create_default_context(cafile=str(ca) if ca else None)
         except (OSError, ssl.SSLError) as error:
             raise WebhookError(url, f"{ca} holds no CA certificates: {error}") from error
-        self._connection = _Connection(parts.hostname, parts.port or 443, tls, name or parts.hostname)
+        self._connection = _Connection(host, port, tls, name or host)
 
     def answer(self, index: int, request: JSONObject) -> tuple[str, JSON]:
         """Return the decision in words and the pod as it would be; WebhookError where there is no answer."""
@@ -77,11 +75,26 @@ class Webhook:
         if response.get("uid") != uid:
             raise WebhookError(self.url, "what it answers is not an AdmissionReview")
         if not response.get("allowed"):
-            return f"denied: {(response.get('status') or {}).get('message', '')}", None
+            return f"denied: {mapping(response.get('status')).get('message', '')}", None
         patch = response.get("patch")
         if not patch:
             return "left alone", request["object"]
-        return "injected", apply(request["object"], orjson.loads(base64.b64decode(patch)))
+        return "injected", self._patched(request["object"], patch)
+
+    def _patched(self, pod: JSON, patch: JSON) -> JSON:
+        """Return the pod with the patch of an answer."""
+        if not isinstance(patch, str):
+            raise WebhookError(self.url, "its patch is not a string")
+        try:
+            operations = orjson.loads(base64.b64decode(patch))
+        except ValueError as error:
+            raise WebhookError(self.url, f"its patch is not JSON in base64: {error}") from error
+        if not isinstance(operations, list) or not all(isinstance(each, dict) for each in operations):
+            raise WebhookError(self.url, "its patch is not a list of operations")
+        try:
+            return apply(pod, operations)
+        except PatchError as error:
+            raise WebhookError(self.url, f"its patch does not apply: {error}") from error
 
     def _ask(self, body: JSONObject) -> JSON:
         """Return what it answers; None where that is no JSON."""
@@ -97,12 +110,25 @@ class Webhook:
         except (OSError, http.client.HTTPException) as error:
             hint = "; inside a cluster it is reached by kubectl port-forward (see --help)"
             raise WebhookError(self.url, f"{error or type(error).__name__}{hint}") from error
+        except ValueError as error:  # of a name or a path that no protocol can carry
+            raise WebhookError(self.url, f"it cannot be asked: {error}") from error
         if answer.status != 200:
             raise WebhookError(self.url, f"HTTP {answer.status}: {content[:200].decode(errors='replace')}")
         try:
             return orjson.loads(content)
         except orjson.JSONDecodeError:
             return None
+
+
+def _parts(url: str) -> tuple[str, int, str]:
+    """Return host, port and path of a webhook's URL; a usage error where it is none."""
+    try:
+        parts = urlsplit(url if "//" in url else f"https://{url}")
+        if parts.scheme == "https" and parts.hostname:
+            return parts.hostname, parts.port or 443, parts.path
+    except ValueError:
+        pass  # of brackets or a port that are not valid
+    raise click.UsageError(f"{url!r} is not the URL of a webhook: https://HOST:PORT/inject")
 
 
 class _Connection(http.client.HTTPConnection):

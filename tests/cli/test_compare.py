@@ -109,8 +109,9 @@ def test_a_difference_is_shown_once_with_the_pods_that_have_it(run: Run, webhook
     [
         (answering(allowed=True), "left alone"),
         (answering(allowed=False, status={"message": "no template"}), "denied: no template"),
+        (answering(allowed=False, status="no"), "denied: "),
     ],
-    ids=["left alone", "denied"],
+    ids=["left alone", "denied", "denied with a status that is none"],
 )
 def test_another_decision_is_one_difference(run: Run, webhook: Begin, answer: Answer, words: str) -> None:
     old, new = webhook(injecting()), webhook(answer)
@@ -145,6 +146,39 @@ def test_a_webhook_without_an_answer_is_named(run: Run, webhook: Begin, answer: 
     assert (result.returncode, result.stderr) == (1, f"error: https://127.0.0.1:{new.port}: {words}\n")
 
 
+def encoded(patch: bytes) -> str:
+    return base64.b64encode(patch).decode()
+
+
+@pytest.mark.parametrize(
+    ("patch", "words"),
+    [
+        (5, "its patch is not a string"),
+        ("!!!", "its patch is not JSON in base64: "),
+        ("a", "its patch is not JSON in base64: "),
+        ("ä", "its patch is not JSON in base64: "),
+        (encoded(b"no JSON"), "its patch is not JSON in base64: "),
+        (encoded(b'{"a": 1}'), "its patch is not a list of operations"),
+        (encoded(b"[5]"), "its patch is not a list of operations"),
+        (encoded(b'[{"op": "remove", "path": "/a"}]'), "its patch does not apply: /a: there is no 'a'"),
+    ],
+)
+def test_a_webhook_whose_patch_is_none_is_named(run: Run, webhook: Begin, patch: object, words: str) -> None:
+    old, new = webhook(answering(allowed=True)), webhook(answering(allowed=True, patch=patch))
+    result = run("compare", *old.flags("old"), *new.flags("new"), "-f", "-", stdin=WORKLOADS)
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"error: https://127.0.0.1:{new.port}: {words}")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_host_that_cannot_be_one_is_named(run: Run) -> None:
+    flags = ("--old", "https://a..b", "--new", "https://localhost:1")
+    result = run("compare", *flags, "-f", "-", stdin=WORKLOADS)
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: https://a..b: it cannot be asked: ")
+    assert len(result.stderr.splitlines()) == 1
+
+
 def test_a_port_where_nobody_listens_is_told_with_the_way_there(
     run: Run, webhook: Begin, unused_tcp_port: int
 ) -> None:
@@ -167,6 +201,8 @@ def test_a_certificate_of_another_name_is_refused(run: Run, webhook: Begin) -> N
     ("flags", "words"),
     [
         (["--old", "http://x", "--new", "https://x", "-f", "-"], "'http://x' is not the URL of a webhook"),
+        (["--old", "https://[x", "--new", "https://x"], "'https://[x' is not the URL of a webhook"),
+        (["--old", "https://x", "--new", "https://x:99999"], "'https://x:99999' is not the URL of a webhook"),
         (["--old", "https://x", "--new", "https://x"], "nothing to compare"),
     ],
 )
