@@ -5,6 +5,7 @@ The one module that imports kubernetes-asyncio.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -16,11 +17,13 @@ from typing import Any, Final, Self
 
 import aiohttp
 import orjson
+import yaml
 
 from injector import __version__
 from injector.json_types import JSON, JSONObject
 from injector.kube.clock import ServerClock
 from injector.kube.errors import Unconfigured, Unreachable, api_error
+from injector.kube.kubeconfig import check_kubeconfig
 
 
 @contextmanager
@@ -85,6 +88,7 @@ with without(
         load_incluster_config,
         load_kube_config,
     )
+    from kubernetes_asyncio.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION
 
 LIST_LIMIT: Final = 500
 """Objects in one answer to a list, as kubectl asks: an API server holds them all in memory."""
@@ -96,6 +100,20 @@ REQUEST_SECONDS: Final = 15.0
 JSON_TYPE: Final = "application/json"
 APPLY_TYPE: Final = "application/apply-patch+yaml"
 
+_LOADING: Final = (
+    ConfigException,
+    aiohttp.ClientError,
+    yaml.YAMLError,
+    OSError,
+    AssertionError,
+    KeyError,
+    TypeError,
+    ValueError,
+)
+"""What kubernetes-asyncio raises while it reads a kubeconfig, runs its plugins and asks its OIDC issuer."""
+
+_QUOTED_ENTRY: Final = re.compile(r"/\{.*\}")
+
 Parameters = Mapping[str, str | int | bool]
 
 
@@ -106,15 +124,21 @@ class Connection:
     kubeconfig: str | None = None
     context: str | None = None
 
+    @property
+    def files(self) -> str | None:
+        """The files of the kubeconfig, the usual ones where only a context is named; None in a pod."""
+        return self.kubeconfig or (KUBE_CONFIG_DEFAULT_LOCATION if self.context else None)
+
 
 def namespace_of(connection: Connection) -> str:
     """Return the namespace of the kubeconfig's context, "default" where it names none."""
-    if not (connection.kubeconfig or connection.context):
+    if connection.files is None:
         return "default"
     try:
-        contexts, active = list_kube_config_contexts(config_file=connection.kubeconfig)
-    except (ConfigException, OSError):
-        return "default"
+        check_kubeconfig(connection.files, connection.context)
+        contexts, active = list_kube_config_contexts(config_file=connection.files)
+    except (Unconfigured, *_LOADING):
+        return "default"  # who connects is told why
     named = (each for each in contexts if each["name"] == connection.context)
     chosen = next(named, None) if connection.context else active
     return str(((chosen or {}).get("context") or {}).get("namespace") or "default")
@@ -132,24 +156,25 @@ class KubeClient:
 
     @classmethod
     async def connect(cls, connection: Connection, clock: ServerClock | None = None) -> Self:
-        """Read the configuration; Unconfigured says what was looked for. Sends nothing yet."""
+        """Read the configuration; Unconfigured says what was looked for. Asks the API server nothing yet."""
         configuration = Configuration()
         # Clusters made before Python 3.13's strict checks have CAs without the key identifiers it wants.
         configuration.disable_strict_ssl_verification = True
         try:
-            if connection.kubeconfig or connection.context:
+            if connection.files:
+                check_kubeconfig(connection.files, connection.context)
                 await load_kube_config(
-                    config_file=connection.kubeconfig,
+                    config_file=connection.files,
                     context=connection.context,
                     client_configuration=configuration,
                     persist_config=False,
                 )
             else:
                 load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-        except (ConfigException, OSError) as error:
-            where = connection.kubeconfig or "the service account of this pod"
-            raise Unconfigured(f"cannot find the API server through {where}: {error}") from error
-        return cls(ApiClient(configuration), clock)
+            return cls(ApiClient(configuration), clock)
+        except _LOADING as error:
+            where = connection.files or "the service account of this pod"
+            raise Unconfigured(f"cannot find the API server through {where}: {_words(error)}") from error
 
     @property
     def host(self) -> str:
@@ -272,6 +297,11 @@ class KubeClient:
         finally:
             if response is not None:
                 response.close()
+
+
+def _words(error: Exception) -> str:
+    """Return an error of kubernetes-asyncio without the entry that it may quote, which may hold secrets."""
+    return _QUOTED_ENTRY.sub("", str(error) or type(error).__name__)
 
 
 def _event(line: bytes) -> JSONObject:

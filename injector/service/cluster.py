@@ -19,7 +19,7 @@ from injector.json_types import JSONObject
 from injector.kube.client import Connection, KubeClient
 from injector.kube.clock import ServerClock
 from injector.kube.cluster import READ, ClusterState
-from injector.kube.errors import ApiError, KubeError
+from injector.kube.errors import ApiError, KubeError, Unconfigured
 from injector.kube.lease import LeaseElector, LeaseTiming
 from injector.kube.reflector import Reflector, Timing, ignore
 from injector.registration.authority import SelfSigned
@@ -150,10 +150,21 @@ class Cluster:
         self._surroundings = surroundings
         if "clock_skew_seconds" not in surroundings.metrics.gauges:
             self._show(surroundings)
-        client = await KubeClient.connect(self._options.connection, self._clock)
-        async with client, asyncio.TaskGroup() as group:
+        async with await self._connected() as client, asyncio.TaskGroup() as group:
             for name, begin in self._works(client):
                 group.create_task(self._kept_running(name, begin))
+
+    async def _connected(self) -> KubeClient:
+        """Return a client; while no API server is known, say why and look again."""
+        while True:
+            try:
+                client = await KubeClient.connect(self._options.connection, self._clock)
+            except Unconfigured as error:
+                self._failed("connection", error)
+            else:
+                self._failed("connection", None)
+                return client
+            await asyncio.sleep(COMPANION_SECONDS)
 
     async def _kept_running(self, name: str, begin: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run one work until it ends by itself; after a crash it is started again, and the others go on."""
@@ -320,9 +331,7 @@ class Cluster:
     def _failed(self, name: str, error: InjectorError | None) -> None:
         text = "" if error is None else str(error)
         if text and text != self._errors.get(name):
-            refused = isinstance(error, KubeError)
-            what = "the API server does not let us" if refused else "what the cluster holds cannot be used"
-            self._surroundings.log.warning(what, work=name, reason=text)
+            self._surroundings.log.warning(_what_failed(error), work=name, reason=text)
         self._errors[name] = text
 
     def _held_back(self, skew: timedelta) -> None:
@@ -424,3 +433,10 @@ class Cluster:
 def _may_pass(error: KubeError) -> bool:
     """Return whether the API server is away or overloaded, and may take later what it did not take now."""
     return not isinstance(error, ApiError) or error.code == 429 or error.code >= 500
+
+
+def _what_failed(error: InjectorError | None) -> str:
+    if isinstance(error, Unconfigured):
+        return "no API server is known"
+    refused = isinstance(error, KubeError)
+    return "the API server does not let us" if refused else "what the cluster holds cannot be used"

@@ -322,6 +322,9 @@ current-context: a
 """
 
 
+WEBHOOKS = ("--old", "https://localhost:1", "--new", "https://localhost:1")
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentences"),
     [
@@ -339,6 +342,17 @@ def test_a_cluster_that_cannot_be_read_is_one_sentence(
     assert result.stderr.startswith("error: ")
     assert result.stderr.count("\n") == 1
     assert [each for each in sentences if each not in result.stderr] == []
+
+
+@pytest.mark.parametrize("command", [("explain", "deploy/web"), ("compare", *WEBHOOKS, "-n", "shop")])
+def test_a_kubeconfig_that_cannot_be_used_is_one_sentence(
+    run: Run, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    (tmp_path / "kc").write_text("contexts: 5\n")
+    result = run(*command, "--kubeconfig", "kc")
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: the kubeconfig kc cannot be used: contexts is not a list")
+    assert result.stderr.count("\n") == 1
 
 
 def test_without_any_kubeconfig_it_says_what_to_name(run: Run, tmp_path: Path) -> None:

@@ -358,6 +358,24 @@ def test_a_replica_is_ready_without_an_api_server_that_lists_anything(tmp_path: 
     run(work())
 
 
+def test_a_kubeconfig_that_cannot_be_used_is_told_and_read_again(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with mesh(tmp_path, count=1) as running:
+            path = tmp_path / "broken"
+            path.write_text("contexts: 5\n")
+            replica = Replica(running, 2, connection=Connection(kubeconfig=str(path)))
+            running.replicas.append(replica)
+            await running.until(lambda: replica.said() == ["no API server is known"])
+            assert (
+                f"connection: the kubeconfig {path} cannot be used: contexts is not a list" in replica.page()
+            )
+            path.write_text(kubeconfig(running.api, tmp_path).read_text())
+            await running.until(lambda: replica.pair is not None)
+            assert "connection: " not in replica.page()
+
+    run(work())
+
+
 def test_a_work_that_crashes_is_started_again_and_the_others_go_on(tmp_path: Path) -> None:
     def strange(method: str, path: str) -> web.Response | None:
         """Answer a list of namespaces with something that is none."""

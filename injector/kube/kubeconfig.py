@@ -1,0 +1,119 @@
+"""The files of a kubeconfig to what is wrong with them: kubernetes-asyncio takes their shape for granted."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from injector.json_types import JSON, JSONObject
+from injector.kube.errors import Unconfigured
+
+SECTIONS: Final = {"contexts": "context", "clusters": "cluster", "users": "user"}
+"""The lists of a kubeconfig, and where each entry has what it says."""
+
+FIELDS: Final[Mapping[str, Mapping[str, type]]] = {
+    "contexts": {"cluster": str, "user": str, "namespace": str},
+    "clusters": {
+        "server": str,
+        "certificate-authority": str,
+        "certificate-authority-data": str,
+        "tls-server-name": str,
+        "proxy-url": str,
+    },
+    "users": {
+        "client-certificate": str,
+        "client-certificate-data": str,
+        "client-key": str,
+        "client-key-data": str,
+        "tokenFile": str,
+        "auth-provider": dict,
+        "exec": dict,
+    },
+}
+"""The fields that are read, with their types (client-go's api/v1); null counts as not there."""
+
+_WORDS: Final[Mapping[type, str]] = {str: "a string", dict: "an object"}
+
+
+def check_kubeconfig(paths: str, context: str | None) -> None:
+    """Raise Unconfigured, which names the file, where a kubeconfig cannot be read or lacks what is needed.
+
+    ``paths`` are files as $KUBECONFIG has them: those that are not there do not count, and of two entries of
+    one name the first does. ``context`` None stands for the current one. A name that is not found is left to
+    kubernetes-asyncio to tell.
+    """
+    documents = []
+    for path in filter(None, paths.split(os.pathsep)):
+        file = Path(path).expanduser()
+        if file.is_file():  # a pipe can be read once only
+            documents.append(_checked(file))
+    current = [each["current-context"] for each in documents if each.get("current-context")]
+    chosen = _entry(documents, "contexts", context or (current[-1] if current else None)) or {}
+    cluster = _entry(documents, "clusters", chosen.get("cluster"))
+    if cluster is None:
+        return
+    if not cluster.get("server"):
+        raise Unconfigured(f"{_unusable(paths)}: the cluster {chosen['cluster']} has no server")
+    if cluster["server"].startswith("https") and _entry(documents, "users", chosen.get("user")) is None:
+        raise Unconfigured(
+            f"{_unusable(paths)}: its context needs a user that is in users, `user: {{}}` for no login"
+        )
+
+
+def _unusable(path: Path | str) -> str:
+    return f"the kubeconfig {path} cannot be used"
+
+
+def _checked(file: Path) -> JSONObject:
+    """Return the document of a file that has the shape of a kubeconfig."""
+    try:
+        # Of a stream, unlike a text, the error quotes no lines: they may be secrets.
+        with file.open(encoding="utf-8") as stream:
+            document = yaml.safe_load(stream)
+    except OSError as error:
+        raise Unconfigured(f"{_unusable(file)}: {error.strerror or error}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # dates and bytes that are none, and depth
+        raise Unconfigured(f"{_unusable(file)}: it is not YAML: {' '.join(str(error).split())}") from error
+    fault = next(_faults(document), "")
+    if fault:
+        raise Unconfigured(f"{_unusable(file)}: {fault}")
+    checked: JSONObject = document
+    return checked
+
+
+def _faults(document: Any) -> Iterator[str]:
+    if not isinstance(document, dict):
+        yield f"it is not an object with {', '.join(SECTIONS)}"
+        return
+    for section, member in SECTIONS.items():
+        entries = document.get(section) or []
+        if not isinstance(entries, list):
+            yield f"{section} is not a list"
+            return
+        for index, entry in enumerate(entries):
+            yield from _entry_faults(entry, section, member, f"{section}[{index}]")
+
+
+def _entry_faults(entry: Any, section: str, member: str, place: str) -> Iterator[str]:
+    if not isinstance(entry, dict) or not entry.get("name"):
+        yield f"{place} is not an object with a name"
+        return
+    content = entry.get(member) or {}
+    if not isinstance(content, dict):
+        yield f"{place}.{member} is not an object"
+        return
+    for field, expected in FIELDS[section].items():
+        if not isinstance(content.get(field), expected | None):
+            yield f"{place}.{member}.{field} is not {_WORDS[expected]}"
+
+
+def _entry(documents: list[JSONObject], section: str, name: JSON) -> JSONObject | None:
+    """Return what the first entry of a name says; None where there is none or it says nothing."""
+    entries = (entry for document in documents for entry in document.get(section) or ())
+    found: JSONObject = next((entry for entry in entries if entry["name"] == name), {})
+    content: JSONObject | None = found.get(SECTIONS[section])
+    return content

@@ -1,0 +1,142 @@
+"""Kubeconfigs that are none: one sentence each, which names the file, and never what an entry holds."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from injector.kube.client import Connection, KubeClient, namespace_of
+from injector.kube.errors import Unconfigured
+
+SERVER = "https://localhost:1"
+
+
+def a_kubeconfig(*, cluster: object = None, user: object = None, context: object = None, **more: Any) -> str:
+    return yaml.safe_dump(
+        {
+            "current-context": "here",
+            "contexts": [{"name": "here", "context": context or {"cluster": "c", "user": "u"}}],
+            "clusters": [{"name": "c", "cluster": {"server": SERVER} if cluster is None else cluster}],
+            "users": [{"name": "u", "user": user}],
+            **more,
+        }
+    )
+
+
+def connected(path: Path) -> str:
+    async def connect() -> str:
+        async with await KubeClient.connect(Connection(kubeconfig=str(path))) as client:
+            return client.host
+
+    return asyncio.run(connect())
+
+
+NO_USER = "its context needs a user that is in users, `user: {}` for no login"
+
+UNUSABLE = {
+    "no YAML": ("a: [\n", "it is not YAML: while parsing a flow node"),
+    "no date": ("a: 2020-13-13\n", "it is not YAML: month must be in 1..12"),
+    "no UTF-8": (b"a: \xff\n", "it is not YAML: 'utf-8' codec can't decode byte 0xff"),
+    "nesting without end": ("[" * 10_000, "it is not YAML: maximum recursion depth exceeded"),
+    "an empty file": ("", "it is not an object with contexts, clusters, users"),
+    "a list": ("- a\n", "it is not an object with contexts, clusters, users"),
+    "a number for contexts": (a_kubeconfig(contexts=5), "contexts is not a list"),
+    "a list of numbers": (a_kubeconfig(users=[5]), "users[0] is not an object with a name"),
+    "an entry without a name": (a_kubeconfig(clusters=[{}]), "clusters[0] is not an object with a name"),
+    "a context that is a text": (a_kubeconfig(context="c"), "contexts[0].context is not an object"),
+    "a server that is a number": (
+        a_kubeconfig(cluster={"server": 5}),
+        "clusters[0].cluster.server is not a string",
+    ),
+    "a plugin that is a text": (a_kubeconfig(user={"exec": "aws"}), "users[0].user.exec is not an object"),
+    "no server": (a_kubeconfig(cluster={}, user={}), "the cluster c has no server"),
+    "a user that is null": (a_kubeconfig(), NO_USER),
+    "a user that has no entry": (a_kubeconfig(users=None), NO_USER),
+    "a context without a user": (a_kubeconfig(context={"cluster": "c"}), NO_USER),
+}
+
+
+@pytest.mark.parametrize(("text", "reason"), UNUSABLE.values(), ids=UNUSABLE)
+def test_a_kubeconfig_that_cannot_be_used_is_named_with_what_is_wrong(
+    tmp_path: Path, text: str | bytes, reason: str
+) -> None:
+    path = tmp_path / "config"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(Unconfigured) as caught:
+        connected(path)
+    assert str(caught.value).startswith(f"the kubeconfig {path} cannot be used: {reason}")
+    assert "\n" not in str(caught.value)
+    assert namespace_of(Connection(kubeconfig=str(path))) == "default"
+
+
+NOT_FOUND = {
+    "a context that has no entry": (a_kubeconfig(contexts=[]), "name here in config/contexts"),
+    "a cluster that has no entry": (a_kubeconfig(clusters=[], user={}), "name c in config/clusters list"),
+    "a CA that is no base64": (
+        a_kubeconfig(cluster={"server": SERVER, "certificate-authority-data": "a"}, user={}),
+        "base64",
+    ),
+    "a CA that is no certificate": (
+        a_kubeconfig(cluster={"server": SERVER, "certificate-authority-data": "aGVsbG8="}, user={}),
+        "NO_CERTIFICATE",
+    ),
+    "a plugin that prints no status": (
+        a_kubeconfig(
+            user={
+                "exec": {
+                    "command": "echo",
+                    "apiVersion": "1",
+                    "args": ['{"apiVersion":"1","kind":"","status":5}'],
+                }
+            }
+        ),
+        "argument of type 'int' is not iterable",
+    ),
+    "a provider without a configuration": (
+        a_kubeconfig(user={"auth-provider": {"name": "oidc"}}),
+        "oidc: missing configuration",
+    ),
+    "a provider without what it needs": (
+        a_kubeconfig(user={"auth-provider": {"name": "oidc", "config": {"refresh-token": "a-secret"}}}),
+        "Expected key client-id in config/user/auth-provider/config",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "reason"), NOT_FOUND.values(), ids=NOT_FOUND)
+def test_what_kubernetes_asyncio_says_is_told_without_the_entry_that_it_quotes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, reason: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = Path("config")
+    path.write_text(text)
+    with pytest.raises(Unconfigured) as caught:
+        connected(path)
+    assert str(caught.value).startswith("cannot find the API server through config: ")
+    assert reason in str(caught.value)
+    assert "a-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "host"),
+    [
+        (a_kubeconfig(user={}), SERVER),
+        (a_kubeconfig(cluster={"server": "http://localhost:2"}, users=None), "http://localhost:2"),
+    ],
+    ids=["a user without a login", "kubectl's proxy"],
+)
+def test_a_kubeconfig_without_a_login_leads_to_its_server(tmp_path: Path, text: str, host: str) -> None:
+    path = tmp_path / "config"
+    path.write_text(text)
+    assert connected(path) == host
+
+
+def test_the_first_entry_of_a_name_counts_in_several_files(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.write_text(a_kubeconfig(user={}))
+    second.write_text(a_kubeconfig(cluster={}, **{"current-context": "here"}))
+    assert connected(Path(f"{first}:{second}:{tmp_path / 'nowhere'}")) == SERVER
