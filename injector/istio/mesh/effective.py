@@ -84,8 +84,8 @@ class ProxyConfigs:
         self._resources: dict[str, list[_Resource]] = {}
         self.memo = memo
         if _LAYERS.covers(mesh.minor):
-            for resource in sorted(resources, key=_age):
-                namespace = resource.get("metadata", {}).get("namespace", "")
+            for resource in sorted(map(_checked, resources), key=_age):
+                namespace = resource.get("metadata", {}).get("namespace") or ""
                 self._resources.setdefault(namespace, []).append(_read(resource, mesh))
         self._of_mesh = layer(mesh.proxy_defaults, mesh.proxy_config)
 
@@ -153,6 +153,18 @@ class ProxyConfigs:
 
     def _workload(self, namespace: str, labels: Mapping[str, str]) -> _Resource | None:
         return next((each for each in self._resources.get(namespace, ()) if each.matches(labels)), None)
+
+
+def _checked(resource: JSONObject) -> JSONObject:
+    """Return the resource if its metadata can be read. Raises ConfigError."""
+    metadata = resource.get("metadata", {}) if isinstance(resource, dict) else None
+    if not isinstance(metadata, dict):
+        raise ConfigError("ProxyConfig: it is not an object with metadata", path="metadata")
+    for field in ("name", "namespace", "creationTimestamp"):
+        if not isinstance(metadata.get(field), str | None):
+            name = metadata.get("name", "")
+            raise ConfigError(f"ProxyConfig {name}: it is not a string", path=f"metadata.{field}")
+    return resource
 
 
 def _age(resource: JSONObject) -> tuple[str, str]:

@@ -155,6 +155,26 @@ def test_a_resource_that_is_none_is_a_config_error():
         configs(a_resource("bad", concurrency="x", environmentVariables="nope"))
 
 
+@pytest.mark.parametrize(
+    ("resource", "message"),
+    [
+        (5, "metadata: ProxyConfig: it is not an object with metadata"),
+        ({"metadata": None}, "metadata: ProxyConfig: it is not an object with metadata"),
+        (a_resource(namespace=["a"]), "metadata.namespace: ProxyConfig r: it is not a string"),
+        (a_resource(created=5), "metadata.creationTimestamp: ProxyConfig r: it is not a string"),
+        (a_resource(name={}), "metadata.name: ProxyConfig {}: it is not a string"),
+    ],
+)
+def test_a_resource_whose_metadata_cannot_be_read_is_a_config_error(resource, message):
+    with pytest.raises(ConfigError) as caught:
+        configs(a_resource(), resource)
+    assert str(caught.value) == message
+
+
+def test_a_resource_without_a_namespace_is_of_none():
+    assert configs(a_resource(namespace=None, concurrency=7)).of("", {}, None).get("concurrency") == 7
+
+
 WAYS_THROUGH_YAML = [
     ("x\x85y", "x y"),
     ("x \x85 y", "x y"),
