@@ -52,9 +52,7 @@ def command(
     Writes ca.crt, tls.crt and tls.key (ECDSA P-256; the key with mode 0600). The CA's own key is not
     kept: to renew, run it again and give the new ca.crt to whoever trusted the old one.
     """
-    if not force and (
-        present := [name for name in ("ca.crt", "tls.crt", "tls.key") if (directory / name).exists()]
-    ):
+    if not force and (present := _present(directory)):
         msg = f"{directory / present[0]} is there already; --force makes new certificates in its place"
         raise click.ClickException(msg)
     now = datetime.now(UTC)
@@ -71,3 +69,11 @@ def command(
     write_whole(directory / "ca.crt", authority.certificate)
     click.echo(f"{directory}: ca.crt, tls.crt and tls.key, valid for {days} days", err=True)
     click.echo(f"names: {', '.join(names)}", err=True)
+
+
+def _present(directory: Path) -> list[str]:
+    """Return which of the files are there already; FileError where nobody can tell."""
+    try:
+        return [name for name in ("ca.crt", "tls.crt", "tls.key") if (directory / name).exists()]
+    except OSError as error:
+        raise FileError("look into it", directory, error) from error

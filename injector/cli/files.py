@@ -147,16 +147,25 @@ def _texts(filename: str, *, recursive: bool) -> Iterator[tuple[str, str]]:
 
         yield filename, text_of(fetch(filename), filename)
         return
-    path = Path(filename)
-    if not path.is_dir():
-        yield filename, read_text(path)
+    entries = _entries(Path(filename), recursive=recursive)
+    if entries is None:
+        yield filename, read_text(filename)
         return
-    entries = path.rglob("*") if recursive else path.iterdir()
-    found = sorted(each for each in entries if each.suffix in SUFFIXES and each.is_file())
-    if not found:
+    if not entries:
         raise click.ClickException(f"{filename}: the folder holds no {', '.join(SUFFIXES)} file")
-    for each in found:
+    for each in entries:
         yield str(each), read_text(each)
+
+
+def _entries(folder: Path, *, recursive: bool) -> list[Path] | None:
+    """Return the manifests of a folder, None for what is no folder; FileError where it cannot be read."""
+    try:
+        if not folder.is_dir():
+            return None
+        entries = folder.rglob("*") if recursive else folder.iterdir()
+        return sorted(each for each in entries if each.suffix in SUFFIXES and each.is_file())
+    except OSError as error:
+        raise FileError("read it", folder, error) from error
 
 
 def stdin_text() -> str:

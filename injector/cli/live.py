@@ -11,6 +11,7 @@ from typing import Any, Final
 import click
 
 from injector.cli.configuration import NamedText
+from injector.cli.files import FileError
 from injector.diagnosis.items import Item, Material, mapping
 from injector.diagnosis.registration import Ours, owned
 from injector.diagnosis.running import is_running
@@ -61,7 +62,7 @@ def read_cluster(
     Raises KubeError or SurveyError, which say what to check.
     """
     kubeconfig = kubeconfig_of(flags["kubeconfig"])
-    if kubeconfig and not any(Path(each).is_file() for each in kubeconfig.split(os.pathsep)):
+    if kubeconfig and not _is_there(kubeconfig):
         raise SurveyError(f"the kubeconfig {kubeconfig} is not there")
     connection = Connection(kubeconfig=kubeconfig, context=flags["context"])
     where = "" if flags["all_namespaces"] else flags["namespace"] or namespace_of(connection)
@@ -69,6 +70,14 @@ def read_cluster(
         return asyncio.run(_read(connection, subjects, flags, where, ours))
     except Unconfigured as error:
         raise SurveyError(f"{error}; name a kubeconfig (--kubeconfig, $KUBECONFIG) and --context") from error
+
+
+def _is_there(kubeconfig: str) -> bool:
+    """Return whether one of the files is; FileError where nobody can tell."""
+    try:
+        return any(Path(each).is_file() for each in kubeconfig.split(os.pathsep))
+    except OSError as error:
+        raise FileError("read it", kubeconfig, error) from error
 
 
 def kubeconfig_of(given: str | None) -> str | None:

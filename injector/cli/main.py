@@ -174,7 +174,9 @@ def _run(arguments: list[str]) -> int:
     except BrokenPipeError:
         code = READER_GONE  # `| head`: nothing is left to tell anybody
     except OSError as error:
-        _say(f"error: cannot write the output: {error.strerror or error}")
+        # Streams have no name: what has one was looked at, not written.
+        what = f"cannot use {error.filename}" if error.filename else "cannot write the output"
+        _say(f"error: {what}: {error.strerror or error}")
         code = FAILED
     except (KeyboardInterrupt, click.Abort):
         _say("interrupted")

@@ -29,6 +29,31 @@ def test_a_dash_is_stdin_without_a_flag_too(run: Run) -> None:
     assert "<stdin>:1: Deployment web: injected" in run("inject", "-", stdin=DEPLOYMENT).stderr
 
 
+TOO_LONG = "x" * 300
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("inject", TOO_LONG), f"{TOO_LONG}: cannot read it"),
+        (("explain", "-f", TOO_LONG), f"{TOO_LONG}: cannot read it"),
+        (("explain", "deploy/web", "--kubeconfig", TOO_LONG), f"{TOO_LONG}: cannot read it"),
+        (("certs", "--directory", TOO_LONG), f"{TOO_LONG}: cannot look into it"),
+    ],
+)
+def test_a_name_that_is_too_long_for_a_file_is_not_taken_for_the_output(
+    run: Run, arguments: tuple[str, ...], sentence: str
+) -> None:
+    result = run(*arguments)
+    assert (result.returncode, result.stderr) == (1, f"error: {sentence}: File name too long\n")
+
+
+def test_a_home_that_cannot_be_looked_at_is_not_taken_for_the_output(run: Run) -> None:
+    result = run("explain", "deploy/web", HOME=f"/{TOO_LONG}", KUBECONFIG="")
+    said = f"error: cannot use /{TOO_LONG}/.kube/config: File name too long\n"
+    assert (result.returncode, result.stderr) == (1, said)
+
+
 # ---- https
 
 
