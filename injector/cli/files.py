@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import os
+import secrets
+import stat
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,6 @@ from injector.diagnosis.items import Item, items_of
 from injector.errors import InjectorError, YAMLError
 from injector.kubeyaml import Document, documents
 
-PUBLIC = 0o644
 SECRET = 0o600
 
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -54,9 +54,10 @@ def text_of(content: bytes, source: Path | str) -> str:
         raise FileError("read it", source, reason) from error
 
 
-def write_whole(path: Path | str, content: bytes, *, mode: int = PUBLIC) -> None:
+def write_whole(path: Path | str, content: bytes, *, mode: int | None = None) -> None:
     """Replace ``path`` by ``content`` in one step, so that a reader sees the old file or the new one.
 
+    Without a ``mode`` the file keeps the one it has, and a new one gets what the umask leaves, as in a shell.
     What is not a regular file (``/dev/stdout``, a pipe) cannot be replaced and is written in place.
     """
     path = Path(path)
@@ -69,17 +70,21 @@ def write_whole(path: Path | str, content: bytes, *, mode: int = PUBLIC) -> None
         raise FileError("write it", path, error) from error
 
 
-def _replace(path: Path, content: bytes, mode: int) -> None:
+def _replace(path: Path, content: bytes, mode: int | None) -> None:
     # A symbolic link stays one: what it names is replaced.
     target = path.resolve() if path.is_symlink() else path
-    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    if mode is None and target.exists():
+        mode = stat.S_IMODE(target.stat().st_mode)
+    temporary = target.with_name(f".{target.name}.{secrets.token_urlsafe(6)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else SECRET)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
-            os.fchmod(file.fileno(), mode)
-        Path(temporary).replace(target)
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)
+        temporary.replace(target)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import ssl
+import stat
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +15,7 @@ import pytest
 import trustme
 import yaml
 
+from injector.cli.files import SECRET, write_whole
 from injector.cli.web import WebError, fetch
 from tests.cli.conftest import Run
 from tests.cli.test_inject import DEPLOYMENT, SERVICE
@@ -27,6 +30,34 @@ def test_files_need_no_flag_and_keep_the_order_in_which_they_are_given(run: Run,
 
 def test_a_dash_is_stdin_without_a_flag_too(run: Run) -> None:
     assert "<stdin>:1: Deployment web: injected" in run("inject", "-", stdin=DEPLOYMENT).stderr
+
+
+@pytest.mark.parametrize(
+    ("umask", "before", "asked", "mode"),
+    [
+        (0o022, None, None, 0o644),
+        (0o077, None, None, 0o600),
+        (0o002, None, None, 0o664),
+        (0o022, 0o600, None, 0o600),
+        (0o077, 0o664, None, 0o664),
+        (0o022, None, SECRET, 0o600),
+        (0o022, 0o644, SECRET, 0o600),
+    ],
+)
+def test_a_file_that_is_replaced_keeps_its_mode_and_a_new_one_has_what_the_umask_leaves(
+    tmp_path: Path, umask: int, before: int | None, asked: int | None, mode: int
+) -> None:
+    path = tmp_path / "out.yaml"
+    if before is not None:
+        path.touch()
+        path.chmod(before)
+    usual = os.umask(umask)
+    try:
+        write_whole(path, b"content", mode=asked)
+    finally:
+        os.umask(usual)
+    assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (b"content", mode)
+    assert [*tmp_path.iterdir()] == [path]
 
 
 TOO_LONG = "x" * 300

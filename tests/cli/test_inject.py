@@ -205,12 +205,13 @@ def test_json_output_is_a_list_that_kubectl_takes(run: Run, tmp_path: Path) -> N
 
 def test_a_file_is_replaced_whole_and_keeps_what_it_had_on_failure(run: Run, tmp_path: Path) -> None:
     (tmp_path / "out.yaml").write_text("before")
+    (tmp_path / "out.yaml").chmod(0o640)
     failed = run("inject", "-f", "-", "-o", "out.yaml", stdin=BROKEN_ANNOTATION)
     assert failed.returncode == 1
     assert (tmp_path / "out.yaml").read_text() == "before"
     assert run("inject", "-f", "-", "-o", "out.yaml", stdin=DEPLOYMENT).returncode == 0
     assert "istio-proxy" in (tmp_path / "out.yaml").read_text()
-    assert stat.S_IMODE((tmp_path / "out.yaml").stat().st_mode) == 0o644
+    assert stat.S_IMODE((tmp_path / "out.yaml").stat().st_mode) == 0o640
     assert [each.name for each in tmp_path.iterdir()] == ["out.yaml"], "no temporary file is left"
 
 
