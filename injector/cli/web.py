@@ -7,6 +7,8 @@ import ssl
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import Future
+from threading import Thread
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -41,22 +43,35 @@ class _HttpsOnly(urllib.request.HTTPRedirectHandler):
 
 def fetch(address: str, *, seconds: float = SECONDS, longest: int = LONGEST_BYTES) -> bytes:
     """Return what ``address`` holds; WebError when it is not https, too long, too slow or not there."""
-    deadline = time.monotonic() + seconds
-    parts = urlsplit(address)
-    if parts.scheme != "https":
-        raise WebError(address, "only https is read, since anybody on the way could change the manifest")
-    request = urllib.request.Request(  # noqa: S310 - https alone
-        address, headers={"User-Agent": f"sidecar-injector/{__version__}", "Accept-Encoding": "identity"}
-    )
+    answer: Future[bytes] = Future()
+    # Sockets limit each wait for itself, however many there are: only who waits for a thread limits them all.
+    Thread(target=_settle, args=(answer, address, seconds, longest), daemon=True).start()
     try:
-        with urllib.request.build_opener(_HttpsOnly).open(request, timeout=seconds) as response:
-            return _read(response, address, deadline, longest)
+        return answer.result(timeout=seconds)
     except urllib.error.HTTPError as error:
         raise WebError(address, f"the server says {error.code} {error.reason}".rstrip()) from error
     except urllib.error.URLError as error:
         raise WebError(address, _reason(error.reason, seconds)) from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise WebError(address, _reason(error, seconds)) from error
+
+
+def _settle(answer: Future[bytes], address: str, seconds: float, longest: int) -> None:
+    try:
+        answer.set_result(_fetched(address, seconds, longest))
+    except (WebError, OSError, http.client.HTTPException, ValueError) as error:
+        answer.set_exception(error)
+
+
+def _fetched(address: str, seconds: float, longest: int) -> bytes:
+    deadline = time.monotonic() + seconds
+    if urlsplit(address).scheme != "https":
+        raise WebError(address, "only https is read, since anybody on the way could change the manifest")
+    request = urllib.request.Request(  # noqa: S310 - https alone
+        address, headers={"User-Agent": f"sidecar-injector/{__version__}", "Accept-Encoding": "identity"}
+    )
+    with urllib.request.build_opener(_HttpsOnly).open(request, timeout=seconds) as response:
+        return _read(response, address, deadline, longest)
 
 
 def _read(response: http.client.HTTPResponse, address: str, deadline: float, longest: int) -> bytes:

@@ -88,6 +88,10 @@ def test_a_home_that_cannot_be_looked_at_is_not_taken_for_the_output(run: Run) -
 # ---- https
 
 
+ENOUGH = threading.Event()
+"""Ends an answer that would go on for ever."""
+
+
 class Site(BaseHTTPRequestHandler):
     """Pages of a test by their path."""
 
@@ -107,6 +111,10 @@ class Site(BaseHTTPRequestHandler):
             with contextlib.suppress(OSError):
                 while True:
                     self.wfile.write(b"#" * 65536)
+        elif self.path == "/hold-on":
+            with contextlib.suppress(OSError):
+                while not ENOUGH.is_set():
+                    self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         else:
             self.answer(404, b"<html>")
 
@@ -183,6 +191,7 @@ def test_a_certificate_that_nobody_signed_is_said(run: Run, site: tuple[str, Pat
         ("https://localhost:1/app.yaml", "Connection refused"),
         ("https://", "no host given"),
         ("https://localhost:port/", "nonnumeric port"),
+        ("https://[a", "Invalid IPv6 URL"),
     ],
 )
 def test_an_address_that_cannot_be_is_one_sentence(run: Run, address: str, reason: str) -> None:
@@ -208,3 +217,17 @@ def test_an_endless_answer_ends(
     monkeypatch.setenv("no_proxy", "localhost")
     with pytest.raises(WebError, match=reason):
         fetch(f"{address}/endless", **limits)  # type: ignore[arg-type]
+
+
+@pytest.mark.socket
+def test_an_answer_that_never_begins_ends_too(
+    site: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, trusted = site
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    monkeypatch.setenv("no_proxy", "localhost")
+    try:
+        with pytest.raises(WebError, match=r"it did not come within 0.2 seconds"):
+            fetch(f"{address}/hold-on", seconds=0.2)
+    finally:
+        ENOUGH.set()
