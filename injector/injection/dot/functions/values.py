@@ -105,7 +105,12 @@ def merge_maps(*maps: Mapping[str, str]) -> StringMap:
 
 
 def omit_nil(value: Value) -> Value:
-    """Return the value without the keys of maps, at any depth, whose value is nil."""
+    """Return the value without nil in its maps and lists; one that is empty because of that is nil itself."""
+    kept: Value
     if type(value) is dict:
-        return {key: omit_nil(element) for key, element in value.items() if element is not None}
-    return [omit_nil(element) for element in value] if type(value) is list else value
+        kept = {key: left for key, element in value.items() if (left := omit_nil(element)) is not None}
+    elif type(value) is list:
+        kept = [left for element in value if (left := omit_nil(element)) is not None]
+    else:
+        return value
+    return kept if kept or not value else None

@@ -22,6 +22,7 @@ from injector.istio.go_types import OBJECT_META, POD_SPEC, struct
 from injector.istio.mesh.loading import load_mesh
 from injector.istio.mesh.views import struct_type, view
 from injector.istio.releases import behaviour_of
+from injector.kubeyaml import load
 from injector.patch.schema import NEWEST
 
 SPRIG = function_map(behaviour_of("1.31"), env={}, mesh=None)
@@ -60,12 +61,29 @@ def rendered(text: str, minor: int = 31, mesh=None, **dot) -> str:
         ('{{ toJsonMap (strdict "a" "1" "b" "1") (strdict "b" "2") }}{{ toJsonMap }}', '{"a":"1","b":"2"}{}'),
         ('{{ mergeMaps (strdict "a" "1") (strdict "a" "2" "c" "3") }}', "map[a:2 c:3]"),
         ('{{ omit (strdict "a" "1" "b" "2") "a" "z" }}', "map[b:2]"),
-        ('{{ toYaml (omitNil (dict "a" nil "b" (dict "c" nil "d" (list (dict "e" nil) nil)))) }}', "b:\n  d:\n  - {}\n  - null\n"),
         ("{{ omitNil nil | toYaml }}", "null\n"),
     ],
 )  # fmt: skip
 def test_a_call_has_istios_result(text, expected):
     assert rendered(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("null", "null"),
+        ("{a: {x: null}}", "null"),
+        ("[1, null, {y: null}]", "[1]"),
+        ("[null]", "null"),
+        ("{d: {e: null}, f: 1}", "{f: 1}"),
+        ("{a: {}, b: [], c: null, d: {e: {}}}", "{a: {}, b: [], d: {e: {}}}"),
+        ("[[null, []], 0, '', false]", "[[[]], 0, '', false]"),
+        ("{limits: {cpu: null}, requests: {cpu: 100m}}", "{requests: {cpu: 100m}}"),
+    ],
+)
+def test_omit_nil_leaves_out_nil_and_what_only_nil_was_in(value, expected):
+    text = "{{ omitNil .value | toYaml }}"
+    assert load(rendered(text, value=from_json(load(value)))) == load(expected)
 
 
 def test_a_nil_map_is_an_empty_object():
