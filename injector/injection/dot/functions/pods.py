@@ -140,14 +140,14 @@ def _asks_for_attributes(mesh: Struct | NilPointer) -> bool:
 
 
 def _image_version(containers: list[Struct]) -> str:
-    """Return the digest or tag of the image of the only container."""
+    """Return tag and digest of the image of the only container, joined by @ where it has both."""
     if len(containers) != 1:
         return ""
     image: str = containers[0].get("Image")
     name, _, digest = image.partition("@")
-    return digest or name.rpartition("/")[2].partition(":")[2]
+    _, colon, tag = name.rpartition("/")[2].rpartition(":")
+    return "@".join(filter(None, (tag if colon else "", digest)))
 
 
 def _instance(namespace: str, containers: list[Struct]) -> str:
-    name = next((str(container.get("Name")) for container in containers), "")
-    return f"{namespace}.$(POD_NAME).{name}" if namespace and name else ""
+    return f"{namespace}.$(POD_NAME).{containers[0].get('Name')}" if containers else ""
