@@ -38,7 +38,7 @@ def rewrite_probes(draft: Draft, injection: Injection) -> None:
     port = agent_port(annotations, settings.agent_port)
     handled: list[Handled] = []
     init_containers = draft.init_containers if behaviour.rewrites_init_probes else []
-    for containers in (draft.containers, init_containers):
+    for containers in (init_containers, draft.containers):  # the later of two of one name is told
         for index, container in enumerate(containers):
             own = _handled(container, injection)
             if own:

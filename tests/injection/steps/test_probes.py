@@ -131,6 +131,12 @@ def test_probes_of_init_containers_are_from_1_19(release, expected):
     assert (setup["startupProbe"] != HTTP) is expected
 
 
+def test_of_an_init_container_and_a_container_of_one_name_the_containers_probe_is_told():
+    pod = with_app(startupProbe=HTTP)
+    pod["spec"]["initContainers"] = [a_container(startupProbe=TCP)]
+    assert probers_of(rewritten(pod)) == {"/app-health/app/startupz": HTTP}
+
+
 def test_a_named_port_is_told_by_its_number_the_last_of_two():
     ports = [{"name": "http", "containerPort": 1}, {"containerPort": 3}, {"name": "http", "containerPort": 2}]
     pod = rewritten(with_app(ports=ports, readinessProbe={"httpGet": {"port": "http"}}))
