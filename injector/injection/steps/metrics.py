@@ -205,13 +205,13 @@ def announce_secure_port(draft: Draft, injection: Injection) -> None:
     behaviour = injection.snapshot.behaviour
     if draft.proxy is None or not behaviour.prometheus_targets:
         return
-    port = _variable(draft.proxy, SECURE_PORT_VARIABLE)
-    if port not in ("", "0") and spelling_of(behaviour).value(draft.annotations, SECURE_PORT) is None:
+    port = _secure_port(draft.proxy)
+    if port and spelling_of(behaviour).value(draft.annotations, SECURE_PORT) is None:
         draft.annotate({**draft.annotations, SECURE_PORT: port})
 
 
-def _variable(container: JSONObject, name: str) -> str:
-    for variable in container.get("env") or ():
-        if variable.get("name") == name:
-            return str(variable.get("value", ""))
-    return ""
+def _secure_port(proxy: JSONObject) -> str:
+    """Return the first port that the variable gives, "" where it gives none: "0" is none."""
+    variables = (each for each in proxy.get("env") or () if each.get("name") == SECURE_PORT_VARIABLE)
+    ports = (str(variable.get("value", "")) for variable in variables)
+    return next((port for port in ports if port not in ("", "0")), "")

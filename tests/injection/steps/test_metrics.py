@@ -99,6 +99,14 @@ def test_ports_are_checked_from_1_31_and_only_when_metrics_are_merged():
         ([{"name": "ENVOY_SECURE_MERGED_METRICS_PORT", "value": "15092"}], {}, "15092"),
         ([{"name": "ENVOY_SECURE_MERGED_METRICS_PORT", "value": "0"}], {}, None),
         ([{"name": "ENVOY_SECURE_MERGED_METRICS_PORT"}], {}, None),
+        (
+            [
+                {"name": "ENVOY_SECURE_MERGED_METRICS_PORT", "value": value}
+                for value in ("0", "", "15091", "15092")
+            ],
+            {},
+            "15091",
+        ),
         ([{"name": "OTHER", "value": "1"}], {}, None),
         (
             [{"name": "ENVOY_SECURE_MERGED_METRICS_PORT", "value": "1"}],
