@@ -27,6 +27,7 @@ from tests.injection.steps.builders import a_container, a_pod, after, an_injecti
             {"ISTIO_META_CLUSTER_ID": "c1", "A": "", "D": "e=f"},
         ),
         ("/inject/:ENV:a=x--slash--y", {"A": "x--slash--y"}),
+        ("/inject/straße/a", {"STRAßE": "a"}),
     ],
 )
 def test_the_url_sets_variables(path, variables):
