@@ -15,7 +15,7 @@ import orjson
 
 from injector.errors import InjectorError
 from injector.golang.strconv import json_float, quote_rune
-from injector.golang.unicode import HALF_SURROGATE, to_valid
+from injector.golang.unicode import HALF_SURROGATE, fold, to_valid
 from injector.json_types import JSON, Number
 
 _LIKE_A_FLOAT: Final = re.compile(rb"[0-9][.e]").search
@@ -36,6 +36,11 @@ def without_surrogates(value: JSON) -> JSON:
     return value
 
 
+def fold_name(name: str) -> str:
+    """Return ``name`` so that two that encoding/json holds for the same key are equal."""
+    return name.lower() if name.isascii() else "".join(map(fold, name))
+
+
 def member(value: JSON, key: str) -> JSON:
     """Return the member of an object under ``key``, in any case where not so, as encoding/json finds a field.
 
@@ -45,7 +50,7 @@ def member(value: JSON, key: str) -> JSON:
         return None
     if key in value:
         return value[key]
-    return next((item for name, item in value.items() if name.lower() == key.lower()), None)
+    return next((item for name, item in value.items() if fold_name(name) == fold_name(key)), None)
 
 
 _KINDS: Final = {

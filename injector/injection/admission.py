@@ -12,7 +12,7 @@ import orjson
 
 from injector.budget import Budget
 from injector.errors import BadReview, InjectionError, YAMLError
-from injector.golang.jsontext import kind_of, mismatch, without_surrogates
+from injector.golang.jsontext import fold_name, kind_of, mismatch, without_surrogates
 from injector.golang.strconv import to_int
 from injector.istio.releases import Behaviour
 from injector.json_types import JSON, JSONObject, Number, Operation
@@ -220,7 +220,7 @@ def _text(review: JSONObject, key: str) -> str:
     """Return a string under a key in any case, as encoding/json finds it."""
     value = review.get(key)
     if value is None:
-        value = next((item for name, item in review.items() if name.lower() == key.lower()), None)
+        value = next((item for name, item in review.items() if fold_name(name) == fold_name(key)), None)
     if value is None:
         return ""
     if not isinstance(value, str):

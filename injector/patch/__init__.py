@@ -5,7 +5,7 @@ from injector.patch.json_patch import diff
 from injector.patch.merge_lists import MergeError
 from injector.patch.misfits import in_key_order
 from injector.patch.quantity import canonical_quantity, milli_value, quantity_fault
-from injector.patch.schema import KINDS, POD, GoType, fold, go_type
+from injector.patch.schema import KINDS, POD, GoType, go_type
 from injector.patch.strategic_merge import join, only_adds, strategic_merge
 from injector.patch.typed import leaves_out_empty, normalise
 from injector.patch.wellformed import fits, is_canonical, is_plain
@@ -19,7 +19,6 @@ __all__ = [
     "canonical_quantity",
     "diff",
     "fits",
-    "fold",
     "go_type",
     "in_key_order",
     "is_canonical",

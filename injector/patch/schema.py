@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Final, Literal, TypeAlias
 
+from injector.golang.jsontext import fold_name
 from injector.patch.kinds_data import NAMED, STRUCTS, VERSIONS
 
 Kind: TypeAlias = Literal[
@@ -67,11 +68,11 @@ class GoType:
     @cached_property
     def by_folded_name(self) -> dict[str, Field]:
         """A struct's fields by their JSON name in lower case; the first declared of equal ones."""
-        return {fold(field.name): field for field in reversed(self.fields)}
+        return {fold_name(field.name): field for field in reversed(self.fields)}
 
     def field(self, key: str) -> Field | None:
         """Return the struct's field that encoding/json means by ``key``: the exact one, else in any case."""
-        return self.by_name.get(key) or self.by_folded_name.get(fold(key))
+        return self.by_name.get(key) or self.by_folded_name.get(fold_name(key))
 
     @cached_property
     def target(self) -> GoType:
@@ -118,11 +119,6 @@ class Field:
     def promoted(self) -> bool:
         """Whether an embedded struct holds it."""
         return "." in self.path
-
-
-def fold(name: str) -> str:
-    """Return ``name`` so that two that encoding/json holds for the same key are equal."""
-    return name.lower() if name.isascii() else name.casefold()
 
 
 def go_type(expression: str, version: int = NEWEST) -> GoType:

@@ -13,12 +13,13 @@ from operator import is_
 from typing import Final, TypeAlias
 
 from injector.errors import TypedError
+from injector.golang.jsontext import fold_name
 from injector.golang.strconv import format_float
 from injector.golang.times import canonical_time
 from injector.json_types import JSON, JSONObject
 from injector.patch.misfits import BOUNDS, Misfit, explain, raw_number
 from injector.patch.quantity import canonical_quantity
-from injector.patch.schema import Field, GoType, Kind, fold, go_type
+from injector.patch.schema import Field, GoType, Kind, go_type
 
 _Read: TypeAlias = Callable[[JSON], JSON]
 
@@ -230,7 +231,7 @@ def _struct_reader(schema: GoType, reading: Reading) -> _Read:  # noqa: C901 - s
             row = rows.get(key)
             fresh = item
             if row is None:
-                if fold(key) in schema.by_folded_name:
+                if fold_name(key) in schema.by_folded_name:
                     return read(_declared(value.items(), schema))
                 if not keeps_unknown:
                     same = False

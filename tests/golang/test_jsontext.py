@@ -91,6 +91,8 @@ def test_a_member_is_found_in_any_case_the_exact_one_first() -> None:
     assert member({"a": 1, "A": 2}, "A") == 2
     assert member({"Templates": 1}, "templates") == 1
     assert member({"templates": 1}, "Templates") == 1
+    assert member({"ſpeC": 1}, "spec") == 1
+    assert member({"conﬁg": 1}, "config") is None
     assert member({}, "a") is None
     assert member(["a"], "a") is None
 

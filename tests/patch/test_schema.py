@@ -102,6 +102,8 @@ def test_a_field_is_found_in_any_case_and_the_exact_one_first() -> None:
     assert container.field("liveness_probe") is None
     # Go folds the Kelvin sign to k.
     assert go_type("PodSpec").field("ho\u017ftNetwor\u212a") is go_type("PodSpec").field("hostNetwork")
+    # A ligature is one character to Go, not the letters that it stands for.
+    assert go_type("PodSpec").field("dnsCon\ufb01g") is None
 
 
 @pytest.mark.skipif(not IS_FULL, reason="asks the Go module proxy")

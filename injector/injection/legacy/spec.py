@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from injector.errors import TypedError
-from injector.golang.jsontext import kind_of, mismatch
+from injector.golang.jsontext import fold_name, kind_of, mismatch
 from injector.istio.releases import Behaviour
 from injector.json_types import JSON, JSONObject
 from injector.patch import GoType, go_type, in_key_order, normalise
@@ -58,7 +58,7 @@ def decode_spec(rendered: JSON, behaviour: Behaviour) -> SidecarInjectionSpec:
         return SidecarInjectionSpec()
     if not isinstance(rendered, dict):
         raise TypedError(mismatch(rendered, "inject.SidecarInjectionSpec"))
-    fields = {_FIELDS[key.lower()]: value for key, value in rendered.items() if key.lower() in _FIELDS}
+    fields = {_FIELDS[fold_name(key)]: value for key, value in rendered.items() if fold_name(key) in _FIELDS}
     dns_config = fields.get("dnsConfig") if behaviour.has_dns_config else None
 
     def listed(key: str) -> tuple[JSONObject, ...]:
@@ -79,7 +79,7 @@ def decode_spec(rendered: JSON, behaviour: Behaviour) -> SidecarInjectionSpec:
 
 
 _FIELDS: Final = {
-    key.lower(): key for key in (*_LISTS, "dnsConfig", "rewriteAppHTTPProbe", "podRedirectAnnot")
+    fold_name(key): key for key in (*_LISTS, "dnsConfig", "rewriteAppHTTPProbe", "podRedirectAnnot")
 }
 
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from injector.budget import Budget
 from injector.errors import InjectionError, PatchError, TypedError
+from injector.golang.jsontext import fold_name
 from injector.injection.cost import charge_irregular
 from injector.injection.steps.typed_fill import TypedFills, UndecidedError
 from injector.json_types import JSON, JSONObject, Pod
@@ -18,7 +19,6 @@ from injector.kubeyaml import Filled, Skeleton
 from injector.patch import (
     POD,
     GoType,
-    fold,
     in_key_order,
     is_canonical,
     join,
@@ -67,7 +67,7 @@ class PodTypes:
         return self._typed(received, budget)
 
     def _has_canonical_spec(self, received: JSONObject) -> bool:
-        if [key for key in received if fold(key) == _SPEC] != [_SPEC]:
+        if [key for key in received if fold_name(key) == _SPEC] != [_SPEC]:
             return False
         return is_canonical(received[_SPEC], self.pod.by_name[_SPEC].type)
 

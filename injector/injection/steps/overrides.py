@@ -14,7 +14,7 @@ import orjson
 
 from injector.budget import Budget
 from injector.errors import InjectionError
-from injector.golang.jsontext import go_json, json_fault, mismatch
+from injector.golang.jsontext import fold_name, go_json, json_fault, mismatch
 from injector.injection.steps.merge import Overlay, PodTypes
 from injector.injection.steps.pods import (
     KINDS,
@@ -157,7 +157,7 @@ def decode_containers(text: str, types: PodTypes) -> dict[Kind, list[JSONObject]
         return {}
     if not isinstance(value, dict):
         raise InjectionError(mismatch(value, "inject.podOverrides"))
-    lists = {key: item for key, item in value.items() if key.lower() in ("containers", "initcontainers")}
+    lists = {key: item for key, item in value.items() if fold_name(key) in ("containers", "initcontainers")}
     try:
         spec = types.typed({"spec": lists})["spec"]
     except InjectionError as error:

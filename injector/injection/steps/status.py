@@ -11,7 +11,7 @@ from typing import Any, Final
 import orjson
 
 from injector.errors import BadReview, TypedError
-from injector.golang.jsontext import go_json
+from injector.golang.jsontext import fold_name, go_json
 from injector.injection.steps.environment import NETWORK, NETWORK_LABEL
 from injector.injection.steps.metrics import PORT, moved_annotations, spelling_of
 from injector.injection.steps.pods import (
@@ -89,9 +89,9 @@ def _decoded(status: Any) -> dict[str, list[str]]:
         raise TypedError("a status is an object")
     lists = {}
     for name, value in status.items():
-        key = next((known for known in LISTS if known.lower() == name.lower()), None)
+        key = next((known for known in LISTS if fold_name(known) == fold_name(name)), None)
         if key is None:
-            if name.lower() == "revision" and not isinstance(value, str | None):
+            if fold_name(name) == "revision" and not isinstance(value, str | None):
                 raise TypedError("a revision is a string")
             continue
         lists[key] = names_in(value)
