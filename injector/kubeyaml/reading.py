@@ -26,6 +26,7 @@ from yaml.events import (
 )
 
 from injector.errors import YAMLError
+from injector.golang.unicode import trim_space
 from injector.json_types import JSON
 from injector.kubeyaml.decoding import decode, finite
 from injector.kubeyaml.nodes import MAX_DEPTH, MISREAD_COLON, SIGNS, compose, decoded, translate
@@ -178,7 +179,7 @@ def documents(text: str, *, source: str = "") -> Iterator[Document]:
         position, end = found.span()
         if not text.startswith(_SEPARATOR, position):
             continue
-        rest = text[position + len(_SEPARATOR) : end].strip()
+        rest = trim_space(text[position + len(_SEPARATOR) : end])
         if rest and not rest.startswith("#"):
             raise YAMLError(f"invalid Yaml document separator: {rest}", source=source, line=line)
         if position > start:

@@ -11,6 +11,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 from injector.errors import TypedError
 from injector.golang.strconv import to_int
+from injector.golang.unicode import trim_space
 from injector.memo import Memo, process_wide
 
 _Format: TypeAlias = Literal["decimal", "exponent", "binary"]
@@ -61,7 +62,7 @@ def canonical_quantity(text: str) -> str:
 
 
 def _written(text: str) -> str:
-    stripped = text.strip()
+    stripped = trim_space(text)
     if stripped == "0":
         return stripped
     parsed = _parse(stripped)
@@ -84,7 +85,7 @@ def quantity_fault(text: str) -> str:
 
 def milli_value(text: str) -> int:
     """Return a quantity in thousandths, rounded away from zero, as MilliValue does; at most an int64."""
-    parsed = _parse(text.strip())
+    parsed = _parse(trim_space(text))
     amount, exponent = _number(parsed)
     if exponent > _NO_MORE:
         amount, exponent = min(amount, 1) * _MOST, 0

@@ -205,6 +205,8 @@ def test_a_separator_with_anything_but_a_comment_is_refused() -> None:
     with pytest.raises(YAMLError) as caught:
         next(found)
     assert str(caught.value) == "app.yaml:4: invalid Yaml document separator: x"
+    with pytest.raises(YAMLError, match="invalid Yaml document separator"):
+        texts("---\x1c\n")
 
 
 def test_a_document_knows_its_line_separator_and_value() -> None:

@@ -54,6 +54,9 @@ def test_blanks_around_a_quantity_are_a_fault_though_json_forgives_them() -> Non
     assert quantity_fault(" 1") == SHAPE
     assert quantity_fault("1") == ""
     assert quantity_fault("0") == ""
+    assert canonical_quantity("\u30001") == "1"
+    with pytest.raises(TypedError):
+        canonical_quantity("1\x1c")
 
 
 @pytest.mark.parametrize(

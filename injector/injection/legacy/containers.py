@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from injector.golang.strconv import to_int
+from injector.golang.unicode import trim_space
 from injector.injection.legacy.spec import SidecarInjectionSpec
 from injector.injection.steps import probes
 from injector.injection.steps.pods import PROXY, append_env, chosen, name_of, with_variables
@@ -60,7 +61,7 @@ def _argument(proxy: JSONObject, name: str) -> int | None:
     """Return what the first argument of that name says, ``--name 1`` or ``--name=1``; None for no number."""
     args: list[str] = proxy.get("args") or []
     for argument, following in zip(args, [*args[1:], ""], strict=False):
-        if match := re.fullmatch(rf"-{{1,2}}{name}(=(?P<number>[0-9]+))?", argument.strip()):
+        if match := re.fullmatch(rf"-{{1,2}}{name}(=(?P<number>[0-9]+))?", trim_space(argument)):
             text = match["number"] or following
             return to_int(text) if _NUMBER.fullmatch(text) else None
     return None

@@ -17,6 +17,7 @@ from typing import Final, TypeAlias
 from injector.errors import InjectionError
 from injector.golang.jsontext import go_json
 from injector.golang.strconv import parse_bool, parse_int, quote
+from injector.golang.unicode import trim_space
 from injector.injection.steps.pods import Draft, append_env, chosen
 from injector.injection.steps.settings import Injection
 from injector.istio.releases import Behaviour
@@ -121,11 +122,11 @@ def scrape_of(said: Said, *, targets: bool) -> JSONObject:
 def _targets(text: str) -> list[dict[str, str]]:
     """Return ``port[:path]`` entries; one without a port drops the whole list, as in Istio."""
     found = []
-    for entry in filter(None, (part.strip() for part in text.split(","))):
+    for entry in filter(None, map(trim_space, text.split(","))):
         port, _, path = entry.partition(":")
-        if not port.strip():
+        if not trim_space(port):
             return []
-        found.append({"port": port.strip(), "path": path.strip() or "/metrics"})
+        found.append({"port": trim_space(port), "path": trim_space(path) or "/metrics"})
     return found
 
 

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from injector.budget import Budget
 from injector.errors import InjectionError, LimitError, TemplateError, YAMLError
 from injector.golang.strconv import quote
+from injector.golang.unicode import trim_space
 from injector.injection.config import InjectConfig
 from injector.injection.owner import without_deployment_config
 from injector.injection.render import Injected, InjectionRequest, TemplateData, render_template, template_data
@@ -182,7 +183,7 @@ def select_templates(annotations: Mapping[str, str], config: InjectConfig, budge
         asked: Iterable[str] = config.default_templates
         sentence = "{} templates apply to the pod by default"
     else:
-        asked = (name.strip() for name in listed.split(","))
+        asked = (trim_space(name) for name in listed.split(","))
         sentence = f"{TEMPLATES} names {{}} templates"
         budget.hold("templates", listed.count(",") + 1, sentence)
     aliases = config.aliases

@@ -33,6 +33,10 @@ def a_spec(**proxy: Any) -> SidecarInjectionSpec:
         ({"resources": {"limits": {"cpu": "1500m"}}}, ["--concurrency", "2"]),
         ({"resources": {"requests": {"cpu": "100m"}}, "args": ["a"]}, ["a", "--concurrency", "1"]),
         ({"args": ["--concurrency", "3"], "resources": {"limits": {"cpu": "1"}}}, ["--concurrency", "3"]),
+        (
+            {"args": ["--concurrency=4\x1c"], "resources": {"limits": {"cpu": "1"}}},
+            ["--concurrency=4\x1c", "--concurrency", "1"],
+        ),
         ({"args": ["--concurrency=4"], "resources": {"limits": {"cpu": "1"}}}, ["--concurrency=4"]),
         (
             {"args": ["--concurrency", "x"], "resources": {"limits": {"cpu": "1"}}},

@@ -153,6 +153,7 @@ def test_of_several_spellings_the_exact_one_counts_else_the_first_by_name():
         ("9090", [("9090", "/metrics")]),
         (" 80:/a , 81 : /b?x=1 ,", [("80", "/a"), ("81", "/b?x=1")]),
         ("80:", [("80", "/metrics")]),
+        ("\x1c80:\x1e/a\x1f,\x1f:", [("\x1c80", "\x1e/a\x1f"), ("\x1f", "/metrics")]),
         ("80:/a,:/b", []),
         (" , ", []),
     ],

@@ -347,6 +347,7 @@ CONFIG = InjectConfig(
         (None, ("sidecar", "logs")),
         ("gateway", ("gateway",)),
         (" a , b", ("a", "b")),
+        ("\x85a\t,\x1cb\x1f", ("a", "\x1cb\x1f")),
         ("a,", ("a", "")),
         ("", ("",)),
         ("both", ("sidecar", "custom")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from injector.golang.unicode import trim_space
 from injector.gotemplate import FunctionError
 from injector.gotemplate.fmt import format_value
 from injector.gotemplate.values import NilPointer, Struct, Value
@@ -45,13 +46,13 @@ def _ports(container: Struct, ignored: tuple[str, ...]) -> list[str]:
 
 def exclude_inbound_port(port: Value, excluded: str) -> str:
     """Return the comma-separated ports with one more, unless it is 0, empty or there already."""
-    wanted = format_value(port).strip()
+    wanted = trim_space(format_value(port))
     if wanted in ("", "0"):
         return excluded
     ports = excluded.split(",")
     if wanted in ports:
         return excluded
-    return ",".join([*filter(None, map(str.strip, ports)), wanted])
+    return ",".join([*filter(None, map(trim_space, ports)), wanted])
 
 
 # Multus networks.
@@ -82,7 +83,7 @@ def _append(existing: str, network: str, item: Mapping[str, str]) -> str:
         return network
     end = existing.rfind("]")
     if end < 0:
-        present = network in map(str.strip, existing.split(","))
+        present = network in map(trim_space, existing.split(","))
         return existing if present else f"{existing}, {network}"
     if _is_listed(existing, item):
         return existing
