@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from injector.golang.strconv import to_int
+from injector.golang.unicode import SPACES
 from injector.gotemplate.fmt import sprint
 from injector.gotemplate.values import from_json
 from injector.istio.mesh.descriptors import Message
@@ -108,7 +109,9 @@ DEFAULT_ID: Final = 1337
 
 _USERS: Final = "openshift.io/sa.scc.uid-range"
 _GROUPS: Final = "openshift.io/sa.scc.supplemental-groups"
-_BLOCK: Final = re.compile(r"\s*([0-9]+)([/-])\s*([0-9]+)")  # what Sscanf reads; anything may follow
+_BLANK: Final = f"[{SPACES}]*".replace("\n", "")
+_BLOCK: Final = re.compile(f"{_BLANK}([0-9]+)([/-]){_BLANK}([0-9]+)")
+"""What Sscanf reads: spaces, but no newline, before a number; anything may follow."""
 _IDS: Final = 1 << 32
 
 
