@@ -202,6 +202,9 @@ class Behaviour:
     estimates_concurrency: bool = between(
         11, 17, "EstimatedConcurrency is set; 1.10 leaves it 0", inject("EstimatedConcurrency: +estimate")
     )
+    prints_null_tag: bool = since(
+        14, "a `global.tag` of null is the tag `<nil>`", inject(r"GetTag\(\)\.AsInterface\(\)")
+    )
     has_image_variant: bool = since(
         22, "`global.variant` is the type of images", inject(r"global\.GetVariant\(\)")
     )

@@ -180,7 +180,7 @@ def _about_the_proxy(
     if "ProxyImage" in names:
         fields["ProxyImage"] = proxy_image(values, proxy_config, annotations, behaviour)
     if "ProxyInitImage" in names:
-        fields["ProxyInitImage"] = proxy_init_image(values, annotations)
+        fields["ProxyInitImage"] = proxy_init_image(values, annotations, behaviour)
     if "ProxyUID" in names:
         user, group = proxy_ids(namespace)
         fields |= {"ProxyUID": Int64(user), "ProxyGID": Int64(group)}

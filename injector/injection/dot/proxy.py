@@ -35,18 +35,21 @@ def proxy_image(
     if image is not None:
         own = image.get("imageType", "")
         kind = own or kind if behaviour.ignores_empty_image_type else own
-    return _image(values, "proxy", annotations.get(_IMAGE_TYPE, kind))
+    return _image(values, "proxy", annotations.get(_IMAGE_TYPE, kind), behaviour)
 
 
-def proxy_init_image(values: JSONObject, annotations: Mapping[str, str]) -> str:
+def proxy_init_image(values: JSONObject, annotations: Mapping[str, str], behaviour: Behaviour) -> str:
     """Return the image of istio-init (``.ProxyInitImage``): a ProxyConfig has no say in it."""
-    return _image(values, "proxy_init", annotations.get(_IMAGE_TYPE, _text(values, "global", "variant")))
+    kind = annotations.get(_IMAGE_TYPE, _text(values, "global", "variant"))
+    return _image(values, "proxy_init", kind, behaviour)
 
 
-def _image(values: JSONObject, section: str, kind: str) -> str:
-    common = at(values, "global")
+def _image(values: JSONObject, section: str, kind: str, behaviour: Behaviour) -> str:
+    common = at(values, "global") or {}
     name = _text(common, section, "image") or _DEFAULT_IMAGE
-    return f"{_text(common, 'hub')}/{name}:{_tag(_text(common, 'tag'), kind)}"
+    is_null = "tag" in common and common["tag"] is None
+    tag = sprint(None) if is_null and behaviour.prints_null_tag else _text(common, "tag")
+    return f"{_text(common, 'hub')}/{name}:{_tag(tag, kind)}"
 
 
 def _tag(tag: str, kind: str) -> str:

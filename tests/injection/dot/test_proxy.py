@@ -61,7 +61,15 @@ def test_the_variant_counts_from_one_twenty_two():
     ],
 )
 def test_the_init_image_has_its_own_name_and_follows_no_proxy_config(given, annotations, image):
-    assert proxy_init_image(given, annotations) == image
+    assert proxy_init_image(given, annotations, behaviour_of("1.31")) == image
+
+
+@pytest.mark.parametrize(("release", "tag"), [("1.13", ""), ("1.14", "<nil>"), ("1.31", "<nil>")])
+def test_a_tag_of_null_is_printed_from_one_fourteen(release, tag):
+    given, behaviour = values(None), behaviour_of(release)
+    assert proxy_image(given, a_proxy_config(""), {}, behaviour) == f"hub/proxyv2:{tag}"
+    assert proxy_init_image(given, {}, behaviour) == f"hub/proxyv2:{tag}"
+    assert proxy_image({"global": None}, a_proxy_config(""), {}, behaviour) == "/proxyv2:"
 
 
 # ---- threads
