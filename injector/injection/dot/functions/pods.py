@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from injector.golang.unicode import trim_space
 from injector.gotemplate import FunctionError
@@ -67,31 +67,31 @@ def splice_multus_network(existing: str, network: str) -> str:
 
 
 def append_multus_network(existing: str, network: str) -> str:
-    """Append a network to the annotation's list or JSON if it is not there yet (1.9)."""
-    return _append(existing, network, {"name": network})
+    """Append a network to the annotation's list or JSON if its name is not there yet (1.9)."""
+    return _append(existing, network, network, None)
 
 
 def append_multus_network_with_namespace(existing: str, network: str) -> str:
     """Append a network, which may be ``namespace/name``, if it is not there yet (1.23)."""
-    namespace, slash, name = network.partition("/")
-    item = {"name": name, "namespace": namespace} if slash else {"name": network}
-    return _append(existing, network, item)
+    namespace, name = network.split("/")[:2] if "/" in network else ("", network)
+    return _append(existing, network, name, namespace)
 
 
-def _append(existing: str, network: str, item: Mapping[str, str]) -> str:
+def _append(existing: str, network: str, name: str, namespace: str | None) -> str:
+    """Append a network; where ``namespace`` is None, that of the others does not count."""
     if not existing:
         return network
     end = existing.rfind("]")
     if end < 0:
         present = network in map(trim_space, existing.split(","))
         return existing if present else f"{existing}, {network}"
-    if _is_listed(existing, item):
+    if _is_listed(existing, name, namespace):
         return existing
-    fields = ", ".join(f'"{key}": "{value}"' for key, value in item.items())
-    return _spliced(existing, end, f"{{{fields}}}")
+    item = f'"name": "{name}", "namespace": "{namespace}"' if namespace else f'"name": "{name}"'
+    return _spliced(existing, end, f"{{{item}}}")
 
 
-def _is_listed(existing: str, item: Mapping[str, str]) -> bool:
+def _is_listed(existing: str, name: str, namespace: str | None) -> bool:
     """Return whether the JSON has such a network; text that is no list of objects is not touched either."""
     try:
         networks = parse(existing)
@@ -99,7 +99,13 @@ def _is_listed(existing: str, item: Mapping[str, str]) -> bool:
         return True
     if not isinstance(networks, list) or not all(isinstance(each, dict | None) for each in networks):
         return True
-    return any(all((each or {}).get(key) == item[key] for key in item) for each in networks)
+    same = [each for each in networks if each and each.get("name") == name]
+    return any(namespace is None or _namespace(each) == namespace for each in same)
+
+
+def _namespace(network: Mapping[str, Any]) -> Any:
+    namespace = network.get("namespace")
+    return "" if namespace is None else namespace
 
 
 def _spliced(existing: str, end: int, item: str) -> str:

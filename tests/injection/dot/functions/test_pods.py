@@ -115,6 +115,31 @@ def test_a_port_is_excluded_once(port, excluded, expected):
             '[{"name":"n","namespace":"x"},null, {"name": "default/n"}]',
             '[{"name":"n","namespace":"x"},null, {"name": "n", "namespace": "default"}]',
         ),
+        (
+            '[{"name":"n","namespace":"x"}]',
+            "n",
+            '[{"name":"n","namespace":"x"}, {"name": "n"}]',
+            '[{"name":"n","namespace":"x"}]',
+            '[{"name":"n","namespace":"x"}, {"name": "n"}]',
+        ),
+        *(
+            (
+                f'[{{"name":"n","namespace":{nothing}}}]',
+                "n",
+                f'[{{"name":"n","namespace":{nothing}}}, {{"name": "n"}}]',
+            )
+            + (f'[{{"name":"n","namespace":{nothing}}}]',) * 2
+            for nothing in ("null", '""')
+        ),
+        (
+            "[]",
+            "a/b/c",
+            '[, {"name": "a/b/c"}]',
+            '[, {"name": "a/b/c"}]',
+            '[, {"name": "b", "namespace": "a"}]',
+        ),
+        ("[]", "/c", '[, {"name": "/c"}]', '[, {"name": "/c"}]', '[, {"name": "c"}]'),
+        ("[]", "a/", '[, {"name": "a/"}]', '[, {"name": "a/"}]', '[, {"name": "", "namespace": "a"}]'),
     ],
 )
 def test_a_network_is_appended_as_each_release_appends_it(existing, network, old, middle, new):
