@@ -61,8 +61,8 @@ def to_json_map(values: StringMap) -> str:
 
 
 def merged_json(*maps: Mapping[str, str]) -> str:
-    """Return all maps as one JSON object; of a key that is in many, the last value."""
-    return go_json(dict(merge_maps(*maps)))
+    """``toJsonMap``: all maps as one JSON object, and no map as null."""
+    return go_json(to_json(merge_maps(*maps)))
 
 
 def struct_to_json(value: Value) -> str:
@@ -97,11 +97,11 @@ def string_dictionary(*pairs: str) -> StringMap:
 
 
 def merge_maps(*maps: Mapping[str, str]) -> StringMap:
-    """Return all maps of strings as one; of a key that is in many, the last value."""
+    """Return all maps of strings as one, of no map a nil one; of a key that is in many, the last value."""
     merged: dict[str, str] = {}
     for each in maps:
         merged.update(each)
-    return StringMap(merged)
+    return StringMap(merged, is_nil=not maps)
 
 
 def omit_nil(value: Value) -> Value:

@@ -58,14 +58,16 @@ def rendered(text: str, minor: int = 31, mesh=None, **dot) -> str:
         ('{{ toYaml (float64 "nan") }}', ""),
         ('{{ strdict "a" "1" "b" }} {{ strdict }}', "map[a:1 b:] map[]"),
         ('{{ toJSON (strdict "b" "<" "a" "1") }}', '{"a":"1","b":"\\u003c"}'),
-        ('{{ toJsonMap (strdict "a" "1" "b" "1") (strdict "b" "2") }}{{ toJsonMap }}', '{"a":"1","b":"2"}{}'),
+        ('{{ toJsonMap (strdict "a" "1" "b" "1") (strdict "b" "2") }}{{ toJsonMap .m }}', '{"a":"1","b":"2"}{}'),
+        ("{{ toJsonMap }} {{ structToJSON mergeMaps }} {{ toYaml mergeMaps }}", "null null null\n"),
+        ("{{ toJSON mergeMaps }} {{ mergeMaps }} {{ structToJSON (mergeMaps mergeMaps) }}", "{} map[] {}"),
         ('{{ mergeMaps (strdict "a" "1") (strdict "a" "2" "c" "3") }}', "map[a:2 c:3]"),
         ('{{ omit (strdict "a" "1" "b" "2") "a" "z" }}', "map[b:2]"),
         ("{{ omitNil nil | toYaml }}", "null\n"),
     ],
 )  # fmt: skip
 def test_a_call_has_istios_result(text, expected):
-    assert rendered(text) == expected
+    assert rendered(text, m=StringMap(is_nil=True)) == expected
 
 
 @pytest.mark.parametrize(
