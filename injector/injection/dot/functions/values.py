@@ -31,8 +31,8 @@ def value_or_default(value: Value, default: Value) -> Value:
 
 
 def indent(count: int, text: str) -> str:
-    """Return ``text`` with every line but the first indented."""
-    pad = repeated(" ", count)
+    """Return ``text`` with every line but the first indented: fmt pads to a negative width as well."""
+    pad = repeated(" ", abs(count))
     check_size(len(text) + len(pad) * text.count("\n"))
     return text.replace("\n", "\n" + pad)
 

@@ -45,6 +45,7 @@ def rendered(text: str, minor: int = 31, mesh=None, **dot) -> str:
         ('{{ directory "/a/b" }}|{{ directory "a" }}|{{ directory "/a/" }}', "/a/||/a/"),
         ('{{ toLower "AİB" }}', "aib"),
         ("{{ indent 0 `a\nb` }}", "a\nb"),
+        ("{{ indent -2 `a\nb\n` }}", "a\n  b\n  "),
         ('{{ kubevirtInterfaces "a" }}{{ excludeInterfaces "b" }}', "ab"),
         ('{{ fromJSON `{"a": [1, "x", null]}` }}', "map[a:[1 x <nil>]]"),
         ("{{ fromJSON `nope` }}", "{}"),
