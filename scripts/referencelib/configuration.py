@@ -42,7 +42,8 @@ FEATURE_MEANING: Final = {
     "COMPLIANCE_POLICY": "What templates see as `.CompliancePolicy`, such as `fips-140-2`.",
     "PLATFORM": "`openshift`: user ids come from the namespace's annotations.",
     "REWRITE_TCP_PROBES": "`false` leaves TCP probes alone.",
-    "ENABLE_LEGACY_FSGROUP_INJECTION": "`true`: `fsGroup` 1337, for templates that ask.",
+    "ENABLE_LEGACY_FSGROUP_INJECTION": "Whether pods get `fsGroup` 1337 in 1.8.",
+    "JWT_POLICY": "`first-party-jwt`: in 1.8 pods get no `fsGroup` where the variable above does not say so.",
 }
 _READERS: Final = frozenset(("string", "strings", "string_map", "selectors", "get"))
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from injector.errors import InjectionError, TemplateError, TypedError, YAMLError
 from injector.golang.jsontext import go_json
+from injector.golang.strconv import parse_bool
 from injector.injection.legacy.containers import (
     agent_port,
     rewritten,
@@ -353,7 +354,9 @@ def _with_group(pod: Pod, snapshot: Snapshot) -> Pod:
 def _needs_group(snapshot: Snapshot) -> bool:
     behaviour = snapshot.behaviour
     if behaviour.fs_group_by_feature:
-        return snapshot.env.get("ENABLE_LEGACY_FSGROUP_INJECTION", "true") != "false"
+        choice = parse_bool(snapshot.env.get("ENABLE_LEGACY_FSGROUP_INJECTION", ""))
+        # Only a projected token, which is a third party's, needs the group.
+        return snapshot.env.get("JWT_POLICY") != "first-party-jwt" if choice is None else choice
     if not behaviour.fs_group_with_sds:
         return False
     mesh = snapshot.mesh.config

@@ -95,8 +95,31 @@ def test_the_group_of_the_proxy_is_set_as_the_release_does() -> None:
     assert injected(pod, "1.2", mesh=without_mount)["spec"]["securityContext"] == {"runAsUser": 5}
     assert injected(pod, "1.3", mesh=without_mount)["spec"]["securityContext"] == {"fsGroup": 1337}
     assert injected(pod, "1.8")["spec"]["securityContext"] == {"runAsUser": 5, "fsGroup": 1337}
-    off = {"ENABLE_LEGACY_FSGROUP_INJECTION": "false"}
-    assert injected(pod, "1.8", env=off)["spec"]["securityContext"] == {"runAsUser": 5}
+
+
+@pytest.mark.parametrize(
+    ("switch", "policy", "expected"),
+    [
+        (None, None, True),
+        (None, "third-party-jwt", True),
+        (None, "first-party-jwt", False),
+        ("true", "first-party-jwt", True),
+        ("1", "first-party-jwt", True),
+        ("false", None, False),
+        ("0", None, False),
+        ("F", None, False),
+        ("no", None, True),
+        ("no", "first-party-jwt", False),
+        ("", "first-party-jwt", False),
+    ],
+)
+def test_the_group_is_a_feature_in_1_8_which_the_tokens_policy_decides_on_by_default(
+    switch: str | None, policy: str | None, expected: bool
+) -> None:
+    given = {"ENABLE_LEGACY_FSGROUP_INJECTION": switch, "JWT_POLICY": policy}
+    env = {name: value for name, value in given.items() if value is not None}
+    context = injected(a_pod(), "1.8", env=env)["spec"].get("securityContext")
+    assert context == ({"fsGroup": 1337} if expected else None)
 
 
 def test_the_proxy_goes_in_front_where_the_application_waits_for_it() -> None:
