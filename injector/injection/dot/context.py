@@ -38,8 +38,8 @@ _TYPE_META: Final = StructType(
 _NAMESPACED_NAME: Final = StructType(
     name="types.NamespacedName",
     fields={
-        "Namespace": StructField(json_name="namespace", type=types.STRING),
-        "Name": StructField(json_name="name", type=types.STRING),
+        "Namespace": StructField(json_name="Namespace", type=types.STRING),
+        "Name": StructField(json_name="Name", type=types.STRING),
     },
     stringer=lambda value: f"{value.get('Namespace')}/{value.get('Name')}",
 )
@@ -198,6 +198,7 @@ def _inbound_mode(mesh: Mesh) -> str:
 
 def _deployment_meta(workload: Workload, behaviour: Behaviour) -> Struct:
     if behaviour.deployment_meta_is_name:
-        return Struct(_NAMESPACED_NAME, workload.metadata)
+        namespaced = {"Namespace": workload.metadata.get("namespace"), "Name": workload.metadata.get("name")}
+        return Struct(_NAMESPACED_NAME, namespaced)
     metadata = struct(OBJECT_META, behaviour.kubernetes)
     return Struct(metadata, workload.metadata, pointer=behaviour.type_pointers)

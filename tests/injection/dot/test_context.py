@@ -7,6 +7,7 @@ import pytest
 from injector.errors import TemplateExecError
 from injector.gotemplate import compile_template
 from injector.injection.dot.context import Known, dot_of, dot_type, known_fields
+from injector.injection.dot.functions.values import struct_to_json
 from injector.injection.owner import Workload
 from injector.istio.facts import NEWEST
 from injector.istio.mesh.loading import load_mesh
@@ -29,10 +30,10 @@ def what_is_known(release="1.31", mesh="", **fields):
     return Known(behaviour=behaviour, values=VALUES, mesh=load_mesh(mesh, behaviour.minor), **fields)
 
 
-def dot(known, pod=POD, **fields):
+def dot(known, pod=POD, workload=WORKLOAD, **fields):
     return dot_of(
         pod,
-        WORKLOAD,
+        workload,
         known.mesh.proxy_config,
         behaviour=known.behaviour,
         values=known.values,
@@ -128,6 +129,23 @@ def test_a_namespaced_name_prints_both_parts_and_has_no_labels():
         TemplateExecError, match=re.escape("can't evaluate field Labels in type types.NamespacedName")
     ):
         render("{{.DeploymentMeta.Labels}}", what_is_known())
+
+
+@pytest.mark.parametrize(
+    ("release", "metadata", "text"),
+    [
+        ("1.21", {"name": "a", "namespace": ""}, '{"name":"a","creationTimestamp":null}'),
+        ("1.22", {"name": "a", "namespace": ""}, '{"Namespace":"","Name":"a"}'),
+        ("1.31", {"namespace": "b"}, '{"Namespace":"b","Name":""}'),
+    ],
+)
+def test_a_namespaced_name_has_no_tags_in_go_so_that_json_has_both_parts_by_their_names(
+    release, metadata, text
+):
+    workload = Workload(metadata=metadata)
+    meta = dot(what_is_known(release), workload=workload)["DeploymentMeta"]
+    assert struct_to_json(meta) == text
+    assert struct_to_json(dot(what_is_known(release), workload=workload)["TypeMeta"]) == "{}"
 
 
 @pytest.mark.parametrize("known", [True, False])

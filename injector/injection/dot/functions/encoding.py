@@ -81,8 +81,9 @@ def _struct(value: Struct) -> JSON:
         return data["text"]
     if value.type.stringer is not None and "json.Marshaler" in value.type.implements:  # semver.Version
         return value.type.stringer(value)
-    fields = {value.type.fields[name].json_name or name: field for name, field in value.items()}
-    return {name: to_json(field) for name, field in fields.items() if field}
+    fields = ((name, value.type.fields[name].json_name or name, field) for name, field in value.items())
+    # A field that JSON calls as Go does has no tag, which is what leaves out an empty one.
+    return {name: to_json(field) for go_name, name, field in fields if field or name == go_name}
 
 
 def to_yaml(value: Value) -> str:
