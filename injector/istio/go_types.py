@@ -5,10 +5,11 @@ The fields are those of the generated schema, with Go's names; a view reads its 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Final
 
+from injector.golang.times import canonical_time
 from injector.gotemplate import types
 from injector.gotemplate.types import StructField, StructType, Type
 from injector.gotemplate.values import Pointer, Struct, TypedList, Value
@@ -20,6 +21,7 @@ OBJECT_META: Final = "meta/v1.ObjectMeta"
 POD_SPEC: Final = "core/v1.PodSpec"
 
 _EMBEDDED_ELSEWHERE: Final = {"TypeMeta": "meta/v1.TypeMeta"}
+_ZERO_TIME: Final = "0001-01-01T00:00:00Z"
 _EXPRESSIONS: dict[StructType, GoType] = {}
 
 
@@ -107,9 +109,16 @@ def _text_of(value: Struct) -> str:
     return str(value.whole().get("text", ""))
 
 
-def _leaf(name: str) -> StructType:
+def _time_text(value: Struct) -> str:
+    """Return a point in time as time.Time prints it, the zero time where it is unset."""
+    text = _text_of(value)
+    moment = (canonical_time(text) if text else None) or _ZERO_TIME
+    return f"{moment.removesuffix('Z').replace('T', ' ')} +0000 UTC"
+
+
+def _leaf(name: str, stringer: Callable[[Struct], str] = _text_of) -> StructType:
     """Return a struct whose JSON is one value: a template can print it."""
-    return StructType(name=name, stringer=_text_of, decode=lambda data: {"text": data})
+    return StructType(name=name, stringer=stringer, decode=lambda data: {"text": data})
 
 
 def _decode_int_or_string(data: Any) -> Mapping[str, Any]:
@@ -119,7 +128,7 @@ def _decode_int_or_string(data: Any) -> Mapping[str, Any]:
 
 _LEAVES: Final[Mapping[str, Type]] = {
     "quantity": _leaf("resource.Quantity"),
-    "time": _leaf("v1.Time"),
+    "time": _leaf("v1.Time", _time_text),
     "raw": _leaf("v1.FieldsV1"),
     "intOrString": StructType(
         name="intstr.IntOrString",

@@ -54,7 +54,21 @@ def test_templates_read_kubernetes_structs_by_gos_names(template, text):
 def test_metadata_has_gos_names():
     metadata = {"uid": "u", "labels": {"a": "b"}, "creationTimestamp": "2024-01-01T00:00:00Z"}
     template = "{{.S.UID}} {{.S.Labels.a}} {{.S.CreationTimestamp}} {{len .S.OwnerReferences}}"
-    assert render(template, metadata, OBJECT_META) == "u b 2024-01-01T00:00:00Z 0"
+    assert render(template, metadata, OBJECT_META) == "u b 2024-01-01 00:00:00 +0000 UTC 0"
+
+
+@pytest.mark.parametrize(
+    ("written", "printed"),
+    [
+        ("2024-01-02T03:04:05Z", "2024-01-02 03:04:05 +0000 UTC"),
+        ("2024-01-02T03:04:05+02:00", "2024-01-02 01:04:05 +0000 UTC"),
+        (None, "0001-01-01 00:00:00 +0000 UTC"),
+    ],
+)
+def test_a_point_in_time_is_printed_as_go_prints_it(written, printed):
+    metadata = {"creationTimestamp": written, "deletionTimestamp": written}
+    assert render("{{.S.CreationTimestamp}}", metadata, OBJECT_META) == printed
+    assert render("{{.S.DeletionTimestamp}}", metadata, OBJECT_META) == (printed if written else "<nil>")
 
 
 def test_a_struct_type_is_the_same_object_every_time():
