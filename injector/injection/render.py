@@ -47,6 +47,7 @@ class TemplateData:
 
     fields: Mapping[str, Value]
     proxy_config: Message
+    mesh_config: Message
 
 
 class Injected(NamedTuple):
@@ -68,16 +69,18 @@ def template_data(
     Raises InjectionError for an annotation that is no ProxyConfig.
     """
     proxy_config = proxy_config_of(request, snapshot)
+    mesh_config = snapshot.mesh.config
     fields = dot_of(
         pod,
         request.workload,
         proxy_config,
+        mesh_config,
         behaviour=snapshot.behaviour,
         values=snapshot.values,
         namespace=_namespace(request, snapshot),
         native=native,
     )
-    return TemplateData(fields=fields, proxy_config=proxy_config)
+    return TemplateData(fields=fields, proxy_config=proxy_config, mesh_config=mesh_config)
 
 
 def render_template(
@@ -88,7 +91,7 @@ def render_template(
     Raises TemplateExecError where the template fails on it, YAMLError where it makes no YAML,
     LimitError where it makes too much.
     """
-    rendering = template.for_config(data.proxy_config).render(data.fields)
+    rendering = template.for_config(data.proxy_config, data.mesh_config).render(data.fields)
     _charge_rendering(rendering, budget)
     return snapshot.skeletons.filled(rendering, snapshot.untrusted_values)
 

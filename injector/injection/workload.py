@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from injector.budget import Budget
 from injector.errors import InjectionError, TypedError
 from injector.injection.config import InjectConfig
+from injector.injection.cost import charge_annotations
 from injector.injection.inject import inject, is_spelled_right
 from injector.injection.kinds import PodPlace, get_at, is_list, place_of, put_at
 from injector.injection.owner import Workload, find_workload
@@ -18,6 +19,8 @@ from injector.injection.snapshot import Snapshot
 from injector.injection.steps.pods import PROXY
 from injector.injection.steps.rebase import rebase
 from injector.injection.steps.status import STATUS
+from injector.istio.mesh.descriptors import MessageError
+from injector.istio.mesh.effective import ANNOTATION
 from injector.istio.releases import Behaviour
 from injector.json_types import JSON, JSONObject, Pod
 from injector.patch import go_type, in_key_order, normalise
@@ -28,6 +31,9 @@ _LEFT_OUT: Final = (
 )
 _BY_HAND: Final = InjectConfig(policy="enabled", templates={})
 """What decides by hand: who calls kube-inject wants injection, so policy and selectors have no say."""
+
+_LEFT_AS_THEY_ARE: Final = ("host-network", "injected")
+"""The rules by which a pod is left alone before anything of it but its containers is looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +162,8 @@ def _inject_place(given: JSONObject, place: PodPlace, snapshot: Snapshot, namesp
     owner: JSONObject = document.get("metadata") or {}
     own_namespace = pod["metadata"].get("namespace") or namespace
     decision = _decide(pod, own_namespace, snapshot.behaviour)
+    if decision.rule not in _LEFT_AS_THEY_ARE and snapshot.behaviour.kube_inject_lays_over_mesh:
+        snapshot = _with_annotation(pod, snapshot)
     name = pod["metadata"].get("name") or owner.get("name") or ""
     considered = Considered(
         kind=document.get("kind") or "",
@@ -191,6 +199,23 @@ def _inject_place(given: JSONObject, place: PodPlace, snapshot: Snapshot, namesp
         reencoded=True,
         considered=(considered,),
     )
+
+
+def _with_annotation(pod: Pod, snapshot: Snapshot) -> Snapshot:
+    """Return the snapshot in which the pod's ProxyConfig annotation is laid over the mesh's ProxyConfig.
+
+    Raises InjectionError for an annotation that cannot be read, also of a pod that refuses injection.
+    """
+    annotations = pod["metadata"].get("annotations") or {}
+    if ANNOTATION not in annotations:
+        return snapshot
+    charge_annotations(annotations, Budget(snapshot.limits))
+    try:
+        proxy_config = snapshot.proxy_configs.annotated(annotations[ANNOTATION])
+    except MessageError as error:
+        raise InjectionError(f"could not parse proxy config: {error}") from error
+    config = snapshot.mesh.config.replace(defaultConfig=proxy_config.data)
+    return replace(snapshot, mesh=replace(snapshot.mesh, config=config))
 
 
 def _pod_at(document: JSONObject, place: PodPlace) -> Pod:
@@ -240,9 +265,8 @@ def _is_injected(pod: Pod, behaviour: Behaviour) -> bool:
 
 def _warning(considered: Considered, namespace: str, behaviour: Behaviour) -> str:
     """Return the line by which istioctl tells that it skips a workload."""
-    reasons = {"host-network", "injected"}
     decision = considered.decision
-    reason = decision.reason if decision.rule in reasons else "has sidecar injection disabled"
+    reason = decision.reason if decision.rule in _LEFT_AS_THEY_ARE else "has sidecar injection disabled"
     name = f'"{considered.name}"'
     if behaviour.kube_inject_names_kind:
         name = (

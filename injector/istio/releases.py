@@ -414,6 +414,11 @@ class Behaviour:
     kube_inject_names_kind: bool = since(
         13, "a line about a skipped workload gives kind and namespace", inject(r"fullName = fmt\.Sprintf")
     )
+    kube_inject_lays_over_mesh: bool = since(
+        13,
+        "proxy.istio.io/config is laid over the mesh itself: its statusPort counts everywhere",
+        inject(r"meshconfig, merr = mesh\.ApplyProxyConfig"),
+    )
     kube_inject_pull_secrets: bool = between(
         6, 7, "it adds imagePullSecrets", inject(r"podSpec\.ImagePullSecrets = append")
     )

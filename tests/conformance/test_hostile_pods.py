@@ -85,7 +85,11 @@ class Question:
             workload=Workload(metadata=workload, kind=workload["kind"], api_version=workload["apiVersion"]),
         )
         data = template_data(request, snapshot, pod)
-        rendering = snapshot.templates[self.template].for_config(data.proxy_config).render(data.fields)
+        rendering = (
+            snapshot.templates[self.template]
+            .for_config(data.proxy_config, data.mesh_config)
+            .render(data.fields)
+        )
         return snapshot.skeletons.filled(rendering, snapshot.untrusted_values).value
 
     def injected(self, value: str) -> JSON:

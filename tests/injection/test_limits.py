@@ -250,6 +250,15 @@ def test_the_library_and_kube_inject_have_the_same_limits() -> None:
             injector.inject_workload(deployment)
 
 
+def test_a_proxy_config_by_hand_is_counted_before_it_is_read() -> None:
+    text = f"[{'0, ' * 100}0]"
+    template = {"metadata": {"annotations": {"proxy.istio.io/config": text}}, "spec": {"containers": []}}
+    workload = {"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"template": template}}
+    injector = Injector.load(CONFIG, limits=ReviewLimits(annotation_nodes=50))
+    with pytest.raises(LimitError, match="has too many YAML nodes"):
+        injector.inject_workload(workload)
+
+
 def test_a_pod_that_is_not_injected_has_no_limit() -> None:
     pod = pod_of(*[container(name=f"c{index}") for index in range(30)], spec={"hostNetwork": True})
     assert answer_with(ReviewLimits(containers=1), pod).outcome == "skipped"

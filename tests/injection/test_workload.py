@@ -19,8 +19,13 @@ def a_deployment(kind: str = "Deployment", version: str = "apps/v1", **template:
     }
 
 
+def containers_of(outcome: WorkloadOutcome) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = outcome.document["spec"]["template"]["spec"]["containers"]
+    return found
+
+
 def containers(outcome: WorkloadOutcome) -> list[str]:
-    return [each["name"] for each in outcome.document["spec"]["template"]["spec"]["containers"]]
+    return [each["name"] for each in containers_of(outcome)]
 
 
 @pytest.mark.parametrize("injector", [legacy("1.4"), legacy("1.8"), overlays()], ids=["1.4", "1.8", "1.31"])
@@ -288,3 +293,44 @@ def test_keys_in_another_case_are_found_and_put_right_as_in_a_review(release: st
         pod = printed["spec"]["template"]
         assert pod["metadata"]["labels"]["a"] == "b"
         assert [each["name"] for each in pod["spec"]["containers"]] == ["app", "istio-proxy"]
+
+
+PROXY_CONFIG = "proxy.istio.io/config"
+
+
+def with_probe(annotation: str, **changes: Any) -> dict[str, Any]:
+    app = {"name": "app", "readinessProbe": {"httpGet": {"port": 80}}}
+    return a_deployment(annotations={PROXY_CONFIG: annotation}, spec={"containers": [app]}, **changes)
+
+
+@pytest.mark.parametrize(("release", "port"), [("1.12", 15020), ("1.13", 15030), ("1.31", 15030)])
+def test_from_1_13_the_annotation_is_laid_over_the_mesh_of_a_pod_by_hand(release: str, port: int) -> None:
+    config = OVERLAYS.replace('"proxy:1"', '(printf "proxy:%d" .MeshConfig.DefaultConfig.StatusPort)')
+    values = "sidecarInjectorWebhook: {rewriteAppHTTPProbe: true}"
+    injector = overlays(release, config, values=values)
+    template = injector.inject_workload(with_probe("statusPort: 15030")).document["spec"]["template"]
+    app, proxy = template["spec"]["containers"]
+    assert template["metadata"]["annotations"]["prometheus.io/port"] == str(port)
+    assert app["readinessProbe"]["httpGet"] == {"path": "/app-health/app/readyz", "port": port}
+    if release != "1.12":
+        assert proxy["image"] == "proxy:15030"
+    # The next workload, and the webhook, have the mesh's own.
+    assert containers_of(injector.inject_workload(a_deployment()))[1]["image"] == "proxy:15020"
+    pod, _ = injector.inject_pod(a_pod(annotations={PROXY_CONFIG: "statusPort: 15030"}))
+    assert pod["metadata"]["annotations"]["prometheus.io/port"] == "15020"
+
+
+def test_from_1_13_an_annotation_that_cannot_be_read_is_an_error_by_hand_also_where_nothing_is_injected() -> (
+    None
+):
+    refused = a_deployment(annotations={PROXY_CONFIG: "[", "sidecar.istio.io/inject": "false"})
+    assert not overlays("1.12").inject_workload(refused).injected
+    for release in ("1.13", "1.31"):
+        with pytest.raises(InjectionError) as error:
+            overlays(release).inject_workload(refused)
+        assert (
+            str(error.value)
+            == "could not parse proxy config: yaml: line 1: did not find expected node content"
+        )
+    host = a_deployment(annotations={PROXY_CONFIG: "["}, spec={"hostNetwork": True})
+    assert not overlays().inject_workload(host).injected

@@ -120,17 +120,17 @@ class Known:
 def known_fields(known: Known, proxy_config: Message | None = None) -> dict[str, Value]:
     """Return the fields that are the same for every pod.
 
-    With ``proxy_config``, which most pods have, ProxyConfig counts among them.
+    With ``proxy_config``, which most pods have, ProxyConfig and MeshConfig count among them: a pod's own
+    may stand in its MeshConfig.
     """
     fields: dict[str, Value] = {
         "Values": from_json(known.values),
-        "MeshConfig": view(known.mesh.config),
         "Revision": known.revision,
         "CompliancePolicy": known.env.get(COMPLIANCE_POLICY, ""),
         "InboundTrafficPolicyMode": _inbound_mode(known.mesh),
     }
     if proxy_config is not None:
-        fields["ProxyConfig"] = view(proxy_config)
+        fields |= {"ProxyConfig": view(proxy_config), "MeshConfig": view(known.mesh.config)}
     return _of_release(fields, known.behaviour)
 
 
@@ -138,6 +138,7 @@ def dot_of(
     pod: Pod,
     workload: Workload,
     proxy_config: Message,
+    mesh_config: Message,
     *,
     behaviour: Behaviour,
     values: JSONObject,
@@ -147,8 +148,8 @@ def dot_of(
     """Return the fields that depend on the pod.
 
     ``pod`` is what the template shall see: from 1.9 the one without earlier injections. ``proxy_config`` is
-    the pod's own; ``namespace`` is the Namespace object where Istio looks at it; ``native`` whether the
-    pod's sidecars are native.
+    the pod's own, ``mesh_config`` the mesh's, in which the pod's may stand as the default; ``namespace`` is
+    the Namespace object where Istio looks at it; ``native`` whether the pod's sidecars are native.
     """
     metadata: JSONObject = pod.get("metadata") or {}
     pointer, kubernetes = behaviour.metadata_pointers, behaviour.kubernetes
@@ -159,6 +160,7 @@ def dot_of(
         "ObjectMeta": Struct(struct(OBJECT_META, kubernetes), metadata, pointer=pointer),
         "Spec": Struct(struct(POD_SPEC, kubernetes), pod.get("spec") or {}, pointer=pointer),
         "ProxyConfig": view(proxy_config),
+        "MeshConfig": view(mesh_config),
         "NativeSidecars": native,
     }
     annotations = metadata.get("annotations") or {}

@@ -1,7 +1,7 @@
 """Compile the templates of a configuration for what is known before any pod comes, or say what they lack.
 
-Most pods have the mesh's own ProxyConfig, so each template is compiled for that as well, and once more
-without it when the first other pod comes.
+Most pods have the mesh's own ProxyConfig, so each template is compiled for that and for the mesh, and once
+more without both when the first other pod comes.
 """
 
 from __future__ import annotations
@@ -74,10 +74,10 @@ class InjectionTemplate:
             delimiters=behaviour.delimiters,
         )
 
-    def for_config(self, proxy_config: Message) -> Template:
-        """Return the compiled form that serves a pod with this ProxyConfig."""
-        usual = proxy_config is self._proxy_config or proxy_config == self._proxy_config
-        return self.usual if usual else self.general
+    def for_config(self, proxy_config: Message, mesh_config: Message) -> Template:
+        """Return the compiled form that serves a pod with this ProxyConfig in this mesh."""
+        usual = self._proxy_config, self._known.mesh.config
+        return self.usual if (proxy_config, mesh_config) == usual else self.general
 
 
 # ---- what the release does not have: it is another release's, or a fork's

@@ -35,6 +35,7 @@ def dot(known, pod=POD, workload=WORKLOAD, **fields):
         pod,
         workload,
         known.mesh.proxy_config,
+        known.mesh.config,
         behaviour=known.behaviour,
         values=known.values,
         **fields,
