@@ -105,11 +105,16 @@ def _inject_list(
 def typed_document(document: JSONObject, place: PodPlace, behaviour: Behaviour) -> JSONObject:
     """Return the document as Go decodes and prints it: numbers where strings belong become strings.
 
-    Raises InjectionError where a value does not fit its type.
+    Raises InjectionError where a value does not fit its type, or there is no pod template at all.
     """
     try:
         if place.schema:
-            return _read(document, place.schema, behaviour)
+            typed = _read(document, place.schema, behaviour)
+            if (
+                get_at(typed, place.spec[:-1]) is None
+            ):  # a ReplicationController and a DeploymentConfig point to it
+                raise InjectionError("spec.template is required value")  # up to 1.2 istioctl crashes instead
+            return typed
         if not isinstance(get_at(document, place.spec[:-1]), dict):
             raise InjectionError(f"{'.'.join(place.spec[:-1])} is not a pod template")
         _read(document.get("metadata") or {}, "meta/v1.ObjectMeta", behaviour)

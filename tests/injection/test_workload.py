@@ -89,6 +89,20 @@ def test_a_workload_that_does_not_fit_its_type_is_an_error() -> None:
         overlays().inject_workload(document)
 
 
+@pytest.mark.parametrize(
+    ("kind", "version"), [("ReplicationController", "v1"), ("DeploymentConfig", "apps.openshift.io/v1")]
+)
+@pytest.mark.parametrize("release", ["1.4", "1.8", "1.9", "1.31"])
+def test_a_template_that_a_kind_only_points_to_is_required(release: str, kind: str, version: str) -> None:
+    injector = overlays(release) if release in ("1.9", "1.31") else legacy(release)
+    for spec in ({}, {"template": None}):
+        with pytest.raises(InjectionError, match=r"^spec\.template is required value$"):
+            injector.inject_workload({"apiVersion": version, "kind": kind, "spec": spec})
+    assert injector.inject_workload({"apiVersion": version, "kind": kind, "spec": {"template": {}}}).injected
+    for other in ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet"):
+        assert injector.inject_workload({"apiVersion": "apps/v1", "kind": other}).injected
+
+
 def test_of_several_misfits_of_a_file_the_first_in_the_order_of_keys_is_named() -> None:
     document = a_deployment(spec={"tolerations": 1, "hostNetwork": "yes"})
     with pytest.raises(InjectionError, match=r"\.hostNetwork of type bool"):
