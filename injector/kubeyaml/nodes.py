@@ -13,7 +13,7 @@ where it counted zero.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
@@ -24,6 +24,7 @@ from yaml.error import YAMLError as LibYAMLError
 from yaml.events import (
     AliasEvent,
     CollectionStartEvent,
+    DocumentEndEvent,
     DocumentStartEvent,
     Event,
     MappingEndEvent,
@@ -31,6 +32,7 @@ from yaml.events import (
     ScalarEvent,
     SequenceEndEvent,
     SequenceStartEvent,
+    StreamEndEvent,
 )
 from yaml.reader import ReaderError
 from yaml.scanner import ScannerError
@@ -48,6 +50,10 @@ SIGNS: Final = ("?", "%YAML", "\\/", "! ", "!\n", "!\t", "\ufeff")
 """What a text has if it has anything that the two read differently, but for a needless ``:``."""
 
 MISREAD_COLON: Final = "found unexpected ':'"
+_MORE: Final = (
+    "the document ends above, and what follows would be lost: "
+    "delete it, or in a manifest put a line `---` before it"
+)
 
 _TAG_CHARACTERS: Final = (",", "[", "]")
 _MOST_IN_VAIN: Final = 8192
@@ -80,16 +86,41 @@ class YAMLNode:
     children: list[YAMLNode] = field(default_factory=list)
 
 
-def compose(text: str, *, source: str = "") -> YAMLNode | None:
-    """Return the root node of the first document, None for a text without one; raises YAMLError."""
+def compose(text: str, *, source: str = "", alone: bool = False) -> YAMLNode | None:
+    """Return the root node of the first document, None for a text without one; raises YAMLError.
+
+    With ``alone`` also where more follows the document.
+    """
     dialect = Dialect(text, source=source)
     while True:
         composer = _Composer(dialect, source)
         try:
-            return composer.document()
+            return composer.document(alone=alone)
         except LibYAMLError as error:
             if not dialect.repair(error, composer.nodes):
                 raise translate(error, source=source) from error
+
+
+def refuse_more(next_event: Callable[[], Any], source: str) -> None:
+    """Raise YAMLError where anything but comments and empty documents follows the document just read."""
+    try:
+        while (event := next_event()).__class__ is not StreamEndEvent:
+            if not _says_nothing(event):
+                raise _more(event.start_mark, source)
+    except LibYAMLError as error:
+        raise _more(getattr(error, "problem_mark", None), source) from error
+
+
+def _more(mark: Any, source: str) -> YAMLError:
+    line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
+    return YAMLError(_MORE, source=source, line=line, column=column)
+
+
+def _says_nothing(event: Any) -> bool:
+    """Return whether an event is of a document without content."""
+    if isinstance(event, ScalarEvent):
+        return event.implicit[0] and not event.value
+    return isinstance(event, DocumentStartEvent | DocumentEndEvent)
 
 
 def decoded(text: str | bytes, source: str) -> str:
@@ -240,7 +271,7 @@ class _Composer:
         self._event: Any = None  # Any: the stubs know no event's fields
         self.nodes = 0
 
-    def document(self) -> YAMLNode | None:
+    def document(self, *, alone: bool) -> YAMLNode | None:
         self._next()
         start = self._next()
         if not isinstance(start, DocumentStartEvent):
@@ -250,6 +281,8 @@ class _Composer:
         self._next()
         root = self._node(MAX_DEPTH, None)
         self._next()
+        if alone:
+            refuse_more(self._parser.get_event, self._source)
         return root
 
     def _next(self) -> Any:

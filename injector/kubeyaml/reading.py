@@ -3,11 +3,13 @@
 The usual document (block and flow collections, scalars) is built straight from libyaml's events.
 Whatever is rarer (aliases, tags, merges, odd keys) goes the exact way of `nodes`. Files of many documents are
 split by the rule of k8s.io/apimachinery's YAMLReader, which kubectl and istioctl read files with: a line that
-starts with ``---`` ends a document, whatever it stands in.
+starts with ``---`` ends a document, whatever it stands in. Objects of JSON may follow one another without it,
+as its YAMLOrJSONDecoder, kubectl's reader, has it.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -29,7 +31,15 @@ from injector.errors import YAMLError
 from injector.golang.unicode import trim_space
 from injector.json_types import JSON
 from injector.kubeyaml.decoding import decode, finite
-from injector.kubeyaml.nodes import MAX_DEPTH, MISREAD_COLON, SIGNS, compose, decoded, translate
+from injector.kubeyaml.nodes import (
+    MAX_DEPTH,
+    MISREAD_COLON,
+    SIGNS,
+    compose,
+    decoded,
+    refuse_more,
+    translate,
+)
 from injector.kubeyaml.scalars import MERGE, TYPED_START, plain
 
 MAX_SIZE: Final = 16 << 20
@@ -37,6 +47,10 @@ MAX_SIZE: Final = 16 << 20
 
 _SEPARATOR: Final = "---"
 _LINE: Final = re.compile(r"[^\n]*\n|[^\n]+")
+_TWO_OBJECTS: Final = re.compile(r"\}[ \t\r\n]*\{")
+_SPACE: Final = re.compile(r"[ \t\r\n]*")
+_JSON: Final = json.JSONDecoder(parse_int=str, parse_float=str)
+"""Tells where an object ends; numbers stay text, of which Python's own refuse some."""
 
 _NextEvent = Callable[[], Any]  # the stubs know no event's fields
 
@@ -45,8 +59,11 @@ class _UnusualError(Exception):
     """The document needs the exact way."""
 
 
-def load(text: str | bytes, *, source: str = "") -> JSON:
+def load(text: str | bytes, *, source: str = "", alone: bool = False) -> JSON:
     """Return the JSON of the first document; None for empty text. Duplicate keys: the last one counts.
+
+    What follows the document is not read, as in Go; with ``alone`` it is refused, for whoever wrote the text
+    meant something by it.
 
     The result may share subtrees where the text has aliases: treat it as frozen. Numbers are what
     JSON text shows: integral floats are ints while they fit in 64 bits. ``source`` is named in
@@ -58,10 +75,10 @@ def load(text: str | bytes, *, source: str = "") -> JSON:
     text = decoded(text, source)
     if not any(sign in text for sign in SIGNS):
         try:
-            return _first_document(text, source)
+            return _first_document(text, source, alone=alone)
         except _UnusualError:
             pass
-    root = compose(text, source=source)
+    root = compose(text, source=source, alone=alone)
     return None if root is None else decode(root, source=source)
 
 
@@ -71,7 +88,7 @@ def json_scalar(text: str) -> JSON:
     return finite(value) if isinstance(value, float) else value
 
 
-def _first_document(text: str, source: str) -> JSON:
+def _first_document(text: str, source: str, *, alone: bool) -> JSON:
     """Build the first document from events; _UnusualError when there is more to it."""
     next_event = CParser(text).get_event
     try:
@@ -80,6 +97,8 @@ def _first_document(text: str, source: str) -> JSON:
             return None
         value = _value(next_event(), next_event, MAX_DEPTH)
         next_event()
+        if alone:
+            refuse_more(next_event, source)
     except LibYAMLError as error:
         if MISREAD_COLON in str(error) or "a tag" in str(error):
             raise _UnusualError from error
@@ -161,7 +180,7 @@ class Document:
     def value(self) -> JSON:
         """The document's JSON; raises YAMLError with the file's line, Go's sentence counts the document's."""
         try:
-            return load(self.text, source=self.source)
+            return load(self.text, source=self.source, alone=True)
         except YAMLError as error:
             if error.line:
                 error.line += self.line - 1
@@ -174,6 +193,39 @@ def documents(text: str, *, source: str = "") -> Iterator[Document]:
     Joined, their texts and separators are ``text`` again. Raises YAMLError at a separator line that has
     more than a comment behind it.
     """
+    for chunk in _chunks(text, source):
+        yield from _objects(chunk) if _TWO_OBJECTS.search(chunk.text) else (chunk,)
+
+
+def _objects(chunk: Document) -> Iterator[Document]:
+    """Yield the objects of a JSON stream, each with the space behind it; any other text as it is."""
+    text, start, line = chunk.text, 0, chunk.line
+    while end := _next_object(text, start):
+        yield Document(text=text[start:end], line=line, separator="", source=chunk.source)
+        start, line = end, line + text.count("\n", start, end)
+    yield Document(text=text[start:], line=line, separator=chunk.separator, source=chunk.source)
+
+
+def _next_object(text: str, start: int) -> int:
+    """Return where the next object begins behind one of JSON at ``start``; 0 where there are no two."""
+    begin = _behind_space(text, start)
+    if not text.startswith("{", begin):
+        return 0
+    try:
+        _, end = _JSON.raw_decode(text, begin)
+    except (ValueError, RecursionError):
+        return 0
+    following = _behind_space(text, end)
+    return following if text.startswith("{", following) else 0
+
+
+def _behind_space(text: str, start: int) -> int:
+    found = _SPACE.match(text, start)
+    return found.end() if found else start
+
+
+def _chunks(text: str, source: str) -> Iterator[Document]:
+    """Yield what stands between separator lines."""
     start, first_line = 0, 1
     for line, found in enumerate(_LINE.finditer(text), start=1):
         position, end = found.span()

@@ -73,6 +73,37 @@ def test_stdin_is_a_dash(run: Run) -> None:
     assert "<stdin>:1: Deployment web: injected" in result.stderr
 
 
+POD = '{"apiVersion":"v1","kind":"Pod","metadata":{"name":"%s"},"spec":{"containers":[{"name":"x","image":"x"}]}}'
+
+
+@pytest.mark.parametrize("flags", [(), ("--keep-layout",), ("-o", "json")], ids=["", "layout", "json"])
+def test_every_object_of_a_json_stream_is_injected(run: Run, tmp_path: Path, flags: tuple[str, ...]) -> None:
+    (tmp_path / "pods.json").write_text(f"{POD % 'a'}\n{POD % 'b'}\n\n{POD % 'c'}\n")
+    result = run("inject", "pods.json", *flags)
+    found = [each for each in yaml.safe_load_all(result.stdout) if each]
+    pods = found[0]["items"] if found[0]["kind"] == "List" else found
+    assert [each["metadata"]["name"] for each in pods] == ["a", "b", "c"]
+    assert all("istio-proxy" in str(each) for each in pods)
+    assert [line.partition(": ")[0] for line in result.stderr.splitlines() if "injected" in line] == [
+        "pods.json:1",
+        "pods.json:2",
+        "pods.json:4",
+    ]
+
+
+@pytest.mark.parametrize("command", ["inject", "lint", "explain"])
+@pytest.mark.parametrize("more", ["...\nkind: Pod\n", "}}}garbage [[[\n", "foo: [\n"], ids=["dots", "}", "["])
+def test_what_follows_a_document_is_not_lost_without_a_word(
+    run: Run, tmp_path: Path, command: str, more: str
+) -> None:
+    (tmp_path / "app.json").write_text(f"{POD % 'a'}\n{more}")
+    result = run(command, "-f", "app.json")
+    line = 3 if more.startswith("...") else 2
+    assert result.returncode == 1
+    assert f"app.json:{line}: " in result.stderr + result.stdout
+    assert "the document ends above, and what follows would be lost" in result.stderr + result.stdout
+
+
 def test_a_folder_is_read_in_the_order_of_its_names(run: Run, tmp_path: Path) -> None:
     (tmp_path / "b.yaml").write_text(SERVICE)
     (tmp_path / "a.yml").write_text(DEPLOYMENT)

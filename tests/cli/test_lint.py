@@ -101,6 +101,28 @@ def test_a_config_map_without_the_key_is_said_in_one_sentence(run: Run, tmp_path
     )
 
 
+@pytest.mark.parametrize("file", ["c.yaml", "v.yaml", "m.yaml"])
+def test_a_second_document_of_the_configuration_is_refused_by_lint_and_serve(
+    run: Run, files: Path, file: str
+) -> None:
+    (files / "m.yaml").write_text("accessLogFile: /dev/stdout\n")
+    text = (files / file).read_text()
+    (files / file).write_text(f"{text}---\n# a comment is fine\nmore: 1\n")
+    line = text.count("\n") + 3
+    assert run("certs").returncode == 0
+    result = run("lint", *FILES, "--mesh-config-file", "m.yaml")
+    assert (result.returncode, f"{file}:{line}: error SI001: " in result.stdout) == (1, True)
+    assert refused(run).startswith(f"error: {file}:{line}: the document ends above")
+
+
+def refused(run: Run) -> str:
+    """Return what `serve` says of the configuration that it does not start with."""
+    tls = ("--tls-cert-file", "certs/tls.crt", "--tls-key-file", "certs/tls.key", "--port", "0")
+    result = run("serve", *FILES, "--mesh-config-file", "m.yaml", *tls, "--monitoring-port", "0")
+    assert result.returncode == 1
+    return result.stderr.splitlines()[-1]
+
+
 @pytest.mark.usefixtures("files")
 def test_a_pod_that_would_be_denied_fails_the_run(run: Run) -> None:
     pod = (

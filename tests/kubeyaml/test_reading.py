@@ -230,6 +230,56 @@ def test_a_fault_without_a_place_keeps_none() -> None:
     assert caught.value.line == 0
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"a":1}\n{"b":2}\n\n{"c":3}', ['{"a":1}\n', '{"b":2}\n\n', '{"c":3}']),
+        ('{"a":1}{"b":2}\n---\n{"c":3}', ['{"a":1}', '{"b":2}\n', '{"c":3}']),
+        ('\n {"a":1} {"b": [}', ['\n {"a":1} ', '{"b": [}']),
+        ('{"a":"} {"}\n', ['{"a":"} {"}\n']),
+        ("{a: 1}\n{b: 2}\n", ["{a: 1}\n{b: 2}\n"]),
+        ("a: '}'\nb: {}\n{}\n", ["a: '}'\nb: {}\n{}\n"]),
+        (f'{{"a":{"9" * 5000}}}{{}}', [f'{{"a":{"9" * 5000}}}', "{}"]),
+        (f'{{"a":{"[" * 200_000}}} {{}}', [f'{{"a":{"[" * 200_000}}} {{}}']),
+    ],
+    ids=["lines", "and separators", "the last broken", "in a string", "flow", "block", "digits", "deep"],
+)
+def test_objects_of_json_may_follow_one_another(text: str, expected: list[str]) -> None:
+    assert texts(text) == expected
+
+
+MORE = (
+    "the document ends above, and what follows would be lost: "
+    "delete it, or in a manifest put a line `---` before it"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a: 1\n...\nb: 2\n", 3),
+        ("a: 1\n---\n---\n# more\nb: 2\n", 5),
+        ('{"a": 1}\n}}}garbage [[[', 2),
+        ('{"a": 1}\nfoo: [', 2),
+        ("{a: 1}\n{b: 2}\n", 2),
+        ("a: 1\n...\n}", 3),
+        ("---\n...\na: 1\n", 3),
+        ('a: "\\/"\n'.replace("\\/", "x\\\\/") + "...\nb: 2\n", 3),
+    ],
+)
+def test_what_follows_a_document_that_stands_alone_is_refused(text: str, line: int) -> None:
+    load(text)
+    with pytest.raises(YAMLError) as caught:
+        load(text, source="app.yaml", alone=True)
+    assert str(caught.value) == f"app.yaml:{line}: {MORE}"
+
+
+@pytest.mark.parametrize("end", ["", "...\n", "---\n", "# end\n...\n# end\n", "---\n---\n...\n"])
+@pytest.mark.parametrize("text", ["a: 1\n", "? a\n: 1\n"])
+def test_comments_and_empty_documents_may_follow(text: str, end: str) -> None:
+    assert load(text + end, alone=True) == {"a": 1}
+
+
 @given(st.lists(st.sampled_from(LINES), max_size=8).map("".join))
 def test_texts_and_separators_are_the_file(text: str) -> None:
     try:

@@ -122,7 +122,7 @@ def load_mesh(text: str, minor: int, *, file: str = "") -> Mesh:
 
 def _parse(text: str, file: str) -> JSON:
     try:
-        return load(text, source=file)
+        return load(text, source=file, alone=True)
     except YAMLError as error:
         raise ConfigError(error.reason, file=file, line=error.line) from error
 
