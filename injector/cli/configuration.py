@@ -95,16 +95,17 @@ def _sources(flags: Mapping[str, Any]) -> Sources:
     given: list[Path | NamedText | None] = [flags[flag] for flag in TEXTS.values()]
     config, values, mesh = map(_text_of, given)
     names = tuple(str(each) if each else name for each, name in zip(given, BUILT_IN_FILES, strict=True))
-    template = built_in(flags["template"])
+    default_values = ""
     if config is None:
+        template = built_in(flags["template"])
         template.check_release(flags["release"])
-        config, values = template.config, template.values if values is None else values
+        config, values, default_values = template.config, values or template.values, template.values
     elif values is None and "values" in (_data(config) or {}):
         values, names = config, (names[0], names[0], names[2])
     texts = (config, values or "{}", mesh or "")
     config, values, mesh = (text_of_key(*each) for each in zip(texts, TEXTS, names, strict=True))
     files = dict(zip(("config_file", "values_file", "mesh_file"), names, strict=True))
-    return Sources(config=config, values=values, mesh=mesh, **files)
+    return Sources(config=config, values=values, mesh=mesh, default_values=default_values, **files)
 
 
 def _text_of(given: Path | NamedText | None) -> str | None:

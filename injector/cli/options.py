@@ -119,7 +119,7 @@ text_options = together(
         "--values-file",
         was=["--inject-values"],
         type=FILE,
-        help="The ConfigMap key `values`, or the ConfigMap.",
+        help="The ConfigMap key `values`, or the ConfigMap; laid over the built-in ones without a config.",
     ),
     option(
         "--mesh-config-file",

@@ -41,6 +41,7 @@ class Injector:
         proxy_configs: Iterable[JSONObject] = (),
         untrusted_values: UntrustedValues = "scalar",
         cache_bytes: int = CACHE_BYTES,
+        default_values: str = "",
         files: tuple[str, str, str] = ("config", "values", "mesh"),
         limits: ReviewLimits = DEFAULT_LIMITS,
     ) -> Injector:
@@ -51,13 +52,14 @@ class Injector:
         ``env`` is istiod's environment: the features that it switches, and what the template function
         ``env`` reads. ``nodes`` maps a node's name to its kubelet's version (None: nothing is known of
         the cluster), ``namespaces`` a namespace's name to its object. ``cache_bytes`` is for all caches
-        together, which change no answer; ``limits`` is what one review may use. ``files`` are the texts'
-        names in errors. Raises ConfigError.
+        together, which change no answer; ``limits`` is what one review may use. ``values`` are laid over
+        ``default_values``, map by map. ``files`` are the texts' names in errors. Raises ConfigError.
         """
         sources = Sources(
             config=config,
             values=values,
             mesh=mesh,
+            default_values=default_values,
             config_file=files[0],
             values_file=files[1],
             mesh_file=files[2],

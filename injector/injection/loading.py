@@ -22,7 +22,7 @@ from injector.istio.mesh.loading import Mesh, load_mesh
 from injector.istio.releases import Behaviour, behaviour_of
 from injector.istio.values import value_faults
 from injector.json_types import JSONObject
-from injector.kubeyaml import line_of
+from injector.kubeyaml import line_of, load
 from injector.kubeyaml.skeleton import SkeletonCache
 
 _NO_VALUES: Final = "the values are empty or null, for which this release denies every pod: give at least {}"
@@ -30,11 +30,15 @@ _NO_VALUES: Final = "the values are empty or null, for which this release denies
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """The three texts as mounted, and what they are called in errors; ``mesh`` may be read already."""
+    """The three texts as mounted, and what they are called in errors; ``mesh`` may be read already.
+
+    ``default_values`` is what ``values`` are laid over, as helm lays them over a chart's.
+    """
 
     config: str
     values: str = "{}"
     mesh: str | Mesh = ""
+    default_values: str = ""
     config_file: str = "config"
     values_file: str = "values"
     mesh_file: str = "mesh"
@@ -61,7 +65,7 @@ def load_snapshot(sources: Sources, around: Surroundings) -> Snapshot:
     document = read_mapping(sources.config, sources.config_file, faults) or {}
     # What an unreadable text does not have goes without saying.
     missing = Faults() if faults.found else faults
-    given_values = read_mapping(sources.values, sources.values_file, faults)
+    given_values = _values(sources, faults)
     values = given_values or {}
     release, reason = (around.release, "") if around.release else infer_release(document, values)
     behaviour = _behaviour(release, faults)
@@ -97,6 +101,25 @@ def load_snapshot(sources: Sources, around: Surroundings) -> Snapshot:
         untrusted_values=around.untrusted_values,
         limits=around.limits,
     )
+
+
+def _values(sources: Sources, faults: Faults) -> JSONObject | None:
+    """Return the values as a mapping, laid over the defaults where there are any; None for an empty text."""
+    given = read_mapping(sources.values, sources.values_file, faults)
+    defaults = load(sources.default_values) if sources.default_values else None
+    return given if defaults is None else _overlaid(defaults, given or {})
+
+
+def _overlaid(defaults: JSONObject, given: JSONObject) -> JSONObject:
+    """Return the defaults with what is given in their place, map by map; a null takes one away."""
+    found = dict(defaults)
+    for key, value in given.items():
+        below = found.pop(key, None)
+        if isinstance(below, dict) and isinstance(value, dict):
+            found[key] = _overlaid(below, value)
+        elif value is not None:
+            found[key] = value
+    return found
 
 
 def _behaviour(release: str, faults: Faults) -> Behaviour:

@@ -85,6 +85,8 @@ class Texts:
     config: str
     values: str
     mesh: str
+    default_values: str = ""
+    """What ``values`` are laid over: those of the built-in configuration, where that is used."""
     cluster: ClusterView | None = None
     files: tuple[str, str, str] = ("config", "values", "mesh")
     """What the three are called in errors."""
@@ -126,16 +128,18 @@ def texts_of(files: FileSet, options: ServiceOptions, cluster: ClusterView | Non
 
     ConfigError where that is too new for the release.
     """
-    config, release = files.text(options.inject_config), None
+    config, release, defaults = files.text(options.inject_config), None, ""
     values = files.text(options.inject_values)
     if config is None:
         template = built_in()
         template.check_release(options.release)
-        config, values, release = template.config, values or template.values, NEWEST_RELEASE
+        config, defaults, release = template.config, template.values, NEWEST_RELEASE
+        values = values or defaults
     return Texts(
         config=config,
         values=values or "{}",
         mesh=files.text(options.mesh_config) or "",
+        default_values=defaults,
         release=release,
         cluster=cluster,
         files=(

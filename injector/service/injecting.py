@@ -161,6 +161,7 @@ def load_injector(texts: Texts, options: ServiceOptions) -> InjectorReviewer:
         untrusted_values=options.untrusted_values,
         limits=options.review_limits,
         cache_bytes=options.cache_bytes,
+        default_values=texts.default_values,
         files=texts.files,
     )
     if fault := unknown_policy(injector.snapshot.config, texts.config, texts.files[0]):

@@ -134,7 +134,8 @@ def _built_in(name: str) -> str:
     paths = sorted(set(re.findall(r"\.Values\.([\w.]*\w)", texts.config)))
     rows = ((code(path), code(_shown(values, path))) for path in paths)
     return (
-        f"\nThe built-in template `{name}` reads, with these defaults:\n\n{table(('key', 'default'), rows)}"
+        f"\nThe built-in template `{name}` reads, with these defaults, over which `--values-file` is laid\n"
+        f"where no `--inject-config-file` is given:\n\n{table(('key', 'default'), rows)}"
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from injector.cli.krm import EPILOG
 from tests.cli.conftest import Result, Run
 
 HEAD = "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\n"
@@ -106,6 +107,14 @@ def test_the_function_config_holds_options_and_texts(run: Run, place: str) -> No
     result = run("krm", stdin=resource_list(WORKLOAD, config={"kind": kind, place: settings}))
     assert result.returncode == 0, result.stderr
     assert {"release": "canary", "mesh": "t", "value": "x"}.items() <= labels(result).items()
+
+
+def test_the_transformer_in_the_help_injects(run: Run) -> None:
+    shown = EPILOG[EPILOG.index("  apiVersion: ") :]
+    result = run("krm", stdin=resource_list(WORKLOAD, config=yaml.safe_load(shown)))
+    assert result.returncode == 0, result.stderr
+    template = yaml.safe_load(result.stdout)["items"][0]["spec"]["template"]["spec"]
+    assert template["containers"][-1]["image"] == "registry.example.com/istio/proxyv2:1.31.0"
 
 
 def test_the_function_config_wins_over_the_command_line(run: Run) -> None:

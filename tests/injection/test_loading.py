@@ -73,6 +73,21 @@ def test_templates_that_pods_do_not_use_are_compiled_when_they_are_asked_for() -
     assert pod["metadata"]["labels"] == {"extra": "yes"}
 
 
+def test_values_are_laid_over_defaults_map_by_map_and_null_takes_one_away() -> None:
+    defaults = "global: {hub: a, tag: b, network: c}\nrevision: r\n"
+    sources = Sources(
+        config=OVERLAYS, values="global: {hub: x, tag: null}\nmore: {}\n", default_values=defaults
+    )
+    snapshot = load_snapshot(sources, Surroundings(release="1.31"))
+    assert snapshot.values == {"global": {"hub": "x", "network": "c"}, "revision": "r", "more": {}}
+
+
+def test_empty_values_over_defaults_are_the_defaults() -> None:
+    sources = Sources(config=OVERLAYS, values="", default_values="revision: r")
+    snapshot = load_snapshot(sources, Surroundings(release="1.31"))
+    assert (snapshot.values, snapshot.denies_all) == ({"revision": "r"}, False)
+
+
 VALUES = "global:\n  proxy:\n    logLevel: 1\n  imagePullSecrets: secret\n"
 
 

@@ -68,6 +68,17 @@ async def test_a_body_that_is_no_review_is_not_quoted_in_the_log(start: Start) -
     assert "in the body" not in service.log.read_text()
 
 
+async def test_values_alone_are_laid_over_those_of_the_built_in_configuration(
+    start: Start, tmp_path: Path
+) -> None:
+    values = tmp_path / "values"
+    values.write_text("global: {hub: registry.example.com/istio}")
+    service = await start(load=load_injector, inject_config=None, inject_values=values)
+    answer = await service.post(a_review())
+    patch = base64.b64decode(answer.json["response"]["patch"]).decode()
+    assert "registry.example.com/istio/proxyv2:1.31.0" in patch
+
+
 TAGGED = '{"global": {"tag": "1.29.1"}}'
 TOLD = {"release": "1.29", "release_reason": "told from values.global.tag 1.29.1; --release wins"}
 
