@@ -23,6 +23,7 @@ from referencelib import annotations, configuration, events, findings, templates
 from referencelib.markdown import cell, code, table  # noqa: E402
 
 from injector.cli.main import COMMANDS, group  # noqa: E402
+from injector.cli.options import variable_of  # noqa: E402
 
 DOCS: Final = ROOT / "docs"
 QUESTIONS: Final = ROOT / "tests" / "docs" / "questions.yaml"
@@ -74,7 +75,7 @@ def _option(option: click.Option, prefix: str, context: click.Context) -> tuple[
     value = "" if option.is_flag else code(option.make_metavar(context))
     repeat = " Repeatable." if option.multiple and "repeatable" not in (option.help or "").lower() else ""
     row = (flags, value, _default(option), cell(f"{option.help or ''}{repeat}".strip()))
-    return (*row, code(f"{prefix}_{option.name}".upper())) if prefix else row
+    return (*row, code(variable_of(option))) if prefix else row
 
 
 def _default(option: click.Option) -> str:

@@ -151,9 +151,15 @@ def environment(settings: Sequence[str]) -> Mapping[str, str]:
     return found
 
 
+def variable_of(option: click.Parameter) -> str:
+    """Return the variable that stands for an option of `serve`, by the name that help shows."""
+    return f"{PREFIX}{max(option.opts, key=len).removeprefix('-').replace('-', '_').upper()}"
+
+
 def refuse_unknown_variables(context: click.Context) -> None:
     """Raise a usage error for a variable under PREFIX that names no option, which nobody would notice."""
-    known = {f"{PREFIX}_{option.name}".upper() for option in context.command.params}
+    known = {variable_of(option) for option in context.command.params}
+    known |= {f"{PREFIX}_{option.name}".upper() for option in context.command.params}  # as they were once
     for variable in sorted(os.environ):
         if variable.startswith(f"{PREFIX}_") and variable not in known:
             raise click.UsageError(f"{variable} in the environment is not the name of an option")

@@ -24,6 +24,7 @@ from injector.cli.options import (
     size,
     switch,
     text_options,
+    variable_of,
 )
 from injector.injection.caches import cache_bytes_within
 from injector.service.memory import container_limit, cores, fitting_workers
@@ -177,8 +178,9 @@ def command(**flags: Any) -> None:
     seconds; after them it ends the process at once. SIGINT (Ctrl-C) finishes what is in flight, a second one
     does not wait for that. SIGHUP reads the mounted files again.
 
-    Every option can be given by the environment as well, under its name in capitals; the command line wins.
-    Of those that are repeatable the variable holds all, with spaces between.
+    Every option can be given by the environment as well, under SIDECAR_INJECTOR_SERVE_ and its name in
+    capitals, --log-level as SIDECAR_INJECTOR_SERVE_LOG_LEVEL; the command line wins. Of those that are
+    repeatable the variable holds all, with spaces between.
     """
     refuse_unknown_variables(click.get_current_context())
     from injector.service.logs import Log  # noqa: PLC0415 - as the process
@@ -187,6 +189,10 @@ def command(**flags: Any) -> None:
     options = service_options(flags)
     Log.text = flags["log_format"] == "text" or (flags["log_format"] == "auto" and sys.stderr.isatty())
     raise SystemExit(serve(options, parts(flags, options)))
+
+
+for _option in command.params:
+    _option.envvar = variable_of(_option)
 
 
 def service_options(flags: dict[str, Any]) -> ServiceOptions:

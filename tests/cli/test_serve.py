@@ -13,6 +13,8 @@ from pathlib import Path
 import click
 import pytest
 
+from injector.budget import ReviewLimits
+from injector.cli.options import refuse_unknown_variables
 from injector.cli.serve import worker_count
 from tests.cli.conftest import Run
 
@@ -135,6 +137,29 @@ def test_an_option_can_be_given_by_the_environment(run: Run, monkeypatch: pytest
     outcome = run("serve")
     assert outcome.returncode == 2
     assert "'64MB' is not a size" in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "option", "parsed"),
+    [
+        ("ENV", "A=1 B=2", "settings", ("A=1", "B=2")),
+        ("SETTINGS", "A=1 B=2", "settings", ("A=1", "B=2")),
+        ("REVIEW_LIMIT", "templates=7", "review_limits", ReviewLimits(templates=7)),
+        ("CLIENT_NAME", "api", "client_names", ("api",)),
+        ("NAMESPACE", "mesh", "namespace", "mesh"),
+        ("LOG_REVIEWS", "false", "log_reviews", False),
+    ],
+)
+def test_a_variable_is_called_as_the_help_calls_the_option(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, option: str, parsed: object
+) -> None:
+    """SETTINGS is the name that --env had before."""
+    from injector.cli.serve import command
+
+    monkeypatch.setenv(f"SIDECAR_INJECTOR_SERVE_{variable}", value)
+    context = command.make_context("serve", [])
+    refuse_unknown_variables(context)
+    assert context.params[option] == parsed
 
 
 def test_a_variable_that_names_no_option_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

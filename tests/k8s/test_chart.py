@@ -111,7 +111,7 @@ MATRIX: list[dict[str, Any]] = [
 def test_what_the_chart_makes_is_what_serve_takes(
     values: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from injector.cli.options import PREFIX
+    from injector.cli.options import PREFIX, variable_of
     from injector.cli.serve import command
 
     objects = template(values, tmp_path)
@@ -122,7 +122,7 @@ def test_what_the_chart_makes_is_what_serve_takes(
         if each["name"].startswith(PREFIX):
             monkeypatch.setenv(each["name"], each.get("value", "mesh"))
     context = command.make_context("serve", [])
-    known = {f"{PREFIX}_{option}".upper() for option in context.params}
+    known = {variable_of(option) for option in command.params}
     assert {each["name"] for each in container["env"]} - {"POD_NAME"} <= known
     volumes = {each["name"] for each in spec["volumes"]}
     assert {each["name"] for each in container["volumeMounts"]} == volumes

@@ -215,7 +215,7 @@ def test_our_own_pods_start_while_the_webhook_is_down(name: str) -> None:
 def test_every_variable_names_an_option_and_its_value_is_one(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from injector.cli.options import PREFIX
+    from injector.cli.options import PREFIX, variable_of
     from injector.cli.serve import command
 
     (container,) = pod_spec(name)["containers"]
@@ -224,7 +224,7 @@ def test_every_variable_names_an_option_and_its_value_is_one(
     for each in named:
         monkeypatch.setenv(each["name"], each.get("value", "mesh"))
     context = command.make_context("serve", [])
-    known = {f"{PREFIX}_{option}".upper() for option in context.params}
+    known = {variable_of(option) for option in command.params}
     assert {each["name"] for each in named} <= known
     assert context.params["webhook_config_name"] in {
         each["metadata"]["name"] for each in overlay(name)["MutatingWebhookConfiguration"]
