@@ -165,7 +165,8 @@ def _inject_place(given: JSONObject, place: PodPlace, snapshot: Snapshot, namesp
     document = typed_document(given, place, snapshot.behaviour)
     pod = _pod_at(document, place)
     owner: JSONObject = document.get("metadata") or {}
-    own_namespace = pod["metadata"].get("namespace") or namespace
+    # pkg/kube/inject/inject.go IntoObject asks for the pod template's, never for its owner's.
+    own_namespace = pod["metadata"].get("namespace") or ("" if owner.get("namespace") else namespace)
     decision = _decide(pod, own_namespace, snapshot.behaviour)
     if decision.rule not in _LEFT_AS_THEY_ARE and snapshot.behaviour.kube_inject_lays_over_mesh:
         snapshot = _with_annotation(pod, snapshot)

@@ -104,6 +104,15 @@ def test_what_follows_a_document_is_not_lost_without_a_word(
     assert "the document ends above, and what follows would be lost" in result.stderr + result.stdout
 
 
+def test_a_workload_with_a_namespace_is_not_in_the_one_of_the_option(run: Run) -> None:
+    given = DEPLOYMENT.replace("  name: web\n", "  name: web\n  namespace: shop\n", 1)
+    result = run("inject", "-f", "-", "-n", "kube-system", stdin=given)
+    assert result.returncode == 0, result.stderr
+    assert "Deployment shop/web: injected" in result.stderr
+    result = run("inject", "-f", "-", "-n", "kube-system", stdin=DEPLOYMENT)
+    assert "skipped: namespace kube-system is never injected" in result.stderr
+
+
 def test_a_folder_is_read_in_the_order_of_its_names(run: Run, tmp_path: Path) -> None:
     (tmp_path / "b.yaml").write_text(SERVICE)
     (tmp_path / "a.yml").write_text(DEPLOYMENT)

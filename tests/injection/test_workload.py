@@ -141,6 +141,17 @@ def test_from_1_8_the_annotation_and_the_namespace_count() -> None:
     assert not overlays().inject_workload(a_deployment(), namespace="kube-system").injected
 
 
+@pytest.mark.parametrize("own", ["shop", "kube-system"])
+def test_the_given_namespace_does_not_count_for_a_workload_that_names_one(own: str) -> None:
+    """Its own does not keep the sidecar out either: kube-inject asks for the pod template's."""
+    document = a_deployment()
+    document["metadata"]["namespace"] = own
+    outcome = overlays().inject_workload(document, namespace="kube-system")
+    assert [(each.namespace, each.decision.inject) for each in outcome.considered] == [(own, True)]
+    document["spec"]["template"]["metadata"]["namespace"] = "kube-system"
+    assert not overlays().inject_workload(document, namespace="shop").injected
+
+
 def test_policy_and_selectors_have_no_say_by_hand() -> None:
     assert (
         overlays(config=OVERLAYS.replace("policy: enabled", "policy: disabled"))
