@@ -58,9 +58,14 @@ configuration_options = together(
         "--namespace-file",
         type=FILE,
         multiple=True,
-        help="Namespace objects, whose labels and annotations count.",
+        help="Namespace objects, whose labels and annotations count; not for `inject` and `krm`.",
     ),
-    option("--proxy-config-file", type=FILE, multiple=True, help="ProxyConfig resources."),
+    option(
+        "--proxy-config-file",
+        type=FILE,
+        multiple=True,
+        help="ProxyConfig resources; they do not count for `inject` and `krm`.",
+    ),
 )
 """Everything that `load_injector` reads."""
 
@@ -89,6 +94,16 @@ def say_release(injector: Injector) -> None:
     """Say on stderr what told the release, where no option did."""
     if injector.release_reason:
         click.echo(f"release {injector.release}, {injector.release_reason}; --release wins", err=True)
+
+
+def without_effect(flags: Mapping[str, Any], injector: Injector) -> Iterator[str]:
+    """Yield a sentence for each thing given that has no say by hand, as it has none in kube-inject."""
+    for flag in ("namespace_file", "proxy_config_file"):
+        if flags[flag]:
+            yield f"--{flag.replace('_', '-')} has no effect by hand, only in the webhook: `explain` reads it"
+    policy = injector.snapshot.config.policy
+    if policy != "enabled":
+        yield f"policy {policy!r} has no effect by hand, only in the webhook: `explain` says what that does"
 
 
 def _sources(flags: Mapping[str, Any]) -> Sources:

@@ -11,7 +11,12 @@ from typing import Any
 import click
 import orjson
 
-from injector.cli.configuration import configuration_options, load_injector, say_release
+from injector.cli.configuration import (
+    configuration_options,
+    load_injector,
+    say_release,
+    without_effect,
+)
 from injector.cli.files import input_documents, input_options, write_whole
 from injector.cli.options import namespace_option, option, pod_template_option
 from injector.diagnosis.items import Item, items_of, mapping, misread, unknown_pods
@@ -65,6 +70,9 @@ def command(
 
     Documents that need nothing pass through byte for byte. When one workload cannot be injected nothing is
     written at all.
+
+    As in istioctl kube-inject, the policy, selectors, Namespaces and ProxyConfig resources have no say: who
+    calls it wants injection. `explain` says what the webhook does.
     """
     if not filenames:
         raise click.UsageError("nothing to inject: give -f FILE, a folder, an https address, or - for stdin")
@@ -77,7 +85,7 @@ def command(
     done = work(injector, sources, namespace=namespace, pod_template_path=pod_template_path)
     if not quiet:
         say_release(injector)
-        for warning in injector.warnings:
+        for warning in (*injector.warnings, *without_effect(flags, injector)):
             click.echo(f"{click.style('warning:', fg='yellow')} {warning}", err=True)
         for source, outcome in done:
             for line in (*reports(source, outcome), *oddities(source, pod_template_path)):

@@ -15,7 +15,13 @@ import click
 import orjson
 from click.core import ParameterSource
 
-from injector.cli.configuration import TEXTS, NamedText, configuration_options, load_injector
+from injector.cli.configuration import (
+    TEXTS,
+    NamedText,
+    configuration_options,
+    load_injector,
+    without_effect,
+)
 from injector.cli.files import stdin_text
 from injector.cli.main import sentence_of
 from injector.cli.options import namespace_option, pod_template_option
@@ -62,19 +68,22 @@ def command(**flags: Any) -> None:
 
     Reads a ResourceList from stdin and writes it to stdout with sidecars and with a result for each workload.
     Its functionConfig may hold every option below, by its name in camel case (in `spec`, or in `data` of a
-    ConfigMap), and the three texts themselves as `config`, `values` and `mesh`.
+    ConfigMap), and the three texts themselves as `config`, `values` and `mesh`. As for `inject`, the policy,
+    selectors, Namespaces and ProxyConfig resources have no say.
     """
     text = stdin_text()
     resources = _resources(text)
+    remarks: list[JSONObject] = []
     try:
         given = _settings(resources.get(FUNCTION_CONFIG))
         flags |= _options(given)
         injector = load_injector({**flags, **_texts(given)})
+        remarks = [_result("warning", each) for each in without_effect(flags, injector)]
         outcomes = [_worked(injector, item, flags) for item in resources["items"]]
     except (InjectorError, click.ClickException) as error:
         sentence = sentence_of(error)
         outcomes = [Outcome(item=None, results=(_result("error", sentence),), failure=sentence)]
-    results = [result for outcome in outcomes for result in outcome.results]
+    results = [*remarks, *(result for outcome in outcomes for result in outcome.results)]
     failures = [outcome.failure for outcome in outcomes if outcome.failure]
     items = resources["items"] if failures else [outcome.item for outcome in outcomes]
     after = resources | {"items": items, "results": [*(resources.get("results") or ()), *results]}

@@ -113,6 +113,20 @@ def test_a_workload_with_a_namespace_is_not_in_the_one_of_the_option(run: Run) -
     assert "skipped: namespace kube-system is never injected" in result.stderr
 
 
+def test_what_has_no_effect_by_hand_is_told(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("policy: disabled\ntemplates: {sidecar: '{}'}\n")
+    (tmp_path / "empty.yaml").write_text("")
+    flags = ("--proxy-config-file", "empty.yaml", "--namespace-file", "empty.yaml")
+    result = run("inject", "-f", "-", "--inject-config-file", "config.yaml", *flags, stdin=DEPLOYMENT)
+    assert result.returncode == 0, result.stderr
+    warnings = [line for line in result.stderr.splitlines() if line.startswith("warning: ")]
+    assert warnings == [
+        "warning: --namespace-file has no effect by hand, only in the webhook: `explain` reads it",
+        "warning: --proxy-config-file has no effect by hand, only in the webhook: `explain` reads it",
+        "warning: policy 'disabled' has no effect by hand, only in the webhook: `explain` says what that does",
+    ]
+
+
 def test_a_folder_is_read_in_the_order_of_its_names(run: Run, tmp_path: Path) -> None:
     (tmp_path / "b.yaml").write_text(SERVICE)
     (tmp_path / "a.yml").write_text(DEPLOYMENT)

@@ -126,6 +126,16 @@ def test_the_function_config_wins_over_the_command_line(run: Run) -> None:
     assert labels(result)["release"] == "ours"
 
 
+def test_what_has_no_effect_by_hand_is_a_warning_of_the_whole_list(run: Run) -> None:
+    config = CONFIG.replace("policy: enabled", "policy: disabled")
+    settings = {"config": config, "values": {"it": 1}}
+    results = yaml.safe_load(run("krm", stdin=resource_list(WORKLOAD, config={"spec": settings})).stdout)[
+        "results"
+    ]
+    assert [each["severity"] for each in results] == ["warning", "info"]
+    assert results[0]["message"].startswith("policy 'disabled' has no effect by hand")
+
+
 def test_lists_and_switches_of_the_function_config_are_options(run: Run) -> None:
     config = """
         policy: enabled
