@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -12,6 +15,40 @@ from injector.cli.options import option
 from injector.registration.issue import issue_ca, issue_leaf, service_names
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+LABEL: Final = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+"""A label of RFC 1123, which a Service and a namespace are called by; in a DNS name also in capitals."""
+
+DNS_NAME: Final = re.compile(rf"(?=.{{1,253}}\Z)(\*\.)?{LABEL}(\.{LABEL})*", re.IGNORECASE)
+
+
+def _checked_label(_context: click.Context, parameter: click.Parameter, value: str) -> str:
+    if not re.fullmatch(LABEL, value):
+        raise click.BadParameter(
+            f"{value!r} is not a name: 1 to 63 of a-z, 0-9 and -, the first and last no -", param=parameter
+        )
+    return value
+
+
+def _checked_names(
+    _context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> tuple[str, ...]:
+    for value in values:
+        if not DNS_NAME.fullmatch(value) and not _is_address(value):
+            raise click.BadParameter(
+                f"{value!r} is neither a DNS name nor an IP address; write an international name as xn--…",
+                param=parameter,
+            )
+    return values
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
 
 EPILOG = """\b
 Examples:
@@ -28,12 +65,24 @@ Examples:
     was=["--service"],
     default="sidecar-injector",
     show_default=True,
+    callback=_checked_label,
     help="Name of the webhook's Service.",
 )
 @click.option(
-    "-n", "--namespace", default="istio-system", show_default=True, help="Namespace of the Service."
+    "-n",
+    "--namespace",
+    default="istio-system",
+    show_default=True,
+    callback=_checked_label,
+    help="Namespace of the Service.",
 )
-@option("--dns-name", "more_names", multiple=True, help="A further DNS name or IP address; repeatable.")
+@option(
+    "--dns-name",
+    "more_names",
+    multiple=True,
+    callback=_checked_names,
+    help="A further DNS name or IP address; repeatable.",
+)
 @click.option(
     "--days", default=365, show_default=True, type=click.IntRange(1, 3650), help="Days of validity."
 )

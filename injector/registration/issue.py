@@ -31,7 +31,7 @@ class IssuedPair:
 def issue_ca(*, name: str, now: datetime, lifetime: timedelta) -> IssuedPair:
     """Return a self-signed ECDSA P-256 CA that may sign leaves and nothing below them."""
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    subject = _named(name)
     builder = (
         _builder(
             subject=subject,
@@ -57,8 +57,7 @@ def issue_leaf(ca: IssuedPair, *, names: Sequence[str], now: datetime, lifetime:
         msg = "the CA key is not an elliptic curve key; issue the CA anew"
         raise TypeError(msg)
     key = ec.generate_private_key(ec.SECP256R1())
-    # A common name holds 64 characters; verifiers read the alternative names only.
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:64])])
+    subject = _named(names[0])
     builder = (
         _builder(
             subject=subject,
@@ -82,6 +81,11 @@ def service_names(service: str, namespace: str) -> tuple[str, ...]:
     """Return the DNS names by which the API server and people in the cluster call a Service."""
     base = f"{service}.{namespace}"
     return (f"{base}.svc", base, f"{base}.svc.cluster.local")
+
+
+def _named(name: str) -> x509.Name:
+    """Return a subject: a common name holds 64 characters, and verifiers read the alternative names only."""
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
 
 
 def _builder(

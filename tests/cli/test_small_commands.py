@@ -39,6 +39,33 @@ def test_certs_makes_a_ca_a_leaf_and_a_key_that_only_its_owner_reads(run: Run, t
     assert not (folder / "ca.key").exists()
 
 
+def test_certs_for_a_service_with_a_long_name(run: Run) -> None:
+    result = run("certs", "--service-name", "a" * 63, "--dns-name", "*.Example.com", "--dns-name", "::1")
+    assert (result.returncode, result.stderr.count("\n")) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--dns-name", "bücher.example"), "'--dns-name': 'bücher.example' is neither a DNS name nor an IP"),
+        (("--dns-name", "a\udcff"), "'--dns-name': 'a\\udcff' is neither a DNS name nor an IP"),
+        (("--dns-name", ""), "'--dns-name': '' is neither a DNS name nor an IP"),
+        (("--dns-name", "bad name"), "'--dns-name': 'bad name' is neither a DNS name nor an IP"),
+        (("--dns-name", f"{'a' * 60}." * 5 + "b"), "is neither a DNS name nor an IP"),
+        (("-n", ""), "'-n' / '--namespace': '' is not a name: 1 to 63 of"),
+        (("--service-name", "a.b"), "'--service-name': 'a.b' is not a name: 1 to 63 of"),
+        (("--service-name", "a" * 64), "is not a name: 1 to 63 of"),
+    ],
+)
+def test_a_name_that_no_certificate_can_have_is_a_usage_error(
+    run: Run, tmp_path: Path, flags: tuple[str, ...], said: str
+) -> None:
+    result = run("certs", *flags)
+    assert result.returncode == 2
+    assert said in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_certs_that_are_there_are_replaced_only_when_asked(run: Run, tmp_path: Path) -> None:
     run("certs")
     before = (tmp_path / "certs" / "tls.crt").read_bytes()
