@@ -14,6 +14,7 @@ import orjson
 from injector.diagnosis.findings import Finding, Gate, Verdict
 from injector.diagnosis.gates import Walk
 from injector.diagnosis.running import Running
+from injector.golang.jsontext import without_surrogates
 from injector.json_types import JSON, JSONObject
 from injector.kubeyaml import dump
 
@@ -171,7 +172,7 @@ def _running(pod: Running) -> JSONObject:
 
 
 def encoded(value: JSON, output: str) -> str:
-    """Return a document as JSON or YAML."""
+    """Return a document as JSON or YAML; U+FFFD stands for what is not UTF-8 in the name of a file."""
     if output == "json":
-        return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+        return orjson.dumps(without_surrogates(value), option=orjson.OPT_INDENT_2).decode()
     return dump(value).removesuffix("\n")

@@ -58,6 +58,13 @@ def only(found: dict[str, Any]) -> tuple[str, str, str]:
 # ---- without a registration
 
 
+def test_a_file_whose_name_is_no_text_is_named_in_json(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "a\udcffb.yaml").write_text(json.dumps(pod()))
+    result = run("explain", "-f", "a\udcffb.yaml", "-o", "json")
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["workloads"][0]["place"]["source"] == "a\ufffdb.yaml"
+
+
 def test_without_a_registration_nobody_says_that_the_cluster_injects(run: Run) -> None:
     result = explain(run, pod())
     assert result.returncode == 0, result.stderr
