@@ -248,12 +248,19 @@ def duration(value: object) -> float:
 
 
 UNIT_BYTES: Final = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
-AMOUNT = re.compile(r"(\d+)(|k|M|G|Ki|Mi|Gi)")
+AMOUNT = re.compile(r"0*([0-9]+)(|k|M|G|Ki|Mi|Gi)")
+MOST_DIGITS: Final = 18
+LARGEST_SIZE: Final = 2**63 - 1
+"""Bytes, of which a quantity of Kubernetes has no more, nor an integer in a line of the log."""
 
 
 def size(value: object) -> int:
     """Return a whole quantity of Kubernetes (``64Mi``, ``100M``) as bytes; a usage error names the units."""
-    found = AMOUNT.fullmatch(str(value))
+    text = str(value)
+    found = AMOUNT.fullmatch(text)
     if found is None:
         raise click.BadParameter(f"{value!r} is not a size; write 64Mi, 100M")
-    return int(found[1]) * UNIT_BYTES[found[2]]
+    digits, unit = found.groups()
+    if len(digits) > MOST_DIGITS or int(digits) * UNIT_BYTES[unit] > LARGEST_SIZE:
+        raise click.BadParameter(f"{text[:40]!r} is more than any machine has; write 64Mi, 100M")
+    return int(digits) * UNIT_BYTES[unit]

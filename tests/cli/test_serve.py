@@ -59,6 +59,13 @@ def test_it_says_what_may_be_in_flight_and_what_is_left_out(run: Run, tmp_path: 
     ("option", "value", "words"),
     [
         ("--inFlightMemory", "64MB", "'64MB' is not a size; write 64Mi, 100M"),
+        (
+            "--in-flight-memory",
+            "99999999999999999999Gi",
+            "'99999999999999999999Gi' is more than any machine has; write 64Mi, 100M",
+        ),
+        ("--cache-memory", "9000000000Gi", "'9000000000Gi' is more than any machine has; write 64Mi, 100M"),
+        ("--cache-memory", "9" * 5000, "is more than any machine has; write 64Mi, 100M"),
         ("--workers", "0", "'0' is neither a number of processes, 1 at least, nor auto"),
         ("--workers", "9" * 5000, "no use for so many processes"),
         ("--workers", "two", "'two' is neither a number of processes, 1 at least, nor auto"),
