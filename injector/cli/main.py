@@ -143,7 +143,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     gc.disable()  # a command is over before cycles matter; `serve` has them looked for once it has loaded
     _open_closed_streams()
     if asked := os.environ.get(COMPLETE):
-        sys.exit(shell_complete(group, {}, PROGRAM, COMPLETE, asked))
+        sys.exit(_complete(asked))
     code = _run(sys.argv[1:] if argv is None else list(argv))
     try:
         sys.stderr.flush()
@@ -151,6 +151,18 @@ def main(argv: Sequence[str] | None = None) -> None:
         _discard(sys.stderr)
     gc.freeze()  # or Python looks for them as it ends: the two take a fifth of `inject`
     sys.exit(code)
+
+
+def _complete(asked: str) -> int:
+    """Print what completes a line for the shell that asks; it says in COMP_WORDS and COMP_CWORD for which."""
+    try:
+        failed = shell_complete(group, {}, PROGRAM, COMPLETE, asked)
+    except (LookupError, ValueError):  # one of the two is missing, or the index is no number
+        failed = 1
+    if failed:
+        _say(f"error: {COMPLETE}={asked} is for shells that also set COMP_WORDS and COMP_CWORD: unset it")
+        return WRONG_CALL
+    return 0
 
 
 def _open_closed_streams() -> None:

@@ -40,6 +40,25 @@ def bash(line: str, folder: Path) -> list[str]:
     )
 
 
+@pytest.mark.parametrize(
+    ("asked", "environment"),
+    [
+        ("bash_complete", {}),
+        ("bash_complete", {"COMP_WORDS": "sidecar-injector"}),
+        ("zsh_complete", {"COMP_WORDS": "sidecar-injector", "COMP_CWORD": "x"}),
+        ("nosuch_complete", {"COMP_WORDS": "sidecar-injector", "COMP_CWORD": "1"}),
+        ("bash", {}),
+    ],
+)
+def test_who_asks_as_no_shell_does_gets_a_sentence(run: Run, asked: str, environment: dict[str, str]) -> None:
+    result = run("inject", **environment, _SIDECAR_INJECTOR_COMPLETE=asked)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == (
+        f"error: _SIDECAR_INJECTOR_COMPLETE={asked} is for shells that also set COMP_WORDS and COMP_CWORD: "
+        "unset it\n"
+    )
+
+
 @pytest.mark.socket
 @pytest.mark.parametrize(
     ("line", "words"),
