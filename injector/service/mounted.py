@@ -121,6 +121,7 @@ class Mounted:
                 names=options.service_names,
                 clients=clients,
                 source=str(certificate),
+                key_source=str(key),
                 now=self._parts.now(),
             )
 

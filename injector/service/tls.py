@@ -83,6 +83,7 @@ def load_pair(
     clients: ClientVerification | None = None,
     now: datetime | None = None,
     source: str = "",
+    key_source: str = "",
 ) -> KeyPair:
     """Check a pair wholly and return it; ConfigError says what is wrong with which file.
 
@@ -91,7 +92,7 @@ def load_pair(
     """
     chain = parse_certificates(chain_pem, source=source)
     leaf = chain[0]
-    key = _parse_key(key_pem, source)
+    key = _parse_key(key_pem, key_source or source)
     if key.public_key() != leaf.public_key():
         raise ConfigError("the private key does not belong to the certificate", file=source)
     _check_chain(chain, source)
@@ -142,8 +143,11 @@ def _parse_key(pem: bytes, source: str) -> ec.EllipticCurvePrivateKey | rsa.RSAP
         raise ConfigError("the private key is empty", file=source)
     try:
         key = load_pem_private_key(pem, password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise ConfigError("the private key is not PEM, cut short, or encrypted", file=source) from error
+    except TypeError as error:  # it wants a password
+        reason = "the private key is encrypted; write it without a passphrase: openssl pkey"
+        raise ConfigError(reason, file=source) from error
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise ConfigError("the private key is not PEM, or it is cut short", file=source) from error
     if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
         raise ConfigError("the private key is neither EC nor RSA", file=source)
     return key

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives import serialization
 
 from injector.errors import ConfigError
 from injector.service.tls import ClientVerification, KeyPair, load_pair, parse_certificates
@@ -15,7 +16,25 @@ from tests.service.kit import NAME, Running, Start, a_pair, a_review, client_con
 
 
 def load(files: dict[str, bytes], **more: object) -> KeyPair:
-    return load_pair(files["tls.crt"], files["tls.key"], source="tls.crt", **more)  # type: ignore[arg-type]
+    sources = {"source": "tls.crt", "key_source": "tls.key"}
+    return load_pair(files["tls.crt"], files["tls.key"], **sources, **more)  # type: ignore[arg-type]
+
+
+def test_a_key_that_cannot_be_read_is_a_fault_of_the_key_file(ca: trustme.CA) -> None:
+    files = a_pair(ca)
+    key = serialization.load_pem_private_key(files["tls.key"], password=None)
+    form, encryption = serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"secret")
+    encrypted = key.private_bytes(serialization.Encoding.PEM, form, encryption)
+    der = key.private_bytes(serialization.Encoding.DER, form, serialization.NoEncryption())
+    faults = {
+        encrypted: "tls.key: the private key is encrypted; write it without a passphrase: openssl pkey",
+        der: "tls.key: the private key is not PEM, or it is cut short",
+        b"\n": "tls.key: the private key is empty",
+    }
+    for content, sentence in faults.items():
+        with pytest.raises(ConfigError) as refusal:
+            load({**files, "tls.key": content})
+        assert str(refusal.value) == sentence
 
 
 @pytest.mark.parametrize("rsa", [False, True])
@@ -85,7 +104,7 @@ def test_an_encrypted_or_foreign_key_is_named(ca: trustme.CA) -> None:
     key = ed25519.Ed25519PrivateKey.generate()
     foreign = key.private_bytes(*pem, serialization.NoEncryption())
     locked = key.private_bytes(*pem, serialization.BestAvailableEncryption(b"secret"))
-    for content, words in ((foreign, "neither EC nor RSA"), (locked, "or encrypted")):
+    for content, words in ((foreign, "neither EC nor RSA"), (locked, "is encrypted")):
         with pytest.raises(ConfigError, match=words):
             load({**a_pair(ca), "tls.key": content})
 
