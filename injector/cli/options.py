@@ -36,7 +36,9 @@ FEATURES: Final = (
     "REWRITE_TCP_PROBES",
     "ENABLE_LEGACY_FSGROUP_INJECTION",
     "JWT_POLICY",
+    "CLUSTER_ID",
 )
+"""The variables of istiod's environment that the injector itself reads, whatever the templates do."""
 
 
 class Option(click.Option):

@@ -44,6 +44,7 @@ FEATURE_MEANING: Final = {
     "REWRITE_TCP_PROBES": "`false` leaves TCP probes alone.",
     "ENABLE_LEGACY_FSGROUP_INJECTION": "Whether pods get `fsGroup` 1337 in 1.8.",
     "JWT_POLICY": "`first-party-jwt`: in 1.8 pods get no `fsGroup` where the variable above does not say so.",
+    "CLUSTER_ID": "The id of this cluster, `Kubernetes` when not given: of pods of others no node is known.",
 }
 _READERS: Final = frozenset(("string", "strings", "string_map", "selectors", "get"))
 

@@ -7,11 +7,15 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections import UserDict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from injector.cli.options import FEATURES
 from tests.cli.conftest import Run
+from tests.injection.builders import a_pod, a_review, legacy, overlays
 
 ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
@@ -137,3 +141,23 @@ def test_kubectl_completes_its_plugin(words: tuple[str, ...], lines: list[str]) 
         check=True,
     )
     assert asked.stdout.splitlines() == lines
+
+
+class Asked(UserDict[str, str]):
+    """An environment that notes which variables are asked for."""
+
+    def __init__(self) -> None:
+        super().__init__({"HOME": "/"})
+        self.names: set[str] = set()
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Note the name and return its value."""
+        self.names.add(name)
+        return super().get(name, default)
+
+
+def test_the_variables_that_are_completed_are_those_that_injection_reads() -> None:
+    asked = Asked()
+    for injector in (legacy("1.8", env=asked), overlays("1.31", env=asked)):
+        injector.review(a_review(a_pod()))
+    assert asked.names == {*FEATURES}
