@@ -242,7 +242,6 @@ def of_type(
     code: ast.expr,
     *,
     fallible: bool = True,
-    text: bool = False,
     path: tuple[str, ...] | None = None,
     key: Hashable = None,
 ) -> Computed:
@@ -254,7 +253,6 @@ def of_type(
         interface=known is None,
         nilable=known is None,
         fallible=fallible,
-        text=text,
         path=path,
         key=key,
     )

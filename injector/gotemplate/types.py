@@ -197,7 +197,6 @@ SIZED: Final[Mapping[str, type[SizedInt]]] = {
 }
 """By the name of the Go type."""
 
-Int32: Final = SIZED["int32"]
 Int64: Final = SIZED["int64"]
 UInt8: Final = SIZED["uint8"]
 UInt64: Final = SIZED["uint64"]

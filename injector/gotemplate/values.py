@@ -1,6 +1,6 @@
 """Make the values that templates work on, of JSON and Go types.
 
-Go's value -> here: string -> str, bool -> bool, int -> int, sized ints -> Int32 …, float64 -> float,
+Go's value -> here: string -> str, bool -> bool, int -> int, sized ints -> Int64 …, float64 -> float,
 map[string]interface{} -> dict, map[string]string -> StringMap, []interface{} -> list, other lists ->
 TypedList, struct -> Struct (a lazy view), pointer to a struct -> the same with ``pointer``, other pointers
 -> Pointer,

@@ -8,7 +8,7 @@ from injector.golang.strconv import quote
 from injector.gotemplate import fmt, types
 from injector.gotemplate.functions import Function, FunctionError
 from injector.gotemplate.types import (
-    Int32,
+    SIZED,
     Int64,
     StructField,
     StructType,
@@ -28,6 +28,8 @@ from injector.gotemplate.values import (
     read,
     type_name,
 )
+
+Int32 = SIZED["int32"]
 
 
 def a_field(declared: Type, json_name: str = "") -> StructField:

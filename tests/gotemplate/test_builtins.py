@@ -9,7 +9,6 @@ from injector.gotemplate.builtins import BUILTINS
 from injector.gotemplate.functions import FunctionError
 from injector.gotemplate.types import (
     SIZED,
-    Int32,
     Int64,
     NamedInt,
     NamedString,
@@ -19,7 +18,7 @@ from injector.gotemplate.types import (
     pointer_to,
 )
 from injector.gotemplate.values import MISSING, NilPointer, Pointer, StringMap, Struct, TypedList, TypedMap
-from tests.gotemplate.sample import META, MODE, PORT, a_function
+from tests.gotemplate.sample import META, MODE, PORT, Int32, a_function
 
 POINTER = pointer_to(types.INT64)
 PROTOCOL = types.Type(kind="string", name="v1.Protocol", named=True)

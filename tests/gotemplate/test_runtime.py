@@ -10,7 +10,6 @@ from injector.errors import TemplateExecError
 from injector.gotemplate import FunctionError, compile_template, runtime, types
 from injector.gotemplate.functions import ExecutionError
 from injector.gotemplate.types import (
-    Int32,
     Method,
     NamedInt,
     NamedString,
@@ -21,7 +20,7 @@ from injector.gotemplate.types import (
     slice_of,
 )
 from injector.gotemplate.values import MISSING, NilPointer, Pointer, StringMap, Struct, TypedList, TypedMap
-from tests.gotemplate.sample import FUNCTIONS, META, PORT, a_field
+from tests.gotemplate.sample import FUNCTIONS, META, PORT, Int32, a_field
 
 
 def broken(_receiver):

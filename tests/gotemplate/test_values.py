@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from injector.gotemplate import types, values
 from injector.gotemplate.types import (
     SIZED,
-    Int32,
     Int64,
     Method,
     NamedInt,
@@ -41,7 +40,7 @@ from injector.gotemplate.values import (
     type_of,
     zero,
 )
-from tests.gotemplate.sample import BOOL_VALUE, DATA, META, MODE, PROXY_CONFIG, a_field
+from tests.gotemplate.sample import BOOL_VALUE, DATA, META, MODE, PROXY_CONFIG, Int32, a_field
 
 INT_POINTER = pointer_to(types.INT64)
 DURATION = types.Type(kind="int64", name="time.Duration", named=True)
