@@ -110,7 +110,7 @@ def names_in(value: Any) -> list[str]:
 def strip(pod: Pod, behaviour: Behaviour, *, agent_port: int) -> Pod:
     """Return the pod without what an earlier injection brought, and without metrics at the agent's port."""
     annotations = annotations_of(pod)
-    status = earlier_status(annotations) if STATUS in annotations else None
+    status = earlier_status(annotations)
     if status is None:
         return pod
     for kind in KINDS:
