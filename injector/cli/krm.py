@@ -27,6 +27,7 @@ from injector.cli.main import sentence_of
 from injector.cli.options import namespace_option, pod_template_option
 from injector.diagnosis.items import Item, mapping
 from injector.errors import ConfigError, InjectionError, InjectorError
+from injector.golang.strconv import parse_int
 from injector.injection.injector import Injector
 from injector.json_types import JSON, JSONObject
 from injector.kubeyaml import documents, keep_layout
@@ -187,10 +188,8 @@ def _result(severity: str, message: str, item: JSON = None) -> JSONObject:
     annotations = mapping(metadata.get("annotations"))
     for path, index in PATHS:
         if path in annotations:
-            at = str(annotations.get(index, ""))
-            return found | {
-                "file": {"path": annotations[path], **({"index": int(at)} if at.isdigit() else {})}
-            }
+            at = parse_int(str(annotations.get(index, "")))
+            return found | {"file": {"path": annotations[path], **({} if at is None else {"index": at})}}
     return found
 
 

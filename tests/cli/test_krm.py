@@ -81,6 +81,13 @@ def test_workloads_get_sidecars_and_all_else_stays_as_it_was(run: Run) -> None:
     ]
 
 
+@pytest.mark.parametrize("index", ["²", "9" * 5000, "second", ""])
+def test_an_index_that_is_no_number_is_left_out_of_the_result(run: Run, index: str) -> None:
+    result = run("krm", stdin=resource_list(WORKLOAD.replace("index: '2'", f"index: '{index}'")))
+    assert (result.returncode, result.stderr) == (0, "")
+    assert yaml.safe_load(result.stdout)["results"][0]["file"] == {"path": "apps/web.yaml"}
+
+
 def test_what_was_injected_before_stays_as_it_is_and_so_do_earlier_results(run: Run) -> None:
     once = run("krm", stdin=resource_list(WORKLOAD))
     twice = run("krm", stdin=once.stdout)
