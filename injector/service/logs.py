@@ -124,7 +124,7 @@ class Log:
     process, before a log is made.
     """
 
-    __slots__ = ("_encode", "_handler", "_second", "_second_text", "_threshold", "_writer")
+    __slots__ = ("_encode", "_handler", "_second", "_threshold", "_writer")
 
     text: ClassVar[bool] = False
 
@@ -132,8 +132,7 @@ class Log:
         self._encode = text_line if self.text else json_line
         self._writer = LineWriter(sys.stderr.fileno() if descriptor is None else descriptor)
         self._threshold = LEVELS[level]
-        self._second = -1
-        self._second_text = ""
+        self._second = (-1, "")
         self._handler = _LoggingHandler(self)
         logging.getLogger().addHandler(self._handler)
         logging.getLogger(OURS).setLevel(self._threshold)
@@ -188,10 +187,11 @@ class Log:
     def _stamp(self) -> str:
         now = time.time()
         second = int(now)
-        if second != self._second:
-            self._second = second
-            self._second_text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        return f"{self._second_text}.{int((now - second) * 1e6):06d}Z"
+        known, text = self._second  # together, since several threads log
+        if second != known:
+            text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+            self._second = (second, text)
+        return f"{text}.{int((now - second) * 1e6):06d}Z"
 
 
 class _LoggingHandler(logging.Handler):
@@ -216,8 +216,11 @@ class _LoggingHandler(logging.Handler):
 
 
 def json_line(fields: Mapping[str, Any]) -> bytes:
-    """Return one line of JSON."""
-    return orjson.dumps(fields, default=str, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS)
+    """Return one line of JSON; what is no character, as in a path that is not UTF-8, is a question mark."""
+    try:
+        return orjson.dumps(fields, default=str, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS)
+    except TypeError:  # a lone surrogate, or a number of more than 64 bits
+        return f"{json.dumps(fields, default=str, ensure_ascii=False)}\n".encode(errors="replace")
 
 
 def text_line(fields: Mapping[str, Any]) -> bytes:

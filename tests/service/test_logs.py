@@ -6,13 +6,14 @@ import json
 import logging
 import os
 import threading
+from datetime import datetime, tzinfo
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
 from injector.service import logs
-from injector.service.logs import LineWriter, Log, text_line, trace
+from injector.service.logs import LineWriter, Log, json_line, text_line, trace
 from tests.conftest import PATIENCE
 
 
@@ -226,3 +227,38 @@ def test_the_command_line_chooses_text(path: Path, monkeypatch: pytest.MonkeyPat
     log.info("started", port=1)
     log.close()
     assert path.read_text().endswith(" INFO    started port=1\n")
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (os.fsdecode(b"/etc/z\xfcrich"), "/etc/z?rich"),
+        ({"\ud800": ["Zürich \ud800"]}, {"?": ["Zürich ?"]}),
+        (1 << 64, 1 << 64),
+    ],
+    ids=["path", "nested", "number"],
+)
+def test_no_value_keeps_a_line_from_being_written(value: Any, shown: Any) -> None:
+    fields = {"time": "T", "level": "info", "message": "m", "x": value}
+    assert json.loads(json_line(fields)) == {**fields, "x": shown}
+    assert text_line(fields).startswith(b"T INFO    m x=")
+
+
+def test_lines_of_two_threads_at_the_turn_of_a_second_both_have_their_time(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupted(datetime):
+        """Has another line stamped while this one's text is being made."""
+
+        @classmethod
+        def fromtimestamp(cls, timestamp: float, tz: tzinfo | None = None) -> Self:
+            if not others:
+                others.append("")
+                others[0] = log._stamp()
+            return super().fromtimestamp(timestamp, tz)
+
+    log, others = opened(path), list[str]()
+    monkeypatch.setattr(logs, "datetime", Interrupted)
+    stamps = [log._stamp(), *others]
+    log.close()
+    assert all(datetime.fromisoformat(stamp).tzinfo for stamp in stamps), stamps
