@@ -8,6 +8,7 @@ falls when one dies. A worker's seat is its place among the others.
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import mmap
 import os
@@ -27,6 +28,8 @@ from prometheus_client.samples import Sample
 from injector.service.health import Readiness, metrics_page
 from injector.service.http import Page
 from injector.service.metrics import Metrics, exposition
+
+logger = logging.getLogger(__name__)
 
 OTHERS: Final = "workers"
 """The condition of readiness that is about other workers: what a worker tells of itself is without it."""
@@ -90,14 +93,18 @@ class Board(Collector):
         self._memory = mmap.mmap(-1, SLOT_BYTES * (workers + 1))
         self._last: dict[int, dict[str, Any] | None] = {}
 
-    def write(self, slot: int, told: Mapping[str, Any]) -> None:
-        """Put what a process says of itself in its slot, which nobody else writes while it lives."""
+    def write(self, slot: int, told: Mapping[str, Any]) -> bool:
+        """Put what a process says of itself in its slot, which nobody else writes while it lives.
+
+        Return whether its ``rows`` had room. Without them the rest is told: who says nothing is killed.
+        """
         text, start = orjson.dumps(told), slot * SLOT_BYTES
-        if len(text) > SLOT_BYTES - _HEAD.size:
-            return
+        if not (fits := len(text) <= SLOT_BYTES - _HEAD.size):
+            text = orjson.dumps({**told, "rows": []})
         _HEAD.pack_into(self._memory, start, _WRITING, 0)
         self._memory[start + _HEAD.size : start + _HEAD.size + len(text)] = text
         _HEAD.pack_into(self._memory, start, len(text), zlib.crc32(text))
+        return fits
 
     def clear(self, slot: int) -> None:
         """Empty the slot of a worker that is gone."""
@@ -153,6 +160,7 @@ class Seat:
     parent: int
     replaces: bool
     _told: bool = False
+    _complained: bool = False
     _begun: float = field(default_factory=time.monotonic)
 
     def tell(self, metrics: Metrics, readiness: Readiness) -> None:
@@ -169,7 +177,11 @@ class Seat:
             ]
             for each in metrics.families()
         ]
-        self.board.write(self.worker, {"at": time.monotonic(), "missing": missing, "rows": rows})
+        fits = self.board.write(self.worker, {"at": time.monotonic(), "missing": missing, "rows": rows})
+        if not fits and not self._complained:
+            fields = {"worker": self.worker}
+            logger.error("the metrics of a worker are too large to be shown", extra={"fields": fields})
+        self._complained = not fits
         if not self._told:
             self._told = True
             os.kill(os.getppid(), signal.SIGCHLD)  # the parent begins the others when the first one is there

@@ -5,7 +5,12 @@ from __future__ import annotations
 import re
 import time
 
-from injector.service.board import GREATEST, LEAST, SLOT_BYTES, Board, combined, counts
+import pytest
+
+from injector.service import board
+from injector.service.board import GREATEST, LEAST, SLOT_BYTES, Board, Seat, combined, counts
+from injector.service.health import Readiness
+from injector.service.metrics import Metrics
 from tests.conftest import ROOT
 
 SUMS = {
@@ -78,11 +83,11 @@ def test_a_slot_that_is_being_written_shows_what_it_held() -> None:
     assert board.read(1) is None
 
 
-def test_what_does_not_fit_changes_nothing() -> None:
+def test_rows_that_do_not_fit_are_left_out() -> None:
     board = Board(1)
-    board.write(1, {"at": 1})
-    board.write(1, {"at": "x" * SLOT_BYTES})
-    assert board.read(1) == {"at": 1}
+    assert board.write(1, {"at": 1, "rows": ["x"]})
+    assert not board.write(1, {"at": 2, "rows": ["x" * SLOT_BYTES]})
+    assert board.read(1) == {"at": 2, "rows": []}
 
 
 def test_every_other_worker_has_to_serve_unless_it_is_being_replaced() -> None:
@@ -104,3 +109,22 @@ def test_infinity_survives_the_board() -> None:
     board.write(1, {"at": 0, "missing": [], "rows": [[name, "", "gauge", [[name, {}, float("inf")]]]]})
     (family,) = board.collect()
     assert family.samples[0].value == float("inf")
+
+
+def test_a_worker_whose_metrics_have_no_room_is_heard_all_the_same_and_says_so_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(board, "SLOT_BYTES", 4096)
+    shared = Board(2)
+    seat = Seat(worker=1, board=shared, parent=-1, replaces=False, _told=True)
+    begin = time.monotonic()
+    for _ in range(2):
+        seat.tell(Metrics(), Readiness())
+    told = shared.read(1)
+    assert told is not None
+    assert told["at"] >= begin
+    assert (told["missing"], told["rows"]) == ([], [])
+    assert shared.read(2) is None
+    assert [record.message for record in caplog.records] == [
+        "the metrics of a worker are too large to be shown"
+    ]
