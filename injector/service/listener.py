@@ -155,8 +155,13 @@ def listening(address: str, port: int, *, backlog: int, shared: bool = False) ->
     try:
         return _listening(address, port, backlog=backlog, reuse_port=shared)
     except OSError as error:
-        place = f"port {port}" if not address else f"{address} port {port}"
-        raise ConfigError(f"cannot listen on {place}: {_why(error)}") from error
+        raise not_listening(address, port, error) from error
+
+
+def not_listening(address: str, port: int, error: OSError) -> ConfigError:
+    """Return what to say of an address that cannot be had."""
+    place = f"port {port}" if not address else f"{address} port {port}"
+    return ConfigError(f"cannot listen on {place}: {_why(error)}")
 
 
 def _listening(address: str, port: int, **wanted: Any) -> socket.socket:

@@ -25,7 +25,7 @@ from injector.service.companions import Parts
 from injector.service.files import read_files
 from injector.service.generation import Load, Reviewer, Texts, texts_of
 from injector.service.injecting import load_injector
-from injector.service.listener import listening
+from injector.service.listener import listening, not_listening
 from injector.service.logs import LineWriter, Log
 from injector.service.metrics import ASKED
 from injector.service.options import ServiceOptions
@@ -106,12 +106,23 @@ def _reserved(address: str, port: int) -> socket.socket:
     with listening(address, port, backlog=1) as alone:
         family, place = alone.family, alone.getsockname()
     held = socket.socket(family)
-    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    if family == socket.AF_INET6:
-        held.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(bool(address)))
-    held.bind(place)
+    try:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            held.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(bool(address)))
+        held.bind(place)
+    except OSError as error:  # somebody took it between the two
+        held.close()
+        raise not_listening(address, place[1], error) from error
     return held
+
+
+def _exit_code(code: int) -> int:
+    """Return the exit code for a worker's: the shell's where a signal ended it, zero for those passed on."""
+    if code >= 0:
+        return code
+    return 0 if -code in HEARD else 128 - code
 
 
 @dataclass(slots=True)
@@ -197,7 +208,7 @@ class Workers:
         life.pid = 0
         failed_to_start = told is None and worker == 1 and not life.deaths
         if self._stopping or failed_to_start:
-            self.code = max(self.code, code, failed_to_start)
+            self.code = max(self.code, _exit_code(code), failed_to_start)
             self._stopping = True
         else:
             life.deaths += 1

@@ -14,13 +14,17 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from injector.errors import ConfigError
+from injector.service import workers
+from injector.service.listener import listening
 from tests.conftest import PATIENCE, ROOT
 from tests.service.kit import a_pair, a_review
 from tests.service.processes import Launch, Process
@@ -274,6 +278,33 @@ def test_a_port_that_is_taken_ends_the_start_even_where_workers_have_it(launch: 
     second = launch(wait=False, workers=2, port=first.ports[0])
     assert second.end() == 1
     assert second.text() == (f"cannot listen on 127.0.0.1 port {first.ports[0]}: another process uses it\n")
+
+
+def test_a_port_that_is_taken_while_it_is_being_reserved_ends_the_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    thief = socket.socket()
+
+    @contextmanager
+    def taken_afterwards(address: str, port: int, *, backlog: int) -> Iterator[socket.socket]:
+        with listening(address, port, backlog=backlog) as alone:
+            place = alone.getsockname()
+            yield alone
+        thief.bind(place)
+        thief.listen()
+
+    monkeypatch.setattr(workers, "listening", taken_afterwards)
+    with thief, pytest.raises(ConfigError, match=r"cannot listen on 127\.0\.0\.1 port \d+: another process"):
+        workers._reserved("127.0.0.1", 0)
+
+
+def test_a_worker_that_is_killed_while_it_drains_is_seen_in_the_exit_code(launch: Launch) -> None:
+    process = begin(launch, drain={**QUICK, "minimum": 600, "maximum": 600})
+    process.popen.send_signal(signal.SIGTERM)
+    until(lambda: process.text().count('"leads_to":"drain"') == 2, process)
+    os.kill(workers_of(process)[0], signal.SIGKILL)
+    process.popen.send_signal(signal.SIGINT)
+    assert process.end() == 128 + signal.SIGKILL
 
 
 WRITES = """
