@@ -19,7 +19,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
 from referencelib.markdown import code  # noqa: E402 - from this checkout
 
-from injector.injection.dot import context, functions  # noqa: E402 - from this checkout
+from injector.injection import kinds  # noqa: E402 - from this checkout
+from injector.injection.dot import context, functions  # noqa: E402
 from injector.istio import annotations, releases  # noqa: E402
 from injector.istio.facts import LAST_TAGS, NEWEST, OLDEST, Fact, Source, Span  # noqa: E402
 from injector.istio.mesh import (  # noqa: E402
@@ -52,6 +53,7 @@ def groups() -> tuple[tuple[str, tuple[Fact, ...]], ...]:
         ("Fields of the template's dot", context.FACTS),
         ("Functions of templates", tuple(functions.facts())),
         ("Annotations", annotations.FACTS),
+        ("Go types of workloads by hand", kinds.FACTS),
         ("Mesh configuration", (*loading.FACTS, *effective.FACTS)),
         ("Built-in defaults of the mesh", defaults.FACTS),
         ("Checks of a MeshConfig", mesh_validation.FACTS),

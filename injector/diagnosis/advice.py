@@ -124,7 +124,7 @@ def advise(request: JSONObject, around: PodSurroundings) -> tuple[str, ...]:
 
 def _findings(workload: JSONObject, place: PodPlace, behaviour: Behaviour) -> Iterable[Finding]:
     """Return what is wrong with the labels and annotations of a workload and its pod template."""
-    few = {key: workload[key] for key in ("apiVersion", "kind")}
+    few: JSONObject = {key: workload[key] for key in ("apiVersion", "kind") if key in workload}
     for path in dict.fromkeys((("metadata",), place.metadata, pods_metadata(place))):
         few = put_at(few, path, _written(_read(get_at(workload, path) or {})))
     return advise_metadata(few, behaviour=behaviour)

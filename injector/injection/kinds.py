@@ -1,6 +1,9 @@
 """apiVersion and kind in, where the pod template stands out.
 
-Istio's kube-inject reads the kinds of Kubernetes and OpenShift; the custom resources here are ours.
+Istio's kube-inject reads the kinds of Kubernetes and OpenShift, and goes by the kind alone: of any
+apiVersion, or none, an object is read into the one Go type that the release has for its kind. So it is here
+in groups of Kubernetes; a kind of the same name in somebody else's group is another. The custom resources are
+ours.
 """
 
 from __future__ import annotations
@@ -8,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
+from injector.istio.facts import Fact, Span, inject
 from injector.json_types import JSON, JSONObject, at
 from injector.patch import KINDS
 
@@ -19,7 +23,7 @@ class PodPlace:
     """Where a workload keeps the metadata and the spec of its pods.
 
     ``schema`` is the name of the Go type of the whole document, "" where Kubernetes has none: then only the
-    pod template is typed.
+    pod template is typed. `schema_of` has that of a release.
     """
 
     metadata: Path
@@ -47,11 +51,44 @@ def _place(kind: str, schema: str, path: Path = _TEMPLATE) -> PodPlace:
 
 
 _PLACES: Final = {
-    (version, kind): _place(kind, schema)
-    for (version, kind), schema in KINDS.items()
-    if kind not in ("List", "PodTemplate")
-} | {(version, kind): _place(kind, "") for version, kinds in _CUSTOM.items() for kind in kinds}
-_PLACES["batch/v2alpha1", "CronJob"] = _PLACES["batch/v1beta1", "CronJob"]
+    kind: _place(kind, schema) for kind, schema in KINDS.items() if kind not in ("List", "PodTemplate")
+}
+_CUSTOM_PLACES: Final = {
+    (version, kind): _place(kind, "") for version, kinds in _CUSTOM.items() for kind in kinds
+}
+_EXTENSIONS: Final = {
+    **{f"apps/v1.{kind}": f"extensions/v1beta1.{kind}" for kind in ("Deployment", "DaemonSet", "ReplicaSet")},
+    "apps/v1.StatefulSet": "apps/v1beta1.StatefulSet",
+}
+# It stands for that of batch/v2alpha1, which has another name and the same fields.
+_OLD_CRON_JOB: Final = {"batch/v1.CronJob": "batch/v1beta1.CronJob"}
+_READS_EXTENSIONS: Final = Span(until=1, source=inject(r"&v1beta1\.Deployment\{\}"))
+_READS_OLD_CRON_JOBS: Final = Span(until=10, source=inject(r"&v2alpha1\.CronJob\{\}"))
+
+FACTS: Final = (
+    Fact(
+        name="Deployment",
+        meaning="that of extensions/v1beta1, as a DaemonSet and a ReplicaSet; a StatefulSet of apps/v1beta1",
+        span=_READS_EXTENSIONS,
+    ),
+    Fact(name="CronJob", meaning="that of batch/v2alpha1", span=_READS_OLD_CRON_JOBS),
+)
+
+
+def schema_of(place: PodPlace, minor: int) -> str:
+    """Return the name of the Go type that kube-inject of 1.``minor`` reads the whole document into."""
+    old: dict[str, str] = {}
+    if _READS_EXTENSIONS.covers(minor):
+        old |= _EXTENSIONS
+    if _READS_OLD_CRON_JOBS.covers(minor):
+        old |= _OLD_CRON_JOB
+    return old.get(place.schema, place.schema)
+
+
+def _is_kubernetes(version: JSON) -> bool:
+    """Return whether an apiVersion is of Kubernetes or OpenShift; groups of custom resources have a dot."""
+    group = str(version or "").rpartition("/")[0]
+    return "." not in group or group == "apps.openshift.io"
 
 
 def place_of(document: JSON, custom_path: str = "") -> PodPlace | None:
@@ -61,8 +98,11 @@ def place_of(document: JSON, custom_path: str = "") -> PodPlace | None:
     """
     if not isinstance(document, dict):
         return None
-    version, kind = document.get("apiVersion") or "", document.get("kind") or ""
-    known = _PLACES.get((version, kind)) if isinstance(version, str) and isinstance(kind, str) else None
+    version, kind = document.get("apiVersion"), document.get("kind")
+    known = None
+    if isinstance(kind, str):
+        custom = _CUSTOM_PLACES.get((str(version), kind))
+        known = _PLACES.get(kind) if _is_kubernetes(version) else custom
     if known or not custom_path:
         return known
     path = tuple(custom_path.removeprefix(".").split("."))
@@ -70,8 +110,12 @@ def place_of(document: JSON, custom_path: str = "") -> PodPlace | None:
 
 
 def is_list(document: JSON) -> bool:
-    """Tell whether a document is a v1 List."""
-    return isinstance(document, dict) and (document.get("apiVersion"), document.get("kind")) == ("v1", "List")
+    """Tell whether a document is a List of Kubernetes."""
+    return (
+        isinstance(document, dict)
+        and document.get("kind") == "List"
+        and _is_kubernetes(document.get("apiVersion"))
+    )
 
 
 def get_at(document: JSON, path: Path) -> Any:

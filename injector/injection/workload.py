@@ -11,7 +11,7 @@ from injector.errors import InjectionError, TypedError
 from injector.injection.config import InjectConfig
 from injector.injection.cost import charge_annotations
 from injector.injection.inject import inject, is_spelled_right
-from injector.injection.kinds import PodPlace, get_at, is_list, place_of, put_at
+from injector.injection.kinds import PodPlace, get_at, is_list, place_of, put_at, schema_of
 from injector.injection.owner import Workload, find_workload
 from injector.injection.policy import Decision, decide
 from injector.injection.render import InjectionRequest
@@ -108,8 +108,8 @@ def typed_document(document: JSONObject, place: PodPlace, behaviour: Behaviour) 
     Raises InjectionError where a value does not fit its type, or there is no pod template at all.
     """
     try:
-        if place.schema:
-            typed = _read(document, place.schema, behaviour)
+        if schema := schema_of(place, behaviour.minor):
+            typed = _read(document, schema, behaviour)
             if (
                 get_at(typed, place.spec[:-1]) is None
             ):  # a ReplicationController and a DeploymentConfig point to it
@@ -128,8 +128,8 @@ def typed_document(document: JSONObject, place: PodPlace, behaviour: Behaviour) 
 def _is_spelled_right(document: JSONObject, place: PodPlace, behaviour: Behaviour) -> bool:
     """Return whether every field that Go finds stands under its own name."""
     version = behaviour.kubernetes
-    if place.schema:
-        return is_spelled_right(document, go_type(place.schema, version))
+    if schema := schema_of(place, behaviour.minor):
+        return is_spelled_right(document, go_type(schema, version))
     return is_spelled_right(_pod_at(document, place), go_type("core/v1.Pod", version))
 
 

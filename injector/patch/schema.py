@@ -187,19 +187,14 @@ def _printed(expression: str) -> str:
 
 POD = go_type("core/v1.Pod")
 
-KINDS: Final[dict[tuple[str, str], str]] = {
-    (version, kind): f"{package}.{kind}"
-    for version, package, kinds in (
-        ("v1", "core/v1", "Pod PodTemplate ReplicationController"),
-        ("apps/v1", "apps/v1", "Deployment StatefulSet DaemonSet ReplicaSet"),
-        ("apps/v1beta2", "apps/v1beta2", "Deployment StatefulSet DaemonSet ReplicaSet"),
-        ("apps/v1beta1", "apps/v1beta1", "Deployment StatefulSet"),
-        ("extensions/v1beta1", "extensions/v1beta1", "Deployment DaemonSet ReplicaSet"),
-        ("batch/v1", "batch/v1", "Job CronJob"),
-        ("batch/v1beta1", "batch/v1beta1", "CronJob"),
-        ("apps.openshift.io/v1", "openshift/apps/v1", "DeploymentConfig"),
-        ("v1", "openshift/apps/v1", "DeploymentConfig"),
+KINDS: Final[dict[str, str]] = {
+    kind: f"{package}.{kind}"
+    for package, kinds in (
+        ("core/v1", "Pod PodTemplate ReplicationController List"),
+        ("apps/v1", "Deployment StatefulSet DaemonSet ReplicaSet"),
+        ("batch/v1", "Job CronJob"),
+        ("openshift/apps/v1", "DeploymentConfig"),
     )
     for kind in kinds.split()
-} | {("v1", "List"): "core/v1.List"}
-"""apiVersion and kind to the name of the Go type that the object is read into."""
+}
+"""A kind to the name of the Go type that the object is read into."""

@@ -72,6 +72,12 @@ def test_the_pods_of_a_labelled_namespace_get_their_sidecar() -> None:
     assert advise(request(deployment()), ENABLED) == (GETS,)
 
 
+def test_a_workload_without_an_api_version_is_told_by_its_kind() -> None:
+    workload = deployment()
+    del workload["apiVersion"]
+    assert advise(request(workload), ENABLED) == (GETS,)
+
+
 def test_a_namespace_without_the_label_is_named_with_what_to_do() -> None:
     assert advise(request(deployment()), around()) == (UNLABELLED,)
 
@@ -181,7 +187,13 @@ def test_what_is_not_known_is_not_said() -> None:
 
 
 @pytest.mark.parametrize(
-    "thing", [None, [], {"apiVersion": "v1", "kind": "Service", "metadata": {}}, {"kind": "Deployment"}]
+    "thing",
+    [
+        None,
+        [],
+        {"apiVersion": "v1", "kind": "Service", "metadata": {}},
+        {"apiVersion": "example.com/v1", "kind": "Deployment"},
+    ],
 )
 def test_what_makes_no_pods_is_passed_over(thing: Any) -> None:
     assert advise(request(thing), ENABLED) == ()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from injector.injection.kinds import get_at, is_list, place_of, put_at
+from injector.injection.kinds import get_at, is_list, place_of, put_at, schema_of
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,40 @@ def test_a_cron_jobs_metadata_is_that_of_its_jobs() -> None:
     assert place.metadata == ("spec", "jobTemplate", "metadata")
 
 
+@pytest.mark.parametrize("version", [None, "", 1, "v1", "apps/v1beta2", "extensions/v1beta1", "foo/v1"])
+def test_a_kind_of_kubernetes_is_told_by_its_kind_alone(version: object) -> None:
+    document = {"kind": "Deployment"} if version is None else {"apiVersion": version, "kind": "Deployment"}
+    place = place_of(document)
+    assert place is not None
+    assert place.schema == "apps/v1.Deployment"
+
+
+@pytest.mark.parametrize("version", ["batch.volcano.sh/v1alpha1", "example.com/v1"])
+def test_a_kind_of_somebody_elses_group_is_not_kubernetes(version: str) -> None:
+    for kind in ("Job", "Deployment", "List"):
+        document = {"apiVersion": version, "kind": kind}
+        assert place_of(document) is None
+        assert not is_list(document)
+    place = place_of({"apiVersion": "apps.kruise.io/v1alpha1", "kind": "DaemonSet"})
+    assert place is not None
+    assert place.schema == ""
+
+
+@pytest.mark.parametrize(
+    ("minor", "deployment", "cron_job"),
+    [
+        (1, "extensions/v1beta1.Deployment", "batch/v1beta1.CronJob"),
+        (10, "apps/v1.Deployment", "batch/v1beta1.CronJob"),
+        (11, "apps/v1.Deployment", "batch/v1.CronJob"),
+    ],
+)
+def test_a_release_reads_a_kind_into_one_type(minor: int, deployment: str, cron_job: str) -> None:
+    for kind, schema in (("Deployment", deployment), ("CronJob", cron_job)):
+        place = place_of({"kind": kind})
+        assert place is not None
+        assert schema_of(place, minor) == schema
+
+
 @pytest.mark.parametrize("document", [None, [], {}, {"apiVersion": "v1", "kind": "Service"}, {"kind": None}])
 def test_other_documents_have_no_pods(document: object) -> None:
     assert place_of(document) is None
@@ -41,9 +75,10 @@ def test_a_path_finds_the_pod_template_of_an_unknown_kind() -> None:
     assert place_of(document, "spec.none") is None
 
 
-def test_a_list_is_told_by_version_and_kind() -> None:
+def test_a_list_is_told_by_its_kind() -> None:
     assert is_list({"apiVersion": "v1", "kind": "List"})
-    assert not is_list({"apiVersion": "v2", "kind": "List"})
+    assert is_list({"kind": "List"})
+    assert not is_list({"apiVersion": "v1", "kind": "PodList"})
     assert not is_list([])
 
 

@@ -186,6 +186,21 @@ def test_a_custom_resource_is_injected_where_its_template_is() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("release", "version", "selector"),
+    [("1.0", "apps/v1", False), ("1.2", "extensions/v1beta1", True), ("1.31", "", True)],
+)
+def test_a_deployment_of_any_version_is_printed_as_the_releases_own(
+    release: str, version: str, selector: bool
+) -> None:
+    config = LEGACY.replace("{{", "[[").replace("}}", "]]") if release == "1.0" else LEGACY
+    injector = overlays(release) if release == "1.31" else legacy(release, config)
+    outcome = injector.inject_workload(a_deployment(version=version))
+    assert containers(outcome) == ["app", "istio-proxy"]
+    assert outcome.document.get("apiVersion", "") == version
+    assert ("selector" in outcome.document["spec"]) is selector
+
+
 def test_fields_that_no_type_knows_are_kept_also_where_the_workload_is_printed() -> None:
     document = a_deployment(spec={"schedulingGroup": {"podGroupName": "g"}, "brandNew": [1]}) | {"also": 1}
     document["spec"]["rolloutAfter"] = "noon"

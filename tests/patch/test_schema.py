@@ -76,8 +76,8 @@ def test_every_type_of_the_data_can_be_read(version: int) -> None:
             assert not field.merge_key or field.merges
 
 
-@pytest.mark.parametrize("kind", KINDS, ids="/".join)
-def test_every_workload_has_its_metadata(kind: tuple[str, str]) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_workload_has_its_metadata(kind: str) -> None:
     assert {"kind", "apiVersion", "metadata"} <= go_type(KINDS[kind]).by_name.keys()
 
 

@@ -97,7 +97,7 @@ READS = {
     ),
     "null in a list of structs": (go_type("Container"), {"name": "a", "env": [None]}, {"name": "a", "env": [{"name": ""}], "resources": {}}),
     "a deployment": (
-        KINDS["apps/v1", "Deployment"],
+        KINDS["Deployment"],
         {"kind": "Deployment", "spec": {"replicas": 1}},
         {
             "kind": "Deployment",
@@ -113,7 +113,7 @@ READS = {
     ),
     "null for a map": (go_type("map[string]string"), None, None),
     "the items of a list are left alone": (
-        KINDS["v1", "List"],
+        KINDS["List"],
         {"kind": "List", "items": [{"spec": {"b": 1, "a": 2}}, None]},
         {"kind": "List", "metadata": {}, "items": [{"spec": {"b": 1, "a": 2}}, None]},
     ),
