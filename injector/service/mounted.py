@@ -15,13 +15,13 @@ from injector.errors import ConfigError
 from injector.registration.bundle import BundleError, authorities
 from injector.service.companions import Parts
 from injector.service.files import FileSet, folders
-from injector.service.generation import Generation, Load, texts_of
+from injector.service.generation import Generation, Load, Reviewer, texts_of
 from injector.service.logs import Log, shorten
 from injector.service.metrics import Metrics
 from injector.service.options import ServiceOptions
 from injector.service.reload import Live, ReloadUnit
 from injector.service.tls import ClientVerification, KeyPair, load_pair
-from injector.service.trial import LastPods, Loss, rules_of, try_out
+from injector.service.trial import LastPods, Loss, Trial, rules_of, try_out
 from injector.service.watch import FolderWatch
 
 T = TypeVar("T")
@@ -150,8 +150,7 @@ class Mounted:
             texts, current = texts_of(files, options, self._parts.cluster), self.generation.value
             injecting = current.injecting if current else None
             reviewer = self._load(texts, options)
-            seen = self.last_pods.reviews()
-            trial = try_out(reviewer, injecting, seen, allow_empty=options.allow_empty_injection)
+            trial = self._trial(reviewer, injecting, texts.files[0])
             return Generation(
                 number=current.number + 1 if current else 1,
                 hash=texts.hash,
@@ -170,6 +169,14 @@ class Mounted:
             retry_seconds=RETRY_SECONDS,
             taken=self._report,
         )
+
+    def _trial(self, reviewer: Reviewer, injecting: Reviewer | None, file: str) -> Trial:
+        """Try a configuration out; ConfigError names the file that its templates are in, as `lint` does."""
+        seen, allow_empty = self.last_pods.reviews(), self._options.allow_empty_injection
+        try:
+            return try_out(reviewer, injecting, seen, allow_empty=allow_empty)
+        except ConfigError as error:
+            raise ConfigError(error.reason, file=file, detail=error.detail) from error
 
     def _report(self, generation: Generation | None) -> None:
         """Say which configuration serves from now on, and what is wrong with it."""

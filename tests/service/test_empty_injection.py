@@ -85,12 +85,13 @@ async def test_a_replica_starts_with_a_configuration_that_injects_nothing_and_sa
 async def test_an_edit_that_ends_all_injection_is_refused_and_the_last_good_one_serves(start: Start) -> None:
     service, told = await begin(start, ENABLED)
     await change(service, EMPTY)
-    assert told.rejected == [f"configuration: {WHY}; with --allow-empty-injection it would serve"]
+    refused = f"configuration: {service.config.folder / 'config'}: {WHY}"
+    assert told.rejected == [f"{refused}; with --allow-empty-injection it would serve"]
     assert await injects(service)
     assert await metric(service, 'reload_healthy{unit="configuration"}') == (
         'sidecar_injector_reload_healthy{unit="configuration"} 0.0'
     )
-    assert f"[~]configuration: {WHY}" in (await service.get("/healthz/ready?verbose")).body.decode()
+    assert f"[~]{refused}" in (await service.get("/healthz/ready?verbose")).body.decode()
     assert hash_of(ENABLED) in await metric(service, "configuration_info")
 
 

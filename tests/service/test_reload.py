@@ -54,8 +54,8 @@ async def test_an_edited_configuration_serves_the_next_pod(start: Start) -> None
     ("text", "reason"),
     [
         ("broken", "it is broken"),
-        ("denies", "the sample pod with one container is denied: denied as asked"),
-        ("misplaces", "the patch for the sample pod with one container does not apply"),
+        ("denies", "/config: the sample pod with one container is denied: denied as asked"),
+        ("misplaces", "/config: the patch for the sample pod with one container does not apply"),
         ("crashes", "internal error: RuntimeError"),
     ],
 )
@@ -161,7 +161,7 @@ async def test_pods_of_several_tenants_keep_a_configuration_out_until_they_are_g
     (line,) = [line for line in service.lines() if line["message"].startswith("new files are rejected")]
     assert "of a tenant" in line["detail"]
     for page in (await service.get("/healthz/ready?verbose"), await over_tls(service)):
-        assert "[~]configuration: all 2 pods seen lately, of 2 namespaces" in page.body.decode()
+        assert "/config: all 2 pods seen lately, of 2 namespaces" in page.body.decode()
         assert b"of a tenant" not in page.body
     assert "of a tenant" not in "".join(told.rejected)
     # A pod that the new configuration injects, and its next try of itself takes it.
