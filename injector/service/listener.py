@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import socket
 import ssl
 import time
@@ -154,11 +155,11 @@ def listening(address: str, port: int, *, backlog: int, shared: bool = False) ->
     """Return a socket that listens; ConfigError says why the address cannot be had."""
     try:
         return _listening(address, port, backlog=backlog, reuse_port=shared)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # of a name that is too long for one
         raise not_listening(address, port, error) from error
 
 
-def not_listening(address: str, port: int, error: OSError) -> ConfigError:
+def not_listening(address: str, port: int, error: OSError | UnicodeError) -> ConfigError:
     """Return what to say of an address that cannot be had."""
     place = f"port {port}" if not address else f"{address} port {port}"
     return ConfigError(f"cannot listen on {place}: {_why(error)}")
@@ -175,12 +176,15 @@ def _listening(address: str, port: int, **wanted: Any) -> socket.socket:
     return socket.create_server((address, port), family=family, **wanted)
 
 
-def _why(error: OSError) -> str:
+def _why(error: OSError | UnicodeError) -> str:
+    if isinstance(error, UnicodeError) or error.errno is None or error.errno < 0:  # as of getaddrinfo
+        return "it is not an address of this machine"
     if error.errno == errno.EADDRINUSE:
         return "another process uses it"
     if error.errno == errno.EACCES:
         return "this user may not use it (ports below 1024 need a privilege; choose one above)"
-    return error.strerror or str(error)
+    # Its own words end with the address as Python writes it.
+    return os.strerror(error.errno)
 
 
 def _kind(error: Exception) -> str:

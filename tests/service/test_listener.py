@@ -90,8 +90,14 @@ async def test_an_address_that_cannot_be_had_is_one_sentence(log: Log) -> None:
             ConfigError, match=f"cannot listen on 127.0.0.1 port {port}: another process uses it"
         ):
             a_listener(log).bind("127.0.0.1", port)
-    with pytest.raises(ConfigError, match=r"cannot listen on 192\.0\.2\.1 port 0: "):
-        a_listener(log).bind("192.0.2.1", 0)
+    for address, reason in (
+        ("192.0.2.1", "Cannot assign requested address"),
+        ("a b", "it is not an address of this machine"),
+        ("a" * 300, "it is not an address of this machine"),
+    ):
+        with pytest.raises(ConfigError) as refusal:
+            a_listener(log).bind(address, 0)
+        assert str(refusal.value) == f"cannot listen on {address} port 0: {reason}"
 
 
 def test_a_privileged_port_says_what_to_do() -> None:
