@@ -11,7 +11,7 @@ from typing import Any, Final
 import click
 
 from injector.cli.configuration import NamedText
-from injector.cli.files import FileError
+from injector.cli.files import SUFFIXES, FileError
 from injector.diagnosis.items import Item, Material, mapping
 from injector.diagnosis.registration import Ours, owned
 from injector.diagnosis.running import is_running
@@ -35,7 +35,7 @@ def subjects_of(arguments: Sequence[str]) -> list[Subject]:
     if any("/" in each for each in arguments):
         return [_named(each) for each in arguments]
     kind, *names = arguments
-    resource = _resource(kind)
+    resource = _resource(kind, kind)
     return [Subject(resource=resource, name=name) for name in names] or [Subject(resource=resource)]
 
 
@@ -43,12 +43,16 @@ def _named(argument: str) -> Subject:
     kind, slash, name = argument.partition("/")
     if not slash or not name:
         raise click.UsageError(f"{argument!r} names no workload; write it as deploy/web")
-    return Subject(resource=_resource(kind), name=name)
+    return Subject(resource=_resource(kind, argument), name=name)
 
 
-def _resource(kind: str) -> Resource:
+def _resource(kind: str, argument: str) -> Resource:
     found = next((each for each in RESOURCES if kind.lower() in each.names), None)
     if found is None:
+        if argument.endswith(SUFFIXES):
+            raise click.UsageError(
+                f"{argument!r} is no workload of the cluster; a file is given as -f {argument}"
+            )
         known = ", ".join(min(each.names, key=len) for each in RESOURCES)
         raise click.UsageError(f"{kind!r} is not a kind that is read from clusters: {known}")
     return found

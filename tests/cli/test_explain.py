@@ -306,6 +306,8 @@ def test_a_value_of_a_wrong_type_is_a_finding_with_its_field(run: Run) -> None:
         ((), "nothing to explain"),
         (("deploy/web", "-f", "x.yaml"), "not both"),
         (("gadget/web",), "'gadget' is not a kind that is read from clusters: deploy, sts"),
+        (("app.yaml",), "'app.yaml' is no workload of the cluster; a file is given as -f app.yaml\n"),
+        (("a/b.json",), "'a/b.json' is no workload of the cluster; a file is given as -f a/b.json\n"),
         (("deploy/",), "'deploy/' names no workload"),
         (("-A", "deploy/web"), "-A is for all workloads"),
     ],
