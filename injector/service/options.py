@@ -128,7 +128,7 @@ class ServiceOptions:
         if self.client_ca is not None and self.tls_certificate is None:
             # The CA goes into the same TLS context as the pair, which a companion makes without it: every
             # handshake would fail.
-            yield "a client CA needs a certificate from files (--tlsCertFile), not --self-signed"
+            yield "a client CA needs a certificate from files (--tls-cert-file), not --self-signed"
         if self.workers < 1:
             yield "there must be at least one worker"
         if self.workers > 1 and sys.platform != "linux":

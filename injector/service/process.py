@@ -115,7 +115,7 @@ class Service:
         for remark in self._parts.remarks:
             self._log.info(remark)
         if self._options.tls_certificate is None and not self._parts.brings_pair:
-            raise ConfigError("a certificate and its key are needed (--tlsCertFile, --tlsKeyFile)")
+            raise ConfigError("a certificate and its key are needed (--tls-cert-file, --tls-key-file)")
         self.mounted.start()
         gc.enable()  # `cli.main` had it off while all of that was made
 
