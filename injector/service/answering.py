@@ -14,6 +14,7 @@ from typing import Any, Final
 import orjson
 
 from injector.errors import BadReview, DeadlineError
+from injector.injection.admission import decode_head
 from injector.injection.inject import Answer
 from injector.service.beside import DEAR_SECONDS, Beside, DearNamespaces, costly_seconds, namespace_of
 from injector.service.child import ChildError
@@ -138,8 +139,11 @@ class Answering:
     async def advise(self, body: bytes, deadline: float, held: Held) -> Reply:
         """Answer the review of a workload, in a thread of its own: reviews of pods do not wait for it.
 
-        A fault of ours says nothing and allows the workload, whatever its failurePolicy.
+        A fault of ours says nothing and allows the workload, whatever its failurePolicy. Nor is anything said
+        of a large one: a thread that reads megabytes takes the interpreter from reviews again and again.
         """
+        if len(body) > LARGE_BODY:
+            return Reply(200, allowed(body), JSON_TYPE)
         self._charge(weigh(body), held)
         self.advised += 1
         work = asyncio.get_running_loop().run_in_executor(self._adviser, self._reviewer().advise, body)
@@ -151,6 +155,7 @@ class Answering:
         except BadReview as error:
             return self._failed(body, error)
         except Exception as error:  # noqa: BLE001 - a fault of ours ends this answer and not the process
+            self._metrics.refused["crash"] += 1
             self._log_crash(error)
             return Reply(200, allowed(body), JSON_TYPE)
 
@@ -230,16 +235,11 @@ def allowed(body: bytes) -> bytes:
 
 
 def _review_of(body: bytes, response: dict[str, Any]) -> bytes:
-    try:
-        review = orjson.loads(body)
-        uid = review["request"]["uid"]
-        version = review["apiVersion"]
-    except (ValueError, KeyError, TypeError):
-        uid, version = "", "admission.k8s.io/v1"
+    head = decode_head(body)
     return orjson.dumps(
         {
             "kind": "AdmissionReview",
-            "apiVersion": version if isinstance(version, str) else "admission.k8s.io/v1",
-            "response": {"uid": uid if isinstance(uid, str) else "", **response},
+            "apiVersion": head.api_version or "admission.k8s.io/v1",
+            "response": {"uid": head.uid, **response},
         }
     )

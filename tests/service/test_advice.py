@@ -86,10 +86,19 @@ async def test_without_a_cluster_only_what_the_workload_itself_says_is_told(star
     assert INJECT in line
 
 
+async def test_nothing_is_said_of_a_workload_of_megabytes(start: Start) -> None:
+    service = await begin(start)
+    workload = deployment()
+    workload["metadata"]["annotations"] = {"notes": "x" * (1 << 20)}
+    assert await advice(service, workload) is None
+    assert "sidecar_injector_advice_total 0.0" in (await service.get("/metrics")).body.decode()
+
+
 async def test_a_fault_of_ours_says_nothing_and_allows_the_workload(start: Start) -> None:
     service = await start()
     assert await advice(service, deployment(own={"annotations": {"crash": "yes"}})) is None
     await service.until(lambda: any("crashed" in line["message"] for line in service.lines()))
+    assert service.service.metrics.refused["crash"] == 1
     assert (await service.post(a_review())).status == 200
 
 

@@ -13,7 +13,7 @@ from injector.service.answering import crashed
     [
         (b'{"apiVersion":"admission.k8s.io/v1beta1","request":{"uid":"u"}}', "u", "admission.k8s.io/v1beta1"),
         (b'{"apiVersion":1,"request":{"uid":2}}', "", "admission.k8s.io/v1"),
-        (b'{"request":{"uid":"u"}}', "", "admission.k8s.io/v1"),
+        (b'{"request":{"uid":"u"}}', "u", "admission.k8s.io/v1"),
         (b'{"request":[]}', "", "admission.k8s.io/v1"),
         (b"not JSON", "", "admission.k8s.io/v1"),
         (b"[" * 5000, "", "admission.k8s.io/v1"),
