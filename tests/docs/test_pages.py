@@ -134,6 +134,17 @@ def test_a_script_on_a_page_exists(page: str, path: str) -> None:
     assert (ROOT / path).is_file(), page
 
 
+def test_a_file_that_a_page_names_exists() -> None:
+    named = re.compile(r"`((?:injector|k8s|scripts|tests)/[\w./-]+\.[a-z]+)`")
+    gone = [
+        (page.name, path)
+        for page in pages()
+        for path in named.findall(page.read_text(encoding="utf-8"))
+        if not (ROOT / path).is_file()
+    ]
+    assert gone == []
+
+
 def test_the_figures_of_the_first_page_are_those_that_were_measured() -> None:
     table = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8").partition("<!-- compared -->")[2]
     rows = [line.split("|") for line in table.partition("<!-- /compared -->")[0].strip().splitlines()[2:]]
