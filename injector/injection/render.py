@@ -14,7 +14,7 @@ from injector.injection.dot.template import InjectionTemplate
 from injector.injection.owner import Workload
 from injector.injection.snapshot import Snapshot
 from injector.istio.mesh.descriptors import Message, MessageError
-from injector.istio.mesh.effective import ANNOTATION
+from injector.istio.mesh.effective import ANNOTATION, mesh_for_templates
 from injector.json_types import JSON, JSONObject, Pod
 from injector.kubeyaml import Filled, count_nodes
 from injector.rendering import Rendering
@@ -69,7 +69,7 @@ def template_data(
     Raises InjectionError for an annotation that is no ProxyConfig.
     """
     proxy_config = proxy_config_of(request, snapshot)
-    mesh_config = snapshot.mesh.config
+    mesh_config = mesh_for_templates(snapshot.mesh, proxy_config)
     fields = dot_of(
         pod,
         request.workload,

@@ -33,3 +33,26 @@ def test_the_namespace_is_looked_at_by_the_webhook_on_openshift_only(env, by_han
     )
     data = template_data(request, snapshot, POD)
     assert render_template(snapshot.templates["sidecar"], data, snapshot, budget).value == {"ids": ids}
+
+
+def rendered_mesh(release: str, *, by_hand: bool = False) -> object:
+    """Return the ports of ProxyConfig and MeshConfig that a template of the release sees of a pod with its own."""
+    ports = "ports: {{ .ProxyConfig.StatusPort }} {{ .MeshConfig.DefaultConfig.StatusPort }}"
+    legacy = release in ("1.6", "1.8")
+    config = f"template: '{ports}'" if legacy else f"templates: {{sidecar: '{ports}'}}"
+    snapshot = load_snapshot(Sources(config=config), Surroundings(release=release))
+    pod = POD | {"metadata": {"name": "web", "annotations": {"proxy.istio.io/config": "statusPort: 15030"}}}
+    budget = Budget(snapshot.limits)
+    request = replace(request_for(pod, "shop", "shop", "/inject", snapshot, budget), by_hand=by_hand)
+    data = template_data(request, snapshot, pod)
+    return render_template(snapshot.templates["sidecar"], data, snapshot, budget).value
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+@pytest.mark.parametrize("release", ["1.6", "1.8", "1.9", "1.12"])
+def test_from_1_6_to_1_12_templates_see_the_annotation_in_the_mesh(release: str, by_hand: bool) -> None:
+    assert rendered_mesh(release, by_hand=by_hand) == {"ports": "15030 15030"}
+
+
+def test_from_1_13_the_webhooks_templates_see_the_mesh_as_it_is() -> None:
+    assert rendered_mesh("1.13") == {"ports": "15030 15020"}

@@ -352,8 +352,7 @@ def test_from_1_13_the_annotation_is_laid_over_the_mesh_of_a_pod_by_hand(release
     app, proxy = template["spec"]["containers"]
     assert template["metadata"]["annotations"]["prometheus.io/port"] == str(port)
     assert app["readinessProbe"]["httpGet"] == {"path": "/app-health/app/readyz", "port": port}
-    if release != "1.12":
-        assert proxy["image"] == "proxy:15030"
+    assert proxy["image"] == "proxy:15030"
     # The next workload, and the webhook, have the mesh's own.
     assert containers_of(injector.inject_workload(a_deployment()))[1]["image"] == "proxy:15020"
     pod, _ = injector.inject_pod(a_pod(annotations={PROXY_CONFIG: "statusPort: 15030"}))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from injector.errors import ConfigError, YAMLError
-from injector.istio.facts import Fact, Span, layer_code, mesh_code
+from injector.istio.facts import Fact, Span, inject, layer_code, mesh_code
 from injector.istio.mesh.descriptors import PROXY_CONFIG_RESOURCE, Message, MessageError
 from injector.istio.mesh.jsonpb import apply
 from injector.istio.mesh.loading import Mesh, layer, merge_proxy_config
@@ -23,6 +23,7 @@ from injector.memo import Memo, deep_size
 ANNOTATION: Final = "proxy.istio.io/config"
 
 _ANNOTATES: Final = Span(since=6, source=mesh_code("func ApplyProxyConfig"))
+_SHOWN_IN_MESH: Final = Span(since=6, until=12, source=inject(r"meshConfig, merr = mesh\.ApplyProxyConfig"))
 _LAYERS: Final = Span(since=13, source=layer_code("func mergeWithPrecedence"))
 _RESOURCE_FIELDS: Final = (
     ("concurrency", "concurrency", Span(since=13, source=layer_code(r"mcpc\.Concurrency = "))),
@@ -32,6 +33,7 @@ _RESOURCE_FIELDS: Final = (
 
 FACTS: Final = (
     Fact(name=ANNOTATION, meaning="is laid over the mesh's ProxyConfig", span=_ANNOTATES),
+    Fact(name=ANNOTATION, meaning="and templates see it in MeshConfig, too", span=_SHOWN_IN_MESH),
     Fact(name="ProxyConfig resources", meaning="are laid over the mesh's ProxyConfig", span=_LAYERS),
     *(
         Fact(name=f"ProxyConfig.{name}", meaning="counts in a resource", span=span)
@@ -46,6 +48,12 @@ def parse_annotation(text: str) -> JSON:
         return load(text)
     except YAMLError as error:
         raise MessageError(error.reason) from error
+
+
+def mesh_for_templates(mesh: Mesh, proxy_config: Message) -> Message:
+    """Return the MeshConfig that templates see of a pod with this ProxyConfig; nothing else goes by it."""
+    shown = _SHOWN_IN_MESH.covers(mesh.minor)
+    return mesh.config.replace(defaultConfig=proxy_config.data) if shown else mesh.config
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
