@@ -11,18 +11,18 @@ import click
 from injector.cli.files import read_text
 from injector.cli.options import FILE, environment, option, release_options, text_options, together
 from injector.diagnosis.items import Item, items_of
-from injector.errors import ConfigError, YAMLError
+from injector.errors import ConfigError
 from injector.injection.injector import Injector
-from injector.injection.loading import Sources, Surroundings, load_snapshot
+from injector.injection.loading import LARGEST_FILE, Sources, Surroundings, load_snapshot, unwrap
 from injector.istio.releases import NEWEST_RELEASE
 from injector.json_types import JSONObject
-from injector.kubeyaml import documents, line_of, load
+from injector.kubeyaml import documents
 from injector.templates import BUILT_IN, built_in
 
 SURROUNDINGS = ("Namespace", "ProxyConfig", "MutatingWebhookConfiguration")
 """Kinds that say where a pod is to live: what `kubectl get` prints of them may be in one file."""
 
-BUILT_IN_FILES = ("built-in config", "built-in values", "mesh")
+BUILT_IN_FILES: Final = ("built-in config", "built-in values", "mesh")
 TEXTS: Final = {"config": "inject_config_file", "values": "values_file", "mesh": "mesh_config_file"}
 """The keys of Istio's ConfigMaps that hold the three texts, each with the flag that names its file."""
 
@@ -109,24 +109,28 @@ def without_effect(flags: Mapping[str, Any], injector: Injector) -> Iterator[str
 def _sources(flags: Mapping[str, Any]) -> Sources:
     given: list[Path | NamedText | None] = [flags[flag] for flag in TEXTS.values()]
     config, values, mesh = map(_text_of, given)
-    names = tuple(str(each) if each else name for each, name in zip(given, BUILT_IN_FILES, strict=True))
+    names = [str(each) if each else name for each, name in zip(given, BUILT_IN_FILES, strict=True)]
     default_values = ""
     if config is None:
         template = built_in(flags["template"])
         template.check_release(flags["release"])
-        config, values, default_values = template.config, values or template.values, template.values
-    elif values is None and "values" in (_data(config) or {}):
-        values, names = config, (names[0], names[0], names[2])
-    texts = (config, values or "{}", mesh or "")
-    config, values, mesh = (text_of_key(*each) for each in zip(texts, TEXTS, names, strict=True))
-    files = dict(zip(("config_file", "values_file", "mesh_file"), names, strict=True))
-    return Sources(config=config, values=values, mesh=mesh, default_values=default_values, **files)
+        config, default_values = template.config, template.values
+        values = default_values if values is None else values
+    texts = unwrap(config, values, mesh, names)
+    files = dict(zip(("config_file", "values_file", "mesh_file"), texts.files, strict=True))
+    return Sources(
+        config=texts.config,
+        values=texts.values,
+        mesh=texts.mesh,
+        default_values=default_values,
+        **files,
+    )
 
 
 def _text_of(given: Path | NamedText | None) -> str | None:
     if isinstance(given, NamedText):
         return given.text
-    return None if given is None else read_text(given)
+    return None if given is None else read_text(given, largest=LARGEST_FILE)
 
 
 def _environment(flags: Mapping[str, Any]) -> Mapping[str, str]:
@@ -156,37 +160,3 @@ def surroundings_of(paths: Sequence[Path], kind: str) -> Iterator[Item]:
                     line = item.at().line
                     raise ConfigError(f"this is not a {kind} with a name", file=str(path), line=line)
                 yield item
-
-
-# ---- a file with a ConfigMap's key, or with the whole ConfigMap as kubectl prints it
-
-
-def text_of_key(text: str, key: str, file: str) -> str:
-    """Return the text of ``key``: the file's own, or the key's of the ConfigMap that the file holds.
-
-    Blank lines stand in front where the key's text is a block, so that its lines count as the file's do.
-    Raises ConfigError for a ConfigMap without the key.
-    """
-    data = _data(text)
-    if data is None:
-        return text
-    if not isinstance(found := data.get(key), str):
-        has = f"it has {', '.join(sorted(map(str, data)))}" if data else "it has no data"
-        raise ConfigError(f"the ConfigMap has no key {key!r}: {has}", file=file)
-    start = line_of(text, ("data", key))
-    header = text.split("\n")[start - 1].partition("#")[0].rstrip() if start else ""
-    return "\n" * start + found if header.endswith(("|", "|-", "|+")) else found
-
-
-def _data(text: str) -> Mapping[str, Any] | None:
-    """Return the data of a ConfigMap, None for any other text."""
-    if "ConfigMap" not in text:
-        return None
-    try:
-        value = load(text)
-    except YAMLError:
-        return None
-    if not isinstance(value, dict) or value.get("kind") != "ConfigMap":
-        return None
-    data = value.get("data") or {}
-    return data if isinstance(data, dict) else {}

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, BinaryIO, Final, cast
 
 import click
 
@@ -23,6 +23,9 @@ SECRET = 0o600
 
 SUFFIXES = (".yaml", ".yml", ".json")
 """What is read of a folder, as kubectl does."""
+
+LARGEST_INPUT: Final = 256 << 20
+"""Bytes of one file or of stdin: thousands of manifests. YAML of that length takes minutes, but it ends."""
 
 WEB: Final = ("http://", "https://")
 
@@ -37,12 +40,24 @@ class FileError(InjectorError):
         super().__init__(f"{path}: cannot {action}: {error.strerror or error}")
 
 
-def read_text(path: Path | str) -> str:
-    """Return the text of ``path``, its line ends as they are; FileError if it is unreadable or not UTF-8."""
+def read_text(path: Path | str, *, largest: int = LARGEST_INPUT) -> str:
+    """Return the text of ``path``, its line ends as they are.
+
+    FileError if it is unreadable, not UTF-8, or of more than ``largest`` bytes.
+    """
     try:
-        return text_of(Path(path).read_bytes(), path)
+        with Path(path).open("rb") as file:
+            return text_of(_read(file, path, largest), path)
     except OSError as error:
         raise FileError("read it", path, error) from error
+
+
+def _read(file: BinaryIO, source: Path | str, largest: int = LARGEST_INPUT) -> bytes:
+    """Return what there is of a file; a device or a pipe may have no end."""
+    content = file.read(largest + 1)
+    if len(content) > largest:
+        raise FileError("read it", source, OSError(0, f"it is larger than {largest >> 20} MiB"))
+    return content
 
 
 def text_of(content: bytes, source: Path | str) -> str:
@@ -176,7 +191,7 @@ def _entries(folder: Path, *, recursive: bool) -> list[Path] | None:
 def stdin_text() -> str:
     """Return all of stdin; FileError when it cannot be read or is not UTF-8."""
     try:
-        text = text_of(sys.stdin.buffer.read(), "<stdin>")
+        text = text_of(_read(sys.stdin.buffer, "<stdin>"), "<stdin>")
     except OSError as error:
         raise FileError("read it", "<stdin>", error) from error
     if not text.strip():

@@ -106,7 +106,8 @@ RULES: Final[Mapping[str, Rule]] = {
     ),
     "SI005": Rule(
         "a document of -f cannot be read",
-        "It is not YAML: kubectl would refuse the file. The other documents are looked at.",
+        "It is not YAML, which kubectl would refuse, or something that would be lost follows its end. The "
+        "other documents are looked at.",
         "mend what the line names",
         severity="error",
     ),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from injector.budget import DEFAULT_LIMITS, ReviewLimits
-from injector.errors import ConfigError, TemplateError
+from injector.errors import ConfigError, TemplateError, YAMLError
 from injector.injection.caches import CACHE_BYTES, memo_of
 from injector.injection.config import Faults, InjectConfig, line_of_template, parse_config, read_mapping
 from injector.injection.dot.context import Known
@@ -24,6 +24,10 @@ from injector.istio.values import value_faults
 from injector.json_types import JSONObject
 from injector.kubeyaml import line_of, load
 from injector.kubeyaml.skeleton import SkeletonCache
+
+LARGEST_FILE: Final = 4 << 20
+"""Bytes of one file, four times what a ConfigMap or Secret can hold: a log that grows in the place of a
+configuration must not fill the memory."""
 
 _NO_VALUES: Final = "the values are empty or null, for which this release denies every pod: give at least {}"
 
@@ -189,3 +193,63 @@ def _template_fault(name: str, error: TemplateError, behaviour: Behaviour, sourc
     return ConfigError(
         f"{error}{advice_on_function(str(error))}", file=sources.config_file, line=line, path=path
     )
+
+
+# ---- texts with a ConfigMap's key, or with the whole ConfigMap as kubectl prints it
+
+
+class MountedTexts(NamedTuple):
+    """The three texts of a configuration, and what each is called."""
+
+    config: str
+    values: str
+    mesh: str
+    files: tuple[str, str, str]
+
+
+def unwrap(config: str, values: str | None, mesh: str | None, names: Sequence[str]) -> MountedTexts:
+    """Return what three files hold, each of which is a ConfigMap's key or the whole ConfigMap.
+
+    Values that are not given are those beside config in its ConfigMap, or none. ``names`` are what the
+    three are called. Raises ConfigError for a ConfigMap without the key.
+    """
+    config_file, values_file, mesh_file = names
+    if values is None and "values" in (_data(config) or {}):
+        values, values_file = config, config_file
+    return MountedTexts(
+        config=_text_of_key(config, "config", config_file),
+        values=_text_of_key(values or "{}", "values", values_file),
+        mesh=_text_of_key(mesh or "", "mesh", mesh_file),
+        files=(config_file, values_file, mesh_file),
+    )
+
+
+def _text_of_key(text: str, key: str, file: str) -> str:
+    """Return the text of ``key``: the file's own, or the key's of the ConfigMap that the file holds.
+
+    Blank lines stand in front where the key's text is a block, so that its lines count as the file's do.
+    Raises ConfigError for a ConfigMap without the key.
+    """
+    data = _data(text)
+    if data is None:
+        return text
+    if not isinstance(found := data.get(key), str):
+        has = f"it has {', '.join(sorted(map(str, data)))}" if data else "it has no data"
+        raise ConfigError(f"the ConfigMap has no key {key!r}: {has}", file=file)
+    start = line_of(text, ("data", key))
+    header = text.split("\n")[start - 1].partition("#")[0].rstrip() if start else ""
+    return "\n" * start + found if header.endswith(("|", "|-", "|+")) else found
+
+
+def _data(text: str) -> Mapping[str, Any] | None:
+    """Return the data of a ConfigMap, None for any other text."""
+    if "ConfigMap" not in text:
+        return None
+    try:
+        value = load(text, alone=True)
+    except YAMLError:
+        return None
+    if not isinstance(value, dict) or value.get("kind") != "ConfigMap":
+        return None
+    data = value.get("data") or {}
+    return data if isinstance(data, dict) else {}

@@ -21,16 +21,13 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from injector.errors import ConfigError
+from injector.injection.loading import LARGEST_FILE
 
 T = TypeVar("T")
 
 PATIENCE_SECONDS: Final = 10.0
 """What takes longer hangs: a kubelet's mounts are in memory or on the node's disk, and read in milliseconds.
 It is also the time between two looks at the files."""
-
-LARGEST_FILE: Final = 4 << 20
-"""Bytes of one file, four times what a ConfigMap or Secret can hold: a log that grows in the place of a
-configuration must not fill the memory."""
 
 ATTEMPTS: Final = 5
 """Reads of a mount that is swapped meanwhile; two swaps in a row take the kubelet seconds."""

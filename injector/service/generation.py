@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
 from injector.injection.inject import Answer
+from injector.injection.loading import unwrap
 from injector.istio.releases import NEWEST_RELEASE
 from injector.json_types import JSONObject
 from injector.service.files import FileSet
@@ -97,6 +98,7 @@ class Texts:
     def hash(self) -> str:
         """The name of the configuration: what ``cat config values mesh | sha256sum | cut -c1-12`` prints.
 
+        Of a file that is the whole ConfigMap it is the key's text, behind as many line ends as are before it.
         It follows from the texts alone, so that all replicas call the same configuration the same.
         """
         texts = self.config + self.values + self.mesh
@@ -126,7 +128,7 @@ Load = Callable[[Texts, ServiceOptions], Reviewer]
 def texts_of(files: FileSet, options: ServiceOptions, cluster: ClusterView | None) -> Texts:
     """Return the texts that the options name; without a configuration file those of the built-in template.
 
-    ConfigError where that is too new for the release.
+    ConfigError where that is too new for the release, or a ConfigMap lacks its key.
     """
     config, release, defaults = files.text(options.inject_config), None, ""
     values = files.text(options.inject_values)
@@ -135,16 +137,10 @@ def texts_of(files: FileSet, options: ServiceOptions, cluster: ClusterView | Non
         template.check_release(options.release)
         config, defaults, release = template.config, template.values, NEWEST_RELEASE
         values = values or defaults
-    return Texts(
-        config=config,
-        values=values or "{}",
-        mesh=files.text(options.mesh_config) or "",
-        default_values=defaults,
-        release=release,
-        cluster=cluster,
-        files=(
-            str(options.inject_config or "the built-in config"),
-            str(options.inject_values or "the built-in values"),
-            str(options.mesh_config or "the default mesh"),
-        ),
+    names = (
+        str(options.inject_config or "the built-in config"),
+        str(options.inject_values or "the built-in values"),
+        str(options.mesh_config or "the default mesh"),
     )
+    texts = unwrap(config, values, files.text(options.mesh_config), names)
+    return Texts(**texts._asdict(), default_values=defaults, release=release, cluster=cluster)

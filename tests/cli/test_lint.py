@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -92,6 +93,50 @@ def test_a_whole_config_map_is_taken_with_the_lines_of_its_file(run: Run, tmp_pa
     assert "mesh.yaml:7: warning SI104: noSuchField" in result.stdout
 
 
+@pytest.mark.timeout(60)
+def test_serve_takes_whole_config_maps_as_lint_does_at_start_and_later(run: Run, tmp_path: Path) -> None:
+    whole = tmp_path / "map.yaml"
+    whole.write_text(config_map(config=CONFIG, values="image: x\n"))
+    (tmp_path / "mesh.yaml").write_text(config_map(mesh="noSuchField: 1\n"))
+    assert run("certs").returncode == 0
+    flags = ("--inject-config-file", "map.yaml", "--mesh-config-file", "mesh.yaml", "--release", "1.31")
+    arguments = (*TO_SERVE, *flags, "--log-format", "text")
+    with subprocess.Popen(
+        [sys.executable, "-m", "injector", *arguments], cwd=tmp_path, stderr=subprocess.PIPE, env=OUTSIDE
+    ) as popen:
+        assert popen.stderr is not None
+        try:
+            said = until(popen.stderr, b"serving")
+            assert b"noSuchField" in said, "the mesh is not that of the ConfigMap"
+            whole.write_text(config_map(config=CONFIG, values="image: other\n"))
+            until(popen.stderr, b"configuration loaded")
+            whole.write_text(config_map(values="image: other\n"))
+            until(popen.stderr, b"map.yaml: the ConfigMap has no key 'config': it has values")
+        finally:
+            popen.kill()
+
+
+def until(lines: IO[bytes], words: bytes) -> bytes:
+    """Return what is said up to the line with these words."""
+    said = b""
+    for line in lines:
+        said += line
+        if words in line:
+            return said
+    raise AssertionError(said.decode())
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize("flag", ["--inject-config-file", "--values-file", "--mesh-config-file"])
+def test_a_file_that_serve_finds_too_large_is_too_large_for_lint(run: Run, tmp_path: Path, flag: str) -> None:
+    (tmp_path / "large.yaml").write_text("#" * ((4 << 20) + 1))
+    result = run("lint", *FILES, flag, "large.yaml")
+    assert (result.returncode, result.stderr) == (
+        1,
+        "error: large.yaml: cannot read it: it is larger than 4 MiB\n",
+    )
+
+
 def test_a_config_map_without_the_key_is_said_in_one_sentence(run: Run, tmp_path: Path) -> None:
     (tmp_path / "map.yaml").write_text(config_map(config=CONFIG))
     result = run("lint", "--meshConfigFile", "map.yaml")
@@ -117,8 +162,7 @@ def test_a_second_document_of_the_configuration_is_refused_by_lint_and_serve(
 
 def refused(run: Run) -> str:
     """Return what `serve` says of the configuration that it does not start with."""
-    tls = ("--tls-cert-file", "certs/tls.crt", "--tls-key-file", "certs/tls.key", "--port", "0")
-    result = run("serve", *FILES, "--mesh-config-file", "m.yaml", *tls, "--monitoring-port", "0")
+    result = run(*TO_SERVE, *FILES, "--mesh-config-file", "m.yaml")
     assert result.returncode == 1
     return result.stderr.splitlines()[-1]
 
@@ -164,17 +208,21 @@ def test_the_help_names_the_exit_codes(run: Run) -> None:
     assert "Exit codes:" in run("lint", "--help").stdout
 
 
+TO_SERVE = (
+    *("serve", "--address", "127.0.0.1", "--port", "0"),
+    *("--monitoringAddress", "127.0.0.1", "--monitoringPort", "0"),
+    *("--tlsCertFile", "certs/tls.crt", "--tlsKeyFile", "certs/tls.key"),
+)
+OUTSIDE = {name: value for name, value in os.environ.items() if name != "KUBERNETES_SERVICE_HOST"}
+"""The environment of a process that is in no cluster."""
+
+
 def starts(folder: Path, broken: Broken) -> bool:
     """Return whether a process of `serve` starts with a configuration."""
-    arguments = (
-        *("serve", "--address", "127.0.0.1", "--port", "0", "--release", broken.release),
-        *("--monitoringAddress", "127.0.0.1", "--monitoringPort", "0"),
-        *("--tlsCertFile", "certs/tls.crt", "--tlsKeyFile", "certs/tls.key"),
-        *("--injectConfig", "c.yaml", "--injectValues", "v.yaml", "--meshConfig", "m.yaml"),
-    )
-    outside = {name: value for name, value in os.environ.items() if name != "KUBERNETES_SERVICE_HOST"}
+    files = ("--injectConfig", "c.yaml", "--injectValues", "v.yaml", "--meshConfig", "m.yaml")
+    arguments = (*TO_SERVE, "--release", broken.release, *files)
     with subprocess.Popen(
-        [sys.executable, "-m", "injector", *arguments], cwd=folder, stderr=subprocess.PIPE, env=outside
+        [sys.executable, "-m", "injector", *arguments], cwd=folder, stderr=subprocess.PIPE, env=OUTSIDE
     ) as popen:
         assert popen.stderr is not None
         try:
