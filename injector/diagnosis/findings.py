@@ -132,8 +132,8 @@ RULES: Final[Mapping[str, Rule]] = {
     ),
     "SI104": Rule(
         "part of the configuration is not used",
-        "A selector that cannot be read, a field of the mesh or of the template's data that the release "
-        "does not have.",
+        "A selector that cannot be read, a template without a text, a field of the mesh or of the template's "
+        "data that the release does not have.",
         "remove it, or choose the release that has it with --release",
     ),
     "SI105": Rule(

@@ -17,6 +17,8 @@ from injector.kubeyaml import load
 SIDECAR: Final = "sidecar"
 """The name of the only template up to 1.8, and of the default one since."""
 
+_EMPTY: Final = "templates.{} is empty: whoever is to have it gets the marks of injection and nothing else"
+
 _KINDS: Final = {
     str: "a string",
     dict: "a mapping",
@@ -124,6 +126,7 @@ def _templates(reader: _ConfigReader, behaviour: Behaviour) -> dict[str, str]:
         if not templates:
             old = " (it has `template`, so it is of 1.8 or older: say so with --release)"
             reader.fault(f"there are no templates{old if reader.get('template') else ''}", "templates")
+        reader.warnings += [_EMPTY.format(name) for name, text in templates.items() if not text.strip()]
         return templates
     template = reader.string("template")
     if not template:
