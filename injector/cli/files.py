@@ -29,8 +29,9 @@ LARGEST_INPUT: Final = 256 << 20
 
 WEB: Final = ("http://", "https://")
 
-INPUT: Final = click.Path(allow_dash=True)
-"""A file, a folder, ``-`` or an address, as text; shells complete it as a path."""
+INPUT: Final = click.Path(allow_dash=True, readable=False)
+"""A file, a folder, ``-`` or an address, as text; shells complete it as a path. Whether it can be read is
+told by reading it: click would call a file without permission a wrong call, and a missing one not."""
 
 
 class FileError(InjectorError):
@@ -167,25 +168,30 @@ def _texts(filename: str, *, recursive: bool) -> Iterator[tuple[str, str]]:
 
         yield filename, text_of(fetch(filename), filename)
         return
-    entries = _entries(Path(filename), recursive=recursive)
-    if entries is None:
-        yield filename, read_text(filename)
-        return
-    if not entries:
-        raise click.ClickException(f"{filename}: the folder holds no {', '.join(SUFFIXES)} file")
-    for each in entries:
-        yield str(each), read_text(each)
-
-
-def _entries(folder: Path, *, recursive: bool) -> list[Path] | None:
-    """Return the manifests of a folder, None for what is no folder; FileError where it cannot be read."""
     try:
-        if not folder.is_dir():
-            return None
-        entries = folder.rglob("*") if recursive else folder.iterdir()
-        return sorted(each for each in entries if each.suffix in SUFFIXES and each.is_file())
+        found = _files(Path(filename), recursive=recursive)
     except OSError as error:
-        raise FileError("read it", folder, error) from error
+        raise FileError("read it", error.filename or filename, error) from error
+    if not found:
+        raise click.ClickException(f"{filename}: the folder holds no {', '.join(SUFFIXES)} file")
+    for each in found:
+        yield each, read_text(each)
+
+
+def _files(path: Path, *, recursive: bool) -> list[str]:
+    """Return a file itself, and what is read of a folder; raises OSError where one below cannot be read."""
+    if not path.is_dir():
+        return [str(path)]
+    found: list[Path] = []
+    for folder, below, names in os.walk(path, onerror=_refuse):
+        found += (Path(folder, name) for name in names)
+        if not recursive:
+            below.clear()
+    return [str(each) for each in sorted(found) if each.suffix in SUFFIXES and each.is_file()]
+
+
+def _refuse(error: OSError) -> None:
+    raise error
 
 
 def stdin_text() -> str:

@@ -27,7 +27,7 @@ PREFIX: Final = "SIDECAR_INJECTOR_SERVE"
 Not shorter: of a Service called sidecar-injector the kubelet makes SIDECAR_INJECTOR_PORT and more.
 """
 
-FILE: Final = click.Path(path_type=Path)
+FILE: Final = click.Path(path_type=Path, readable=False)
 
 FEATURES: Final = (
     "ENABLE_NATIVE_SIDECARS",

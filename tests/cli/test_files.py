@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import ssl
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -83,6 +86,29 @@ def test_a_home_that_cannot_be_looked_at_is_not_taken_for_the_output(run: Run) -
     result = run("explain", "deploy/web", HOME=f"/{TOO_LONG}", KUBECONFIG="")
     said = f"error: cannot use /{TOO_LONG}/.kube/config: File name too long\n"
     assert (result.returncode, result.stderr) == (1, said)
+
+
+AS_ANYBODY = [] if os.getuid() else ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
+"""Takes from root what lets it read everything."""
+
+
+@pytest.mark.skipif(not (os.getuid() or shutil.which("setpriv")), reason="root may read everything")
+@pytest.mark.parametrize("what", ["folder", "file"])
+@pytest.mark.parametrize("command", ["inject", "lint"])
+def test_what_may_not_be_read_is_named_and_not_left_out(tmp_path: Path, command: str, what: str) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "a.yaml").write_text(DEPLOYMENT)
+    path = tmp_path / ("sub" if what == "folder" else "a.yaml")
+    given = tmp_path if what == "folder" else path
+    path.chmod(0)
+    result = subprocess.run(
+        [*AS_ANYBODY, sys.executable, "-m", "injector", command, "-R", str(given)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    path.chmod(0o755)
+    assert (result.returncode, result.stderr) == (1, f"error: {path}: cannot read it: Permission denied\n")
 
 
 # ---- https
