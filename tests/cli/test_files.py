@@ -88,6 +88,23 @@ def test_a_home_that_cannot_be_looked_at_is_not_taken_for_the_output(run: Run) -
     assert (result.returncode, result.stderr) == (1, said)
 
 
+@pytest.mark.parametrize("command", ["inject", "krm"])
+def test_input_without_an_end_is_refused(tmp_path: Path, command: str) -> None:
+    arguments = ("/dev/zero",) if command == "inject" else ()
+    source = "/dev/zero" if command == "inject" else "<stdin>"
+    with Path("/dev/zero").open("rb") as endless:
+        result = subprocess.run(
+            [sys.executable, "-m", "injector", command, *arguments],
+            stdin=endless,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+        )
+    sentence = f"error: {source}: cannot read it: it is larger than 256 MiB\n"
+    assert (result.returncode, result.stderr) == (1, sentence)
+
+
 AS_ANYBODY = [] if os.getuid() else ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
 """Takes from root what lets it read everything."""
 
