@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from injector.cli.configuration import (
 from injector.cli.files import input_documents, input_options, write_whole
 from injector.cli.options import namespace_option, option, pod_template_option
 from injector.diagnosis.items import Item, items_of, mapping, misread, unknown_pods
-from injector.errors import InjectionError, InjectorError
+from injector.errors import InjectionError, InjectorError, YAMLError
 from injector.injection.injector import Injector
 from injector.injection.kinds import is_list, place_of
 from injector.injection.workload import WorkloadOutcome
@@ -83,6 +84,9 @@ def command(
     injector = load_injector(flags)
     sources = input_documents(filenames, recursive=recursive)
     done = work(injector, sources, namespace=namespace, pod_template_path=pod_template_path)
+    if all(source.value is None for source, _ in done):
+        raise click.ClickException(f"there is nothing in {', '.join(filenames)}")
+    content = written(done, output=output, keep_layout=keep_layout)
     if not quiet:
         say_release(injector)
         for warning in (*injector.warnings, *without_effect(flags, injector)):
@@ -90,10 +94,6 @@ def command(
         for source, outcome in done:
             for line in (*reports(source, outcome), *oddities(source, pod_template_path)):
                 click.echo(line, err=True)
-    if output == "json":
-        content = as_json(done)
-    else:
-        content = "".join(as_written(done) if keep_layout else as_yaml(done)).encode()
     if output in FORMATS:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
@@ -150,6 +150,10 @@ def reports(source: Document, outcome: WorkloadOutcome) -> Iterator[str]:
 def oddities(source: Document, pod_template_path: str) -> Iterator[str]:
     """Yield a warning for what an API server would refuse, and for a kind whose pods nobody knows."""
     warning = click.style("warning:", fg="yellow")
+    if isinstance(source.value, list):
+        advice = "write `kind: List` with them as its items, or a document for each"
+        said = f"not injected: this is a list, which kubectl does not take: {advice}"
+        yield f"{warning} {place(source)}: {said}"
     for item in items_of([source]):
         found = place_of(item.value, pod_template_path)
         for finding in misread(item, found.spec[:-1]) if found else ():
@@ -166,6 +170,24 @@ def place(source: Document) -> str:
 # ---- output
 
 
+def written(done: Sequence[Worked], *, output: str, keep_layout: bool) -> bytes:
+    """Return what goes to stdout or the file."""
+    if output == "json":
+        return as_json(done)
+    return "".join(as_written(done) if keep_layout else as_yaml(done)).encode()
+
+
+@contextmanager
+def _naming(source: Document) -> Iterator[None]:
+    """Name the document whose result cannot be written as YAML; raises ClickException."""
+    try:
+        yield
+    except YAMLError as error:
+        item = Item(value=mapping(source.value), source=source.source)
+        reason = f"{place(source)}: {item.title}: {error}: remove them, or write JSON with -o json"
+        raise click.ClickException(reason) from error
+
+
 def _misspelt(output: str) -> str:
     """Return the format that was meant by what looks like neither a format nor a file; "" where none was."""
     if "." in output or "/" in output:
@@ -176,7 +198,8 @@ def _misspelt(output: str) -> str:
 def as_yaml(done: Sequence[Worked]) -> Iterator[str]:
     """Yield the documents as istioctl prints them: each ends with a separator, the last one too."""
     for source, outcome in done:
-        text = dump(outcome.document) if outcome.reencoded else source.text
+        with _naming(source):
+            text = dump(outcome.document) if outcome.reencoded else source.text
         yield text if text.endswith("\n") or not text else f"{text}\n"
         yield "---\n"
 
@@ -184,7 +207,8 @@ def as_yaml(done: Sequence[Worked]) -> Iterator[str]:
 def as_written(done: Sequence[Worked]) -> Iterator[str]:
     """Yield the files one behind the other as they were written, with what was injected."""
     for number, (source, outcome) in enumerate(done, start=1):
-        text = laid_out(source.text, outcome.as_written) if outcome.injected else source.text
+        with _naming(source):
+            text = laid_out(source.text, outcome.as_written) if outcome.injected else source.text
         yield text
         if source.separator or number == len(done):
             yield source.separator

@@ -127,6 +127,38 @@ def test_what_has_no_effect_by_hand_is_told(run: Run, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("flags", [(), ("--keep-layout",)], ids=["", "layout"])
+def test_what_yaml_cannot_hold_is_named_with_its_workload(
+    run: Run, tmp_path: Path, flags: tuple[str, ...]
+) -> None:
+    pod = (POD % "a").replace('"name":"a"', '"name":"a","annotations":{"n":"a\\u007fb"}')
+    (tmp_path / "app.json").write_text(f"{POD % 'b'}\n{pod}\n")
+    result = run("inject", "app.json", *flags)
+    sentence = (
+        "error: app.json:2: Pod a: yaml: control characters are not allowed: "
+        "remove them, or write JSON with -o json\n"
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (1, "", sentence)
+    assert run("inject", "app.json", "-o", "json").returncode == 0
+
+
+@pytest.mark.parametrize("text", ["", "# only this\n", "---\n---\n"])
+def test_a_file_without_an_object_is_said(run: Run, tmp_path: Path, text: str) -> None:
+    (tmp_path / "empty.yaml").write_text(text)
+    result = run("inject", "empty.yaml")
+    assert (result.returncode, result.stdout, result.stderr) == (
+        1,
+        "",
+        "error: there is nothing in empty.yaml\n",
+    )
+
+
+def test_a_list_of_workloads_that_is_no_object_is_said(run: Run) -> None:
+    result = run("inject", "-", stdin=f"[{POD % 'a'}]\n")
+    sentence = "warning: <stdin>:1: not injected: this is a list, which kubectl does not take"
+    assert (result.returncode, sentence in result.stderr) == (0, True)
+
+
 def test_a_folder_is_read_in_the_order_of_its_names(run: Run, tmp_path: Path) -> None:
     (tmp_path / "b.yaml").write_text(SERVICE)
     (tmp_path / "a.yml").write_text(DEPLOYMENT)
