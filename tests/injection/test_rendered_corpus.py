@@ -136,19 +136,19 @@ def dot(folder: Path, text: Text) -> tuple[dict[str, Value], Any]:
         "CompliancePolicy": "fips-140-3" if text.inputs == "B" else "",
     }
     declared = dot_type(behaviour)
-    for name, data in {
-        "TypeMeta": {"kind": "Deployment", "apiVersion": "apps/v1"},
-        "DeploymentMeta": {"name": "hello", "namespace": "ns1"},
+    for name, fields in {
+        "TypeMeta": {"Kind": "Deployment", "APIVersion": "apps/v1"},
+        "DeploymentMeta": {"Name": "hello", "Namespace": "ns1"},
     }.items():
         found = declared.field_type(name)
         if found is not None:
-            everything[name] = a_struct(found, data)
+            everything[name] = a_struct(found, fields)
     return {name: value for name, value in everything.items() if name in declared.fields}, mesh
 
 
-def a_struct(declared: Any, data: Mapping[str, str]) -> Struct:
+def a_struct(declared: Any, fields: Mapping[str, str]) -> Struct:
     is_pointer = declared.kind == "pointer"
-    return Struct(declared.elem if is_pointer else declared, data, pointer=is_pointer)
+    return Struct.of(declared.elem if is_pointer else declared, fields, pointer=is_pointer)
 
 
 def stubbed(functions: Mapping[str, Any]) -> dict[str, Any]:
