@@ -170,7 +170,7 @@ async def test_a_ca_stays_past_the_grace_while_what_it_signed_is_served(
         setting.reconciler.wake()
         # What signed nothing goes after the grace, and is what tells that it is over.
         await until(lambda: authorities(setting.live) == authorities(third.certificate) + old)
-        assert setting.reconciler.status.in_sync
+        await until(lambda: setting.reconciler.status.in_sync)
         setting.trust = renewed
         setting.reconciler.wake()
         await until(lambda: authorities(setting.live) == new)
