@@ -58,7 +58,7 @@ class Webhook:
     """One webhook, asked as an API server asks: POST over TLS, the certificate held against ``name``."""
 
     def __init__(self, url: str, ca: Path | None, name: str) -> None:
-        host, port, path = _parts(url)
+        host, port, path = _host_port_path(url)
         self.url = url
         self._path = f"{path.rstrip('/') or '/inject'}?timeout={SECONDS:g}s"
         try:
@@ -120,7 +120,7 @@ class Webhook:
             return None
 
 
-def _parts(url: str) -> tuple[str, int, str]:
+def _host_port_path(url: str) -> tuple[str, int, str]:
     """Return host, port and path of a webhook's URL; a usage error where it is none."""
     try:
         parts = urlsplit(url if "//" in url else f"https://{url}")

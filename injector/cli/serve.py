@@ -191,6 +191,7 @@ def command(**flags: Any) -> None:
     raise SystemExit(serve(options, parts(flags, options)))
 
 
+# click's own rule goes by the names of parameters, which users never see; it still holds for older settings.
 for _option in command.params:
     _option.envvar = variable_of(_option)
 

@@ -110,7 +110,7 @@ def place_of(document: JSON, custom_path: str = "") -> PodPlace | None:
 
 
 def is_list(document: JSON) -> bool:
-    """Tell whether a document is a List of Kubernetes."""
+    """Return whether a document is a List of Kubernetes."""
     return (
         isinstance(document, dict)
         and document.get("kind") == "List"

@@ -110,10 +110,9 @@ def typed_document(document: JSONObject, place: PodPlace, behaviour: Behaviour) 
     try:
         if schema := schema_of(place, behaviour.minor):
             typed = _read(document, schema, behaviour)
-            if (
-                get_at(typed, place.spec[:-1]) is None
-            ):  # a ReplicationController and a DeploymentConfig point to it
-                raise InjectionError("spec.template is required value")  # up to 1.2 istioctl crashes instead
+            # A ReplicationController and a DeploymentConfig point to it. Up to 1.2 istioctl crashes instead.
+            if get_at(typed, place.spec[:-1]) is None:
+                raise InjectionError("spec.template is required value")
             return typed
         if not isinstance(get_at(document, place.spec[:-1]), dict):
             raise InjectionError(f"{'.'.join(place.spec[:-1])} is not a pod template")

@@ -174,7 +174,9 @@ class KubeClient:
             return cls(ApiClient(configuration), clock)
         except _LOADING as error:
             where = connection.files or "the service account of this pod"
-            raise Unconfigured(f"cannot find the API server through {where}: {_words(error)}") from error
+            raise Unconfigured(
+                f"cannot find the API server through {where}: {_without_entry(error)}"
+            ) from error
 
     @property
     def host(self) -> str:
@@ -299,7 +301,7 @@ class KubeClient:
                 response.close()
 
 
-def _words(error: Exception) -> str:
+def _without_entry(error: Exception) -> str:
     """Return an error of kubernetes-asyncio without the entry that it may quote, which may hold secrets."""
     return _QUOTED_ENTRY.sub("", str(error) or type(error).__name__)
 

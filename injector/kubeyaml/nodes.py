@@ -58,8 +58,8 @@ _MORE: Final = (
 _TAG_CHARACTERS: Final = (",", "[", "]")
 _MOST_IN_VAIN: Final = 8192
 """Nodes that repairs may have read again, since each begins at the front: 75 ms. A sidecar's YAML has 500."""
-_SCALAR_AS_A_NODE: Final = 256
-"""Characters of a scalar that take as long to read as a node does beside them."""
+_CHARACTERS_AS_A_NODE: Final = 256
+"""Characters that take as long to scan as a node takes to make: a text may be one long scalar."""
 _BARE_TAG = re.compile(r"(?:&[A-Za-z0-9_-]+[ \t]+)?!(?=[\s,\[\]{}]|\Z)").match
 _SLASH_ESCAPE = re.compile(r'"(?:[^\\]|\\[^/])*?\\/').match
 
@@ -213,7 +213,7 @@ class Dialect:
         else:
             return False
         self.text = self.text[:position] + stand_in + self.text[position + 1 :]
-        self._in_vain += 1 + nodes + position // _SCALAR_AS_A_NODE
+        self._in_vain += 1 + nodes + position // _CHARACTERS_AS_A_NODE
         return self._in_vain <= _MOST_IN_VAIN
 
     def value(self, event: Any, collection: Any) -> str:

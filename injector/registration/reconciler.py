@@ -60,9 +60,9 @@ class RegistrationStatus:
     """What metrics and readiness show.
 
     ``live`` is the bundle that all our entries hold, empty while they differ. ``in_sync`` means that it is
-    what it should be, and accepts the leaf that is served. ``verified`` means that some
-    time it accepted the leaf that was served then; it stays true, since an API server that is away must not
-    make every replica unready.
+    what it should be, and accepts the leaf that is served. ``verified`` means that some time it accepted the
+    leaf that was served then; it stays true, since an API server that is away must not make every replica
+    unready.
     """
 
     missing: bool = True

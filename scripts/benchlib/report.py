@@ -1,4 +1,4 @@
-"""Figures in, a table, a verdict or a page with plots out. Knows no servers."""
+"""Figures in, a table, a verdict or a page with plots out."""
 
 from __future__ import annotations
 

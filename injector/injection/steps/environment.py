@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from injector.gotemplate.sprig.cases import upper
+from injector.golang.unicode import to_upper
 from injector.injection.snapshot import Snapshot
 from injector.injection.steps.pods import Draft, with_variables
 from injector.injection.steps.settings import Injection
@@ -37,7 +37,7 @@ def environment_of_url(path: str, behaviour: Behaviour) -> dict[str, str]:
         pairs = _marked(parts[2])
     else:
         pairs = _paired(parts[2], slash_escape=behaviour.url_slash_escape)
-    named = ((_VARIABLES.get(key, upper(key)), value) for key, value in pairs)
+    named = ((_VARIABLES.get(key, "".join(map(to_upper, key))), value) for key, value in pairs)
     return {variable: value for variable, value in named if variable}
 
 
