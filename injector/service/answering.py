@@ -16,7 +16,7 @@ import orjson
 from injector.errors import BadReview, DeadlineError
 from injector.injection.admission import decode_head
 from injector.injection.inject import Answer
-from injector.service.beside import DEAR_SECONDS, Beside, DearNamespaces, costly_seconds, namespace_of
+from injector.service.beside import DEAR_SECONDS, Beside, Caller, DearCallers, caller_of, costly_seconds
 from injector.service.child import ChildError
 from injector.service.connection import EdgeConnection
 from injector.service.generation import Late, Reviewer
@@ -65,7 +65,7 @@ class Answering:
         self.advised = 0
         self.beside = Beside(limits.body_bytes)
         self._adviser = ThreadPoolExecutor(max_workers=1, thread_name_prefix="advice")
-        self._dear = DearNamespaces()
+        self._dear = DearCallers()
         self._crashes: set[tuple[str, ...]] = set()
 
     def end(self) -> None:
@@ -73,9 +73,9 @@ class Answering:
         self.beside.end()
         self._adviser.shutdown(wait=False, cancel_futures=True)
 
-    def is_dear(self, data: bytes, start: int = 0) -> bool:
-        """Return whether a body, which begins at ``start``, is of a namespace whose pods took long lately."""
-        return bool(self._dear) and self._dear.has(namespace_of(data, start))
+    def is_dear(self, peer: str, data: bytes, start: int = 0) -> bool:
+        """Return whether a body, which begins at ``start``, is of a caller whose pods took long lately."""
+        return bool(self._dear) and self._dear.has(caller_of(peer, data, start))
 
     async def answer(
         self, connection: EdgeConnection, body: bytes, path: str, deadline: float, held: Held
@@ -85,32 +85,33 @@ class Answering:
         def late() -> bool:
             return time.monotonic() > deadline
 
-        if len(body) <= LARGE_BODY and not self.is_dear(body):
-            return self.answer_now(body, path, late)
+        if len(body) <= LARGE_BODY and not self.is_dear(connection.peer, body):
+            return self.answer_now(connection.peer, body, path, late)
         if not held.take(READ_AHEAD if held.size else READ_AHEAD + len(body), TIGHT):
             raise Refusal("overload", unavailable("too much memory is in use"))
         if connection.transport is None:
             raise ConnectionError
+        caller = caller_of(connection.peer, body)
         # Nothing more is taken from whoever waits: what it sends ahead would not be counted.
         connection.hold_reading()
         try:
             async with asyncio.timeout(deadline - time.monotonic()):
-                await self.beside.wait(namespace_of(body))
+                await self.beside.wait(caller)
         except TimeoutError:
             raise too_late() from None
         finally:
             connection.go_on_reading()
         try:
-            return await self._answer_beside(connection, body, path, deadline, held)
+            if connection.transport is None:
+                raise ConnectionError
+            return await self._answer_beside(caller, body, path, deadline, held)
         finally:
             self.beside.pass_on()
 
     async def _answer_beside(
-        self, connection: EdgeConnection, body: bytes, path: str, deadline: float, held: Held
+        self, caller: Caller, body: bytes, path: str, deadline: float, held: Held
     ) -> Reply:
         """Answer one review in the process beside, now that it is its turn."""
-        if connection.transport is None:
-            raise ConnectionError
         start = time.perf_counter()
         self.last_review = time.monotonic()
         if self.last_review > deadline:
@@ -124,7 +125,7 @@ class Answering:
         except Exception as error:  # noqa: BLE001 - a fault of ours ends this review and not the process
             return self._failed(body, error)
         if worked > DEAR_SECONDS and len(body) <= LARGE_BODY:
-            self._dear.add(namespace_of(body))
+            self._dear.add(caller)
         return self._answered(answered, body, path, time.perf_counter() - start)
 
     def _charge(self, weight: Weight, held: Held) -> None:
@@ -159,7 +160,7 @@ class Answering:
             self._log_crash(error)
             return Reply(200, allowed(body), JSON_TYPE)
 
-    def answer_now(self, body: bytes, path: str, late: Late | None = None) -> Reply:
+    def answer_now(self, peer: str, body: bytes, path: str, late: Late | None = None) -> Reply:
         """Answer one review here and now."""
         start, began = time.perf_counter(), time.thread_time()
         self.last_review = time.monotonic()
@@ -170,7 +171,7 @@ class Answering:
         seconds = time.perf_counter() - start
         costly = costly_seconds(len(body))
         if seconds > costly and (worked := time.thread_time() - began) > costly:
-            self._dear.spend(namespace_of(body), worked)
+            self._dear.spend(caller_of(peer, body), worked)
         return self._answered(answered, body, path, seconds)
 
     def _failed(self, body: bytes, error: Exception) -> Reply:

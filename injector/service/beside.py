@@ -1,7 +1,8 @@
-"""One process beside the loop for reviews that would hold it, and who is next: a namespace after the other.
+"""One process beside the loop for reviews that would hold it, and who is next: a peer after the other.
 
-It is one process, or several large reviews would take the CPU from the loop at once. A namespace whose
-reviews are dear waits for itself: each of the others has its turn after at most one review of it.
+It is one process, or several large reviews would take the CPU from the loop at once. Peers take turns, and of
+one peer its namespaces: whose reviews are dear waits for itself. Anybody may name any namespace, so what a
+peer does by a name counts for that peer alone.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Final, NamedTuple, TypeVar
 from injector.service.child import Child
 from injector.service.generation import Reviewer
 
+_K = TypeVar("_K")
 _T = TypeVar("_T")
 
 DEAR_SECONDS: Final = 0.02
@@ -23,7 +25,7 @@ DEAR_SECONDS: Final = 0.02
 to 5 ms."""
 
 COSTLY_SECONDS: Final = 0.003
-"""CPU time from which small reviews of a namespace are added up: a pod whose template's text is new takes
+"""CPU time from which small reviews of a caller are added up: a pod whose template's text is new takes
 5 ms, any other less."""
 
 BYTE_SECONDS: Final = 8e-9
@@ -31,21 +33,21 @@ BYTE_SECONDS: Final = 8e-9
 older machine."""
 
 SPENT_SECONDS: Final = 0.5
-"""What costly reviews of a namespace may take of the loop at once, as a hundred pods of new shapes do."""
+"""What costly reviews of a caller may take of the loop at once, as a hundred pods of new shapes do."""
 
 SHARE: Final = 0.01
 """Share of the loop's time that is given to them again."""
 
 FIRST_SECONDS: Final = 5.0
-"""How long a dear review keeps its namespace from the loop; each further one does twice as long. The first
+"""How long a dear review keeps its caller from the loop; each further one does twice as long. The first
 may be nobody's fault: what the collector and the hypervisor take meanwhile counts as the review's work."""
 
 LONGEST_SECONDS: Final = 600.0
-"""The longest that a namespace is kept from it, and how long afterwards that is remembered: one that has not
+"""The longest that a caller is kept from it, and how long afterwards that is remembered: one that has not
 held it since begins anew."""
 
-NAMESPACES: Final = 1024
-"""Namespaces remembered; of more, the one whose dear review was the longest ago is forgotten."""
+CALLERS: Final = 1024
+"""Callers remembered; of more, the one whose dear review was the longest ago is forgotten."""
 
 CHILD_SECONDS: Final = 5.0
 """After which a child makes room for the next: it knows of the cluster what was known when it began, and
@@ -63,22 +65,29 @@ def costly_seconds(size: int) -> float:
     return COSTLY_SECONDS + size * BYTE_SECONDS
 
 
-def namespace_of(data: bytes, start: int = 0) -> bytes:
-    """Return the namespace that a review names near its beginning, b"" for none; a guess, to be fair by."""
+class Caller(NamedTuple):
+    """Whose a review is, to be fair by: the IP address it came from, and the namespace that it names."""
+
+    peer: str
+    namespace: bytes
+
+
+def caller_of(peer: str, data: bytes, start: int = 0) -> Caller:
+    """Return whose a review is; its namespace is a guess, found near its beginning, b"" for none."""
     at = data.find(_NAMESPACE, start, start + _HEAD) + len(_NAMESPACE)
     end = data.find(b'"', at, at + _LONGEST_NAMESPACE + 1) if at >= len(_NAMESPACE) else -1
-    return data[at:end] if end >= 0 else b""
+    return Caller(peer, data[at:end] if end >= 0 else b"")
 
 
 class _Dear(NamedTuple):
-    """Until when a namespace is kept from the loop, by the monotonic clock, and for how long that is."""
+    """Until when a caller is kept from the loop, by the monotonic clock, and for how long that is."""
 
     until: float
     seconds: float
 
 
-class DearNamespaces:
-    """Namespaces whose reviews held the loop lately: the next is answered by the process.
+class DearCallers:
+    """Callers whose reviews held the loop lately: the next is answered by the process.
 
     What counts is what a review worked, here or there: how long it took says little on a busy machine.
     """
@@ -86,40 +95,40 @@ class DearNamespaces:
     __slots__ = ("_known", "_spent")
 
     def __init__(self) -> None:
-        self._known: dict[bytes, _Dear] = {}
-        self._spent: dict[bytes, tuple[float, float]] = {}
+        self._known: dict[Caller, _Dear] = {}
+        self._spent: dict[Caller, tuple[float, float]] = {}
 
     def __bool__(self) -> bool:
         return bool(self._known)
 
-    def spend(self, namespace: bytes, seconds: float) -> None:
-        """Note what a costly review took of the loop: it is dear, or all of its namespace together are."""
+    def spend(self, caller: Caller, seconds: float) -> None:
+        """Note what a costly review took of the loop: it is dear, or all of its caller's together are."""
         now = time.monotonic()
-        spent, noted = self._spent.pop(namespace, (0.0, now))
+        spent, noted = self._spent.pop(caller, (0.0, now))
         spent = max(0.0, spent - (now - noted) * SHARE) + seconds
-        _keep(self._spent, namespace, (spent, now))
+        _keep(self._spent, caller, (spent, now))
         if seconds > DEAR_SECONDS or spent > SPENT_SECONDS:
-            self.add(namespace)
+            self.add(caller)
 
-    def add(self, namespace: bytes) -> None:
-        """Keep the namespace from the loop."""
-        last, now = self._known.pop(namespace, None), time.monotonic()
+    def add(self, caller: Caller) -> None:
+        """Keep the caller from the loop."""
+        last, now = self._known.pop(caller, None), time.monotonic()
         seconds = min(last.seconds * 2, LONGEST_SECONDS) if last is not None else FIRST_SECONDS
-        _keep(self._known, namespace, _Dear(now + seconds, seconds))
+        _keep(self._known, caller, _Dear(now + seconds, seconds))
 
-    def has(self, namespace: bytes) -> bool:
-        """Return whether the namespace is kept from the loop."""
-        last, now = self._known.get(namespace), time.monotonic()
+    def has(self, caller: Caller) -> bool:
+        """Return whether the caller is kept from the loop."""
+        last, now = self._known.get(caller), time.monotonic()
         if last is not None and now - last.until > LONGEST_SECONDS:
-            del self._known[namespace]
+            del self._known[caller]
         return last is not None and now < last.until
 
 
-def _keep(remembered: dict[bytes, _T], namespace: bytes, value: _T) -> None:
-    """Remember a value of a namespace that is not there, in place of the oldest where there are too many."""
-    if len(remembered) >= NAMESPACES:
+def _keep(remembered: dict[Caller, _T], caller: Caller, value: _T) -> None:
+    """Remember a value of a caller that is not there, in place of the oldest where there are too many."""
+    if len(remembered) >= CALLERS:
         del remembered[next(iter(remembered))]
-    remembered[namespace] = value
+    remembered[caller] = value
 
 
 class Beside:
@@ -133,22 +142,27 @@ class Beside:
         self.busy = False
         self._child: Child | None = None
         self._talking = ThreadPoolExecutor(max_workers=1, thread_name_prefix="large-review")
-        self._waiting: dict[bytes, deque[asyncio.Future[None]]] = {}
+        self._waiting: dict[str, dict[bytes, deque[asyncio.Future[None]]]] = {}
 
-    async def wait(self, namespace: bytes) -> None:
+    @property
+    def waiting(self) -> int:
+        """Return how many wait for their turn."""
+        return sum(len(line) for lines in self._waiting.values() for line in lines.values())
+
+    async def wait(self, caller: Caller) -> None:
         """Wait until it is the turn of this one; whoever is cancelled meanwhile gives its turn away."""
         if not self.busy:
             self.busy = True
             return
         turn = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(namespace, deque()).append(turn)
+        self._waiting.setdefault(caller.peer, {}).setdefault(caller.namespace, deque()).append(turn)
         try:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
                 self.pass_on()
             else:
-                self._forget(namespace, turn)
+                self._forget(caller, turn)
             raise
 
     def child(self, reviewer: Reviewer) -> Child:
@@ -188,20 +202,33 @@ class Beside:
         return time.monotonic() - child.born > CHILD_SECONDS
 
     def pass_on(self) -> None:
-        """End the turn: the oldest of the namespace that has waited longest for one is next."""
-        for namespace in list(self._waiting):
-            line = self._waiting.pop(namespace)
+        """End the turn: next is the peer that has waited longest for one, with its namespace that has."""
+        while self._waiting:
+            peer, lines = _first(self._waiting)
+            namespace, line = _first(lines)
             turn = line.popleft()
             if line:
-                self._waiting[namespace] = line
+                lines[namespace] = line
+            if lines:
+                self._waiting[peer] = lines
             if not turn.done():
                 turn.set_result(None)
                 return
         self.busy = False
 
-    def _forget(self, namespace: bytes, turn: asyncio.Future[None]) -> None:
-        line = self._waiting.get(namespace)
-        if line is not None and turn in line:
-            line.remove(turn)
-            if not line:
-                del self._waiting[namespace]
+    def _forget(self, caller: Caller, turn: asyncio.Future[None]) -> None:
+        lines = self._waiting.get(caller.peer, {})
+        line = lines.get(caller.namespace, deque())
+        if turn not in line:
+            return
+        line.remove(turn)
+        if not line:
+            del lines[caller.namespace]
+        if not lines:
+            del self._waiting[caller.peer]
+
+
+def _first(waiting: dict[_K, _T]) -> tuple[_K, _T]:
+    """Take out what has been there for longest."""
+    key = next(iter(waiting))
+    return key, waiting.pop(key)

@@ -130,11 +130,11 @@ class Edge:
             or connection.writing_paused
             or connection.flushing is not None
             or self._clients() is not None
-            or answering.is_dear(data, whole.start)
+            or answering.is_dear(connection.peer, data, whole.start)
         ):
             return False
         self._count_turn()
-        reply = answering.answer_now(data[whole.start :], path)
+        reply = answering.answer_now(connection.peer, data[whole.start :], path)
         connection.served += 1
         if reply.status == 200:
             connection.reviewed = True

@@ -7,19 +7,23 @@ import asyncio
 import pytest
 
 from injector.service import beside
-from injector.service.beside import Beside, DearNamespaces, costly_seconds, namespace_of
+from injector.service.beside import Beside, Caller, DearCallers, caller_of, costly_seconds
+
+PEER = "10.0.0.1"
+X, A, B = (Caller(PEER, name) for name in (b"x", b"a", b"b"))
 
 
-async def turns(turn: Beside, waiting: list[str]) -> list[str]:
-    """Return the order in which those that wait have their turn."""
+async def turns(turn: Beside, waiting: list[str], peers: str = "") -> list[str]:
+    """Return the order in which those that wait have their turn; each may have a peer of its own."""
     order: list[str] = []
 
-    async def one(name: str) -> None:
-        await turn.wait(name[:1].encode())
+    async def one(name: str, peer: str) -> None:
+        await turn.wait(Caller(peer, name[:1].encode()))
         order.append(name)
         turn.pass_on()
 
-    tasks = [asyncio.create_task(one(name)) for name in waiting]
+    whose = zip(waiting, peers or PEER[-1] * len(waiting), strict=True)
+    tasks = [asyncio.create_task(one(name, f"10.0.0.{peer}")) for name, peer in whose]
     await asyncio.sleep(0)
     turn.pass_on()
     await asyncio.gather(*tasks)
@@ -28,25 +32,35 @@ async def turns(turn: Beside, waiting: list[str]) -> list[str]:
 
 async def test_a_namespace_with_many_waits_for_itself() -> None:
     turn = Beside(1 << 20)
-    await turn.wait(b"x")
+    await turn.wait(X)
     assert await turns(turn, ["a1", "a2", "a3", "b1", "c1", "b2"]) == ["a1", "b1", "c1", "a2", "b2", "a3"]
+    assert not turn.busy
+
+
+async def test_a_peer_with_many_waits_for_itself_whatever_namespaces_it_names() -> None:
+    turn = Beside(1 << 20)
+    await turn.wait(X)
+    assert turn.waiting == 0
+    waiting = ["a1", "b1", "c1", "d1", "a2", "a3", "b2"]
+    order = await turns(turn, waiting, peers="2222113")
+    assert order == ["a1", "a2", "b2", "b1", "a3", "c1", "d1"]
     assert not turn.busy
 
 
 async def test_whoever_stops_waiting_holds_up_nobody() -> None:
     turn = Beside(1 << 20)
-    await turn.wait(b"x")
+    await turn.wait(X)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0):
-            await turn.wait(b"a")
+            await turn.wait(A)
     assert await turns(turn, ["a1", "b1"]) == ["a1", "b1"]
 
 
 async def test_a_turn_that_comes_too_late_is_passed_on() -> None:
     turn = Beside(1 << 20)
-    await turn.wait(b"x")
-    leaving = asyncio.create_task(turn.wait(b"a"))
-    staying = asyncio.create_task(turn.wait(b"b"))
+    await turn.wait(X)
+    leaving = asyncio.create_task(turn.wait(A))
+    staying = asyncio.create_task(turn.wait(B))
     await asyncio.sleep(0)
     turn.pass_on()
     leaving.cancel()
@@ -68,7 +82,7 @@ async def test_a_turn_that_comes_too_late_is_passed_on() -> None:
     ids=["named", "none", "too long", "too far", "cut short"],
 )
 def test_the_namespace_is_found_at_the_beginning_of_a_review(body: bytes, namespace: bytes) -> None:
-    assert namespace_of(body) == namespace
+    assert caller_of(PEER, body) == Caller(PEER, namespace)
 
 
 @pytest.fixture
@@ -78,79 +92,85 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return seconds
 
 
-def test_one_dear_review_keeps_its_namespace_from_the_loop_for_seconds(clock: list[float]) -> None:
-    dear = DearNamespaces()
+def test_what_a_peer_does_by_the_name_of_a_namespace_counts_for_that_peer_alone() -> None:
+    dear = DearCallers()
+    dear.add(Caller("10.0.0.66", b"a"))
+    assert not dear.has(A)
+
+
+def test_one_dear_review_keeps_its_caller_from_the_loop_for_seconds(clock: list[float]) -> None:
+    dear = DearCallers()
     assert not dear
-    dear.add(b"a")
+    dear.add(A)
     assert dear
-    assert dear.has(b"a")
-    assert not dear.has(b"b")
+    assert dear.has(A)
+    assert not dear.has(B)
     clock[0] += beside.FIRST_SECONDS
-    assert not dear.has(b"a")
+    assert not dear.has(A)
 
 
 def test_each_further_one_keeps_it_twice_as_long_up_to_ten_minutes(clock: list[float]) -> None:
-    dear, expected = DearNamespaces(), beside.FIRST_SECONDS
+    dear, expected = DearCallers(), beside.FIRST_SECONDS
     for _ in range(12):
-        dear.add(b"a")
+        dear.add(A)
         clock[0] += expected - 0.1
-        assert dear.has(b"a")
+        assert dear.has(A)
         clock[0] += 0.1
-        assert not dear.has(b"a")
+        assert not dear.has(A)
         clock[0] += beside.LONGEST_SECONDS - 1  # it waits, and does it again
-        assert not dear.has(b"a")
+        assert not dear.has(A)
         expected = min(expected * 2, beside.LONGEST_SECONDS)
     assert expected == beside.LONGEST_SECONDS
 
 
 def test_what_was_dear_long_ago_is_forgotten(clock: list[float]) -> None:
-    dear = DearNamespaces()
+    dear = DearCallers()
     for _ in range(3):
-        dear.add(b"a")
+        dear.add(A)
     clock[0] += beside.FIRST_SECONDS * 4 + beside.LONGEST_SECONDS + 0.1
-    assert not dear.has(b"a")
+    assert not dear.has(A)
     assert not dear
-    dear.add(b"a")
+    dear.add(A)
     clock[0] += beside.FIRST_SECONDS
-    assert not dear.has(b"a")
+    assert not dear.has(A)
 
 
 COSTLY = 1 / 256
 
 
-def costly_ones_until_dear(dear: DearNamespaces, namespace: bytes) -> int:
+def costly_ones_until_dear(dear: DearCallers, caller: Caller) -> int:
     for number in range(1, 1000):
-        dear.spend(namespace, COSTLY)
-        if dear.has(namespace):
+        dear.spend(caller, COSTLY)
+        if dear.has(caller):
             return number
     raise AssertionError("never")
 
 
 def test_many_costly_reviews_are_as_one_dear_one(clock: list[float]) -> None:
-    dear = DearNamespaces()
-    assert costly_ones_until_dear(dear, b"a") == beside.SPENT_SECONDS / COSTLY + 1
-    assert not dear.has(b"b")
+    dear = DearCallers()
+    assert costly_ones_until_dear(dear, A) == beside.SPENT_SECONDS / COSTLY + 1
+    assert not dear.has(B)
     clock[0] += beside.FIRST_SECONDS
-    assert not dear.has(b"a")
-    assert costly_ones_until_dear(dear, b"a") == beside.FIRST_SECONDS * beside.SHARE // COSTLY
+    assert not dear.has(A)
+    assert costly_ones_until_dear(dear, A) == beside.FIRST_SECONDS * beside.SHARE // COSTLY
     clock[0] += beside.FIRST_SECONDS
-    assert dear.has(b"a")
+    assert dear.has(A)
 
 
 def test_a_hundredth_of_the_loop_is_for_costly_reviews(clock: list[float]) -> None:
-    dear = DearNamespaces()
+    dear = DearCallers()
     for _ in range(1000):
         clock[0] += COSTLY / beside.SHARE
-        dear.spend(b"a", COSTLY)
+        dear.spend(A, COSTLY)
     assert not dear
 
 
 def test_one_review_that_is_dear_is_enough() -> None:
-    dear = DearNamespaces()
-    dear.spend(b"a", beside.DEAR_SECONDS)
-    assert not dear.has(b"a")
-    dear.spend(b"a", beside.DEAR_SECONDS + 0.001)
-    assert dear.has(b"a")
+    dear = DearCallers()
+    dear.spend(A, beside.DEAR_SECONDS)
+    assert not dear.has(A)
+    dear.spend(A, beside.DEAR_SECONDS + 0.001)
+    assert dear.has(A)
 
 
 def test_a_large_pod_may_take_longer_before_it_counts_as_costly() -> None:
@@ -160,11 +180,11 @@ def test_a_large_pod_may_take_longer_before_it_counts_as_costly() -> None:
 
 
 def test_only_so_many_are_remembered() -> None:
-    dear = DearNamespaces()
-    for number in range(beside.NAMESPACES):
-        dear.spend(b"%d" % number, 1.0)
-    dear.spend(b"0", 1.0)
-    dear.spend(b"one more", 1.0)
-    assert len(dear._known) == len(dear._spent) == beside.NAMESPACES
-    assert dear.has(b"0")
-    assert not dear.has(b"1")
+    dear = DearCallers()
+    for number in range(beside.CALLERS):
+        dear.spend(Caller(PEER, b"%d" % number), 1.0)
+    dear.spend(Caller(PEER, b"0"), 1.0)
+    dear.spend(Caller(PEER, b"one more"), 1.0)
+    assert len(dear._known) == len(dear._spent) == beside.CALLERS
+    assert dear.has(Caller(PEER, b"0"))
+    assert not dear.has(Caller(PEER, b"1"))

@@ -79,9 +79,9 @@ async def test_a_namespace_that_waits_with_many_lets_others_before_it(
         for at in range(5)
     ]
     edge = service.service._edge
-    await service.until(lambda: sum(map(len, edge._answering.beside._waiting.values())) == 5)
+    await service.until(lambda: edge._answering.beside.waiting == 5)
     other = asyncio.create_task(service.post(a_review("other", size=LARGE, namespace="other")))
-    await service.until(lambda: sum(map(len, edge._answering.beside._waiting.values())) == 6)
+    await service.until(lambda: edge._answering.beside.waiting == 6)
     gated.gate.set()
     await asyncio.gather(first, other, *many)
     order = list(gated.answered)
@@ -95,7 +95,7 @@ async def test_a_caller_that_is_gone_has_no_turn(start: Start, gated: GatedRevie
     client = await service.connect()
     edge = service.service._edge
     gone = asyncio.create_task(client.request(body=a_review("gone", size=LARGE)))
-    await service.until(lambda: bool(edge._answering.beside._waiting))
+    await service.until(lambda: edge._answering.beside.waiting == 1)
     client.writer.transport.abort()
     with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
         await gone
@@ -123,9 +123,45 @@ async def test_reviews_of_a_dear_namespace_leave_the_loop(
         assert not gated.was_here(uid), uid
     assert gated.was_here("other")
     known = service.service._edge._answering._dear._known
-    known[b"dear"] = known[b"dear"]._replace(until=0.0)
+    (dear,) = known
+    known[dear] = known[dear]._replace(until=0.0)
     await client.request(body=a_review("later", namespace="dear"))
     assert gated.was_here("later")
+
+
+async def test_a_strangers_dear_reviews_keep_nobody_elses_of_that_namespace_from_the_loop(
+    start: Start, gated: GatedReviewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(beside, "FIRST_SECONDS", 600.0)
+    service = await start(load=lambda *_: gated)
+    stranger, api_server = await service.connect(peer="127.0.0.2"), await service.connect()
+    for number in range(2):
+        body = a_review(f"dear-{number}", namespace="shop", dear="0.05")
+        assert (await stranger.request(body=body)).status == 200
+    await api_server.request(body=a_review("cheap", namespace="shop"))
+    assert not gated.was_here("dear-1")
+    assert gated.was_here("cheap")
+
+
+async def test_a_stranger_that_waits_with_many_lets_the_namespace_that_it_names_before_them(
+    start: Start, gated: GatedReviewer
+) -> None:
+    service = await start(load=lambda *_: gated)
+    first = await begin(service, gated)
+    edge = service.service._edge
+    strangers = [await service.connect(peer="127.0.0.2") for _ in range(5)]
+    many = [
+        asyncio.create_task(client.request(body=a_review(f"many-{at}", size=LARGE, namespace="shop")))
+        for at, client in enumerate(strangers)
+    ]
+    await service.until(lambda: edge._answering.beside.waiting == 5)
+    other = asyncio.create_task(service.post(a_review("other", size=LARGE, namespace="shop")))
+    await service.until(lambda: edge._answering.beside.waiting == 6)
+    gated.gate.set()
+    await asyncio.gather(first, other, *many)
+    order = list(gated.answered)
+    before = order[order.index("first") + 1 : order.index("other")]
+    assert len(before) <= 1, order
 
 
 async def test_what_is_costly_of_a_small_review_is_not_of_a_large_one(
