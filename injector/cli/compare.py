@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import click
 import orjson
 
+from injector.cli.addresses import login_of, shown
 from injector.cli.difference import Difference, contrast, grouped
 from injector.cli.files import input_items, input_options
 from injector.cli.options import FILE, Command, together
@@ -51,7 +52,7 @@ class WebhookError(InjectorError):
     """A webhook that gives no answer: its URL, which says which of the two it is, and why."""
 
     def __init__(self, url: str, reason: str) -> None:
-        super().__init__(f"{url}: {reason}")
+        super().__init__(f"{shown(url)}: {reason}")
 
 
 class Webhook:
@@ -122,13 +123,15 @@ class Webhook:
 
 def _host_port_path(url: str) -> tuple[str, int, str]:
     """Return host, port and path of a webhook's URL; a usage error where it is none."""
+    if login_of(url):
+        raise click.UsageError(f"{shown(url)!r} has a login in front, which no webhook is sent: leave it out")
     try:
         parts = urlsplit(url if "//" in url else f"https://{url}")
         if parts.scheme == "https" and parts.hostname:
             return parts.hostname, parts.port or 443, parts.path
     except ValueError:
         pass  # of brackets or a port that are not valid
-    raise click.UsageError(f"{url!r} is not the URL of a webhook: https://HOST:PORT/inject")
+    raise click.UsageError(f"{shown(url)!r} is not the URL of a webhook: https://HOST:PORT/inject")
 
 
 class _Connection(http.client.HTTPConnection):

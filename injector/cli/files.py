@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Final, cast
 
 import click
 
+from injector.cli.addresses import shown
 from injector.cli.options import Command, recursive_option, together
 from injector.diagnosis.items import Item, items_of
 from injector.errors import InjectorError, YAMLError
@@ -166,7 +167,7 @@ def _texts(filename: str, *, recursive: bool) -> Iterator[tuple[str, str]]:
     if filename.startswith(WEB):
         from injector.cli.web import fetch  # noqa: PLC0415 - a tenth of a second that files need not cost
 
-        yield filename, text_of(fetch(filename), filename)
+        yield shown(filename), text_of(fetch(filename), shown(filename))
         return
     try:
         found = _files(Path(filename), recursive=recursive)

@@ -184,7 +184,7 @@ def _naming(source: Document) -> Iterator[None]:
         yield
     except YAMLError as error:
         item = Item(value=mapping(source.value), source=source.source)
-        reason = f"{place(source)}: {item.title}: {error}: remove them, or write JSON with -o json"
+        reason = f"{place(source)}: {item.title}: {error}; -o json can write it"
         raise click.ClickException(reason) from error
 
 

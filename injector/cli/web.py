@@ -13,6 +13,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from injector import __version__
+from injector.cli.addresses import login_of, shown
 from injector.errors import InjectorError
 
 LONGEST_BYTES: Final = 16 << 20
@@ -29,7 +30,7 @@ class WebError(InjectorError):
     """A manifest that could not be fetched: its address, which is what to look at, and the reason."""
 
     def __init__(self, address: str, reason: str) -> None:
-        super().__init__(f"{address}: cannot fetch it: {reason}")
+        super().__init__(f"{shown(address)}: cannot fetch it: {reason}")
 
 
 class _HttpsOnly(urllib.request.HTTPRedirectHandler):
@@ -37,7 +38,7 @@ class _HttpsOnly(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, req, fp, code, msg, headers, newurl):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
         if not newurl.startswith("https://"):
-            raise WebError(req.full_url, f"it leads to {newurl}, which is not https")
+            raise WebError(req.full_url, f"it leads to {shown(newurl)}, which is not https")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
@@ -67,6 +68,8 @@ def _fetched(address: str, seconds: float, longest: int) -> bytes:
     deadline = time.monotonic() + seconds
     if urlsplit(address).scheme != "https":
         raise WebError(address, "only https is read, since anybody on the way could change the manifest")
+    if login_of(address):
+        raise WebError(address, "a login in an address is not sent: fetch it with curl and pipe it into -f -")
     request = urllib.request.Request(  # noqa: S310 - https alone
         address, headers={"User-Agent": f"sidecar-injector/{__version__}", "Accept-Encoding": "identity"}
     )

@@ -233,10 +233,13 @@ def _text_of_key(text: str, key: str, file: str) -> str:
     data = _data(text)
     if data is None:
         return text
-    if not isinstance(found := data.get(key), str):
+    start = line_of(text, ("data", key))
+    if key not in data:
         has = f"it has {', '.join(sorted(map(str, data)))}" if data else "it has no data"
         raise ConfigError(f"the ConfigMap has no key {key!r}: {has}", file=file)
-    start = line_of(text, ("data", key))
+    if not isinstance(found := data[key], str):
+        reason = "no text: write | behind its name, and the text below"
+        raise ConfigError(f"what the ConfigMap has under {key!r} is {reason}", file=file, line=start)
     header = text.split("\n")[start - 1].partition("#")[0].rstrip() if start else ""
     return "\n" * start + found if header.endswith(("|", "|-", "|+")) else found
 

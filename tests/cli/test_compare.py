@@ -204,6 +204,10 @@ def test_a_certificate_of_another_name_is_refused(run: Run, webhook: Begin) -> N
         (["--old", "https://[x", "--new", "https://x"], "'https://[x' is not the URL of a webhook"),
         (["--old", "https://x", "--new", "https://x:99999"], "'https://x:99999' is not the URL of a webhook"),
         (["--old", "https://x", "--new", "https://x"], "nothing to compare"),
+        (
+            ["--old", "https://me:secret@x?k=secret", "--new", "https://x"],
+            "'https://x?…' has a login in front",
+        ),
     ],
 )
 def test_a_call_that_cannot_be_meant_is_refused(run: Run, flags: list[str], words: str) -> None:

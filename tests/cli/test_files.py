@@ -139,12 +139,15 @@ class Site(BaseHTTPRequestHandler):
     """Pages of a test by their path."""
 
     def do_GET(self) -> None:
-        if self.path == "/app.yaml":
+        path, _, query = self.path.partition("?")
+        if path == "/app.yaml":
             self.answer(200, f"{SERVICE}---\n{DEPLOYMENT}".encode())
         elif self.path == "/moved":
             self.answer(302, b"", Location="/app.yaml")
         elif self.path == "/downhill":
             self.answer(302, b"", Location=f"http://localhost:{self.server.server_address[1]}/app.yaml")
+        elif path == "/moved-downhill":
+            self.answer(302, b"", Location=f"http://localhost?{query}")
         elif self.path == "/latin":
             self.answer(200, b"a: \xff\n")
         elif self.path == "/short":
@@ -242,6 +245,27 @@ def test_an_address_that_cannot_be_is_one_sentence(run: Run, address: str, reaso
     assert result.returncode == 1
     assert result.stderr.startswith(f"error: {address}: cannot fetch it: {reason}")
     assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "behind", "reason"),
+    [
+        ("me:secret@", "/app.yaml", "cannot fetch it: a login in an address is not sent"),
+        ("", "/missing.yaml?token=secret", "cannot fetch it: the server says 404"),
+        ("", "/app.yaml?token=secret", "8: Deployment web: injected"),
+        ("", "/moved-downhill?token=secret", "cannot fetch it: it leads to http://localhost/?…, which"),
+    ],
+)
+def test_no_secret_of_an_address_is_shown(
+    run: Run, site: tuple[str, Path], before: str, behind: str, reason: str
+) -> None:
+    address, trusted = site
+    asked = address.replace("https://", f"https://{before}") + behind
+    result = run("inject", "-f", asked, SSL_CERT_FILE=str(trusted), **DIRECT)
+    path, question, _ = behind.partition("?")
+    assert f"{address}{path}{question and '?…'}:" in result.stderr
+    assert reason in result.stderr
+    assert "secret" not in result.stderr
 
 
 @pytest.mark.socket

@@ -155,6 +155,16 @@ def test_a_config_map_without_the_key_is_said_in_one_sentence(run: Run, tmp_path
     )
 
 
+@pytest.mark.parametrize("value", ["5", "{trustDomain: x}", "null", ""])
+def test_a_key_of_a_config_map_that_is_no_text_is_said_with_its_line(
+    run: Run, tmp_path: Path, value: str
+) -> None:
+    (tmp_path / "map.yaml").write_text(f"kind: ConfigMap\napiVersion: v1\ndata:\n  mesh: {value}\n")
+    result = run("lint", "--meshConfigFile", "map.yaml")
+    reason = "what the ConfigMap has under 'mesh' is no text: write | behind its name, and the text below"
+    assert (result.returncode, result.stderr) == (1, f"error: map.yaml:4: {reason}\n")
+
+
 @pytest.mark.parametrize("file", ["c.yaml", "v.yaml", "m.yaml"])
 def test_a_second_document_of_the_configuration_is_refused_by_lint_and_serve(
     run: Run, files: Path, file: str
