@@ -81,7 +81,7 @@ def traced_template(name: str, snapshot: Snapshot) -> InjectionTemplate:
 
 def trace(name: str, template: InjectionTemplate, data: TemplateData) -> Traced:
     """Return what a marked template makes of a pod's data; raises TemplateExecError as rendering does."""
-    rendering = template.for_config(data.proxy_config, data.mesh_config).render(data.fields).inlined()
+    rendering = template.for_pods(usual=data.usual).render(data.fields).inlined()
     strings = tuple(_MARK.sub("", text) for text in rendering.strings)
     return Traced(
         template=name,

@@ -95,6 +95,7 @@ def load_snapshot(sources: Sources, around: Surroundings) -> Snapshot:
         denies_all=denies_all,
         mesh=mesh,
         proxy_configs=configs,
+        usual_proxy_config=proxy_config,
         cache_bytes=around.cache_bytes,
         skeletons=SkeletonCache(memo_of("skeletons", around.cache_bytes)),
         templates=templates,

@@ -9,7 +9,8 @@ from typing import Final, NamedTuple
 from injector.budget import Budget
 from injector.errors import InjectionError
 from injector.gotemplate.values import Struct, Value
-from injector.injection.dot.context import OPENSHIFT, PLATFORM, dot_of
+from injector.injection.dot.context import OPENSHIFT, PLATFORM, configured_fields, dot_of
+from injector.injection.dot.proxy import IMAGE_TYPE
 from injector.injection.dot.template import InjectionTemplate
 from injector.injection.owner import Workload
 from injector.injection.snapshot import Snapshot
@@ -43,11 +44,11 @@ class InjectionRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemplateData:
-    """The dot for one pod, but for what the template was compiled for."""
+    """The dot for one pod, but for what the template was compiled for, as that for ``usual`` pods was."""
 
     fields: Mapping[str, Value]
     proxy_config: Message
-    mesh_config: Message
+    usual: bool
 
 
 class Injected(NamedTuple):
@@ -70,17 +71,23 @@ def template_data(
     """
     proxy_config = proxy_config_of(request, snapshot)
     mesh_config = mesh_for_templates(snapshot.mesh, proxy_config)
+    annotations: Mapping[str, str] = (pod.get("metadata") or {}).get("annotations") or {}
+    configs = proxy_config, mesh_config
+    usual = configs == (snapshot.usual_proxy_config, snapshot.mesh.config) and IMAGE_TYPE not in annotations
+    behaviour, values = snapshot.behaviour, snapshot.values
+    namespace = _namespace(request, snapshot)
     fields = dot_of(
         pod,
         request.workload,
         proxy_config,
-        mesh_config,
-        behaviour=snapshot.behaviour,
-        values=snapshot.values,
-        namespace=_namespace(request, snapshot),
+        behaviour=behaviour,
+        values=values,
+        namespace=namespace,
         native=native,
     )
-    return TemplateData(fields=fields, proxy_config=proxy_config, mesh_config=mesh_config)
+    if not usual:
+        fields |= configured_fields(*configs, annotations, behaviour=behaviour, values=values)
+    return TemplateData(fields=fields, proxy_config=proxy_config, usual=usual)
 
 
 def render_template(
@@ -91,7 +98,7 @@ def render_template(
     Raises TemplateExecError where the template fails on it, YAMLError where it makes no YAML,
     LimitError where it makes too much.
     """
-    rendering = template.for_config(data.proxy_config, data.mesh_config).render(data.fields)
+    rendering = template.for_pods(usual=data.usual).render(data.fields)
     _charge_rendering(rendering, budget)
     return snapshot.skeletons.filled(rendering, snapshot.untrusted_values)
 

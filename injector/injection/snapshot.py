@@ -12,6 +12,7 @@ from injector.injection.config import InjectConfig
 from injector.injection.dot.template import InjectionTemplate
 from injector.injection.perpod import Unread, unread
 from injector.injection.replicas import ReplicaCache
+from injector.istio.mesh.descriptors import Message
 from injector.istio.mesh.effective import ProxyConfigs
 from injector.istio.mesh.loading import Mesh
 from injector.istio.releases import Behaviour
@@ -39,7 +40,8 @@ class Snapshot:
     ``denies_all``: there are no values and the release needs some, so that no pod can be injected.
     ``limits`` is what one review may use. ``advise`` says of a pod what its review's answer has in
     ``warnings``; Istio's has none. ``workloads`` are those that came lately, whatever the cluster said then.
-    ``unread`` is what nothing looks at of a pod that names no templates.
+    ``usual_proxy_config`` is that of most pods, which templates are compiled for. ``unread`` is what nothing
+    looks at of a pod that names no templates.
     """
 
     behaviour: Behaviour
@@ -47,6 +49,7 @@ class Snapshot:
     values: JSONObject
     mesh: Mesh
     proxy_configs: ProxyConfigs
+    usual_proxy_config: Message
     templates: Mapping[str, InjectionTemplate]
     release_reason: str
     denies_all: bool

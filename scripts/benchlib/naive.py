@@ -36,7 +36,7 @@ def answerer() -> Any:
         pod = request["object"]
         asked = request_for(pod, request["namespace"], request["namespace"], "/inject", snapshot, Budget())
         data = template_data(asked, snapshot, pod)
-        text = template.for_config(data.proxy_config, data.mesh_config).render(data.fields).text
+        text = template.for_pods(usual=data.usual).render(data.fields).text
         merged = merge(copy.deepcopy(pod), yaml.load(text, yaml.CSafeLoader))
         patch = jsonpatch.make_patch(pod, merged).to_string().encode()
         response = {"uid": request["uid"], "allowed": True, "patchType": "JSONPatch"}

@@ -102,7 +102,7 @@ def way(request: pytest.FixtureRequest, snapshot: Snapshot) -> Way:
 def rendered(asked: InjectionRequest, snapshot: Snapshot) -> Rendering:
     template = snapshot.templates[snapshot.config.default_templates[0]]
     data = template_data(asked, snapshot, asked.pod)
-    return template.for_config(data.proxy_config, data.mesh_config).render(data.fields)
+    return template.for_pods(usual=data.usual).render(data.fields)
 
 
 def stages(way: Way) -> dict[str, Work]:
@@ -110,7 +110,7 @@ def stages(way: Way) -> dict[str, Work]:
     snapshot, behaviour = way.snapshot, way.snapshot.behaviour
     template = snapshot.templates[snapshot.config.default_templates[0]]
     data = template_data(way.request, snapshot, way.pod)
-    compiled = template.for_config(data.proxy_config, data.mesh_config)
+    compiled = template.for_pods(usual=data.usual)
     operations = diff(way.review.object, way.injected)
     namespace = way.review.namespace
     return {

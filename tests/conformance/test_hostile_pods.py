@@ -85,11 +85,8 @@ class Question:
             workload=Workload(metadata=workload, kind=workload["kind"], api_version=workload["apiVersion"]),
         )
         data = template_data(request, snapshot, pod)
-        rendering = (
-            snapshot.templates[self.template]
-            .for_config(data.proxy_config, data.mesh_config)
-            .render(data.fields)
-        )
+        template = snapshot.templates[self.template].for_pods(usual=data.usual)
+        rendering = template.render(data.fields)
         return snapshot.skeletons.filled(rendering, snapshot.untrusted_values).value
 
     def injected(self, value: str) -> JSON:

@@ -56,3 +56,23 @@ def test_from_1_6_to_1_12_templates_see_the_annotation_in_the_mesh(release: str,
 
 def test_from_1_13_the_webhooks_templates_see_the_mesh_as_it_is() -> None:
     assert rendered_mesh("1.13") == {"ports": "15030 15020"}
+
+
+def test_a_pod_that_names_a_type_of_image_has_it_where_all_others_have_the_meshs() -> None:
+    config = (
+        "policy: enabled\ntemplates:\n  sidecar: |\n    images: {{ .ProxyImage }} {{ .ProxyInitImage }}\n"
+    )
+    values = '{"global": {"hub": "hub", "tag": "1"}}'
+    snapshot = load_snapshot(Sources(config=config, values=values), Surroundings(release="1.31"))
+    budget = Budget(snapshot.limits)
+    images = {}
+    for kind in ("", "debug"):
+        annotations = {"sidecar.istio.io/proxyImageType": kind} if kind else {}
+        pod = POD | {"metadata": {"name": "web", "annotations": annotations}}
+        data = template_data(request_for(pod, "shop", "shop", "/inject", snapshot, budget), snapshot, pod)
+        assert data.usual is not bool(kind)
+        images[kind] = render_template(snapshot.templates["sidecar"], data, snapshot, budget).value
+    assert images == {
+        "": {"images": "hub/proxyv2:1 hub/proxyv2:1"},
+        "debug": {"images": "hub/proxyv2:1-debug hub/proxyv2:1-debug"},
+    }

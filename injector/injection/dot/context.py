@@ -1,7 +1,8 @@
 """Make the template's dot of a pod and of what is known at load.
 
-Which fields a release has, and of which type, is a table. ``known_fields`` are those that no pod changes:
-templates are compiled for them; ``dot_of`` makes the others. Values are views on the pod's JSON, not copies.
+Which fields a release has, and of which type, is a table. ``known_fields`` are those that no pod changes, or
+hardly one: templates are compiled for them. ``dot_of`` makes the others, and ``configured_fields`` those of
+the few pods. Values are views on the pod's JSON, not copies.
 """
 
 from __future__ import annotations
@@ -120,8 +121,7 @@ class Known:
 def known_fields(known: Known, proxy_config: Message | None = None) -> dict[str, Value]:
     """Return the fields that are the same for every pod.
 
-    With ``proxy_config``, which most pods have, ProxyConfig and MeshConfig count among them: a pod's own
-    may stand in its MeshConfig.
+    With ``proxy_config``, which most pods have, the `configured_fields` of usual pods count among them.
     """
     fields: dict[str, Value] = {
         "Values": from_json(known.values),
@@ -130,7 +130,9 @@ def known_fields(known: Known, proxy_config: Message | None = None) -> dict[str,
         "InboundTrafficPolicyMode": _inbound_mode(known.mesh),
     }
     if proxy_config is not None:
-        fields |= {"ProxyConfig": view(proxy_config), "MeshConfig": view(known.mesh.config)}
+        fields |= configured_fields(
+            proxy_config, known.mesh.config, {}, behaviour=known.behaviour, values=known.values
+        )
     return _of_release(fields, known.behaviour)
 
 
@@ -138,7 +140,6 @@ def dot_of(
     pod: Pod,
     workload: Workload,
     proxy_config: Message,
-    mesh_config: Message,
     *,
     behaviour: Behaviour,
     values: JSONObject,
@@ -148,8 +149,8 @@ def dot_of(
     """Return the fields that depend on the pod.
 
     ``pod`` is what the template shall see: from 1.9 the one without earlier injections. ``proxy_config`` is
-    the pod's own, ``mesh_config`` the mesh's, in which the pod's may stand as the default; ``namespace`` is
-    the Namespace object where Istio looks at it; ``native`` whether the pod's sidecars are native.
+    the pod's own; ``namespace`` is the Namespace object where Istio looks at it; ``native`` whether the pod's
+    sidecars are native.
     """
     metadata: JSONObject = pod.get("metadata") or {}
     pointer, kubernetes = behaviour.metadata_pointers, behaviour.kubernetes
@@ -159,12 +160,31 @@ def dot_of(
         "DeploymentMeta": _deployment_meta(workload, behaviour),
         "ObjectMeta": Struct(struct(OBJECT_META, kubernetes), metadata, pointer=pointer),
         "Spec": Struct(struct(POD_SPEC, kubernetes), pod.get("spec") or {}, pointer=pointer),
-        "ProxyConfig": view(proxy_config),
-        "MeshConfig": view(mesh_config),
         "NativeSidecars": native,
     }
     annotations = metadata.get("annotations") or {}
     fields |= _about_the_proxy(annotations, proxy_config, namespace, behaviour, values)
+    return _of_release(fields, behaviour)
+
+
+def configured_fields(
+    proxy_config: Message,
+    mesh_config: Message,
+    annotations: Mapping[str, str],
+    *,
+    behaviour: Behaviour,
+    values: JSONObject,
+) -> dict[str, Value]:
+    """Return the fields that are the same for pods of one ProxyConfig which name no type of image.
+
+    In ``mesh_config``, the mesh's, the pod's ProxyConfig may stand as the default.
+    """
+    fields = {
+        "ProxyConfig": view(proxy_config),
+        "MeshConfig": view(mesh_config),
+        "ProxyImage": proxy_image(values, proxy_config, annotations, behaviour),
+        "ProxyInitImage": proxy_init_image(values, annotations, behaviour),
+    }
     return _of_release(fields, behaviour)
 
 
@@ -178,12 +198,7 @@ def _about_the_proxy(
     fields: dict[str, Value] = {"EstimatedConcurrency": 0}  # 1.10 has the field and leaves it so
     if behaviour.estimates_concurrency:
         fields["EstimatedConcurrency"] = estimate_concurrency(proxy_config, annotations, values)
-    names = dot_type(behaviour).fields
-    if "ProxyImage" in names:
-        fields["ProxyImage"] = proxy_image(values, proxy_config, annotations, behaviour)
-    if "ProxyInitImage" in names:
-        fields["ProxyInitImage"] = proxy_init_image(values, annotations, behaviour)
-    if "ProxyUID" in names:
+    if "ProxyUID" in dot_type(behaviour).fields:
         user, group = proxy_ids(namespace)
         fields |= {"ProxyUID": Int64(user), "ProxyGID": Int64(group)}
     return fields

@@ -20,7 +20,7 @@ from injector.patch.quantity import milli_value, quantity_fault
 
 # ---- images
 
-_IMAGE_TYPE: Final = "sidecar.istio.io/proxyImageType"
+IMAGE_TYPE: Final = "sidecar.istio.io/proxyImageType"
 _DEFAULT_IMAGE: Final = "proxyv2"
 _DEFAULT_TYPE: Final = "default"
 _SUFFIXES: Final = ("-distroless", "-debug")
@@ -35,17 +35,18 @@ def proxy_image(
     if image is not None:
         own = image.get("imageType", "")
         kind = own or kind if behaviour.ignores_empty_image_type else own
-    return _image(values, "proxy", annotations.get(_IMAGE_TYPE, kind), behaviour)
+    return _image(values, "proxy", annotations.get(IMAGE_TYPE, kind), behaviour)
 
 
 def proxy_init_image(values: JSONObject, annotations: Mapping[str, str], behaviour: Behaviour) -> str:
     """Return the image of istio-init (``.ProxyInitImage``): a ProxyConfig has no say in it."""
-    kind = annotations.get(_IMAGE_TYPE, _text(values, "global", "variant"))
+    kind = annotations.get(IMAGE_TYPE, _text(values, "global", "variant"))
     return _image(values, "proxy_init", kind, behaviour)
 
 
 def _image(values: JSONObject, section: str, kind: str, behaviour: Behaviour) -> str:
-    common = at(values, "global") or {}
+    found = at(values, "global")
+    common = found if isinstance(found, dict) else {}
     name = _text(common, section, "image") or _DEFAULT_IMAGE
     is_null = "tag" in common and common["tag"] is None
     tag = sprint(None) if is_null and behaviour.prints_null_tag else _text(common, "tag")

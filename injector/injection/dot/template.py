@@ -1,7 +1,7 @@
 """Compile the templates of a configuration for what is known before any pod comes, or say what they lack.
 
-Most pods have the mesh's own ProxyConfig, so each template is compiled for that and for the mesh, and once
-more without both when the first other pod comes.
+Most pods have the mesh's own ProxyConfig and name no type of image, so each template is compiled for that and
+for the mesh, and once more without them when the first other pod comes.
 """
 
 from __future__ import annotations
@@ -55,12 +55,12 @@ class InjectionTemplate:
 
     @cached_property
     def usual(self) -> Template:
-        """The template for pods with the mesh's own ProxyConfig."""
+        """The template for usual pods: those with the mesh's own ProxyConfig and its image."""
         return self._compile(self._proxy_config)
 
     @cached_property
     def general(self) -> Template:
-        """The template for pods whose ProxyConfig is their own."""
+        """The template for all others."""
         return self._compile(None)
 
     def _compile(self, proxy_config: Message | None) -> Template:
@@ -74,10 +74,9 @@ class InjectionTemplate:
             delimiters=behaviour.delimiters,
         )
 
-    def for_config(self, proxy_config: Message, mesh_config: Message) -> Template:
-        """Return the compiled form that serves a pod with this ProxyConfig in this mesh."""
-        usual = self._proxy_config, self._known.mesh.config
-        return self.usual if (proxy_config, mesh_config) == usual else self.general
+    def for_pods(self, *, usual: bool) -> Template:
+        """Return the compiled form that serves pods that are usual, or that are not."""
+        return self.usual if usual else self.general
 
 
 # ---- what the release does not have: it is another release's, or a fork's

@@ -6,7 +6,7 @@ import pytest
 
 from injector.errors import TemplateExecError
 from injector.gotemplate import compile_template
-from injector.injection.dot.context import Known, dot_of, dot_type, known_fields
+from injector.injection.dot.context import Known, configured_fields, dot_of, dot_type, known_fields
 from injector.injection.dot.functions.values import struct_to_json
 from injector.injection.owner import Workload
 from injector.istio.facts import NEWEST
@@ -31,15 +31,10 @@ def what_is_known(release="1.31", mesh="", **fields):
 
 
 def dot(known, pod=POD, workload=WORKLOAD, **fields):
-    return dot_of(
-        pod,
-        workload,
-        known.mesh.proxy_config,
-        known.mesh.config,
-        behaviour=known.behaviour,
-        values=known.values,
-        **fields,
-    )
+    proxy_config, around = known.mesh.proxy_config, {"behaviour": known.behaviour, "values": known.values}
+    annotations = pod.get("metadata", {}).get("annotations", {})
+    configured = configured_fields(proxy_config, known.mesh.config, annotations, **around)
+    return dot_of(pod, workload, proxy_config, **around, **fields) | configured
 
 
 def render(template, known, *, proxy_config_known=False, **fields):
