@@ -10,7 +10,7 @@ from injector.budget import Budget
 from injector.errors import InjectionError
 from injector.gotemplate.values import Struct, Value
 from injector.injection.dot.context import OPENSHIFT, PLATFORM, configured_fields, dot_of
-from injector.injection.dot.proxy import IMAGE_TYPE
+from injector.injection.dot.proxy import IMAGE_TYPE, proxy_ids
 from injector.injection.dot.template import InjectionTemplate
 from injector.injection.owner import Workload
 from injector.injection.snapshot import Snapshot
@@ -75,15 +75,9 @@ def template_data(
     configs = proxy_config, mesh_config
     usual = configs == (snapshot.usual_proxy_config, snapshot.mesh.config) and IMAGE_TYPE not in annotations
     behaviour, values = snapshot.behaviour, snapshot.values
-    namespace = _namespace(request, snapshot)
+    ids = _ids(request, snapshot)
     fields = dot_of(
-        pod,
-        request.workload,
-        proxy_config,
-        behaviour=behaviour,
-        values=values,
-        namespace=namespace,
-        native=native,
+        pod, request.workload, proxy_config, behaviour=behaviour, values=values, ids=ids, native=native
     )
     if not usual:
         fields |= configured_fields(*configs, annotations, behaviour=behaviour, values=values)
@@ -149,8 +143,8 @@ def proxy_config_of(request: InjectionRequest, snapshot: Snapshot) -> Message:
         raise InjectionError(str(error)) from error
 
 
-def _namespace(request: InjectionRequest, snapshot: Snapshot) -> JSONObject | None:
-    """Return the pod's namespace where Istio looks at it: on OpenShift."""
-    if snapshot.env.get(PLATFORM) != OPENSHIFT or request.by_hand:
+def _ids(request: InjectionRequest, snapshot: Snapshot) -> tuple[int, int] | None:
+    """Return the proxy's user and group on OpenShift, where the webhook takes those of the namespace."""
+    if snapshot.env.get(PLATFORM) != OPENSHIFT:
         return None
-    return snapshot.namespaces.get(request.namespace)
+    return proxy_ids(None if request.by_hand else snapshot.namespaces.get(request.namespace))

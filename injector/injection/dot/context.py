@@ -15,7 +15,7 @@ from typing import Any, Final
 from injector.gotemplate import types
 from injector.gotemplate.types import Int64, StructField, StructType, Type
 from injector.gotemplate.values import Struct, Value, from_json
-from injector.injection.dot.proxy import estimate_concurrency, proxy_ids, proxy_image, proxy_init_image
+from injector.injection.dot.proxy import DEFAULT_ID, estimate_concurrency, proxy_image, proxy_init_image
 from injector.injection.owner import Workload
 from injector.istio.facts import NEWEST, OLDEST, Fact, Span, inject
 from injector.istio.go_types import OBJECT_META, POD_SPEC, struct
@@ -129,6 +129,8 @@ def known_fields(known: Known, proxy_config: Message | None = None) -> dict[str,
         "CompliancePolicy": known.env.get(COMPLIANCE_POLICY, ""),
         "InboundTrafficPolicyMode": _inbound_mode(known.mesh),
     }
+    if known.env.get(PLATFORM) != OPENSHIFT:
+        fields |= _ids_of(DEFAULT_ID, DEFAULT_ID)
     if proxy_config is not None:
         fields |= configured_fields(
             proxy_config, known.mesh.config, {}, behaviour=known.behaviour, values=known.values
@@ -143,14 +145,14 @@ def dot_of(
     *,
     behaviour: Behaviour,
     values: JSONObject,
-    namespace: JSONObject | None = None,
+    ids: tuple[int, int] | None = None,
     native: bool = False,
 ) -> dict[str, Value]:
     """Return the fields that depend on the pod.
 
     ``pod`` is what the template shall see: from 1.9 the one without earlier injections. ``proxy_config`` is
-    the pod's own; ``namespace`` is the Namespace object where Istio looks at it; ``native`` whether the pod's
-    sidecars are native.
+    the pod's own; ``ids`` are the proxy's user and group where these are the namespace's, on OpenShift;
+    ``native`` is whether the pod's sidecars are native.
     """
     metadata: JSONObject = pod.get("metadata") or {}
     pointer, kubernetes = behaviour.metadata_pointers, behaviour.kubernetes
@@ -161,9 +163,13 @@ def dot_of(
         "ObjectMeta": Struct(struct(OBJECT_META, kubernetes), metadata, pointer=pointer),
         "Spec": Struct(struct(POD_SPEC, kubernetes), pod.get("spec") or {}, pointer=pointer),
         "NativeSidecars": native,
+        "EstimatedConcurrency": 0,  # 1.10 has the field and leaves it so
     }
-    annotations = metadata.get("annotations") or {}
-    fields |= _about_the_proxy(annotations, proxy_config, namespace, behaviour, values)
+    if behaviour.estimates_concurrency:
+        annotations = metadata.get("annotations") or {}
+        fields["EstimatedConcurrency"] = estimate_concurrency(proxy_config, annotations, values)
+    if ids is not None:
+        fields |= _ids_of(*ids)
     return _of_release(fields, behaviour)
 
 
@@ -188,20 +194,8 @@ def configured_fields(
     return _of_release(fields, behaviour)
 
 
-def _about_the_proxy(
-    annotations: Mapping[str, str],
-    proxy_config: Message,
-    namespace: JSONObject | None,
-    behaviour: Behaviour,
-    values: JSONObject,
-) -> dict[str, Value]:
-    fields: dict[str, Value] = {"EstimatedConcurrency": 0}  # 1.10 has the field and leaves it so
-    if behaviour.estimates_concurrency:
-        fields["EstimatedConcurrency"] = estimate_concurrency(proxy_config, annotations, values)
-    if "ProxyUID" in dot_type(behaviour).fields:
-        user, group = proxy_ids(namespace)
-        fields |= {"ProxyUID": Int64(user), "ProxyGID": Int64(group)}
-    return fields
+def _ids_of(user: int, group: int) -> dict[str, Value]:
+    return {"ProxyUID": Int64(user), "ProxyGID": Int64(group)}
 
 
 def _of_release(fields: Mapping[str, Value], behaviour: Behaviour) -> dict[str, Value]:

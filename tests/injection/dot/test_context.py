@@ -22,7 +22,6 @@ POD = {
     },
 }
 WORKLOAD = Workload(metadata={"name": "owner", "namespace": "shop"}, api_version="apps/v1", kind="Deployment")
-RANGES = {"openshift.io/sa.scc.uid-range": "1000/100"}
 
 
 def what_is_known(release="1.31", mesh="", **fields):
@@ -181,10 +180,12 @@ def test_images_and_threads_are_told():
 
 
 @pytest.mark.parametrize(
-    ("namespace", "ids"), [({"metadata": {"annotations": RANGES}}, "1099 1099"), (None, "1337 1337")]
+    ("env", "given", "ids"),
+    [({"PLATFORM": "openshift"}, (1099, 1098), "1099 1098"), ({}, None, "1337 1337")],
 )
-def test_ids_come_from_the_namespace(namespace, ids):
-    assert render("{{.ProxyUID}} {{.ProxyGID}}", what_is_known(), namespace=namespace) == ids
+def test_ids_are_known_but_on_openshift(env, given, ids):
+    template = "{{.ProxyUID}} {{.ProxyGID}} {{printf `%T` .ProxyGID}}"
+    assert render(template, what_is_known(env=env), ids=given) == f"{ids} int64"
 
 
 def test_a_pod_without_metadata_and_spec_has_empty_ones():
