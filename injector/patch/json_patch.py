@@ -132,15 +132,11 @@ def _names(old: list[JSON], new: list[JSON]) -> tuple[Sequence[Hashable], Sequen
     return _values(old, new)
 
 
-def _members(elements: list[JSON], members: tuple[str, ...]) -> list[Hashable]:
+def _members(elements: list[JSON], members: tuple[str, ...]) -> Sequence[Hashable]:
     """Return the ``members`` of each element; nothing if one lacks them or two have the same."""
-    names: list[Hashable] = []
-    for element in elements:
-        name = tuple([element.get(member) for member in members])
-        kinds = tuple(map(type, name))
-        if not _NAMES.issuperset(kinds):
-            return []
-        names.append((kinds, name))
+    names = [tuple(map(element.get, members)) for element in elements]
+    if not _NAMES.issuperset([type(part) for name in names for part in name]):
+        return []
     return names if len(set(names)) == len(names) else []
 
 

@@ -82,7 +82,7 @@ def is_canonical(value: JSON, schema: GoType) -> bool:
 
 def is_plain(value: JSON, schema: GoType) -> bool:
     """Tell by one look whether a value certainly both `fits` and `is_canonical`; not all such values are."""
-    return _converts(value, _written(schema, _PLAIN_QUANTITY))
+    return _converts(value, _plain(schema))
 
 
 def _converts(value: JSON, wanted: Any) -> bool:
@@ -141,6 +141,11 @@ def _written(schema: GoType, quantity: Any = _Canonical) -> Any:
     if schema.kind == "map":
         return dict[str, _written(schema.element, quantity)]  # type: ignore[misc]
     return _struct(schema, [_written_field(field, quantity) for field in schema.fields])
+
+
+@cache
+def _plain(schema: GoType) -> Any:
+    return _written(schema, _PLAIN_QUANTITY)
 
 
 def _written_field(field: Field, quantity: Any) -> tuple[str, Any, Any]:
