@@ -5,7 +5,6 @@ Read ``answer_review``: decode → what a replica got, or decide → inject → 
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -20,6 +19,7 @@ from injector.injection.admission import (
     encode_denied,
     encode_operations,
     encode_patch,
+    in_base64,
     object_as_written,
 )
 from injector.injection.cost import charge_irregular, charge_pod
@@ -130,7 +130,7 @@ def _answer_anew(
         text = _patch(review.object, injected.pod, budget)
     except InjectionError as error:
         return _denied(review, "injection", error, behaviour)
-    made = CommonAnswer(base64.b64encode(text), decision.rule, decision.reason, warnings)
+    made = CommonAnswer(in_base64(text), decision.rule, decision.reason, warnings)
     if replica is not None and _is_common(request, injected, text, replica.likeness):
         snapshot.replicas.keep(replica.key, made)
     return _injected(review, made, behaviour)

@@ -52,7 +52,7 @@ Key = tuple[str, str, bool, bytes]
 
 @dataclass(frozen=True, slots=True)
 class CommonAnswer:
-    """What the answers to replicas have in common; ``patch`` in base64, as they carry it."""
+    """What the answers to replicas have in common; ``patch`` as they carry it, `in_base64`."""
 
     patch: bytes
     reason: str

@@ -59,12 +59,12 @@ def _differ(before: JSON, after: JSON, path: str, operations: _Operations) -> No
 def _differ_objects(before: JSONObject, after: JSONObject, path: str, operations: _Operations) -> None:
     if not before.keys() <= after.keys():
         gone = [key for key in before if key not in after]
-        operations += [{"op": "remove", "path": f"{path}/{_escape(key)}"} for key in gone]
+        operations += [{"op": "remove", "path": f"{path}/{_token(key)}"} for key in gone]
     for key, value in after.items():
         old = before.get(key, _ABSENT)
         if old is value:
             continue
-        inner = f"{path}/{key if key.isalnum() else _escape(key)}"  # most are letters: a call less
+        inner = f"{path}/{_token(key)}"
         if old is _ABSENT:
             operations.append({"op": "add", "path": inner, "value": value})
         else:
@@ -245,8 +245,6 @@ def _identity(value: JSON) -> Hashable:
     return (kind, repr(value)) if kind is float else (kind, value)
 
 
-def _escape(token: str) -> str:
-    """Return ``token`` as it stands between two slashes of a pointer."""
-    if "~" in token:
-        token = token.replace("~", "~0")
-    return token.replace("/", "~1") if "/" in token else token
+def _token(key: str) -> str:
+    """Return a key as it stands between two slashes of a pointer."""
+    return key.replace("~", "~0").replace("/", "~1")

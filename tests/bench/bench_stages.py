@@ -13,7 +13,6 @@ import gc
 import itertools
 import sys
 import time
-from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -29,7 +28,7 @@ sys.path.append(str(ROOT / "scripts"))
 from benchlib import configurations, reviews
 
 from injector.budget import Budget
-from injector.injection.admission import decode, encode_operations, encode_patch
+from injector.injection.admission import decode, encode_operations, encode_patch, in_base64
 from injector.injection.inject import inject, read_pod, request_for
 from injector.injection.policy import decide
 from injector.injection.render import InjectionRequest, template_data
@@ -124,7 +123,7 @@ def stages(way: Way) -> dict[str, Work]:
         "typing": partial(normalise, way.injected, POD),
         "inject": lambda: inject(replace(way.request, budget=Budget()), snapshot),
         "diff": partial(diff, way.review.object, way.injected),
-        "encode": lambda: encode_patch(way.review, b64encode(encode_operations(operations)), behaviour),
+        "encode": lambda: encode_patch(way.review, in_base64(encode_operations(operations)), behaviour),
     }
 
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import base64
 import json
 from typing import Any
 
@@ -16,6 +15,7 @@ from injector.injection.admission import (
     encode_denied,
     encode_operations,
     encode_patch,
+    in_base64,
 )
 from injector.istio.releases import behaviour_of
 from tests.injection.builders import a_review, answered
@@ -170,7 +170,7 @@ HEAD = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview"}
 def test_a_patch_is_answered_in_the_version_asked() -> None:
     operations: list[Any] = [{"op": "add", "path": "/a", "value": "é"}]
     response = {"uid": "u", "allowed": True, "patch": operations, "patchType": "JSONPatch"}
-    patch = base64.b64encode(encode_operations(operations))
+    patch = in_base64(encode_operations(operations))
     assert answered(encode_patch(REVIEW, patch, NEW)) == HEAD | {"response": response}
 
 
@@ -187,7 +187,7 @@ def test_istio_1_7_answers_with_an_empty_patch_type_where_there_is_no_patch() ->
     old = behaviour_of("1.7")
     assert answered(encode_allowed(REVIEW, old))["response"]["patchType"] == ""
     assert answered(encode_denied(None, "no", old))["response"]["patchType"] == ""
-    assert answered(encode_patch(REVIEW, b"W10=", old))["response"]["patchType"] == "JSONPatch"
+    assert answered(encode_patch(REVIEW, in_base64(b"[]"), old))["response"]["patchType"] == "JSONPatch"
 
 
 def test_a_body_that_was_not_understood_is_refused_without_uid() -> None:
