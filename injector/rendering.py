@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import Self
+
+import msgspec
 
 
 class Quoted(str):
@@ -32,8 +33,7 @@ def interleaved(strings: Sequence[str], values: Sequence[str]) -> str:
     return "".join(chain.from_iterable(zip(strings, (*values, ""), strict=True)))
 
 
-@dataclass(frozen=True, slots=True)
-class Rendering:
+class Rendering(msgspec.Struct, frozen=True):
     """The texts of a template and, between them, the values that came from one pod.
 
     ``strings`` has one element more than ``values`` and depends only on the branches taken, so it

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Never
 
 import msgspec
@@ -40,8 +39,7 @@ class UndecodableReviewError(InjectionError):
     """The body is no AdmissionReview: answered with 200, ``allowed: false`` and no uid, as Istio does."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Review:
+class Review(msgspec.Struct, frozen=True, kw_only=True):
     """One request of an API server.
 
     ``object`` is None where the review has none; ``api_version`` and ``kind`` are echoed by the

@@ -5,8 +5,9 @@ Read ``answer_review``: decode → what a replica got, or decide → inject → 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
+
+import msgspec
 
 from injector.budget import Budget
 from injector.errors import BadReview, InjectionError, LimitError, TypedError
@@ -49,8 +50,7 @@ from injector.patch import GoType, diff, fits, go_type, is_plain, normalise
 Outcome = Literal["injected", "skipped", "denied"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """One answered review.
 
     ``body`` is the AdmissionReview to send. ``reason`` comes from a fixed set: the rule that decided,

@@ -6,8 +6,9 @@ Names and kinds are told from the pod alone.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from injector.errors import BadReview
 from injector.istio.releases import Behaviour
@@ -22,8 +23,7 @@ _SECONDS: Final = re.compile(r"(.+)-(?:[0-9]{10}|[+-][0-9]{9})", re.DOTALL)
 _SECONDS_OR_MINUTES: Final = re.compile(r"(.+)-[0-9]{8,10}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workload:
+class Workload(msgspec.Struct, frozen=True, kw_only=True):
     """The object that a pod belongs to, as the template's DeploymentMeta and TypeMeta show it.
 
     ``metadata`` is ObjectMeta JSON (name and namespace at least where known); of a pod that nothing

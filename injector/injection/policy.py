@@ -6,8 +6,9 @@ never selectors, the always selectors, the policy.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, Literal
+
+import msgspec
 
 from injector.injection.config import InjectConfig
 from injector.injection.selector import Selector
@@ -32,8 +33,7 @@ _EXACT: Final = {"true": True, "false": False}
 _POLICIES: Final = {"enabled": True, "disabled": False}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """Whether to inject; ``rule`` is the rule that decided, ``reason`` one sentence for a person."""
 
     inject: bool

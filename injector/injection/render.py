@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final, NamedTuple
+
+import msgspec
 
 from injector.budget import Budget
 from injector.errors import InjectionError
@@ -21,8 +22,7 @@ from injector.kubeyaml import Filled, count_nodes
 from injector.rendering import Rendering
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InjectionRequest:
+class InjectionRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One pod to inject.
 
     ``pod`` is the JSON as received; it is never mutated. ``namespace`` is the pod's own, else the
@@ -36,14 +36,13 @@ class InjectionRequest:
     pod: Pod
     namespace: str
     workload: Workload
-    url_environment: Mapping[str, str] = field(default_factory=dict)
+    url_environment: Mapping[str, str] = {}
     by_hand: bool = False
     has_plain_spec: bool = False
-    budget: Budget = field(default_factory=Budget, compare=False)
+    budget: Budget = msgspec.field(default_factory=Budget)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TemplateData:
+class TemplateData(msgspec.Struct, frozen=True, kw_only=True):
     """The dot for one pod, but for what the template was compiled for, as that for ``usual`` pods was."""
 
     fields: Mapping[str, Value]

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from sys import getsizeof
 from typing import Final
 
+import msgspec
 import orjson
 
 from injector.injection.perpod import (
@@ -50,8 +51,7 @@ Key = tuple[str, str, bool, bytes]
 """The URL's path, the request's namespace, whether sidecars are native, and the likeness."""
 
 
-@dataclass(frozen=True, slots=True)
-class CommonAnswer:
+class CommonAnswer(msgspec.Struct, frozen=True):
     """What the answers to replicas have in common; ``patch`` as they carry it, `in_base64`."""
 
     patch: bytes

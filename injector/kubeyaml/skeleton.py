@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final, Literal, TypeAlias
+
+import msgspec
 
 from injector.errors import YAMLError
 from injector.json_types import JSON
@@ -196,8 +197,7 @@ _SEEN: Final = 4096
 """Texts remembered by hash only: eight for each skeleton that may be kept, and 500 KiB."""
 
 
-@dataclass(frozen=True, slots=True)
-class Filled:
+class Filled(msgspec.Struct, frozen=True):
     """The JSON of a rendering, and the skeleton that it was built with from the JSON of the slots, if it was.
 
     It shares the skeleton's constants: nobody may change them.

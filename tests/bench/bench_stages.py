@@ -14,10 +14,11 @@ import itertools
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import msgspec
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
@@ -121,7 +122,7 @@ def stages(way: Way) -> dict[str, Work]:
         "skeleton_fill": partial(snapshot.skeletons.filled, way.rendering),
         "merge": partial(strategic_merge, way.pod, way.overlay),
         "typing": partial(normalise, way.injected, POD),
-        "inject": lambda: inject(replace(way.request, budget=Budget()), snapshot),
+        "inject": lambda: inject(msgspec.structs.replace(way.request, budget=Budget()), snapshot),
         "diff": partial(diff, way.review.object, way.injected),
         "encode": lambda: encode_patch(way.review, in_base64(encode_operations(operations)), behaviour),
     }

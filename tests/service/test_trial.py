@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
+import msgspec
 import pytest
 
 from injector.diagnosis.trial import SAMPLES, Seen
@@ -68,7 +68,9 @@ class Skips(FakeReviewer):
 
     def answer(self, body: bytes, path: str, *_: object) -> Answer:
         answered = super().answer(body, path)
-        skipped = replace(answered, outcome="skipped", reason="policy", message="the policy says so")
+        skipped = msgspec.structs.replace(
+            answered, outcome="skipped", reason="policy", message="the policy says so"
+        )
         return skipped if self.word in body else answered
 
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+import msgspec
+
 from injector.errors import InjectionError, TemplateError, TypedError, YAMLError
 from injector.golang.jsontext import go_json
 from injector.golang.strconv import parse_bool
@@ -97,7 +99,7 @@ def inject_legacy(request: InjectionRequest, snapshot: Snapshot) -> Pod:
     """
     by_hand = request.by_hand and not snapshot.behaviour.kube_inject_decides
     pod = request.pod if by_hand else _with_group(request.pod, snapshot)
-    injection = _rendered(replace(request, pod=pod), snapshot, _spec_of(request.pod))
+    injection = _rendered(msgspec.structs.replace(request, pod=pod), snapshot, _spec_of(request.pod))
     for step in STEPS_BY_HAND if by_hand else WEBHOOK_STEPS:
         pod = step(pod, injection)
     return _with_group(pod, snapshot) if by_hand else pod

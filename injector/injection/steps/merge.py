@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from injector.budget import Budget
 from injector.errors import InjectionError, PatchError, TypedError
 from injector.golang.jsontext import fold_name
@@ -32,8 +34,7 @@ _NO_SPEC: Final[JSONObject] = {"containers": []}
 """Stands for a spec that nobody has to look at again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Overlay:
+class Overlay(msgspec.Struct, frozen=True):
     """What a template made of a pod; ``alone`` is a pod of nothing else, where the overlay `only_adds`."""
 
     value: JSON

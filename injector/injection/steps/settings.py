@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import Final
 from weakref import WeakKeyDictionary
+
+import msgspec
 
 from injector.golang.strconv import parse_bool
 from injector.injection.dot.context import OPENSHIFT, PLATFORM
@@ -46,8 +48,7 @@ class Settings:
     openshift: bool
 
 
-@dataclass(slots=True, kw_only=True)
-class Injection:
+class Injection(msgspec.Struct, kw_only=True):
     """One pod on its way: what every step may look at, and none but the pipeline sets.
 
     ``original`` is the pod before injection, as Go's types have it, ``annotations`` are its own and ``owned``
@@ -64,8 +65,8 @@ class Injection:
     environment: Mapping[str, str]
     native: bool
     owned: frozenset[str]
-    kept: Mapping[Kind, Sequence[JSONObject]] = field(default_factory=dict)
-    template_pod: Pod = field(default_factory=dict)
+    kept: Mapping[Kind, Sequence[JSONObject]] = {}
+    template_pod: Pod = {}
 
 
 Step = Callable[[Draft, Injection], None]
