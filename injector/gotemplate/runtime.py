@@ -197,10 +197,14 @@ def bare(value: Value) -> str:
     return fmt.format_value(value)
 
 
-def quoted(value: Value) -> Quoted:
-    """Return what stands between the quotes of sprig's ``quote`` for one value that is not nil."""
+def quoted(value: Value) -> str:
+    """Return what stands between the quotes of sprig's ``quote`` for one value that is not nil.
+
+    It is `Quoted` where it is not the value's own text.
+    """
     raw = bare(value)
-    return Quoted(quote_inside(raw), raw)
+    inside = quote_inside(raw)
+    return raw if inside is raw else Quoted(inside, raw)
 
 
 def is_typed(value: Value) -> bool:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, Self, TypeAlias, final
 
+import msgspec
+
 from injector.gotemplate import types
 from injector.gotemplate.types import SIZED, Method, NamedInt, NamedString, StructField, StructType, Type
 
@@ -109,7 +111,7 @@ _WHOLE: Final = ""
 
 
 @final
-class Struct:
+class Struct(msgspec.Struct, eq=False):
     """A struct, or with ``pointer`` a pointer to one, over JSON data that is read field by field.
 
     Nothing is copied: a field is converted when it is first asked for, and kept. The data may not change
@@ -117,22 +119,15 @@ class Struct:
     only ways to what is in it, so that it can say whether anybody has read a field.
     """
 
-    __slots__ = ("_data", "_values", "pointer", "type")
     type: StructType
-    pointer: bool
-
-    def __init__(self, declared: StructType, data: Mapping[str, Any], *, pointer: bool = False) -> None:
-        self.type = declared
-        self._data = data
-        self.pointer = pointer
-        self._values: dict[str, Value] = {}
+    _data: Mapping[str, Any]
+    pointer: bool = False
+    _values: dict[str, Value] = {}
 
     @classmethod
     def of(cls, declared: StructType, values: Mapping[str, Value], *, pointer: bool = False) -> Self:
         """Make a struct from the values of its Go fields; a field that is not given has its zero value."""
-        self = cls(declared, {}, pointer=pointer)
-        self._values.update(values)
-        return self
+        return cls(declared, {}, pointer=pointer, _values=dict(values))
 
     def get(self, name: str) -> Value:
         """Return the value of a field by its Go name, promoted ones too; KeyError when there is none."""
@@ -147,9 +142,7 @@ class Struct:
 
     def same(self, *, pointer: bool) -> Struct:
         """Return the same struct, or a pointer to it: what one of them has read, both have."""
-        same = Struct(self.type, self._data, pointer=pointer)
-        same._values = self._values
-        return same
+        return Struct(self.type, self._data, pointer=pointer, _values=self._values)
 
     def whole(self) -> Mapping[str, Any]:
         """Return the data itself: whoever takes it counts as having read all of it."""
