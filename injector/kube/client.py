@@ -6,16 +6,11 @@ The one module that imports kubernetes-asyncio.
 from __future__ import annotations
 
 import re
-import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
-from types import ModuleType
-from typing import Any, Final, Self
+from typing import Final, Self
 
-import aiohttp
 import orjson
 import yaml
 
@@ -24,54 +19,10 @@ from injector.json_types import JSON, JSONObject
 from injector.kube.clock import ServerClock
 from injector.kube.errors import Unconfigured, Unreachable, api_error
 from injector.kube.kubeconfig import check_kubeconfig
+from injector.kube.lean import without, without_authorities
 
-
-@contextmanager
-def without(*beginnings: str) -> Iterator[None]:
-    """Import modules whose names begin so as empty ones, which have every name; forget them afterwards.
-
-    Those that were imported before stay what they are.
-    """
-    before = sys.modules.keys() | set()
-    finder = _Empty(beginnings)
-    sys.meta_path.insert(0, finder)
-    try:
-        yield
-    finally:
-        sys.meta_path.remove(finder)
-        for name in [name for name in sys.modules if name not in before and name.startswith(beginnings)]:
-            del sys.modules[name]
-
-
-class Absent:
-    """Stands for every name of a module that was imported as an empty one."""
-
-
-class _Empty(MetaPathFinder, Loader):
-    """Finds one and the same empty package under all names that begin so: there are hundreds of them."""
-
-    def __init__(self, beginnings: tuple[str, ...]) -> None:
-        self._beginnings = beginnings
-        self._module = ModuleType("empty")
-        self._module.__getattr__ = _absent  # type: ignore[method-assign]
-
-    def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:  # noqa: ARG002
-        if not fullname.startswith(self._beginnings):
-            return None
-        return ModuleSpec(fullname, self, is_package=True)
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType:  # noqa: ARG002
-        return self._module
-
-    def exec_module(self, module: ModuleType) -> None:
-        """Do nothing."""
-
-
-def _absent(name: str) -> type[Absent]:
-    if name.startswith("__"):
-        raise AttributeError(name)
-    return Absent
-
+with without_authorities():
+    import aiohttp
 
 # Importing it imports 860 modules. Configuration, login and REST are 25 of them; the others take 28 MiB and
 # 50 ms of a start, and nothing here calls them. Nor what it takes from urllib3 and dateutil, 3 MiB more: the

@@ -12,12 +12,14 @@ import termios
 import time
 from typing import TYPE_CHECKING, Final, cast
 
-from aiohttp import StreamReader, web
-from aiohttp.http import StreamWriter
-from aiohttp.http_exceptions import HttpProcessingError
-
+from injector.kube.lean import without_authorities
 from injector.service.framing import Framing
 from injector.service.logs import shorten
+
+with without_authorities():
+    from aiohttp import StreamReader, web
+    from aiohttp.http import StreamWriter
+    from aiohttp.http_exceptions import HttpProcessingError
 
 if TYPE_CHECKING:  # the edge makes connections, and each of them asks it
     from injector.service.server import Edge

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from sys import getsizeof
 from typing import Any, Final, cast
 
-from aiohttp import HttpVersion11, web
-
+from injector.kube.lean import without_authorities
 from injector.memo import Memo
 from injector.service.answering import LARGE_BODY, Answering, too_late
 from injector.service.connection import EdgeConnection, Server
@@ -36,6 +35,9 @@ from injector.service.memory import TIGHT, WAITING_SHARE, Held, InFlight
 from injector.service.metrics import Metrics
 from injector.service.options import Limits
 from injector.service.tls import ClientVerification
+
+with without_authorities():
+    from aiohttp import HttpVersion11, web
 
 SMALL_BODY: Final = 64 << 10
 """Bytes up to which a body is small: three times an ordinary pod with three containers."""
