@@ -6,22 +6,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
-from functools import cache
-from typing import Any, TypeAlias
+from typing import TypeAlias
+
+import msgspec
 
 from injector.golang.strconv import parse_float, parse_literal, quote, unquote_rune
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Node:
+class Node(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Anything that has a place in the template."""
 
     pos: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Text(Node):
+class Text(Node, frozen=True, kw_only=True):
     """Text outside actions."""
 
     text: str
@@ -30,8 +28,7 @@ class Text(Node):
         return self.text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Bool(Node):
+class Bool(Node, frozen=True, kw_only=True):
     """``true`` or ``false``."""
 
     value: bool
@@ -40,24 +37,21 @@ class Bool(Node):
         return "true" if self.value else "false"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class DotNode(Node):
+class DotNode(Node, frozen=True, kw_only=True):
     """``.``: the cursor."""
 
     def __str__(self) -> str:
         return "."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Nil(Node):
+class Nil(Node, frozen=True, kw_only=True):
     """``nil``."""
 
     def __str__(self) -> str:
         return "nil"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class NumberNode(Node):
+class NumberNode(Node, frozen=True, kw_only=True):
     """A constant and all the kinds of number that it may stand for; None where it may not."""
 
     text: str
@@ -70,8 +64,7 @@ class NumberNode(Node):
         return self.text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class String(Node):
+class String(Node, frozen=True, kw_only=True):
     """A string constant: as written, and as meant."""
 
     quoted: str
@@ -81,8 +74,7 @@ class String(Node):
         return self.quoted
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Identifier(Node):
+class Identifier(Node, frozen=True, kw_only=True):
     """The name of a function."""
 
     name: str
@@ -91,8 +83,7 @@ class Identifier(Node):
         return self.name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class FieldNode(Node):
+class FieldNode(Node, frozen=True, kw_only=True):
     """``.A.B``: fields of the dot."""
 
     names: tuple[str, ...]
@@ -101,8 +92,7 @@ class FieldNode(Node):
         return "".join(f".{name}" for name in self.names)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Variable(Node):
+class Variable(Node, frozen=True, kw_only=True):
     """``$x.A.B``: a variable, with its dollar, and fields of it."""
 
     name: str
@@ -112,8 +102,7 @@ class Variable(Node):
         return ".".join((self.name, *self.fields))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ChainNode(Node):
+class ChainNode(Node, frozen=True, kw_only=True):
     """``(pipeline).A.B`` or ``function.A``: fields of a term."""
 
     term: Operand
@@ -124,8 +113,7 @@ class ChainNode(Node):
         return ".".join((term, *self.fields))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Command(Node):
+class Command(Node, frozen=True, kw_only=True):
     """A function or operand with its arguments."""
 
     args: tuple[Operand, ...]
@@ -134,8 +122,7 @@ class Command(Node):
         return " ".join(f"({arg})" if isinstance(arg, Pipe) else str(arg) for arg in self.args)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Pipe(Node):
+class Pipe(Node, frozen=True, kw_only=True):
     """Commands, each given the value of the one before it, and the variables that get the last value."""
 
     declarations: tuple[Variable, ...]
@@ -155,8 +142,7 @@ Operand: TypeAlias = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Action(Node):
+class Action(Node, frozen=True, kw_only=True):
     """A pipeline whose value is printed, unless it declares variables."""
 
     pipe: Pipe
@@ -165,8 +151,7 @@ class Action(Node):
         return f"{{{{{self.pipe}}}}}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ListNode(Node):
+class ListNode(Node, frozen=True, kw_only=True):
     """Nodes, one after the other."""
 
     nodes: tuple[Statement, ...]
@@ -175,8 +160,7 @@ class ListNode(Node):
         return "".join(str(node) for node in self.nodes)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Branch(Node):
+class Branch(Node, frozen=True, kw_only=True):
     """What ``if``, ``with`` and ``range`` have in common."""
 
     pipe: Pipe
@@ -189,39 +173,33 @@ class Branch(Node):
         return f"{{{{{keyword} {self.pipe}}}}}{self.body}{otherwise}{{{{end}}}}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class If(Branch):
+class If(Branch, frozen=True, kw_only=True):
     """``{{if}}``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class With(Branch):
+class With(Branch, frozen=True, kw_only=True):
     """``{{with}}``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Range(Branch):
+class Range(Branch, frozen=True, kw_only=True):
     """``{{range}}``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Break(Node):
+class Break(Node, frozen=True, kw_only=True):
     """``{{break}}``."""
 
     def __str__(self) -> str:
         return "{{break}}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Continue(Node):
+class Continue(Node, frozen=True, kw_only=True):
     """``{{continue}}``."""
 
     def __str__(self) -> str:
         return "{{continue}}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class TemplateCall(Node):
+class TemplateCall(Node, frozen=True, kw_only=True):
     """``{{template "name" pipeline}}``, also what ``{{block}}`` becomes."""
 
     name: str
@@ -244,21 +222,14 @@ def walk(node: Node) -> Iterator[Node]:
 
 def parts(node: Node) -> Iterator[Node]:
     """Yield the nodes that a node is made of."""
-    kind: Any = type(node)
-    for name in _names(kind):
+    for name in node.__struct_fields__:
         value = getattr(node, name)
         for element in value if isinstance(value, tuple) else (value,):
             if isinstance(element, Node):
                 yield element
 
 
-@cache
-def _names(kind: Any) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tree:
+class Tree(msgspec.Struct, frozen=True, kw_only=True):
     """The templates of one text: ``templates[name]`` is the text itself, the others were defined in it."""
 
     name: str
