@@ -6,11 +6,11 @@ import asyncio
 import os
 import shutil
 import threading
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 import trustme
@@ -109,7 +109,7 @@ class Removes(FakeReviewer):
             return super().answer(body, path, *more)
         denied = FakeReviewer("denies").answer(body, path)
         quoted = f"a template of {orjson.loads(body)['request']['object']['metadata']['annotations']}"
-        return replace(denied, reason="injection", message=quoted)
+        return msgspec.structs.replace(denied, reason="injection", message=quoted)
 
 
 def load_removing(texts: Texts, _options: ServiceOptions) -> Removes:
