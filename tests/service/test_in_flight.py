@@ -69,8 +69,15 @@ async def test_a_review_that_takes_until_its_deadline_is_given_up(start: Start, 
     assert not service.service.metrics.outcomes
 
 
-async def test_a_namespace_that_waits_with_many_lets_others_before_it(
-    start: Start, gated: GatedReviewer
+@pytest.mark.parametrize(
+    ("peer", "namespace"),
+    [
+        pytest.param("127.0.0.1", "other", id="of one peer another namespace"),
+        pytest.param("127.0.0.2", "many", id="of another peer the same"),
+    ],
+)
+async def test_whoever_waits_with_many_lets_others_before_it(
+    start: Start, gated: GatedReviewer, peer: str, namespace: str
 ) -> None:
     service = await start(load=lambda *_: gated)
     first = await begin(service, gated)
@@ -80,7 +87,8 @@ async def test_a_namespace_that_waits_with_many_lets_others_before_it(
     ]
     edge = service.service._edge
     await service.until(lambda: edge._answering.beside.waiting == 5)
-    other = asyncio.create_task(service.post(a_review("other", size=LARGE, namespace="other")))
+    client = await service.connect(peer=peer)
+    other = asyncio.create_task(client.request(body=a_review("other", size=LARGE, namespace=namespace)))
     await service.until(lambda: edge._answering.beside.waiting == 6)
     gated.gate.set()
     await asyncio.gather(first, other, *many)
@@ -141,27 +149,6 @@ async def test_a_strangers_dear_reviews_keep_nobody_elses_of_that_namespace_from
     await api_server.request(body=a_review("cheap", namespace="shop"))
     assert not gated.was_here("dear-1")
     assert gated.was_here("cheap")
-
-
-async def test_a_stranger_that_waits_with_many_lets_the_namespace_that_it_names_before_them(
-    start: Start, gated: GatedReviewer
-) -> None:
-    service = await start(load=lambda *_: gated)
-    first = await begin(service, gated)
-    edge = service.service._edge
-    strangers = [await service.connect(peer="127.0.0.2") for _ in range(5)]
-    many = [
-        asyncio.create_task(client.request(body=a_review(f"many-{at}", size=LARGE, namespace="shop")))
-        for at, client in enumerate(strangers)
-    ]
-    await service.until(lambda: edge._answering.beside.waiting == 5)
-    other = asyncio.create_task(service.post(a_review("other", size=LARGE, namespace="shop")))
-    await service.until(lambda: edge._answering.beside.waiting == 6)
-    gated.gate.set()
-    await asyncio.gather(first, other, *many)
-    order = list(gated.answered)
-    before = order[order.index("first") + 1 : order.index("other")]
-    assert len(before) <= 1, order
 
 
 async def test_what_is_costly_of_a_small_review_is_not_of_a_large_one(
