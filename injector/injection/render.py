@@ -43,7 +43,7 @@ class InjectionRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TemplateData(msgspec.Struct, frozen=True, kw_only=True):
-    """The dot for one pod, but for what the template was compiled for, as that for ``usual`` pods was."""
+    """The dot for one pod, but for what its template was compiled for: the one for ``usual`` pods, or not."""
 
     fields: Mapping[str, Value]
     proxy_config: Message

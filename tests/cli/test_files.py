@@ -142,22 +142,22 @@ class Site(BaseHTTPRequestHandler):
         path, _, query = self.path.partition("?")
         if path == "/app.yaml":
             self.answer(200, f"{SERVICE}---\n{DEPLOYMENT}".encode())
-        elif self.path == "/moved":
+        elif path == "/moved":
             self.answer(302, b"", Location="/app.yaml")
-        elif self.path == "/downhill":
+        elif path == "/downhill":
             self.answer(302, b"", Location=f"http://localhost:{self.server.server_address[1]}/app.yaml")
         elif path == "/moved-downhill":
             self.answer(302, b"", Location=f"http://localhost?{query}")
-        elif self.path == "/latin":
+        elif path == "/latin":
             self.answer(200, b"a: \xff\n")
-        elif self.path == "/short":
+        elif path == "/short":
             self.answer(200, b"kind: X\n", **{"Content-Length": "100"})
-        elif self.path == "/endless":
+        elif path == "/endless":
             self.wfile.write(b"HTTP/1.0 200 OK\r\n\r\n")
             with contextlib.suppress(OSError):
                 while True:
                     self.wfile.write(b"#" * 65536)
-        elif self.path == "/hold-on":
+        elif path == "/hold-on":
             with contextlib.suppress(OSError):
                 while not ENOUGH.is_set():
                     self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")

@@ -1,8 +1,8 @@
 """Make the template's dot of a pod and of what is known at load.
 
-Which fields a release has, and of which type, is a table. ``known_fields`` are those that no pod changes, or
-hardly one: templates are compiled for them. ``dot_of`` makes the others, and ``configured_fields`` those of
-the few pods. Values are views on the pod's JSON, not copies.
+Which fields a release has, and of which type, is a table. Templates are compiled for ``known_fields``, those
+that are the same for all usual pods (see `template`). ``dot_of`` makes the others; a pod that is not usual
+gets ``configured_fields`` of its own besides. Values are views on the pod's JSON, not copies.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Compile the templates of a configuration for what is known before any pod comes, or say what they lack.
 
-Most pods have the mesh's own ProxyConfig and name no type of image, so each template is compiled for that and
-for the mesh, and once more without them when the first other pod comes.
+Most pods are usual: they have the mesh's own ProxyConfig and name no type of image. So each template is
+compiled for these and for the mesh, and once more without them when the first other pod comes.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class InjectionTemplate:
 
     @cached_property
     def usual(self) -> Template:
-        """The template for usual pods: those with the mesh's own ProxyConfig and its image."""
+        """The template for usual pods."""
         return self._compile(self._proxy_config)
 
     @cached_property
