@@ -37,7 +37,8 @@ class Load:
 
     ``rate`` 0 is a closed loop, otherwise arrivals a second; then latency counts from the time that was due.
     ``fresh`` is the share of requests after which the connection is closed and made anew, ``mix`` the owners
-    of the case that is a whole cluster's.
+    of the case that is a whole cluster's. ``prepared_bytes`` of requests are made before the clock starts: to make
+    one takes as long as to send it, which servers on the same cores would miss. Others are made when they are due.
     """
 
     host: str
@@ -53,6 +54,7 @@ class Load:
     path: str = "/inject"
     start: int = 0
     judge: bool = True
+    prepared_bytes: int = 0
     ports: tuple[int, ...] = ()
     """Of a fleet: each connection goes to one by chance. Empty: all go to ``port``."""
     mix: str = clustermix.DEFAULT
@@ -133,7 +135,7 @@ class Run:
     def __init__(self, load_: Load, review: Bodies) -> None:
         self.outcome = Outcome()
         self._load = load_
-        self._bodies: Iterator[tuple[bytes, bytes]] = review.bodies(load_.start)
+        self._requests = self._made(review.bodies(load_.start))
         head = (
             f"POST {load_.path}?timeout=10s HTTP/1.1\r\nHost: {load_.server_name}:443\r\n"
             "User-Agent: kube-apiserver-admission\r\nContent-Length: %d\r\n"
@@ -141,6 +143,7 @@ class Run:
             "Content-Type: application/json\r\nAccept-Encoding: gzip\r\n\r\n"
         )
         self._head = head.encode()
+        self._prepared: deque[tuple[bytes, bytes]] = deque()
         self._waiting: deque[float] = deque()
         self._free: deque[Caller] = deque()
         self._stop_at = 0.0
@@ -151,13 +154,23 @@ class Run:
 
     def request(self) -> tuple[bytes, bytes]:
         """Return the next uid and the request that carries it."""
-        uid, body = next(self._bodies)
         self._busy += 1
         self._sent += 1
-        return uid, self._head % len(body) + body
+        return self._prepared.popleft() if self._prepared else next(self._requests)
+
+    def _made(self, bodies: Iterator[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
+        for uid, body in bodies:
+            yield uid, self._head % len(body) + body
+
+    def _prepare(self) -> None:
+        size = 0
+        while size < self._load.prepared_bytes:
+            self._prepared.append(next(self._requests))
+            size += len(self._prepared[-1][1])
 
     async def run(self) -> Outcome:
         """Open the connections, send for as long as asked, wait for the last answers."""
+        self._prepare()
         for _ in range(self._load.connections):
             await self._connect()
         # Whoever measures the server's CPU time wants the reviews in it and not our handshakes.

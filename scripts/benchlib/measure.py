@@ -42,6 +42,9 @@ class Settings:
     rate: float
     reviews: str | None
     client_core: int | None
+    prepared_bytes: int = 0
+    """Requests that a client makes before the clock starts."""
+
     mix: str = clustermix.DEFAULT
     beside: str = ""
     """A case that one connection sends in a closed loop during every open loop."""
@@ -259,6 +262,7 @@ def begin(
         fresh=settings.fresh,
         start=start << 20,
         judge=judge,
+        prepared_bytes=settings.prepared_bytes,
         mix=settings.mix,
         ports=server.ports,
     )
