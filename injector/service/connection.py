@@ -50,6 +50,7 @@ class EdgeConnection(web.RequestHandler):
     """aiohttp's protocol, with the times by which a slow or idle client is told from a busy one.
 
     ``reviewed`` tells whether a review of it was ever answered, ``reading`` that a body is still on its way,
+    ``taken`` is a whole request that is answered at the end of this turn of the loop,
     ``left`` is the body of a request that was answered before all of it came,
     ``unread`` how many bytes of answers its client may not have taken yet, ``wrote`` when the last was
     written, and ``flushing`` is the task that writes what the client was too slow for.
@@ -74,6 +75,7 @@ class EdgeConnection(web.RequestHandler):
         "rested",
         "reviewed",
         "served",
+        "taken",
         "unread",
         "wrote",
     )
@@ -98,6 +100,7 @@ class EdgeConnection(web.RequestHandler):
         self.reviewed = False
         self.served = 0
         self.peer = ""
+        self.taken = b""
         self.unread = 0
         self.wrote = 0.0
         self.left: StreamReader | None = None
@@ -122,17 +125,25 @@ class EdgeConnection(web.RequestHandler):
         self.edge.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
-        """Answer what can be answered at once; of the rest, note when the first byte of a request came."""
+        """Take what need not be parsed, for the end of this turn; note when a request began to come."""
         if data:  # aiohttp calls it with nothing
             if len(data) > self._widest and not self._affords(len(data)):
                 return
             whole = self.framing.feed(data)
-            if whole is not None and whole.end == len(data) and self.edge.answer_at_once(self, whole, data):
-                return
+            taken = whole is not None and whole.end == len(data) and self.edge.take(self, whole)
             if not self.arrived and (self.left is None or self.left.is_eof()):
                 self.left = None
                 self.arrived = time.monotonic()
                 self.edge.waiting += 1
+            if taken:
+                self.taken = data
+                return
+            if self.taken:  # it was whole, and more came in the same turn
+                data, self.taken = self.taken + data, b""
+        self.parse(data)
+
+    def parse(self, data: bytes) -> None:
+        """Have aiohttp read bytes that were received."""
         super().data_received(data)
 
     def _affords(self, size: int) -> bool:
@@ -147,6 +158,7 @@ class EdgeConnection(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget the connection."""
         self.rest()
+        self.taken = b""
         self._socket = -1
         self._wire = None
         self._pay(0)

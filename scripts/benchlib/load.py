@@ -37,8 +37,9 @@ class Load:
 
     ``rate`` 0 is a closed loop, otherwise arrivals a second; then latency counts from the time that was due.
     ``fresh`` is the share of requests after which the connection is closed and made anew, ``mix`` the owners
-    of the case that is a whole cluster's. ``prepared_bytes`` of requests are made before the clock starts: to make
-    one takes as long as to send it, which servers on the same cores would miss. Others are made when they are due.
+    of the case that is a whole cluster's. ``prepared_bytes`` of requests are made before the clock starts: to
+    make one takes as long as to send it, which servers on the same cores would miss. The others are made when
+    they are due.
     """
 
     host: str

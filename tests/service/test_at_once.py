@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 import pytest
 
 from injector.service import server
+from injector.service.connection import EdgeConnection
+from injector.service.http import Reply
 from injector.service.options import Limits
-from tests.service.kit import Running, Start, a_review
+from tests.conftest import PATIENCE
+from tests.service.kit import Client, Running, Start, a_review
 
 HEAD = (
     "POST /inject?timeout=10s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -95,6 +99,124 @@ async def test_a_review_in_pieces_is_parsed_and_the_next_is_not(start: Start) ->
     assert parsed(service) == 2
     await client.request(body=a_review())
     assert parsed(service) == 2
+
+
+async def a_known_head(service: Running, connections: int) -> tuple[list[Client], list[EdgeConnection]]:
+    """Return clients, each with its connection here, after one of them has had a review answered."""
+    clients = [await service.connect() for _ in range(connections)]
+    clients[0].writer.write(a_request(a_review()))
+    await clients[0].answer()
+    edge = service.service._edge
+    await service.until(lambda: len(edge.connections) == connections)
+    by_port = {each.transport.get_extra_info("peername")[1]: each for each in edge.connections}  # type: ignore[union-attr]
+    return clients, [by_port[each.writer.get_extra_info("sockname")[1]] for each in clients]
+
+
+def a_request(body: bytes) -> bytes:
+    return HEAD.format(len(body)).encode() + body
+
+
+async def test_reviews_that_come_in_one_turn_are_all_answered_before_any_is_sent(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = await start()
+    clients, connections = await a_known_head(service, 5)
+    done: list[str] = []
+    send = EdgeConnection.send
+    monkeypatch.setattr(EdgeConnection, "send", lambda *args: done.append("sent") or send(*args))
+    reviewer = service.service._reviewer()
+    answer = reviewer.answer
+    monkeypatch.setattr(reviewer, "answer", lambda *args: done.append("answered") or answer(*args))
+    for number, connection in enumerate(connections):
+        connection.data_received(a_request(a_review(f"u-{number}")))
+    assert service.service._edge.waiting == 5
+    answers = [await client.answer() for client in clients]
+    assert [answer.json["response"]["uid"] for answer in answers] == [f"u-{number}" for number in range(5)]
+    assert done == ["answered"] * 5 + ["sent"] * 5
+    assert parsed(service) == 1
+    assert service.service._edge.waiting == 0
+
+
+async def test_large_answers_do_not_pile_up_before_they_are_sent(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "TOGETHER_BYTES", 1000)
+    service = await start()
+    clients, connections = await a_known_head(service, 3)
+    done: list[int] = []
+    send = EdgeConnection.send
+    monkeypatch.setattr(EdgeConnection, "send", lambda *args: done.append(served()) or send(*args))
+
+    def served() -> int:
+        return service.service.metrics.outcomes.total() - 1
+
+    for connection in connections:
+        connection.data_received(a_request(a_review("u" * 2000)))
+    for client in clients:
+        assert (await client.answer()).status == 200
+    assert done == [1, 2, 3]
+
+
+async def test_what_comes_behind_a_request_in_the_same_turn_is_parsed_with_it(start: Start) -> None:
+    service = await start()
+    (client,), (connection,) = await a_known_head(service, 1)
+    connection.data_received(a_request(a_review("first")))
+    connection.data_received(a_request(a_review("second"))[:50])
+    connection.data_received(a_request(a_review("second"))[50:])
+    answers = [await client.answer() for _ in range(2)]
+    assert [answer.json["response"]["uid"] for answer in answers] == ["first", "second"]
+    assert parsed(service) == 3
+    assert service.service.metrics.outcomes.total() == 3
+
+
+async def test_a_connection_that_is_gone_before_the_turn_is_over_is_forgotten(start: Start) -> None:
+    service = await start()
+    _, (connection,) = await a_known_head(service, 1)
+    connection.data_received(a_request(a_review()))
+    connection.connection_lost(None)
+    await service.until(lambda: not service.service._edge._taken)
+    assert service.service._edge.waiting == 0
+    assert service.service.metrics.outcomes.total() == 1
+
+
+async def test_a_fault_of_ours_ends_one_connection_and_not_those_after_it(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = await start()
+    clients, connections = await a_known_head(service, 3)
+    answering = service.service._answering
+    answer_now = answering.answer_now
+
+    def fails_once(peer: str, body: bytes, path: str) -> Reply:
+        if b"u-1" in body:
+            raise RuntimeError("a fault behind every net")
+        return answer_now(peer, body, path)
+
+    monkeypatch.setattr(answering, "answer_now", fails_once)
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+    for number, connection in enumerate(connections):
+        connection.data_received(a_request(a_review(f"u-{number}")))
+    for number in (0, 2):
+        assert (await clients[number].answer()).json["response"]["uid"] == f"u-{number}"
+    assert await clients[1].closed()
+
+
+async def test_what_has_come_when_the_service_ends_is_answered_first(start: Start) -> None:
+    service = await start()
+    (client,), (connection,) = await a_known_head(service, 1)
+    connection.data_received(a_request(a_review("the last")))
+    await service.service._edge.shutdown(PATIENCE)
+    assert (await client.answer()).json["response"]["uid"] == "the last"
+
+
+async def test_no_more_are_taken_in_one_turn_than_may_wait(start: Start) -> None:
+    service = await start(limits=Limits(waiting=2))
+    clients, connections = await a_known_head(service, 4)
+    for number, connection in enumerate(connections):
+        connection.data_received(a_request(a_review(f"u-{number}")))
+    answers = [await client.answer() for client in clients]
+    assert [answer.status for answer in answers] == [200] * 4
+    assert parsed(service) == 3
 
 
 async def test_half_a_request_behind_another_is_not_taken_for_one(start: Start) -> None:
