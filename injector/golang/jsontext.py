@@ -18,7 +18,9 @@ from injector.golang.strconv import json_float, quote_rune
 from injector.golang.unicode import HALF_SURROGATE, fold, to_valid
 from injector.json_types import JSON, Number
 
-_LIKE_A_FLOAT: Final = re.compile(rb"[0-9][.e]").search
+_DIGITS_AND_POINTS: Final = bytes.maketrans(b"0123456789.", b"0000000000e")
+"""With all digits one and the point an e, floats are looked for by a search for bytes: a pattern takes eight
+times as long."""
 _PERHAPS_A_FLOAT: Final = re.compile(rb'(?:":|[\[,])-?[0-9]+[.e]').search
 _HTML: Final = ((b"<", b"\\u003c"), (b">", b"\\u003e"), (b"&", b"\\u0026"))
 _LINES: Final = ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"))
@@ -99,7 +101,7 @@ def go_json(value: JSON, *, sort_keys: bool = True, escape_html: bool = True) ->
 
 def _has_floats(value: JSON, data: bytes) -> bool:
     """Tell from orjson's text whether the value may have floats; it writes infinities and NaN as null."""
-    if isinstance(value, float) or (_LIKE_A_FLOAT(data) and _PERHAPS_A_FLOAT(data)):
+    if isinstance(value, float) or (b"0e" in data.translate(_DIGITS_AND_POINTS) and _PERHAPS_A_FLOAT(data)):
         return True
     return b"null" in data and isinstance(value, _CONTAINERS) and _holds_float(value)
 
