@@ -1,9 +1,9 @@
 """HTTP requests in, answered reviews out; with `connection` all that uses aiohttp.
 
 aiohttp's low-level server parses; the answer is written as bytes, since a response object costs a third of
-what HTTP costs in all. A review whose head was met before goes past the parser (see `framing`), and those that
-came in one turn of the loop are answered in a row. What a call may cost the others is bounded here: memory in
-flight, time on the loop, and connections.
+what HTTP costs in all. A review whose head was met before goes past the parser (see `framing`), and those
+that came in one turn of the loop are answered in a row. What a call may cost the others is bounded here:
+memory in flight, time on the loop, and connections.
 """
 
 from __future__ import annotations
@@ -57,6 +57,9 @@ PATIENT_SECONDS: Final = 1.0
 
 TOGETHER_BYTES: Final = 256 << 10
 """Answers that are made before the first is sent: those of a dozen ordinary pods or more."""
+
+TOGETHER_SECONDS: Final = 0.01
+"""For how long they are made: of reviews that take longer, fewer are answered before the first is sent."""
 
 
 @dataclass(slots=True)
@@ -117,7 +120,8 @@ class Edge:
     async def shutdown(self, seconds: float) -> None:
         """Wait ``seconds`` for answers in flight to be taken, closing what is idle; then close the rest."""
         deadline = time.monotonic() + seconds
-        self._answer_taken()
+        while self._taken:
+            self._answer_taken()
         await self.connections.flushed(seconds)
         self._server.pre_shutdown()
         await self._server.shutdown(max(deadline - time.monotonic(), AT_ONCE_SECONDS))
@@ -139,23 +143,15 @@ class Edge:
         return True
 
     def _answer_taken(self) -> None:
-        """Answer what was taken in this turn, some reviews after each other before their answers are sent.
+        """Answer what was taken, some reviews after each other before their answers are sent.
 
         Code that just ran is still in the processor's caches: a review in another's wake costs a sixth less
         than one before which there were system calls and ciphers, and so do the ciphers.
         """
-        try:
-            while self._taken:
-                self._answer_some()
-        finally:
-            if self._taken:  # a fault of ours ends one connection, and not those after it
-                asyncio.get_running_loop().call_soon(self._answer_taken)
-
-    def _answer_some(self) -> None:
         answers: list[tuple[EdgeConnection, bytes, float]] = []
-        size = 0
+        began, size = time.monotonic(), 0
         try:
-            while self._taken and size < TOGETHER_BYTES:
+            while self._taken and size < TOGETHER_BYTES and self.last_review < began + TOGETHER_SECONDS:
                 connection, start, path = self._taken.popleft()
                 if answer := self._answered(connection, start, path):
                     answers.append((connection, answer, self.last_review))
@@ -163,6 +159,10 @@ class Edge:
         finally:
             for connection, answer, now in answers:
                 connection.send(answer, now)
+            if (
+                self._taken
+            ):  # the loop's next turn; a fault of ours ends one connection, and not those after it
+                asyncio.get_running_loop().call_soon(self._answer_taken)
 
     def _answered(self, connection: EdgeConnection, start: int, path: str) -> bytes:
         """Return what is sent for the request of a connection; nothing where the parser has it."""

@@ -157,6 +157,23 @@ async def test_large_answers_do_not_pile_up_before_they_are_sent(
     assert done == [1, 2, 3]
 
 
+async def test_reviews_that_take_long_do_not_keep_others_answers_back(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "TOGETHER_SECONDS", 0.0)
+    service = await start()
+    clients, connections = await a_known_head(service, 3)
+    turns: list[int] = []
+    edge = service.service._edge
+    send = EdgeConnection.send
+    monkeypatch.setattr(EdgeConnection, "send", lambda *args: turns.append(len(edge._taken)) or send(*args))
+    for number, connection in enumerate(connections):
+        connection.data_received(a_request(a_review(f"u-{number}")))
+    for client in clients:
+        assert (await client.answer()).status == 200
+    assert turns == [2, 1, 0]
+
+
 async def test_what_comes_behind_a_request_in_the_same_turn_is_parsed_with_it(start: Start) -> None:
     service = await start()
     (client,), (connection,) = await a_known_head(service, 1)
