@@ -20,9 +20,10 @@ from injector.service.beside import DEAR_SECONDS, Beside, Caller, DearCallers, c
 from injector.service.child import ChildError
 from injector.service.connection import EdgeConnection
 from injector.service.generation import Late, Reviewer
+from injector.service.held import Held
 from injector.service.http import JSON_TYPE, Refusal, Reply, too_dear, too_many, unavailable
 from injector.service.logs import Log, cut, trace
-from injector.service.memory import TIGHT, Held, InFlight, Weight, weigh
+from injector.service.memory import TIGHT, InFlight, Weight, weigh
 from injector.service.metrics import Metrics
 from injector.service.options import Limits
 
@@ -87,21 +88,21 @@ class Answering:
 
         if len(body) <= LARGE_BODY and not self.is_dear(connection.peer, body):
             return self.answer_now(connection.peer, body, path, late)
-        if not held.take(READ_AHEAD if held.size else READ_AHEAD + len(body), TIGHT):
-            raise Refusal("overload", unavailable("too much memory is in use"))
         if connection.transport is None:
             raise ConnectionError
-        caller = caller_of(connection.peer, body)
+        caller = held.caller = caller_of(connection.peer, body)
         # Nothing more is taken from whoever waits: what it sends ahead would not be counted.
         connection.hold_reading()
         try:
-            async with asyncio.timeout(deadline - time.monotonic()):
+            async with held.may_leave(deadline - time.monotonic()):
+                held.take(READ_AHEAD if held.size else READ_AHEAD + len(body), TIGHT)
                 await self.beside.wait(caller)
         except TimeoutError:
             raise too_late() from None
         finally:
             connection.go_on_reading()
         try:
+            held.check()
             if connection.transport is None:
                 raise ConnectionError
             return await self._answer_beside(caller, body, path, deadline, held)
@@ -134,8 +135,7 @@ class Answering:
             raise Refusal("body_too_large", too_many(self._json_values))
         if weight.size > self._memory.limit:
             raise Refusal("body_too_large", too_dear(weight.size, self._memory.limit))
-        if not held.take(weight.size):
-            raise Refusal("overload", unavailable("too much memory is in use"))
+        held.take(weight.size)
 
     async def advise(self, body: bytes, deadline: float, held: Held) -> Reply:
         """Answer the review of a workload, in a thread of its own: reviews of pods do not wait for it.

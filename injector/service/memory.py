@@ -13,8 +13,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -199,37 +198,6 @@ class InFlight:
             return True
         self.relieve()
         return self.used + size <= limit
-
-
-class Held:
-    """What one request holds of the memory in flight; all of it is given back at the end of the block."""
-
-    __slots__ = ("_memory", "size")
-
-    def __init__(self, memory: InFlight) -> None:
-        self._memory = memory
-        self.size = 0
-
-    def take(self, size: int, share: float = 1.0) -> bool:
-        """Count ``size`` bytes more; False, and none counted, where they do not fit."""
-        memory = self._memory
-        if not memory.has_room(size, share):
-            return False
-        self.size += size
-        memory.held += size
-        memory.bodies += size
-        memory.note()
-        return True
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._memory.held -= self.size
-        self._memory.bodies -= self.size
-        self.size = 0
 
 
 class Weight(NamedTuple):

@@ -19,9 +19,11 @@ from typing import Any, Final, cast
 from injector.kube.lean import without_authorities
 from injector.memo import Memo
 from injector.service.answering import LARGE_BODY, Answering, too_late
+from injector.service.beside import caller_of
 from injector.service.connection import EdgeConnection, Server
 from injector.service.connections import Connections
 from injector.service.framing import HEADS_BYTES, KNOWN_HEADS, Whole
+from injector.service.held import Bodies, Held, full
 from injector.service.http import (
     JSON_TYPE,
     Page,
@@ -33,7 +35,7 @@ from injector.service.http import (
     too_large,
     unavailable,
 )
-from injector.service.memory import TIGHT, WAITING_SHARE, Held, InFlight
+from injector.service.memory import TIGHT, WAITING_SHARE, InFlight
 from injector.service.metrics import Metrics
 from injector.service.options import Limits
 from injector.service.tls import ClientVerification
@@ -100,6 +102,7 @@ class Edge:
         self.waiting = 0
         self.draining = False
         self._answering = answering
+        self._bodies = Bodies(memory)
         self._pages = pages
         self._clients = clients
         # The decoded paths of heads that were those of an ordinary review. Whoever sends ever new ones puts
@@ -211,7 +214,7 @@ class Edge:
         connection.served += 1
         try:
             try:
-                with Held(self.memory) as held:
+                with self._bodies.hold(connection.peer) as held:
                     reply = await self._reply(request, connection, held)
             except Refusal as refusal:
                 self.metrics.refused[refusal.reason] += 1
@@ -277,7 +280,7 @@ class Edge:
         if self.waiting > self.limits.waiting:
             raise Refusal("overload", unavailable("too many reviews at once"))
         if not self._can_hold(connection, self.limits.body_bytes if length is None else length):
-            raise Refusal("overload", unavailable("too much memory is in use"))
+            raise full()
         clients = self._clients()
         if clients is not None and not clients.admits(_peer_certificate(connection)):
             raise Refusal("forbidden", Reply(403, b"a client certificate of the API server is needed\n"))
@@ -295,8 +298,10 @@ class Edge:
             request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         connection.reading = True
         try:
-            async with asyncio.timeout(seconds):
+            async with held.may_leave(seconds):
                 while piece := await content.readany():
+                    if not size:
+                        held.caller = caller_of(connection.peer, piece)
                     size += len(piece)
                     if size > self.limits.body_bytes:
                         raise Refusal("body_too_large", too_large(self.limits.body_bytes))
@@ -304,8 +309,8 @@ class Edge:
                     # not all of it, or whoever announces a body and does not send it would keep others out.
                     wanted = size if expected is None else min(expected, ASKED_AHEAD * size)
                     more = wanted - held.size
-                    if more > 0 and not held.take(more, _share(expected or size)):
-                        raise Refusal("overload", unavailable("too much memory is in use"))
+                    if more > 0:
+                        held.take(more, _share(expected or size))
                     pieces.append(piece)
         except TimeoutError:
             raise Refusal("body_timeout", Reply(408, b"the body came too slowly\n", close=True)) from None
@@ -313,6 +318,7 @@ class Edge:
             raise Refusal("bad_request", Reply(400, b"the body is cut short\n", close=True)) from error
         finally:
             connection.reading = False
+        held.check()
         return b"".join(pieces)
 
     def _check_body(self, request: web.BaseRequest, body: bytes) -> None:

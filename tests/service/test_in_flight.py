@@ -12,7 +12,7 @@ from injector.injection.caches import CACHE_BYTES
 from injector.service import beside
 from injector.service.memory import in_flight_limit
 from injector.service.options import Limits
-from tests.service.kit import NAME, Client, GatedReviewer, Running, Start, a_review, client_context
+from tests.service.kit import NAME, Answer, Client, GatedReviewer, Running, Start, a_review, client_context
 from tests.service.processes import Launch, watching_memory
 
 LARGE = 400_000
@@ -95,6 +95,58 @@ async def test_whoever_waits_with_many_lets_others_before_it(
     order = list(gated.answered)
     before = order[order.index("first") + 1 : order.index("other")]
     assert len(before) <= 1, order
+
+
+@pytest.mark.parametrize(
+    ("peer", "namespace"),
+    [
+        pytest.param("127.0.0.1", "other", id="of one peer another namespace"),
+        pytest.param("127.0.0.2", "many", id="of another peer the same"),
+    ],
+)
+async def test_whoever_fills_the_memory_gives_way_to_others(
+    start: Start, gated: GatedReviewer, peer: str, namespace: str
+) -> None:
+    service = await start(load=lambda *_: gated, limits=Limits(in_flight_bytes=8 << 20))
+    first = await begin(service, gated)
+    edge = service.service._edge
+    many: list[asyncio.Task[Answer]] = []
+    refused = service.service.metrics.refused
+    while not refused["overload"]:
+        body = a_review(f"many-{len(many)}", size=LARGE, namespace="many")
+        many.append(asyncio.create_task(service.post(body)))
+        waiting = len(many)
+        await service.until(lambda: edge._answering.beside.waiting == waiting or refused["overload"] > 0)  # noqa: B023
+    client = await service.connect(peer=peer)
+    body = a_review("other", size=LARGE, namespace=namespace)
+    other = asyncio.create_task(client.request(body=body))
+    await service.until(lambda: refused["overload"] == 2)
+    gated.gate.set()
+    assert (await other).json["response"]["uid"] == "other"
+    statuses = [answer.status for answer in await asyncio.gather(*many)]
+    assert statuses == [200] * (len(many) - 2) + [503] * 2
+    await first
+    await service.until(lambda: edge.memory.bodies == 0)
+
+
+async def test_bodies_that_come_slowly_give_way_to_others(start: Start) -> None:
+    """A stranger announces large bodies and sends a part of each."""
+    service = await start(limits=Limits(in_flight_bytes=8 << 20))
+    edge, refused = service.service._edge, service.service.metrics.refused
+    head = (
+        "POST /inject HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        "Content-Length: 600000\r\n\r\n"
+    )
+    slow: list[Client] = []
+    while not refused["overload"]:
+        before = edge.memory.bodies
+        slow.append(await service.connect(peer="127.0.0.2"))
+        slow[-1].writer.write(head.encode() + b" " * 200_000)
+        await service.until(lambda: edge.memory.bodies >= before + 600_000 or refused["overload"] > 0)  # noqa: B023
+    answer = await service.post(a_review("honest", size=2 * LARGE))
+    assert answer.json["response"]["uid"] == "honest"
+    assert [(await client.answer()).status for client in slow[-2:]] == [503, 503]
+    assert 2 <= refused["overload"] < len(slow)
 
 
 async def test_a_caller_that_is_gone_has_no_turn(start: Start, gated: GatedReviewer) -> None:

@@ -10,9 +10,9 @@ import orjson
 import pytest
 
 from injector.service import memory
+from injector.service.held import Bodies
 from injector.service.memory import (
     MIB,
-    Held,
     InFlight,
     container_limit,
     cores,
@@ -94,25 +94,6 @@ def test_what_may_be_in_flight_is_what_the_container_leaves() -> None:
     assert in_flight_limit(256 * MIB, 70 * MIB, 32 * MIB) == int(0.8 * 256 * MIB) - 134 * MIB
     assert in_flight_limit(256 * MIB, 70 * MIB, 8 * MIB) == int(0.8 * 256 * MIB) - 110 * MIB
     assert in_flight_limit(64 * MIB, 70 * MIB, 32 * MIB) == 16 * MIB
-
-
-def test_a_request_gives_back_all_that_it_held() -> None:
-    memory = InFlight(100)
-    with Held(memory) as one, Held(memory) as other:
-        assert one.take(60)
-        assert not other.take(41)
-        assert other.take(40)
-        assert not one.take(1)
-        assert (memory.used, memory.bodies) == (100, 100)
-    assert (memory.used, memory.bodies) == (0, 0)
-
-
-def test_a_share_leaves_the_rest_to_others() -> None:
-    memory = InFlight(100)
-    with Held(memory) as held:
-        assert not held.take(51, share=0.5)
-        assert held.take(50, share=0.5)
-        assert held.take(50)
 
 
 def test_before_it_refuses_it_asks_for_relief_once() -> None:
@@ -239,12 +220,12 @@ def test_what_others_held_is_returned_too() -> None:
 
 def test_what_was_left_by_much_is_returned_once() -> None:
     in_flight = InFlight()
-    with Held(in_flight) as held:
+    with Bodies(in_flight).hold("") as held:
         held.take(20 * MIB)
     assert not in_flight.has_emptied()
     assert in_flight.has_emptied()
     assert not in_flight.has_emptied()
-    with Held(in_flight) as held:
+    with Bodies(in_flight).hold("") as held:
         held.take(15 * MIB)
     assert not in_flight.has_emptied()
     assert not in_flight.has_emptied()
@@ -254,7 +235,7 @@ def test_what_was_left_by_much_is_returned_once() -> None:
 def test_what_is_taken_again_and_again_is_not_returned_between() -> None:
     in_flight = InFlight()
     for _ in range(5):
-        with Held(in_flight) as held:
+        with Bodies(in_flight).hold("") as held:
             held.take(40 * MIB)
         assert not in_flight.has_emptied()
     assert in_flight.has_emptied()

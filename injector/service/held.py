@@ -1,0 +1,122 @@
+"""What requests hold of the memory in flight, and whose body leaves where another's finds no room.
+
+A body leaves while it is read or waits for its turn. It is the newest of the peer that holds most, and there
+of the namespace that does, if that is more than what finds no room would make of its own: whoever fills the
+memory fills it for itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Self
+
+from injector.service.beside import Caller
+from injector.service.http import Refusal, unavailable
+from injector.service.memory import InFlight
+
+
+class Bodies:
+    """The bodies in flight, one `hold` for each request; those ``leaving`` may leave, the oldest is first."""
+
+    def __init__(self, memory: InFlight) -> None:
+        self.memory = memory
+        self.leaving: dict[Held, None] = {}
+
+    def hold(self, peer: str) -> Held:
+        """Return what a request of this peer holds: nothing yet."""
+        return Held(self, Caller(peer, b""))
+
+    def who_leaves(self, caller: Caller, size: int, limit: float) -> Held | None:
+        """Return the body that leaves for ``size`` bytes of a caller, which have no room below ``limit``.
+
+        None where nobody holds more than the caller would then, and where it would be in vain.
+        """
+        peers: Counter[str] = Counter()
+        for each in self.leaving:
+            peers[each.caller.peer] += each.size
+        peer = max(peers, key=peers.__getitem__, default=caller.peer)
+        if peers[peer] <= peers[caller.peer] + size:
+            peer = caller.peer
+        lines: Counter[bytes] = Counter()
+        for each in self.leaving:
+            if each.caller.peer == peer:
+                lines[each.caller.namespace] += each.size
+        namespace = max(lines, key=lines.__getitem__, default=b"")
+        would_have = lines[caller.namespace] + size if peer == caller.peer else 0
+        if lines[namespace] <= would_have or self.memory.used + size - lines.total() > limit:
+            return None
+        newest = reversed(self.leaving)
+        return next(each for each in newest if each.size and each.caller == (peer, namespace))
+
+
+class Held:
+    """What one request holds; all of it is given back at the end of the block. ``gone``: it had to leave."""
+
+    __slots__ = ("_bodies", "_limit", "caller", "gone", "size")
+
+    def __init__(self, bodies: Bodies, caller: Caller) -> None:
+        self._bodies = bodies
+        self._limit: asyncio.Timeout | None = None
+        self.caller = caller
+        self.gone = False
+        self.size = 0
+
+    def take(self, size: int, share: float = 1.0) -> None:
+        """Count ``size`` bytes more; Refusal where they have no room in this share of the limit."""
+        self.check()
+        memory = self._bodies.memory
+        while not memory.has_room(size, share):
+            other = self._bodies.who_leaves(self.caller, size, memory.limit * share)
+            if other is None:
+                raise full()
+            other.leave()
+        self._count(size)
+        memory.note()
+
+    def check(self) -> None:
+        """Refuse what had to leave."""
+        if self.gone:
+            raise full()
+
+    @asynccontextmanager
+    async def may_leave(self, seconds: float) -> AsyncIterator[None]:
+        """Let it leave for others meanwhile, which is a Refusal; TimeoutError after so many seconds."""
+        try:
+            async with asyncio.timeout(seconds) as self._limit:
+                self._bodies.leaving[self] = None
+                yield
+        except TimeoutError:
+            self.check()
+            raise
+        finally:
+            del self._bodies.leaving[self]
+        # One that was ready at this very moment is told by `check`: it may have something to give back.
+
+    def leave(self) -> None:
+        """Give everything back at once, and wake whoever waits with it."""
+        self.gone = True
+        self._count(-self.size)
+        if self._limit is not None and not self._limit.expired():
+            self._limit.reschedule(asyncio.get_running_loop().time())
+
+    def _count(self, size: int) -> None:
+        self.size += size
+        self._bodies.memory.held += size
+        self._bodies.memory.bodies += size
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._count(-self.size)
+
+
+def full() -> Refusal:
+    """Return what a request gets for which there is no memory."""
+    return Refusal("overload", unavailable("too much memory is in use"))
