@@ -136,7 +136,7 @@ class EdgeConnection(web.RequestHandler):
                 self.arrived = time.monotonic()
                 self.edge.waiting += 1
             if taken:
-                self.taken = data
+                self.taken, self.busy = data, True
                 return
             if self.taken:  # it was whole, and more came in the same turn
                 data, self.taken = self.taken + data, b""

@@ -116,7 +116,7 @@ class Service:
             self._log.info(remark)
         if self._options.tls_certificate is None and not self._parts.brings_pair:
             raise ConfigError("a certificate and its key are needed (--tls-cert-file, --tls-key-file)")
-        gc.freeze()  # what imports have made stays: to look through it twice takes a tenth of the start
+        gc.freeze()  # what imports have made stays: to look through it twice takes a seventh of the start
         self.mounted.start()
         gc.enable()  # `cli.main` had it off while all of that was made
 

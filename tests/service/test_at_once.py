@@ -137,41 +137,21 @@ async def test_reviews_that_come_in_one_turn_are_all_answered_before_any_is_sent
     assert service.service._edge.waiting == 0
 
 
-async def test_large_answers_do_not_pile_up_before_they_are_sent(
-    start: Start, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("limit", "value"), [("TOGETHER_BYTES", 1), ("TOGETHER_SECONDS", 0.0)])
+async def test_large_answers_and_those_after_long_reviews_are_sent_before_the_next_review(
+    start: Start, monkeypatch: pytest.MonkeyPatch, limit: str, value: float
 ) -> None:
-    monkeypatch.setattr(server, "TOGETHER_BYTES", 1000)
+    monkeypatch.setattr(server, limit, value)
     service = await start()
     clients, connections = await a_known_head(service, 3)
-    done: list[int] = []
-    send = EdgeConnection.send
-    monkeypatch.setattr(EdgeConnection, "send", lambda *args: done.append(served()) or send(*args))
-
-    def served() -> int:
-        return service.service.metrics.outcomes.total() - 1
-
-    for connection in connections:
-        connection.data_received(a_request(a_review("u" * 2000)))
-    for client in clients:
-        assert (await client.answer()).status == 200
-    assert done == [1, 2, 3]
-
-
-async def test_reviews_that_take_long_do_not_keep_others_answers_back(
-    start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(server, "TOGETHER_SECONDS", 0.0)
-    service = await start()
-    clients, connections = await a_known_head(service, 3)
-    turns: list[int] = []
-    edge = service.service._edge
-    send = EdgeConnection.send
-    monkeypatch.setattr(EdgeConnection, "send", lambda *args: turns.append(len(edge._taken)) or send(*args))
+    left: list[int] = []
+    taken, send = service.service._edge._taken, EdgeConnection.send
+    monkeypatch.setattr(EdgeConnection, "send", lambda *args: left.append(len(taken)) or send(*args))
     for number, connection in enumerate(connections):
         connection.data_received(a_request(a_review(f"u-{number}")))
     for client in clients:
         assert (await client.answer()).status == 200
-    assert turns == [2, 1, 0]
+    assert left == [2, 1, 0]
 
 
 async def test_what_comes_behind_a_request_in_the_same_turn_is_parsed_with_it(start: Start) -> None:
@@ -184,6 +164,16 @@ async def test_what_comes_behind_a_request_in_the_same_turn_is_parsed_with_it(st
     assert [answer.json["response"]["uid"] for answer in answers] == ["first", "second"]
     assert parsed(service) == 3
     assert service.service.metrics.outcomes.total() == 3
+
+
+async def test_a_request_that_waits_for_its_turn_is_not_taken_for_an_unfinished_one(start: Start) -> None:
+    service = await start(limits=Limits(head_seconds=0.5))
+    (client,), (connection,) = await a_known_head(service, 1)
+    connection.data_received(a_request(a_review("waits")))
+    connection.arrived -= 60
+    assert not connection.unfinished
+    await service.service._edge.connections.evict_slow()
+    assert (await client.answer()).json["response"]["uid"] == "waits"
 
 
 async def test_a_connection_that_is_gone_before_the_turn_is_over_is_forgotten(start: Start) -> None:
