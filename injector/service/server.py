@@ -160,12 +160,11 @@ class Edge:
                     answers.append((connection, answer, self.last_review))
                     size += len(answer)
         finally:
+            # The others in the loop's next turn, whatever happens here: a fault of ours ends one connection.
+            if self._taken:
+                asyncio.get_running_loop().call_soon(self._answer_taken)
             for connection, answer, now in answers:
                 connection.send(answer, now)
-            if (
-                self._taken
-            ):  # the loop's next turn; a fault of ours ends one connection, and not those after it
-                asyncio.get_running_loop().call_soon(self._answer_taken)
 
     def _answered(self, connection: EdgeConnection, start: int, path: str) -> bytes:
         """Return what is sent for the request of a connection; nothing where the parser has it."""
