@@ -56,7 +56,6 @@ AT_ONCE_SECONDS: Final = 0.05
 PATIENT_SECONDS: Final = 1.0
 """A caller who waits at least this long for a review that came whole is not gone before it is begun."""
 
-
 TOGETHER_BYTES: Final = 256 << 10
 """Answers that are made before the first is sent: those of a dozen ordinary pods or more."""
 
@@ -148,7 +147,7 @@ class Edge:
     def _answer_taken(self) -> None:
         """Answer what was taken, some reviews after each other before their answers are sent.
 
-        Code that just ran is still in the processor's caches: a review in another's wake costs a sixth less
+        Code that just ran is still in the processor's caches: a review in another's wake costs a fifth less
         than one before which there were system calls and ciphers, and so do the ciphers.
         """
         answers: list[tuple[EdgeConnection, bytes, float]] = []
@@ -186,7 +185,7 @@ class Edge:
         try:
             reply = answering.answer_now(connection.peer, data[start:], path)
         except Exception:
-            connection.abort()
+            connection.abort()  # its client would wait for an answer that nobody makes any more
             raise
         connection.served += 1
         if reply.status == 200:

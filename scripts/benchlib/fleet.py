@@ -1,4 +1,4 @@
-"""Several processes and one load in, how far they carry out: the scale-out curve. Knows no argv.
+"""Several processes and one load in, how far they carry out: the scale-out curve.
 
 Replicas are services of their own, each connection of a client goes to one of them by chance, as kube-proxy
 sends it; workers are one service behind one port, where the kernel spreads connections. Rounds are

@@ -1,4 +1,4 @@
-"""Servers, reviews and settings in, figures out. Knows no argv and prints nothing but progress.
+"""Servers, reviews and settings in, figures out.
 
 Every round visits each case on the service and, right after, on the floor and whatever else it is compared
 with, so that a neighbour who takes the machine for a minute takes it from all; a case's figure is the median

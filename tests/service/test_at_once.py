@@ -102,14 +102,17 @@ async def test_a_review_in_pieces_is_parsed_and_the_next_is_not(start: Start) ->
 
 
 async def a_known_head(service: Running, connections: int) -> tuple[list[Client], list[EdgeConnection]]:
-    """Return clients, each with its connection here, after one of them has had a review answered."""
-    clients = [await service.connect() for _ in range(connections)]
+    """Return clients, each with its connection here, after the first has had a review answered."""
+    edge = service.service._edge
+    clients: list[Client] = []
+    found: list[EdgeConnection] = []
+    for _ in range(connections):
+        clients.append(await service.connect())
+        await service.until(lambda: len(edge.connections) == len(clients))
+        found += set(edge.connections).difference(found)
     clients[0].writer.write(a_request(a_review()))
     await clients[0].answer()
-    edge = service.service._edge
-    await service.until(lambda: len(edge.connections) == connections)
-    by_port = {each.transport.get_extra_info("peername")[1]: each for each in edge.connections}  # type: ignore[union-attr]
-    return clients, [by_port[each.writer.get_extra_info("sockname")[1]] for each in clients]
+    return clients, found
 
 
 def a_request(body: bytes) -> bytes:

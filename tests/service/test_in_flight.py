@@ -17,6 +17,15 @@ from tests.service.processes import Launch, watching_memory
 
 LARGE = 400_000
 
+of_others = pytest.mark.parametrize(
+    ("peer", "namespace"),
+    [
+        pytest.param("127.0.0.1", "other", id="of one peer another namespace"),
+        pytest.param("127.0.0.2", "many", id="of another peer the same"),
+    ],
+)
+"""Who is not the namespace "many" of the peer 127.0.0.1."""
+
 
 @pytest.fixture
 def gated() -> GatedReviewer:
@@ -69,13 +78,7 @@ async def test_a_review_that_takes_until_its_deadline_is_given_up(start: Start, 
     assert not service.service.metrics.outcomes
 
 
-@pytest.mark.parametrize(
-    ("peer", "namespace"),
-    [
-        pytest.param("127.0.0.1", "other", id="of one peer another namespace"),
-        pytest.param("127.0.0.2", "many", id="of another peer the same"),
-    ],
-)
+@of_others
 async def test_whoever_waits_with_many_lets_others_before_it(
     start: Start, gated: GatedReviewer, peer: str, namespace: str
 ) -> None:
@@ -97,13 +100,7 @@ async def test_whoever_waits_with_many_lets_others_before_it(
     assert len(before) <= 1, order
 
 
-@pytest.mark.parametrize(
-    ("peer", "namespace"),
-    [
-        pytest.param("127.0.0.1", "other", id="of one peer another namespace"),
-        pytest.param("127.0.0.2", "many", id="of another peer the same"),
-    ],
-)
+@of_others
 async def test_whoever_fills_the_memory_gives_way_to_others(
     start: Start, gated: GatedReviewer, peer: str, namespace: str
 ) -> None:
@@ -112,11 +109,14 @@ async def test_whoever_fills_the_memory_gives_way_to_others(
     edge = service.service._edge
     many: list[asyncio.Task[Answer]] = []
     refused = service.service.metrics.refused
+
+    def the_last_waits_or_is_refused() -> bool:
+        return edge._answering.beside.waiting == len(many) or refused["overload"] > 0
+
     while not refused["overload"]:
         body = a_review(f"many-{len(many)}", size=LARGE, namespace="many")
         many.append(asyncio.create_task(service.post(body)))
-        waiting = len(many)
-        await service.until(lambda: edge._answering.beside.waiting == waiting or refused["overload"] > 0)  # noqa: B023
+        await service.until(the_last_waits_or_is_refused)
     client = await service.connect(peer=peer)
     body = a_review("other", size=LARGE, namespace=namespace)
     other = asyncio.create_task(client.request(body=body))
@@ -138,11 +138,14 @@ async def test_bodies_that_come_slowly_give_way_to_others(start: Start) -> None:
         "Content-Length: 600000\r\n\r\n"
     )
     slow: list[Client] = []
+
+    def the_last_has_room_or_is_refused() -> bool:
+        return edge.memory.bodies >= 600_000 * len(slow) or refused["overload"] > 0
+
     while not refused["overload"]:
-        before = edge.memory.bodies
         slow.append(await service.connect(peer="127.0.0.2"))
         slow[-1].writer.write(head.encode() + b" " * 200_000)
-        await service.until(lambda: edge.memory.bodies >= before + 600_000 or refused["overload"] > 0)  # noqa: B023
+        await service.until(the_last_has_room_or_is_refused)
     answer = await service.post(a_review("honest", size=2 * LARGE))
     assert answer.json["response"]["uid"] == "honest"
     assert [(await client.answer()).status for client in slow[-2:]] == [503, 503]
