@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from functools import cache, partial
-from operator import itemgetter
 from typing import Final, TypeAlias
 
 from injector.errors import InjectionError
@@ -38,9 +37,12 @@ def validate(annotations: Mapping[str, str], behaviour: Behaviour) -> None:
 
     The lines are sorted by the annotation's name; Istio's order from 1.2 is that of a Go map, so any.
     """
+    checks = _checks(behaviour)
+    if checks.keys().isdisjoint(annotations):
+        return
     faults = [
         _line(name, annotations[name], fault, behaviour)
-        for name, check in _checks(behaviour)
+        for name, check in checks.items()
         if name in annotations and (fault := check(annotations[name] or "", behaviour))
     ]
     if faults:
@@ -222,6 +224,7 @@ FACTS: Final = tuple(fact for fact, _ in _ROWS)
 
 
 @cache
-def _checks(behaviour: Behaviour) -> tuple[tuple[str, Check], ...]:
-    checks = [(fact.name, check) for fact, check in _ROWS if fact.span.covers(behaviour.minor)]
-    return tuple(checks if behaviour.checks_annotations_in_order else sorted(checks, key=itemgetter(0)))
+def _checks(behaviour: Behaviour) -> Mapping[str, Check]:
+    """Return the checks of a release by the names of annotations, in the order in which they are made."""
+    checks = {fact.name: check for fact, check in _ROWS if fact.span.covers(behaviour.minor)}
+    return checks if behaviour.checks_annotations_in_order else dict(sorted(checks.items()))
