@@ -95,8 +95,11 @@ class Spelling:
 
     def cleared(self, annotations: Mapping[str, str], *meant: str) -> dict[str, str]:
         """Return the annotations without these."""
-        meanings = self.meanings(annotations)
-        return {name: value for name, value in annotations.items() if meanings.get(name) not in meant}
+        kept = dict(annotations)
+        for name, meaning in self.meanings(annotations).items():
+            if meaning in meant:
+                del kept[name]
+        return kept
 
 
 EXACT_SPELLING: Final = Spelling(exact=True)
@@ -213,6 +216,6 @@ def announce_secure_port(draft: Draft, injection: Injection) -> None:
 
 def _secure_port(proxy: JSONObject) -> str:
     """Return the first port that the variable gives, "" where it gives none: "0" is none."""
-    variables = (each for each in proxy.get("env") or () if each.get("name") == SECURE_PORT_VARIABLE)
-    ports = (str(variable.get("value", "")) for variable in variables)
+    variables = [each for each in proxy.get("env") or () if each.get("name") == SECURE_PORT_VARIABLE]
+    ports = [str(variable.get("value", "")) for variable in variables]
     return next((port for port in ports if port not in ("", "0")), "")

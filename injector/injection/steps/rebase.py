@@ -49,10 +49,10 @@ def _value(received: JSON, typed: JSON, final: JSON, declared: GoType, merge_key
 
 def _object(received: JSONObject, typed: JSONObject, final: JSONObject, declared: GoType) -> JSONObject:
     changes = _changes(received, typed, final, declared)
-    gone = () if typed.keys() <= final.keys() else {key for key in typed if key not in final}
-    if not changes and received.keys().isdisjoint(gone):
-        return received
-    return {key: value for key, value in received.items() if key not in gone} | changes
+    if not typed.keys() <= final.keys():
+        gone = received.keys() & (typed.keys() - final.keys())
+        received = {key: value for key, value in received.items() if key not in gone} if gone else received
+    return received | changes if changes else received
 
 
 def _changes(received: JSONObject, typed: JSONObject, final: JSONObject, declared: GoType) -> JSONObject:
