@@ -1,1 +1,1 @@
-"""An AdmissionReview in, its answer out: pure, without clock, log, file or socket. Read `inject` first."""
+"""Answer AdmissionReviews: pure, without clock, log, file or socket. Read `inject` first."""

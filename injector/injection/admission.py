@@ -20,7 +20,7 @@ from injector.patch import in_key_order
 
 GROUP: Final = "admission.k8s.io"
 SERVICE_ACCOUNT: Final = "system:serviceaccount:"
-"""How an API server calls programs in the cluster; people have other names."""
+"""The common name of API servers' client certificates when they call programs in the cluster."""
 
 _SPACE: Final = b" \t\r\n"
 _TYPE_META: Final = (
@@ -36,14 +36,14 @@ _SYNTAX: Final = {
 
 
 class UndecodableReviewError(InjectionError):
-    """The body is no AdmissionReview: answered with 200, ``allowed: false`` and no uid, as Istio does."""
+    """The body is not an AdmissionReview. Istio answers 200 with ``allowed: false`` and no uid; so do we."""
 
 
 class Review(msgspec.Struct, frozen=True, kw_only=True):
     """One request of an API server.
 
-    ``object`` is None where the review has none; ``api_version`` and ``kind`` are echoed by the
-    releases that echo them. ``unread`` is `is_unread`.
+    ``object`` is None where the review has none. ``api_version`` and ``kind`` are for the releases that echo
+    them. ``unread`` is the result of `is_unread`.
     """
 
     uid: str
@@ -56,7 +56,7 @@ class Review(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def is_unread(request: JSONObject) -> bool:
-    """Return whether nobody reads warnings: a controller that compares repeats its dry run for ever."""
+    """Return whether the client ignores warnings: a controller that compares repeats its dry run for ever."""
     if request.get("dryRun") is not True:
         return False
     user = request.get("userInfo")
@@ -66,8 +66,8 @@ def is_unread(request: JSONObject) -> bool:
 def decode(body: bytes, behaviour: Behaviour, budget: Budget) -> Review:
     """Read one AdmissionReview.
 
-    Raises BadReview where Istio's handler would crash or refuse the POST, UndecodableReviewError where
-    it answers that it could not read the body, LimitError for one of too many values.
+    Raises BadReview where Istio's handler would crash or refuse the POST, UndecodableReviewError where Istio
+    answers that it could not read the body, and LimitError for too many values.
     """
     if not body:
         raise BadReview(400, "no body found")
@@ -81,7 +81,7 @@ def decode(body: bytes, behaviour: Behaviour, budget: Budget) -> Review:
 
 
 def decode_head(body: bytes) -> Review:
-    """Return what a review has to be answered by, its object left unread: it is too large to be read."""
+    """Return what is needed to answer a review whose object is too large to be read."""
     try:
         head = msgspec.json.decode(body, type=_Head)
     except msgspec.MsgspecError:
@@ -113,7 +113,7 @@ class _Head(msgspec.Struct, rename={"api_version": "apiVersion"}):
 
 
 def _parse(body: bytes, budget: Budget) -> JSON:
-    """Return the JSON of a body: it is JSON where it opens with a brace, else YAML, as in Kubernetes."""
+    """Return the JSON of a body. As in Kubernetes, a body that does not open with a brace is YAML."""
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -136,7 +136,7 @@ class _ConstantError(ValueError):
 
 
 def _exactly(text: str) -> JSON:
-    """Return the JSON of a text that orjson does not read, or not to the letter: numbers keep their text."""
+    """Return the JSON of a text that orjson refuses or would read inexactly: numbers keep their text."""
     return json.loads(text, parse_int=_integer, parse_float=Number, parse_constant=_refuse)
 
 
@@ -151,7 +151,7 @@ def _refuse(word: str) -> Never:
 
 
 def object_as_written(body: bytes) -> JSON:
-    """Return the object of a review with its numbers as they are written, for an error's words."""
+    """Return the review's object with its numbers as they are written, for an error message."""
     try:
         return without_surrogates(_exactly(body.decode("utf-8", "replace")))["request"]["object"]
     except (ValueError, LookupError, TypeError):  # it is YAML
@@ -184,7 +184,7 @@ def _not_identified(reason: str) -> str:
 
 
 def _identify(review: JSONObject, body: bytes, behaviour: Behaviour) -> tuple[str, str]:
-    """Return apiVersion and kind of a review that this release reads."""
+    """Return the apiVersion and kind of a review that this release reads."""
     api_version, kind = _text(review, "apiVersion"), _text(review, "kind")
     if behaviour.review_needs_kind:
         for value, name in ((kind, "Kind"), (api_version, "apiVersion")):
@@ -199,7 +199,7 @@ def _identify(review: JSONObject, body: bytes, behaviour: Behaviour) -> tuple[st
 
 
 def _refuse_kind(api_version: str, kind: str, behaviour: Behaviour) -> None:
-    """Say what happens to something that is not an AdmissionReview of a known version."""
+    """Raise what this release answers to something that is not an AdmissionReview of a known version."""
     if (api_version, kind) == ("v1", "Pod"):
         if behaviour.refuses_other_kinds:
             raise UndecodableReviewError(
@@ -213,7 +213,7 @@ def _refuse_kind(api_version: str, kind: str, behaviour: Behaviour) -> None:
 
 
 def _text(review: JSONObject, key: str) -> str:
-    """Return a string under a key in any case, as encoding/json finds it."""
+    """Return the string under a key, which may be in any case, as encoding/json finds it."""
     value = review.get(key)
     if value is None:
         value = next((item for name, item in review.items() if fold_name(name) == fold_name(key)), None)
@@ -261,19 +261,19 @@ def encode_operations(operations: Sequence[Operation]) -> bytes:
 
 
 def _written(value: object) -> orjson.Fragment:
-    """Return the text of what orjson does not know: a number of the pod that was kept as it is."""
+    """Encode a value that orjson does not know: a number of the pod that was kept as text."""
     if isinstance(value, Number):
         return orjson.Fragment(value.text)
     raise TypeError
 
 
 def in_base64(patch: bytes) -> bytes:
-    """Return the text of a JSON patch as an answer carries it: a JSON string of its base64."""
+    """Return the text of a JSON patch as an AdmissionReview carries it: a JSON string of its base64."""
     return msgspec.json.encode(patch)
 
 
 def encode_patch(review: Review, patch: bytes, behaviour: Behaviour, warnings: Sequence[str] = ()) -> bytes:
-    """Return the answer that injects; ``patch`` is the text of a JSON patch `in_base64`."""
+    """Return the answer that injects; ``patch`` is the result of `in_base64`."""
     response = {"allowed": True, "patch": orjson.Fragment(patch), "patchType": "JSONPatch"}
     return _encode(review, _warned(response, review, warnings), behaviour)
 
@@ -284,12 +284,12 @@ def encode_allowed(review: Review, behaviour: Behaviour, warnings: Sequence[str]
 
 
 def _warned(response: dict[str, Any], review: Review, warnings: Sequence[str]) -> dict[str, Any]:
-    """Return the response with warnings, where there are any and somebody reads them."""
+    """Return the response with its warnings, unless there are none or the client ignores them."""
     return response | {"warnings": [*warnings]} if warnings and not review.unread else response
 
 
 def encode_denied(review: Review | None, message: str, behaviour: Behaviour) -> bytes:
-    """Return the answer that refuses the pod; ``review`` is None where there is none to echo."""
+    """Return the answer that denies the pod; ``review`` is None where there is none to echo."""
     return _encode(review, {"allowed": False, "status": {"metadata": {}, "message": message}}, behaviour)
 
 

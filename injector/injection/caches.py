@@ -1,13 +1,13 @@
-"""How the memory for the caches of one injector is shared out.
+"""Divide the memory for the caches of one injector.
 
-The manifest gives a replica 256 MiB, of which four fifths may be used: 204 MiB. Python with everything that
-is imported and Istio's newest configuration take up to 75, and what is in flight may take 64: 65 are left.
-Bytes that are counted may take half as much again of a process that has run for long, since freed blocks lie
-between others: 48 for 32. Two injectors live at once while files are reloaded, but the new one has met a
-dozen pods by then, and the old one goes with its last review.
+The manifest gives a replica 256 MiB, of which four fifths are planned with: 204 MiB. Python, its imports and
+Istio's newest configuration take up to 75, and requests in flight may take 64. That leaves 65. In a process
+that has run for long, counted bytes take half as much again, since freed blocks lie between them: 48 for 32.
+While files are reloaded two injectors exist at once, but the new one has seen only a dozen pods by then, and
+the old one goes with its last review.
 
-Beside these the memos of the process (`memo.PROCESS_WIDE`) take 5 MiB at most, the hashes of what was met
-once one, and texts that are templates themselves, which Istio 1.2 to 1.13 can render, four.
+In addition, the memos of the process (`memo.PROCESS_WIDE`) take 5 MiB at most, the hashes of keys that were
+seen once take one, and texts that are themselves templates, which Istio 1.2 to 1.13 can render, take four.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from typing import Any, Final
 from injector.memo import Memo
 
 CACHE_BYTES: Final = 32 << 20
-"""For all caches of an injector where nothing else is said: an eighth of the manifest's limit."""
+"""The default for all caches of an injector: an eighth of the manifest's memory limit."""
 
 SMALLEST: Final = 8 << 20
-"""Below, a sixteenth of a share would not hold a skeleton of Istio's newest template, and nothing be kept."""
+"""The least: below it, a sixteenth of a share could not hold a skeleton of Istio's newest template."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """What one cache may take: so many sixteenths of the bytes, and at most so many entries."""
+    """What one cache may take: a number of sixteenths of the bytes, and at most a number of entries."""
 
     sixteenths: int
     entries: int
@@ -43,11 +43,11 @@ SHARES: Final = {
 
 
 def memo_of(name: str, cache_bytes: int) -> Memo[Any, Any]:
-    """Return an empty memo for one of `SHARES`; ``cache_bytes`` is for all of them."""
+    """Return an empty memo for one of `SHARES`; ``cache_bytes`` is the total of all caches."""
     share = SHARES[name]
     return Memo(cache_bytes * share.sixteenths // 16, share.entries)
 
 
 def cache_bytes_within(limit: int | None) -> int:
-    """Return what all caches may take in a container of so many bytes; None where it has no limit."""
+    """Return what all caches may take in a container with this memory limit; None where it has no limit."""
     return CACHE_BYTES if limit is None else max(limit // 8, SMALLEST)

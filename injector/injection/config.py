@@ -1,4 +1,4 @@
-"""Read the texts of Istio's injector ConfigMap: an InjectConfig and the values, or every fault at once."""
+"""Read the texts of Istio's injector ConfigMap (InjectConfig and values), or report every fault at once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from injector.json_types import JSON, JSONObject
 from injector.kubeyaml import load
 
 SIDECAR: Final = "sidecar"
-"""The name of the only template up to 1.8, and of the default one since."""
+"""The name of the only template up to 1.8, and of the default template since."""
 
 _EMPTY: Final = "templates.{} is empty: whoever is to have it gets the marks of injection and nothing else"
 
@@ -33,8 +33,8 @@ _KINDS: Final = {
 class InjectConfig:
     """The injector's ConfigMap key ``config``, typed.
 
-    ``templates`` maps a template's name to its text; up to 1.8 the only one is ``sidecar``.
-    ``warnings``: what was left out because it could not be used, one sentence each.
+    ``templates`` maps a template's name to its text; up to 1.8 the only one is ``sidecar``. ``warnings`` say
+    what was left out because it cannot be used, one sentence each.
     """
 
     policy: str
@@ -48,7 +48,7 @@ class InjectConfig:
 
     @property
     def usual_templates(self) -> frozenset[str]:
-        """The names of the templates of pods that name none."""
+        """The names of the templates for pods that name none."""
         aliases = self.aliases
         return frozenset(name for each in self.default_templates for name in (each, *aliases.get(each, ())))
 
@@ -85,7 +85,7 @@ class Faults:
 
 
 def read_mapping(text: str, file: str, faults: Faults) -> JSONObject | None:
-    """Return the mapping of a YAML text, None for an empty one; {}, with a fault noted, for any other."""
+    """Return the mapping of a YAML text, None for an empty text; any other value is a fault, and {}."""
     try:
         value = load(text, alone=True)
     except YAMLError as error:
@@ -98,7 +98,7 @@ def read_mapping(text: str, file: str, faults: Faults) -> JSONObject | None:
 
 
 def parse_config(document: JSONObject, behaviour: Behaviour, *, file: str, faults: Faults) -> InjectConfig:
-    """Return the typed configuration; what is wrong with it is noted in ``faults``."""
+    """Return the typed configuration; its faults are added to ``faults``."""
     reader = _ConfigReader(document=document, file=file, faults=faults)
     never = reader.selectors("neverInjectSelector") if behaviour.has_selectors else ()
     always = reader.selectors("alwaysInjectSelector") if behaviour.has_selectors else ()
@@ -117,9 +117,9 @@ def parse_config(document: JSONObject, behaviour: Behaviour, *, file: str, fault
 
 
 def _templates(reader: _ConfigReader, behaviour: Behaviour) -> dict[str, str]:
-    """Return the templates that the release reads; the other format is a fault that says how to go on.
+    """Return the templates that the release reads; the other format is a fault that says what to do.
 
-    Charts from 1.9 on put a ``template`` beside ``templates`` which only says that versions do not match.
+    Charts from 1.9 on put a ``template`` beside ``templates`` that only says that versions do not match.
     """
     if behaviour.overlays:
         templates = reader.string_map("templates")
@@ -177,9 +177,9 @@ class _ConfigReader:
         return {name: self.strings(value, f"aliases.{name}") for name, value in items.items()}
 
     def selectors(self, key: str) -> tuple[Selector, ...]:
-        """Return the usable label selectors; an unusable one is skipped with a warning, as Istio does.
+        """Return the usable label selectors; an unusable one is skipped with a warning, as in Istio.
 
-        One of a wrong type is a fault: Istio cannot read the configuration then.
+        A selector of the wrong type is a fault: Istio cannot read the configuration then.
         """
         found = []
         for index, item in enumerate(self._typed(self.get(key), key, list, [])):
@@ -194,9 +194,9 @@ class _ConfigReader:
 
 
 def line_of_template(text: str, name: str) -> int:
-    """Return the line of a configuration's text on which template ``name`` begins; 0 when it cannot be told.
+    """Return the line of the configuration on which template ``name`` begins; 0 when it is not found.
 
-    For errors only: found by the key at the start of a line, which is how every chart writes it.
+    Used in errors only. The key is searched for at the start of a line, which is how every chart writes it.
     """
     match = re.search(rf"^\s*['\"]?{re.escape(name)}['\"]?:\s*[|>][^\n]*\n", text, re.MULTILINE)
     return text.count("\n", 0, match.end()) + 1 if match else 0

@@ -1,6 +1,6 @@
-"""One review in, its answer out; and the same for one pod.
+"""Answer one AdmissionReview, or inject one pod.
 
-Read ``answer_review``: decode → what a replica got, or decide → inject → diff → encode.
+Read ``answer_review`` first: decode → the known answer of a replica, or decide → inject → diff → encode.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ Outcome = Literal["injected", "skipped", "denied"]
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """One answered review.
 
-    ``body`` is the AdmissionReview to send. ``reason`` comes from a fixed set: the rule that decided,
-    ``undecodable``, ``object``, ``injection`` or ``limit``. ``message`` is the sentence of a refusal, or the
-    decision's.
+    ``body`` is the AdmissionReview to send. ``reason`` is from a fixed set: the rule that decided,
+    ``undecodable``, ``object``, ``injection`` or ``limit``. ``message`` is the sentence of the denial or of
+    the decision.
     """
 
     body: bytes
@@ -70,7 +70,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 def answer_review(body: bytes, path: str, snapshot: Snapshot, budget: Budget) -> Answer:
     """Answer one AdmissionReview.
 
-    Raises BadReview where the call itself is wrong, DeadlineError where nobody waits for the answer.
+    Raises BadReview where the call itself is wrong, DeadlineError where the caller has stopped waiting.
     """
     behaviour = snapshot.behaviour
     try:
@@ -107,7 +107,7 @@ def _answer_anew(
     workload: tuple[str, str, str] | None,
     plain_spec: bool,
 ) -> Answer:
-    """Answer for a pod no replica of which is known, and remember it for those that may come."""
+    """Answer for a pod that is not a known replica, and remember the answer for its replicas."""
     behaviour = snapshot.behaviour
     namespace = namespace_of(pod, review.namespace, behaviour)
     decision = decide(pod, namespace, snapshot.config, behaviour)
@@ -137,7 +137,7 @@ def _answer_anew(
 
 
 def _patch(received: JSON, injected: Pod, budget: Budget) -> bytes:
-    """Return the JSON patch that makes the injected pod of what was received."""
+    """Return the JSON patch that turns the received pod into the injected one."""
     operations = diff(received, injected)
     budget.charge("operations", len(operations), "the patch has {} operations")
     text = encode_operations(operations)
@@ -146,7 +146,7 @@ def _patch(received: JSON, injected: Pod, budget: Budget) -> bytes:
 
 
 def inject(request: InjectionRequest, snapshot: Snapshot) -> Injected:
-    """Inject, whatever was decided; raises InjectionError where the pod cannot be injected."""
+    """Inject without asking whether to; raises InjectionError where the pod cannot be injected."""
     charge_pod(request.pod, request.budget)
     if snapshot.behaviour.overlays:
         return inject_overlay(request, snapshot)
@@ -154,7 +154,7 @@ def inject(request: InjectionRequest, snapshot: Snapshot) -> Injected:
 
 
 def inject_one(pod: Pod, namespace: str, snapshot: Snapshot) -> tuple[Pod, Decision]:
-    """Return the pod as the webhook would leave it, and why; raises InjectionError."""
+    """Return the pod as the webhook would leave it, and the decision; raises InjectionError."""
     behaviour = snapshot.behaviour
     budget = Budget(snapshot.limits)
     received = read_pod(pod, behaviour, budget)
@@ -170,9 +170,9 @@ def inject_one(pod: Pod, namespace: str, snapshot: Snapshot) -> tuple[Pod, Decis
 
 
 def has_plain_spec(received: JSON, behaviour: Behaviour) -> bool:
-    """Return whether the spec of what should be a pod is written as an API server writes it.
+    """Return whether the spec of the received object is written as an API server writes it.
 
-    Then nothing has to look at it again, and it is most of the pod.
+    The spec, which is most of a pod, need not be checked again then.
     """
     declared = go_type("core/v1.PodSpec", behaviour.kubernetes)
     return isinstance(received, dict) and is_plain(received.get("spec"), declared)
@@ -181,9 +181,9 @@ def has_plain_spec(received: JSON, behaviour: Behaviour) -> bool:
 def read_pod(received: JSON, behaviour: Behaviour, budget: Budget, *, plain_spec: bool = False) -> Pod:
     """Return the object of a review as a pod; raises InjectionError in encoding/json's words.
 
-    It is returned as received; only where its keys are spelt in another case than Kubernetes spells them,
-    which Go accepts, is it the typed pod. Fields that the release's types do not have are in both.
-    ``plain_spec`` is `has_plain_spec`.
+    It is returned as received. Only where its keys differ in case from Kubernetes' names, which Go accepts,
+    the typed pod is returned. Both keep the fields that the release's types do not have. ``plain_spec`` is
+    the result of `has_plain_spec`.
     """
     if received is None:
         raise InjectionError("unexpected end of JSON input")
@@ -200,7 +200,7 @@ def read_pod(received: JSON, behaviour: Behaviour, budget: Budget, *, plain_spec
 
 
 def is_spelled_right(value: JSON, declared: GoType) -> bool:
-    """Return whether every field that Go finds stands under its own name."""
+    """Return whether every field that Go finds has exactly its own name."""
     declared = declared.target
     if isinstance(value, list) and declared.kind == "list":
         return all(is_spelled_right(item, declared.element) for item in value)
@@ -214,7 +214,7 @@ def is_spelled_right(value: JSON, declared: GoType) -> bool:
 
 
 def _as_written(error: InjectionError, body: bytes, behaviour: Behaviour) -> InjectionError:
-    """Return an error about a pod with its numbers as they stand in the body: ``1e3``, not ``1000.0``."""
+    """Return an error about a pod with its numbers as written in the body: ``1e3``, not ``1000.0``."""
     if "number" not in str(error) or isinstance(error, LimitError):
         return error
     try:
@@ -241,9 +241,9 @@ def request_for(
     workload: tuple[str, str, str] | None = None,
     plain_spec: bool = False,
 ) -> InjectionRequest:
-    """Return what is asked about a pod that came to ``path`` of the webhook.
+    """Return the request to inject a pod that came to ``path`` of the webhook.
 
-    ``workload`` and ``plain_spec`` are what `name_workload` and `has_plain_spec` say, where they were asked.
+    ``workload`` and ``plain_spec`` are the results of `name_workload` and `has_plain_spec`, where known.
     """
     behaviour = snapshot.behaviour
     shown = requested if behaviour.deployment_namespace_from_request else namespace
@@ -261,14 +261,14 @@ def request_for(
 
 
 class _Replica(NamedTuple):
-    """A pod as a replica of others: the key to their answer, and what it has in common with them."""
+    """A pod as one of several replicas: the key of their common answer, and their likeness."""
 
     key: Key
     likeness: Likeness
 
 
 def _workload_of(review: Review, behaviour: Behaviour) -> tuple[str, str, str] | None:
-    """Return what `name_workload` says of what should be a pod; None where it cannot say."""
+    """Return the result of `name_workload` for the received object; None where it cannot tell."""
     pod: Any = review.object
     try:
         return name_workload(pod, behaviour)
@@ -279,16 +279,16 @@ def _workload_of(review: Review, behaviour: Behaviour) -> tuple[str, str, str] |
 def _replica(
     review: Review, path: str, snapshot: Snapshot, workload: tuple[str, str, str] | None
 ) -> _Replica | None:
-    """Return what decides the answer; None where that is more than the pod, its place and the nodes.
+    """Return the pod as a replica; None where more than the pod, its place and the nodes decides the answer.
 
-    None for the first pod of a workload too: many come once and never again, and to work out a likeness and
-    keep an answer is a fifth of what a small one costs. The object is read only where a likeness does not
-    look, since all else of it is as in the pod whose answer was kept. What no likeness can be made of is no
-    pod, and is left to `read_pod`.
+    None also for the first pod of a workload: many come once and never again, and to work out a likeness and
+    keep an answer takes a fifth of a small pod's time. Only those parts of the object are checked that the
+    likeness leaves out; the rest equals the pod whose answer was kept. An object that has no likeness is not
+    a pod, and is left to `read_pod`.
     """
     behaviour = snapshot.behaviour
     if workload is None or not behaviour.overlays or snapshot.env.get(PLATFORM) == OPENSHIFT:
-        return None  # OpenShift: the namespace's annotations have a say
+        return None  # on OpenShift the namespace's annotations count too
     pod: Any = review.object
     try:
         metadata = pod["metadata"]

@@ -1,6 +1,6 @@
-"""The library: texts of a configuration in, an Injector out, which answers reviews and injects pods.
+"""The library: load an Injector from the texts of a configuration; it answers reviews and injects pods.
 
-What a cluster would tell is handed in.
+What the cluster would tell is passed in by the caller.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ class Injector:
     ) -> Injector:
         """Load the texts of the keys config, values and mesh of Istio's ConfigMaps.
 
-        ``release`` is Istio's, "1.0" to "1.32"; without it, it is told from the configuration:
-        ``release_reason`` says how.
-        ``env`` is istiod's environment: the features that it switches, and what the template function
-        ``env`` reads. ``nodes`` maps a node's name to its kubelet's version (None: nothing is known of
-        the cluster), ``namespaces`` a namespace's name to its object. ``cache_bytes`` is for all caches
-        together, which change no answer; ``limits`` is what one review may use. ``values`` are laid over
-        ``default_values``, map by map. ``files`` are the texts' names in errors. Raises ConfigError.
+        ``release`` is Istio's, "1.0" to "1.32"; without it the release is inferred from the configuration,
+        and ``release_reason`` says how. ``env`` is istiod's environment: it switches features, and the
+        template function ``env`` reads it. ``nodes`` maps a node's name to its kubelet's version (None:
+        nothing is known of the cluster), ``namespaces`` a namespace's name to its object. ``cache_bytes``
+        limits all caches together; caches change no answer. ``limits`` is what one review may use. ``values``
+        are laid over ``default_values``, map by map. ``files`` are the texts' names in errors. Raises
+        ConfigError.
         """
         sources = Sources(
             config=config,
@@ -79,12 +79,12 @@ class Injector:
 
     @property
     def release(self) -> str:
-        """The release whose behaviour it has, "1.31"."""
+        """The Istio release whose behaviour this injector has, "1.31"."""
         return self.snapshot.behaviour.release
 
     @property
     def release_reason(self) -> str:
-        """What told the release, "told from values.global.tag 1.29.1"; "" where it was asked for."""
+        """How the release was inferred, "told from values.global.tag 1.29.1"; "" where it was chosen."""
         return self.snapshot.release_reason
 
     @property
@@ -100,27 +100,27 @@ class Injector:
         namespaces: Mapping[str, JSONObject],
         proxy_configs: Iterable[JSONObject] = (),
     ) -> Injector:
-        """Return the same injector in a cluster that says something else; nothing is compiled again."""
+        """Return the same injector for another state of the cluster; nothing is compiled again."""
         configs = ProxyConfigs(self.snapshot.mesh, proxy_configs, self.snapshot.proxy_configs.memo)
         return Injector(replace(self.snapshot, nodes=nodes, namespaces=namespaces, proxy_configs=configs))
 
     def advising(self, advise: Advise) -> Injector:
-        """Return the same injector, whose answers have in ``warnings`` what ``advise`` says of a pod."""
+        """Return the same injector with ``advise``, whose lines about a pod are its answer's ``warnings``."""
         return Injector(replace(self.snapshot, advise=advise))
 
     def review(self, body: bytes, path: str = "/inject") -> bytes:
-        """Return the AdmissionReview that a POST of ``body`` is answered with, HTTP 200.
+        """Return the AdmissionReview that answers a POST of ``body`` with HTTP 200.
 
-        ``path`` is the decoded path of the URL. Raises BadReview, which has an HTTP status, where the
-        call itself is wrong.
+        ``path`` is the decoded path of the URL. Raises BadReview, which has an HTTP status, where the call
+        itself is wrong.
         """
         return self.answer(body, path).body
 
     def answer(self, body: bytes, path: str = "/inject", *, late: Callable[[], bool] | None = None) -> Answer:
-        """Return the answer with what is to be said about it in a log and in metrics.
+        """Return the answer, with what logs and metrics show of it.
 
-        ``late`` is asked on the way whether the caller has stopped waiting: once it says so, DeadlineError is
-        raised. Raises BadReview where the call itself is wrong.
+        ``late`` is called on the way; once it returns True, the caller has stopped waiting and DeadlineError
+        is raised. Raises BadReview where the call itself is wrong.
         """
         try:
             return answer_review(body, path, self.snapshot, Budget(self.snapshot.limits, late))
@@ -128,10 +128,10 @@ class Injector:
             raise BadReview(400, "the review is nested too deeply") from error
 
     def inject_pod(self, pod: Pod, namespace: str = "") -> tuple[Pod, Decision]:
-        """Return the pod as the webhook would leave it, and why.
+        """Return the pod as the webhook would leave it, and the decision.
 
-        A pod that is not to be injected comes back as it is. The result shares parts with ``pod`` and
-        with other results: copy it before changing it. Raises InjectionError.
+        A pod that is not to be injected is returned unchanged. The result shares parts with ``pod`` and with
+        other results: copy it before changing it. Raises InjectionError.
         """
         return inject_one(pod, namespace, self.snapshot)
 
@@ -140,8 +140,8 @@ class Injector:
     ) -> WorkloadOutcome:
         """Inject one document of a manifest as kube-inject of the release does. Raises InjectionError.
 
-        ``namespace`` counts where the document names none; ``pod_template_path`` is the dotted path of
-        the pod template in kinds that are not known.
+        ``namespace`` applies where the document names none; ``pod_template_path`` is the dotted path of the
+        pod template in unknown kinds.
         """
         return inject_workload(
             document, self.snapshot, namespace=namespace, pod_template_path=pod_template_path

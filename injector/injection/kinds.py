@@ -1,9 +1,9 @@
-"""apiVersion and kind in, where the pod template stands out.
+"""Find the pod template of a workload by its apiVersion and kind.
 
-Istio's kube-inject reads the kinds of Kubernetes and OpenShift, and goes by the kind alone: of any
-apiVersion, or none, an object is read into the one Go type that the release has for its kind. So it is here
-in groups of Kubernetes; a kind of the same name in somebody else's group is another. The custom resources are
-ours.
+Istio's kube-inject reads the kinds of Kubernetes and OpenShift. It goes by the kind alone: it reads an object
+of any apiVersion, or none, into the one Go type that the release has for its kind. We do the same for the API
+groups of Kubernetes; a kind of the same name in another vendor's group is a different kind. The custom
+resources are our addition.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class PodPlace:
     """Where a workload keeps the metadata and the spec of its pods.
 
     ``schema`` is the name of the Go type of the whole document, "" where Kubernetes has none: then only the
-    pod template is typed. `schema_of` has that of a release.
+    pod template is typed. `schema_of` returns the name for a release.
     """
 
     metadata: Path
@@ -60,7 +60,7 @@ _EXTENSIONS: Final = {
     **{f"apps/v1.{kind}": f"extensions/v1beta1.{kind}" for kind in ("Deployment", "DaemonSet", "ReplicaSet")},
     "apps/v1.StatefulSet": "apps/v1beta1.StatefulSet",
 }
-# It stands for that of batch/v2alpha1, which has another name and the same fields.
+# Stands for the CronJob of batch/v2alpha1, whose type has another name and the same fields.
 _OLD_CRON_JOB: Final = {"batch/v1.CronJob": "batch/v1beta1.CronJob"}
 _READS_EXTENSIONS: Final = Span(until=1, source=inject(r"&v1beta1\.Deployment\{\}"))
 _READS_OLD_CRON_JOBS: Final = Span(until=10, source=inject(r"&v2alpha1\.CronJob\{\}"))
@@ -86,7 +86,7 @@ def schema_of(place: PodPlace, minor: int) -> str:
 
 
 def _is_kubernetes(version: JSON) -> bool:
-    """Return whether an apiVersion is of Kubernetes or OpenShift; groups of custom resources have a dot."""
+    """Return whether an apiVersion is Kubernetes' or OpenShift's: groups of custom resources have a dot."""
     group = str(version or "").rpartition("/")[0]
     return "." not in group or group == "apps.openshift.io"
 
@@ -94,7 +94,7 @@ def _is_kubernetes(version: JSON) -> bool:
 def place_of(document: JSON, custom_path: str = "") -> PodPlace | None:
     """Return where ``document`` keeps its pods; None when it has none.
 
-    ``custom_path`` is the dotted path of a pod template (``spec.template``) in kinds that are not known.
+    ``custom_path`` is the dotted path of the pod template (``spec.template``) in unknown kinds.
     """
     if not isinstance(document, dict):
         return None
@@ -110,7 +110,7 @@ def place_of(document: JSON, custom_path: str = "") -> PodPlace | None:
 
 
 def is_list(document: JSON) -> bool:
-    """Return whether a document is a List of Kubernetes."""
+    """Return whether a document is a Kubernetes List."""
     return (
         isinstance(document, dict)
         and document.get("kind") == "List"
@@ -119,12 +119,12 @@ def is_list(document: JSON) -> bool:
 
 
 def get_at(document: JSON, path: Path) -> Any:
-    """Return what stands at ``path``; None where something on the way is missing."""
+    """Return the value at ``path``; None where a step of the path is missing."""
     return at(document, *path)
 
 
 def put_at(document: JSONObject, path: Path, value: JSON) -> JSONObject:
-    """Return the document with another value at ``path``; what is not on the way is shared."""
+    """Return the document with another value at ``path``; everything off the path is shared."""
     key, *rest = path
     inner = put_at(document.get(key) or {}, tuple(rest), value) if rest else value
     return document | {key: inner}

@@ -1,4 +1,4 @@
-"""Load the texts of a configuration: one Snapshot, or every fault of all of them at once."""
+"""Load the texts of a configuration: return one Snapshot, or raise every fault of all of them at once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from injector.kubeyaml import line_of, load
 from injector.kubeyaml.skeleton import SkeletonCache
 
 LARGEST_FILE: Final = 4 << 20
-"""Bytes of one file, four times what a ConfigMap or Secret can hold: a log that grows in the place of a
+"""Bytes of one file, four times what a ConfigMap or Secret can hold: a growing log at the path of a
 configuration must not fill the memory."""
 
 _NO_VALUES: Final = "the values are empty or null, for which this release denies every pod: give at least {}"
@@ -34,9 +34,9 @@ _NO_VALUES: Final = "the values are empty or null, for which this release denies
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """The three texts as mounted, and what they are called in errors; ``mesh`` may be read already.
+    """The three mounted texts and their names in errors; ``mesh`` may already be parsed.
 
-    ``default_values`` is what ``values`` are laid over, as helm lays them over a chart's.
+    ``values`` are laid over ``default_values``, as helm lays them over a chart's.
     """
 
     config: str
@@ -50,7 +50,7 @@ class Sources:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What an injector is told beside its configuration: see Snapshot for each."""
+    """What an injector is given besides its configuration; Snapshot describes each field."""
 
     release: str | None = None
     revision: str = "default"
@@ -64,10 +64,10 @@ class Surroundings:
 
 
 def load_snapshot(sources: Sources, around: Surroundings) -> Snapshot:
-    """Return the snapshot of a configuration; raises ConfigError, which may be of several faults."""
+    """Return the snapshot of a configuration; raises ConfigError, possibly for several faults."""
     faults = Faults()
     document = read_mapping(sources.config, sources.config_file, faults) or {}
-    # What an unreadable text does not have goes without saying.
+    # An unreadable text gets no further faults about what it lacks.
     missing = Faults() if faults.found else faults
     given_values = _values(sources, faults)
     values = given_values or {}
@@ -80,7 +80,7 @@ def load_snapshot(sources: Sources, around: Surroundings) -> Snapshot:
     warnings = (*config.warnings, *foreign_fields(config.templates, behaviour), *[_NO_VALUES] * denies_all)
     config = replace(config, warnings=warnings)
     known = Known(behaviour=behaviour, values=values, mesh=mesh, revision=around.revision, env=around.env)
-    if faults.found:  # no template can be compiled, but what is wrong with its syntax can be told
+    if faults.found:  # no template can be compiled, but their syntax can be checked
         _templates(config, known, mesh.proxy_config, frozenset(), sources, faults)
     faults.raise_if_any()
     configs = _proxy_configs(mesh, around, faults)
@@ -109,14 +109,14 @@ def load_snapshot(sources: Sources, around: Surroundings) -> Snapshot:
 
 
 def _values(sources: Sources, faults: Faults) -> JSONObject | None:
-    """Return the values as a mapping, laid over the defaults where there are any; None for an empty text."""
+    """Return the values as a mapping, laid over the defaults if there are any; None for an empty text."""
     given = read_mapping(sources.values, sources.values_file, faults)
     defaults = load(sources.default_values) if sources.default_values else None
     return given if defaults is None else _overlaid(defaults, given or {})
 
 
 def _overlaid(defaults: JSONObject, given: JSONObject) -> JSONObject:
-    """Return the defaults with what is given in their place, map by map; a null takes one away."""
+    """Return the defaults with the given values laid over them, map by map; null removes a default."""
     found = dict(defaults)
     for key, value in given.items():
         below = found.pop(key, None)
@@ -147,7 +147,7 @@ def _check_values(values: JSONObject, behaviour: Behaviour, sources: Sources, fa
 
 
 def _mesh(sources: Sources, behaviour: Behaviour, faults: Faults) -> Mesh:
-    """Return the mesh; the default one where the text cannot be read, so that other faults are found too."""
+    """Return the mesh; the default mesh where the text is unreadable, so that other faults are found too."""
     if isinstance(sources.mesh, Mesh):
         return sources.mesh
     try:
@@ -174,7 +174,7 @@ def _templates(
     sources: Sources,
     faults: Faults,
 ) -> dict[str, InjectionTemplate]:
-    """Return the templates; all but the ``usual`` are only parsed for now."""
+    """Return the templates; those not in ``usual`` are only parsed for now."""
     functions = function_map(known.behaviour, env=known.env, mesh=known.mesh)
     templates: dict[str, InjectionTemplate] = {}
     for name, text in config.templates.items():
@@ -186,7 +186,7 @@ def _templates(
 
 
 def _template_fault(name: str, error: TemplateError, behaviour: Behaviour, sources: Sources) -> ConfigError:
-    """Return the fault with the line of the file, not of the template, where that can be told."""
+    """Return the fault with its line in the file instead of in the template, where it can be found."""
     overlays = behaviour.overlays
     start = line_of_template(sources.config, name if overlays else "template")
     path = f"templates.{name}" if overlays else "template"
@@ -200,7 +200,7 @@ def _template_fault(name: str, error: TemplateError, behaviour: Behaviour, sourc
 
 
 class MountedTexts(NamedTuple):
-    """The three texts of a configuration, and what each is called."""
+    """The three texts of a configuration, and the name of each."""
 
     config: str
     values: str
@@ -209,10 +209,10 @@ class MountedTexts(NamedTuple):
 
 
 def unwrap(config: str, values: str | None, mesh: str | None, names: Sequence[str]) -> MountedTexts:
-    """Return what three files hold, each of which is a ConfigMap's key or the whole ConfigMap.
+    """Return the contents of three files, each of which is a ConfigMap's key or the whole ConfigMap.
 
-    Values that are not given are those beside config in its ConfigMap, or none. ``names`` are what the
-    three are called. Raises ConfigError for a ConfigMap without the key.
+    Without a values file, the values beside config in its ConfigMap are used, if any. ``names`` are the
+    files' names. Raises ConfigError for a ConfigMap without the key.
     """
     config_file, values_file, mesh_file = names
     if values is None and "values" in (_data(config) or {}):
@@ -226,10 +226,10 @@ def unwrap(config: str, values: str | None, mesh: str | None, names: Sequence[st
 
 
 def _text_of_key(text: str, key: str, file: str) -> str:
-    """Return the text of ``key``: the file's own, or the key's of the ConfigMap that the file holds.
+    """Return the text of ``key``: the whole file, or the key's value in the ConfigMap that the file holds.
 
-    Blank lines stand in front where the key's text is a block, so that its lines count as the file's do.
-    Raises ConfigError for a ConfigMap without the key.
+    For a block scalar, blank lines are put in front, so that line numbers are those of the file. Raises
+    ConfigError for a ConfigMap without the key.
     """
     data = _data(text)
     if data is None:

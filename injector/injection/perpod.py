@@ -1,9 +1,9 @@
 """What controllers write differently into each pod of a workload, and whether an injection could notice.
 
-A Deployment's next ReplicaSet has another hash and mostly another image, a StatefulSet numbers its pods, a
-DaemonSet names a node in each, a Job has an owner of its own. Istio's injection looks at none of that once it
-has told the workload from it. A template or a selector could: `unread` says which of the labels and
-annotations are left.
+A Deployment's next ReplicaSet has another hash and usually another image, a StatefulSet numbers its pods, a
+DaemonSet names a node in each pod, and a Job is an owner of its own. Once Istio's injection has worked out
+the workload, it looks at none of these. A template or a selector could: `unread` returns the labels and
+annotations that nothing reads.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ ANNOTATIONS: Final = frozenset(
 CONTAINERS: Final = ("containers", "initContainers")
 
 _ISTIO: Final = "istio-"
-"""Begins the name of a container that an owner writes to change an injected one."""
+"""The prefix of a container that an owner writes to customise an injected one."""
 
 LONGEST: Final = 253
-"""Characters of a name in Kubernetes. What is longer was written by nobody of the above."""
+"""Characters of a name in Kubernetes. No controller above writes a longer one."""
 
 _CONSTANT: Final = r"\s+(?:\"([^\"\\\n]*)\"|`([^`]*)`)"
 _FUNCTION: Final = re.compile(
-    # The only function of Istio's that is given both maps; it looks for other names.
+    # The only function of Istio's that is given both maps; it reads other names.
     r"\botelResourceAttributes\s+\.MeshConfig\s+\.ObjectMeta\.Annotations\s+\.ObjectMeta\.Labels\b"
 )
 _ONE_LABEL: Final = re.compile(r"\b(?:index|isset)\s+\$?\.ObjectMeta\.Labels" + _CONSTANT)
@@ -64,7 +64,7 @@ _ANY_ANNOTATION: Final = re.compile(r"\bAnnotations\b|\bannotation\b")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unread:
-    """The labels and annotations of controllers whose values nothing in a configuration looks at."""
+    """Labels and annotations written by controllers whose values nothing in a configuration reads."""
 
     labels: frozenset[str]
     annotations: frozenset[str]
@@ -75,10 +75,11 @@ ALL_READ: Final = Unread(labels=frozenset(), annotations=frozenset())
 
 @lru_cache(maxsize=2)
 def unread(templates: tuple[str, ...], others: frozenset[str]) -> Unread:
-    """Return what no template and none of the ``others`` names, those of selectors for instance, speaks of.
+    """Return what neither a template nor any of ``others``, for instance the names in selectors, refers to.
 
-    A template reads a map of strings by a constant name, or counts as reading all of it. It cannot reach
-    one without writing ``Labels`` or ``Annotations``, but by printing a whole struct, which the struct notes.
+    A template that indexes a map of strings with a constant reads that name; otherwise it counts as reading
+    the whole map. It can reach such a map only by writing ``Labels`` or ``Annotations``, or by printing a
+    whole struct, which the struct records.
     """
     texts = [_FUNCTION.sub("", text) for text in templates]
     labels = _left(LABELS, texts, _ONE_LABEL, _ANY_LABEL)
@@ -98,19 +99,19 @@ def _left(
 
 # ---- a pod without it
 
-# No name has a NUL, so that a blank is equal to nothing but a blank.
+# No name contains a NUL, so a blank equals nothing but a blank.
 ANY: Final = "\0"
 _NO_IMAGE: Final = {"image": ANY}
 
 
 def blanked(values: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
-    """Return labels or annotations without the values under these names; the very same if it has none."""
+    """Return labels or annotations without the values of these names; the same object if it has none."""
     own = [key for key in names.intersection(values) if _is_name(values[key])]
     return values | dict.fromkeys(own, ANY) if own else values
 
 
 def without_own(spec: JSONObject) -> JSONObject:
-    """Return a pod's spec without its images, host name, the node it is for and the names of its claims."""
+    """Return a pod's spec without its images, host name, claim names and the node that it is for."""
     own: JSONObject = {kind: _without_images(spec[kind]) for kind in CONTAINERS if spec.get(kind)}
     if "hostname" in spec and _is_name(spec["hostname"]):
         own["hostname"] = ANY
@@ -124,9 +125,9 @@ def without_own(spec: JSONObject) -> JSONObject:
 
 
 def is_spoken_of(overlay: JSON, pod: Pod, unread: Unread, imaged: AbstractSet[str]) -> bool:
-    """Return whether an overlay writes where a likeness of the pod has blanks, into a claim for instance.
+    """Return whether an overlay writes where a likeness of the pod has blanks, for instance into a claim.
 
-    ``imaged`` are the names of the containers `with_own_image`.
+    ``imaged`` are the names of the containers of `with_own_image`.
     """
     if not isinstance(overlay, dict):
         return True
@@ -147,14 +148,14 @@ def is_spoken_of(overlay: JSON, pod: Pod, unread: Unread, imaged: AbstractSet[st
 
 
 def with_own_image(pod: Pod) -> list[JSONObject]:
-    """Return the containers of which a likeness of the pod does not hold the image."""
+    """Return the containers whose image is left out of a likeness of the pod."""
     containers = containers_of(pod.get("spec") or {})
     without = _without_images(containers)
     return [each for each, blank in zip(containers, without, strict=True) if blank is not each]
 
 
 def containers_of(spec: JSONObject) -> list[JSONObject]:
-    """Return the containers and init containers of a pod's spec, but for nulls."""
+    """Return the containers and init containers of a pod's spec, without nulls."""
     return [container for kind in CONTAINERS for container in spec.get(kind) or () if container]
 
 
@@ -167,18 +168,18 @@ _IN_ANY_CASE: Final = frozenset(map(str.casefold, _LOOKED_FOR))
 
 
 def _are_spelled(part: JSONObject) -> bool:
-    """Return whether what is looked for in an overlay stands under its own name: Go takes it in any case."""
+    """Return whether the fields that are searched for in an overlay have their own names: Go ignores case."""
     found = sum(map(_IN_ANY_CASE.__contains__, map(str.casefold, part)))
     return found == len(_LOOKED_FOR.intersection(part))
 
 
 def _claims(volume: JSONObject | None) -> bool:
-    """Return whether a volume is a claim's."""
+    """Return whether a volume is a claim."""
     return bool(volume and volume.get("name") and volume.get("persistentVolumeClaim"))
 
 
 def _without_images(containers: list[Any]) -> list[Any]:
-    """Return the containers without their images, but those by which an owner changes an injected one."""
+    """Return the containers without their images, except for those that customise an injected container."""
     return [
         container | _NO_IMAGE
         if container and _is_name(container.get("image")) and not container["name"].startswith(_ISTIO)
@@ -196,7 +197,7 @@ _NODE: Final = {"key": "metadata.name", "operator": "In"}
 
 
 def _without_node(affinity: JSONObject) -> JSONObject:
-    """Return an affinity that does not say which node it means, where it means one by its name."""
+    """Return an affinity without the name of the node that it selects, if it selects one by name."""
     node: JSONObject = affinity.get("nodeAffinity") or {}
     required: JSONObject = node.get(_REQUIRED) or {}
     terms: list[JSONObject | None] = required.get("nodeSelectorTerms") or []

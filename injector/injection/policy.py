@@ -1,7 +1,7 @@
-"""A pod and its namespace in, the Decision whether to inject it out.
+"""Decide whether to inject a pod, by the pod and its namespace.
 
-The order is Istio's in every release: host network, ignored namespace, the pod's own switch, the
-never selectors, the always selectors, the policy.
+The order is Istio's in every release: host network, ignored namespace, the pod's own switch, the never
+selectors, the always selectors, the policy.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _POLICIES: Final = {"enabled": True, "disabled": False}
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether to inject; ``rule`` is the rule that decided, ``reason`` one sentence for a person."""
+    """Whether to inject; ``rule`` is the rule that decided, ``reason`` one sentence for people."""
 
     inject: bool
     rule: Rule
@@ -42,7 +42,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def decide(pod: Pod, namespace: str, config: InjectConfig, behaviour: Behaviour) -> Decision:
-    """Decide on one pod; ``namespace`` is the one that the ignored ones are compared with."""
+    """Decide on one pod; ``namespace`` is compared with the ignored namespaces."""
     if (pod.get("spec") or {}).get("hostNetwork") is True:
         return _no("host-network", "the pod uses the host's network")
     if namespace in behaviour.ignored_namespaces:
@@ -57,7 +57,7 @@ def _no(rule: Rule, reason: str) -> Decision:
 
 
 def _own_switch(metadata: JSONObject, behaviour: Behaviour) -> Decision | None:
-    """Return what the pod's label or annotation says; None when it leaves the choice to the others."""
+    """Return what the pod's label or annotation says; None when it leaves the choice to the later rules."""
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
     rule: Rule = "label" if behaviour.label_decides and SWITCH in labels else "annotation"
     value = (labels if rule == "label" else annotations).get(SWITCH) or ""

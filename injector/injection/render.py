@@ -1,4 +1,4 @@
-"""Render a template for one pod that is to be injected: what it sees, and the JSON of the YAML it makes."""
+"""Render a template for one pod: build its data, and parse the YAML that it makes."""
 
 from __future__ import annotations
 
@@ -25,12 +25,11 @@ from injector.rendering import Rendering
 class InjectionRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One pod to inject.
 
-    ``pod`` is the JSON as received; it is never mutated. ``namespace`` is the pod's own, else the
-    one of the review or the command line. ``url_environment`` holds what the webhook's URL sets,
-    names as environment variables, in the order of the URL (sorted where the release sorts).
-    ``by_hand`` is a kube-inject, which differs from the webhook in ways that the release says.
-    ``has_plain_spec`` says that the pod's spec was seen to be as the release's types write it. ``budget`` is
-    what the pod may still cost.
+    ``pod`` is the JSON as received; it is never mutated. ``namespace`` is the pod's own, else the one of the
+    review or the command line. ``url_environment`` holds the environment variables that the webhook's URL
+    sets, in the order of the URL (sorted where the release sorts). ``by_hand`` means kube-inject, which
+    differs from the webhook in ways that the release says. ``has_plain_spec`` says that the pod's spec is
+    known to be written as the release's types write it. ``budget`` is what the review may still cost.
     """
 
     pod: Pod
@@ -43,7 +42,7 @@ class InjectionRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TemplateData(msgspec.Struct, frozen=True, kw_only=True):
-    """The dot for one pod, but for what its template was compiled for: the one for ``usual`` pods, or not."""
+    """The part of the dot that is made for each pod; ``usual`` says which compiled form it is for."""
 
     fields: Mapping[str, Value]
     proxy_config: Message
@@ -51,9 +50,9 @@ class TemplateData(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Injected(NamedTuple):
-    """The injected pod, and how it came to be where templates are overlays.
+    """The injected pod and, where templates are overlays, how it was made.
 
-    ``data`` is what the templates were given, and remembers what they read; ``overlays`` what they made.
+    ``data`` is the templates' data, which records what they read; ``overlays`` are what they made.
     """
 
     pod: Pod
@@ -66,7 +65,7 @@ def template_data(
 ) -> TemplateData:
     """Return what templates see of ``pod``, which from 1.9 is the one without earlier injections.
 
-    Raises InjectionError for an annotation that is no ProxyConfig.
+    Raises InjectionError for an annotation that is not a valid ProxyConfig.
     """
     proxy_config = proxy_config_of(request, snapshot)
     mesh_config = mesh_for_templates(snapshot.mesh, proxy_config)
@@ -86,10 +85,10 @@ def template_data(
 def render_template(
     template: InjectionTemplate, data: TemplateData, snapshot: Snapshot, budget: Budget
 ) -> Filled:
-    """Return the JSON of the YAML that the template makes of the data.
+    """Return the parsed YAML that the template makes of the data.
 
-    Raises TemplateExecError where the template fails on it, YAMLError where it makes no YAML,
-    LimitError where it makes too much.
+    Raises TemplateExecError where the template fails, YAMLError where its output is not YAML, LimitError
+    where its output is too large.
     """
     rendering = template.for_pods(usual=data.usual).render(data.fields)
     _charge_rendering(rendering, budget)
@@ -97,12 +96,14 @@ def render_template(
 
 
 def _charge_rendering(rendering: Rendering, budget: Budget) -> None:
-    """Charge what a template has made, before it is parsed."""
+    """Charge what a template has rendered, before it is parsed."""
     strings, values = rendering.strings, rendering.values
     size = sum(map(len, strings)) + sum(map(len, values))
     budget.charge("rendered", size, "the templates make {} characters of the pod")
     budget.hold("inserted", len(values), "a template inserts {} values of the pod")
-    if size > 2 * budget.limits.nodes:  # a node takes two characters, or it is one of many brackets
+    if (
+        size > 2 * budget.limits.nodes
+    ):  # a node takes two characters at least, unless it is one of many brackets
         nodes = count_nodes(rendering.text, budget.limits.nodes)
         budget.hold("nodes", nodes, "a template makes too many YAML nodes of the pod")
 
@@ -113,10 +114,10 @@ _OWN_SPEC: Final = ("Volumes", "EphemeralContainers", "Hostname", "Affinity")
 
 
 def has_read_names(data: TemplateData) -> bool:
-    """Return whether a template has read what tells replicas of a workload apart.
+    """Return whether a template has read anything that differs between replicas of a workload.
 
-    That is the pod's name, its owners and managedFields, its host name, affinity, volumes and images. Structs
-    are read through one door and remember what was asked for; whoever prints a whole one has asked for all.
+    These are the pod's name, owners, managedFields, host name, affinity, volumes and images. All access to a
+    struct's fields is recorded by the struct; printing a whole struct counts as reading all of it.
     """
     pod, owner, spec = data.fields["ObjectMeta"], data.fields["DeploymentMeta"], data.fields["Spec"]
     if not (isinstance(pod, Struct) and isinstance(owner, Struct) and isinstance(spec, Struct)):
@@ -143,7 +144,7 @@ def proxy_config_of(request: InjectionRequest, snapshot: Snapshot) -> Message:
 
 
 def _ids(request: InjectionRequest, snapshot: Snapshot) -> tuple[int, int] | None:
-    """Return the proxy's user and group on OpenShift, where the webhook takes those of the namespace."""
+    """Return the proxy's user and group on OpenShift, where the webhook takes the namespace's."""
     if snapshot.env.get(PLATFORM) != OPENSHIFT:
         return None
     return proxy_ids(None if request.by_hand else snapshot.namespaces.get(request.namespace))

@@ -1,13 +1,14 @@
-"""Tell what a pod has in common with its replicas, and keep the patches that whole sets of replicas get.
+"""Recognise the replicas of a pod, and keep the patches that all of them get.
 
-The pods of a ReplicaSet differ in three things: their name (which the API server shows from Kubernetes
-1.30), the last five letters of the volume that brings the service account's token, and managedFields,
-which say when they were written. Those of other controllers, and of the next ReplicaSet, differ in some
-more (see `perpod`). Istio's injection does not look at managedFields, shows the name to templates only, and
-asks of a volume's name nothing but which others it is equal to. So all replicas get one patch, unless a
-template looked at what tells them apart, or the patch holds it.
+The pods of a ReplicaSet differ in three things: their name (which the API server shows from Kubernetes 1.30),
+the last five letters of the volume with the service account's token, and managedFields, which say when they
+were written. Pods of other controllers, and of the next ReplicaSet, differ in a few more (see `perpod`).
+Istio's injection ignores managedFields, shows the name to templates only, and only compares a volume's name
+with those of other volumes. So all replicas get one patch, unless a template read what differs between them,
+or the patch contains it.
 
-`is_common` says when, `likeness_of` whose. Whatever else an answer depends on is part of its key.
+`likeness_of` returns what replicas have in common; `is_common` tells whether a patch fits all of them.
+Everything else that an answer depends on is part of its key.
 """
 
 from __future__ import annotations
@@ -34,25 +35,25 @@ from injector.json_types import JSON, JSONObject, Pod
 from injector.memo import Memo
 
 LARGEST_BODY: Final = 64 * 1024
-"""Bytes of a review whose pod is remembered: to work out the likeness of a larger one costs too much."""
+"""Bytes of a review whose pod is remembered: the likeness of a larger one costs too much."""
 
 _PREFIX: Final = "kube-api-access-"
 _TOKEN_VOLUME: Final = re.compile(_PREFIX + "[a-z0-9]{5}")
 
-# Nobody else can write it so: JSON escapes a NUL.
+# No pod can contain this: JSON escapes a NUL.
 _ANY_VOLUME: Final = b'"name":\0'
 
 _NOT_IN_LIKENESS: Final = ("name", "generateName", "ownerReferences", "managedFields")
 
 _TEXTS: Final = 1024
-"""Bytes of an answer beside its patch: tuples, and the reason and message of its decision, all short."""
+"""Bytes of an answer besides its patch: tuples, and the short reason and message of its decision."""
 
 Key = tuple[str, str, bool, bytes]
 """The URL's path, the request's namespace, whether sidecars are native, and the likeness."""
 
 
 class CommonAnswer(msgspec.Struct, frozen=True):
-    """What the answers to replicas have in common; ``patch`` as they carry it, `in_base64`."""
+    """What the answers to replicas have in common; ``patch`` is the result of `in_base64`."""
 
     patch: bytes
     reason: str
@@ -61,10 +62,7 @@ class CommonAnswer(msgspec.Struct, frozen=True):
 
 
 class ReplicaCache:
-    """The answers of the workloads met lately; ``hits`` and ``misses`` count what was looked for.
-
-    It may be shared by threads.
-    """
+    """The answers for recent workloads; ``hits`` and ``misses`` count look-ups. Threads may share it."""
 
     __slots__ = ("answers", "hits", "misses")
 
@@ -83,15 +81,15 @@ class ReplicaCache:
         return answer
 
     def keep(self, key: Key, answer: CommonAnswer) -> None:
-        """Keep an answer that `is_common`."""
-        likeness = bytes(memoryview(key[-1]))  # orjson leaves up to eight times its length behind a text
+        """Keep an answer for which `is_common` is true."""
+        likeness = bytes(memoryview(key[-1]))  # orjson's bytes may reserve up to eight times their length
         own = (*key[:-1], likeness)
         size = sum(map(getsizeof, (*own, answer.patch, *answer.warnings))) + _TEXTS
         self.answers.put(own, answer, size)
 
 
 def not_in_likeness(metadata: JSONObject) -> JSONObject:
-    """Return the metadata of which a likeness does not hold what they are."""
+    """Return the part of the metadata whose values are left out of a likeness."""
     return {name: metadata[name] for name in _NOT_IN_LIKENESS if name in metadata}
 
 
@@ -99,8 +97,8 @@ def not_in_likeness(metadata: JSONObject) -> JSONObject:
 class Likeness:
     """What a pod has in common with its replicas, and what was blanked in it besides each pod's own.
 
-    ``volume`` is the name of its token volume (None: it has none), ``unread`` what of its labels and
-    annotations nothing looks at.
+    ``volume`` is the name of its token volume (None: it has none), ``unread`` are its labels and annotations
+    that nothing reads.
     """
 
     text: bytes
@@ -109,11 +107,10 @@ class Likeness:
 
 
 def likeness_of(pod: Pod, workload: tuple[str, str, str], unread: Unread) -> Likeness | None:
-    """Return what is equal of two generated pods exactly if they are replicas; None where it has no JSON.
+    """Return a text that is equal for two generated pods exactly if they are replicas; None without JSON.
 
-    Its text is the pod's JSON, which tells 1, 1.0 and true apart, without managedFields, with the
-    ``workload`` (name, apiVersion, kind) and the number of its owners, and with blanks for what each pod has
-    of its own.
+    It is the pod's JSON (which tells 1, 1.0 and true apart) without managedFields, with the ``workload``
+    (name, apiVersion, kind) and the number of its owners, and with blanks in place of each pod's own values.
     """
     common = {key: value for key, value in pod["metadata"].items() if key != "managedFields"}
     owners = common.get("ownerReferences") or ()
@@ -138,12 +135,15 @@ def likeness_of(pod: Pod, workload: tuple[str, str, str], unread: Unread) -> Lik
 
 
 def is_common(pod: Pod, overlays: Sequence[JSON], patch: bytes, likeness: Likeness) -> bool:
-    """Return whether a JSON patch, made for ``pod`` by templates that read no name, fits all of a likeness.
+    """Return whether a JSON patch made for ``pod``, by templates that read no name, fits all its replicas.
 
-    It does where it holds neither the pod's name nor an image, and where the blanks of the likeness are the
-    token volume and its mounts and nothing else, so that a replica is the same pod with that one volume
-    renamed. Nor may an overlay speak of such a volume, since it could mean the replica's, or of anything else
-    that is blank.
+    It does if all of this holds:
+
+    - The patch contains neither the pod's name nor an image of its own.
+    - The blanks of the likeness are the token volume and its mounts and nothing else, so that a replica
+      is the
+      same pod with that volume renamed.
+    - No overlay mentions such a volume, since it could be the replica's, or anything else that is blank.
     """
     name = pod["metadata"].get("name")
     if name and orjson.dumps(name)[1:-1] in patch:
@@ -166,7 +166,7 @@ def is_common(pod: Pod, overlays: Sequence[JSON], patch: bytes, likeness: Likene
 
 
 def _images_in(patch: bytes) -> set[bytes]:
-    """Return the images of the containers in a patch, and in the annotations that it writes."""
+    """Return the images of the containers in a patch, and in the annotations that the patch writes."""
     return {
         text.partition(quote)[0]
         for quote in (b'"', b'\\"')

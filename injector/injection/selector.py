@@ -1,6 +1,6 @@
-"""A metav1.LabelSelector and labels to whether they match.
+"""Match labels with a metav1.LabelSelector.
 
-Faults have the wording of apimachinery, since they end in a log that people compare with Istio's.
+Faults have the wording of apimachinery, since people compare our log with Istio's.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Requirement:
     values: tuple[str, ...] = ()
 
     def matches(self, labels: Mapping[str, str]) -> bool:
-        """Whether ``labels`` fulfil the condition; a label that is missing is in no set."""
+        """Return whether ``labels`` fulfil the condition; a missing label is in no set."""
         if self.operator == "Exists":
             return self.key in labels
         if self.operator == "DoesNotExist":
@@ -63,13 +63,13 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selector:
-    """Conditions that all have to hold."""
+    """Conditions that must all hold."""
 
     requirements: tuple[Requirement, ...] = ()
 
     @classmethod
     def parse(cls, selector: JSONObject) -> Self:
-        """Return the selector that JSON describes; SelectorError, or TypedError where a type is wrong."""
+        """Return the selector that JSON describes; raises SelectorError, or TypedError for a wrong type."""
         typed: JSONObject = normalise(selector, _TYPE)
         labels: dict[str, str] = typed.get("matchLabels") or {}
         found = [_requirement(key, "In", [value]) for key, value in labels.items()]
@@ -81,7 +81,7 @@ class Selector:
         return cls(requirements=tuple(found))
 
     def matches(self, labels: Mapping[str, str]) -> bool:
-        """Whether ``labels`` fulfil every condition."""
+        """Return whether ``labels`` fulfil every condition."""
         return all(requirement.matches(labels) for requirement in self.requirements)
 
 

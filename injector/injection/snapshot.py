@@ -1,4 +1,4 @@
-"""Everything a review is decided by, frozen: made once per load, read by every request."""
+"""Everything that decides a review, frozen: made once per load, read by every request."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from injector.memo import Doorkeeper
 
 UntrustedValues = Literal["scalar", "text"]
 Advise = Callable[[Pod, Behaviour], tuple[str, ...]]
-"""A pod to lines for its author. It looks at labels and annotations alone, so that replicas share them."""
+"""Returns lines for the author of a pod. It reads labels and annotations only, so that replicas share
+them."""
 
 WORKLOADS: Final = 4096
-"""Workloads that are remembered to have come: some 400 KiB."""
+"""Workloads that are remembered as seen: some 400 KiB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
 class Snapshot:
-    """One consistent state of configuration, equal to itself only.
+    """One consistent state of configuration, equal only to itself.
 
-    ``env`` is istiod's environment as given (never the host's), ``nodes`` maps a node's name to its
-    kubelet version, ``namespaces`` a namespace's name to its object. ``templates`` are compiled; how
-    they are rendered is ``render.render_template``. ``skeletons`` and ``replicas`` are caches, which
-    change no answer; ``cache_bytes`` is for them and for the memo of ``proxy_configs`` (see `caches`).
-    ``release_reason``: what says that the behaviour is that of this release; "" where it was asked for.
-    ``denies_all``: there are no values and the release needs some, so that no pod can be injected.
-    ``limits`` is what one review may use. ``advise`` says of a pod what its review's answer has in
-    ``warnings``; Istio's has none. ``workloads`` are those that came lately, whatever the cluster said then.
-    ``usual_proxy_config`` is that of most pods, which templates are compiled for. ``unread`` is what nothing
-    looks at of a pod that names no templates.
+    ``env`` is istiod's environment as given (never the host's), ``nodes`` maps a node's name to its kubelet
+    version, ``namespaces`` a namespace's name to its object. ``templates`` are compiled;
+    ``render.render_template`` renders them. ``skeletons`` and ``replicas`` are caches, which change no
+    answer; ``cache_bytes`` limits them and the memo of ``proxy_configs`` (see `caches`). ``release_reason``
+    says how the release was inferred; "" where it was chosen. ``denies_all``: there are no values and the
+    release needs some, so that no pod can be injected. ``limits`` is what one review may use. ``advise``
+    returns the ``warnings`` for a pod; Istio has none. ``workloads`` are those seen lately, in any state of
+    the cluster. ``usual_proxy_config`` is that of most pods, for which templates are compiled. ``unread`` are
+    the labels and annotations that nothing reads of a pod that names no templates.
     """
 
     behaviour: Behaviour
@@ -64,11 +64,11 @@ class Snapshot:
     advise: Advise | None = None
     workloads: Doorkeeper = field(default_factory=lambda: Doorkeeper(WORKLOADS))
     unread: Unread = field(init=False, repr=False)
-    # What it holds is true of this very snapshot: `replace` starts another.
+    # Valid for this snapshot only: `replace` starts with an empty one.
     replicas: ReplicaCache = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Start without replicas; tell what of a pod nothing here looks at."""
+        """Start without replicas; find the labels and annotations that nothing here reads."""
         object.__setattr__(self, "unread", _unread(self.config, self.proxy_configs))
         object.__setattr__(self, "replicas", ReplicaCache(memo_of("replicas", self.cache_bytes)))
 

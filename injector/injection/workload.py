@@ -1,4 +1,4 @@
-"""Inject one document of a manifest by hand, as istioctl kube-inject does it."""
+"""Inject one document of a manifest by hand, as istioctl kube-inject does."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ _LEFT_OUT: Final = (
     'write it, or label the pod template sidecar.istio.io/inject: "false"'
 )
 _BY_HAND: Final = InjectConfig(policy="enabled", templates={})
-"""What decides by hand: who calls kube-inject wants injection, so policy and selectors have no say."""
+"""The configuration by hand: who calls kube-inject wants injection, so policy and selectors do not count."""
 
 _LEFT_AS_THEY_ARE: Final = ("host-network", "injected")
-"""The rules by which a pod is left alone before anything of it but its containers is looked at."""
+"""The rules that leave a pod alone before anything but its containers is looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Considered:
-    """One workload that was looked at, and why it was injected or not."""
+    """One workload that was considered, and why it was injected or not."""
 
     kind: str
     namespace: str
@@ -48,12 +48,12 @@ class Considered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkloadOutcome:
-    """What became of one document.
+    """The result for one document.
 
-    ``document`` is the very object given when nothing is to be printed anew (``reencoded`` is false);
-    else it is the typed object, as istioctl prints it also where it skips one. ``as_written`` is the
-    object given with what was injected and nothing else, the very object where nothing was.
-    ``warnings`` are the lines that istioctl writes to stderr.
+    ``document`` is the object given when nothing is printed anew (``reencoded`` is false); else it is the
+    typed object, which istioctl also prints for a pod that it skips. ``as_written`` is the object given with
+    only the injected parts added; the same object where nothing was injected. ``warnings`` are the lines that
+    istioctl writes to stderr.
     """
 
     document: JSON
@@ -64,16 +64,16 @@ class WorkloadOutcome:
 
     @property
     def injected(self) -> bool:
-        """Tell whether a pod in it was injected."""
+        """Return whether a pod in it was injected."""
         return any(each.decision.inject for each in self.considered)
 
 
 def inject_workload(
     document: JSON, snapshot: Snapshot, *, namespace: str = "", pod_template_path: str = ""
 ) -> WorkloadOutcome:
-    """Inject what pods a document has; raises InjectionError where one of them cannot be injected.
+    """Inject the pods of a document; raises InjectionError where one of them cannot be injected.
 
-    ``namespace`` counts for pods and workloads that name none.
+    ``namespace`` applies to pods and workloads that name none.
     """
     if is_list(document):
         return _inject_list(document, snapshot, namespace, pod_template_path)
@@ -103,14 +103,15 @@ def _inject_list(
 
 
 def typed_document(document: JSONObject, place: PodPlace, behaviour: Behaviour) -> JSONObject:
-    """Return the document as Go decodes and prints it: numbers where strings belong become strings.
+    """Return the document as Go decodes and prints it: numbers in place of strings become strings.
 
-    Raises InjectionError where a value does not fit its type, or there is no pod template at all.
+    Raises InjectionError where a value does not fit its type, or there is no pod template.
     """
     try:
         if schema := schema_of(place, behaviour.minor):
             typed = _read(document, schema, behaviour)
-            # A ReplicationController and a DeploymentConfig point to it. Up to 1.2 istioctl crashes instead.
+            # In a ReplicationController and a DeploymentConfig it is a pointer. Up to 1.2 istioctl crashes
+            # instead.
             if get_at(typed, place.spec[:-1]) is None:
                 raise InjectionError("spec.template is required value")
             return typed
@@ -125,7 +126,7 @@ def typed_document(document: JSONObject, place: PodPlace, behaviour: Behaviour) 
 
 
 def _is_spelled_right(document: JSONObject, place: PodPlace, behaviour: Behaviour) -> bool:
-    """Return whether every field that Go finds stands under its own name."""
+    """Return whether every field that Go finds has exactly its own name."""
     version = behaviour.kubernetes
     if schema := schema_of(place, behaviour.minor):
         return is_spelled_right(document, go_type(schema, version))
@@ -140,7 +141,7 @@ def _refuse_defaults(given: JSONObject, document: JSONObject, place: PodPlace) -
 
 
 def _missing(given: JSON, typed: JSON, path: str) -> Iterator[str]:
-    """Yield the paths of what a custom resource leaves to its controller, and Go would print as "" or 0."""
+    """Yield the paths that a custom resource leaves to its controller, and Go would print as "" or 0."""
     if isinstance(typed, dict):
         given = given or {}
         for key, value in typed.items():
@@ -154,7 +155,7 @@ def _missing(given: JSON, typed: JSON, path: str) -> Iterator[str]:
 
 
 def _read(value: JSON, schema: str, behaviour: Behaviour) -> JSONObject:
-    """Return what Go reads of ``value``, with the fields behind that its types do not have."""
+    """Return what Go reads of ``value``, followed by the fields that its types do not have."""
     declared = go_type(schema, behaviour.kubernetes)
     typed: JSONObject = normalise(in_key_order(value), declared, coerce_strings=True, keep_unknown=True)
     return typed
@@ -207,9 +208,9 @@ def _inject_place(given: JSONObject, place: PodPlace, snapshot: Snapshot, namesp
 
 
 def _with_annotation(pod: Pod, snapshot: Snapshot) -> Snapshot:
-    """Return the snapshot in which the pod's ProxyConfig annotation is laid over the mesh's ProxyConfig.
+    """Return the snapshot with the pod's ProxyConfig annotation laid over the mesh's ProxyConfig.
 
-    Raises InjectionError for an annotation that cannot be read, also of a pod that refuses injection.
+    Raises InjectionError for an unreadable annotation, even where the pod refuses injection.
     """
     annotations = pod["metadata"].get("annotations") or {}
     if ANNOTATION not in annotations:
@@ -232,7 +233,7 @@ def _with_pod(document: JSONObject, place: PodPlace, pod: Pod) -> JSONObject:
 
 
 def _workload(document: JSONObject, pod: Pod, namespace: str, behaviour: Behaviour) -> Workload:
-    """Return what templates see as the pod's workload: the document, or from 1.22 the owner of a Pod."""
+    """Return the workload that templates see: the document, or from 1.22 the owner of a Pod."""
     owner: JSONObject = document.get("metadata") or {}
     if document.get("kind") == "Pod" and behaviour.kube_inject_finds_owners:
         return find_workload(pod, owner.get("namespace") or namespace, behaviour)
@@ -247,7 +248,7 @@ def _workload(document: JSONObject, pod: Pod, namespace: str, behaviour: Behavio
 
 
 def _decide(pod: Pod, namespace: str, behaviour: Behaviour) -> Decision:
-    """Decide as kube-inject of the release: up to 1.7 it knows neither annotation nor namespace."""
+    """Decide as kube-inject of the release; up to 1.7 it reads neither annotation nor namespace."""
     if (pod["spec"].get("hostNetwork")) is True:
         return Decision(inject=False, rule="host-network", reason="has host networking enabled")
     if behaviour.kube_inject_skips_injected and _is_injected(pod, behaviour):
@@ -258,7 +259,7 @@ def _decide(pod: Pod, namespace: str, behaviour: Behaviour) -> Decision:
 
 
 def _is_injected(pod: Pod, behaviour: Behaviour) -> bool:
-    """Tell whether kube-inject takes the pod for one that it injected before."""
+    """Return whether kube-inject considers the pod injected before."""
     containers = pod["spec"].get("containers") or ()
     marked = STATUS in (pod["metadata"].get("annotations") or {})
     return (
@@ -269,7 +270,7 @@ def _is_injected(pod: Pod, behaviour: Behaviour) -> bool:
 
 
 def _warning(considered: Considered, namespace: str, behaviour: Behaviour) -> str:
-    """Return the line by which istioctl tells that it skips a workload."""
+    """Return the line in which istioctl says that it skips a workload."""
     decision = considered.decision
     reason = decision.reason if decision.rule in _LEFT_AS_THEY_ARE else "has sidecar injection disabled"
     name = f'"{considered.name}"'

@@ -1,1 +1,1 @@
-"""What a template can see and call."""
+"""What a template can read and call."""

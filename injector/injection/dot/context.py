@@ -1,8 +1,8 @@
-"""Make the template's dot of a pod and of what is known at load.
+"""Make the template's dot from a pod and from what is known at load.
 
-Which fields a release has, and of which type, is a table. Templates are compiled for ``known_fields``, those
-that are the same for all usual pods (see `template`). ``dot_of`` makes the others; a pod that is not usual
-gets ``configured_fields`` of its own besides. Values are views on the pod's JSON, not copies.
+A table says which fields a release has and of which type. Templates are compiled for ``known_fields``, which
+are the same for all usual pods (see `template`). ``dot_of`` makes the other fields; a pod that is not usual
+gets its own ``configured_fields`` besides. Values are views on the pod's JSON, not copies.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ FACTS: Final = (
     _field("ProxyConfig", r"\*meshconfig\.ProxyConfig", "the pod's ProxyConfig"),
     _field("MeshConfig", r"\*meshconfig\.MeshConfig", "the mesh's configuration"),
     _field("Values", r"map\[string\](interface\{\}|any)", "the injector's values", 2),
-    _field("Revision", "string", "the revision", 9, exact=False),  # another struct has it from 1.6 on
+    _field("Revision", "string", "the revision", 9, exact=False),  # from 1.6 another struct has it
     _field("EstimatedConcurrency", "int", "threads of the proxy", 10, 17),
     _field("NativeSidecars", "bool", "whether sidecars are native", 27),
     _field("ProxyImage", "string", "the proxy's image", 13),
@@ -106,7 +106,7 @@ def dot_type(behaviour: Behaviour) -> StructType:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What is the same for every pod, so that templates are compiled for it.
+    """What is the same for every pod; templates are compiled for it.
 
     ``env`` is istiod's environment as given, never the host's.
     """
@@ -121,7 +121,7 @@ class Known:
 def known_fields(known: Known, proxy_config: Message | None = None) -> dict[str, Value]:
     """Return the fields that are the same for every pod.
 
-    With ``proxy_config``, which most pods have, the `configured_fields` of usual pods count among them.
+    With ``proxy_config``, which most pods have, they include the `configured_fields` of usual pods.
     """
     fields: dict[str, Value] = {
         "Values": from_json(known.values),
@@ -150,9 +150,9 @@ def dot_of(
 ) -> dict[str, Value]:
     """Return the fields that depend on the pod.
 
-    ``pod`` is what the template shall see: from 1.9 the one without earlier injections. ``proxy_config`` is
-    the pod's own; ``ids`` are the proxy's user and group where these are the namespace's, on OpenShift;
-    ``native`` is whether the pod's sidecars are native.
+    ``pod`` is what the template reads: from 1.9 the pod without earlier injections. ``proxy_config`` is the
+    pod's own; ``ids`` are the proxy's user and group where the namespace sets them (OpenShift); ``native``
+    says whether the pod's sidecars are native.
     """
     metadata: JSONObject = pod.get("metadata") or {}
     pointer, kubernetes = behaviour.metadata_pointers, behaviour.kubernetes
@@ -163,7 +163,7 @@ def dot_of(
         "ObjectMeta": Struct(struct(OBJECT_META, kubernetes), metadata, pointer=pointer),
         "Spec": Struct(struct(POD_SPEC, kubernetes), pod.get("spec") or {}, pointer=pointer),
         "NativeSidecars": native,
-        "EstimatedConcurrency": 0,  # 1.10 has the field and leaves it so
+        "EstimatedConcurrency": 0,  # 1.10 has the field and never sets it
     }
     if behaviour.estimates_concurrency:
         annotations = metadata.get("annotations") or {}
@@ -181,9 +181,9 @@ def configured_fields(
     behaviour: Behaviour,
     values: JSONObject,
 ) -> dict[str, Value]:
-    """Return the fields that are the same for pods of one ProxyConfig which name no type of image.
+    """Return the fields that are the same for all pods with one ProxyConfig and no image type of their own.
 
-    In ``mesh_config``, the mesh's, the pod's ProxyConfig may stand as the default.
+    In ``mesh_config``, the pod's ProxyConfig may be the default one.
     """
     fields = {
         "ProxyConfig": view(proxy_config),

@@ -1,6 +1,6 @@
-"""What the dot says of the proxy beyond its ProxyConfig: its images, threads, user and group.
+"""What the dot says about the proxy beyond its ProxyConfig: images, threads, user and group.
 
-Istio works these out in Go code of its own, from values, annotations and the namespace.
+Istio computes these in its Go code from values, annotations and the namespace.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SUFFIXES: Final = ("-distroless", "-debug")
 def proxy_image(
     values: JSONObject, proxy_config: Message, annotations: Mapping[str, str], behaviour: Behaviour
 ) -> str:
-    """Return ``hub/image:tag``, the tag with the type of image that is wanted (``.ProxyImage``)."""
+    """Return ``hub/image:tag``, the tag with the wanted image type (``.ProxyImage``)."""
     kind = _text(values, "global", "variant") if behaviour.has_image_variant else ""
     image = proxy_config.get("image")
     if image is not None:
@@ -39,7 +39,7 @@ def proxy_image(
 
 
 def proxy_init_image(values: JSONObject, annotations: Mapping[str, str], behaviour: Behaviour) -> str:
-    """Return the image of istio-init (``.ProxyInitImage``): a ProxyConfig has no say in it."""
+    """Return the image of istio-init (``.ProxyInitImage``), on which a ProxyConfig has no influence."""
     kind = annotations.get(IMAGE_TYPE, _text(values, "global", "variant"))
     return _image(values, "proxy_init", kind, behaviour)
 
@@ -54,7 +54,7 @@ def _image(values: JSONObject, section: str, kind: str, behaviour: Behaviour) ->
 
 
 def _tag(tag: str, kind: str) -> str:
-    """Return the tag with ``kind`` as its suffix, in the place of the one that it has."""
+    """Return the tag with ``kind`` as its suffix, in place of the suffix that it has."""
     if not kind:
         return tag
     for suffix in _SUFFIXES:
@@ -81,9 +81,9 @@ _CPU_ANNOTATIONS: Final = ("sidecar.istio.io/proxyCPULimit", "sidecar.istio.io/p
 
 
 def estimate_concurrency(proxy_config: Message, annotations: Mapping[str, str], values: JSONObject) -> int:
-    """Return what Istio 1.11 to 1.17 calls EstimatedConcurrency.
+    """Return the field that Istio 1.11 to 1.17 calls EstimatedConcurrency.
 
-    It is the ProxyConfig's; where that is 0, enough for the proxy's CPU limit or request.
+    It is the ProxyConfig's concurrency; where that is 0, the threads for the proxy's CPU limit or request.
     """
     wanted = proxy_config.get("concurrency")
     if wanted is None:
@@ -95,7 +95,7 @@ def estimate_concurrency(proxy_config: Message, annotations: Mapping[str, str], 
 
 
 def _cpus(annotations: Mapping[str, str], values: JSONObject) -> Iterator[str]:
-    """Yield what says how much CPU the proxy has, the strongest first; an annotation hides the values."""
+    """Yield the CPU limits and requests of the proxy by precedence; an annotation hides the values."""
     for annotation in _CPU_ANNOTATIONS:
         if annotation in annotations:
             yield annotations[annotation]
@@ -120,7 +120,7 @@ _IDS: Final = 1 << 32
 
 
 def proxy_ids(namespace: JSONObject | None) -> tuple[int, int]:
-    """Return user and group of the proxy in a namespace (its object, None when there is none to look at)."""
+    """Return the proxy's user and group in a namespace (its object, None when it is not looked at)."""
     if namespace is None:
         return DEFAULT_ID, DEFAULT_ID
     metadata: JSONObject = namespace.get("metadata") or {}
@@ -132,7 +132,7 @@ def proxy_ids(namespace: JSONObject | None) -> tuple[int, int]:
 
 
 def _end(block: str) -> int | None:
-    """Return the last id of ``START/SIZE`` or ``START-END``; None when it is neither."""
+    """Return the last id of ``START/SIZE`` or ``START-END``; None when the text is neither."""
     match = _BLOCK.match(block)
     if match is None or match[2] != ("/" if "/" in block else "-"):
         return None

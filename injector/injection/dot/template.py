@@ -1,7 +1,7 @@
-"""Compile the templates of a configuration for what is known before any pod comes, or say what they lack.
+"""Compile the templates of a configuration for what is known before any pod comes.
 
-Most pods are usual: they have the mesh's own ProxyConfig and name no type of image. So each template is
-compiled for these and for the mesh, and once more without them when the first other pod comes.
+Most pods are usual: they have the mesh's own ProxyConfig and do not name an image type. So each template is
+compiled for these pods and for the mesh, and once more without them when the first other pod comes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from injector.istio.mesh.descriptors import Message
 from injector.istio.releases import RELEASES, Behaviour, behaviour_of
 
 NAME: Final = "inject"
-"""What Istio calls every template; it stands in error messages."""
+"""Istio's name for every template, which error messages show."""
 
 
 class InjectionTemplate:
@@ -35,10 +35,10 @@ class InjectionTemplate:
         *,
         compiled: bool = True,
     ) -> None:
-        """Take it for what is known; ``proxy_config`` is that of most pods. Raises TemplateSyntaxError.
+        """Compile for what is known; ``proxy_config`` is that of most pods. Raises TemplateSyntaxError.
 
-        Unless ``compiled`` it is only parsed, and compiled when the first pod asks for it: charts bring
-        templates along that istiod runs elsewhere.
+        Unless ``compiled``, it is only parsed, and compiled when the first pod asks for it: charts contain
+        templates that istiod runs elsewhere.
         """
         self._text = text
         self._known = known
@@ -50,7 +50,7 @@ class InjectionTemplate:
             parse(NAME, text, BUILTINS.keys() | functions.keys(), known.behaviour.delimiters)
 
     def with_text(self, text: str) -> InjectionTemplate:
-        """Return the template that another text is, for the same that is known."""
+        """Return the template of another text, compiled for the same known values."""
         return InjectionTemplate(text, self._known, self._functions, self._proxy_config)
 
     @cached_property
@@ -79,14 +79,13 @@ class InjectionTemplate:
         return self.usual if usual else self.general
 
 
-# ---- what the release does not have: it is another release's, or a fork's
-#
-# Vendors change Istio's Go and use what they added in their templates: OpenShift Service Mesh (Maistra) has
-# ``.ProxyUID`` in its 1.12 and ``appendMultusNetwork`` in its 1.4.
+# What the release does not have: fields and functions of another release, or of a fork. Vendors change
+# Istio's Go and use their additions in their templates: OpenShift Service Mesh (Maistra) has ``.ProxyUID`` in
+# its 1.12 and ``appendMultusNetwork`` in its 1.4.
 
 _UNKNOWN_FUNCTION: Final = re.compile(r'function "(\w+)" not defined')
 _FIELDS: Final[Mapping[str, Span]] = {fact.name: fact.span for fact in FACTS}
-_OF_FORKS: Final = frozenset({".Release"})  # what vendors added and no release of Istio has
+_OF_FORKS: Final = frozenset({".Release"})  # added by vendors, in no release of Istio
 _FIELD: Final = re.compile(rf"(?<![\w)])(?:{'|'.join(map(re.escape, [*_FIELDS, *_OF_FORKS]))})\b")
 _ADVICE: Final = (
     "A vendor may have added it to its own Istio, as OpenShift Service Mesh does: take Istio's own template"
@@ -94,7 +93,7 @@ _ADVICE: Final = (
 
 
 def advice_on_function(error: str) -> str:
-    """Return what to put behind an error of a template that calls a function of another release; else ""."""
+    """Return what to add to an error of a template that calls a function of another release; else ""."""
     match = _UNKNOWN_FUNCTION.search(error)
     releases = _releases_with(match[1]) if match else []
     if not releases:
@@ -110,9 +109,9 @@ def _releases_with(function: str) -> list[str]:
 
 
 def foreign_fields(templates: Mapping[str, str], behaviour: Behaviour) -> Iterator[str]:
-    """Yield a sentence for each field of the dot that a template names and the release does not have.
+    """Yield a sentence for each field of the dot that a template uses and the release does not have.
 
-    To run such an action is an error, so pods are refused; a branch that is not taken does no harm.
+    Running such an action is an error, so pods are denied; in a branch that is not taken it does no harm.
     """
     for template, text in templates.items():
         path = f"templates.{template}" if behaviour.overlays else "template"

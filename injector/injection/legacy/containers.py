@@ -1,4 +1,4 @@
-"""What code up to 1.8 does to containers: what it adds to the proxy's, and where it leads probes."""
+"""What code up to 1.8 does to containers: what it adds to the proxy, and where it points probes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def with_url_environment(spec: SidecarInjectionSpec, environment: Mapping[str, s
 
 
 def with_concurrency(proxy: JSONObject) -> JSONObject:
-    """Return a proxy that runs as many threads as it has CPUs, unless its arguments say how many."""
+    """Return a proxy that runs one thread per CPU, unless its arguments set the number."""
     if (_argument(proxy, "concurrency") or 0) > 0:
         return proxy
     resources = proxy.get("resources") or {}
@@ -58,7 +58,7 @@ def with_concurrency(proxy: JSONObject) -> JSONObject:
 
 
 def _argument(proxy: JSONObject, name: str) -> int | None:
-    """Return what the first argument of that name says, ``--name 1`` or ``--name=1``; None for no number."""
+    """Return the first argument of that name, ``--name 1`` or ``--name=1``; None for no number."""
     args: list[str] = proxy.get("args") or []
     for argument, following in zip(args, [*args[1:], ""], strict=False):
         if match := re.fullmatch(rf"-{{1,2}}{name}(=(?P<number>[0-9]+))?", trim_space(argument)):
@@ -71,7 +71,7 @@ def _argument(proxy: JSONObject, name: str) -> int | None:
 
 
 def with_account_token(spec: SidecarInjectionSpec, containers: Iterable[JSONObject]) -> SidecarInjectionSpec:
-    """Return the spec whose proxies mount the service account's token as the last container that does."""
+    """Return the spec whose proxies mount the service account's token like the last container that does."""
     mounts = [
         mount
         for container in containers
@@ -91,7 +91,7 @@ def with_account_token(spec: SidecarInjectionSpec, containers: Iterable[JSONObje
 
 
 def wants_rewriting(annotations: Mapping[str, str], spec: SidecarInjectionSpec, behaviour: Behaviour) -> bool:
-    """Return whether probes are rewritten: as the pod's annotation says, else the template."""
+    """Return whether probes are rewritten: the pod's annotation decides, else the template."""
     if not behaviour.probe_annotation:
         return spec.rewrite_probes
     return chosen(annotations, probes.REWRITE, by_default=spec.rewrite_probes)
@@ -110,7 +110,7 @@ def agent_port(
 
 
 def with_probers(proxy: JSONObject, containers: Iterable[JSONObject], behaviour: Behaviour) -> JSONObject:
-    """Return the proxy that knows what to ask the application."""
+    """Return the proxy with the probes that it has to ask the application."""
     handled = [each for container in containers for each in _handled(container, behaviour)]
     text = probes.probers_text(handled, None, has_timeout=behaviour.probers_have_timeout)
     if not text and not behaviour.tells_no_probers:
@@ -131,7 +131,7 @@ def _handled(container: JSONObject, behaviour: Behaviour) -> Iterator[probes.Han
 
 
 def rewritten(container: JSONObject, port: int, behaviour: Behaviour) -> JSONObject:
-    """Return an application's container whose HTTP probes ask the agent; the rest of them stays."""
+    """Return an application's container whose HTTP probes ask the agent; the others stay."""
     loses_tls = behaviour.probes_lose_tls
     changed = {
         each.key: probes.through_agent(container[each.key], "httpGet", each.path, port, loses_tls=loses_tls)

@@ -1,4 +1,4 @@
-"""Injected containers and volumes in, the same with the API server's defaults out, as Istio 1.0 sends them.
+"""Set the API server's defaults on injected containers and volumes, as Istio 1.0 does.
 
 Later releases leave defaults to the API server. Source: SetDefaults_* and SetObjectDefaults_Pod of
 Kubernetes' core/v1 of that time.
@@ -47,7 +47,7 @@ def with_container_defaults(container: JSONObject) -> JSONObject:
 
 
 def _pull_policy(image: str) -> str:
-    """Return Always for the tag latest, said or meant; no image at all has no tag."""
+    """Return Always for the tag latest, explicit or implied; an empty image has no tag."""
     name = image.partition("@")[0].rpartition("/")[2]
     tag = name.partition(":")[2]
     if "@" in image or not image:
@@ -65,7 +65,7 @@ def _with_http_defaults(handler: JSONObject) -> JSONObject:
 
 
 def _with_field_version(item: JSONObject) -> JSONObject:
-    """Return an environment variable whose reference to a field says of which API version."""
+    """Return an environment variable whose reference to a field names the API version."""
     source = item.get("valueFrom")
     if not source or source.get("fieldRef") is None:
         return item
@@ -74,7 +74,7 @@ def _with_field_version(item: JSONObject) -> JSONObject:
 
 
 def _with_requests(resources: JSONObject) -> JSONObject:
-    """Return resources that request what they are limited to, where they do not say."""
+    """Return resources whose missing requests are the limits."""
     limits = resources.get("limits")
     if not limits:
         return resources

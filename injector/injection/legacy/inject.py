@@ -1,7 +1,7 @@
 """Inject one pod as Istio 1.0 to 1.8 do: a template makes a SidecarInjectionSpec, code appends it to the pod.
 
-The webhook and kube-inject do that by steps of their own up to 1.7, and by the same from 1.8 on. Each step
-is a function ``(pod, injection) -> pod``; what it has in common with a step of newer releases it calls.
+Up to 1.7 the webhook and kube-inject have different steps, from 1.8 on the same. Each step is a function
+``(pod, injection) -> pod``; it calls the steps of newer releases where they do the same.
 """
 
 from __future__ import annotations
@@ -68,10 +68,10 @@ _SECURITY_CONTEXT: Final = go_type("core/v1.PodSecurityContext")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegacyInjection:
-    """One pod on its way up to 1.8: what every step may look at.
+    """The state of one pod's injection up to 1.8, which every step may read.
 
     ``original`` is the spec of the pod as it was received, ``annotations`` are that pod's; ``spec`` is what
-    the template adds to it, ``status`` the text that says so.
+    the template adds, ``status`` the annotation's text that says so.
     """
 
     request: InjectionRequest
@@ -85,7 +85,7 @@ class LegacyInjection:
 
     @property
     def behaviour(self) -> Behaviour:
-        """What the release does."""
+        """The behaviour of the release."""
         return self.snapshot.behaviour
 
 
@@ -93,9 +93,9 @@ LegacyStep = Callable[[Pod, LegacyInjection], Pod]
 
 
 def inject_legacy(request: InjectionRequest, snapshot: Snapshot) -> Pod:
-    """Return the pod as Istio makes it; raises InjectionError where it refuses.
+    """Return the pod as Istio makes it; raises InjectionError where Istio refuses.
 
-    The webhook gives it the proxy's group before the template sees it, kube-inject up to 1.7 at the end.
+    The webhook sets the proxy's group before the template runs, kube-inject up to 1.7 at the end.
     """
     by_hand = request.by_hand and not snapshot.behaviour.kube_inject_decides
     pod = request.pod if by_hand else _with_group(request.pod, snapshot)
@@ -140,7 +140,7 @@ def _rendered(request: InjectionRequest, snapshot: Snapshot, original: JSONObjec
 
 
 def pod_for_template(request: InjectionRequest, snapshot: Snapshot) -> Pod:
-    """Return the pod as templates see it: the webhook fills in its namespace, from 1.1 on."""
+    """Return the pod as templates see it: from 1.1 on the webhook fills in its namespace."""
     if request.by_hand or not snapshot.behaviour.namespace_from_request:
         return request.pod
     metadata = metadata_of(request.pod)
@@ -153,7 +153,7 @@ def pod_for_template(request: InjectionRequest, snapshot: Snapshot) -> Pod:
 
 
 def _without_earlier_injection(pod: Pod, injection: LegacyInjection) -> Pod:
-    """Return the pod without what an earlier injection added, told by name; its probes ask the agent now."""
+    """Return the pod without what an earlier injection added, by name; its probes ask the agent now."""
     spec = _spec_of(pod)
     if not injection.behaviour.probes_by_old_position and (changed := _rewritten(injection)):
         spec = spec | {"containers": changed}
@@ -166,14 +166,14 @@ def _without_earlier_injection(pod: Pod, injection: LegacyInjection) -> Pod:
 
 
 def _rewritten(injection: LegacyInjection) -> list[JSONObject]:
-    """Return the application's containers with their probes led through the agent; [] where they are not."""
+    """Return the application's containers with probes led through the agent; [] if they are not rewritten."""
     port = _agent_port(find(injection.spec.containers, PROXY), injection)
     containers = injection.original.get("containers") or []
     return [] if port is None else [rewritten(each, port, injection.behaviour) for each in containers]
 
 
 def _appended(pod: Pod, injection: LegacyInjection) -> Pod:
-    """Return the pod with the spec's lists put in; the first of a list that the pod lacks is the list."""
+    """Return the pod with the spec's lists inserted; a list that the pod lacks begins with the spec's."""
     added, in_front = _for_webhook(injection), _in_front(injection)
     spec = dict(_spec_of(pod))
     for key, items in added.lists.items():
@@ -226,7 +226,7 @@ def _in_front(injection: LegacyInjection) -> Collection[str]:
 def _probed_by_position(pod: Pod, injection: LegacyInjection) -> Pod:
     """Return the pod with rewritten probes where their containers *were*.
 
-    Where an earlier sidecar stood before the application, that is the container that follows.
+    Where an earlier sidecar stood before the application, that index is now the next container's.
     """
     changed = _rewritten(injection) if injection.behaviour.probes_by_old_position else ()
     if not changed:
@@ -279,7 +279,7 @@ def _appended_by_hand(pod: Pod, injection: LegacyInjection) -> Pod:
 
 
 def _containers_by_hand(before: Iterable[JSONObject], injection: LegacyInjection) -> list[JSONObject]:
-    """Return the pod's containers and the injected ones; a proxy that is waited for is the first of all."""
+    """Return the pod's containers and the injected ones; a proxy to wait for comes first."""
     injected = injection.spec.containers
     proxy = find(injected, PROXY) if injection.holds_application else None
     after = [container for container in injected if container is not proxy]
@@ -287,7 +287,7 @@ def _containers_by_hand(before: Iterable[JSONObject], injection: LegacyInjection
 
 
 def _probed_by_hand(pod: Pod, injection: LegacyInjection) -> Pod:
-    """Return the pod with probes led through the agent: those of every container, the injected ones too."""
+    """Return the pod with probes led through the agent, for every container, the injected ones included."""
     behaviour, containers = injection.behaviour, _spec_of(pod)["containers"]
     proxy = find(containers, PROXY)
     port = _agent_port(proxy, injection)
@@ -302,7 +302,7 @@ def _probed_by_hand(pod: Pod, injection: LegacyInjection) -> Pod:
 
 def _marked_by_hand(pod: Pod, injection: LegacyInjection) -> Pod:
     behaviour = injection.behaviour
-    # The agent is not told what the pod's own annotations said.
+    # The agent is not told about the pod's own annotations.
     merges = behaviour.kube_inject_merges_metrics and _merges_metrics(injection)
     added = pointing_at(injection.settings.agent_port) if merges else {}
     return _with_metadata(
@@ -327,7 +327,7 @@ STEPS_BY_HAND: Final[tuple[LegacyStep, ...]] = (_appended_by_hand, _probed_by_ha
 
 
 def _agent_port(proxy: JSONObject | None, injection: LegacyInjection) -> int | None:
-    """Return the port that probes are led to; None where they stay as they are."""
+    """Return the port that probes are led to; None where they are not rewritten."""
     behaviour, annotations = injection.behaviour, injection.annotations
     if proxy is None or not wants_rewriting(annotations, injection.spec, behaviour):
         return None
@@ -341,7 +341,7 @@ def _merges_metrics(injection: LegacyInjection) -> bool:
 
 
 def _with_group(pod: Pod, snapshot: Snapshot) -> Pod:
-    """Return the pod whose volumes belong to the proxy's group, which is how it may read its token."""
+    """Return the pod whose volumes belong to the proxy's group, so that the proxy may read its token."""
     if not _needs_group(snapshot):
         return pod
     context = _spec_of(pod).get("securityContext")
@@ -357,7 +357,7 @@ def _needs_group(snapshot: Snapshot) -> bool:
     behaviour = snapshot.behaviour
     if behaviour.fs_group_by_feature:
         choice = parse_bool(snapshot.env.get("ENABLE_LEGACY_FSGROUP_INJECTION", ""))
-        # Only a projected token, which is a third party's, needs the group.
+        # Only a projected token (third-party-jwt) needs the group.
         return snapshot.env.get("JWT_POLICY") != "first-party-jwt" if choice is None else choice
     if not behaviour.fs_group_with_sds:
         return False
@@ -372,6 +372,6 @@ def _spec_of(pod: Pod) -> JSONObject:
 
 
 def _with_metadata(pod: Pod, *, annotations: Mapping[str, str], labels: Mapping[str, str]) -> Pod:
-    """Return the pod with these annotations and labels set; its others stay as they were received."""
+    """Return the pod with these annotations and labels set; the others stay as received."""
     pod = with_annotations(pod, {**annotations_of(pod), **annotations})
     return with_labels(pod, {**labels_of(pod), **labels}) if labels else pod

@@ -49,7 +49,7 @@ KNOWN_ANNOTATIONS: Final = frozenset(
         "traffic.sidecar.istio.io/kubevirtInterfaces",
     }
 )
-"""The annotations that Istio knows, which are all that a template may set for the CNI plugin."""
+"""The annotations that Istio knows; for the CNI plugin a template may set only these."""
 
 _TLS_MODE: Final = "security.istio.io/tlsMode"
 _REVISION: Final = "istio.io/rev"
@@ -60,7 +60,7 @@ _CANONICAL_REVISION: Final = "service.istio.io/canonical-revision"
 def labels_to_add(
     labels: Mapping[str, str], workload: str, revision: str, network: str | None, behaviour: Behaviour
 ) -> dict[str, str]:
-    """Return the labels that the webhook adds where the pod has none, or an empty one, of that name."""
+    """Return the labels that the webhook adds where the pod has no value for them."""
     added: dict[str, str] = {}
     if behaviour.revision_label:
         added[_REVISION] = revision
@@ -83,7 +83,7 @@ def _first(labels: Mapping[str, str], keys: tuple[str, ...], *, otherwise: str) 
 
 
 def labels_by_hand(labels: Mapping[str, str], revision: str, behaviour: Behaviour) -> dict[str, str]:
-    """Return the labels that kube-inject up to 1.7 sets: the revision even where there is one."""
+    """Return the labels that kube-inject up to 1.7 sets; it overwrites the revision."""
     changed: dict[str, str] = {}
     if behaviour.revision_label:
         changed[_REVISION] = revision
@@ -100,13 +100,13 @@ _BEFORE_STATUS: Final[Mapping[str, Collection[str]]] = {
     "volumes": frozenset({"istio-certs", "istio-envoy"}),
     "imagePullSecrets": frozenset(),
 }
-"""What Istio added before it wrote down what it adds; a volume of the user's with such a name goes, too."""
+"""What Istio added before it recorded what it adds; a user's own volume of such a name is removed, too."""
 
 
 def written_status(spec: SidecarInjectionSpec, template: str) -> str:
     """Return the annotation's value, which names the template by its hash.
 
-    A list without elements is null, as Go writes a nil slice.
+    An empty list is null, as Go writes a nil slice.
     """
     version = sha256(template.encode()).hexdigest()
     lists = {key: [name_of(item) for item in items] or None for key, items in spec.lists.items()}
@@ -114,9 +114,9 @@ def written_status(spec: SidecarInjectionSpec, template: str) -> str:
 
 
 def earlier_injection(annotations: Mapping[str, str]) -> Mapping[str, Collection[str]]:
-    """Return the names of what an earlier injection added to each list, which the next one removes first.
+    """Return the names that an earlier injection added to each list, which the next one removes first.
 
-    They are those of old where the annotation is missing, empty or unreadable.
+    They are the fixed names of old where the annotation is missing, empty or unreadable.
     """
     try:
         lists = _read(annotations.get(STATUS) or "")

@@ -1,7 +1,7 @@
-"""The JSON of a rendered template up to 1.8 in, a typed SidecarInjectionSpec out.
+"""Decode the JSON of a rendered template up to 1.8 into a typed SidecarInjectionSpec.
 
-Go decodes the rendered YAML into typed structs, so a number or boolean
-in a string's place becomes its text, unknown fields vanish, and a wrong type is an error.
+Go decodes the rendered YAML into typed structs: a number or boolean in place of a string becomes its text,
+unknown fields vanish, and a wrong type is an error.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def decode_spec(rendered: JSON, behaviour: Behaviour) -> SidecarInjectionSpec:
     def listed(key: str) -> tuple[JSONObject, ...]:
         return _objects(fields.get(key), key, go_type(_LISTS[key], behaviour.kubernetes))
 
-    # The first misfit is an error: Go meets the fields sorted, as it does what is in them.
+    # The first misfit is the error: Go reads the fields in sorted order, and what is in them too.
     return SidecarInjectionSpec(
         containers=listed("containers"),
         dns_config=None
@@ -93,11 +93,11 @@ def _objects(value: JSON, key: str, schema: GoType) -> tuple[JSONObject, ...]:
 
 
 def _typed(value: JSON, schema: GoType, field: str) -> JSONObject:
-    """Return what Go reads; ``field`` of the spec is where the paths in its errors begin."""
+    """Return what Go reads; ``field`` of the spec is where the paths in errors begin."""
     with suppress(TypedError):
         typed: JSONObject = normalise(value, schema, coerce_strings=True)
         return typed
-    try:  # once more in Go's order, for the first misfit
+    try:  # again in Go's order, to find the first misfit
         typed = normalise(in_key_order(value), schema, coerce_strings=True)
     except TypedError as error:
         words = _ROOT.sub(rf"Go struct field SidecarInjectionSpec.{field} of type", str(error))
@@ -120,7 +120,7 @@ def _strings(value: JSON) -> JSONObject | None:
 
 
 def _string(value: Any) -> str:
-    """Return a value of a map of strings as ghodss/yaml hands it to Go: scalars as their text."""
+    """Return a value of a map of strings as ghodss/yaml passes it to Go: scalars as their text."""
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -1,6 +1,6 @@
 """Set the proxy's environment variables from the webhook's URL and the values.
 
-One injector serves several clusters: the URL says which cluster and network a pod is in.
+One injector can serve several clusters: the URL says which cluster and network a pod is in.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _VARIABLES: Final = {"cluster": CLUSTER, "net": NETWORK}
 def environment_of_url(path: str, behaviour: Behaviour) -> dict[str, str]:
     """Return the variables that the decoded URL path sets, in its order.
 
-    ``/inject/KEY/VALUE/…`` (1.8; ``--slash--`` in a value is a slash from 1.15) or
-    ``/inject/:ENV:k=v:ENV:…`` (1.10). ``cluster`` and ``net`` have variables of their own, any other
-    key is one in capitals; a last key without a value and an empty key say nothing.
+    ``/inject/KEY/VALUE/…`` (1.8; ``--slash--`` in a value is a slash from 1.15) or ``/inject/:ENV:k=v:ENV:…``
+    (1.10). ``cluster`` and ``net`` set variables with names of their own, any other key the variable of that
+    name in capitals. A last key without a value and an empty key set nothing.
     """
     parts = path.removesuffix("/").split("/", 2)
     if behaviour.url_environment != "pairs" or len(parts) < 3:
@@ -55,10 +55,10 @@ def _paired(text: str, *, slash_escape: bool) -> Iterator[tuple[str, str]]:
 
 
 def complete(url: Mapping[str, str], *, cluster: str, network: str, label: str | None) -> dict[str, str]:
-    """Return the variables of the URL with cluster and network filled in where something names them.
+    """Return the variables of the URL, with cluster and network filled in where they are known.
 
-    The pod's network label (None: it has none) beats the URL, the URL beats the values' ``cluster``
-    and ``network``.
+    The pod's network label (None: it has none) beats the URL, the URL beats the values' ``cluster`` and
+    ``network``.
     """
     found = dict(url)
     if cluster := url.get(CLUSTER) or cluster:
@@ -72,7 +72,7 @@ def complete(url: Mapping[str, str], *, cluster: str, network: str, label: str |
 def set_environment(draft: Draft, injection: Injection) -> None:
     """Set the variables in the proxy, sorted, at the end of its environment.
 
-    Sorted also for 1.9, which leaves the order to chance.
+    They are sorted for 1.9 too, whose order is random.
     """
     variables = injection.environment
     if draft.proxy is not None and variables:
@@ -86,8 +86,8 @@ _POSITIONAL_PARTS: Final = 5
 def environment_of(path: str, pod: Pod, snapshot: Snapshot) -> Mapping[str, str]:
     """Return the variables for one pod, by the rules of the release.
 
-    ``path`` is decoded. Up to 1.5 it says nothing; in 1.6 and 1.7 its last parts are ``cluster/X/net/Y``
-    by position alone; from 1.8 it is pairs of key and value.
+    ``path`` is decoded. Up to 1.5 it sets nothing; in 1.6 and 1.7 its last parts are ``cluster/X/net/Y``, by
+    position alone; from 1.8 it is pairs of key and value.
     """
     behaviour = snapshot.behaviour
     if behaviour.url_environment == "positional":

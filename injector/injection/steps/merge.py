@@ -1,7 +1,7 @@
-"""Merge an overlay into a pod, and read the result as Go's types have it.
+"""Merge an overlay into a pod, and read the result with the release's Go types.
 
-Istio decodes the result of every merge into its Pod type and encodes it again: what does not fit the
-types is an error there, and what the types do not know is gone.
+Istio decodes the result of every merge into its Pod type and encodes it again: a value that does not fit the
+types is an error there, and a field that the types do not have is lost.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from injector.patch import (
 
 _SPEC: Final = "spec"
 _NO_SPEC: Final[JSONObject] = {"containers": []}
-"""Stands for a spec that nobody has to look at again."""
+"""Stands for a spec that need not be checked again."""
 
 
 class Overlay(msgspec.Struct, frozen=True):
-    """What a template made of a pod; ``alone`` is a pod of nothing else, where the overlay `only_adds`."""
+    """A template's output for a pod; ``alone`` is that output as a pod, where the overlay `only_adds`."""
 
     value: JSON
     alone: Pod | None = None
@@ -43,26 +43,27 @@ class Overlay(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodTypes:
-    """The Pod type of a release: that of the Kubernetes that it was built with."""
+    """The Pod type of a release: that of the Kubernetes version with which Istio was built."""
 
     pod: GoType = POD
 
     @property
     def prints_unset_times(self) -> bool:
-        """Whether Go writes a creationTimestamp that is not set as null: up to Kubernetes 0.33."""
+        """Return whether Go writes an unset creationTimestamp as null: up to Kubernetes 0.33."""
         return not self.pod.by_name["metadata"].type.by_name["creationTimestamp"].is_left_out
 
     def typed(self, received: JSON, budget: Budget | None = None, *, has_plain_spec: bool = False) -> Pod:
-        """Return a pod as the types have it; raises InjectionError in encoding/json's words.
+        """Return a pod in the form of the types; raises InjectionError in encoding/json's words.
 
-        What is not as they have it yet is charged to the ``budget``: all of it, or the pod without its spec.
-        ``has_plain_spec`` says that the spec was found to be as they have it.
+        What has another form is charged to the ``budget``: the whole pod, or the pod without its spec.
+        ``has_plain_spec`` says that the spec is known to have the form of the types.
         """
         if isinstance(received, dict):
             if is_canonical(received | {_SPEC: _NO_SPEC} if has_plain_spec else received, self.pod):
                 return received
             if self._has_canonical_spec(received):
-                # Almost all of a pod is in it, and what is odd is often an annotation or a label.
+                # The spec is almost all of a pod, and what has another form is often an annotation or a
+                # label.
                 rest = {key: value for key, value in received.items() if key != _SPEC}
                 return self._typed(rest, budget) | {_SPEC: received[_SPEC]}
         return self._typed(received, budget)
@@ -88,7 +89,7 @@ class PodTypes:
         return Overlay(filled.value, self._alone(filled.value) if alone is None else alone)
 
     def _fills_of(self, skeleton: Skeleton) -> TypedFills | None:
-        """Return how the types have the fills of a skeleton; None where each has to be read."""
+        """Return a reader of a skeleton's fills; None where each fill must be read as a whole."""
         known: tuple[PodTypes, TypedFills | None] | None = skeleton.derived
         if known is None or known[0] is not self:
             try:
@@ -99,7 +100,7 @@ class PodTypes:
         return known[1]
 
     def _alone(self, overlay: JSON) -> Pod | None:
-        """Return the pod that an overlay is which only adds; None for others, or if it does not fit."""
+        """Return the pod that an overlay describes, if it `only_adds` and fits the types; else None."""
         if not only_adds(overlay, self.pod):
             return None
         try:
@@ -108,10 +109,10 @@ class PodTypes:
             return None
 
     def merge(self, pod: Pod, overlay: Overlay) -> Pod:
-        """Return ``pod``, a typed one, with the overlay merged in; null or nothing changes nothing.
+        """Return the typed pod ``pod`` with the overlay merged in; null and an empty overlay change nothing.
 
-        Raises InjectionError in Istio's words: for an overlay that is not a mapping, for one that
-        Kubernetes' strategic merge refuses, and for a result that does not fit the types.
+        Raises InjectionError in Istio's words: for an overlay that is not a mapping, for one that Kubernetes'
+        strategic merge refuses, and for a result that does not fit the types.
         """
         if overlay.alone is not None:
             joined = join(pod, overlay.value, overlay.alone, self.pod)
@@ -120,7 +121,7 @@ class PodTypes:
         return self._merge(pod, overlay)
 
     def on_empty_pod(self, overlay: Overlay) -> Pod:
-        """Return a pod of nothing but the overlay; raises InjectionError as `merge` does."""
+        """Return the overlay merged into an empty pod; raises InjectionError as `merge` does."""
         return self._merge(self.typed({}), overlay) if overlay.alone is None else overlay.alone
 
     def _merge(self, pod: Pod, overlay: Overlay) -> Pod:

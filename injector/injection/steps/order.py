@@ -1,9 +1,9 @@
-"""Say whether the proxy is a native sidecar, and put a pod's containers in the order that lets it start.
+"""Decide whether the proxy is a native sidecar, and put a pod's containers in their order.
 
-A native sidecar is an init container that keeps running (``restartPolicy: Always``), and starts before the
-other init containers; the kubelet has to know it, which it surely does from Kubernetes 1.33. Any other proxy
-is the last container, so that ``kubectl exec`` finds the application, unless the application has to wait for
-it.
+A native sidecar is an init container that keeps running (``restartPolicy: Always``) and starts before the
+other init containers. The kubelet must support it, as every kubelet does from Kubernetes 1.33. Any other
+proxy is the last container, so that ``kubectl exec`` finds the application, unless the application has to
+wait for the proxy.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ FEATURE: Final = "ENABLE_NATIVE_SIDECARS"
 NATIVE: Final = "sidecar.istio.io/nativeSidecar"
 
 _MINOR_WITH_NATIVE_SIDECARS: Final = 33
-# hashicorp/go-version's grammar: numbers, what came before the release, what it was built from.
+# hashicorp/go-version's grammar: numbers, pre-release, build metadata.
 _WORD: Final = r"[0-9A-Za-z~-]"
 _KUBELET_VERSION: Final = re.compile(
     r"v?(?P<numbers>[0-9]+(?:\.[0-9]+)*?)"
     rf"(?:(?:-[0-9]|-?[A-Za-z~-]){_WORD}*(?:\.{_WORD}+)*)?"
     rf"(?:\+{_WORD}+(?:\.{_WORD}+)*)?"
 )
-_LARGEST_NUMBER: Final = 2**63 - 1  # Go reads each into an int64
+_LARGEST_NUMBER: Final = 2**63 - 1  # Go reads each number into an int64
 _SWITCH: Final = {"true": True, "false": False}
 _AUTO: Final = "auto"
 
@@ -53,10 +53,10 @@ def detect_native(
 ) -> bool:
     """Return whether proxies are native sidecars unless a pod says otherwise.
 
-    Up to 1.26 the feature's switch decides. From 1.27 it is "true", "false" or "auto", its default, and
-    anything else is "false". With "auto" the kubelet of the pod's node decides where the node is known,
-    else all of ``nodes`` (name -> kubelet version) have to be new enough: a cluster without any has none
-    that is too old. None is a cluster of which nothing is known; there they are not native.
+    Up to 1.26 the feature's switch decides. From 1.27 the switch is "true", "false" or "auto" (the default),
+    and anything else means "false". With "auto" the kubelet of the pod's node decides where the node is
+    known, else all of ``nodes`` (name -> kubelet version) must be new enough; in a cluster without nodes they
+    are. ``nodes`` None means that nothing is known of the cluster: then proxies are not native.
     """
     if not behaviour.native_sidecars_auto:
         return behaviour.native_sidecars_by_feature and parse_bool(env.get(FEATURE, "")) is True
@@ -81,7 +81,7 @@ def _new_enough(version: str) -> bool:
 
 
 def native_for(annotation: str | None, behaviour: Behaviour, *, by_default: bool) -> bool:
-    """Return whether a pod's proxy is a native sidecar; from 1.24 its annotation has the last word."""
+    """Return whether a pod's proxy is a native sidecar; from 1.24 the pod's annotation overrides."""
     if behaviour.native_sidecar_annotation and annotation in ("true", "false"):
         return annotation == "true"
     return by_default
@@ -105,7 +105,7 @@ def follow_template(merged: Pod, template_pod: Pod) -> Pod:
 
 
 def order_containers(draft: Draft, injection: Injection) -> None:
-    """Put the containers in order; whether the pod's proxy is native shows in where it stands."""
+    """Put the containers in order; the position of the proxy shows whether it is native."""
     draft.containers = moved(draft.containers, PROXY, first=_holds_application(injection))
     if len(draft.init_containers) < 2:
         return
@@ -116,7 +116,7 @@ def order_containers(draft: Draft, injection: Injection) -> None:
 
 
 def _holds_application(injection: Injection) -> bool:
-    """Return whether the application waits for the proxy: ProxyConfig resources have no say in it."""
+    """Return whether the application waits for the proxy; ProxyConfig resources do not count for this."""
     settings, annotation = injection.settings, injection.annotations.get(ANNOTATION)
     if settings.holds_application or annotation is None:
         return settings.holds_application or settings.mesh_holds_application
@@ -125,14 +125,14 @@ def _holds_application(injection: Injection) -> bool:
 
 
 def _proxy_before_init(containers: list[JSONObject]) -> list[JSONObject]:
-    """istio-init, istio-validation, istio-proxy, enable-core-dump, then the pod's own."""
+    """Return istio-init, istio-validation, istio-proxy, enable-core-dump, then the pod's own."""
     for name in (CORE_DUMP, PROXY, VALIDATION, INIT):
         containers = moved(containers, name, first=True)
     return containers
 
 
 def _network_set_up_last(containers: list[JSONObject]) -> list[JSONObject]:
-    """istio-validation blocks everything, istio-init lets the pod's own use the network first."""
+    """Return istio-validation, which blocks everything, first; istio-init, after the pod's own, last."""
     containers = moved(containers, VALIDATION, first=True)
     for name in (INIT, CORE_DUMP):
         containers = moved(containers, name, first=False)

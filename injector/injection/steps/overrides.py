@@ -1,7 +1,7 @@
-"""Apply the owner's own containers over what the templates brought.
+"""Apply the owner's own containers over those of the templates.
 
-An owner who names a container like an injected one customises it: what the owner wrote wins. It is
-kept in an annotation, so that a second injection still knows it.
+An owner who names a container like an injected one customises it: what the owner wrote wins. It is kept in an
+annotation, so that a second injection can apply it again.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from injector.patch import go_type, normalise
 
 OVERRIDES: Final = "proxy.istio.io/overrides"
 AUTO: Final = "auto"
-"""The image of an owner's container that takes the injected one: the field cannot be left out."""
+"""The image that an owner writes to take the injected one: the field is required."""
 
 Overrides = Mapping[Kind, Sequence[JSONObject]]
 
@@ -43,7 +43,7 @@ Overrides = Mapping[Kind, Sequence[JSONObject]]
 def overrides_of(annotations: Mapping[str, str], types: PodTypes, budget: Budget) -> Overrides:
     """Return the containers kept by an earlier injection.
 
-    Raises InjectionError in Go's words, LimitError where together with the pod's they are too many.
+    Raises InjectionError in Go's words, LimitError where they and the pod's containers are too many.
     """
     text = annotations.get(OVERRIDES)
     if text is None:
@@ -55,10 +55,10 @@ def overrides_of(annotations: Mapping[str, str], types: PodTypes, budget: Budget
 
 
 def reapply(pod: Pod, injection: Injection) -> Pod:
-    """Return ``pod`` with the owner's containers over those of the templates that have their names.
+    """Return ``pod`` with the owner's containers over the templates' containers of the same names.
 
-    What an earlier injection kept counts before the pod's containers; those that an earlier one brought do
-    not (1.17). The annotation is written only by a pod's first injection.
+    Containers that an earlier injection kept beat the pod's own; those that an earlier injection added do not
+    count (1.17). Only a pod's first injection writes the annotation.
     """
     types = injection.settings.types
     annotations = injection.annotations
@@ -77,7 +77,7 @@ def reapply(pod: Pod, injection: Injection) -> Pod:
                 pod = _applied(pod, kind, own, types)
     if STATUS in annotations or not found:
         return pod
-    # The text is longer than this, and can be six times as long: it is not even made where it cannot be kept.
+    # The text is longer than this, up to six times: it is not even made where it cannot be kept.
     injection.request.budget.charge(
         "annotations",
         _least_size(found),
@@ -89,12 +89,12 @@ def reapply(pod: Pod, injection: Injection) -> Pod:
 def _least_size(found: Mapping[Kind, list[JSONObject]]) -> int:
     try:
         return len(orjson.dumps(found))
-    except orjson.JSONEncodeError:  # a lone surrogate, which only a caller of the library can bring
+    except orjson.JSONEncodeError:  # a lone surrogate, which only a caller of the library can pass
         return 0
 
 
 def _own(injection: Injection, kind: Kind, name: str) -> JSONObject | None:
-    """Return the owner's container; where sidecars may be native (1.19), an init one from either list."""
+    """Return the owner's container; where sidecars may be native (1.19), from either list for an init one."""
     container = find(injection.kept.get(kind, ()), name)
     if container is not None:
         return container
@@ -126,7 +126,7 @@ def _applied(pod: Pod, kind: Kind, container: JSONObject, types: PodTypes) -> Po
 def reinsert(pod: Pod, overrides: Overrides) -> Pod:
     """Return the pod with the kept containers that it lacks, at the end.
 
-    They are the owner's: injection merged into them, and stripping took the whole container away.
+    They are the owner's: an earlier injection merged into them, and stripping removed the whole containers.
     """
     for kind in KINDS if overrides else ():
         containers = list(containers_of(pod, kind))
@@ -142,13 +142,13 @@ def reinsert(pod: Pod, overrides: Overrides) -> Pod:
 
 # ---- the annotation's text
 
-# Lists of containers are checked as those of a pod; the paths in errors then begin with the pod's.
+# The lists are checked as those of a pod, so the paths in errors begin with the pod's.
 _POD_SPEC: Final = re.compile(r"\bPodSpec\.spec\.")
 _IN_SPEC: Final = re.compile(r"(?<=\.)spec\.")
 
 
 def decode_containers(text: str, types: PodTypes) -> dict[Kind, list[JSONObject]]:
-    """Return the lists of containers that a JSON object holds, as Go decodes Istio's type podOverrides.
+    """Return the lists of containers in a JSON object, as Go decodes Istio's type podOverrides.
 
     Raises InjectionError in encoding/json's words.
     """
@@ -174,7 +174,7 @@ def _parse(text: str) -> JSON:
 
 
 def containers_json(lists: Mapping[Kind, Sequence[JSONObject]], types: PodTypes) -> str:
-    """Return the JSON that Go writes of lists of typed containers: fields as they are declared."""
+    """Return lists of typed containers as Go's JSON: fields in their declared order."""
     declared = go_type("[]core/v1.Container", types.pod.version)
     ordered = {kind: normalise(lists[kind], declared) for kind in KINDS if kind in lists}
     return go_json(ordered, sort_keys=False)

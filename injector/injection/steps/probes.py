@@ -1,8 +1,8 @@
 """Lead a pod's probes through the proxy's agent.
 
-The kubelet cannot pass the proxy's mTLS, so it asks the agent at the status port, and the agent asks
-the application. What the agent has to ask stands in its environment, as ISTIO_KUBE_APP_PROBERS: a JSON
-object of the agent's paths and the application's own probes, with every named port as its number.
+The kubelet has no mTLS certificate for the proxy, so it asks the agent at the status port, and the agent asks
+the application. The agent finds what to ask in its environment, in ISTIO_KUBE_APP_PROBERS: a JSON object from
+the agent's paths to the application's own probes, with every named port as its number.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ HOOKS: Final = (("preStop", "prestopz"), ("postStart", "poststartz"))
 
 
 def rewrite_probes(draft: Draft, injection: Injection) -> None:
-    """Have probes ask the agent, and tell the proxy what to ask the application."""
+    """Point probes at the agent, and tell the proxy what to ask the application."""
     settings, behaviour = injection.settings, injection.snapshot.behaviour
     annotations = draft.annotations
     if draft.proxy is None or not chosen(annotations, REWRITE, by_default=settings.rewrites_probes):
@@ -38,7 +38,7 @@ def rewrite_probes(draft: Draft, injection: Injection) -> None:
     port = agent_port(annotations, settings.agent_port)
     handled: list[Handled] = []
     init_containers = draft.init_containers if behaviour.rewrites_init_probes else []
-    for containers in (init_containers, draft.containers):  # the later of two of one name is told
+    for containers in (init_containers, draft.containers):  # of two with the same name, the later is used
         for index, container in enumerate(containers):
             own = _handled(container, injection)
             if own:
@@ -59,7 +59,7 @@ def agent_port(annotations: Mapping[str, str], mesh_port: int) -> int:
 
 
 def _handled(container: JSONObject, injection: Injection) -> list[Handled]:
-    """Return everything of a container that the agent takes over."""
+    """Return all probes and hooks of a container that the agent takes over."""
     name, handlers = container.get("name") or "", injection.settings.handlers
     if name == PROXY:
         return []
@@ -98,7 +98,7 @@ def _rewritten(container: JSONObject, handled: list[Handled], port: int) -> JSON
 def through_agent(
     probe: JSONObject, handler: str, path: str, port: int, *, loses_tls: bool = True
 ) -> JSONObject:
-    """Return the probe or hook as an HTTP request to the agent, from 1.2 by HTTP also for HTTPS."""
+    """Return the probe or hook as an HTTP request to the agent; from 1.2 HTTPS becomes HTTP."""
     action = probe["httpGet"] if handler == "httpGet" else {}
     action = action | {"path": path, "port": port}
     if loses_tls and action.get("scheme") == "HTTPS":
@@ -114,7 +114,7 @@ def through_agent(
 PROBERS: Final = "ISTIO_KUBE_APP_PROBERS"
 PROBE: Final = go_type("core/v1.Probe")
 
-# The fields of a prober and of its handlers, in the order in which Go declares and so prints them.
+# The fields of a prober and of its handlers, in the order in which Go declares and prints them.
 _HANDLERS: Final = {
     "httpGet": ("path", "port", "host", "scheme", "httpHeaders"),
     "tcpSocket": ("port", "host"),
@@ -130,19 +130,19 @@ class Handled(NamedTuple):
     """The agent's path for it."""
     container: JSONObject
     key: str
-    """The field of the container, or of its lifecycle, that it is."""
+    """The field of the container, or of its lifecycle, that holds it."""
     handler: str
-    """Its own field that says what is asked."""
+    """The handler's field, which says what is asked."""
     probe: JSONObject
     is_hook: bool = False
 
 
 def probers_text(handled: Iterable[Handled], mesh_port: int | None, *, has_timeout: bool = True) -> str:
-    """Return the value of ISTIO_KUBE_APP_PROBERS, "" when there is nothing to tell.
+    """Return the value of ISTIO_KUBE_APP_PROBERS, "" when no probe is taken over.
 
-    Left out are probes of a named port that the container does not have, and those that already ask
-    the agent's port (from 1.9, up to which ``mesh_port`` is None): they were led through it before. Without
-    ``has_timeout`` (1.5) a prober is no more than what is asked.
+    Probes of a named port that the container does not have are left out, and so are those that already ask
+    the agent's port: an earlier injection led them through it (from 1.9; before, ``mesh_port`` is None).
+    Without ``has_timeout`` (1.5) a prober holds only what is asked.
     """
     probers: dict[str, Any] = {}
     for each in handled:
@@ -160,7 +160,7 @@ def probers_text(handled: Iterable[Handled], mesh_port: int | None, *, has_timeo
 
 
 def _ports(container: JSONObject) -> dict[str, int]:
-    """Return the container's named ports; of two of one name the last counts."""
+    """Return the container's named ports; the last of two with the same name counts."""
     ports = container.get("ports") or ()
     return {port["name"]: port.get("containerPort", 0) for port in ports if port.get("name")}
 
@@ -179,9 +179,9 @@ def _text(probers: dict[str, Any]) -> str:
 
 
 def merge_probers(proxy: JSONObject, text: str, *, adds_missing: bool, budget: Budget) -> JSONObject:
-    """Return a proxy that was injected before with the new probers added to the earlier ones, which win.
+    """Return a proxy that was injected before, with the new probers added; the earlier ones win.
 
-    Where it has none, ``adds_missing`` decides; where they cannot be read, they stay.
+    ``adds_missing`` says whether they are added where it has none; unreadable ones stay as they are.
     """
     env = list(proxy.get("env") or ())
     index = next((i for i, variable in enumerate(env) if variable.get("name") == PROBERS), None)
@@ -195,7 +195,7 @@ def merge_probers(proxy: JSONObject, text: str, *, adds_missing: bool, budget: B
 
 
 def _read(text: str, budget: Budget) -> dict[str, Any] | None:
-    """Return the probers of an earlier injection as Go would decode them, None when it cannot."""
+    """Return the probers of an earlier injection as Go decodes them, None when it cannot."""
     try:
         value = orjson.loads(text)
         if value is None:

@@ -1,4 +1,4 @@
-"""What the steps of an injection go by: what a snapshot says of them, and the pod that is on its way."""
+"""The inputs of the injection steps: settings of the snapshot, and the state of the pod being injected."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from injector.json_types import JSONObject, Pod, at, text_at
 from injector.patch import go_type
 
 DEFAULT_CLUSTER: Final = "Kubernetes"
-"""The id of a cluster that nobody names."""
+"""The id of a cluster without a name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What release, mesh configuration, values and environment say about the steps around the templates.
 
-    ``proxies`` are the lists in which the proxy is looked for; ``handlers`` the fields of probes that are led
-    through the agent, the strongest first. ``mesh_holds_application`` is what counts unless a pod's
-    annotation lays something over the mesh's ProxyConfig.
+    ``proxies`` are the lists in which the proxy is looked for; ``handlers`` are the probe fields that are led
+    through the agent, by precedence. ``mesh_holds_application`` applies unless a pod's annotation lays
+    something over the mesh's ProxyConfig.
     """
 
     types: PodTypes
@@ -49,12 +49,12 @@ class Settings:
 
 
 class Injection(msgspec.Struct, kw_only=True):
-    """One pod on its way: what every step may look at, and none but the pipeline sets.
+    """The state of one pod's injection: every step may read it, only the pipeline sets it.
 
-    ``original`` is the pod before injection, as Go's types have it, ``annotations`` are its own and ``owned``
-    the names of its containers; ``environment`` is what the URL, the values and the pod's label set for the
-    proxy; ``kept`` the owner's containers that an earlier injection kept; ``template_pod`` an empty pod with
-    all overlays, once the templates have run.
+    ``original`` is the pod before injection, in the form of Go's types; ``annotations`` are its own and
+    ``owned`` the names of its containers. ``environment`` holds the variables that the URL, the values and
+    the pod's label set for the proxy. ``kept`` are the owner's containers that an earlier injection kept.
+    ``template_pod`` is an empty pod with all overlays, once the templates have run.
     """
 
     request: InjectionRequest
@@ -74,7 +74,7 @@ Step = Callable[[Draft, Injection], None]
 
 @cache
 def pod_types(kubernetes: int) -> PodTypes:
-    """Return the types of a version of Kubernetes: one value, since overlays are kept for the very types."""
+    """Return the types of a Kubernetes version: always the same object, since overlays are cached by it."""
     return PodTypes(pod=go_type("core/v1.Pod", kubernetes))
 
 
@@ -82,7 +82,7 @@ _SETTINGS: Final[WeakKeyDictionary[Snapshot, Settings]] = WeakKeyDictionary()
 
 
 def settings_of(snapshot: Snapshot) -> Settings:
-    """Return the settings of a snapshot; what is not set has Istio's default. Read once a snapshot."""
+    """Return the settings of a snapshot, with Istio's defaults. Read once per snapshot."""
     settings = _SETTINGS.get(snapshot)
     if settings is None:
         settings = _SETTINGS[snapshot] = _read(snapshot)
@@ -117,8 +117,8 @@ def _handlers(behaviour: Behaviour, env: Mapping[str, str]) -> tuple[str, ...]:
 def _merges_metrics(mesh: Mesh, templates: Iterable[str]) -> bool:
     """Return whether the agent serves a pod's metrics where the pod itself does not say.
 
-    Where no template brings an agent, nobody would listen at its port: then only a mesh that asks counts.
-    Istio sends Prometheus there all the same, and so do we where a mesh names no port at all.
+    Without a template that adds an agent, nothing would listen at its port: then only a mesh that asks
+    counts. Where the mesh does not name a port, Istio sends Prometheus there all the same, and so do we.
     """
     has_port = bool(mesh.proxy_config.get("statusPort", 0))
     if has_port and mesh.asks_for_merge is None and not any(PROXY in text for text in templates):

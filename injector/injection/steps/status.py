@@ -1,6 +1,6 @@
-"""The annotation that says what an injection brought: write it, and undo what an earlier one says.
+"""The status annotation: write what an injection added, and remove what an earlier one added.
 
-Templates must not see what they brought themselves, or a second injection would differ from the first.
+Templates must not see what they added themselves, or a second injection would differ from the first.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ LISTS: Final = ("initContainers", "containers", "volumes", "imagePullSecrets")
 
 
 def status_text(template_pod: Pod, revision: str | None) -> str:
-    """Return the annotation's value: the names of what the templates brought, null where none.
+    """Return the annotation's value: the names of what the templates added, null where there are none.
 
-    ``template_pod`` is the templates applied to an empty pod. ``revision`` None leaves the field out,
-    as releases before 1.11 do; an empty one is "default".
+    ``template_pod`` is the templates applied to an empty pod. ``revision`` None leaves the field out, as
+    releases before 1.11 do; an empty revision is "default".
     """
     spec = template_pod.get("spec") or {}
     names = [
@@ -56,7 +56,7 @@ def _text(names: tuple[tuple[str, ...] | None, ...], revision: str | None) -> st
 
 
 def mark(draft: Draft, injection: Injection) -> None:
-    """Give the pod the network's label, the status annotation and the configured annotations."""
+    """Set the network's label, the status annotation and the configured annotations."""
     snapshot, environment = injection.snapshot, injection.environment
     status = status_text(
         injection.template_pod, snapshot.revision if snapshot.behaviour.status_revision else None
@@ -71,7 +71,7 @@ def mark(draft: Draft, injection: Injection) -> None:
 
 
 def earlier_status(annotations: Mapping[str, str]) -> dict[str, list[str]] | None:
-    """Return the lists of an earlier injection's status, None where there is none that can be read."""
+    """Return the lists of an earlier injection's status, None where there is no readable status."""
     text = annotations.get(STATUS)
     if text is None:
         return None
@@ -82,7 +82,7 @@ def earlier_status(annotations: Mapping[str, str]) -> dict[str, list[str]] | Non
 
 
 def _decoded(status: Any) -> dict[str, list[str]]:
-    """Return the lists as Go decodes them: names without regard to case, null as empty."""
+    """Return the lists as Go decodes them: names in any case, null as empty."""
     if status is None:
         return {}
     if not isinstance(status, dict):
@@ -99,7 +99,7 @@ def _decoded(status: Any) -> dict[str, list[str]]:
 
 
 def names_in(value: Any) -> list[str]:
-    """Return a list of names as Go decodes it, null as an empty text; raises TypedError."""
+    """Return a list of names as Go decodes it, null as an empty string; raises TypedError."""
     if value is None:
         return []
     if not isinstance(value, list) or any(not isinstance(item, str | None) for item in value):
@@ -108,7 +108,7 @@ def names_in(value: Any) -> list[str]:
 
 
 def strip(pod: Pod, behaviour: Behaviour, *, agent_port: int) -> Pod:
-    """Return the pod without what an earlier injection brought, and without metrics at the agent's port."""
+    """Return the pod without what an earlier injection added, and without metrics at the agent's port."""
     annotations = annotations_of(pod)
     status = earlier_status(annotations)
     if status is None:
@@ -126,9 +126,9 @@ def strip(pod: Pod, behaviour: Behaviour, *, agent_port: int) -> Pod:
 
 
 def injected_before(annotations: Mapping[str, str]) -> Mapping[Kind, Collection[str]]:
-    """Return the names that the status annotation lists; what cannot be read lists none.
+    """Return the names that the status annotation lists; an unreadable annotation lists none.
 
-    A list that is none, or a name that is no string, crashes Istio: raises BadReview.
+    A value that is not a list, or a name that is not a string, crashes Istio: raises BadReview.
     """
     try:
         status = orjson.loads(annotations.get(STATUS, "null"))

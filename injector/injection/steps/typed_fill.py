@@ -1,7 +1,7 @@
-"""A skeleton and a Go type to what Go reads of the skeleton's fills, without reading each of them.
+"""Read the fills of a skeleton with a Go type, without reading each of them in full.
 
-What is constant is read once. What a pod puts into a slot keeps its place as long as it is read as it is
-written, and is left out where it is empty and its field is: so it is enough to look at the slots.
+What is constant is read once. A pod's value in a slot stays as it is if the type reads it as written, and is
+left out if it is empty and its field omits empty values. So only the slots have to be checked.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from injector.kubeyaml.survey import Listing, Mapping, Slot, Static, Tree
 from injector.patch import GoType, leaves_out_empty, normalise, only_adds
 
 MOST_FORMS: Final = 3
-"""Sets of empty slots whose fills have a builder, for each skeleton. Pods of a cluster make one or two."""
+"""Sets of empty slots for which a builder is kept, for each skeleton. The pods of a cluster make one or
+two."""
 
 _DIRECTIVE: Final = "$"
 _INT32: Final = 2**31
@@ -26,7 +27,7 @@ _NULL: Final = Static(None)
 
 
 class UndecidedError(Exception):
-    """What is read depends on more than which slots are empty."""
+    """The result depends on more than which slots are empty."""
 
 
 class TypedFills:
@@ -35,12 +36,14 @@ class TypedFills:
     __slots__ = ("_all_slots", "_builders", "_schema", "_slots", "_tree")
 
     def __init__(self, skeleton: Skeleton, schema: GoType) -> None:
-        """Read what is constant; raises UndecidedError where a fill has to be read as a whole."""
+        """Read what is constant; raises UndecidedError where each fill must be read as a whole."""
         tree = skeleton.tree
         if tree is None:
             raise UndecidedError
         self._tree = tree
-        self._all_slots = skeleton.slots  # not the skeleton, which holds us: nothing would free the two
+        self._all_slots = (
+            skeleton.slots
+        )  # a reference to the skeleton, which holds this object, would be a cycle
         self._schema = schema
         sample = skeleton.built([f"x{place}" for place in range(len(skeleton.slots))])
         if not only_adds(sample, schema):
@@ -50,7 +53,7 @@ class TypedFills:
         self._build(())
 
     def read(self, scalars: Sequence[JSON]) -> Any:
-        """Return ``normalise`` of the fill with these scalars; None where it has to be read as a whole."""
+        """Return ``normalise`` of the fill with these scalars; None where it must be read as a whole."""
         if not self._slots.keep(scalars):
             return None
         empty = tuple([place for place in self._slots.optional if not scalars[place]])
@@ -66,7 +69,7 @@ class TypedFills:
 
 
 class _Slots:
-    """Which slots of a skeleton have to hold a text, a key, or what else; ``optional`` may be left out."""
+    """Which slots must hold a text, a key, or something else; those in ``optional`` may be left out."""
 
     def __init__(self, slots: Sequence[Slot]) -> None:
         self.places = {id(slot): place for place, slot in enumerate(slots)}
@@ -76,7 +79,7 @@ class _Slots:
         self.optional: set[int] = set()
 
     def keep(self, scalars: Sequence[JSON]) -> bool:
-        """Return whether each of the scalars is read as it is where it stands, and directs nothing."""
+        """Return whether the type reads each scalar as it is written, and none is a merge directive."""
         for place in self.texts:
             if scalars[place].__class__ is not str:
                 return False
@@ -97,7 +100,7 @@ def _is_read_as_it_is(value: JSON, schema: GoType) -> bool:
 
 
 class _Reading:
-    """Reads a tree of which some slots are ``empty``, and notes what the others have to hold."""
+    """Reads a tree in which some slots are ``empty``, and notes what the others must hold."""
 
     def __init__(self, slots: _Slots, empty: frozenset[int]) -> None:
         self._slots = slots
@@ -134,13 +137,13 @@ class _Reading:
         return key
 
     def _fields(self, tree: Mapping, schema: GoType) -> Iterator[tuple[Static, Tree]]:
-        """Yield what a struct has of a mapping, and its zero values."""
+        """Yield the fields that a struct reads from a mapping, and its zero values."""
         seen: set[str] = set()
         kept: set[str] = set()
         for key, item in tree.pairs:
             field = schema.by_name.get(str(key.value)) if isinstance(key, Static) else None
             if field is None or field.name in seen:
-                raise UndecidedError  # another spelling, no field at all, or one that stands twice
+                raise UndecidedError  # a key in another case, an unknown field, or a field given twice
             seen.add(field.name)
             if item == _NULL:
                 continue
@@ -154,7 +157,7 @@ class _Reading:
                 yield Static(field.name), Static(_read(None, field.type))
 
     def _is_empty(self, tree: Tree) -> bool:
-        """Return whether a tree that may be left out is empty, and note that a slot may be."""
+        """Return whether an optional tree is empty; note that its slot may be empty too."""
         match tree:
             case Static():
                 return not tree.value

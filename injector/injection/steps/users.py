@@ -1,7 +1,7 @@
-"""Let a pod's set-up containers follow the proxy's user.
+"""Make a pod's set-up containers follow the proxy's user.
 
-The rules that redirect traffic let the proxy's own traffic pass by its user. So an owner who sets
-another user for the proxy changes those rules as well.
+The rules that redirect traffic recognise the proxy's own traffic by its user. So an owner who sets another
+user for the proxy changes those rules as well.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def _security(container: JSONObject) -> JSONObject:
 def adjust_init_user(pod: Pod, injection: Injection) -> Pod:
     """Return ``pod`` with istio-init or istio-validation following the user of the owner's istio-proxy.
 
-    Where it intercepts by TPROXY, the proxy has to run as root, whatever its owner says.
+    With TPROXY interception the proxy must run as root, regardless of the owner's user.
     """
     if not injection.snapshot.behaviour.adjusts_init_user:
         return pod
@@ -75,7 +75,7 @@ def _following(container: JSONObject, own: JSONObject, *, tproxy: bool) -> JSONO
 
 
 def _redirecting(container: JSONObject, user: int) -> JSONObject:
-    """Return the container with ``user`` after its argument ``-u``; iptables knows no rule for root."""
+    """Return the container with ``user`` after its argument ``-u``; iptables has no rule for root."""
     arguments = list(container.get("args") or ())
     if "-u" not in arguments[:-1]:
         return container
@@ -84,11 +84,11 @@ def _redirecting(container: JSONObject, user: int) -> JSONObject:
 
 
 def reset_openshift_user(pod: Pod, compared: Sequence[Kind]) -> Pod:
-    """Return the pod whose istio-proxy has no user of its own where it is the application's.
+    """Return the pod without istio-proxy's own user where that is also the application's.
 
-    OpenShift gives all containers of a pod one user; traffic of the application would pass by the
-    proxy. Two containers without a user have the same one, 0, as Istio sees it. Only users of the
-    ``compared`` lists are looked at: a native sidecar's counts as unset where its list is not.
+    OpenShift gives all containers of a pod one user; the application's traffic would then bypass the proxy.
+    Two containers without a user have the same one, 0, as in Istio. Only users of the ``compared`` lists are
+    read: a native sidecar's user counts as unset where its list is not compared.
     """
     proxy = find_anywhere(pod, PROXY)
     if proxy is None or not _security(proxy):

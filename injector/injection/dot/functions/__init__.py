@@ -1,7 +1,7 @@
-"""A release in, the functions that its templates may call out: sprig's, and Istio's on top.
+"""The template functions of a release: sprig's and Istio's.
 
-Go's own functions belong to the engine. ``env`` reads the mapping it is given,
-never the environment of this process.
+Go's built-in functions belong to the engine. ``env`` reads the mapping it is given, never the environment of
+this process.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _SPRIG: Final = {
     "3.2.0": Span(since=9, source=modules(r"Masterminds/sprig/v3 v3\.[2-9]")),
     "3.3.0": Span(since=24, source=modules(r"Masterminds/sprig/v3 v3\.[3-9]")),
 }
-"""Versions of sprig and the minors that have at least their functions."""
+"""Versions of sprig, and the minor releases that have at least its functions."""
 
 _ANY, _STRING, _BOOL = types.ANY, types.STRING, types.BOOL
 _STRING_MAP: Final = types.MAP_STRING
@@ -60,7 +60,7 @@ class _FunctionRow:
 def function_map(
     behaviour: Behaviour, *, env: Mapping[str, str], mesh: Mesh | None
 ) -> Mapping[str, Function]:
-    """Return every function that templates of a release may call, but for Go's own.
+    """Return every function that templates of a release may call, except Go's built-in ones.
 
     ``env`` is istiod's environment; ``mesh`` knows which fields of a ProxyConfig protoToJSON leaves out.
     """
@@ -79,7 +79,7 @@ _RENDER: Final = Span(since=2, until=13, source=inject(r'funcMap\["render"\]'))
 
 
 def facts() -> Iterator[Fact]:
-    """Yield the functions of all releases; one that changed, once for each form."""
+    """Yield the functions of all releases; one that changed is yielded once for each form."""
     for version, span in _SPRIG.items():
         yield Fact(name=f"sprig {version}", meaning="the functions of this version of sprig", span=span)
     yield Fact(name="render", meaning="a function of templates", span=_RENDER)
@@ -99,7 +99,7 @@ def _sprig(minor: int) -> Mapping[str, Function]:
 
 
 def _rows(behaviour: Behaviour, env: Mapping[str, str], mesh: Mesh | None) -> Iterator[_FunctionRow]:
-    """Yield Istio's functions; where one changed, each form."""
+    """Yield Istio's functions, each form of one that changed."""
     kubernetes = behaviour.kubernetes
     containers = slice_of(struct("core/v1.Container", kubernetes))
     yield from _about_pods(struct(OBJECT_META, kubernetes), containers)
@@ -125,7 +125,7 @@ def _row(
     result: Type = types.STRING,
     **facts: Any,
 ) -> _FunctionRow:
-    """Return a function; where no ``source`` is given, Istio's map of functions shows it."""
+    """Return a function; without ``source``, its reference is Istio's map of functions."""
     function = Function(call=call, params=params, result=result, **facts)
     span = Span(
         since=since, until=until, source=source or inject(rf'"{name}": +[a-zA-Z.]+,|funcMap\["{name}"\]')
@@ -196,12 +196,12 @@ def _about_maps() -> Iterator[_FunctionRow]:
 
 
 def _reader(env: Mapping[str, str]) -> Callable[[str, str], str]:
-    """Return Istio's ``env``, to which an empty variable is an unset one."""
+    """Return Istio's ``env``, which treats an empty variable as unset."""
     return lambda name, default: env.get(name) or default
 
 
 def _proto_encoder(mesh: Mesh | None) -> Callable[[Value], str]:
-    """Return protoToJSON; a nil message, and what is no message, is ``{}``."""
+    """Return protoToJSON; a nil message, and a value that is not a message, is ``{}``."""
 
     def encode(value: Value) -> str:
         message = message_of(value) if isinstance(value, Struct) else None
@@ -215,18 +215,19 @@ def _proto_encoder(mesh: Mesh | None) -> Callable[[Value], str]:
 # ---- render: a text that is itself a template (1.2 to 1.13)
 
 _KEPT: Final = 256
-"""Compiled texts kept; Istio's charts render none, and others one or two."""
+"""Compiled texts that are kept; Istio's charts render none, other charts one or two."""
 
 _KEPT_BYTES: Final = 4 << 20
-"""For compiled texts, of which one may have 900 characters."""
+"""For compiled texts, each of which may have 900 characters."""
 
 _SMALLEST: Final = 20 << 10
 _FACTOR: Final = 256
-"""Bytes of any compiled text, and of each of its characters where there are but actions: as measured."""
+"""Bytes of a compiled text: a constant part, and for each character of a text of nothing but actions.
+Measured."""
 
 
 def _renderer(functions: Mapping[str, Function], behaviour: Behaviour) -> Callable[[Value, str], str]:
-    """Return the function; the text may call ``functions``, and what fails renders as ""."""
+    """Return the function; the text may call ``functions``, and a text that fails renders as ""."""
     kept: Memo[tuple[str, StructType], Template] = Memo(_KEPT_BYTES, _KEPT)
 
     def compiled(text: str, dot: StructType) -> Template:
@@ -241,7 +242,7 @@ def _renderer(functions: Mapping[str, Function], behaviour: Behaviour) -> Callab
     def render(dot: Value, text: str) -> str:
         if behaviour.delimiters[0] not in text:
             return text
-        if not isinstance(dot, Struct):  # in a template that was called with something else
+        if not isinstance(dot, Struct):  # in a template that was called with another dot
             return ""
         try:
             template = compiled(text, dot.type)

@@ -1,6 +1,6 @@
-"""A template's value in, the JSON of Go's encoding/json or the YAML of sigs.k8s.io/yaml out.
+"""Encode a template's value as the JSON of Go's encoding/json or the YAML of sigs.k8s.io/yaml.
 
-Structs of Kubernetes come in Go's field order, maps sorted by their keys.
+Structs of Kubernetes have Go's field order, maps are sorted by their keys.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _DEEPEST: Final = 200
 """Levels of lists and objects in one JSON text; Go has 10,000, but Python's stack is smaller."""
 
 _BRACKET: Final = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
-"""A string, or a bracket outside of one. A string that does not end goes to the end of the text: looked for
-again at each of its quotes, a long one would take minutes."""
+"""A string, or a bracket outside of one. An unterminated string goes to the end of the text: searching again
+from each of its quotes would take minutes for a long one."""
 
 
 def encode(value: Value, *, escape_html: bool) -> str:
@@ -82,12 +82,12 @@ def _struct(value: Struct) -> JSON:
     if value.type.stringer is not None and "json.Marshaler" in value.type.implements:  # semver.Version
         return value.type.stringer(value)
     fields = ((name, value.type.fields[name].json_name or name, field) for name, field in value.items())
-    # A field that JSON calls as Go does has no tag, which is what leaves out an empty one.
+    # A field that has the same name in JSON has no tag, and only a tag makes Go leave out an empty one.
     return {name: to_json(field) for go_name, name, field in fields if field or name == go_name}
 
 
 def to_yaml(value: Value) -> str:
-    """Return a value as YAML, "" where Go fails to marshal it."""
+    """Return a value as YAML, "" where Go cannot marshal it."""
     try:
         return dump(to_json(value))
     except (YAMLError, FunctionError):
@@ -95,7 +95,7 @@ def to_yaml(value: Value) -> str:
 
 
 def parse(text: str) -> JSON:
-    """Return the JSON that ``text`` is, as Go reads it into an interface{}; FunctionError in Go's words."""
+    """Return the JSON in ``text`` as Go reads it into an interface{}; FunctionError in Go's words."""
     if text.count("[") + text.count("{") > _DEEPEST:
         _check_depth(text)
     try:
@@ -113,7 +113,7 @@ def _check_depth(text: str) -> None:
 
 
 def _parse_slowly(text: str) -> JSON:
-    """Read what orjson refuses and Go does not: lone surrogates and bytes that are no UTF-8."""
+    """Read what orjson refuses and Go accepts: lone surrogates, and bytes that are not valid UTF-8."""
     try:
         value = json.loads(to_valid(text), parse_constant=_refuse, parse_float=_finite, parse_int=_finite)
     except ValueError as error:

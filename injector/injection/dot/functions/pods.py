@@ -26,12 +26,12 @@ def annotation(metadata: Struct, name: str, default: Value) -> str:
 
 
 def inbound_ports(containers: list[Struct], *, ignored: tuple[str, ...] = ()) -> str:
-    """Return the ports of the containers, but for those of the ``ignored`` protocols, joined by commas."""
+    """Return the ports of the containers, except those of the ``ignored`` protocols, joined by commas."""
     return ",".join(port for container in containers for port in _ports(container, ignored))
 
 
 def application_ports(containers: list[Struct], *, ignored: tuple[str, ...] = ()) -> str:
-    """Return the ports of all containers but the proxy's."""
+    """Return the ports of all containers except the proxy."""
     own = [container for container in containers if container.get("Name") != _PROXY]
     return inbound_ports(own, ignored=ignored)
 
@@ -45,7 +45,7 @@ def _ports(container: Struct, ignored: tuple[str, ...]) -> list[str]:
 
 
 def exclude_inbound_port(port: Value, excluded: str) -> str:
-    """Return the comma-separated ports with one more, unless it is 0, empty or there already."""
+    """Return the comma-separated ports with one more, unless it is 0, empty or already there."""
     wanted = trim_space(format_value(port))
     if wanted in ("", "0"):
         return excluded
@@ -78,7 +78,7 @@ def append_multus_network_with_namespace(existing: str, network: str) -> str:
 
 
 def _append(existing: str, network: str, name: str, namespace: str | None) -> str:
-    """Append a network; where ``namespace`` is None, that of the others does not count."""
+    """Append a network; where ``namespace`` is None, the namespaces of the others do not count."""
     if not existing:
         return network
     end = existing.rfind("]")
@@ -92,7 +92,7 @@ def _append(existing: str, network: str, name: str, namespace: str | None) -> st
 
 
 def _is_listed(existing: str, name: str, namespace: str | None) -> bool:
-    """Return whether the JSON has such a network; text that is no list of objects is not touched either."""
+    """Return whether the JSON lists such a network; what is not a list of objects is not changed either."""
     try:
         networks = parse(existing)
     except FunctionError:
@@ -122,9 +122,9 @@ def otel_resource_attributes(
     namespace: str,
     containers: list[Struct],
 ) -> str:
-    """Return OTEL_RESOURCE_ATTRIBUTES after OpenTelemetry's semantic conventions for Kubernetes.
+    """Return OTEL_RESOURCE_ATTRIBUTES by OpenTelemetry's semantic conventions for Kubernetes.
 
-    "" unless a tracing provider of the mesh asks for them.
+    It is "" unless a tracing provider of the mesh asks for them.
     """
     if not _asks_for_attributes(mesh):
         return ""
@@ -147,7 +147,7 @@ def _asks_for_attributes(mesh: Struct | NilPointer) -> bool:
 
 
 def _image_version(containers: list[Struct]) -> str:
-    """Return tag and digest of the image of the only container, joined by @ where it has both."""
+    """Return tag and digest of the only container's image, joined by @ where it has both."""
     if len(containers) != 1:
         return ""
     image: str = containers[0].get("Image")

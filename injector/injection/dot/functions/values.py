@@ -12,7 +12,7 @@ from injector.injection.dot.functions.encoding import parse, to_json
 from injector.istio.mesh.views import nanoseconds_of
 
 _OBJECT = "{}"
-"""What Istio answers for what it cannot encode or decode; of decoding, too, it is a string."""
+"""Istio's result for what it cannot encode or decode; for decoding, too, it is a string."""
 
 
 def format_duration(duration: Struct | NilPointer) -> str:
@@ -48,7 +48,7 @@ def contains(needle: str, haystack: str) -> bool:
 
 
 def identity(text: str) -> str:
-    """Return the text."""
+    """Return the text unchanged."""
     return text
 
 
@@ -76,7 +76,7 @@ def struct_to_json(value: Value) -> str:
 
 
 def from_json_text(text: str) -> Value:
-    """Return what the JSON says; for what is no JSON the string ``{}``."""
+    """Return the value of a JSON text; for invalid JSON the string ``{}``."""
     try:
         return from_json(parse(text))
     except FunctionError:
@@ -92,12 +92,12 @@ def omit(values: Mapping[str, str], *keys: str) -> StringMap:
 
 
 def string_dictionary(*pairs: str) -> StringMap:
-    """Return a map of strings from keys and values in turn; a last key alone gets ""."""
+    """Return a map of strings from alternating keys and values; a last key without a value gets ""."""
     return StringMap(dict(zip(pairs[::2], [*pairs[1::2], ""], strict=False)))
 
 
 def merge_maps(*maps: Mapping[str, str]) -> StringMap:
-    """Return all maps of strings as one, of no map a nil one; of a key that is in many, the last value."""
+    """Return all maps of strings as one, nil for no maps; the last value of a key wins."""
     merged: dict[str, str] = {}
     for each in maps:
         merged.update(each)
@@ -105,7 +105,7 @@ def merge_maps(*maps: Mapping[str, str]) -> StringMap:
 
 
 def omit_nil(value: Value) -> Value:
-    """Return the value without nil in its maps and lists; one that is empty because of that is nil itself."""
+    """Return the value without nil in its maps and lists; one that becomes empty is nil itself."""
     kept: Value
     if type(value) is dict:
         kept = {key: left for key, element in value.items() if (left := omit_nil(element)) is not None}
