@@ -1,6 +1,6 @@
-"""What one review may cost: counted, so that the same review has the same outcome on every machine.
+"""Limit what one review may cost, by counting, so that the same review has the same outcome on every machine.
 
-A Budget travels with a review. Whatever a pod can repeat, or make dear, is charged to it by its size and not
+A Budget belongs to one review. Whatever a pod can repeat, or make expensive, is charged by its size and not
 by the work that was done, so that a cache changes no outcome. Past a limit the pod is denied.
 """
 
@@ -35,10 +35,10 @@ _MIB: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewLimits:
-    """The most that one review may use. Each is at least 20 times what any reference case of Istio uses.
+    """The most that one review may use. Each limit is at least 20 times what any case of Istio's uses.
 
     Together they keep a review of 3 MiB within 250 ms of CPU where a small one takes 1 ms, and within 40 MiB
-    of memory. The measured price of one unit is what decided where a limit is.
+    of memory. Each limit was chosen by the measured cost of one unit.
     """
 
     values: int = 150_000
@@ -46,54 +46,56 @@ class ReviewLimits:
     takes) are no more than this; in memory each takes up to 200 bytes, so all of them 30 MiB."""
 
     irregular_values: int = 20_000
-    """JSON values of a pod that is not written as an API server writes one: they are read one by one, for up
-    to 4 microseconds each. What an API server sends is not counted here."""
+    """JSON values of a pod that is not written as an API server writes one: they are read one by one, up to 4
+    microseconds each. A pod as an API server sends it is not counted here."""
 
     annotations: int = 256 * _KIB
     """Bytes of the pod's annotations, names and values: Kubernetes' own TotalAnnotationSizeLimitB. An API
     server refuses a pod with more, but only after it has asked us."""
 
     annotation_items: int = 4096
-    """Commas in the annotations of Istio, whose names have ``istio.io/``: each may be a list, text, JSON or
-    YAML, whose items are checked or inserted one by one, for ten microseconds each."""
+    """Commas in Istio's annotations, whose names contain ``istio.io/``: each annotation may be a list, text,
+    JSON or YAML, whose items are checked or inserted one by one, ten microseconds each."""
 
     annotation_nodes: int = 1024
-    """YAML nodes of the annotation proxy.istio.io/config: 500 keys of proxyMetadata, each of which becomes
-    a variable of the proxy and goes through the text, its compiled form and the merge."""
+    """YAML nodes of the annotation proxy.istio.io/config: 500 keys of proxyMetadata, each of which becomes a
+    variable of the proxy and passes through the rendered text, its skeleton and the merge."""
 
     containers: int = 512
-    """Containers of all kinds, those of the overrides annotation included. A kubelet runs 110 pods a node."""
+    """Containers of all kinds, including those of the overrides annotation. A kubelet runs 110 pods a
+    node."""
 
     entries: int = 8_000
     """Elements of the lists and maps of the pod's metadata, spec, and containers: variables, ports, mounts,
     volumes. A pod of 2,000 variables is among the largest known; each may take 10 microseconds."""
 
     templates: int = 64
-    """Templates applied, as often as they are named. Istio's charts bring six, of which a pod names one or
-    two."""
+    """Templates applied; one named twice counts twice. Istio's charts contain six, of which a pod names one
+    or two."""
 
     rendered: int = _MIB
-    """Characters that the templates make. A sidecar has 20,000, and the annotations of a pod go in twice."""
+    """Characters that the templates render. A sidecar has 20,000, and they contain the pod's annotations
+    twice."""
 
     inserted: int = 1400
-    """Values of the pod that one template puts into its text: a sidecar's has up to 64. The place of each is
-    compiled, for 50 microseconds."""
+    """Values of the pod that one template puts into its text: a sidecar has up to 64. Compiling the position
+    of each takes 50 microseconds."""
 
     nodes: int = 16_384
-    """YAML nodes of what one template makes: a sidecar's has about 500."""
+    """YAML nodes of one template's output: a sidecar has about 500."""
 
     merged: int = 30_000
-    """Entries of the pod and lines of an overlay, once for each merge of the one into the other."""
+    """Entries of the pod and lines of an overlay, counted for each merge of the two."""
 
     operations: int = 10_000
-    """Operations of the JSON patch: a sidecar's has about 20; one for each entry of the pod is the most."""
+    """Operations of the JSON patch: a sidecar has about 20; the most is one for each entry of the pod."""
 
     patch: int = 3 * _MIB
-    """Bytes of the JSON patch: the pod that it makes is more than the API server takes, and etcd has room for
-    half of it."""
+    """Bytes of the JSON patch: a larger one makes a pod that the API server refuses. etcd stores half of
+    it."""
 
     def __post_init__(self) -> None:
-        """Refuse what would deny every pod."""
+        """Refuse limits that would deny every pod."""
         for limit in fields(self):
             if getattr(self, limit.name) < 1:
                 raise ConfigError(f"limit {limit.name} must be at least 1", path=f"limits.{limit.name}")
@@ -105,7 +107,7 @@ DEFAULT_LIMITS: Final = ReviewLimits()
 
 
 class Budget:
-    """What one review has spent. ``late`` says whether its caller has stopped waiting; None: never."""
+    """What one review has spent. ``late`` returns whether its caller has stopped waiting; None: never."""
 
     __slots__ = ("_late", "limits", "spent")
 
@@ -117,8 +119,8 @@ class Budget:
     def charge(self, name: LimitName, amount: int, sentence: str) -> None:
         """Add ``amount`` to what was spent.
 
-        ``sentence`` says what of the pod it is, with ``{}`` where the sum goes if that is known. Raises
-        LimitError past the limit and DeadlineError past the deadline.
+        ``sentence`` says what of the pod is counted, with ``{}`` for the sum. Raises LimitError past the
+        limit and DeadlineError past the deadline.
         """
         spent = self.spent.get(name, 0) + amount
         self.spent[name] = spent
@@ -128,7 +130,7 @@ class Budget:
             self.check_deadline()
 
     def hold(self, name: LimitName, amount: int, sentence: str) -> None:
-        """Do as `charge` does, but for what counts by itself and not in sum."""
+        """Check ``amount`` by itself against the limit, without adding it up; raises as `charge` does."""
         self.spent[name] = max(amount, self.spent.get(name, 0))
         if amount > getattr(self.limits, name):
             self._exceeded(name, amount, sentence)
@@ -136,7 +138,7 @@ class Budget:
             self.check_deadline()
 
     def check_deadline(self) -> None:
-        """Raise DeadlineError when nobody waits for the answer any more."""
+        """Raise DeadlineError when the caller has stopped waiting."""
         if self._late is not None and self._late():
             raise DeadlineError("the review's deadline has passed")
 

@@ -24,7 +24,7 @@ class InjectorError(Exception):
 class ConfigError(InjectorError):
     """Configuration that cannot be used; ``str()`` names file, line, path and reason.
 
-    ``detail`` may quote a pod, and is for the log alone: ``str()`` is shown on pages that anybody may read.
+    ``detail`` may quote a pod and is for the log only: ``str()`` is shown on pages that anybody may read.
     """
 
     def __init__(
@@ -92,14 +92,16 @@ class PatchError(InjectorError):
 
 
 class TypedError(InjectorError):
-    """JSON that does not fit the Go type it is decoded into; ``str()`` is encoding/json's wording."""
+    """JSON that does not fit the Go type it is decoded into; ``str()`` has encoding/json's wording."""
 
 
 class BadReview(InjectorError):  # noqa: N818 - the library's fixed name
     """The call was wrong, not the pod: answered with ``status`` (4xx) and ``message`` as plain text."""
 
     def __init__(self, status: int, message: str) -> None:
-        super().__init__(status, message)  # as they came: another process makes the error anew of them
+        super().__init__(
+            status, message
+        )  # the arguments as given: another process unpickles the error from them
         self.status = status
         self.message = message
 
@@ -111,7 +113,7 @@ class BadReview(InjectorError):  # noqa: N818 - the library's fixed name
 class InjectionError(InjectorError):
     """The pod cannot be injected: answered with 200, ``allowed: false`` and this sentence.
 
-    ``gate`` says where on its way the pod was stopped (see `injector.diagnosis.gates`), "" where nobody said.
+    ``gate`` says at which step the pod was stopped (see `injector.diagnosis.gates`), "" where unknown.
     """
 
     def __init__(self, sentence: str, *, gate: str = "") -> None:
@@ -120,7 +122,7 @@ class InjectionError(InjectorError):
 
 
 class LimitError(InjectionError):
-    """The pod needs more than the limit ``name`` lets one review have; ``str()`` says what of it does."""
+    """The pod needs more than the limit ``name`` allows one review; ``str()`` says which part of it does."""
 
     def __init__(self, sentence: str, *, name: str) -> None:
         super().__init__(sentence)
@@ -128,4 +130,4 @@ class LimitError(InjectionError):
 
 
 class DeadlineError(InjectorError):
-    """The deadline passed while the review was answered: it says nothing about the pod, so 503 and again."""
+    """The deadline passed before the answer: it says nothing about the pod, so 503, to be asked again."""

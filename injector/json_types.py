@@ -1,4 +1,4 @@
-"""The shapes of JSON that pass between rooms."""
+"""The JSON types that pass between rooms."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ JSONObject: TypeAlias = dict[str, Any]
 
 
 class Number(float):
-    """A number of JSON that keeps its text: an int of 64 bits or a float would not be the same number."""
+    """A JSON number that keeps its text, where an int of 64 bits or a float would change it."""
 
     __slots__ = ("text",)
     text: str
@@ -49,13 +49,13 @@ Operation = TypedDict(
 
 
 def at(value: JSON, *path: str) -> JSON:
-    """Return what stands at ``path``; None where something on the way is missing or not an object."""
+    """Return the value at ``path``; None where a step of the path is missing or not an object."""
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
     return value
 
 
 def text_at(value: JSON, *path: str) -> str:
-    """Return the text that stands at ``path``; "" where there is none."""
+    """Return the string at ``path``; "" where there is none."""
     found = at(value, *path)
     return found if isinstance(found, str) else ""

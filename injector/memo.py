@@ -1,4 +1,4 @@
-"""A bounded memo for what is dear to work out again, and a filter for what is not worth keeping.
+"""A bounded memo for expensive results, and a filter for keys that are seen only once.
 
 Keys are made from what callers send: every cache is limited in bytes, or one caller could fill the memory
 that all others need.
@@ -20,10 +20,10 @@ _Other = TypeVar("_Other")
 _Arguments = TypeVarTuple("_Arguments")
 
 OVERHEAD: Final = 288
-"""Bytes that an entry takes beside its key and value: its place in an OrderedDict, and what it notes."""
+"""Bytes that an entry takes besides its key and value: its place in an OrderedDict, and its bookkeeping."""
 
 LARGEST_SHARE: Final = 16
-"""An entry may take a sixteenth of the limit: what is larger would put out too many others for one."""
+"""An entry may take a sixteenth of the limit: a larger one would evict too many others."""
 
 SMALL: Final = 256 << 10
 """Bytes of a memo that the whole process shares: some 700 short texts, of which a cluster has a few dozen."""
@@ -31,8 +31,8 @@ SMALL: Final = 256 << 10
 _MISSING: Final[Any] = object()
 
 WRITING: Final = Lock()
-"""Held for as long as it takes to note an entry, in whichever memo; who forks a process with threads takes it
-meanwhile (see `service.child`)."""
+"""Held while an entry is noted, in any memo; a process with threads takes it before it forks (see
+`service.child`)."""
 
 
 class _Entry(Generic[_Value]):
@@ -48,8 +48,8 @@ class Memo(Generic[_Key, _Value]):
     """Values by their keys, at most ``limit`` bytes and ``entries`` of them.
 
     Eviction is CLOCK (second chance): the oldest entry is dropped unless it was used since the hand last
-    passed it. ``evictions`` counts the dropped. Threads may share one: reading takes no lock, and writing
-    one for as long as it takes to note an entry; at worst two threads work out the same value.
+    passed it. ``evictions`` counts dropped entries. Threads may share one: reading takes no lock, and writing
+    takes one only while it notes an entry. At worst two threads work out the same value.
     """
 
     __slots__ = ("_entries", "_limit", "_most", "evictions", "largest", "size")
@@ -74,7 +74,7 @@ class Memo(Generic[_Key, _Value]):
     def get(self, key: _Key, default: _Other) -> _Value | _Other: ...
 
     def get(self, key: _Key, default: Any = None) -> Any:
-        """Return the value of a key, and note that it was used; ``default`` where there is none."""
+        """Return the value of a key, and mark it as used; ``default`` where there is none."""
         entry = self._entries.get(key)
         if entry is None:
             return default
@@ -82,9 +82,9 @@ class Memo(Generic[_Key, _Value]):
         return entry.value
 
     def put(self, key: _Key, value: _Value, size: int) -> None:
-        """Keep a value in place of an older one of its key; ``size`` is the bytes of key and value.
+        """Keep a value, replacing an older one of its key; ``size`` is the bytes of key and value.
 
-        One that is larger than its share is not kept.
+        A value larger than its share is not kept.
         """
         with WRITING:
             if key in self._entries:
@@ -112,10 +112,10 @@ class Memo(Generic[_Key, _Value]):
 
 
 class Doorkeeper:
-    """Remembers the hashes of recent keys, so that a cache takes only what is met again.
+    """Remembers the hashes of recent keys, so that a cache takes what is met again (doorkeeper filter).
 
-    Most keys are met once and never again (a doorkeeper filter). It holds at least the last half of ``most``
-    keys, and never more than ``most``; two of the same hash count as one. Threads may share it.
+    Most keys are seen once and never again. It holds at least the last half of ``most`` keys, and never more
+    than ``most``; two keys with the same hash count as one. Threads may share it.
     """
 
     __slots__ = ("_half", "_newer", "_older")
@@ -129,7 +129,7 @@ class Doorkeeper:
         return len(self._newer) + len(self._older)
 
     def has_met(self, key: Hashable) -> bool:
-        """Return whether a key is remembered, and remember it for longer."""
+        """Return whether a key is remembered, and remember it anew."""
         digest = hash(key)
         if digest in self._newer:
             return True
@@ -149,11 +149,11 @@ class Doorkeeper:
 
 
 PROCESS_WIDE: Final[dict[str, Memo[Any, Any]]] = {}
-"""The memos that are not of one injector, by the names of what they are for; each is of `SMALL` bytes."""
+"""The memos that belong to no injector, by their purpose; each has a limit of `SMALL` bytes."""
 
 
 def process_wide(name: str) -> Memo[Any, Any]:
-    """Return a new memo of the process, made once for each ``name`` by the module that owns it."""
+    """Return a new memo of the process; the module that owns ``name`` calls this once."""
     memo = PROCESS_WIDE[name] = Memo(SMALL, 4096)
     return memo
 
@@ -163,8 +163,8 @@ def remembered(
 ) -> Callable[[Callable[[*_Arguments], _Value]], Callable[[*_Arguments], _Value]]:
     """Decorate a function of a module so that it remembers its results, as `lru_cache` does, but by bytes.
 
-    The memo is `process_wide` by that ``name``. Arguments are hashable and given by position alone; they and
-    the result are what `deep_size` can tell the size of. An exception is not remembered.
+    The memo is `process_wide` by that ``name``. Arguments must be hashable and positional; `deep_size` must
+    support them and the result. Exceptions are not remembered.
     """
     memo = process_wide(name)
 
@@ -183,7 +183,7 @@ def remembered(
 
 
 def deep_size(value: object) -> int:
-    """Return the bytes of collections, dataclasses and scalars; what they hold twice counts once."""
+    """Return the bytes of collections, dataclasses and scalars; an object held twice counts once."""
     seen = {}
     waiting = [value]
     while waiting:

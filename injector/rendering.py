@@ -1,4 +1,4 @@
-"""A rendered template, its constant text and its values still apart. Knows nothing of templates or YAML."""
+"""A rendered template whose constant text and values are still apart. Independent of templates and YAML."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ class Quoted(str):
     raw: str
 
     def __new__(cls, quoted: str, raw: str) -> Self:
-        """Keep both spellings: the text that Go prints and the string that was meant."""
+        """Keep both: the text that Go prints, and the string before quoting."""
         self = super().__new__(cls, quoted)
         self.raw = raw
         return self
 
 
 class Structured(str):
-    """What a serialiser made of a part of a pod: text of the template, unless it stays inside a scalar."""
+    """A serialiser's output for part of a pod: part of the template's text, unless it is inside a scalar."""
 
     __slots__ = ()
 
@@ -34,11 +34,11 @@ def interleaved(strings: Sequence[str], values: Sequence[str]) -> str:
 
 
 class Rendering(msgspec.Struct, frozen=True):
-    """The texts of a template and, between them, the values that came from one pod.
+    """The constant texts of a rendered template and, between them, the values that came from one pod.
 
-    ``strings`` has one element more than ``values`` and depends only on the branches taken, so it
-    is the key under which the parsed form is kept. The idea is PEP 750's. A value that is `Structured` may
-    be part of the texts as well: see `inlined`.
+    ``strings`` has one element more than ``values`` and depends only on the branches taken, so it is the key
+    under which the parsed form is cached. The idea is PEP 750's. A `Structured` value may become part of the
+    texts: see `inlined`.
     """
 
     strings: tuple[str, ...]
@@ -46,11 +46,11 @@ class Rendering(msgspec.Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """The joined text: what Go's text/template would have printed."""
+        """The joined text: what Go's text/template would print."""
         return interleaved(self.strings, self.values)
 
     def inlined(self) -> Rendering:
-        """Return the same rendering whose `Structured` values are part of its texts."""
+        """Return the same rendering with its `Structured` values as part of the texts."""
         strings, values = [self.strings[0]], []
         for value, string in zip(self.values, self.strings[1:], strict=True):
             if value.__class__ is Structured:
