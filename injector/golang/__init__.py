@@ -1,5 +1,5 @@
-"""Go's standard library, as far as Istio and Kubernetes show it to users: texts, numbers, times and words.
+"""Go's standard library, where Istio and Kubernetes show its results to users.
 
-Each function answers as Go 1.26 does, and tests compare it with Go. Everything else stands on this room; it
-stands on `errors` and `json_types` alone.
+Each function answers as Go 1.26 does, and tests compare it with Go. Every other room may use this one; it
+uses `errors` and `json_types` only.
 """

@@ -1,7 +1,7 @@
 """JSON and YAML values as Go's fmt prints them: the verbs %v, %s and %#v, and reflect's names of types.
 
-Whole numbers of 64 bits are int64 and all others float64, as Kubernetes reads JSON. (The verbs of templates,
-which know types and flags, are in `gotemplate.fmt`.)
+Whole numbers of 64 bits are int64 and all others float64, as Kubernetes reads JSON. (`gotemplate.fmt` has the
+verbs of templates, which know types and flags.)
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def sprint(value: JSON) -> str:
 
 
 def sprint_as_string(value: JSON) -> str:
-    """Return ``value`` as the verb %s prints it: what is not a string stands with its type."""
+    """Return ``value`` as the verb %s prints it: a value that is not a string is shown with its type."""
     return "%!s(<nil>)" if value is None else _as_string(value)
 
 
@@ -66,7 +66,7 @@ def _as_string(value: JSON) -> str:
 
 
 def sharp_v(value: Any) -> str:
-    """Return the value as Go source would write it; entries of a map come as Go's fmt sorts them.
+    """Return the value as Go source; entries of a map are in the order of Go's fmt.
 
     Keys of ``value`` that are not strings are wrapped in objects with a ``value``, as `kubeyaml` reads them.
     """

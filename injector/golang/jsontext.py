@@ -1,7 +1,7 @@
-"""JSON values as the text that Go's encoding/json writes, its words for kinds, and for text that is no JSON.
+"""The text that Go's encoding/json writes for JSON values, and its errors for invalid JSON.
 
-orjson writes what it writes alike; the rest (floats, bad UTF-8, huge ints) is written here. What it reads it
-reads as fast, but says other words: the scanner here runs only once something is wrong.
+orjson writes most values alike; the rest (floats, bad UTF-8, huge ints) is written here. orjson reads JSON
+too, but with other error messages: the scanner here runs only once something is wrong.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from injector.golang.unicode import HALF_SURROGATE, fold, to_valid
 from injector.json_types import JSON, Number
 
 _DIGITS_AND_POINTS: Final = bytes.maketrans(b"0123456789.", b"0000000000e")
-"""With all digits one and the point an e, floats are looked for by a search for bytes: a pattern takes three
-times as long."""
+"""With all digits one and the point an e, floats are found by a search for bytes: a pattern takes three times
+as long."""
 _PERHAPS_A_FLOAT: Final = re.compile(rb'(?:":|[\[,])-?[0-9]+[.e]').search
 _HTML: Final = ((b"<", b"\\u003c"), (b">", b"\\u003e"), (b"&", b"\\u0026"))
 _LINES: Final = ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"))
@@ -28,7 +28,7 @@ _CONTAINERS: Final = (dict, list, tuple)
 
 
 def without_surrogates(value: JSON) -> JSON:
-    """Return JSON read by Python as encoding/json would have read it: U+FFFD stands for a lone surrogate."""
+    """Return JSON read by Python as encoding/json would have read it: a lone surrogate becomes U+FFFD."""
     if isinstance(value, str):
         return to_valid(value)
     if isinstance(value, list):
@@ -39,14 +39,14 @@ def without_surrogates(value: JSON) -> JSON:
 
 
 def fold_name(name: str) -> str:
-    """Return ``name`` so that two that encoding/json holds for the same key are equal."""
+    """Return ``name`` in a form that is equal for two names which encoding/json takes for the same key."""
     return name.lower() if name.isascii() else "".join(map(fold, name))
 
 
 def member(value: JSON, key: str) -> JSON:
-    """Return the member of an object under ``key``, in any case where not so, as encoding/json finds a field.
+    """Return the member of an object under ``key``, else one in any case, as encoding/json finds a field.
 
-    None where there is none, and for what is not an object.
+    None where there is none, and for a value that is not an object.
     """
     if not isinstance(value, dict):
         return None
@@ -72,20 +72,20 @@ def kind_of(value: JSON) -> str:
 
 
 def mismatch(value: JSON, go_type: str) -> str:
-    """Return encoding/json's sentence for a value of another kind than ``go_type``."""
+    """Return encoding/json's error for a value of another kind than ``go_type``."""
     return f"json: cannot unmarshal {kind_of(value)} into Go value of type {go_type}"
 
 
 class EncodingError(InjectorError):
-    """A value that JSON cannot say; ``str()`` is encoding/json's sentence."""
+    """A value that JSON cannot represent; ``str()`` is encoding/json's sentence."""
 
 
 def go_json(value: JSON, *, sort_keys: bool = True, escape_html: bool = True) -> str:
     r"""Return json.Marshal of ``value``: no spaces, ``<``, ``>``, ``&``, U+2028 and U+2029 escaped.
 
-    ``sort_keys=False`` keeps the order of dicts: that of a Go struct's fields. ``escape_html=False`` is
-    an Encoder after SetEscapeHTML(false). Lone surrogates (bytes that are no UTF-8) become ``\ufffd``.
-    Raises EncodingError for infinities, NaN and what JSON cannot hold.
+    ``sort_keys=False`` keeps the order of dicts: that of a Go struct's fields. ``escape_html=False`` is an
+    Encoder after SetEscapeHTML(false). Lone surrogates (bytes that are not valid UTF-8) become ``\ufffd``.
+    Raises EncodingError for infinities, NaN and other values that JSON cannot represent.
     """
     try:
         data = orjson.dumps(value, option=orjson.OPT_SORT_KEYS if sort_keys else None)
@@ -100,7 +100,7 @@ def go_json(value: JSON, *, sort_keys: bool = True, escape_html: bool = True) ->
 
 
 def _has_floats(value: JSON, data: bytes) -> bool:
-    """Tell from orjson's text whether the value may have floats; it writes infinities and NaN as null."""
+    """Return whether the value may have floats, by orjson's text; it writes infinities and NaN as null."""
     if isinstance(value, float) or (b"0e" in data.translate(_DIGITS_AND_POINTS) and _PERHAPS_A_FLOAT(data)):
         return True
     return b"null" in data and isinstance(value, _CONTAINERS) and _holds_float(value)
@@ -150,7 +150,7 @@ def _mapping(value: dict[str, JSON], sort_keys: bool) -> Iterator[str]:  # noqa:
 
 
 def _bytes(key: str) -> bytes:
-    """Go sorts by UTF-8 bytes, and a lone surrogate stands for the byte that it came from."""
+    """Return what Go sorts by: UTF-8 bytes; a lone surrogate stands for the byte that it came from."""
     return key.encode("utf-8", "surrogateescape")
 
 
@@ -169,7 +169,7 @@ def _string(text: str) -> str:
         return '"' + "\\ufffd".join(orjson.dumps(part).decode()[1:-1] for part in parts) + '"'
 
 
-# What is wrong with a text that is no JSON.
+# The errors of invalid JSON.
 
 _PLAIN: Final = re.compile(rb'[^"\\\x00-\x1f]*')
 _BLANKS: Final = re.compile(rb"[ \t\r\n]*")
@@ -181,11 +181,11 @@ _AFTER_POINT: Final = "after decimal point in numeric literal"
 
 
 class _FaultError(Exception):
-    """Carries the sentence from where it is found to ``json_fault``."""
+    """Carries the sentence from where the fault is found to ``json_fault``."""
 
 
 def json_fault(text: bytes) -> str:
-    """Return what json.Unmarshal says about the syntax of ``text``; "" when it is JSON.
+    """Return json.Unmarshal's error about the syntax of ``text``; "" when it is valid.
 
     A byte that no JSON can have there is shown as the character of that code, as Go does.
     """
@@ -201,7 +201,7 @@ def json_fault(text: bytes) -> str:
 
 
 class _Scanner:
-    """A position in a text; each method consumes one thing of the grammar or raises."""
+    """A position in a text; each method consumes one part of the grammar or raises."""
 
     __slots__ = ("position", "text")
 
@@ -210,7 +210,7 @@ class _Scanner:
         self.position = 0
 
     def unexpected(self, where: str) -> _FaultError:
-        """Return the fault at the position; where a blank may stand, the end is only an early end."""
+        """Return the fault at the position; where a space is allowed, the end is only a premature end."""
         if self.position < len(self.text):
             return _FaultError(f"invalid character {quote_rune(chr(self.text[self.position]))} {where}")
         inside = where == _AFTER_POINT or (where.startswith("in ") and where != _IN_STRING)
@@ -221,7 +221,7 @@ class _Scanner:
         return self.text[self.position : self.position + 1]
 
     def takes(self, byte: bytes) -> bool:
-        """Consume a byte if it is there; tell whether it was."""
+        """Consume a byte if it is there; return whether it was."""
         found = self.next() == byte
         self.position += found
         return found
@@ -233,19 +233,19 @@ class _Scanner:
         self.position += 1
 
     def skip(self, run: re.Pattern[bytes]) -> None:
-        """Consume a run of bytes, which may be empty, in one step: texts are long and this is not C."""
+        """Consume a possibly empty run of bytes in one step: texts are long and this is Python."""
         found = run.match(self.text, self.position)
         assert found is not None  # noqa: S101 - the patterns match the empty text
         self.position = found.end()
 
     def value(self) -> None:
-        """Consume any value; what is open is kept in a list, so that depth costs no stack."""
+        """Consume any value; open containers are kept in a list, so that depth costs no stack."""
         opened: list[bytes] = []
         while self._opens(opened) or self._continues(opened):
             pass
 
     def _opens(self, opened: list[bytes]) -> bool:
-        """Consume a scalar or the opening of a container; tell whether a value has to follow."""
+        """Consume a scalar or the opening of a container; return whether a value must follow."""
         self.skip(_BLANKS)
         byte = self.next()
         if byte not in _CLOSING:
@@ -261,7 +261,7 @@ class _Scanner:
         return True
 
     def _continues(self, opened: list[bytes]) -> bool:
-        """Consume what may stand after a value; tell whether another one has to follow."""
+        """Consume what may follow a value; return whether another value must follow."""
         while opened:
             self.skip(_BLANKS)
             if self.takes(_CLOSING[opened[-1]]):

@@ -1,9 +1,8 @@
-"""Texts to values and back as Go's strconv has it: quoted strings, truth, integers and floats.
+"""Read and write texts as Go's strconv does: quoted strings, booleans, integers and floats.
 
-A byte that is not valid UTF-8 is kept as a lone surrogate, as Python's surrogateescape does.
-
-Go and Python agree on the shortest digits of a float that round trip and on correct rounding; they differ in
-when an exponent is used, in how many digits it has, and in the hexadecimal form.
+A byte that is not valid UTF-8 is kept as a lone surrogate, as Python's surrogateescape does. Go and Python
+agree on the shortest digits of a float that round trip and on correct rounding; they differ in when an
+exponent is used, in how many digits it has, and in the hexadecimal form.
 """
 
 from __future__ import annotations
@@ -51,13 +50,13 @@ def quote(text: str) -> str:
 
 
 def quote_inside(text: str) -> str:
-    """Return what stands between the quotes of ``quote(text)``."""
+    """Return the text between the quotes of ``quote(text)``."""
     if text.isprintable() and '"' not in text and "\\" not in text:
         return text
     return "".join(map(_quote_rune, text))
 
 
-@lru_cache(maxsize=1024)  # a text of 250,000 control characters has 33 of them
+@lru_cache(maxsize=1024)  # a text of 250,000 control characters has 33 different ones
 def _quote_rune(rune: str) -> str:
     if rune in '"\\':
         return "\\" + rune
@@ -66,7 +65,7 @@ def _quote_rune(rune: str) -> str:
     if rune in _NAMED:
         return _NAMED[rune]
     code = ord(rune)
-    if 0xDC80 <= code <= 0xDCFF:  # a byte that is no UTF-8
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that is not valid UTF-8
         return f"\\x{code - 0xDC00:02x}"
     if code < 0x20 or code == 0x7F:
         return f"\\x{code:02x}"
@@ -80,7 +79,7 @@ def quote_rune(rune: str) -> str:
 
 
 def quote_bytes(text: str) -> str:
-    r"""Quote as package time does in its errors: what is not ASCII byte by byte, as ``\x`` escapes."""
+    r"""Quote as package time does in its errors: bytes that are not ASCII as ``\x`` escapes."""
     quoted = "".join(_quote_byte(byte) for byte in text.encode("utf-8", "surrogateescape"))
     return f'"{quoted}"'
 
@@ -94,7 +93,7 @@ def _quote_byte(byte: int) -> str:
 def unquote(literal: str) -> str:
     """Return the string that a Go literal in double quotes or back quotes stands for.
 
-    Raises ValueError with Go's words when it is not one.
+    Raises ValueError with Go's message when it is not a valid literal.
     """
     inside = literal[1:-1]
     if literal[0] == "`":
@@ -131,17 +130,17 @@ def unquote_rune(text: str, position: int, delimiter: str) -> tuple[int, bool, i
     return code, is_byte, match.end()
 
 
-# Numbers and truth, read.
+# Reading numbers and booleans.
 
 
-_ENOUGH: Final = 40  # no integer of Go has more than 20 (uint64)
+_ENOUGH: Final = 40  # Go's longest integer has 20 digits (uint64)
 
 
 def to_int(text: str) -> int:
-    """Return the integer that ``text``, digits with or without a sign, says; no digits say 0.
+    """Return the integer in ``text``, digits with or without a sign; without digits it is 0.
 
-    One of more than 40 digits is cut to these: it fits no integer of Go before and after. Python's own
-    ``int`` refuses more than 4,300 digits, and takes time that grows with their square.
+    More than 40 digits are cut to 40: the number fits none of Go's integers either way. Python's own ``int``
+    refuses more than 4,300 digits, and takes time that grows with their square.
     """
     number = int(text.lstrip("+-0")[:_ENOUGH] or "0")
     return -number if text.startswith("-") else number
@@ -161,9 +160,9 @@ def parse_int(text: str) -> int | None:
 
 
 def parse_literal(text: str) -> int | None:
-    """Return what strconv.ParseInt reads in base 0 (``0x1f``, ``0b1``, ``017``, ``1_000``), however large.
+    """Return what strconv.ParseInt reads in base 0 (``0x1f``, ``0b1``, ``017``, ``1_000``), of any size.
 
-    None where it fails for another reason than its size.
+    None where it fails for another reason than the size.
     """
     match = _LITERAL.fullmatch(text)
     if match is None:
@@ -188,9 +187,9 @@ def parse_float(text: str) -> float | None:
 
 
 def uint_fault(text: str, bits: int) -> str:
-    """Return what strconv.ParseUint(text, 10, bits) says, "" where it reads a number.
+    """Return strconv.ParseUint(text, 10, bits)'s error, "" where it reads a number.
 
-    Go reads digit by digit: a number that is too large is told of before what stands behind it.
+    Go reads digit by digit: it reports a number that is too large before it sees what follows it.
     """
     digits = _LEADING_DIGITS.match(text)[0]  # type: ignore[index]
     if to_int(digits) >= 1 << bits:
@@ -199,21 +198,21 @@ def uint_fault(text: str, bits: int) -> str:
 
 
 def int_fault(text: str) -> str:
-    """Return what strconv.Atoi says on 64 bits, "" where it reads a number."""
+    """Return strconv.Atoi's error on 64 bits, "" where it reads a number."""
     fault = uint_fault(text[1:] if text.startswith(("+", "-")) else text, 64)
     return fault or ("value out of range" if parse_int(text) is None else "")
 
 
 def int32(number: int) -> int:
-    """Return the number as Go's conversion to int32 leaves it: the low 32 bits with their sign."""
+    """Return the number after Go's conversion to int32: the low 32 bits with their sign."""
     return (number + 2**31) % 2**32 - 2**31
 
 
-# Floats, written.
+# Writing floats.
 
 
 SHORTEST = -1
-"""The precision that asks for as few digits as tell the number apart."""
+"""The precision that asks for the fewest digits that identify the number."""
 
 _G_LIMIT = 6
 """Shortest ``%g`` changes to an exponent from 1e6 on, whatever the number of digits."""
@@ -222,8 +221,8 @@ _G_LIMIT = 6
 def format_float(number: float, verb: str = "g", precision: int = SHORTEST, *, bits: int = 64) -> str:
     """Return strconv.FormatFloat of ``number`` in the format ``verb`` (one of ``beEfgGxX``).
 
-    With ``bits=32`` it is rounded to a float32 first; its shortest digits are those that tell it from its
-    neighbours among float32.
+    With ``bits=32`` it is rounded to a float32 first; its shortest digits distinguish it from its neighbours
+    among float32.
     """
     if bits == 32:
         number = _float32(number)
@@ -240,7 +239,7 @@ def format_float(number: float, verb: str = "g", precision: int = SHORTEST, *, b
 def json_float(number: float) -> str:
     """Return encoding/json's text of a finite float64: ``1``, ``1e-7``, ``1e+21``; -0.0 is ``-0``.
 
-    ES6 lays numbers out so: an exponent below 1e-6 and from 1e21 on, without a leading zero.
+    ES6 formats numbers this way: with an exponent below 1e-6 and from 1e21 on, without a leading zero.
     """
     if number == 0 or 1e-6 <= abs(number) < 1e21:
         return format_float(number, "f")
@@ -275,7 +274,7 @@ def _unsigned(number: float, verb: str, precision: int) -> str:
 
 
 def _shortest(number: float) -> tuple[str, int]:
-    """Return the fewest digits that round trip and where the point is: 0.digits times 10**point."""
+    """Return the fewest digits that round trip and the position of the point: 0.digits times 10**point."""
     mantissa, _, exponent = repr(number).partition("e")
     whole, _, fraction = mantissa.partition(".")
     digits = whole + fraction
@@ -315,7 +314,7 @@ def _scientific(digits: str, point: int) -> str:
 
 
 def _parts(number: float) -> tuple[int, int]:
-    """Return mantissa and exponent as they are stored: the mantissa has 53 bits unless it is subnormal."""
+    """Return mantissa and exponent as stored: the mantissa has 53 bits unless it is subnormal."""
     fraction, exponent = math.frexp(number)
     if number and exponent > -1022:
         return int(math.ldexp(fraction, 53)), exponent - 53

@@ -1,4 +1,4 @@
-"""Go's time.Duration and metav1.Time: text to what it says and back, and protobuf's form of a duration."""
+"""Read and write Go's time.Duration and metav1.Time, and protobuf's form of a duration."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _UNITS: Final = {
     "h": 3600 * SECOND,
 }
 _PIECE: Final = re.compile(r"([0-9]*)(\.[0-9]*)?([^0-9.]*)")
-_MOST: Final = 1 << 63  # an int64 of nanoseconds; its negative is one more than its positive limit
+_MOST: Final = 1 << 63  # nanoseconds in an int64; the negative limit is one more than the positive
 
 
 class DurationError(ValueError):
@@ -55,7 +55,7 @@ def parse_duration(text: str) -> int:
 
 
 def _piece(at: int, text: str) -> tuple[int, int]:
-    """Return the nanoseconds of a number and its unit, and where the next one is."""
+    """Return the nanoseconds of a number and its unit, and where the next number begins."""
     match = _PIECE.match(text, at)
     assert match is not None  # noqa: S101 - the pattern matches the empty string
     whole, fraction, unit = match[1], match[2], match[3]
@@ -74,9 +74,9 @@ def _piece(at: int, text: str) -> tuple[int, int]:
 
 
 def _fraction_of(digits: str, unit: int) -> int:
-    """Return what ``digits``, those after a point, are of ``unit``, as Go's time.ParseDuration works it out.
+    """Return the fraction ``digits``, behind a point, of ``unit``, as Go's time.ParseDuration computes it.
 
-    It reads as many as an int64 can hold, and goes on with floats.
+    It reads as many digits as an int64 can hold, and goes on with floats.
     """
     count = 18 if to_int(digits[:19]) > _MOST else 19
     read = digits[:count]
@@ -126,12 +126,12 @@ def _invalid(text: str) -> DurationError:
     return DurationError(f"time: invalid duration {quote_bytes(text)}")
 
 
-# Points in time: the text of a metav1.Time to what Kubernetes writes for it, whole seconds in UTC.
+# Points in time: a metav1.Time as Kubernetes writes it, in whole seconds and UTC.
 
 _LAYOUT: Final = "2006-01-02T15:04:05Z07:00"
 _FRACTION: Final = re.compile(r"[.,][0-9]+", re.ASCII)
 _ZONE: Final = re.compile(r"(.)([0-9]{2}):([0-9]{2})", re.ASCII | re.DOTALL)
-# The parts of the layout in order: what stands before, Go's word for it, pattern, name, least and most.
+# The parts of the layout in order: what precedes it, Go's word for it, pattern, name, least and most.
 _PARTS: Final = (
     ("", "2006", re.compile(r"[0-9]{4}", re.ASCII), "year", 0, 9999),
     ("-", "01", re.compile(r"[0-9]{2}", re.ASCII), "month", 1, 12),
@@ -143,7 +143,7 @@ _PARTS: Final = (
 
 
 def canonical_time(text: str) -> str | None:
-    """Return ``text`` in UTC without a fraction, None for Go's zero time; TypedError as time.Parse says."""
+    """Return ``text`` in UTC without a fraction, None for Go's zero time; TypedError in Go's words."""
     numbers: list[int] = []
     rest = text
     for separator, layout, pattern, name, least, most in _PARTS:
@@ -171,7 +171,7 @@ def _offset(text: str, rest: str) -> tuple[timedelta, str]:
     if match is None:
         raise _mismatch(text, rest, "Z07:00")
     sign, hours, minutes = match[1], int(match[2]), int(match[3])
-    # Go allows the hour 24 and the minute 60.
+    # Go accepts the hour 24 and the minute 60.
     for number, most, name in ((minutes, 60, "minute"), (hours, 24, "hour")):
         if number > most:
             raise _fault(text, f"time zone offset {name} out of range")

@@ -1,4 +1,4 @@
-"""Letter case and kinds of characters as Go's package unicode has them.
+"""Letter case and character classes as in Go's package unicode.
 
 Go maps one character to one character; Python's str methods follow the longer, contextual rules of Unicode.
 """
@@ -12,14 +12,14 @@ from typing import Final
 
 _WIDE_SPACES: Final = (0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000)
 SPACES: Final = "".join(map(chr, (*b"\t\n\v\f\r \x85\xa0", *_WIDE_SPACES)))
-"""unicode.IsSpace, which strings.TrimSpace follows; Python's notion has \\x1c to \\x1f besides."""
+"""unicode.IsSpace, which strings.TrimSpace uses; Python also counts \x1c to \x1f as spaces."""
 
 
 HALF_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 def to_valid(text: str) -> str:
-    """Return a text with U+FFFD for each byte that is not UTF-8, which Python keeps as a half surrogate."""
+    """Return a text with U+FFFD for each byte that is not valid UTF-8, which Python keeps as a surrogate."""
     return HALF_SURROGATE.sub("\ufffd", text)
 
 
@@ -47,7 +47,7 @@ def to_lower(rune: str) -> str:
 
 
 def fold(rune: str) -> str:
-    """Return what two characters that differ in case only have in common."""
+    """Return a form that is equal for two characters that differ only in case."""
     folded = rune.casefold()
     if len(folded) == 1:
         return folded
@@ -66,4 +66,4 @@ is_title: Final = _belongs_to("Lt")
 is_number: Final = _belongs_to("N")
 is_digit: Final = _belongs_to("Nd")
 is_punctuation: Final = _belongs_to("P")
-"""By Unicode's general categories; a number may be of any kind, a digit is a decimal one."""
+"""By Unicode's general categories; a number may be of any kind, a digit is a decimal digit."""

@@ -1,4 +1,4 @@
-"""JSON in, JSON out: differences, patches, strategic merges and Go's typed view of Kubernetes objects."""
+"""JSON patches, strategic merges, and Go's typed view of Kubernetes objects."""
 
 from injector.patch.apply import apply
 from injector.patch.json_patch import diff

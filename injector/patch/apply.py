@@ -1,6 +1,6 @@
-"""A document and JSON patch operations to the document that they make (RFC 6902).
+"""Apply JSON patch operations to a document (RFC 6902).
 
-The result shares with the document and with the operations' values all that no operation reached into.
+The result shares with the document and with the operations' values everything that no operation changed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _INDEX: Final = re.compile(r"0|[1-9][0-9]*")
 
 
 def apply(document: JSON, operations: Iterable[Mapping[str, JSON]]) -> JSON:
-    """Return ``document`` after all ``operations``; PatchError where one does not apply, with its path."""
+    """Return ``document`` after all ``operations``; PatchError, with its path, where one does not apply."""
     editor = _Editor(document)
     for operation in operations:
         _act(editor, operation)
@@ -57,7 +57,7 @@ def _move(editor: _Editor, source: str, target: str) -> None:
 
 
 class _Editor:
-    """Writes into its own copies: a container is copied the first time that something in it changes."""
+    """Writes only into its own copies: a container is copied the first time that something in it changes."""
 
     def __init__(self, document: JSON) -> None:
         self.root: list[JSON] = [document]  # a parent for the document itself
@@ -89,12 +89,12 @@ class _Editor:
         return parent.pop(_existing(parent, last, pointer))
 
     def replace(self, pointer: str, value: JSON) -> None:
-        """Put ``value`` in the place of what is at ``pointer``."""
+        """Replace the value at ``pointer``."""
         parent, last = self._parent(pointer)
         parent[_existing(parent, last, pointer)] = value
 
     def share(self) -> None:
-        """Forget what is ours, since one container is about to stand in two places."""
+        """Treat no container as an own copy any more, since one is about to be in two places."""
         self._own.clear()
 
     def _parent(self, pointer: str) -> tuple[JSON, str]:
@@ -119,7 +119,7 @@ def _copy(container: JSON, token: str, pointer: str) -> JSON:
 
 
 def _existing(container: JSON, token: str, pointer: str) -> int | str:
-    """Return the key or index of an element that is there."""
+    """Return the key or index of an existing element."""
     if isinstance(container, list):
         return _index(token, len(container), pointer)
     if not isinstance(container, dict):
@@ -148,7 +148,7 @@ def _value(operation: Mapping[str, JSON]) -> JSON:
 
 
 def _tokens(pointer: str) -> list[str]:
-    """Return the unescaped parts of ``pointer``, none for the whole document; PatchError for no pointer."""
+    """Return the unescaped tokens of ``pointer``, none for the whole document; PatchError if not valid."""
     if not pointer:
         return []
     if not pointer.startswith("/"):
@@ -159,7 +159,7 @@ def _tokens(pointer: str) -> list[str]:
 
 
 def _index(token: str, length: int, pointer: str) -> int:
-    """Return the place that ``token`` means in a list of ``length`` elements; PatchError if there is none."""
+    """Return the index that ``token`` means in a list of ``length`` elements; PatchError if there is none."""
     if not _INDEX.fullmatch(token):
         raise PatchError(f"{token!r} is no index of a list", path=pointer)
     place = to_int(token)
@@ -169,7 +169,7 @@ def _index(token: str, length: int, pointer: str) -> int:
 
 
 def equal(left: JSON, right: JSON) -> bool:
-    """Whether the operation ``test`` holds (RFC 6902, 4.6): as `same`, but numbers count by their value."""
+    """Return whether the operation ``test`` holds (RFC 6902, 4.6): like `same`, but numbers by value."""
     if isinstance(left, dict) and isinstance(right, dict):
         return left.keys() == right.keys() and all(equal(left[key], right[key]) for key in left)
     if isinstance(left, list) and isinstance(right, list):

@@ -1,8 +1,9 @@
-"""Two lists whose merge strategy is merge, to the merged one (Kubernetes' strategic merge patch).
+"""Merge two lists whose merge strategy is merge (Kubernetes' strategic merge patch).
 
-Knows how elements are told apart, deleted and ordered, not how two of them are merged: that is handed in.
-Elements that the patch names are in the patch's order, the others in the order of the original list; where
-the two meet, the original list decides, and the patch goes first where it does not know.
+This module knows how elements are identified, deleted and ordered; the function that merges two of them is
+passed in. Elements that the patch names are in the patch's order, the others in the order of the original
+list. Where the two meet, the order of the original list decides if it has both elements; else the patch's
+element is first.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from injector.json_types import JSON, JSONObject
 
 Merge: TypeAlias = Callable[[JSONObject, JSONObject], JSONObject]
 Identify: TypeAlias = Callable[[JSON], Hashable]
-"""Element of a list to what tells it apart in this list."""
+"""Returns what identifies an element within its list."""
 
 
 class MergeError(PatchError):
-    """A strategic merge patch that does not fit the object, in the words of Kubernetes."""
+    """A strategic merge patch that does not fit the object, with Kubernetes' message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,19 +32,19 @@ class Merging:
 
     merge_key: str
     element_kind: str
-    """reflect's word for the kind of the elements, for the error that says that there is no merge key."""
+    """reflect's word for the kind of the elements, for the error about a missing merge key."""
     merge: Merge
     """Merges two elements of the same identity."""
 
     @property
     def identify(self) -> Identify:
-        """What tells two elements of the field's list apart."""
+        """Return the function that identifies elements of the field's list."""
         return _key_identity(self.merge_key) if self.merge_key else scalar_identity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merged:
-    """A merged list, and what Go leaves in the original one, whose array it has worked in."""
+    """A merged list, and what Go leaves in the original list, whose array it reuses."""
 
     elements: list[JSON]
     original: list[JSON]
@@ -56,7 +57,7 @@ def kind_of(value: JSON) -> type:
 
 
 def element_kind(*lists: list[JSON]) -> type:
-    """Return the class of all elements of all lists; MergeError where they differ or are lists."""
+    """Return the class of all elements of all lists; MergeError where they differ or are lists themselves."""
     kinds = [kind_of(element) for elements in lists for element in elements]
     if not kinds:
         raise MergeError("no elements in any of the given slices")
@@ -82,7 +83,7 @@ def merge_lists(original: list[JSON], patch: list[JSON], merging: Merging) -> Me
 
 
 def are_all_different(original: list[JSON], patch: list[JSON], merge_key: str) -> bool:
-    """Return whether each has a name of its own and no directive: then all of the patch goes in front."""
+    """Return whether every element has a name of its own and no directive: then the patch goes in front."""
     both = original + patch
     try:
         names = [element[merge_key] for element in both]
@@ -91,7 +92,10 @@ def are_all_different(original: list[JSON], patch: list[JSON], merge_key: str) -
             and len(set(names)) == len(names)
             and not [element for element in both if "$patch" in element]
         )
-    except (KeyError, TypeError):  # no map, no merge key, or no string: it takes a closer look
+    except (
+        KeyError,
+        TypeError,
+    ):  # an element that is not a map, or has no merge key, or one that is not a string: the full merge
         return False
 
 
@@ -104,7 +108,7 @@ def delete_from_list(original: list[JSON], patch: list[JSON], merging: Merging) 
 
 
 def reorder(merged: Merged, patch: list[JSON], set_order: list[JSON], merging: Merging) -> list[JSON]:
-    """Return a merged list in the order that a ``$setElementOrder`` list asks for."""
+    """Return a merged list in the order of a ``$setElementOrder`` list."""
     named: list[JSON] = []
     others: list[JSON] = []
     identify = merging.identify
@@ -123,7 +127,7 @@ def reorder(merged: Merged, patch: list[JSON], set_order: list[JSON], merging: M
 
 
 def check_order(patch: list[JSON], set_order: list[JSON], merge_key: str) -> None:
-    """Check that the patch's elements stand in ``set_order``, in the same order; MergeError where not."""
+    """Check that the patch's elements are all in ``set_order``, in the same order; MergeError where not."""
     if not set_order or not patch:
         return
     if merge_key:
@@ -153,7 +157,7 @@ def _same_element(left: JSON, right: JSON, merge_key: str) -> bool:
 
 
 def _named_by(set_order: list[JSON], merging: Merging) -> tuple[set[Hashable], int | None]:
-    """Return what ``set_order`` names up to its first element that is no object, and where that is."""
+    """Return what ``set_order`` identifies up to its first element that is not an object, and that index."""
     if not merging.merge_key:
         return set(map(scalar_identity, set_order)), None
     names: set[Hashable] = set()
@@ -168,8 +172,8 @@ def _named_by(set_order: list[JSON], merging: Merging) -> tuple[set[Hashable], i
 def _merge_scalars(original: list[JSON], patch: list[JSON]) -> tuple[list[JSON], list[JSON]]:
     """Return both lists in one without duplicates, and what the original list is afterwards.
 
-    Go appends to the original's array where it has room: then its way to drop a duplicate, which is to move
-    the last element there, is seen in the original too, which decides the order later.
+    Go appends to the original's array where it has room. Then its way to drop a duplicate, which moves the
+    last element there, changes the original too, and the original decides the order later.
     """
     both = original + patch
     total = _drop_duplicates(both)
@@ -178,9 +182,10 @@ def _merge_scalars(original: list[JSON], patch: list[JSON]) -> tuple[list[JSON],
 
 
 def _drop_duplicates(elements: list[JSON]) -> int:
-    """Move the last element to where each duplicate is, from the front, and return how many count then.
+    """Move the last element to each duplicate's index, from the front; return how many elements are left.
 
-    That is Go's loop within a loop; where an element's duplicates are is remembered, so that it is none here.
+    This has the result of Go's loop within a loop, but remembers the indices of duplicates, so it needs only
+    one.
     """
     names = list(map(scalar_identity, elements))
     total = len(names)
@@ -188,7 +193,7 @@ def _drop_duplicates(elements: list[JSON]) -> int:
         return total
     places: dict[Hashable, list[int]] = {}
     for place, name in enumerate(names):
-        places.setdefault(name, []).append(place)  # ascending, so a heap
+        places.setdefault(name, []).append(place)  # ascending, so it is a heap
     place = 0
     while place < total:
         waiting = places[names[place]]
@@ -204,7 +209,7 @@ def _drop_duplicates(elements: list[JSON]) -> int:
 
 
 def _capacity(length: int) -> int:
-    """Return the length of the array of a list that was read from JSON: it doubles as it grows."""
+    """Return the capacity of the array of a list that Go read from JSON: it doubles as it grows."""
     return 1 << (length - 1).bit_length() if length else 0
 
 
@@ -235,9 +240,9 @@ def _ordered(merged: list[JSON], patch: list[JSON], original: list[JSON], identi
 def _obey_directives(
     original: list[JSON], patch: list[JSON], merge_key: str
 ) -> tuple[list[JSON], int, list[JSON], bool]:
-    """Return the original's array after deletions and how much of it counts, and the patch's plain elements.
+    """Return the original's array after deletions, its length, the patch's plain elements, and a flag.
 
-    The last value says whether these replace the list.
+    The flag says whether these elements replace the list.
     """
     array, count = list(original), len(original)
     plain: list[JSON] = []
@@ -257,12 +262,12 @@ def _obey_directives(
 
 
 def unknown_directive(patch: JSONObject) -> MergeError:
-    """Return the error for a ``$patch`` that is none of replace, delete and merge."""
+    """Return the error for a ``$patch`` other than replace, delete and merge."""
     return MergeError(f"unknown patch type: {sprint_as_string(patch['$patch'])} in map: {sprint(patch)}")
 
 
 def _delete(array: list[JSON], count: int, merge_key: str, value: JSON) -> int:
-    """Delete in place, leaving the end of the array as it was, and return how much of it counts now."""
+    """Delete in place, leaving the end of the array as it was; return the new length."""
     unwanted = scalar_identity(value)
     place = 0
     while place < count:
@@ -276,7 +281,7 @@ def _delete(array: list[JSON], count: int, merge_key: str, value: JSON) -> int:
 
 
 def _merge_elements(original: list[JSON], patch: list[JSON], merging: Merging) -> list[JSON]:
-    """Merge each element of the patch into the one of its name, or append it as it is."""
+    """Merge each element of the patch into the one of its name, or append it unchanged."""
     merged = list(original)
     places: dict[Hashable, int] = {}
     for place, element in enumerate(merged):
@@ -296,14 +301,14 @@ def _merge_elements(original: list[JSON], patch: list[JSON], merging: Merging) -
 
 
 def scalar_identity(value: JSON) -> Hashable:
-    """Return something equal for two scalars that are the same: 1, 1.0 and True are three."""
+    """Return a value that is equal for equal scalars; 1, 1.0 and True are different."""
     if isinstance(value, dict | list):
         raise MergeError(f"comparing uncomparable type {type_of(value)}")
     return value if isinstance(value, str) else (type(value), value)
 
 
 def _key_identity(merge_key: str) -> Identify:
-    """Return how elements of a list are told apart by their ``merge_key``."""
+    """Return the function that identifies elements by their ``merge_key``."""
 
     def identify(element: JSON) -> Hashable:
         return scalar_identity(_merge_value(element, merge_key))
@@ -312,14 +317,14 @@ def _key_identity(merge_key: str) -> Identify:
 
 
 def _as_map(element: JSON) -> JSONObject:
-    """Return ``element``, which has to be a map; MergeError where it is none."""
+    """Return ``element``; MergeError where it is not a map."""
     if isinstance(element, dict):
         return element
     raise MergeError(f"expected a map[string]interface {{}}, but received a {type_of(element)}")
 
 
 def _merge_value(element: JSON, merge_key: str) -> JSON:
-    """Return the value of the merge key; MergeError where the element is no object or has none."""
+    """Return the value of the merge key; MergeError where the element is not an object or has no such key."""
     if merge_key not in _as_map(element):
         raise MergeError(f"map: {sprint(element)} does not contain declared merge key: {merge_key}")
     return element[merge_key]
@@ -329,7 +334,7 @@ def _merge_value(element: JSON, merge_key: str) -> JSON:
 
 
 def _first_places(elements: Iterable[JSON], identify: Identify) -> dict[Hashable, int]:
-    """Return for each identity the place of its first element."""
+    """Return for each identity the index of its first element."""
     places: dict[Hashable, int] = {}
     for place, element in enumerate(elements):
         places.setdefault(identify(element), place)
@@ -361,7 +366,7 @@ def arranged(
 
 
 def _sorted(elements: Sequence[JSON], order: dict[Hashable, int], identify: Identify) -> list[JSON]:
-    """Return ``elements`` by ``order``, those that are marked as deleted last."""
+    """Return ``elements`` by ``order``; those marked as deleted are last."""
     deleted = [element for element in elements if _is_deleted(element)]
     kept = [element for element in elements if not _is_deleted(element)] if deleted else list(elements)
     names = list(map(identify, kept))
@@ -371,7 +376,7 @@ def _sorted(elements: Sequence[JSON], order: dict[Hashable, int], identify: Iden
 
 
 def _insertion_sorted(elements: list[JSON], places: Sequence[int | None]) -> list[JSON]:
-    """Sort as Go's stable sort does when an element without a place is less than every other."""
+    """Sort as Go's stable sort does when an element without an index is less than every other."""
     result: list[tuple[int | None, JSON]] = []
     for place, element in zip(places, elements, strict=True):
         at = len(result)
@@ -382,5 +387,5 @@ def _insertion_sorted(elements: list[JSON], places: Sequence[int | None]) -> lis
 
 
 def _is_deleted(element: JSON) -> bool:
-    """Whether the element says of itself that it is to be deleted."""
+    """Return whether the element itself says that it is to be deleted."""
     return isinstance(element, dict) and element.get("$patch") == "delete"

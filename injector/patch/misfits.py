@@ -1,7 +1,7 @@
-"""A value that does not fit its Go type, to the error that encoding/json has for it.
+"""Find encoding/json's error for a value that does not fit its Go type.
 
-Go goes on after a value of the wrong kind and reports the first in the end; a quantity, time or int-or-string
-that cannot be read stops it at once, and is what it reports then.
+Go goes on after a value of the wrong kind and reports the first one at the end. A quantity, time or
+int-or-string that it cannot read stops it at once, and is what it reports then.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ _CLASSES: Final[dict[Kind, type]] = {
     "string": str, "bool": bool, "list": list, "map": dict, "struct": dict, "time": str
 }  # fmt: skip
 BOUNDS: Final = {"int32": 2**31, "int64": 2**63, "intOrString": 2**31}
-"""What whole numbers are less than; the least is the negative of it."""
+"""Exclusive upper bounds of whole numbers; the least value is the negative of the bound."""
 
 
 class Misfit(Exception):  # noqa: N818 - a signal between two modules, never seen outside
-    """Something in the value does not fit its type."""
+    """A part of the value does not fit its type."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Place:
-    """Where in the object a value is: the struct and the path of fields that Go names."""
+    """Where a value is in the object: the struct and the path of fields that Go names."""
 
     struct: str = ""
     path: str = ""
@@ -46,19 +46,19 @@ class _Place:
 
 
 def explain(value: JSON, schema: GoType, *, coerce_strings: bool) -> TypedError:
-    """Return the error that Go has for reading ``value``, which does not fit, into ``schema``."""
+    """Return Go's error for reading ``value``, which does not fit, into ``schema``."""
     try:
         first, *_ = _faults(value, schema, _Place(), coerce_strings=coerce_strings)
-    except TypedError as error:  # Go gives up there
+    except TypedError as error:  # Go stops there
         return error
     return first
 
 
 def in_key_order(value: JSON) -> JSON:
-    """Return a value whose objects have their keys sorted: in that order Go meets the misfits of some JSON.
+    """Return a value whose objects have sorted keys: in that order Go finds the misfits of some JSON.
 
-    Such JSON was written from maps: by a strategic merge, or from YAML. What a client sends as JSON keeps the
-    order of its keys.
+    Such JSON was written from maps: by a strategic merge, or from YAML. JSON from a client keeps the order of
+    its keys.
     """
     if isinstance(value, dict):
         return {key: in_key_order(value[key]) for key in sorted(value)}
@@ -68,7 +68,7 @@ def in_key_order(value: JSON) -> JSON:
 
 
 def _faults(value: JSON, schema: GoType, place: _Place, *, coerce_strings: bool) -> Iterator[TypedError]:
-    """Yield what does not fit in a value, in the order in which Go meets it; TypedError where Go stops."""
+    """Yield the misfits in a value, in the order in which Go finds them; TypedError where Go stops."""
     schema = schema.target
     kind = schema.kind
     wanted: object = _CLASSES.get(kind)
@@ -99,7 +99,7 @@ def _struct_faults(
 
 
 def _read_itself(value: JSON, kind: Kind, place: _Place) -> None:
-    """Check a value of a type that has its own way to read JSON; TypedError where it cannot be read."""
+    """Check a value whose type reads JSON by itself; TypedError where it cannot be read."""
     if kind == "quantity":
         canonical_quantity(value if isinstance(value, str) else raw_number(value))
     elif kind == "intOrString":
@@ -112,7 +112,7 @@ def _read_itself(value: JSON, kind: Kind, place: _Place) -> None:
 
 
 def raw_number(value: JSON) -> str:
-    """Return the JSON text of a number, and something that is no number for anything else."""
+    """Return the JSON text of a number; for anything else, a text that is not a number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return type(value).__name__
     return str(value)
@@ -123,6 +123,6 @@ def _fits(value: JSON, kind: Kind) -> bool:
 
 
 def _what(value: JSON, *, exact: bool = False) -> str:
-    """Return encoding/json's word for a value, with the number itself where that is at fault."""
+    """Return encoding/json's word for a value, with the number itself where the number is at fault."""
     kind = kind_of(value)
     return f"number {value}" if exact and kind == "number" else kind

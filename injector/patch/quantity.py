@@ -1,6 +1,6 @@
-"""Text of a quantity to the text that Kubernetes writes for it: ``2000m`` is ``2``, ``1024Mi`` is ``1Gi``.
+"""Write a quantity as Kubernetes does: ``2000m`` becomes ``2``, ``1024Mi`` becomes ``1Gi``.
 
-Knows apimachinery's resource.Quantity only. Numbers are an ``amount`` times ten to an ``exponent``.
+This is apimachinery's resource.Quantity. A number is an ``amount`` times ten to an ``exponent``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from injector.memo import Memo, process_wide
 _Format: TypeAlias = Literal["decimal", "exponent", "binary"]
 
 _SHAPE: Final = re.compile(r"([+-]?)0*+([0-9]*+)(?:\.([0-9]*+))?([eEinumkKMGTP]*+[-+]?[0-9]*)", re.ASCII)
-"""Possessive, since no digit follows a run of digits: to try shorter runs takes the cube of their length."""
+"""Possessive, since no digit follows a run of digits: trying shorter runs would take time cubic in their
+length."""
 _BAD_SHAPE: Final = (
     "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 )
@@ -31,10 +32,10 @@ _DECIMAL_NAMES: Final = {exponent: suffix for suffix, exponent in _DECIMAL_SUFFI
 _BINARY_NAMES: Final = {exponent: suffix for suffix, exponent in _BINARY_SUFFIXES.items()}
 _NANO: Final = -9
 _MOST: Final = 2**63 - 1
-_FAST_DIGITS: Final = 18  # that many decimal digits fit an int64 whatever they are
-_NO_MORE: Final = 18  # a number with a larger exponent of ten is no int64
+_FAST_DIGITS: Final = 18  # any number of this many decimal digits fits an int64
+_NO_MORE: Final = 18  # a number with a larger exponent of ten does not fit an int64
 _LARGEST_EXPONENT: Final = 2**31
-_LONGEST: Final = 1000  # characters: Go reads any number, and to multiply it takes the square of its digits
+_LONGEST: Final = 1000  # characters: Go reads any number, and multiplying takes the square of its digits
 
 
 _WRITTEN: Final[Memo[str, str]] = process_wide("quantities")
@@ -49,11 +50,11 @@ class _Parsed(NamedTuple):
     fraction: str
     form: _Format
     exponent: int
-    """Of two for the binary form, else of ten."""
+    """An exponent of two for the binary form, else of ten."""
 
 
 def canonical_quantity(text: str) -> str:
-    """Return ``text`` as resource.Quantity writes what it has read; TypedError in its words."""
+    """Return ``text`` as resource.Quantity writes it after reading it; TypedError in its words."""
     known = _WRITTEN.get(text)
     if known is None:
         known = _written(text)
@@ -73,7 +74,7 @@ def _written(text: str) -> str:
 
 
 def quantity_fault(text: str) -> str:
-    """Return what resource.ParseQuantity says about ``text``, blanks included; "" when it reads it."""
+    """Return resource.ParseQuantity's error for ``text``, spaces included; "" when it reads it."""
     if text == "0":
         return ""
     try:
@@ -124,7 +125,7 @@ def _interpreted(suffix: str) -> tuple[_Format, int]:
 
 
 def _fits(parsed: _Parsed) -> bool:
-    """Whether Go reads the number into an int64 instead of a decimal."""
+    """Return whether Go reads the number into an int64 instead of a decimal."""
     digits = parsed.whole + parsed.fraction
     if parsed.form == "binary":
         room = 15 - len(parsed.whole) - int(parsed.exponent * 3 / 10) - 1
@@ -133,7 +134,7 @@ def _fits(parsed: _Parsed) -> bool:
 
 
 def _is_canonical(parsed: _Parsed) -> bool:
-    """Whether Go takes the text for canonical and writes it as it is."""
+    """Return whether Go takes the text for canonical and writes it unchanged."""
     digits = parsed.whole + parsed.fraction
     if parsed.form == "binary":
         return int(digits) % 8 != 0
@@ -163,7 +164,7 @@ def _number(parsed: _Parsed) -> tuple[int, int]:
 
 
 def _rounded(amount: int, exponent: int) -> tuple[int, int]:
-    """Return the number without zeros at its end, and rounded up to whole nanos."""
+    """Return the number without trailing zeros, rounded up to whole nanos."""
     digits = str(amount)
     excess = _NANO - exponent
     if excess > len(digits):
@@ -176,7 +177,7 @@ def _rounded(amount: int, exponent: int) -> tuple[int, int]:
 
 
 def _decimal(amount: int, exponent: int, form: _Format) -> str:
-    """Write with the largest power of a thousand; one that has no suffix is not written, as in Go."""
+    """Write with the largest power of a thousand; one without a suffix is not written, as in Go."""
     amount, exponent = amount * 10 ** (exponent % 3), exponent - exponent % 3
     if form == "exponent":
         return f"{amount}e{exponent}" if exponent else str(amount)

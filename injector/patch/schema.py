@@ -1,6 +1,6 @@
 """What encoding/json and strategic merge need of Kubernetes' Go types, by name and version.
 
-A type is read from the generated data when it is first asked for and then kept.
+A type is read from the generated data when it is first used and then kept.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LEAVES: dict[str, Kind] = {
     "meta/v1.FieldsV1": "raw",
     "pkg/runtime.RawExtension": "raw",
 }
-# What reflect calls a kind, where it is another word.
+# reflect's names of kinds, where they differ.
 _REFLECT_KINDS: dict[Kind, str] = {
     "quantity": "struct", "intOrString": "struct", "time": "struct", "raw": "struct", "list": "slice",
     "pointer": "ptr",
@@ -39,24 +39,24 @@ _REFLECT_KINDS: dict[Kind, str] = {
 class GoType:
     """One Go type of a minor version of Kubernetes.
 
-    ``expression`` is the generated data's way to write it, with its package's path. Made by `go_type` only,
-    and once: it is equal to itself.
+    ``expression`` is its name in the generated data, with its package's path. Only `go_type` makes types,
+    each only once: a type is equal to itself only.
     """
 
     kind: Kind
     expression: str
     version: int
     element_expression: str = ""
-    """What a list, a map or a pointer holds."""
+    """The type that a list, a map or a pointer holds."""
 
     @cached_property
     def element(self) -> GoType:
-        """The type of what a list, a map or a pointer holds."""
+        """The type that a list, a map or a pointer holds."""
         return go_type(self.element_expression, self.version)
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:
-        """A struct's fields in the order of declaration, those of embedded structs in their place."""
+        """A struct's fields in declaration order; those of an embedded struct are in its place."""
         fields = (_field(line, self.version) for line in STRUCTS[self.expression].splitlines())
         return tuple(field for field in fields if field is not None)
 
@@ -71,17 +71,17 @@ class GoType:
         return {fold_name(field.name): field for field in reversed(self.fields)}
 
     def field(self, key: str) -> Field | None:
-        """Return the struct's field that encoding/json means by ``key``: the exact one, else in any case."""
+        """Return the struct's field that encoding/json finds for ``key``: the exact name, else any case."""
         return self.by_name.get(key) or self.by_folded_name.get(fold_name(key))
 
     @cached_property
     def target(self) -> GoType:
-        """The type itself, or what a pointer points to."""
+        """The type itself, or the type that a pointer points to."""
         return self.element if self.kind == "pointer" else self
 
     @property
     def reflect_kind(self) -> str:
-        """reflect.Kind's name."""
+        """reflect.Kind's name of the type."""
         return _REFLECT_KINDS.get(self.kind, self.kind)
 
     @property
@@ -99,25 +99,25 @@ class Field:
     """One field of a struct."""
 
     name: str
-    """As it stands in JSON."""
+    """The name in JSON."""
     path: str
-    """The name behind those of the embedded structs that hold it: ``VolumeSource.emptyDir``."""
+    """The name behind the names of the embedded structs: ``VolumeSource.emptyDir``."""
     type: GoType
     omit_empty: bool
     omit_zero: bool
     merges: bool
-    """Whether strategic merge merges two lists here instead of taking the second."""
+    """Whether strategic merge merges two lists of this field instead of taking the second."""
     merge_key: str
-    """What tells the elements of a merged list apart, else empty."""
+    """The key that identifies the elements of a merged list, else empty."""
 
     @property
     def is_left_out(self) -> bool:
-        """Whether a zero value is not written: a struct always is, but for a time since k8s.io/api 0.34."""
+        """Whether a zero value is left out: never for a struct, except for a time since k8s.io/api 0.34."""
         return self.omit_zero or (self.omit_empty and self.type.reflect_kind != "struct")
 
     @property
     def promoted(self) -> bool:
-        """Whether an embedded struct holds it."""
+        """Whether the field belongs to an embedded struct."""
         return "." in self.path
 
 
@@ -156,7 +156,7 @@ _SCALARS: dict[str, Kind] = {"string": "string", "bool": "bool", "int32": "int32
 
 
 def _field(line: str, version: int) -> Field | None:
-    """Return the field of a line of the generated data, None where the version does not have it so."""
+    """Return the field in a line of the generated data, None where the version lacks this form of it."""
     path, expression, options, *patch = line.split(" ")
     options, _, span = options.partition("@")
     since, _, until = span.partition("-")
@@ -175,7 +175,7 @@ def _field(line: str, version: int) -> Field | None:
 
 
 def _printed(expression: str) -> str:
-    """Return ``expression`` with Go's short package names: ``[]core/v1.Container`` is ``[]v1.Container``."""
+    """Return ``expression`` with Go's short package names: ``[]core/v1.Pod`` becomes ``[]v1.Pod``."""
     if expression.startswith("map["):
         key, _, element = expression[4:].partition("]")
         return f"map[{_printed(key)}]{_printed(element)}"
@@ -197,4 +197,4 @@ KINDS: Final[dict[str, str]] = {
     )
     for kind in kinds.split()
 }
-"""A kind to the name of the Go type that the object is read into."""
+"""The name of the Go type that an object is read into, by kind."""

@@ -1,10 +1,10 @@
-"""An object and a strategic merge patch to the merged object, as apimachinery's strategicpatch.
+"""Merge a strategic merge patch into an object, as apimachinery's strategicpatch does.
 
-Knows the walk through maps and their fields; what happens to two lists is merge_lists' business.
-The result shares every part of both that did not have to change, and neither is changed.
+This module walks through maps and their fields; merge_lists merges two lists. The result shares every
+unchanged part of both, and neither is changed.
 
 Most overlays add containers, volumes and labels to a pod that has none of these names. Then there is nothing
-to decide, and what is merged fits the types as its two parts do: `join` reads neither of them again.
+to decide, and the result fits the types because its two parts do: `join` reads neither of them again.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _SCALAR_KINDS: Final[frozenset[Kind]] = frozenset(
 )
 _ABSENT: Final = object()
 _DIRECTIVES: Final = tuple(f'"{word}'.encode() for word in (_DIRECTIVE, _RETAIN, f"{_ORDER}/", f"{_DELETE}/"))
-"""What each directive looks like in the text of a patch."""
+"""How each directive begins in the JSON text of a patch."""
 
 
 def strategic_merge(original: JSON, patch: JSON, schema_type: GoType = POD) -> JSONObject:
@@ -80,12 +80,12 @@ def _merge_maps(original: JSONObject, patch: JSONObject, schema: GoType) -> JSON
 
 
 def _unchanged(original: JSONObject, merged: JSONObject) -> bool:
-    """Whether each field of both is the same object, so that a diff need not look into them."""
+    """Return whether each field of both is the same object, so that a diff can skip them."""
     return original.keys() == merged.keys() and all(map(is_, original.values(), merged.values()))
 
 
 def _directed(patch: JSONObject) -> JSONObject:
-    """Return what a map becomes whose patch says what to do with all of it."""
+    """Return the result for a map whose patch has a directive about the whole map."""
     if patch[_DIRECTIVE] == "replace":
         return {key: value for key, value in patch.items() if key != _DIRECTIVE}
     if patch[_DIRECTIVE] == "delete":
@@ -114,7 +114,7 @@ def _merge_field(merged: JSONObject, key: str, value: JSON, schema: GoType) -> N
 
 
 def _delete_from_lists(merged: JSONObject, patch: JSONObject, schema: GoType) -> JSONObject:
-    """Obey each ``$deleteFromPrimitiveList``, and return what is left of the patch."""
+    """Apply each ``$deleteFromPrimitiveList``, and return the rest of the patch."""
     for key in patch:
         if key.startswith(_DELETE):
             _delete_from_field(merged, _list_name(key, _BAD_DELETE) or key, patch[key], schema)
@@ -122,7 +122,7 @@ def _delete_from_lists(merged: JSONObject, patch: JSONObject, schema: GoType) ->
 
 
 def _delete_from_field(merged: JSONObject, key: str, value: JSON, schema: GoType) -> None:
-    """Obey ``$deleteFromPrimitiveList/key``, which for anything but a list is an ordinary merge."""
+    """Apply ``$deleteFromPrimitiveList/key``, which for anything but a list is an ordinary merge."""
     if value is None:
         merged.pop(key, None)
     elif key in merged and kind_of(value) is kind_of(merged[key]):
@@ -133,9 +133,9 @@ def _delete_from_field(merged: JSONObject, key: str, value: JSON, schema: GoType
 
 
 def _settled(value: JSON, *, keep_nulls: bool = False) -> JSON:
-    """Return a value that has nothing to be merged with: without nulls in its maps and without directives.
+    """Return a value that is merged with nothing: without directives and without nulls in its maps.
 
-    _DROPPED if it is a map with a ``$patch`` itself; where nulls are kept, one that is null is one as well.
+    _DROPPED for a map with a ``$patch``. Where nulls are kept, a ``$patch`` that is null counts as well.
     """
     if _is_settled(value):
         return value
@@ -156,12 +156,12 @@ def _settled(value: JSON, *, keep_nulls: bool = False) -> JSON:
 
 
 def _is_settled(value: JSON) -> bool:
-    """Whether there is certainly no null and no directive: most values are so, and their text shows it."""
+    """Return whether there is certainly no null and no directive: for most values the text shows that."""
     if value.__class__ not in _CONTAINERS:
         return True
     try:
         text = orjson.dumps(value)
-    except orjson.JSONEncodeError:  # nested too deeply, or a number of more than 64 bits
+    except orjson.JSONEncodeError:  # nested too deeply, or an integer beyond 64 bits
         return False
     return b"null" not in text and b"$patch" not in text
 
@@ -181,7 +181,7 @@ def _struct_field(schema: GoType, key: str) -> Field:
 
 @cache
 def _list_field(schema: GoType, key: str) -> tuple[Field, Merging]:
-    """Return the field ``key`` and how its lists are merged; MergeError where it holds no list."""
+    """Return the field ``key`` and how its lists are merged; MergeError where it is not a list."""
     field = _struct_field(schema, key)
     kind = field.type.kind
     if kind == "pointer":
@@ -195,7 +195,7 @@ def _list_field(schema: GoType, key: str) -> tuple[Field, Merging]:
 
 
 def _list_name(key: str, fault: str) -> str:
-    """Return what follows the slash in a directive's key."""
+    """Return the text after the slash in a directive's key."""
     directive, slash, name = key.partition("/")
     if not slash or directive not in (_DELETE, _ORDER):
         raise MergeError(fault)
@@ -220,7 +220,7 @@ def _retain_keys(merged: JSONObject, patch: JSONObject) -> JSONObject:
 
 
 def _set_element_orders(merged: JSONObject, patch: JSONObject, schema: GoType) -> JSONObject:
-    """Merge and order each list that has a ``$setElementOrder``, and return what is left of the patch."""
+    """Merge and order each list that has a ``$setElementOrder``, and return the rest of the patch."""
     rest = patch
     for directive in [key for key in patch if key.startswith(_ORDER)]:
         set_order = _as_list(patch[directive])
@@ -241,7 +241,7 @@ def _set_element_orders(merged: JSONObject, patch: JSONObject, schema: GoType) -
 def _merge_both(
     original: list[JSON] | None, added: list[JSON] | None, field: Field, merging: Merging
 ) -> Merged:
-    """Return the merged list before it is ordered; one of the two is there."""
+    """Return the merged list before it is ordered; at least one of the two lists exists."""
     if added is None:
         return Merged(elements=original or [], original=original or [])
     if original is None:
@@ -261,14 +261,14 @@ def _as_list(value: JSON) -> list[JSON]:
 
 
 class _MeetsError(Exception):
-    """Two things meet, and have to be merged."""
+    """Both have a value for a key, and the two have to be merged."""
 
 
 def only_adds(overlay: JSON, schema: GoType) -> bool:
-    """Return whether an overlay of a type has no directives, and nulls for nothing but fields.
+    """Return whether an overlay of a type has no directives, and nulls only as values of fields.
 
-    Merged into nothing it stays as it is then: a null is what a field is that is not there. A text in it
-    that looks like a directive counts as one.
+    Merged into nothing it stays unchanged: a null field is the same as a missing one. A text that looks like
+    a directive counts as one.
     """
     if not isinstance(overlay, dict):
         return False
@@ -277,7 +277,7 @@ def only_adds(overlay: JSON, schema: GoType) -> bool:
         if b'"$' in text and any(word in text for word in _DIRECTIVES):
             return False
         return _has_null_fields_only(overlay, schema)
-    except orjson.JSONEncodeError:  # a number of more than 64 bits
+    except orjson.JSONEncodeError:  # an integer beyond 64 bits
         return False
 
 
@@ -298,10 +298,10 @@ def _has_null_fields_only(value: JSON, schema: GoType) -> bool:
 
 
 def join(typed: JSONObject, overlay: JSONObject, alone: JSONObject, schema: GoType) -> JSONObject | None:
-    """Return ``normalise(strategic_merge(typed, overlay, schema), schema)``, but for the order of keys.
+    """Return ``normalise(strategic_merge(typed, overlay, schema), schema)``, except for the order of keys.
 
     ``typed`` and ``alone`` are an object and the overlay after `normalise`; the overlay `only_adds`. None
-    where lists or maps of both have to be merged element by element, or a field of the overlay is not of the
+    where lists or maps of both must be merged element by element, or a field of the overlay is not in the
     type.
     """
     try:
@@ -325,7 +325,7 @@ def _joined_struct(typed: JSONObject, overlay: JSONObject, alone: JSONObject, sc
             joined[key] = _joined_object(before, value, {} if added is _ABSENT else added, field.type.target)
         elif value.__class__ is before.__class__ is list and field.merges:
             joined[key] = _joined_list(before, value, [] if added is _ABSENT else added, field)
-        elif added is _ABSENT:  # it is zero, and left out
+        elif added is _ABSENT:  # its value is zero, and left out
             joined.pop(key, None)
         else:
             joined[key] = added

@@ -1,7 +1,7 @@
-"""JSON and a Go type to the JSON that Go writes after reading it into that type.
+"""Read JSON into a Go type and write it again as Go does.
 
-Each type is compiled once into a reader, which is told nothing of where it is: when something does not fit,
-the value is walked again (misfits) to say what Go says. What reads as it was written is shared.
+Each type is compiled once into a reader. A reader does not track its position: when something does not fit,
+the value is walked again (misfits) to find Go's error. A part that is unchanged by reading is shared.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from injector.patch.schema import Field, GoType, Kind, go_type
 _Read: TypeAlias = Callable[[JSON], JSON]
 
 _PLAIN: Final[dict[Kind, type]] = {"string": str, "bool": bool}
-"""The class of a value that is read as it is."""
+"""The class of a value that is taken unchanged."""
 _CANONICAL: Final[dict[Kind, tuple[Callable[[str], str | None], str | None]]] = {
     "quantity": (canonical_quantity, "0"),
     "time": (canonical_time, None),
 }
-"""What Go writes for the text of a value, and for its zero; no number is the text of a time."""
+"""What Go writes for the text of a value, and for its zero value; no number is the text of a time."""
 _UNTOUCHED_BY_NULL: Final[frozenset[Kind]] = frozenset({"string", "bool", "int32", "int64", "struct"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """How Go reads and writes: what differs between callers."""
+    """How Go reads and writes: the differences between callers."""
 
     coerce_strings: bool = False
-    """Numbers and bools become the text of a string field (ghodss/yaml, Istio up to 1.8)."""
+    """Numbers and bools become text in a string field (ghodss/yaml, Istio up to 1.8)."""
     keep_unknown: bool = False
-    """Fields that the type does not have are kept, behind those that it has."""
+    """Fields that the type does not have are kept, behind its own."""
     any_order: bool = False
     """Fields and keys may stay in the order in which they were read: less is copied."""
 
@@ -55,8 +55,8 @@ def normalise(
 ) -> JSON:
     """Return ``value`` after Go has read it into ``schema_type``, a type or its name, and written it again.
 
-    Quantities, times and int-or-strings are canonical, fields are in the order of their declaration, map keys
-    sorted, zero values dropped or printed as their type says. The flags are those of Reading.
+    Quantities, times and int-or-strings become canonical, fields are in declaration order, map keys are
+    sorted, zero values are left out or printed as their type says. The flags are those of Reading. Raises
     TypedError in the words of encoding/json.
     """
     schema = go_type(schema_type) if isinstance(schema_type, str) else schema_type
@@ -69,13 +69,13 @@ def normalise(
 
 @cache
 def _reader_for(schema: GoType, **flags: bool) -> _Read:
-    """Return the reader for the flags of normalise: to make a Reading of them each time would be too slow."""
+    """Return the reader for the flags of normalise: making a Reading for each call would be too slow."""
     return _reader(schema, Reading(**flags))
 
 
 @cache
 def _reader(schema: GoType, reading: Reading) -> _Read:
-    """Return the function that reads a value of type ``schema``; null is that type's zero value."""
+    """Return the function that reads a value of type ``schema``; null becomes the type's zero value."""
     return _MAKERS[schema.kind](schema, reading)
 
 
@@ -94,7 +94,7 @@ def _string_reader(_schema: GoType, reading: Reading) -> _Read:
 
 
 def _coerced(value: JSON) -> str | None:
-    """Return what ghodss/yaml puts into a string field for a number or bool, None for anything else."""
+    """Return ghodss/yaml's text for a number or bool in a string field, None for anything else."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
@@ -191,8 +191,8 @@ def _map_reader(schema: GoType, reading: Reading) -> _Read:
 
 
 _Row: TypeAlias = tuple[int, _Read, type | None, bool]
-"""What a struct's reader knows of a field: its place, how to read what is no null, the class of a value that
-is taken as it is, and whether the field is left out when it is false, 0, empty or null."""
+"""A field in a struct's reader: its index, the reader of a value that is not null, the class of a value that
+is taken unchanged, and whether the field is left out when it is false, 0, empty or null."""
 
 
 def _struct_reader(schema: GoType, reading: Reading) -> _Read:  # noqa: C901 - see read
@@ -214,11 +214,11 @@ def _struct_reader(schema: GoType, reading: Reading) -> _Read:  # noqa: C901 - s
         if not field.is_left_out
     }
     places = {name: row[0] for name, row in rows.items()}
-    behind = len(places)  # where fields go that the type does not have
+    behind = len(places)  # the index of fields that the type does not have
     keeps_unknown = reading.keep_unknown
     any_order = reading.any_order
 
-    # One loop and no calls, since this runs for each of the hundred structs of a pod.
+    # One loop without calls, since this runs for each of the hundred structs of a pod.
     def read(value: JSON) -> JSON:  # noqa: C901, PLR0912
         if value is None:
             value = {}
@@ -272,7 +272,7 @@ def leaves_out_empty(field: Field) -> bool:
 
 
 def _declared(items: Iterable[tuple[str, JSON]], schema: GoType) -> JSONObject:
-    """Return a struct's fields under their declared names; one that is given twice is filled twice."""
+    """Return a struct's fields under their declared names; one that is given twice is read twice."""
     fields: JSONObject = {}
     for key, item in items:
         field = schema.field(key)
@@ -282,7 +282,7 @@ def _declared(items: Iterable[tuple[str, JSON]], schema: GoType) -> JSONObject:
 
 
 def _over(first: JSON, second: JSON, schema: GoType) -> JSON:
-    """Return what Go has after it has read ``first`` and then ``second`` into one variable."""
+    """Return Go's value after reading ``first`` and then ``second`` into one variable."""
     if second is None:
         return first if schema.kind in _UNTOUCHED_BY_NULL else None
     target = schema.target
@@ -291,7 +291,7 @@ def _over(first: JSON, second: JSON, schema: GoType) -> JSON:
     if isinstance(first, dict) and isinstance(second, dict) and target.kind == "map":
         return {**first, **second}
     if isinstance(first, list) and isinstance(second, list) and target.kind == "list":
-        # Go reuses the array, and what an element does not mention is still there.
+        # Go reuses the array, and fields that an element does not mention keep their earlier values.
         reused = [_over(old, new, target.element) for old, new in zip(first, second, strict=False)]
         return reused + second[len(first) :]
     return second

@@ -1,7 +1,7 @@
-"""JSON and a Go type to whether it certainly fits, in a fraction of the time that reading it takes.
+"""Tell whether JSON certainly fits a Go type, in a fraction of the time that reading it takes.
 
-What is not certain is left to `typed`, which has them. A value is certain when each
-field is spelt as Kubernetes spells it, is one that the type has, and is of its kind. msgspec looks, in C.
+A value is certain when every field has Kubernetes' spelling, is in the type, and has the right kind. What is
+not certain is left to `typed`. msgspec does the check, in C.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from injector.patch.schema import Field, GoType, Kind
 _INT32: Final = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
 _INT64: Final = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _QUANTITY: Final = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,15}(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?\Z")]
-"""The quantities that people write; the others are read in full."""
+"""The quantities that people write; others are read in full."""
 _PLAIN_QUANTITY: Final = Annotated[
     str,
     msgspec.Meta(
         pattern=r"^(0|[1-9][0-9]{0,2}(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?|[1-9][0-9]{3,5}(?<!000)[mkMG]?)\Z"
     ),
 ]
-"""Quantities of which no larger unit makes a shorter number, so that Go writes them as they are."""
+"""Quantities that no larger unit makes shorter, so that Go writes them unchanged."""
 _DATE: Final = r"[1-9][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])"
 _TIME: Final = Annotated[str, msgspec.Meta(pattern=rf"^{_DATE}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z\Z")]
 """Times as an API server writes them, on days that every month has; none of them is Go's zero time."""
@@ -48,7 +48,7 @@ _SOME: Final = msgspec.Meta(min_length=1)
 
 
 class _Canonical:
-    """Stands for a quantity that is written as it is read."""
+    """Stands for a quantity that is written as it was read."""
 
 
 class _True:
@@ -64,24 +64,24 @@ _WRITTEN_IF_ANY: Final[dict[Kind, Any]] = {
     "int32": Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)],
     "int64": Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)],
 }
-"""What a field holds that is left out when it is empty, 0 or false; negative numbers are read in full."""
+"""The values of a field that is left out when it is empty, 0 or false; negative numbers are read in full."""
 
 
 def fits(value: JSON, schema: GoType) -> bool:
-    """Tell whether Go certainly reads ``value`` into ``schema`` with no error and no other spelling."""
+    """Return whether Go certainly reads ``value`` into ``schema`` without an error or another spelling."""
     return _converts(value, _read(schema))
 
 
 def is_canonical(value: JSON, schema: GoType) -> bool:
-    """Tell whether ``normalise`` certainly returns what equals ``value``, the order of keys left aside.
+    """Return whether ``normalise`` certainly returns an equal value, the order of keys left aside.
 
-    So are the objects that an API server sends: it has written them with these types itself.
+    Objects from an API server are so: it has written them with the same types.
     """
     return _converts(value, _written(schema))
 
 
 def is_plain(value: JSON, schema: GoType) -> bool:
-    """Tell by one look whether a value certainly both `fits` and `is_canonical`; not all such values are."""
+    """Return whether a value certainly `fits` and `is_canonical`, by one check; not all such values pass."""
     return _converts(value, _plain(schema))
 
 
@@ -94,7 +94,7 @@ def _converts(value: JSON, wanted: Any) -> bool:
 
 
 def _stand_in(wanted: Any, value: Any) -> Any:
-    """Return what stands for a value that only Python can judge; ValueError where it is not as wanted."""
+    """Return the stand-in for a value that only Python can judge; ValueError where it does not fit."""
     if not (value is True if wanted is _True else _is_canonical_quantity(value)):
         raise ValueError
     return _STAND_INS[wanted]
@@ -129,7 +129,7 @@ def _read(schema: GoType) -> Any:
 
 @cache
 def _written(schema: GoType, quantity: Any = _Canonical) -> Any:
-    """Return msgspec's type for what Go writes of a type; ``quantity`` is that for quantities."""
+    """Return msgspec's type for what Go writes of a type; ``quantity`` is the type for quantities."""
     if schema.kind == "quantity":
         return quantity
     if schema.kind in _WRITTEN:
@@ -149,7 +149,7 @@ def _plain(schema: GoType) -> Any:
 
 
 def _written_field(field: Field, quantity: Any) -> tuple[str, Any, Any]:
-    """Return a field's name, what is written of it and, where it may be left out, what stands for that."""
+    """Return a field's name, its written type and, where it may be left out, its default."""
     kind = field.type.kind
     if not field.is_left_out:
         written = _written(field.type, quantity)
@@ -161,7 +161,7 @@ def _written_field(field: Field, quantity: Any) -> tuple[str, Any, Any]:
 
 
 def _struct(schema: GoType, fields: Iterable[tuple[str, Any, Any]]) -> Any:
-    """Return a msgspec Struct with these fields, and no others: their names, types and defaults."""
+    """Return a msgspec Struct with exactly these fields: names, types and defaults."""
     members = [
         (f"f{number}", wanted, msgspec.field(name=name, default=default))
         for number, (name, wanted, default) in enumerate(fields)
