@@ -1,4 +1,4 @@
-"""YAML and JSON text in and out, byte for byte as Kubernetes' Go libraries."""
+"""Read and write YAML and JSON text, byte for byte as Kubernetes' Go libraries do."""
 
 from injector.kubeyaml.counting import count_nodes, count_values
 from injector.kubeyaml.layout import keep_layout

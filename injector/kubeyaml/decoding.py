@@ -1,7 +1,7 @@
-"""Nodes of a YAML document to YAML values, as yaml.v2 decodes into ``interface{}``, and those to JSON.
+"""Decode the nodes of a YAML document as yaml.v2 decodes into ``interface{}``, and convert that to JSON.
 
-A YAML value is None, bool, int, float, str, a list, or a dict whose keys are strings or `OddKey`. To JSON,
-sigs.k8s.io/yaml makes keys strings and integral floats ints; what JSON cannot say is an error.
+A YAML value is None, bool, int, float, str, a list, or a dict whose keys are strings or `OddKey`.
+sigs.k8s.io/yaml makes keys strings and integral floats ints; a value that JSON cannot represent is an error.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _RATIO_HIGH: Final = 4_000_000
 
 @dataclass(frozen=True, slots=True)
 class OddKey:
-    """A mapping key that is no string; Go keeps 1, 1.0 and true apart, a Python dict would not."""
+    """A mapping key that is not a string; Go distinguishes 1, 1.0 and true, a Python dict would not."""
 
     kind: type
     value: bool | int | float | None
@@ -42,7 +42,7 @@ class OddKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Decoded:
-    """What an anchored node became: its aliases share the value; its size counts against alias bombs."""
+    """The value of an anchored node, shared by its aliases, and its size, a limit on alias bombs."""
 
     value: Any
     nodes: int
@@ -50,7 +50,7 @@ class _Decoded:
 
 
 def decode(root: YAMLNode, *, source: str) -> JSON:
-    """Return the JSON of ``root``, of a key that is set twice the later one; raises YAMLError."""
+    """Return the JSON of ``root``; the later of two equal keys counts; raises YAMLError."""
     conversion = _Conversion()
     value = _Decoder(source=source).value(root, MAX_DEPTH)
     try:
@@ -64,7 +64,7 @@ def decode(root: YAMLNode, *, source: str) -> JSON:
 
 
 class _Decoder:
-    """One a document. Counts the nodes it decodes, those of aliases as often as Go would decode them."""
+    """One instance per document. Counts decoded nodes, those of aliases as often as Go decodes them."""
 
     def __init__(self, *, source: str) -> None:
         self._source = source
@@ -126,7 +126,7 @@ class _Decoder:
         return decoded
 
     def _alias(self, alias: YAMLNode, depth: int) -> Any:
-        """Share what the anchored node became; decode it where that did not happen yet."""
+        """Share the value of the anchored node; decode the node if that has not happened yet."""
         target = alias.children[0]
         if id(target) in self._open:
             raise self._fault(f"anchor '{alias.value}' value contains itself", alias)
@@ -164,7 +164,7 @@ class _Decoder:
         return key if isinstance(key, str) else OddKey(type(key), key)
 
     def _merge(self, mapping: dict[str | OddKey, Any], node: YAMLNode, depth: int) -> None:
-        """Put one or many mappings over the entries that stand before ``<<``; of many the first wins."""
+        """Lay one or several mappings over the entries before ``<<``; of several the first wins."""
         if node.kind is SequenceStartEvent:
             height = 0
             for child in reversed(node.children):
@@ -205,7 +205,7 @@ _UNSUPPORTED: Final = "unsupported map key of type: {}, key: {}, value: {}"
 
 
 def finite(number: float) -> int | float:
-    """Return the float as JSON shows it; raises YAMLError, in encoding/json's words, when JSON cannot."""
+    """Return the float as JSON shows it; raises YAMLError, in encoding/json's words, where it cannot."""
     if math.isfinite(number):
         return json_number(number)
     name = "NaN" if math.isnan(number) else "+Inf" if number > 0 else "-Inf"
@@ -213,9 +213,9 @@ def finite(number: float) -> int | float:
 
 
 class _Conversion:
-    """Turns a document's value into JSON, in place; subtrees that are shared within it stay shared.
+    """Converts a document's value to JSON, in place; subtrees that are shared within it stay shared.
 
-    As in Go, a number that JSON cannot say is found after all such keys.
+    As in Go, keys are checked before numbers that JSON cannot represent.
     """
 
     def __init__(self) -> None:
@@ -255,7 +255,7 @@ class _Conversion:
 def key_text(odd: Scalar, value: Any = None) -> str:
     """Return the key that a scalar becomes; sigs.k8s.io/yaml sends floats through float32.
 
-    Raises YAMLError for null and for integers beyond int64; its sentence shows the ``value``, too.
+    Raises YAMLError for null and for integers beyond int64; its sentence also shows the ``value``.
     """
     if isinstance(odd, str):
         return odd

@@ -1,8 +1,8 @@
-"""Read a scalar with holes and the values for them, as YAML would, and generate the functions that do so.
+"""Generate functions that read a scalar with holes, given the holes' values, as YAML would.
 
-A value is safe where it stands if the text around it keeps its meaning: the scalar starts and ends
-where it did, and says what the value says. The rules ask for less than YAML allows; what they refuse
-is read by the parser (``text``) or put in as a string (``scalar``).
+A value is safe at its position if the text around it keeps its meaning: the scalar starts and ends at the
+same positions, and means the same as the value. The rules allow less than YAML does; values that they refuse
+are read by the parser (``text``) or inserted as a string (``scalar``).
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from injector.memo import Memo, process_wide
 from injector.rendering import Quoted, interleaved
 
 _UNREADABLE: Final = r"\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff"
-"""Control characters, line breaks, half surrogates, byte order marks."""
+"""Control characters, line breaks, surrogates, byte order marks."""
 
 unquotable = re.compile(rf"[\"'\\{_UNREADABLE}]").search
-"""Finds what is unsafe in some quoted or block scalar."""
+"""Finds what is unsafe in some kind of quoted or block scalar."""
 
 _UNREADABLE_ONE = re.compile(f"[{_UNREADABLE}]").search
 _DOUBLE = re.compile(rf'["\\{_UNREADABLE}]').search
@@ -39,7 +39,7 @@ _PLAIN_START = re.compile(r"(?!---|\.\.\.)(?:[^ \-?:,\[\]{}#&*!|>'\"%@`]|-[^ ])"
 _PLAIN_BLOCK = re.compile(rf":(?: |\Z)| #| \Z|[{_UNREADABLE}]").search
 _PLAIN_FLOW = re.compile(rf"[,\[\]{{}}?:]| #| \Z|[{_UNREADABLE}]").search
 _LONGEST_KEY: Final = 512
-"""Characters. libyaml looks for the colon up to 1,024 characters after a key's start, escapes included."""
+"""Characters. libyaml looks for the colon within 1,024 characters of a key's start, escapes included."""
 
 Check = Callable[[str], str]
 Reader = Callable[[Sequence[str]], Sequence[JSON]]
@@ -49,11 +49,11 @@ _UNKNOWN: Final[Any] = object()
 
 
 class UnsafeValueError(Exception):
-    """A value would not stay inside its scalar, or not mean itself there."""
+    """A value would not stay inside its scalar, or would not mean itself there."""
 
 
 class PlainTexts:
-    """The JSON of plain scalars that stand in one kind of place, by their texts."""
+    """The JSON of plain scalars in one kind of position, by their texts."""
 
     __slots__ = ("_flow", "_memo", "_role")
 
@@ -63,7 +63,7 @@ class PlainTexts:
         self._memo: Memo[str, JSON] = process_wide(f"plain_{role.name}_{'flow' if flow else 'block'}".lower())
 
     def read(self, text: str) -> JSON:
-        """Return the value of a text; UnsafeValueError where it is not one plain scalar."""
+        """Return the value of a text; UnsafeValueError if it is not one plain scalar."""
         known = self._memo.get(text, _UNKNOWN)
         if known is not _UNKNOWN:
             return known
@@ -84,7 +84,7 @@ class PlainTexts:
                 if text == MERGE or len(text) > _LONGEST_KEY:
                     raise UnsafeValueError
                 return key_text(resolve(text))
-            value = resolve(text)  # not `plain`, which would remember the text a second time
+            value = resolve(text)  # not `plain`, which would cache the text a second time
             return finite(value) if isinstance(value, float) else value
         except YAMLError:
             raise UnsafeValueError from None
@@ -94,7 +94,7 @@ PLAIN_TEXTS: Final = {(role, flow): PlainTexts(role, flow=flow) for role in Role
 
 
 def read(slot: Slot, values: Sequence[str]) -> JSON:
-    """Return what YAML reads with the values in place; raises UnsafeValueError."""
+    """Return what YAML reads with the values inserted; raises UnsafeValueError."""
     own = [values[hole] for hole in slot.holes]
     if slot.context is Context.BLOCK:
         for hole in slot.first:
@@ -109,9 +109,9 @@ def read(slot: Slot, values: Sequence[str]) -> JSON:
 
 
 def checks(places: Holes, holes: int) -> Sequence[Check]:
-    """Return for each hole the function that gives the decoded value, or raises UnsafeValueError.
+    """Return for each hole the function that returns the decoded value, or raises UnsafeValueError.
 
-    Those of plain scalars pass everything: `PLAIN_TEXTS` judges their whole text.
+    The functions for plain scalars accept everything: `PLAIN_TEXTS` checks their whole text.
     """
     by_hole: dict[int, Check] = dict.fromkeys(range(holes), in_comment)
     for slot in places.slots:
@@ -121,31 +121,31 @@ def checks(places: Holes, holes: int) -> Sequence[Check]:
 
 
 def meant(value: str, context: Context) -> str:
-    """Return the string behind a value; what is no UTF-8 becomes U+FFFD, as in Go's JSON."""
+    """Return the string behind a value; invalid UTF-8 becomes U+FFFD, as in Go's JSON."""
     text = value.raw if context is Context.DOUBLE and isinstance(value, Quoted) else str(value)
     return to_valid(text)
 
 
 is_line = re.compile(rf"[^ {_UNREADABLE}][^{_UNREADABLE}]*\Z").match
-"""Tells whether a text is one line that begins with no blank: in a block scalar it means itself."""
+"""Returns whether a text is one line without a leading space: in a block scalar it means itself."""
 
 
 def in_line_start(value: str) -> str:
-    """Return a value that comes first in a line of a block scalar; it must not change the indentation."""
+    """Return a value at the start of a line in a block scalar; it must not change the indentation."""
     if not value or value[0] == " ":
         raise UnsafeValueError
     return str(value)
 
 
 def short_key(text: str) -> str:
-    """Return a quoted key that the parser will look to the end of."""
+    """Return a quoted key that is short enough for the parser to find its colon."""
     if len(text) > _LONGEST_KEY:
         raise UnsafeValueError
     return text
 
 
 def _is_solid(value: str) -> bool:
-    """Return whether a value may stand beside a line break that is folded, or in column 0."""
+    """Return whether a value may be beside a folded line break, or in column 0."""
     return bool(value) and " " not in (value[0], value[-1]) and not value.startswith(("---", "..."))
 
 
@@ -159,11 +159,11 @@ def _without(found: Callable[[str], object]) -> Check:
 
 
 in_comment: Final = _without(_UNREADABLE_ONE)
-"""Returns a value that leaves the end of a comment where it is."""
+"""Returns a value that does not move the end of a comment."""
 
 
 def _in_double(value: str) -> str:
-    """Read a value between double quotes; one that Go has quoted says its raw string there."""
+    """Return the value of a text between double quotes; one quoted by Go has its raw string."""
     if not _DOUBLE(value):
         return str(value)
     if isinstance(value, Quoted) and _GO_QUOTED(value):
@@ -179,23 +179,22 @@ _CHECKS: Final[dict[Context, Check]] = {
 }
 _KEY_CHECKS: Final = {
     **_CHECKS,
-    Context.DOUBLE: _without(_DOUBLE),  # also escapes, which count against the length of a key
+    Context.DOUBLE: _without(_DOUBLE),  # also escapes, which count towards the length of a key
 }
 
 
 # ---- functions that read the values of all slots, and that build the JSON of a tree with slots
-#
-# Each is one expression: a tuple, or dict and list displays. Nothing of a value gets into the code, nor any
-# text of the template: what is constant is handed in as variables. It is not copied so, and it is freed with
-# the function. Python 3.12 and newer keep constant strings of compiled code that look like identifiers for as
-# long as they run (CPython's InternalDocs/string_interning.md), and pods may have their own in a template.
+# Each function is one expression: a tuple, or dict and list displays. The code contains no part of a value
+# and no text of the template: constants are passed in as variables. So they are not copied, and are freed
+# with the function. Python 3.12 and newer keep constant strings of compiled code that look like identifiers
+# for ever (CPython's InternalDocs/string_interning.md), and a template may contain texts of its pod.
 
 
 def reader(slots: Sequence[Slot], holes: int) -> Reader | None:
     """Return the function from the holes' values to the slots' JSON, in the order of ``slots``.
 
-    The values may have no quotes nor unreadable characters. It raises UnsafeValueError where that is not
-    enough. None if a slot needs more.
+    The values must not contain quotes or unreadable characters. The function raises UnsafeValueError where
+    that does not suffice. None if a slot needs more checks.
     """
     if any(slot.folded and slot.context is not Context.BLOCK for slot in slots):
         return None
@@ -215,7 +214,7 @@ def builder(tree: Tree, slots: Sequence[Slot]) -> Builder:
 
 
 class _Constants:
-    """What the code of one function is handed as its global variables."""
+    """The constants of one function, which it gets as global variables."""
 
     def __init__(self) -> None:
         self.variables: dict[str, Any] = dict(_FIXED)
@@ -242,7 +241,7 @@ def _compiled(expression: str, parameters: Sequence[str], constants: _Constants)
     unpack = f"    {', '.join(parameters)}, = values\n" if parameters else ""
     code = compile(f"def fill(values):\n{unpack}    return {expression}\n", "<skeleton>", "exec")
     exec(code, constants.variables)  # noqa: S102 - nothing of a value gets into it
-    return constants.variables.pop("fill")  # or the two would hold each other for the collector
+    return constants.variables.pop("fill")  # or the two would refer to each other until a garbage collection
 
 
 def _expression(tree: Tree, scalars: MappingType[int, str], constants: _Constants) -> str:
@@ -281,12 +280,12 @@ def _value(slot: Slot, hole: int) -> str:
 
 
 def _sum(parts: Sequence[str]) -> str:
-    """Join strings; a few are faster added."""
+    """Join strings; a few are added faster."""
     return " + ".join(parts) if len(parts) < 5 else f"''.join(({', '.join(parts)}))"
 
 
 def _exactly_str(value: str) -> str:
-    """Turn a value that may be a subclass of str into one that is not, since JSON is compared by class."""
+    """Return a plain str for a value that may be of a subclass, since JSON is compared by class."""
     return f"{value} if {value}.__class__ is str else str({value})" if value.isalnum() else value
 
 

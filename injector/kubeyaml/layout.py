@@ -1,9 +1,8 @@
-"""A document's text and the JSON it is to have in, the text with only the difference written anew out.
+"""Change a document's text so that it reads as other JSON, rewriting only the difference.
 
-Order, comments, quotes and blank lines stay where nothing has changed. What is written anew is written as
-`dump` writes it, unfolded, behind the last key or at the item's place. Only block collections are opened:
-what stands between brackets, an alias, a complex key or a merge is a leaf or makes its collection one, to be
-kept or replaced as a whole.
+Order, comments, quotes and blank lines stay where nothing has changed. New text has the form of `dump`,
+unfolded, after the last key or at the item's position. Only block collections are opened: a flow collection
+and an alias are kept or replaced as a whole, and so is a collection with a complex key or a merge.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ _STARTS: Final = (MappingStartEvent, SequenceStartEvent)
 class Outline:
     """A value, ``text[start:end]``, with the entries of a block collection, which can be opened.
 
-    The keys or dashes of these stand in ``column``. What has no entries is kept or replaced as a whole.
+    Their keys or dashes start in ``column``. A value without entries is kept or replaced as a whole.
     """
 
     start: int
@@ -71,7 +70,7 @@ def _outline(node: YAMLNode, text: str) -> Outline:
 
 
 def _entry(key: YAMLNode, value: YAMLNode, text: str) -> tuple[OutlineEntry | None, int]:
-    """Return the entry of a key, None if it is not a simple one, and its end."""
+    """Return the entry of a key, None if the key is not a simple one, and the entry's end."""
     written, inner = _outline(key, text), _outline(value, text)
     colon = text.find(":", written.end) + 1
     is_simple = key.kind is ScalarEvent and not text[written.end : max(colon - 1, 0)].strip(" ")
@@ -85,7 +84,7 @@ def _item(node: YAMLNode, previous: int, text: str) -> tuple[OutlineEntry, int]:
     """Return the item of a value; its dash is the first after ``previous``."""
     value = _outline(node, text)
     start = previous
-    while text[start] != "-":  # between two items stand blanks and comments only
+    while text[start] != "-":  # between two items there are only spaces and comments
         start = text.index("\n", start) + 1 if text[start] == "#" else start + 1
     return OutlineEntry(start=start, behind=start + 1, value=value), max(value.end, start + 1)
 
@@ -97,12 +96,12 @@ def _key_name(key: YAMLNode) -> str | None:
         return key.value
     try:
         return None if key.value == MERGE else key_text(plain(key.value))
-    except YAMLError:  # no key at all, in a mapping that a later duplicate replaces
+    except YAMLError:  # not a valid key, in a mapping that a later duplicate replaces
         return None
 
 
 def _end(node: YAMLNode, text: str) -> int:
-    """Return where a scalar ends; blank lines behind a block scalar are its own only if it keeps them."""
+    """Return the end of a scalar; blank lines after a block scalar belong to it only if it keeps them."""
     if node.style not in ("|", ">"):
         return node.end
     header = text[node.start : text.find("\n", node.start)]
@@ -112,14 +111,15 @@ def _end(node: YAMLNode, text: str) -> int:
 
 
 _IDENTITIES: Final = ("name", "containerPort", "mountPath", "key", "ip", "topologyKey")
-"""What tells the elements of Kubernetes' lists apart: the commonest merge keys."""
+"""What identifies the elements of Kubernetes' lists: the commonest merge keys."""
 
 
 def keep_layout(text: str, value: JSON) -> str:
-    """Return ``text`` changed so that it reads as ``value``, with as little written anew as can be.
+    """Return ``text`` changed so that it reads as ``value``, with as little rewritten as possible.
 
-    Where the difference cannot be placed (brackets, aliases, merges) the nearest collection around it
-    is written anew, at worst the document. Raises YAMLError if ``text`` or ``value`` is no YAML.
+    Where a difference cannot be written into the text (flow collections, aliases, merges), the nearest
+    collection around it is rewritten, at worst the document. Raises YAMLError if ``text`` or ``value`` is not
+    valid YAML.
     """
     before = load(text)
     if _same(before, value):
@@ -130,7 +130,7 @@ def keep_layout(text: str, value: JSON) -> str:
 
 
 def _edited(text: str, before: JSON, after: JSON) -> str | None:
-    """Apply the edits; None where there is no way, or the result would not read as it has to."""
+    """Apply the edits; None if that is not possible, or the result would not read as ``after``."""
     try:
         root = compose(text)
     except YAMLError:
@@ -146,7 +146,7 @@ def _edited(text: str, before: JSON, after: JSON) -> str | None:
 
 
 class _Edit(NamedTuple):
-    """A stretch of the text and what comes there."""
+    """A range of the text and its replacement."""
 
     start: int
     end: int
@@ -154,7 +154,7 @@ class _Edit(NamedTuple):
 
 
 class _TextEditor:
-    """Collects replacements of stretches of the text; no two overlap."""
+    """Collects replacements of ranges of the text; no two overlap."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -162,7 +162,7 @@ class _TextEditor:
 
     def result(self) -> str:
         text = self._text
-        # At one place deletions are behind insertions, so that they do not take those away; of two insertions
+        # At one position deletions come after insertions, so that they do not delete those; of two insertions
         # the later belongs to the outer collection, and its text comes last.
         edits = sorted(self._edits, key=lambda edit: (edit.start, edit.end > edit.start))
         for edit in reversed(edits):
@@ -170,7 +170,7 @@ class _TextEditor:
         return text
 
     def edit(self, place: Outline, before: JSON, after: JSON) -> bool:
-        """Collect what turns ``before`` into ``after`` there; False, and nothing, if there is no way."""
+        """Collect the edits from ``before`` to ``after``; False, and no edits, if that is not possible."""
         if _same(before, after):
             return True
         if not place.entries or not after or type(before) is not type(after):
@@ -217,7 +217,7 @@ class _TextEditor:
                 self._insert_items(place, old_end, after[new + alike : new_end])
 
     def _insert_items(self, place: Outline, index: int, values: Sequence[JSON]) -> None:
-        """Insert items before that of ``index`` and the comments over it, or behind all of them."""
+        """Insert items before that of ``index`` and its comments, or after all of them."""
         position = self._line_end(place.end)
         if index < len(place.entries):
             start = place.entries[index].start
@@ -236,7 +236,7 @@ class _TextEditor:
         return True
 
     def _replace(self, entry: OutlineEntry, new: str, column: int) -> None:
-        """Replace what follows a colon or dash; a comment behind it, or behind a value of one line, stays."""
+        """Replace what follows a colon or dash; a comment after it, or after a one-line value, stays."""
         start, old = entry.behind, entry.value
         first, _, rest = new.removesuffix("\n").partition("\n")
         end = max(start, old.end)
@@ -263,7 +263,7 @@ class _TextEditor:
         return self._text[self._text.rfind("\n", 0, max(position - 1, 0)) + 1 : position]
 
     def _line_end(self, position: int) -> int:
-        """Return where the line behind that of ``position`` starts."""
+        """Return where the line after that of ``position`` starts."""
         return self._text.find("\n", position) + 1 or len(self._text)
 
 
@@ -272,7 +272,7 @@ def _indented(text: str, column: int) -> str:
 
 
 def _identity(element: JSON) -> str:
-    """Return what an element of a list is recognised by."""
+    """Return what identifies an element of a list."""
     return _name(element) or go_json(element)
 
 
@@ -285,12 +285,12 @@ def _name(element: JSON) -> str:
 
 
 def _are_alike(before: JSON, after: JSON) -> bool:
-    """Return whether one element may be the other, changed: so may objects without names in one place."""
+    """Return whether one element may be the other after a change: also objects without names at one index."""
     if isinstance(before, dict) and isinstance(after, dict):
         return _name(before) == _name(after) and bool(before.keys() & after.keys())
     return _identity(before) == _identity(after) or not isinstance(before, dict | list)
 
 
 def _same(left: JSON, right: JSON) -> bool:
-    """Return whether two values are written alike; 1 is not true, the order of keys does not count."""
+    """Return whether two values are written alike: 1 is not true, and the order of keys does not count."""
     return left is right or (left == right and go_json(left) == go_json(right))

@@ -1,13 +1,12 @@
-r"""YAML text in, the first document's nodes out, aliases tied to what they name; and where a path's value is.
+r"""Compose the nodes of a text's first YAML document, with aliases resolved, and find the line of a path.
 
-`decoding` turns the nodes into JSON. `reading` spares usual documents both.
+`decoding` turns nodes into JSON. For usual documents `reading` needs neither.
 
-yaml.v2 is a port of an older libyaml. It differs from 0.2.5 between brackets (``?`` ends a plain
-scalar, ``:`` before ``,`` does not), refuses ``\/``, knows no YAML 1.2, keeps the tag ``!``, has
-``,`` and brackets in tags, and reads a byte order mark within the text as a letter. What is left of
-the differences is between brackets: ``[!a,b]`` has one element to yaml.v2. The sentences of errors are the
-same; the line numbers are not: it counts scanner errors from one, parser errors from zero, and names no line
-where it counted zero.
+yaml.v2 is a port of an older libyaml. Between brackets it differs from 0.2.5 (``?`` ends a plain scalar,
+``:`` before ``,`` does not). It also refuses ``\/``, rejects YAML 1.2, keeps the tag ``!``, allows ``,`` and
+brackets in tags, and reads a byte order mark within the text as a letter. One difference between brackets
+remains: ``[!a,b]`` has one element to yaml.v2. Errors have the same sentences but not the same line numbers:
+yaml.v2 counts scanner errors from one, parser errors from zero, and names no line where it counted zero.
 """
 
 from __future__ import annotations
@@ -44,10 +43,10 @@ MAX_DEPTH: Final = 64
 """Levels of nesting. A pod has 12; libyaml itself slows down and orjson stops at 1,024."""
 
 PRIVATE_USE: Final = range(0xE000, 0xF900)
-"""Characters that are printable to YAML and mean nothing to anybody: stand-ins and marks are chosen here."""
+"""Characters that YAML can print and that have no meaning: stand-ins and marks are chosen here."""
 
 SIGNS: Final = ("?", "%YAML", "\\/", "! ", "!\n", "!\t", "\ufeff")
-"""What a text has if it has anything that the two read differently, but for a needless ``:``."""
+"""A text with any difference between the two contains one of these, except for a needless ``:``."""
 
 MISREAD_COLON: Final = "found unexpected ':'"
 _MORE: Final = (
@@ -57,9 +56,10 @@ _MORE: Final = (
 
 _TAG_CHARACTERS: Final = (",", "[", "]")
 _MOST_IN_VAIN: Final = 8192
-"""Nodes that repairs may have read again, since each begins at the front: 75 ms. A sidecar's YAML has 500."""
+"""Nodes that repairs may read again, since each repair starts at the front: 75 ms. A sidecar's YAML has
+500."""
 _CHARACTERS_AS_A_NODE: Final = 256
-"""Characters that take as long to scan as a node takes to make: a text may be one long scalar."""
+"""Characters that take as long to scan as making a node takes: a text may be one long scalar."""
 _BARE_TAG = re.compile(r"(?:&[A-Za-z0-9_-]+[ \t]+)?!(?=[\s,\[\]{}]|\Z)").match
 _SLASH_ESCAPE = re.compile(r'"(?:[^\\]|\\[^/])*?\\/').match
 
@@ -68,9 +68,10 @@ _SLASH_ESCAPE = re.compile(r'"(?:[^\\]|\\[^/])*?\\/').match
 class YAMLNode:
     """One node of the text.
 
-    ``children`` of a mapping are its keys and values in turn, of an alias the one node it names.
-    ``implicit`` tells that a scalar is plain, ``line`` and ``column`` count from 1. It is ``text[start:end]``
-    but for block collections, whose end libyaml tells too late; ``style`` is a scalar's, or ``flow``.
+    ``children`` of a mapping are its keys and values alternately, of an alias the node it refers to.
+    ``implicit`` means that a scalar is plain; ``line`` and ``column`` count from 1. The node is
+    ``text[start:end]``, except for block collections, whose end libyaml reports too late. ``style`` is a
+    scalar's, or ``flow``.
     """
 
     kind: type[Event]
@@ -89,7 +90,7 @@ class YAMLNode:
 def compose(text: str, *, source: str = "", alone: bool = False) -> YAMLNode | None:
     """Return the root node of the first document, None for a text without one; raises YAMLError.
 
-    With ``alone`` also where more follows the document.
+    With ``alone`` it is also an error if more follows the document.
     """
     dialect = Dialect(text, source=source)
     while True:
@@ -117,14 +118,14 @@ def _more(mark: Any, source: str) -> YAMLError:
 
 
 def _says_nothing(event: Any) -> bool:
-    """Return whether an event is of a document without content."""
+    """Return whether an event belongs to a document without content."""
     if isinstance(event, ScalarEvent):
         return event.implicit[0] and not event.value
     return isinstance(event, DocumentStartEvent | DocumentEndEvent)
 
 
 def decoded(text: str | bytes, source: str) -> str:
-    """Return the text of bytes; libyaml says what is wrong with those that are neither UTF-8 nor UTF-16."""
+    """Return the text of bytes; for those that are neither UTF-8 nor UTF-16, libyaml's error."""
     if isinstance(text, str) and not HALF_SURROGATE.search(text):
         return text
     data = _bytes(text) if isinstance(text, str) else text
@@ -135,7 +136,7 @@ def decoded(text: str | bytes, source: str) -> str:
 
 
 def _bytes(text: str) -> bytes:
-    """Return the bytes that a text with half surrogates stands for; they are no UTF-8."""
+    """Return the bytes that a text with surrogates stands for; they are not valid UTF-8."""
     try:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
@@ -156,7 +157,7 @@ def _reader_error(data: bytes, source: str) -> YAMLError:
 
 
 def at(reason: str, *, source: str = "", mark: Any = None, named_line: int = 0) -> YAMLError:
-    """Build the error: ``mark`` is the true place, ``named_line`` what Go's sentence says (0: nothing)."""
+    """Return the error: ``mark`` is the true position, ``named_line`` the line in Go's sentence (0: none)."""
     sentence = f"yaml: line {named_line}: {reason}" if named_line else f"yaml: {reason}"
     if mark is None:
         return YAMLError(sentence, source=source)
@@ -164,13 +165,13 @@ def at(reason: str, *, source: str = "", mark: Any = None, named_line: int = 0) 
 
 
 def translate(error: LibYAMLError, *, source: str) -> YAMLError:
-    """Say what yaml.v2 says for an error of libyaml's scanner, parser or reader."""
+    """Return yaml.v2's error for an error of libyaml's scanner, parser or reader."""
     if isinstance(error, ReaderError):
         return YAMLError(f"yaml: {error.reason}", source=source)
     if not isinstance(error, MarkedYAMLError):
         return YAMLError(f"yaml: {error}", source=source)
     mark = error.problem_mark
-    if mark is not None and mark.line:  # lines are counted as yaml.v2's ``fail`` does
+    if mark is not None and mark.line:  # counted as in yaml.v2's ``fail``
         named_line = mark.line + isinstance(error, ScannerError)
     else:
         named_line = error.context_mark.line if error.context_mark is not None else 0
@@ -178,14 +179,14 @@ def translate(error: LibYAMLError, *, source: str) -> YAMLError:
 
 
 def unused_character(text: str) -> str:
-    """Return a character that ``text`` neither has nor names in an escape sequence, or nothing."""
+    """Return a character that ``text`` neither contains nor writes as an escape, or ""."""
     codes = text.lower()
     free = (code for code in PRIVATE_USE if chr(code) not in text and f"{code:x}" not in codes)
     return next(map(chr, free), "")
 
 
 class Dialect:
-    """One a text. ``text`` is what libyaml is to parse; positions in it are those of the original."""
+    """One instance per text. ``text`` is what libyaml parses; positions in it are those of the original."""
 
     def __init__(self, text: str, *, source: str) -> None:
         text = text.removeprefix("\ufeff")
@@ -197,9 +198,9 @@ class Dialect:
         self.text = text.replace("\ufeff", self._bom) if self._bom else text
 
     def repair(self, error: LibYAMLError, nodes: int) -> bool:
-        """Put a stand-in where libyaml stumbled over a colon or a tag; False if it was something else.
+        """Replace what libyaml wrongly refuses, a colon or a tag, by a stand-in; False for other errors.
 
-        False, too, where that was done too often: ``nodes`` had been read when it stumbled.
+        Also False after too many repairs: ``nodes`` had been read when libyaml stopped.
         """
         if not isinstance(error, ScannerError) or error.problem_mark is None or not self._colon:
             return False
@@ -209,7 +210,7 @@ class Dialect:
         elif (
             error.context == "while scanning a tag" and self.text[position : position + 1] in _TAG_CHARACTERS
         ):
-            stand_in = "$"  # as unknown to yaml.v2 as what was there
+            stand_in = "$"  # as unknown to yaml.v2 as the original tag
         else:
             return False
         self.text = self.text[:position] + stand_in + self.text[position + 1 :]
@@ -219,7 +220,7 @@ class Dialect:
     def value(self, event: Any, collection: Any) -> str:
         """Return the text of a scalar; raises YAMLError for what yaml.v2 refuses in it.
 
-        ``collection`` is the start of the flow collection that the scalar stands in, else None.
+        ``collection`` is the start of the flow collection around the scalar, else None.
         """
         value: str = event.value
         if event.style == '"' and "\\/" in self.text:
@@ -229,7 +230,7 @@ class Dialect:
         return value.replace(self._bom, "\ufeff").replace(self._colon, ":") if self._colon else value
 
     def tag(self, event: Any) -> str:
-        """Return the tag of a node; libyaml drops ``!``, which keeps yaml.v2 from typing a scalar."""
+        """Return the tag of a node; libyaml drops ``!``, with which yaml.v2 does not type a scalar."""
         if event.tag is None and _BARE_TAG(self.text, event.start_mark.index):
             return "!"
         return event.tag or ""
@@ -261,7 +262,7 @@ class Dialect:
 
 
 class _Composer:
-    """Pulls events until the first document has ended, so that a fault behind it is never seen."""
+    """Pulls events until the end of the first document, so that a fault after it is not found."""
 
     def __init__(self, dialect: Dialect, source: str) -> None:
         self._dialect = dialect
@@ -334,15 +335,15 @@ class _Composer:
 
 
 def line_of(text: str, path: Sequence[str | int]) -> int:
-    """Return the line, from 1, of the value under keys and indexes; 0 when the text cannot be read.
+    """Return the line, from 1, of the value under keys and indices; 0 when the text cannot be read.
 
-    Where the path leads nowhere it is the line of the last step that does.
+    If the path leads nowhere, it is the line of the last step that exists.
     """
     return Positions(text).at(path)[0]
 
 
 class Positions:
-    """Where the values of one text stand; it is read once, when first asked."""
+    """The positions of values in one text, which is read when first needed."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -355,9 +356,9 @@ class Positions:
             return None
 
     def at(self, path: Sequence[str | int]) -> tuple[int, int]:
-        """Return line and column, from 1, of the key or the item that ``path`` ends with.
+        """Return line and column, from 1, of the key or the item at the end of ``path``.
 
-        Zeros and the last step that leads somewhere are as `line_of` has them.
+        Zeros, and paths that lead nowhere, are as in `line_of`.
         """
         node = self._root
         if node is None:
@@ -373,7 +374,7 @@ class Positions:
 
 
 def _step(node: YAMLNode, step: str | int) -> tuple[YAMLNode, YAMLNode] | None:
-    """Return the key or the item, and the value there; of a key that is given twice the last."""
+    """Return the key or the item, and its value; for a key given twice the last."""
     while node.kind is AliasEvent:
         node = node.children[0]
     if node.kind is SequenceStartEvent and isinstance(step, int) and step < len(node.children):

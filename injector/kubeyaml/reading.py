@@ -1,10 +1,11 @@
-"""YAML text in, JSON out, as sigs.k8s.io/yaml v1.6 (yaml.v2) reads it.
+"""Read YAML text to JSON, as sigs.k8s.io/yaml v1.6 (yaml.v2) does.
 
-The usual document (block and flow collections, scalars) is built straight from libyaml's events.
-Whatever is rarer (aliases, tags, merges, odd keys) goes the exact way of `nodes`. Files of many documents are
-split by the rule of k8s.io/apimachinery's YAMLReader, which kubectl and istioctl read files with: a line that
-starts with ``---`` ends a document, whatever it stands in. Objects of JSON may follow one another without it,
-as its YAMLOrJSONDecoder, kubectl's reader, has it.
+A usual document (block and flow collections, scalars) is built directly from libyaml's events. Rarer
+constructs (aliases, tags, merges, odd keys) take the exact way through `nodes`.
+
+Files with several documents are split by the rule of k8s.io/apimachinery's YAMLReader, with which kubectl and
+istioctl read files: a line that starts with ``---`` ends a document, whatever it is inside of. Objects of
+JSON may follow one another without it, as in kubectl's reader, YAMLOrJSONDecoder.
 """
 
 from __future__ import annotations
@@ -43,14 +44,14 @@ from injector.kubeyaml.nodes import (
 from injector.kubeyaml.scalars import MERGE, TYPED_START, plain
 
 MAX_SIZE: Final = 16 << 20
-"""Characters. etcd holds 1.5 MiB an object; a file with a List of many objects may be larger."""
+"""Characters. etcd holds 1.5 MiB per object; a file with a List of many objects may be larger."""
 
 _SEPARATOR: Final = "---"
 _LINE: Final = re.compile(r"[^\n]*\n|[^\n]+")
 _TWO_OBJECTS: Final = re.compile(r"\}[ \t\r\n]*\{")
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
 _JSON: Final = json.JSONDecoder(parse_int=str, parse_float=str)
-"""Tells where an object ends; numbers stay text, of which Python's own refuse some."""
+"""Finds where an object ends; numbers stay text, since Python refuses some of them."""
 
 _NextEvent = Callable[[], Any]  # the stubs know no event's fields
 
@@ -60,15 +61,14 @@ class _UnusualError(Exception):
 
 
 def load(text: str | bytes, *, source: str = "", alone: bool = False) -> JSON:
-    """Return the JSON of the first document; None for empty text. Duplicate keys: the last one counts.
+    """Return the JSON of the first document; None for empty text. Of duplicate keys the last one counts.
 
-    What follows the document is not read, as in Go; with ``alone`` it is refused, for whoever wrote the text
-    meant something by it.
+    Text after the document is not read, as in Go; with ``alone`` it is refused, since its author meant
+    something by it.
 
-    The result may share subtrees where the text has aliases: treat it as frozen. Numbers are what
-    JSON text shows: integral floats are ints while they fit in 64 bits. ``source`` is named in
-    errors. Raises YAMLError in the wording of Go, also for text that is deeper than MAX_DEPTH
-    or longer than MAX_SIZE.
+    The result may share subtrees where the text has aliases: treat it as frozen. Numbers are as JSON text
+    shows them: integral floats are ints if they fit in 64 bits. ``source`` is named in errors. Raises
+    YAMLError in Go's wording, also for text deeper than MAX_DEPTH or longer than MAX_SIZE.
     """
     if len(text) > MAX_SIZE:
         raise YAMLError(f"yaml: text of {len(text)} characters is longer than {MAX_SIZE}", source=source)
@@ -89,7 +89,7 @@ def json_scalar(text: str) -> JSON:
 
 
 def _first_document(text: str, source: str, *, alone: bool) -> JSON:
-    """Build the first document from events; _UnusualError when there is more to it."""
+    """Build the first document from events; raises _UnusualError if it needs the exact way."""
     next_event = CParser(text).get_event
     try:
         next_event()
@@ -166,9 +166,9 @@ def _sequence(next_event: _NextEvent, depth: int) -> JSON:
 class Document:
     """One document of a file.
 
-    ``text`` is the file's own, line ends included; ``line`` is where it starts, from 1; ``separator`` is
-    the line that ends it, empty at the end of the file. A separator that follows nothing belongs to
-    the text after it, as in Go.
+    ``text`` is the file's own, line ends included; ``line`` is where it starts, from 1; ``separator`` is the
+    line that ends it, empty at the end of the file. A separator that follows nothing belongs to the text
+    after it, as in Go.
     """
 
     text: str
@@ -178,7 +178,7 @@ class Document:
 
     @cached_property
     def value(self) -> JSON:
-        """The document's JSON; raises YAMLError with the file's line, Go's sentence counts the document's."""
+        """The document's JSON; raises YAMLError with the line in the file (Go's sentence: in it)."""
         try:
             return load(self.text, source=self.source, alone=True)
         except YAMLError as error:
@@ -198,7 +198,7 @@ def documents(text: str, *, source: str = "") -> Iterator[Document]:
 
 
 def _objects(chunk: Document) -> Iterator[Document]:
-    """Yield the objects of a JSON stream, each with the space behind it; any other text as it is."""
+    """Yield the objects of a JSON stream, each with the space after it; any other text unchanged."""
     text, start, line = chunk.text, 0, chunk.line
     while end := _next_object(text, start):
         yield Document(text=text[start:end], line=line, separator="", source=chunk.source)
@@ -207,7 +207,7 @@ def _objects(chunk: Document) -> Iterator[Document]:
 
 
 def _next_object(text: str, start: int) -> int:
-    """Return where the next object begins behind one of JSON at ``start``; 0 where there are no two."""
+    """Return where the object after the JSON object at ``start`` begins; 0 if there are no two."""
     begin = _behind_space(text, start)
     if not text.startswith("{", begin):
         return 0

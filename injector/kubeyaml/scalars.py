@@ -1,7 +1,7 @@
-"""A scalar's text in, the value that yaml.v2 gives it out.
+"""Type YAML scalars as yaml.v2 does.
 
-yaml.v2 types plain scalars by YAML 1.1 with its own amendments: ``y`` and ``on`` are booleans,
-``017`` and ``0o17`` octal, ``1:30`` and dates strings, ``08`` and ``1e3`` floats.
+It types plain scalars by YAML 1.1 with its own changes: ``y`` and ``on`` are booleans, ``017`` and ``0o17``
+octal, ``1:30`` and dates strings, ``08`` and ``1e3`` floats.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ WORDS: Final[dict[str, Scalar]] = {
 }
 
 TYPED_START: Final = frozenset("+-0123456789.yYnNtTfFoO~")
-"""The first characters of plain scalars that may be something else than a string."""
+"""The first characters of plain scalars that may be something other than a string."""
 
 _INTEGER = re.compile(
     r"(?P<sign>[-+]?)(?:0[xX](?P<hex>[0-9a-fA-F]+)|0[bB](?P<bin>[01]+)|0[oO]?(?P<oct>[0-7]+)|(?P<dec>0|[1-9][0-9]*))\Z",
@@ -72,7 +72,7 @@ def plain(text: str) -> Scalar:
 
 
 def resolve(text: str) -> Scalar:
-    """Do the work of `plain`, always afresh."""
+    """Do the work of `plain` without the cache."""
     if text in WORDS:
         return WORDS[text]
     if text[0] in "+-0123456789":
@@ -84,12 +84,12 @@ def resolve(text: str) -> Scalar:
 
 
 def stays_plain(text: str) -> bool:
-    """Return whether a plain scalar of this text is a string; a timestamp is not one (yaml.v2 quotes it)."""
+    """Return whether a plain scalar of this text is a string; a timestamp is not, as yaml.v2 quotes it."""
     return isinstance(plain(text), str) and not is_timestamp(text)
 
 
 def is_timestamp(text: str) -> bool:
-    """Return whether yaml.v2 reads ``text`` as a date or a moment, as Go's time.Parse would."""
+    """Return whether yaml.v2 reads ``text`` as a date or a point in time, as Go's time.Parse would."""
     if not ("0" <= text[:1] <= "9"):
         return False
     match = _TIMESTAMP.match(text)
@@ -102,7 +102,7 @@ def is_timestamp(text: str) -> bool:
 
 
 def _is_time(match: re.Match[str]) -> bool:
-    """Check the part after the date: a space goes without a zone, ``T`` with one."""
+    """Check the part after the date: without a zone a space precedes it, with a zone ``T``."""
     if (match["join"] == " ") != (match["zone"] is None):
         return False
     if int(match["hour"]) > 23 or int(match["minute"]) > 59 or int(match["second"]) > 59:
@@ -111,7 +111,7 @@ def _is_time(match: re.Match[str]) -> bool:
 
 
 def _number(text: str) -> int | float | str | None:
-    """Read a scalar that starts with a digit or a sign; None when it is no number."""
+    """Read a scalar that starts with a digit or a sign; None when it is not a number."""
     if is_timestamp(text):
         return None
     digits = text.replace("_", "")
@@ -129,7 +129,7 @@ def _number(text: str) -> int | float | str | None:
 
 
 def _integer(match: re.Match[str]) -> int | None:
-    """Return the integer as Go's ParseInt or ParseUint of 64 bits would, None when it does not fit."""
+    """Return the integer as Go's ParseInt or ParseUint of 64 bits does, None when it does not fit."""
     kind = match.lastgroup or "dec"
     digits = match[kind]
     if len(digits.lstrip("0")) > 64:
@@ -141,7 +141,7 @@ def _integer(match: re.Match[str]) -> int | None:
 
 
 def _dot_float(text: str) -> float | str:
-    """Read ``.5``, where Go allows underscores between digits only; a string when it is no finite float."""
+    """Read ``.5``, where Go allows underscores between digits only; else a string, also for infinities."""
     if not _DOT_FLOAT.match(text):
         return text
     number = float(text.replace("_", ""))
@@ -149,7 +149,7 @@ def _dot_float(text: str) -> float | str:
 
 
 def json_number(number: float) -> int | float:
-    """Return the number that JSON text of a finite float shows: integral ones are ints.
+    """Return a finite float as JSON text shows it: integral ones are ints.
 
     Beyond 64 bits it stays a float, since that is what orjson reads and all it can write; so does -0.0.
     """
@@ -164,11 +164,11 @@ def json_number(number: float) -> int | float:
 
 
 class ScalarError(InjectorError):
-    """A scalar whose explicit tag its text does not fit; ``str()`` is yaml.v2's sentence."""
+    """A scalar whose text does not fit its explicit tag; ``str()`` is yaml.v2's sentence."""
 
 
 def resolve_tagged(tag: str, text: str) -> Scalar:
-    """Return the value of a scalar with an explicit tag (long form), of a plain one if ``tag`` is empty.
+    """Return the value of a scalar with an explicit tag (long form), of a plain scalar if ``tag`` is empty.
 
     Unknown tags mean strings. Raises ScalarError where the text does not fit the tag.
     """
@@ -187,7 +187,7 @@ def resolve_tagged(tag: str, text: str) -> Scalar:
 
 
 def _typed(text: str, *, dates: bool) -> tuple[str, Scalar]:
-    """Return the short tag and the value of a text as if it were plain."""
+    """Return the short tag and the value of a text as a plain scalar."""
     if is_timestamp(text):
         return ("timestamp" if dates else "str"), text
     value = plain(text)
@@ -195,7 +195,7 @@ def _typed(text: str, *, dates: bool) -> tuple[str, Scalar]:
 
 
 def _base64(text: str) -> str:
-    """Drop line ends; refuse excess padding, which Python would let pass."""
+    """Drop line ends; refuse excess padding, which Python would accept."""
     text = text.replace("\r", "").replace("\n", "")
     if len(text) % 4:
         raise ValueError

@@ -1,8 +1,8 @@
-"""Text with marks at the holes in, where each hole stands in the YAML out.
+"""Find where the holes of a text are in its YAML, by parsing it with a mark at each hole.
 
-A mark is one character that the text neither has nor makes by an escape sequence, the hole's number,
-and the character again: a harmless word wherever a scalar may stand. What the parser makes of the
-marks says how a value there will be read.
+A mark is one character that the text neither contains nor writes as an escape, the hole's number, and the
+character again: a harmless word wherever a scalar is allowed. What the parser makes of the marks tells how a
+value there will be read.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from injector.memo import deep_size
 
 
 class Context(Enum):
-    """How the text of a scalar is read; the two block styles are alike for what stands in one line."""
+    """How the text of a scalar is read; within one line the two block styles are alike."""
 
     PLAIN = "plain"
     SINGLE = "'"
@@ -44,7 +44,7 @@ class Context(Enum):
 
 
 class Role(Enum):
-    """What a scalar is to its collection; only as a value may an empty plain one be null."""
+    """The role of a scalar in its collection; only an empty plain scalar in the role of a value is null."""
 
     VALUE = "value"
     KEY = "key"
@@ -55,8 +55,8 @@ class Role(Enum):
 class Slot:
     """A scalar with holes: ``texts`` are its constant parts, decoded, one more than ``holes``.
 
-    ``flow`` tells that it stands between brackets, ``folded`` that it goes on over more than one line,
-    ``first`` which of its holes have nothing but blanks before them in their line.
+    ``flow`` means that it is in a flow collection, ``folded`` that it has more than one line, ``first`` are
+    the holes with only spaces before them in their line.
     """
 
     context: Context
@@ -77,14 +77,14 @@ class Static:
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """A mapping with a slot somewhere in it."""
+    """A mapping that contains a slot."""
 
     pairs: Sequence[tuple[Static | Slot, Tree]]
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A sequence with a slot somewhere in it."""
+    """A sequence that contains a slot."""
 
     items: Sequence[Tree]
 
@@ -94,9 +94,10 @@ Tree = Static | Slot | Mapping | Listing
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holes:
-    """Where the holes are. ``lost`` ones are in no scalar and no comment that the parser could show.
+    """Where the holes are.
 
-    ``tree`` is None where a document needs the exact reader: aliases, tags, merges, faults.
+    ``lost`` holes are in no scalar and no comment that the parser shows. ``tree`` is None where a document
+    needs the exact reader: aliases, tags, merges, faults.
     """
 
     slots: Sequence[Slot]
@@ -106,7 +107,7 @@ class Holes:
 
 
 def survey(strings: Sequence[str]) -> Holes:
-    """Return where the holes between ``strings`` stand; never raises for bad YAML: then all are lost."""
+    """Return where the holes between ``strings`` are; for invalid YAML all are lost. Never raises."""
     try:
         return _Surveyor(strings, unused_character("".join(strings))).survey()
     except (LibYAMLError, UnicodeEncodeError, _LostError):
@@ -114,7 +115,7 @@ def survey(strings: Sequence[str]) -> Holes:
 
 
 class _LostError(Exception):
-    """The parser does not show where the holes are, or would read the text otherwise than yaml.v2."""
+    """The parser does not show the holes, or would read the text otherwise than yaml.v2."""
 
 
 class _Surveyor:
@@ -144,7 +145,7 @@ class _Surveyor:
         return self._result(tree, end.start_mark.index)
 
     def _result(self, tree: Tree, end: int) -> Holes:
-        """Judge the holes that no scalar has: before the document's end they can only be in comments."""
+        """Place the holes that are in no scalar: before the document's end they can only be in comments."""
         unseen = sorted(self._unseen)
         lost = [hole for hole in unseen if self._offsets[hole] >= end or self._in_block_header(hole)]
         comments = [hole for hole in unseen if hole not in lost]
@@ -220,7 +221,7 @@ class _Surveyor:
             self._exact = True
         if self._mark in event.value:
             return self._slot(event, context, role, flow=flow)
-        text = self._texts.setdefault(event.value, event.value)  # "name" stands in it a hundred times
+        text = self._texts.setdefault(event.value, event.value)  # "name" occurs a hundred times
         return Static(self._plain(text) if event.implicit[0] else text)
 
     def _plain(self, text: str) -> JSON:
@@ -266,24 +267,23 @@ def _marked(strings: Sequence[str], mark: str) -> tuple[str, list[int]]:
 
 
 # ---- the bytes that a skeleton takes in memory, estimated from above
-#
-# What others work out from it and hang on it counts as well, which is how the pod's types read its parts. The
-# numbers were measured with tracemalloc on 64-bit CPython 3.11, and tests hold the sums against it.
+# The sizes include what others derive from a skeleton and store with it, as for the pod's types. The numbers
+# were measured with tracemalloc on 64-bit CPython 3.11, and tests check the sums.
 
 _EMPTY: Final = 4096
-"""A skeleton without text: the objects and functions that it consists of."""
+"""A skeleton without text: its objects and functions."""
 
 _NODE: Final = 224
-"""A node of the tree: itself, its place among others, and its code and variables in the functions."""
+"""A node of the tree: itself, its place in a list, and its code and variables in the functions."""
 
 _HOLE: Final = 432
-"""A hole: its number, its check, its name and code in the functions, and its scalar's parts around it."""
+"""A hole: its number, its check, its name and code in the functions, and the parts of its scalar."""
 
 _READ_CONSTANT: Final = 300
 """A constant list or object as the types read it, beside a copy: a node of its own, and zero values."""
 
 _STRING: Final = 32
-"""What a string takes beside its characters: two references, and padding."""
+"""What a string takes besides its characters: two references, and padding."""
 
 
 def size_of(strings: Sequence[str], survey: Holes) -> int:
@@ -297,7 +297,7 @@ def size_of(strings: Sequence[str], survey: Holes) -> int:
 
 
 def least_size(strings: Sequence[str]) -> int:
-    """Return what any skeleton of these texts takes at least, without parsing them."""
+    """Return the least bytes of any skeleton of these texts, without parsing them."""
     return sum(map(getsizeof, strings)) + _HOLE * (len(strings) - 1)
 
 
@@ -314,7 +314,7 @@ def _nodes(tree: Tree) -> Iterator[Tree]:
 
 
 def _parts(value: JSON) -> Iterator[Any]:
-    """Yield the lists and objects in a value, itself among them."""
+    """Yield the lists and objects in a value, including itself."""
     waiting = [value]
     while waiting:
         item = waiting.pop()

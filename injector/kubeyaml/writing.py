@@ -1,9 +1,9 @@
-"""JSON in, YAML text out, byte for byte sigs.k8s.io/yaml v1.6 Marshal.
+"""Write JSON as YAML text, byte for byte as sigs.k8s.io/yaml v1.6 Marshal does.
 
-Marshal goes from JSON text through yaml.v2's reader to yaml.v2's emitter, so what the reader refuses
-(control characters) or folds (U+0085) is refused and folded here. The text is laid out as libyaml's emitter
-does, its oddities included: where it folds, when a scalar may be plain, how a cursor between two tokens
-decides about spaces and line ends.
+Marshal passes JSON text through yaml.v2's reader to yaml.v2's emitter, so what the reader refuses (control
+characters) or folds (U+0085) is refused and folded here. The layout is that of libyaml's emitter, including
+its oddities: where it folds, when a scalar may be plain, how the cursor between two tokens decides about
+spaces and line ends.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from injector.kubeyaml.decoding import finite
 from injector.kubeyaml.scalars import stays_plain, yaml_float
 
 WIDTH: Final = 80
-"""Where yaml.v2 folds long scalars; 2.3.0, which Istio 1.7-1.9 used, did not fold at all."""
+"""The width at which yaml.v2 folds long scalars; 2.3.0, which Istio 1.7-1.9 used, did not fold at all."""
 
 _REFUSED = re.compile("[\x7f-\x84\x86-\x9f\ufffe\uffff]").search
 _LONGEST_KEY: Final = 1024
@@ -42,7 +42,7 @@ _NO_WIDTH: Final = 1 << 31
 _SINGLE_PIECES: Final = re.compile(f" |[{_BREAKS}]|[^ {_BREAKS}]+")
 _LINES: Final = re.compile(f"[{_BREAKS}]|[^{_BREAKS}]+")
 _UNPRINTABLE: Final = re.compile(
-    # Said by what is in it: a negated set of ranges takes 6 ms more to compile.
+    # A positive set: compiling a negated set of ranges takes 6 ms more.
     "[\0-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufeff\ufffe-\U0010ffff]"
 )
 _INDICATOR: Final = re.compile(
@@ -92,7 +92,7 @@ def _write(emitter: _Emitter, value: JSON, indent: int, *, in_mapping: bool) -> 
 
 
 def _write_block(emitter: _Emitter, value: JSON, indent: int, *, in_mapping: bool) -> None:
-    """Write what may take more than the rest of a line: a collection that is not empty, or a long string."""
+    """Write what may need more than the rest of a line: a collection that is not empty, or a long string."""
     if isinstance(value, dict):
         _write_mapping(emitter, value, indent)
     elif isinstance(value, str):
@@ -143,7 +143,7 @@ def _is_plain_key(key: str) -> bool:
 
 
 def _inline(value: JSON) -> str:
-    """Return the one form of a value that is written alike wherever it stands; "" where place decides."""
+    """Return the one form of a value that is written alike everywhere; "" where its position matters."""
     if isinstance(value, str):
         return _inline_text(value) if len(value) <= _SIMPLE_KEY else ""
     if isinstance(value, dict):
@@ -153,9 +153,9 @@ def _inline(value: JSON) -> str:
     return _word(value)
 
 
-@lru_cache(maxsize=1024)  # asked of short texts only: half a MiB at the most
+@lru_cache(maxsize=1024)  # for short texts only: half a MiB at the most
 def _inline_text(text: str) -> str:
-    """Do the work of `_inline` for a string: one without a space has nothing to fold at."""
+    """Do the work of `_inline` for a string: without a space it cannot be folded."""
     if " " in text or not text.isascii() or not text.isprintable():
         return ""
     match _possible(text, _style(text), simple_key=False):
@@ -168,7 +168,7 @@ def _inline_text(text: str) -> str:
 
 
 def _style(text: str) -> Style:
-    """Return the style that yaml.v2 asks its emitter for: quotes for what would not read back as a string."""
+    """Return the style that yaml.v2 requests: quotes for what would not be read back as a string."""
     if "\n" in text:
         return Style.LITERAL
     return Style.PLAIN if stays_plain(text) and not _BASE60(text) else Style.DOUBLE
@@ -184,14 +184,14 @@ def _readable(text: str) -> str:
 
 
 def _readable_key(key: str) -> str:
-    """Return a key as `_readable` does; yaml.v2 reads keys that are short and on one line only."""
+    """Return a key like `_readable`; yaml.v2 reads keys that are short and on one line only."""
     if "\x85" in key or (len(key) > _LONGEST_KEY // 6 and len(go_json(key)) > _LONGEST_KEY):
         raise YAMLError("yaml: did not find expected ',' or '}'")
     return _readable(key)
 
 
 def _fold(match: re.Match[str]) -> str:
-    """Fold line breaks: one becomes a space, of more the first vanishes."""
+    """Fold line breaks: one becomes a space, of several the first vanishes."""
     return "\n" * (match[0].count("\x85") - 1) or " "
 
 
@@ -215,7 +215,7 @@ def _word(value: JSON) -> str:
 
 
 class Style(Enum):
-    """How a scalar is written; what is asked for may have to give way."""
+    """How a scalar is written; the requested style may not be possible."""
 
     PLAIN = "plain"
     SINGLE = "'"
@@ -229,7 +229,7 @@ def _deeper(indent: int) -> int:
 
 
 class _Emitter:
-    """A cursor over the text written so far: column, whether white space or the line's start is before it."""
+    """A cursor behind the text so far: its column, and whether white space or a line start is before it."""
 
     def __init__(self, *, width: int) -> None:
         self._text: list[str] = []
@@ -244,7 +244,7 @@ class _Emitter:
         return "".join(self._text)
 
     def indent(self, indent: int) -> None:
-        """Go to column ``indent`` of this line if nothing but indentation is before it, else of the next."""
+        """Go to column ``indent``: of this line if only indentation is before it, else of the next line."""
         column = max(indent, 0)
         if not self.at_line_start or self._column > column or (self._column == column and not self._space):
             self._text.append("\n" + " " * column)
@@ -255,7 +255,7 @@ class _Emitter:
         self.at_line_start = True
 
     def entry(self, text: str, indent: int) -> None:
-        """Go to column ``indent`` as `indent` does, and write the first of a mapping's entry there."""
+        """Go to column ``indent`` as `indent` does, and write the start of a mapping's entry."""
         if self.at_line_start:
             self.indent(indent)
             self._text.append(text)
@@ -266,13 +266,13 @@ class _Emitter:
         self.at_line_start = False
 
     def indicator(self, text: str, *, spaced: bool = False, starts_line: bool = False) -> None:
-        """Write a token that is no scalar; ``spaced`` keeps it off what is before it."""
+        """Write a token other than a scalar; ``spaced`` separates it from what precedes it."""
         self._put(text if self._space or not spaced else f" {text}")
         self._space = False
         self.at_line_start = self.at_line_start and starts_line
 
     def scalar(self, text: str, style: Style, indent: int, *, simple_key: bool = False) -> None:
-        """Write a scalar in ``style`` or the next one that can say it, inside a collection at ``indent``."""
+        """Write a scalar in ``style`` or the next possible one, inside a collection at ``indent``."""
         indent = indent + _STEP if indent >= 0 else _STEP
         width = _NO_WIDTH if simple_key else self._width
         match _possible(text, style, simple_key=simple_key):
@@ -293,7 +293,7 @@ class _Emitter:
         self._column += len(text)
 
     def _break(self, character: str) -> None:
-        """Write a line break; only a newline is one to whoever looks at the text."""
+        """Write a line break; only a newline starts a line in the output."""
         self._text.append(character)
         self._column = 0
         self.at_line_start = True
@@ -334,7 +334,7 @@ class _Emitter:
 
     def _double(self, text: str, indent: int, width: int) -> None:
         self.indicator('"', spaced=True)
-        if text.startswith("\ufeff"):  # libyaml looks for it at the text's start, for each character
+        if text.startswith("\ufeff"):  # libyaml searches for it at the text's start, for each character
             self._put("".join(map(_escape, text)) + '"')
             return
         previous = ""
@@ -365,7 +365,7 @@ class _Emitter:
 
 
 def _possible(text: str, style: Style, *, simple_key: bool) -> Style:
-    """Return the first of plain, single, double (or literal, double) that can say ``text``."""
+    """Return the first of plain, single, double (or literal, double) that can represent ``text``."""
     unprintable = _UNPRINTABLE.search(text) or _SPACE_BREAK.search(text)
     if style is Style.LITERAL and (unprintable or simple_key or text[-1] == " "):
         return Style.DOUBLE
@@ -378,7 +378,7 @@ def _possible(text: str, style: Style, *, simple_key: bool) -> Style:
 
 
 def _chomping(text: str) -> str:
-    """Say what a literal does with its last line ends: ``-`` none there, ``+`` keep all, nothing for one."""
+    """Return a literal's chomping indicator: ``-`` for no line end, ``+`` to keep all, "" for one."""
     if text[-1] not in _BREAKS:
         return "-"
     return "+" if len(text) == 1 or text[-2] in _BREAKS else ""
@@ -401,7 +401,7 @@ _INT64: Final = 1 << 64
 def natural_order(keys: Iterable[str]) -> list[str]:
     """Return the keys as yaml.v2 sorts them."""
     ordered = sorted(keys)
-    if not "".join(ordered).isalpha():  # letters compare by code point, which is how they are sorted now
+    if not "".join(ordered).isalpha():  # letters compare by code point, as they are sorted already
         ordered.sort(key=cmp_to_key(_compare))
     return ordered
 
@@ -418,7 +418,7 @@ def _less(a: str, b: str) -> bool:
 
 
 def _less_from(a: str, b: str, position: int) -> bool:
-    """Compare where the keys first differ: as numbers if digits start there."""
+    """Compare from where the keys first differ: as numbers if digits start there."""
     x, y = a[position], b[position]
     if x.isalpha() or y.isalpha():
         return x < y if x.isalpha() and y.isalpha() else y.isalpha()
@@ -444,7 +444,7 @@ def _number_at(key: str, position: int, start: int) -> tuple[int, int]:
     """Return the number that starts at ``position``, in Go's wrapping int64, and where it ends."""
     number = start
     while position < len(key) and key[position].isdecimal():
-        # Reduced at each step: without end, a number of so many digits costs the square of them.
+        # Reduced at each step: otherwise a number of so many digits costs the square of them.
         number = (number * 10 + ord(key[position]) - ord("0")) % _INT64
         position += 1
     return (number - _INT64 if number >= _INT64 >> 1 else number), position
