@@ -1,6 +1,6 @@
-"""JSON to and from the API server: get, create, replace, apply, watch, lease. Knows nothing of injection.
+"""Talk JSON with the API server: get, create, replace, apply, watch, lease. Independent of injection.
 
-The only room that knows kubernetes-asyncio, of which its configuration, authentication and HTTP session are
-used. Its models drop unknown fields, its watch loses events and its election loses leaders; those are ours.
-Importing ``injector.kube.client`` costs a third of a second; nothing imports it before it is needed.
+The only room that uses kubernetes-asyncio, and of it configuration, authentication and HTTP session only. Its
+models drop unknown fields, its watch loses events and its election loses leaders; we have our own. Importing
+``injector.kube.client`` takes a third of a second; nothing imports it before it is needed.
 """

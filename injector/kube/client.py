@@ -1,7 +1,4 @@
-"""A path and JSON in, JSON out, over one HTTP session to the API server.
-
-The one module that imports kubernetes-asyncio.
-"""
+"""Send JSON requests to the API server over one HTTP session; only here kubernetes-asyncio is imported."""
 
 from __future__ import annotations
 
@@ -24,9 +21,9 @@ from injector.kube.lean import without, without_authorities
 with without_authorities():
     import aiohttp
 
-# Importing it imports 860 modules. Configuration, login and REST are 25 of them; the others take 28 MiB and
-# 50 ms of a start, and nothing here calls them. Nor what it takes from urllib3 and dateutil, 3 MiB more: the
-# header of a password's login, which it makes by itself since, and the dates of models.
+# Importing it would import 860 modules. Configuration, login and REST are 25 of them; the others take 28 MiB
+# and 50 ms of the start, and are not used here. Neither is what it imports from urllib3 and dateutil, 3 MiB
+# more: the header of a login by password, which it now makes itself, and the dates of models.
 with without(
     *(f"kubernetes_asyncio.client.{part}." for part in ("models", "api")),
     *(f"kubernetes_asyncio.{part}" for part in ("dynamic", "stream", "utils", "watch")),
@@ -46,7 +43,7 @@ LIST_LIMIT: Final = 500
 
 USER_AGENT: Final = f"sidecar-injector/{__version__}"
 REQUEST_SECONDS: Final = 15.0
-"""How long one request may take; kubernetes-asyncio's own default is for ever."""
+"""How long one request may take; kubernetes-asyncio has no limit by default."""
 
 JSON_TYPE: Final = "application/json"
 APPLY_TYPE: Final = "application/apply-patch+yaml"
@@ -70,14 +67,14 @@ Parameters = Mapping[str, str | int | bool]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """Where the API server is: a kubeconfig, or the service account of the pod where none is given."""
+    """How to find the API server: a kubeconfig, or the pod's service account where none is given."""
 
     kubeconfig: str | None = None
     context: str | None = None
 
     @property
     def files(self) -> str | None:
-        """The files of the kubeconfig, the usual ones where only a context is named; None in a pod."""
+        """The files of the kubeconfig, the usual ones if only a context is named; None in a pod."""
         return self.kubeconfig or (KUBE_CONFIG_DEFAULT_LOCATION if self.context else None)
 
 
@@ -89,16 +86,16 @@ def namespace_of(connection: Connection) -> str:
         check_kubeconfig(connection.files, connection.context)
         contexts, active = list_kube_config_contexts(config_file=connection.files)
     except (Unconfigured, *_LOADING):
-        return "default"  # who connects is told why
+        return "default"  # connecting reports the error
     named = (each for each in contexts if each["name"] == connection.context)
     chosen = next(named, None) if connection.context else active
     return str(((chosen or {}).get("context") or {}).get("namespace") or "default")
 
 
 class KubeClient:
-    """JSON requests with a time limit, and errors of ours: ``async with await KubeClient.connect(…)``.
+    """JSON requests with a time limit, and errors of our own: ``async with await KubeClient.connect(…)``.
 
-    ``clock`` is told the `Date` of every answer that is no error: an error may come from a proxy in between.
+    ``clock`` gets the `Date` of every successful answer: an error may come from a proxy in between.
     """
 
     def __init__(self, api: ApiClient, clock: ServerClock | None = None) -> None:
@@ -107,9 +104,9 @@ class KubeClient:
 
     @classmethod
     async def connect(cls, connection: Connection, clock: ServerClock | None = None) -> Self:
-        """Read the configuration; Unconfigured says what was looked for. Asks the API server nothing yet."""
+        """Read the configuration; Unconfigured says what was looked for. Sends no request yet."""
         configuration = Configuration()
-        # Clusters made before Python 3.13's strict checks have CAs without the key identifiers it wants.
+        # CAs of clusters made before Python 3.13's strict checks lack the key identifiers that these require.
         configuration.disable_strict_ssl_verification = True
         try:
             if connection.files:
@@ -147,13 +144,13 @@ class KubeClient:
         return await self._request("GET", path, parameters)
 
     async def list(self, path: str) -> AsyncIterator[JSONObject]:
-        """Yield the objects of the collection at ``path``, which have no kind of their own there."""
+        """Yield the objects of the collection at ``path``, which have no ``kind`` there."""
         async for page in self.pages(path):
             for item in page.get("items") or ():
                 yield item
 
     async def pages(self, path: str, parameters: Parameters | None = None) -> AsyncIterator[JSONObject]:
-        """Yield the pages of a list; the last one's resourceVersion is that of the whole."""
+        """Yield the pages of a list; the last page's resourceVersion is that of the whole list."""
         asked: dict[str, str | int | bool] = {**(parameters or {}), "limit": LIST_LIMIT}
         while True:
             page = await self.get(path, asked)
@@ -171,7 +168,7 @@ class KubeClient:
         return await self._request("PUT", path, None, body)
 
     async def apply(self, path: str, body: JSONObject, *, manager: str) -> JSONObject:
-        """Server-side apply ``body`` as ``manager``, which takes over the fields it names."""
+        """Server-side apply ``body`` as ``manager``, which takes over the fields it contains."""
         parameters: Parameters = {"fieldManager": manager, "force": True}
         return await self._request("PATCH", path, parameters, body, content_type=APPLY_TYPE)
 
@@ -180,8 +177,8 @@ class KubeClient:
     ) -> AsyncIterator[JSONObject]:
         """Yield the events of a watch; ends when the server ends it.
 
-        Raises Unreachable when nothing arrives for ``idle_seconds``: a peer that vanished says nothing.
-        A line that is not whole JSON (the stream was cut inside it) is Unreachable too, never an event.
+        Raises Unreachable when nothing arrives for ``idle_seconds``: a peer that vanished sends nothing. A
+        line that is not whole JSON (the stream was cut inside it) is Unreachable too, never an event.
         """
         limits = aiohttp.ClientTimeout(total=None, connect=REQUEST_SECONDS, sock_read=idle_seconds)
         async with self._response("GET", path, {**parameters, "watch": "true"}, limits=limits) as response:
@@ -215,7 +212,7 @@ class KubeClient:
         content_type: str = JSON_TYPE,
         limits: aiohttp.ClientTimeout,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Send one request and yield an answer that is no error."""
+        """Send one request and yield a successful answer."""
         query = [
             (name, str(value).lower() if isinstance(value, bool) else str(value))
             for name, value in parameters.items()

@@ -1,7 +1,7 @@
-"""The API server's time, told from the `Date` header of its answers, and how far the clock here is from it.
+"""The API server's time, from the `Date` header of its answers, and the skew of the local clock.
 
-Certificates for the API server are judged by its clock, so they are made and renewed by it too. Between two
-answers the monotonic clock carries on: nobody sets it, whatever becomes of the clock on the wall.
+API servers judge certificates by their own clock, so we make and renew certificates by it too. Between two
+answers the monotonic clock counts, since nobody sets it when the system clock is changed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 SLOWEST_ANSWER: Final = 10.0
-"""Seconds from question to answer beyond which a `Date` is not used: it may be wrong by as much."""
+"""Seconds from request to answer beyond which a `Date` is not used: it may be wrong by as much."""
 
 RESOLUTION: Final = timedelta(seconds=1)
 """`Date` has whole seconds, cut off (RFC 9110, 5.6.7): on average the true time is half a second later."""
@@ -22,7 +22,7 @@ RESOLUTION: Final = timedelta(seconds=1)
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class ServerClock:
-    """Returns the API server's time by ``now``; the local one as long as no answer had a usable `Date`."""
+    """Returns the API server's time by ``now``; the local time until an answer had a usable `Date`."""
 
     local: Callable[[], datetime] = lambda: datetime.now(UTC)
     monotonic: Callable[[], float] = time.monotonic
@@ -30,7 +30,7 @@ class ServerClock:
     _known_at: float = 0.0
 
     def heard(self, date: str | None, *, sent: float, received: float) -> None:
-        """Take over the ``date`` of an answer; ``sent`` and ``received`` are monotonic, in seconds."""
+        """Use the ``date`` of an answer; ``sent`` and ``received`` are monotonic, in seconds."""
         known = _parsed(date)
         if known is None or received - sent > SLOWEST_ANSWER:
             return
@@ -38,13 +38,13 @@ class ServerClock:
         self._known_at = (sent + received) / 2
 
     def now(self) -> datetime:
-        """Return the time at the API server, right within a second or half of the slowest answer."""
+        """Return the time at the API server, accurate to a second or half of the slowest answer."""
         if self._known is None:
             return self.local()
         return self._known + timedelta(seconds=self.monotonic() - self._known_at)
 
     def skew(self) -> timedelta:
-        """Return how far the local clock is ahead of the API server's; zero while that is not known."""
+        """Return how far the local clock is ahead of the API server's; zero while that is unknown."""
         return timedelta() if self._known is None else self.local() - self.now()
 
 

@@ -1,6 +1,6 @@
-"""What a review needs of the cluster, kept in memory by watches: namespaces, ProxyConfigs, nodes.
+"""The cluster's state for reviews, kept in memory by watches: namespaces, ProxyConfigs, nodes.
 
-A review reads the mappings and waits for nobody; how old they are is ``staleness``.
+A review reads the mappings and never waits; ``staleness`` says how old they are.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ READ: Final = ("namespaces", "nodes", "proxyconfigs")
 """What reviews read of the cluster, by the names of its watches."""
 
 Failed = Callable[[str, KubeError | None], None]
-"""Told which watch met which error, and None when the server answers it again."""
+"""Called with the watch and its error, and with None once the server answers it again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterState:
-    """What the watches know. It outlives them, and the process reads it from the start, when it is empty.
+    """What the watches have read. It outlives them, and the process reads it even while it is empty.
 
-    ``namespaces`` are objects by name, of which labels and annotations are kept; ``proxy_configs`` resources
-    by ``namespace/name``. ``unlisted`` are the watches that the API server has not answered, ``listed`` is
+    ``namespaces`` are objects by name, reduced to labels and annotations; ``proxy_configs`` resources by
+    ``namespace/name``. ``unlisted`` are the watches that the API server has not answered yet, ``listed`` is
     set once there are none.
     """
 
@@ -44,19 +44,19 @@ class ClusterState:
 
     @property
     def nodes(self) -> Mapping[str, str] | None:
-        """Node name to kubelet version; None before the first list: no nodes is something else."""
+        """Node name to kubelet version; None before the first list, which differs from having no nodes."""
         return None if "nodes" in self.unlisted else self._nodes
 
     def watches(
         self, client: KubeClient, *, failed: Failed, timing: Timing | None = None
     ) -> Mapping[str, Reflector]:
-        """Return the watches by the name that metrics give them, not yet running."""
+        """Return the watches by their metrics' names, not yet running."""
 
         def watch(
             name: str, path: str, objects: dict[str, Any], keep: Callable[[JSONObject], Any]
         ) -> Reflector:
             def report(error: KubeError | None) -> None:
-                # A cluster without Istio's CRDs has no ProxyConfig: that is no fault, only nothing.
+                # Without Istio's CRDs a cluster has no ProxyConfigs: that is not a fault.
                 if name == "proxyconfigs" and isinstance(error, NotFound):
                     error = None
                 failed(name, error)
@@ -87,6 +87,6 @@ def _labels_and_annotations(namespace: JSONObject) -> JSONObject:
 
 
 def kubelet_version(node: JSONObject) -> str:
-    """Return the version that a node's kubelet reports, like v1.33.1; "" where it reports none."""
+    """Return the version that a node's kubelet reports, like v1.33.1; "" if it reports none."""
     info: JSONObject = (node.get("status") or {}).get("nodeInfo") or {}
     return str(info.get("kubeletVersion") or "")

@@ -22,7 +22,7 @@ class KubeError(InjectorError):
     """The base: something between us and the API server."""
 
     retry_after: float = 0.0
-    """Seconds that the API server asks for; zero where it does not say."""
+    """Seconds after which the API server asks for a retry; zero if it does not say."""
 
 
 class Unreachable(KubeError):  # noqa: N818 - a state, named as the log names it
@@ -30,7 +30,7 @@ class Unreachable(KubeError):  # noqa: N818 - a state, named as the log names it
 
 
 class Unconfigured(KubeError):  # noqa: N818
-    """Neither a kubeconfig nor a service account tells where the API server is."""
+    """Neither a kubeconfig nor a service account says where the API server is."""
 
 
 class ApiError(KubeError):
@@ -57,11 +57,11 @@ class NotFound(ApiError):  # noqa: N818
 
 
 class Conflict(ApiError):  # noqa: N818
-    """The object has changed since it was read, or is there already."""
+    """The object has changed since it was read, or already exists."""
 
 
 class Gone(ApiError):  # noqa: N818
-    """The resourceVersion is too old to go on from."""
+    """The resourceVersion is too old to continue from."""
 
 
 BY_CODE: Final[dict[int, type[ApiError]]] = {
@@ -73,11 +73,11 @@ BY_CODE: Final[dict[int, type[ApiError]]] = {
 }
 
 MESSAGE_LIMIT = 512
-"""Characters kept of an answer that is not a Status: enough for a proxy's complaint, not for its page."""
+"""Characters kept of an answer that is not a Status: enough for a proxy's message, not for its page."""
 
 
 def api_error(code: int, body: JSON, *, retry_after: float = 0.0) -> ApiError:
-    """Return the exception for a Status object, or for the text that came in its place."""
+    """Return the exception for a Status object, or for a text in its place."""
     status = body if isinstance(body, dict) else {"message": str(body)[:MESSAGE_LIMIT]}
     code = int(status.get("code") or code)
     kind = BY_CODE.get(code, ApiError)

@@ -1,4 +1,4 @@
-"""The files of a kubeconfig to what is wrong with them: kubernetes-asyncio takes their shape for granted."""
+"""Check the files of a kubeconfig: kubernetes-asyncio assumes that their shape is right."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from injector.json_types import JSON, JSONObject
 from injector.kube.errors import Unconfigured
 
 SECTIONS: Final = {"contexts": "context", "clusters": "cluster", "users": "user"}
-"""The lists of a kubeconfig, and where each entry has what it says."""
+"""The lists of a kubeconfig, and the key of each entry under which its content is."""
 
 FIELDS: Final[Mapping[str, Mapping[str, type]]] = {
     "contexts": {"cluster": str, "user": str, "namespace": str},
@@ -34,7 +34,7 @@ FIELDS: Final[Mapping[str, Mapping[str, type]]] = {
         "exec": dict,
     },
 }
-"""The fields that are read, with their types (client-go's api/v1); null counts as not there."""
+"""The fields that are read, with their types (client-go's api/v1); null counts as missing."""
 
 _WORDS: Final[Mapping[type, str]] = {str: "a string", dict: "an object"}
 
@@ -42,14 +42,13 @@ _WORDS: Final[Mapping[type, str]] = {str: "a string", dict: "an object"}
 def check_kubeconfig(paths: str, context: str | None) -> None:
     """Raise Unconfigured, which names the file, where a kubeconfig cannot be read or lacks what is needed.
 
-    ``paths`` are files as $KUBECONFIG has them: those that are not there do not count, and of two entries of
-    one name the first does. ``context`` None stands for the current one. A name that is not found is left to
-    kubernetes-asyncio to tell.
+    ``paths`` are files as in $KUBECONFIG: missing files do not count, and the first of two entries with one
+    name wins. ``context`` None means the current one. kubernetes-asyncio reports a context that is not found.
     """
     documents = []
     for path in filter(None, paths.split(os.pathsep)):
         file = Path(path).expanduser()
-        if file.is_file():  # a pipe can be read once only
+        if file.is_file():  # a pipe can only be read once
             documents.append(_checked(file))
     current = [each["current-context"] for each in documents if each.get("current-context")]
     chosen = _entry(documents, "contexts", context or (current[-1] if current else None)) or {}
@@ -69,14 +68,18 @@ def _unusable(path: Path | str) -> str:
 
 
 def _checked(file: Path) -> JSONObject:
-    """Return the document of a file that has the shape of a kubeconfig."""
+    """Return the document of a file, whose shape was checked."""
     try:
-        # Of a stream, unlike a text, the error quotes no lines: they may be secrets.
+        # When it reads a stream instead of a text, the error quotes no lines: they may be secrets.
         with file.open(encoding="utf-8") as stream:
             document = yaml.safe_load(stream)
     except OSError as error:
         raise Unconfigured(f"{_unusable(file)}: {error.strerror or error}") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # dates and bytes that are none, and depth
+    except (
+        yaml.YAMLError,
+        ValueError,
+        RecursionError,
+    ) as error:  # invalid dates and bytes, and too deep nesting
         raise Unconfigured(f"{_unusable(file)}: it is not YAML: {' '.join(str(error).split())}") from error
     fault = next(_faults(document), "")
     if fault:
@@ -112,7 +115,7 @@ def _entry_faults(entry: Any, section: str, member: str, place: str) -> Iterator
 
 
 def _entry(documents: list[JSONObject], section: str, name: JSON) -> JSONObject | None:
-    """Return what the first entry of a name says; None where there is none or it says nothing."""
+    """Return the content of the first entry with a name; None if there is none or it is empty."""
     entries = (entry for document in documents for entry in document.get(section) or ())
     found: JSONObject = next((entry for entry in entries if entry["name"] == name), {})
     content: JSONObject | None = found.get(SECTIONS[section])

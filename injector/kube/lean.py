@@ -1,4 +1,4 @@
-"""Import large libraries without what nothing here uses of them."""
+"""Import large libraries without the parts that we do not use."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from types import ModuleType
 from typing import Any, Final
 
 _AUTHORITIES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-"""The variables by which OpenSSL is told where the system's certificate authorities are."""
+"""The variables that tell OpenSSL where the system's certificate authorities are."""
 
 
 @contextmanager
 def without_authorities() -> Iterator[None]:
-    """Have OpenSSL find no certificate authorities of the system meanwhile.
+    """Let OpenSSL find no certificate authorities of the system inside this block.
 
-    aiohttp reads them twice when it is imported, which takes 60 ms: for clients that bring none of their
-    own, of which there is none here. Such a client would trust nobody.
+    aiohttp reads them twice when it is imported, which takes 60 ms, for clients that bring none of their own.
+    We have no such client; it would trust no server.
     """
     before = {name: os.environ.get(name) for name in _AUTHORITIES}
     os.environ.update(dict.fromkeys(_AUTHORITIES, os.devnull))
@@ -36,9 +36,9 @@ def without_authorities() -> Iterator[None]:
 
 @contextmanager
 def without(*beginnings: str) -> Iterator[None]:
-    """Import modules whose names begin so as empty ones, which have every name; forget them afterwards.
+    """Import modules with these prefixes as empty ones, which have every name; forget them afterwards.
 
-    Those that were imported before stay what they are.
+    Modules that were imported before are not affected.
     """
     before = sys.modules.keys() | set()
     finder = _Empty(beginnings)
@@ -56,7 +56,7 @@ class Absent:
 
 
 class _Empty(MetaPathFinder, Loader):
-    """Finds one and the same empty package under all names that begin so: there are hundreds of them."""
+    """Finds the same empty package for all names with these prefixes: there are hundreds of them."""
 
     def __init__(self, beginnings: tuple[str, ...]) -> None:
         self._beginnings = beginnings

@@ -1,8 +1,8 @@
-"""One of several replicas to be the leader, by a coordination.k8s.io Lease.
+"""Elect a leader among several replicas by a coordination.k8s.io Lease.
 
-The holder renews every ``retry`` seconds; who cannot renew for ``renew_deadline`` seconds stops leading
-before anybody else may start, since others wait ``duration`` seconds after the last renewal that *they*
-saw, on their own monotonic clock: no two clocks are ever compared.
+The holder renews every ``retry`` seconds. A holder that cannot renew for ``renew_deadline`` seconds stops
+leading before any other may start: others wait ``duration`` seconds after the last renewal that *they* saw,
+on their own monotonic clocks. No two clocks are ever compared.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class LeaseElector:
     _seen_at: float = float("-inf")
 
     async def run(self, lead: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Seek the Lease for ever; ``lead`` is cancelled when it is lost and awaited until it has ended."""
+        """Try to get the Lease, for ever; when it is lost, ``lead`` is cancelled and awaited."""
         while True:
             if await self._tried():
                 await self._lead(lead)
@@ -61,7 +61,7 @@ class LeaseElector:
                 work.cancel()
         finally:
             self.leading = False
-            # Whoever comes next need not wait for the Lease to run out.
+            # So the next holder need not wait for the Lease to expire.
             await asyncio.shield(self._release())
 
     async def _renew_until_lost(self) -> None:
@@ -81,7 +81,7 @@ class LeaseElector:
         return self.timing.monotonic() + self.timing.renew_deadline
 
     async def _tried(self) -> bool:
-        """Return whether the Lease was taken or renewed: not while another holds it."""
+        """Return whether the Lease was taken or renewed: False while another holds it."""
         try:
             return await self._acquired()
         except KubeError:
@@ -108,7 +108,7 @@ class LeaseElector:
         return True
 
     def _see(self, lease: JSONObject) -> None:
-        """Note whom the Lease names and when it was renewed, and when that was first seen."""
+        """Note the Lease's holder and renewal time, and when this state was first seen."""
         spec = lease.get("spec") or {}
         seen = (str(spec.get("holderIdentity") or ""), str(spec.get("renewTime") or ""))
         if seen != self._seen:

@@ -1,4 +1,4 @@
-"""A collection at the API server to a dict in memory that stays true.
+"""Keep a dict in memory equal to a collection at the API server.
 
 What ends a watch, and what follows:
 
@@ -7,10 +7,10 @@ the server's own time limit, clean EOF  watch on from the last resourceVersion, 
 410 as status or as ERROR event         list again, at once the first time
 401, 403, 404, 429, 5xx                 wait (Retry-After is honoured), then list again
 refused, reset, cut line, silence       wait, then list again
-cancelled                               the end; there is no other
+cancelled                               the reflector ends; nothing else ends it
 =====================================  ==========================================================
 
-Every failure lists again: what a broken watch had seen cannot be known, and a list costs little.
+After every failure it lists again: what a broken watch has missed is unknown, and a list is cheap.
 """
 
 from __future__ import annotations
@@ -28,24 +28,26 @@ from injector.kube.errors import Gone, KubeError
 from injector.kube.waiting import Backoff
 
 WATCH_SECONDS = (240, 300)
-"""The server ends a watch after a time drawn from here, so that replicas do not come back together."""
+"""Seconds. The server ends a watch after a random time in this range, so that replicas do not return
+together."""
 
 IDLE_SECONDS = 330.0
-"""More than the longest watch: silence beyond it is a dead connection, found within six minutes."""
+"""More than the longest watch: silence beyond it means a dead connection, which is found within six
+minutes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collection:
-    """What to list and watch: all of the collection at ``path``, or the one object called ``name``.
+    """What to list and watch: the whole collection at ``path``, or only the object called ``name``.
 
-    It is narrowed by a field selector: RBAC's resourceNames allow list and watch only so.
+    A field selector selects the object: RBAC's resourceNames allow list and watch only in this form.
     """
 
     path: str
     name: str = ""
 
     def parameters(self) -> dict[str, str | int | bool]:
-        """Return the query that narrows the list and the watch alike."""
+        """Return the query that selects the same objects for the list and the watch."""
         return {"fieldSelector": f"metadata.name={self.name}"} if self.name else {}
 
 
@@ -59,7 +61,7 @@ class Timing:
 
 
 def ignore(*_: object) -> None:
-    """Do nothing: what a callback is that is not given."""
+    """Do nothing: the default callback."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -67,8 +69,8 @@ class Reflector:
     """Keeps ``objects`` equal to the collection while ``run`` runs: by ``name`` or ``namespace/name``.
 
     ``changed`` is called after every change of ``objects``, and once after the first list; ``failed`` with
-    each error and with None when the server answers again. ``keep`` reduces an object to what is needed;
-    ``objects`` may be given, so that what was known outlives a reflector that is started anew.
+    each error, and with None when the server answers again. ``keep`` reduces an object to what is needed.
+    ``objects`` may be passed in, so that they outlive a reflector that is restarted.
     """
 
     client: KubeClient
@@ -84,7 +86,7 @@ class Reflector:
     _heard: float = 0.0
 
     def staleness(self) -> float:
-        """Return the seconds since the server last said anything; infinity before the first list."""
+        """Return the seconds since the server last sent anything; infinity before the first list."""
         return self.timing.monotonic() - self._heard if self.synced.is_set() else float("inf")
 
     async def run(self) -> None:
@@ -107,7 +109,7 @@ class Reflector:
             for item in page.get("items") or ():
                 found[_key(item)] = self.keep(item)
         self._version = str(page["metadata"].get("resourceVersion", ""))
-        # The dict stays the same object: views of it are handed out.
+        # The dict stays the same object: others hold views of it.
         self.objects.clear()
         self.objects.update(found)
         self._alive()

@@ -1,4 +1,4 @@
-"""Read from a cluster, once, what explains its pods: workloads, registration, namespaces, ConfigMaps."""
+"""Read once from a cluster what explains its pods: workloads, registration, namespaces, ConfigMaps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
-    """A kind of object: where they are, and how kubectl's users call it."""
+    """A kind of object: the path of its objects, and its names for kubectl."""
 
     kind: str
     version: str
@@ -25,13 +25,13 @@ class Resource:
     names: tuple[str, ...]
 
     def path(self, namespace: str, name: str = "") -> str:
-        """Return the path of one object, of those of a namespace, or of all."""
+        """Return the path of one object, of all in a namespace, or of all."""
         root = f"/apis/{self.version}" if "/" in self.version else f"/api/{self.version}"
         inside = f"/namespaces/{namespace}" if namespace else ""
         return f"{root}{inside}/{self.plural}" + (f"/{name}" if name else "")
 
     def typed(self, item: JSONObject) -> JSONObject:
-        """Return an item of a list with the kind that the list has for it."""
+        """Return an item of a list with the kind and apiVersion that items of a list lack."""
         return {"apiVersion": self.version, "kind": self.kind, **item}
 
 
@@ -59,7 +59,7 @@ RESOURCES: Final = (
 """Kinds of workloads."""
 
 MADE_BY_OTHERS: Final = ("ReplicaSet", "Job", "ReplicationController", "Pod")
-"""Kinds that other workloads make: of all such objects only those without an owner are subjects."""
+"""Kinds that other workloads create: of these only objects without an owner are subjects."""
 
 
 class SurveyError(InjectorError):
@@ -68,7 +68,7 @@ class SurveyError(InjectorError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """What to look at: one object, or all of a kind where ``name`` is empty."""
+    """What to look at: one object, or all of a kind if ``name`` is empty."""
 
     resource: Resource
     name: str = ""
@@ -76,7 +76,7 @@ class Subject:
 
 @dataclass(slots=True, kw_only=True)
 class Survey:
-    """What was read. ``registration`` is None where it may not be read: ``remarks`` say so."""
+    """What was read. ``registration`` is None if reading it is forbidden, which ``remarks`` say."""
 
     workloads: list[JSONObject] = field(default_factory=list)
     pods: list[JSONObject] = field(default_factory=list)
@@ -90,7 +90,7 @@ class Survey:
 async def survey(client: KubeClient, subjects: Sequence[Subject], namespace: str) -> Survey:
     """Return what explains the subjects in ``namespace``, "" for all of them; SurveyError with advice.
 
-    What may not be read besides the subjects is left out and remarked upon.
+    Other objects than the subjects that may not be read are left out, with a remark.
     """
     found = Survey()
     for subject in subjects:
@@ -150,7 +150,7 @@ async def _all(client: KubeClient, resource: Resource, namespace: str = "") -> l
 
 
 async def _optional(found: Survey, what: str, reading: Awaitable[Result]) -> Result | None:
-    """Return what was read; None where it may not be, or where the cluster has no such kind."""
+    """Return what was read; None if reading is forbidden, or the cluster has no such kind."""
     try:
         return await reading
     except NotFound:

@@ -1,4 +1,4 @@
-"""How long to wait: after a failure, for an event or a time, and before the next write."""
+"""Waiting times: after a failure, for an event or a time, and before the next write."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 
 async def wait_for(event: asyncio.Event, seconds: float | None) -> None:
-    """Return when the event is set or ``seconds`` are over; None waits for the event alone."""
+    """Return when the event is set or ``seconds`` are over; None waits without a limit."""
     try:
         async with asyncio.timeout(seconds):
             await event.wait()
@@ -21,8 +21,8 @@ async def wait_for(event: asyncio.Event, seconds: float | None) -> None:
 class Backoff:
     """Seconds to wait after each failure in a row; ``reset`` after a success.
 
-    The cap is low on purpose: few clients, one small object each, and a fault that has cleared must be
-    seen within five seconds.
+    The cap is low on purpose: there are few clients, each with one small object, and after a fault has
+    cleared it must be noticed within five seconds.
     """
 
     first: float = 0.1
@@ -31,21 +31,21 @@ class Backoff:
     _failures: int = 0
 
     def next(self, *, at_least: float = 0.0) -> float:
-        """Return the next waiting time: jittered over its upper half, never under ``at_least``."""
+        """Return the next waiting time: with jitter in its upper half, never less than ``at_least``."""
         ceiling = min(self.cap, self.first * 2.0**self._failures)
         self._failures = min(self._failures + 1, 32)
         return max(at_least, self.uniform(ceiling / 2, ceiling))
 
     def reset(self) -> None:
-        """Start from the first waiting time again."""
+        """Start with the first waiting time again."""
         self._failures = 0
 
 
 @dataclass(slots=True, kw_only=True)
 class TokenBucket:
-    """At most ``capacity`` at once, and one more every ``period`` seconds.
+    """Allows ``capacity`` at once, and one more every ``period`` seconds.
 
-    With 5 and 60 a rival who writes for ten minutes meets at most fifteen writes of ours.
+    With 5 and 60, a rival that writes for ten minutes is answered by at most fifteen writes of ours.
     """
 
     capacity: int = 5

@@ -1,5 +1,5 @@
-"""Our entry at the API server: which CA it trusts, where it comes from, and keeping it so. Knows no pod.
+"""Our entry at the API server: which CA it trusts, where the CA comes from, and keeping it so.
 
-What decides (`plan`, `self_signed`, `webhook_configuration`) has neither cluster nor clock; the loops
-have both.
+Independent of pods. The modules that decide (`plan`, `self_signed`, `webhook_configuration`) use neither
+cluster nor clock; the loops use both.
 """

@@ -1,8 +1,8 @@
-"""Keeps the Secret of a self-made CA as `self_signed.decide` says, and tells what to serve.
+"""Keep the Secret of a self-made CA as `self_signed.decide` says, and report what to serve.
 
-Several replicas do this at once: who writes second meets a Conflict, reads again, and finds nothing due. So
-they agree on one CA without electing anybody. Each look begins with reading the Secret: what is decided on is
-as new as the API server's time that came with it.
+Several replicas do this at once: the second writer gets a Conflict, reads again, and finds nothing due. So
+they agree on one CA without an election. Each check begins by reading the Secret: the state that is decided
+on is as recent as the API server's time that came with it.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ from injector.registration.self_signed import Policy, Served, View, decide
 logger = logging.getLogger(__name__)
 
 LONGEST_SLEEP: Final = timedelta(seconds=10)
-"""Between two looks. After a clock was put right, here or at the API server, all has to be right within a
-minute: two looks, the bundle's way to API servers and back, and a few seconds for each replica to serve."""
+"""Between two checks. After a clock was corrected, here or at the API server, everything must be right
+within a minute: two checks, the bundle's way to API servers and back, and a few seconds for each replica
+to serve."""
 
 PART_OF = {"app.kubernetes.io/name": "sidecar-injector", "app.kubernetes.io/managed-by": "sidecar-injector"}
 
@@ -39,10 +40,10 @@ PART_OF = {"app.kubernetes.io/name": "sidecar-injector", "app.kubernetes.io/mana
 class SelfSigned:
     """Makes and rotates CA and leaf in the Secret ``namespace/name`` while ``run`` runs.
 
-    ``serve`` is called with every key pair that is to be served, the first one included; an InjectorError of
-    it says that the pair cannot be. ``live_bundle`` returns what the API server's configuration holds now.
-    ``failed`` is told what went wrong with which work, and None when it goes well again; ``held_back`` that
-    the clock here is too wrong to write, and zero when it is right again.
+    ``serve`` is called with every key pair to serve, including the first; if it raises an InjectorError, the
+    pair cannot be served. ``live_bundle`` returns what the API server's configuration holds now. ``failed``
+    is called with a task and its error, and with None when it works again; ``held_back`` with the skew if the
+    local clock is too wrong to write, and with zero when it is right again.
     """
 
     client: KubeClient
@@ -63,7 +64,7 @@ class SelfSigned:
     _waiting: bool = False
 
     def wake(self) -> None:
-        """Look again soon: the live bundle has changed."""
+        """Check again soon: the live bundle has changed."""
         self._wake.set()
 
     async def run(self) -> None:
@@ -83,7 +84,7 @@ class SelfSigned:
                 await wait_for(self._wake, pause)
 
     async def _look(self) -> float:
-        """Do the one thing that is due; return the seconds until the next look."""
+        """Make the one change that is due; return the seconds until the next check."""
         try:
             found = await self._read()
         except KubeError as error:
@@ -107,7 +108,7 @@ class SelfSigned:
         return self.backoff.next()
 
     async def _read(self) -> JSONObject | None:
-        """Return the Secret by a list of that one: who may watch it by name may list it."""
+        """Return the Secret, by a list of that one object: who may watch it by name may list it."""
         page = await self.client.get(self._collection.path, self._collection.parameters())
         items: list[JSONObject] = page.get("items") or []
         return items[0] if items else None
@@ -138,7 +139,7 @@ class SelfSigned:
         logger.info("certificates in the Secret renewed", extra={"fields": fields})
 
     def _serve(self, served: Served) -> None:
-        """Hand over what is new; a pair that cannot be loaded is not offered twice, and issued anew."""
+        """Serve a new pair; one that cannot be loaded is not offered twice, and is issued anew."""
         if served == self._served:
             return
         self._served = served

@@ -1,7 +1,7 @@
-"""CA certificates in PEM to sets of them and back, and how long each has been trusted.
+"""Sets of CA certificates from and to PEM bundles, and how long each CA has been trusted.
 
-Pure. How long something has been so is counted in seconds of a monotonic clock, which the caller reads: a
-clock on the wall that is set meanwhile must not end it.
+Pure. Durations are seconds of a monotonic clock, which the caller reads: setting the system clock must not
+end them.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from injector.errors import InjectorError
 
 
 class BundleError(InjectorError):
-    """Text that should hold CA certificates and does not."""
+    """A text without valid CA certificates where these are expected."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Authority:
-    """One CA certificate; two are the same when their DER is."""
+    """One CA certificate; two are equal when their DER is."""
 
     der: bytes
     subject: str = field(compare=False)
@@ -33,7 +33,7 @@ class Authority:
 
     @classmethod
     def of(cls, certificate: x509.Certificate) -> Authority:
-        """Return what is needed of a parsed certificate; ValueError when a field of it is malformed."""
+        """Return the needed parts of a parsed certificate; ValueError when a field of it is malformed."""
         return cls(
             certificate.public_bytes(serialization.Encoding.DER),
             certificate.subject.rfc4514_string(),
@@ -43,11 +43,11 @@ class Authority:
 
     @property
     def pem(self) -> bytes:
-        """The certificate in PEM, in the one spelling in which bundles are written."""
+        """The certificate in PEM, in the form in which bundles are written."""
         return x509.load_der_x509_certificate(self.der).public_bytes(serialization.Encoding.PEM)
 
     def signed(self, certificate: x509.Certificate) -> bool:
-        """Return whether a certificate was issued by this CA."""
+        """Return whether this CA issued a certificate."""
         return issued(x509.load_der_x509_certificate(self.der), certificate)
 
 
@@ -61,7 +61,7 @@ def issued(authority: x509.Certificate, certificate: x509.Certificate) -> bool:
 
 
 def extension(certificate: x509.Certificate, kind: Any) -> Any:
-    """Return the value of the certificate's extension of a kind; None when it has none."""
+    """Return the value of the certificate's extension of this kind; None when it has none."""
     try:
         return certificate.extensions.get_extension_for_class(kind).value
     except x509.ExtensionNotFound:
@@ -69,7 +69,7 @@ def extension(certificate: x509.Certificate, kind: Any) -> Any:
 
 
 def authorities(bundle: bytes) -> tuple[Authority, ...]:
-    """Return the CAs of a PEM bundle, in its order, each once; BundleError when one cannot be read."""
+    """Return the CAs of a PEM bundle, in its order, without repetitions; raises BundleError."""
     try:
         found = [Authority.of(each) for each in x509.load_pem_x509_certificates(bundle)]
     except ValueError as error:
@@ -80,7 +80,7 @@ def authorities(bundle: bytes) -> tuple[Authority, ...]:
 
 
 def readable(bundle: bytes) -> tuple[Authority, ...]:
-    """Return the CAs of somebody else's bundle; none when it cannot be read, for then it protects nobody."""
+    """Return the CAs of a bundle from outside; none if it is invalid, since then it protects nothing."""
     try:
         return authorities(bundle)
     except BundleError:
@@ -93,10 +93,9 @@ def join(cas: Iterable[Authority]) -> bytes:
 
 
 def verifies(bundle: bytes, leaf: bytes) -> bool:
-    """Return whether a client that trusts ``bundle`` accepts ``leaf``: some CA of it is the leaf's issuer.
+    """Return whether a client that trusts ``bundle`` accepts ``leaf``: one of its CAs is the leaf's issuer.
 
-    A leaf whose chain carries intermediates is accepted through whichever certificate of the chain a CA of
-    the bundle has signed.
+    A leaf with intermediates is accepted if a CA of the bundle has signed any certificate of the chain.
     """
     try:
         chain = x509.load_pem_x509_certificates(leaf)
@@ -107,20 +106,20 @@ def verifies(bundle: bytes, leaf: bytes) -> bool:
 
 @dataclass(slots=True, kw_only=True)
 class TrustedSince:
-    """Which CAs the live bundle holds, and since when it has held each."""
+    """The CAs of the live bundle, and since when each has been in it."""
 
     _since: dict[Authority, float] = field(default_factory=dict)
     _seen: bytes = b""
 
     def see(self, bundle: bytes, now: float) -> None:
-        """Take over the live bundle; a CA that left it begins anew when it comes back."""
+        """Use a new live bundle; a CA that left it starts anew when it comes back."""
         if bundle == self._seen:
             return
         self._seen = bundle
         self._since = {ca: self._since.get(ca, now) for ca in readable(bundle)}
 
     def ages(self, now: float) -> dict[Authority, timedelta]:
-        """Return for how long each CA of the live bundle has been in it."""
+        """Return how long each CA of the live bundle has been in it."""
         return {ca: timedelta(seconds=now - since) for ca, since in self._since.items()}
 
     def wait(self, new: bytes, old: bytes, *, settle: float, now: float) -> float | None:
@@ -131,26 +130,26 @@ class TrustedSince:
         signers = {ca: since for ca, since in self._since.items() if verifies(ca.pem, new)}
         before = [ca for ca in self._since if verifies(ca.pem, old)]
         if not before or any(ca in signers for ca in before):
-            # Nobody trusts the old one, or whoever does so trusts the new one as well.
+            # No client trusts the old one, or each that does trusts the new one as well.
             return 0.0
         return max(0.0, settle - (now - min(signers.values()))) if signers else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overlap:
-    """CAs that were ours before, and when each stopped being it: they stay for ``grace`` seconds.
+    """Former CAs of ours, and when each was replaced: they stay trusted for ``grace`` seconds.
 
-    In that time every replica's leaf has been replaced, and every API server has heard of the new CA. Whether
-    a CA has expired is not asked: it does no harm for so long, and who asks may have a wrong clock.
+    In that time every replica's leaf has been replaced, and every API server knows the new CA. An expired CA
+    stays too: it does no harm for so short a time, and the local clock may be wrong.
     """
 
     grace: float
     retired: Mapping[Authority, float] = field(default_factory=dict)
 
     def after(self, *, ours: Sequence[Authority], before: Iterable[Authority], now: float) -> Overlap:
-        """Return the overlap once ``ours`` are the CAs, ``before`` having been trusted as ours until now.
+        """Return the overlap for the CAs ``ours``; ``before`` were trusted as ours until now.
 
-        A CA that ran through its grace is remembered while it is still live, or it would begin again.
+        A CA past its grace is remembered while it is still live, or its grace would begin again.
         """
         live = [ca for ca in before if ca not in ours]
         kept = {
@@ -161,10 +160,10 @@ class Overlap:
         return Overlap(grace=self.grace, retired={**dict.fromkeys(live, now), **kept})
 
     def bundle(self, ours: Sequence[Authority], leaf: bytes, now: float) -> bytes:
-        """Return ours first, then the retired, newest first.
+        """Return our CAs first, then the former ones, newest first.
 
-        One past its grace stays where it alone has signed ``leaf``, which is what is served: a file of CAs
-        may change without the pair, or the pair that came with it be refused.
+        One past its grace stays if only it has signed the serving ``leaf``: a file of CAs may change without
+        the pair, or the new pair may be refused.
         """
         old = [ca for ca, since in self.retired.items() if now - since < self.grace]
         if len(old) < len(self.retired) and not verifies(join(ours), leaf):
@@ -172,6 +171,6 @@ class Overlap:
         return join([*ours, *sorted(old, key=lambda ca: (ca.not_before, ca.der), reverse=True)])
 
     def next_end(self, now: float) -> float | None:
-        """Return the seconds until the first retired CA leaves the bundle; None when there is none in it."""
+        """Return the seconds until the first former CA leaves the bundle; None when there is none."""
         left = [self.grace - (now - since) for since in self.retired.values() if now - since < self.grace]
         return min(left, default=None)

@@ -1,6 +1,6 @@
-"""What can be used of the Secret of a self-made CA, whoever wrote it: an older release or a person as well.
+"""The usable contents of the Secret of a self-made CA, whoever wrote it: also an older release or a person.
 
-Pure. Nothing raises: what cannot be read, does not fit or is far too large is as if it were not there.
+Pure. Nothing raises: a part that is unreadable, does not fit or is far too large counts as missing.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ Secret = Mapping[str, bytes]
 """The decoded ``data`` of the Secret."""
 
 LONGEST_BUNDLE: Final = 65_536
-"""Bytes of certificates that are read: ours are 700 bytes each, and all of it is read on the event loop."""
+"""Bytes of certificates that are read: ours are 700 bytes each, and all reading happens on the event loop."""
 
 LONGEST_KEY: Final = 4096
 """Bytes of a key that are read: ours have 250, RSA of 4,096 bits has 3,300, and larger ones take seconds."""
 
 CERTIFICATES: Final = ("ca.crt", "ca-next.crt", "ca-previous.crt")
-"""Keys whose certificates are trusted, in the order in which they are in the bundle."""
+"""Keys of the Secret whose certificates are trusted, in the order of the bundle."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issuer:
-    """A CA together with the key that signs for it."""
+    """A CA together with its signing key."""
 
     authority: Authority
     pair: IssuedPair
 
     @property
     def not_before(self) -> datetime:
-        """When the CA begins to be valid."""
+        """When the CA becomes valid."""
         return self.authority.not_before
 
     @property
     def not_after(self) -> datetime:
-        """When it ends."""
+        """When it expires."""
         return self.authority.not_after
 
 
@@ -62,9 +62,9 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """``ca`` and ``following`` where they can sign, ``leaf`` where it can be served, and all CAs.
+    """``ca`` and ``following`` if they can sign, ``leaf`` if it can be served, and all CAs.
 
-    ``data`` is what the Secret holds as it is.
+    ``data`` is the Secret's data, unchanged.
     """
 
     data: Secret
@@ -75,7 +75,7 @@ class Contents:
 
 
 def contents(secret: Secret) -> Contents:
-    """Return what ``secret`` holds."""
+    """Return the usable contents of ``secret``."""
     trusted = tuple(dict.fromkeys(ca for key in CERTIFICATES for ca in cas(secret, key)))
     return Contents(
         data=secret,
@@ -87,7 +87,7 @@ def contents(secret: Secret) -> Contents:
 
 
 def cas(secret: Secret, key: str) -> tuple[Authority, ...]:
-    """Return the certificates at ``key``; none when one of them cannot be read."""
+    """Return the certificates at ``key``; none when one of them is invalid."""
     text = secret.get(key, b"")
     return readable(text) if len(text) <= LONGEST_BUNDLE else ()
 
@@ -97,7 +97,7 @@ def _issuer(secret: Secret, name: str) -> Issuer | None:
     if certificate is None or not isinstance(key, ec.EllipticCurvePrivateKey):
         return None
     try:
-        # Go's client takes for a CA what says so (RFC 5280, 4.2.1.9).
+        # Go's client requires that a CA says that it is one (RFC 5280, 4.2.1.9).
         constraints = extension(certificate, x509.BasicConstraints)
         if constraints is None or not constraints.ca or key.public_key() != certificate.public_key():
             return None

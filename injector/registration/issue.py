@@ -1,4 +1,4 @@
-"""Names and a time to certificates in PEM: a CA and its leaf. The caller brings the time."""
+"""Issue certificates in PEM, a CA and its leaf, for given names and a given time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 CLOCK_SKEW = timedelta(minutes=5)
-"""How far in the past a certificate starts to be valid, for peers whose clock is behind."""
+"""How far in the past a certificate's validity begins, for peers whose clock is behind."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,12 +24,12 @@ class IssuedPair:
     key: bytes
 
     def __repr__(self) -> str:
-        """Say what it is without what must stay secret."""
+        """Return a description without secrets."""
         return f"{type(self).__name__}(certificate={len(self.certificate)} bytes, key=…)"
 
 
 def issue_ca(*, name: str, now: datetime, lifetime: timedelta) -> IssuedPair:
-    """Return a self-signed ECDSA P-256 CA that may sign leaves and nothing below them."""
+    """Return a self-signed ECDSA P-256 CA that may sign leaves but no further CAs."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = _named(name)
     builder = (
@@ -49,7 +49,7 @@ def issue_ca(*, name: str, now: datetime, lifetime: timedelta) -> IssuedPair:
 def issue_leaf(ca: IssuedPair, *, names: Sequence[str], now: datetime, lifetime: timedelta) -> IssuedPair:
     """Return a server certificate for ``names`` (DNS names or IP addresses) signed by ``ca``.
 
-    It is valid within the dates of its CA only: outside them an API server refuses it anyway.
+    It is valid only within the dates of its CA: outside them an API server would refuse it anyway.
     """
     issuer = x509.load_pem_x509_certificate(ca.certificate)
     issuer_key = serialization.load_pem_private_key(ca.key, password=None)
@@ -78,13 +78,13 @@ def issue_leaf(ca: IssuedPair, *, names: Sequence[str], now: datetime, lifetime:
 
 
 def service_names(service: str, namespace: str) -> tuple[str, ...]:
-    """Return the DNS names by which the API server and people in the cluster call a Service."""
+    """Return the DNS names by which the API server and clients in the cluster call a Service."""
     base = f"{service}.{namespace}"
     return (f"{base}.svc", base, f"{base}.svc.cluster.local")
 
 
 def _named(name: str) -> x509.Name:
-    """Return a subject: a common name holds 64 characters, and verifiers read the alternative names only."""
+    """Return a subject: a common name may have 64 characters; verifiers read the alternative names."""
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
 
 

@@ -1,7 +1,7 @@
-"""A webhook configuration and the CA bundle it should have, to what has to be written.
+"""Plan the write that gives a webhook configuration its CA bundle.
 
-Only ``caBundle`` of our own entries is ever named in a write, so other people's entries and fields stay as
-they are, byte for byte.
+A write contains only the ``caBundle`` of our own entries, so other entries and fields stay as they are, byte
+for byte.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ VALIDATING_KIND: Final = "ValidatingWebhookConfiguration"
 VALIDATING: Final = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 
 CA_BUNDLE_MANAGER: Final = "sidecar-injector-ca-bundle"
-"""The field manager that owns caBundle and nothing else, so that an installer's apply does not take it."""
+"""The field manager that owns only caBundle, so that an installer's apply does not remove it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookNames:
-    """Which entries are ours: those called ``name``, or everything under it when it starts with ``*.``."""
+    """Which entries are ours: those called ``name``, or the whole family if it starts with ``*.``."""
 
     name: str
 
@@ -45,7 +45,7 @@ def ours(configuration: JSONObject, names: WebhookNames) -> Iterator[JSONObject]
 
 
 def live_bundle(entry: JSONObject) -> bytes:
-    """Return the entry's caBundle decoded; empty when it has none or one that is not base64."""
+    """Return the entry's caBundle decoded; empty if it has none or an invalid one."""
     text = (entry.get("clientConfig") or {}).get("caBundle") or ""
     try:
         return base64.b64decode(text, validate=True)
@@ -54,7 +54,7 @@ def live_bundle(entry: JSONObject) -> bytes:
 
 
 def in_sync(configuration: JSONObject, names: WebhookNames, bundle: bytes) -> bool:
-    """Return whether there is an entry of ours and every one has ``bundle``."""
+    """Return whether we have an entry and all of ours have ``bundle``."""
     bundles = [live_bundle(entry) for entry in ours(configuration, names)]
     return bool(bundles) and all(live == bundle for live in bundles)
 
@@ -62,11 +62,11 @@ def in_sync(configuration: JSONObject, names: WebhookNames, bundle: bytes) -> bo
 def plan(
     configuration: JSONObject, names: WebhookNames, bundle: bytes, *, kind: str = KIND
 ) -> JSONObject | None:
-    """Return the object to apply as CA_BUNDLE_MANAGER so that our entries have ``bundle``; None when they do.
+    """Return the object to apply as CA_BUNDLE_MANAGER so that our entries have ``bundle``; None if they do.
 
-    It names all our entries, also those that are right: what an apply leaves out, its manager gives up.
-    It carries the resourceVersion that was looked at, so that an entry removed meanwhile is a Conflict and
-    not a half entry that the API server refuses.
+    It contains all our entries, also the correct ones: a manager loses the fields that its apply leaves out.
+    It contains the resourceVersion that was read, so that an entry removed meanwhile causes a Conflict
+    instead of an incomplete entry, which the API server refuses.
     """
     entries = [str(entry["name"]) for entry in ours(configuration, names)]
     if not entries or in_sync(configuration, names, bundle):
@@ -82,7 +82,7 @@ def plan(
 
 
 def written_by_us(configuration: JSONObject, entry: JSONObject) -> bool:
-    """Return whether the entry's caBundle is owned by CA_BUNDLE_MANAGER alone: then its CAs are ours."""
+    """Return whether only CA_BUNDLE_MANAGER owns the entry's caBundle: then its CAs are ours."""
     owners = {
         str(record.get("manager"))
         for record in configuration.get("metadata", {}).get("managedFields") or ()

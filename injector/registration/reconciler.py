@@ -1,15 +1,15 @@
-"""Keeps the caBundle of our entries equal to the CA that signed what we serve.
+"""Keep the caBundle of our entries equal to the CA that signed the serving certificate.
 
-Level-based: woken by the watch, by a new CA and by a slow resync, it reads the state, plans and writes only a
-difference. What ends it: being cancelled. What each error does:
+Level-based: woken by the watch, a new CA or a slow resync, it reads the state, plans, and writes only a
+difference. Only cancellation ends it. What each error causes:
 
 =========================  =====================================================================
 no such object (yet)        wait for the watch to bring it; ``status.missing``
 Conflict, NotFound          somebody was faster: the watch brings what they wrote; else try again
 Forbidden                   wait and try again, the log names the verb and the resource
 refused, reset, 429, 5xx    wait and try again
-a rival who keeps writing   a token bucket: five writes, then one a minute; ``status.fighting``;
-                            a bundle of ours that is new does not wait for it
+a rival that keeps writing  a token bucket: five writes, then one a minute; ``status.fighting``;
+                            a new bundle of ours does not wait for it
 =========================  =====================================================================
 """
 
@@ -42,14 +42,14 @@ from injector.registration.plan import (
 logger = logging.getLogger(__name__)
 
 RESYNC_SECONDS = 300.0
-"""Between two looks that nothing asked for: what a watch did not tell is right again in five minutes."""
+"""Interval of checks without an event: a change that a watch missed is corrected within five minutes."""
 GRACE = timedelta(minutes=5)
-"""How long an old CA stays trusted: kubelets bring a Secret's new content within about two minutes."""
+"""How long an old CA stays trusted: kubelets mount a Secret's new content within about two minutes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trust:
-    """What we serve under: the CAs to be trusted (PEM) and the certificate chain that is served (PEM)."""
+    """What clients must trust: the CAs (PEM) and the certificate chain that is served (PEM)."""
 
     ca_bundle: bytes
     leaf: bytes
@@ -59,10 +59,9 @@ class Trust:
 class RegistrationStatus:
     """What metrics and readiness show.
 
-    ``live`` is the bundle that all our entries hold, empty while they differ. ``in_sync`` means that it is
-    what it should be, and accepts the leaf that is served. ``verified`` means that some time it accepted the
-    leaf that was served then; it stays true, since an API server that is away must not make every replica
-    unready.
+    ``live`` is the bundle of all our entries, empty while they differ. ``in_sync`` means that it is the
+    wanted one, and accepts the serving leaf. ``verified`` means that once it accepted the leaf that served
+    then; it stays true, since an API server that is away must not make every replica unready.
     """
 
     missing: bool = True
@@ -79,9 +78,9 @@ class RegistrationStatus:
 class Reconciler:
     """Repairs the webhook configuration ``name``, of ``kind`` in ``collection``, while ``run`` runs.
 
-    ``store`` holds it as the API server last showed it, by its name, and outlives a crash. ``trust`` tells
-    what is served now, or None while nothing is; call ``wake`` when it has changed. ``leading`` says whether
-    this replica is the one that writes; all of them look.
+    ``store`` holds it, by its name, as the API server last sent it, and outlives a crash. ``trust`` returns
+    what serves now, or None while nothing does; call ``wake`` when it has changed. ``leading`` says whether
+    this replica is the one that writes; all of them check.
     """
 
     client: KubeClient
@@ -103,11 +102,11 @@ class Reconciler:
     _overlap: Overlap | None = None
     _before: tuple[Authority, ...] = ()
     _settled: str = ""
-    """The resourceVersion that was written on: until the watch shows a newer one, nothing is to be done."""
+    """The resourceVersion of the last write: until the watch shows a newer one, nothing is to be done."""
     _written: bytes = b""
 
     def wake(self) -> None:
-        """Look again soon: the CA, the certificate or the leadership has changed."""
+        """Check again soon: the CA, the certificate or the leadership has changed."""
         self._wake.set()
 
     async def run(self) -> None:
@@ -129,7 +128,7 @@ class Reconciler:
                 self._wake.clear()
 
     async def _reconcile(self, configuration: JSONObject | None) -> float:
-        """Make the configuration right; return the seconds until it has to be looked at again."""
+        """Correct the configuration; return the seconds until the next check."""
         trust = self.trust()
         if configuration is None or trust is None:
             self._update(missing=configuration is None, in_sync=False)
@@ -144,7 +143,7 @@ class Reconciler:
         if not self.leading() or self._settled == _version(configuration):
             return self.resync
         wait = self.bucket.wait(self.timing.monotonic())
-        # Only repeating ourselves has to wait: a new CA must be trusted before it can sign, rival or not.
+        # Only repetitions have to wait: a new CA must be trusted before it may sign, rival or not.
         if wait and bundle == self._written:
             self._fight(wait)
             return wait
@@ -154,8 +153,8 @@ class Reconciler:
         try:
             await self.client.apply(f"{self.collection}/{self.name}", body, manager=CA_BUNDLE_MANAGER)
         except (Conflict, NotFound):
-            # What was planned on is no longer so. The watch brings what is, and wakes us; a server that says
-            # so of the newest version is asked again.
+            # The configuration that was planned on has changed. The watch brings the new one, and wakes us; a
+            # server that reports a Conflict for the newest version is asked again.
             return self.backoff.next()
         except KubeError as error:
             self._report(error)
@@ -211,7 +210,7 @@ class Reconciler:
         self._update(failures=self.status.failures + 1, last_error=str(error))
 
     def _subject(self) -> dict[str, str]:
-        """Return what a line of the log is about."""
+        """Return what a log line is about."""
         return {"configuration": self.name, "webhook": self.names.name}
 
     def _update(self, **changes: object) -> None:

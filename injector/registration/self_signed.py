@@ -1,6 +1,6 @@
-"""The Secret of a self-made CA as it is, the API server's time and what is live, to what is to be done.
+"""Decide what to do about the Secret of a self-made CA: by its content, the API server's time, and live CAs.
 
-Pure: clock and cluster are the caller's. Keys of the Secret: ``ca.crt`` and ``ca.key`` (the CA in force),
+Pure: the caller reads clock and cluster. Keys of the Secret: ``ca.crt`` and ``ca.key`` (the CA in force),
 ``tls.crt`` and ``tls.key`` (the leaf under it), ``ca-next.crt`` and ``ca-next.key`` (made, trusted, not yet
 signing), ``ca-previous.crt`` (CAs that are still trusted and sign no more, newest first) and ``promoted-at``.
 One change at a time:
@@ -9,14 +9,14 @@ One change at a time:
 2. the leaf cannot be served, or is not valid now, or not within its CA's dates: issue it anew
 3. the next CA cannot sign or is not valid now: forget it
 4. the CA is past two thirds of its life, is not valid now or cannot sign: make the next one; the bundle
-   holds both from now on
-5. the next one has been live in the bundle for the grace: it signs a new leaf and takes the CA's place.
-   Where the CA is not valid, nothing can be lost by haste, and a short while has to do
-6. nothing that a previous CA signed can be valid any more: forget it
+   contains both from now on
+5. the next one has been live in the bundle for the grace: it signs a new leaf and replaces the CA.
+   An invalid CA is replaced after a short while, since nothing is lost by that
+6. no leaf of a previous CA can be valid any more: forget the CA
 7. the leaf is past two thirds of its life, or lacks a name: issue it anew
 
-So a CA leaves the bundle only after every leaf that it signed, and a CA signs what is served only after API
-servers trust it. What was issued by a wrong clock is found by its dates, in 2, 3 and 4.
+So a CA leaves the bundle only after all its leaves have expired, and signs a serving leaf only after API
+servers trust it. Certificates from a wrong clock are found by their dates, in 2, 3 and 4.
 """
 
 from __future__ import annotations
@@ -31,26 +31,27 @@ from injector.registration.contents import Contents, Issuer, Leaf, Secret, cas
 from injector.registration.issue import CLOCK_SKEW, issue_ca, issue_leaf
 
 YOUNG: Final = timedelta(minutes=1)
-"""A leaf younger than this is not issued anew for its name or its life: two replicas of different options,
+"""A leaf younger than this is not issued anew for its names or its age: two replicas with different options,
 as in a rolling update, would do so in turn, as fast as they can write."""
 
 ABSURD: Final = 10
-"""Times the policy's life: what lives longer was hardly made by a policy that was changed to ours since."""
+"""Times the policy's life: a longer life hardly comes from an earlier setting of ours."""
 
 MOST_PREVIOUS: Final = 8
-"""CAs that are kept for their leaves. A policy needs two; more come from somebody who edits the Secret again
-and again, and caBundle must not grow with that."""
+"""Former CAs that are kept for their leaves. A policy needs two; more come from somebody who edits the Secret
+again and again, and caBundle must not grow with that."""
 
 PROMPT: Final = timedelta(seconds=0.2)
-"""The shortest time between two looks."""
+"""The shortest time between two checks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """How long things live. ``names`` are those of the leaf, the Service's first.
+    """The lifetimes of certificates.
 
-    ``grace`` is how long a new CA is live before it signs, ``settle`` how long API servers take to hear of a
-    bundle. A replica whose clock is more than ``most_skew`` away from the API server's does not write.
+    ``names`` are those of the leaf, the Service's first. ``grace`` is how long a new CA is live before it
+    signs, ``settle`` how long API servers take to read a new bundle. A replica whose clock is more than
+    ``most_skew`` away from the API server's does not write.
     """
 
     names: tuple[str, ...]
@@ -60,16 +61,16 @@ class Policy:
     grace: timedelta = timedelta(minutes=5)
     settle: timedelta = timedelta(seconds=15)
     most_skew: timedelta = CLOCK_SKEW
-    """By default what certificates make up for: a clock that is off by less issues what is valid at once."""
+    """The default is the tolerance of certificates: what a clock with less skew issues is valid at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """What a replica knows beside the Secret.
+    """What a replica knows besides the Secret.
 
-    ``now`` is the API server's time, ``skew`` how far the local clock is ahead of it, ``live`` the CAs that
-    the API server's configuration holds and for how long they have been there. ``refused`` is a leaf (PEM)
-    that could not be loaded for serving.
+    ``now`` is the API server's time, ``skew`` how far the local clock is ahead of it, ``live`` the CAs in the
+    API server's configuration and how long they have been there. ``refused`` is a leaf (PEM) that could not
+    be loaded.
     """
 
     now: datetime
@@ -80,7 +81,7 @@ class View:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """A key pair to serve (PEM) and what has to be trusted for it; ``repr`` never shows the key."""
+    """A key pair to serve (PEM) and the CAs to be trusted for it; ``repr`` never shows the key."""
 
     certificate: bytes
     key: bytes = field(repr=False)
@@ -89,7 +90,7 @@ class Served:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RotationPlan:
-    """What to write, what to serve, and how soon to look again.
+    """What to write, what to serve, and when to check again.
 
     ``held_back`` means that the local clock is too wrong to write anything.
     """
@@ -101,7 +102,7 @@ class RotationPlan:
 
 
 def decide(found: Contents, policy: Policy, view: View, *, longest: timedelta) -> RotationPlan:
-    """Return what a replica does about the Secret; ``longest`` bounds the time until the next look."""
+    """Return what a replica does about the Secret; ``longest`` limits the time until the next check."""
     held_back = abs(view.skew) > policy.most_skew
     return RotationPlan(
         write=None if held_back else step(found, policy, view),
@@ -122,7 +123,7 @@ def step(found: Contents, policy: Policy, view: View) -> Secret | None:
 
 
 def servable(found: Contents) -> Served | None:
-    """Return the pair that the Secret has to serve, None when it has none: its dates are not asked for."""
+    """Return the pair in the Secret to serve, None if there is none; its dates are not checked."""
     if found.leaf is None:
         return None
     return Served(certificate=found.data["tls.crt"], key=found.data["tls.key"], ca_bundle=join(found.trusted))
@@ -152,7 +153,7 @@ def _rotated(found: Contents, signer: Issuer | None, policy: Policy, view: View)
 
 
 def _kept_up(found: Contents, signer: Issuer | None, policy: Policy, view: View) -> Secret | None:
-    """Return the Secret without CAs that are needed no more, or with a new leaf where one is due."""
+    """Return the Secret without CAs that are no longer needed, or with a new leaf where one is due."""
     if signer is None:
         return None
     if (kept := _still_needed(found.data, signer, policy, view)) is not None:
@@ -170,15 +171,15 @@ class Dated(Protocol):
 
     @property
     def not_before(self) -> datetime:
-        """When it begins to be valid."""
+        """When it becomes valid."""
 
     @property
     def not_after(self) -> datetime:
-        """When it ends."""
+        """When it expires."""
 
 
 def in_force(certificate: Dated, now: datetime) -> bool:
-    """Return whether a client whose clock says ``now`` takes the certificate (RFC 5280, 4.1.2.5)."""
+    """Return whether a client whose clock says ``now`` accepts the certificate (RFC 5280, 4.1.2.5)."""
     return certificate.not_before <= now < certificate.not_after
 
 
@@ -226,7 +227,7 @@ def _may_be_promoted(following: Issuer, signer: Issuer | None, policy: Policy, v
         return True
     if signer is not None and signer.not_after - view.now >= policy.grace:
         return False
-    # The CA has expired or is about to: neither the rest of the grace can be waited for, nor a configuration
+    # The CA has expired or soon will: there is no time for the rest of the grace, nor for a configuration
     # that nobody brings into sync.
     made = following.not_before + CLOCK_SKEW
     return (live is not None and live >= policy.settle) or view.now - made >= policy.grace
@@ -244,10 +245,10 @@ def _promoted(secret: Secret, following: Issuer, policy: Policy, now: datetime) 
 
 
 def _still_needed(secret: Secret, signer: Issuer, policy: Policy, view: View) -> Secret | None:
-    """Return the Secret without the previous CAs of which no valid leaf can be left; None when all stay."""
+    """Return the Secret without former CAs that can have no valid leaf left; None when all stay."""
     previous = cas(secret, "ca-previous.crt")
     if view.live.get(signer.authority, timedelta()) < policy.grace:
-        # Somebody may not have heard yet of what took their place.
+        # Some API servers may not know the successors yet.
         return None
     outlived = view.now - _moment(secret, signer) >= policy.leaf_life
     kept = () if outlived else tuple(ca for ca in previous if view.now < ca.not_after)
@@ -258,7 +259,7 @@ def _still_needed(secret: Secret, signer: Issuer, policy: Policy, view: View) ->
 
 
 def _moment(secret: Secret, signer: Issuer) -> datetime:
-    """Return when ``signer`` took the place of the CA before it."""
+    """Return when ``signer`` replaced the CA before it."""
     try:
         moment = datetime.fromisoformat(secret["promoted-at"].decode())
     except (KeyError, ValueError):

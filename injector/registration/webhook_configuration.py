@@ -1,7 +1,7 @@
-"""What should be injected, to the MutatingWebhookConfiguration that asks for it.
+"""Make the MutatingWebhookConfiguration for what should be injected.
 
-It is in Istio's shape and narrower: the API server evaluates selectors and CEL by itself, so a pod that the
-policy would skip in any case costs no call.
+It is like Istio's, but narrower: the API server itself evaluates selectors and CEL, so a pod that the policy
+would skip in any case costs no call.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from injector.json_types import JSONObject
 from injector.registration.plan import API_VERSION, KIND
 
 CONFIGURATION_MANAGER: Final = "sidecar-injector"
-"""The field manager of everything but caBundle, which belongs to `plan.CA_BUNDLE_MANAGER`."""
+"""The field manager of everything except caBundle, which belongs to `plan.CA_BUNDLE_MANAGER`."""
 
 SYSTEM_NAMESPACES: Final = ("kube-system", "kube-public", "kube-node-lease", "local-path-storage")
 
@@ -27,10 +27,10 @@ TIMEOUT_SECONDS: Final = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookSpec:
-    """Where the API server finds us, and which pods it asks us about.
+    """How the API server finds us, and for which pods it calls us.
 
-    ``revision`` empty or ``default`` answers for namespaces labelled ``istio-injection=enabled``; another
-    one for those labelled ``istio.io/rev`` with it.
+    ``revision`` empty or ``default`` selects namespaces labelled ``istio-injection=enabled``; any other one
+    those labelled ``istio.io/rev`` with it.
     """
 
     configuration: str
@@ -41,7 +41,7 @@ class WebhookSpec:
 
 
 def webhook_configuration(spec: WebhookSpec) -> JSONObject:
-    """Return the object to apply; it has no ``caBundle`` key, which is another manager's."""
+    """Return the object to apply; it has no ``caBundle``, which belongs to another manager."""
     return {
         "apiVersion": API_VERSION,
         "kind": KIND,
@@ -55,7 +55,8 @@ def webhook_configuration(spec: WebhookSpec) -> JSONObject:
 
 def _entry(spec: WebhookSpec) -> JSONObject:
     return {
-        # `*.sidecar-injector.istio.io` names a family of entries; ours is then Istio's first of it.
+        # `*.sidecar-injector.istio.io` names a family of entries; ours then has the name of Istio's first
+        # one.
         "name": spec.webhook.replace("*", "namespace", 1),
         "admissionReviewVersions": ["v1"],
         "clientConfig": {
@@ -94,7 +95,7 @@ def _namespaces(spec: WebhookSpec) -> JSONObject:
 
 
 def _conditions() -> list[JSONObject]:
-    """Return CEL that spares the calls whose answer would be: leave it alone."""
+    """Return the CEL conditions that save calls whose answer would be to leave the pod alone."""
     return [
         {
             "name": "not-host-network",
