@@ -1,4 +1,4 @@
-"""Go's text/template in, Python functions out. Knows nothing of pods, YAML or Kubernetes.
+"""Compile Go's text/template to Python functions. Independent of pods, YAML and Kubernetes.
 
 Read compile.py first, then statements.py and expressions.py; lex, nodes and parse are Go's own split.
 """

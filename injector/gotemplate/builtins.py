@@ -1,6 +1,6 @@
 """Go's predefined template functions: comparison, index, slice, len, print, escapes.
 
-``and`` and ``or`` are here for their signatures alone: the compiler evaluates them, because they stop early.
+``and`` and ``or`` are here only for their signatures: the compiler evaluates them, because they stop early.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _PLAIN_BASIC: dict[type, str] = {str: "string", bool: "bool", int: "int", float:
 
 
 def _basic(value: Value) -> str:
-    """Return the kind that comparisons go by, "" for everything that is not basic."""
+    """Return the kind that comparisons use, "" for a value that is not basic."""
     plain = _PLAIN_BASIC.get(type(value))
     return plain if plain is not None else _BASIC.get(kind(value), "")
 
@@ -92,7 +92,7 @@ def _incompatible(first: Value, other: Value) -> str:
 
 
 def less(first: Value, other: Value) -> bool:
-    """``lt``; numbers and strings alone are ordered."""
+    """``lt``; only numbers and strings have an order."""
     first_kind, other_kind = _basic(first), _basic(other)
     if not first_kind or not other_kind:
         raise FunctionError("invalid type for comparison")
@@ -150,7 +150,7 @@ def _index_once(item: Value, position: Value) -> Value:
 
 
 def _key(position: Value, key_type: Type) -> Value:
-    """Return a map key of the type wanted; integers of any size fit each other."""
+    """Return a map key of the given type; an integer of any size may be used for any integer type."""
     if is_invalid(position):
         if not types.can_be_nil(key_type):
             raise FunctionError(f"value is nil; should be of type {key_type}")
@@ -221,13 +221,13 @@ _JS = (
 
 
 def _js_escape(text: str) -> str:
-    """Return ``text`` fit to stand in a JavaScript string literal of either quote."""
+    """Return ``text`` escaped for a JavaScript string literal with either quote."""
     text = text.translate(_JS)
     return text if text.isprintable() else "".join(_js_rune(rune) for rune in text)
 
 
 def _js_rune(rune: str) -> str:
-    """Escape what is neither ASCII nor printable; a byte that is no UTF-8 is left as it is."""
+    """Escape what is neither ASCII nor printable; a byte that is not valid UTF-8 stays as it is."""
     if rune < "\x80" or rune.isprintable() or "\udc80" <= rune <= "\udcff":
         return rune
     return f"\\u{ord(rune):04X}"
@@ -237,7 +237,7 @@ _ANYTHING = (types.ANY,)
 
 
 def _escaping(escape: Callable[[str], str]) -> Function:
-    """Return a function that escapes its arguments printed as ``print`` would."""
+    """Return a function that escapes its arguments, printed as ``print`` does."""
 
     def escaped(*values: Value) -> str:
         if len(values) == 1 and type(values[0]) is str:
@@ -249,7 +249,7 @@ def _escaping(escape: Callable[[str], str]) -> Function:
 
 
 def call(name: str | None, function: Value, *args: Value) -> Value:
-    """``call``: call a function that is a value; ``name`` is how the template writes it, None if piped."""
+    """``call``: call a function that is a value; ``name`` is its text in the template, None if piped."""
     if name is None:
         name = function if isinstance(function, str) else f"<{type_name(function)} Value>"
     if is_invalid(function):
@@ -306,4 +306,4 @@ BUILTINS: Mapping[str, Function] = MappingProxyType(
         "println": Function(call=fmt.sprintln, params=_ANYTHING, variadic=True, result=types.STRING),
     }
 )
-"""The functions that every template may call; a function given to the template hides the one here."""
+"""The functions that every template may call; a function passed in for the template hides one of these."""

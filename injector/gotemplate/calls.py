@@ -1,7 +1,7 @@
-"""Calls of functions and methods: their arguments, and their values at once where everything is known.
+"""Compile calls of functions and methods, with their arguments.
 
-Else a call becomes one of Python's own operators, or a call when rendering. The rules are those of
-text/template's evalCall, evalArg and validateType.
+A call is evaluated at load where everything is known; else it becomes one of Python's own operators, or a
+call when rendering. The rules are those of text/template's evalCall, evalArg and validateType.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ from injector.gotemplate.types import FLOAT_KINDS, INTEGER_KINDS, UNSIGNED_KINDS
 from injector.gotemplate.values import MISSING, Value, read, zero
 
 _SELECTING = frozenset({"and", "or", "default", "coalesce", "ternary"})
-"""Functions that return one of their arguments: of texts, a text."""
+"""Functions that return one of their arguments: given texts, they return a text."""
 
 
 class Calls:
     """Compiles calls and their arguments.
 
-    ``evaluate`` leads back to expressions: an argument may be a whole pipeline. Literals are not given to it:
-    what one is depends on the parameter.
+    ``evaluate`` compiles an expression: an argument may be a whole pipeline. It is not called for literals,
+    whose type depends on the parameter.
     """
 
     def __init__(self, scope: Scope, evaluate: Callable[[nodes.Operand], Expr]) -> None:
@@ -54,7 +54,7 @@ class Calls:
     # Arguments.
 
     def argument(self, target: Type, node: nodes.Operand) -> Expr:
-        """Evaluate an argument for a parameter of type ``target``."""
+        """Compile an argument for a parameter of type ``target``."""
         if isinstance(node, nodes.Nil):
             if not types.can_be_nil(target):
                 return self._scope.failing(f"cannot assign nil to {target}", node)
@@ -108,7 +108,7 @@ class Calls:
         args: Sequence[nodes.Operand],
         final: Expr | None,
     ) -> Expr:
-        """Call a function: at once if it is pure and everything it is given is known."""
+        """Compile a call: evaluated at load if the function is pure and all its arguments are known."""
         name = identifier.name
         builtin = name not in self._scope.data.functions
         function = BUILTINS[name] if builtin else self._scope.data.functions[name]
@@ -183,7 +183,7 @@ class Calls:
         return of_type(function.result, self._scope.positioned(call, node, name))
 
     def _written_out(self, function: Function, given: Sequence[Expr]) -> Computed | None:
-        """Return what a function does as Python's own operation, where that is known to be the same."""
+        """Return a Python operation that does the same as the function, if there is one."""
         if function.falls_back and len(given) == 2 and not _may_fail(given[0]):
             return self._second_or_first(*given)
         return self._looked_up(function.looks_up, *given) if function.looks_up else None
@@ -196,7 +196,7 @@ class Calls:
         return of_type(types.ANY, code)
 
     def _looked_up(self, field: str, owner: Expr, key: Expr, default: Expr) -> Computed | None:
-        """Return a look into a map, where nothing in it can fail: it follows no pointer, which may be nil."""
+        """Return a look-up in a map where nothing can fail: it follows no pointer, which might be nil."""
         if not (isinstance(key, Constant) and isinstance(default, Constant) and is_scalar(default.value)):
             return None
         if not isinstance(owner, Computed) or owner.path is None or not isinstance(owner.type, StructType):
@@ -207,12 +207,12 @@ class Calls:
         return Computed(code=code, type=types.STRING, fallible=False)
 
     def _call_key(self, name: str, function: Function, given: Sequence[Expr]) -> Hashable:
-        """Return what makes two calls the same call, None if they may differ."""
+        """Return a key that is equal for equal calls, None if their results may differ."""
         keys = tuple(key_of(arg) for arg in given)
         return None if None in keys or not function.pure or self._scope.data.mutating else (name, keys)
 
     def _again(self, key: Hashable) -> Computed | None:
-        """Return the value of the same call if it has certainly been computed before."""
+        """Return the value of an equal call if it has certainly been computed before."""
         earlier = self._scope.available.get(key)
         if earlier is not None and isinstance(earlier.code, ast.Name):
             self._unit.kept[earlier.code.id] += 1
@@ -293,7 +293,7 @@ def _may_fail(expr: Expr) -> bool:
 
 
 def _wrong_count(name: str, function: Function, written: int, given: int) -> str:
-    """Return what is wrong with the number of arguments, "" when nothing is."""
+    """Return the error about the number of arguments, "" when it is right."""
     want = len(function.params) - function.variadic
     if function.variadic and given < want:
         return f"wrong number of args for {name}: want at least {want} got {written}"
@@ -306,7 +306,7 @@ def _wrong_count(name: str, function: Function, written: int, given: int) -> str
 
 
 def literal(scope: Scope, node: nodes.Operand) -> Expr:
-    """Return a literal as the type that its spelling says."""
+    """Return a literal with the type of its spelling."""
     if isinstance(node, nodes.Bool):
         return Constant(value=node.value)
     if isinstance(node, nodes.String):
@@ -328,7 +328,7 @@ def _number(scope: Scope, node: nodes.NumberNode) -> Expr:
 
 
 def literal_argument(scope: Scope, target: Type, node: nodes.Operand) -> Expr:
-    """Return a literal as a parameter of type ``target`` takes it."""
+    """Return a literal as an argument for a parameter of type ``target``."""
     if types.is_any(target) or target.kind == "value":
         return literal(scope, node)
     wanted, value = _of_kind(target, node)
@@ -345,11 +345,11 @@ _NUMBERS: Final[Mapping[str, tuple[str, str]]] = {
     **dict.fromkeys(INTEGER_KINDS, ("integer", "as_int")),
     **dict.fromkeys(UNSIGNED_KINDS, ("unsigned integer", "as_uint")),
 }
-"""What a parameter of a kind wants, and the attribute of a NumberNode that has it."""
+"""For each kind of parameter: what it expects, and the attribute of a NumberNode that has it."""
 
 
 def _of_kind(target: Type, node: nodes.Operand) -> tuple[str, Value]:
-    """Return what a parameter wants, "" if no literal is one, and the value, None if of another kind."""
+    """Return what a parameter expects ("": it takes no literal), and the value (None: of another kind)."""
     if target.kind == "bool":
         return "bool", node.value if isinstance(node, nodes.Bool) else None
     if target.kind == "string":

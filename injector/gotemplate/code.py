@@ -41,7 +41,7 @@ RUNTIME = {
     "structured": Structured,
     "deeper": runtime.deeper,
 }
-"""What generated code may call, by the name it has there."""
+"""What generated code may call, by its name there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +97,7 @@ class Computed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dot:
-    """The data that a rendering starts with: some of its fields are known at load, the others are not."""
+    """The data that a rendering starts with: some fields are known at load, the others are not."""
 
 
 Expr: TypeAlias = Constant | Computed | Dot
@@ -105,7 +105,7 @@ Expr: TypeAlias = Constant | Computed | Dot
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """A position in a template: the node that messages show, the template executed, the function called."""
+    """A position in a template: the node that messages show, the executed template, the called function."""
 
     node: Node
     template: str
@@ -122,11 +122,11 @@ class Fault:
 
 @dataclass(slots=True)
 class Unit:
-    """Everything that the functions generated for one text share.
+    """Everything shared by the functions that are generated for one text.
 
     ``constants`` are the objects that the code uses, by their names in it. ``size`` counts statements,
-    ``serial`` names. ``kept`` has the variables that DropUnused may take away, with how often they are read.
-    ``assigned`` keeps the answers of nodes.assigned.
+    ``serial`` names. ``kept`` maps the variables that DropUnused may remove to how often they are read.
+    ``assigned`` caches the results of nodes.assigned.
     """
 
     tree: Tree
@@ -141,16 +141,16 @@ class Unit:
     def fresh(self, prefix: str) -> str:
         """Return a name that the generated code does not use yet.
 
-        Prefixes tell what it is for: h_ a field of the data, k_ a constant, f_ a function, m_ a method,
-        t_ a type, v_ a variable of the template, d_ a dot, c_ the result of a call, p_ a piped value,
-        q_ a value to quote, e_ an element of a loop, i_ its index or key, r_ what a loop goes over,
-        y_ the container of that.
+        The prefix says what it is for: h_ a field of the data, k_ a constant, f_ a function, m_ a method, t_
+        a type, v_ a variable of the template, d_ a dot, c_ the result of a call, p_ a piped value, q_ a value
+        to quote, e_ an element of a loop, i_ its index or key, r_ what a loop iterates over, y_ the container
+        of that.
         """
         self.serial += 1
         return f"{prefix}{self.serial}"
 
     def bind(self, prefix: str, value: Any) -> str:
-        """Return the name under which generated code finds an object."""
+        """Return the name of an object in the generated code."""
         for name, bound in self.constants.items():
             if bound is value:
                 return name
@@ -159,7 +159,7 @@ class Unit:
         return name
 
     def constant(self, value: Value) -> ast.expr:
-        """Return code for a value: a literal where Python has one, else a global."""
+        """Return code for a value: a literal where Python has one, else a global variable."""
         if value is None or type(value) in {str, int, bool, float}:
             return ast.Constant(value=value)
         return load(self.bind("k_", value))
@@ -187,9 +187,9 @@ def lookup(receiver: ast.expr, *args: ast.expr) -> ast.Call:
 
 
 def after(first: ast.expr, second: ast.expr) -> ast.expr:
-    """Return code that computes two expressions in this order and is worth the second.
+    """Return code that computes two expressions in this order and has the value of the second.
 
-    It is ``(first, second)[1]``. The order is Go's: it decides which of two errors is met.
+    It is ``(first, second)[1]``. The order is Go's: it decides which of two errors occurs.
     """
     return ast.Subscript(
         value=ast.Tuple(elts=[first, second], ctx=ast.Load()), slice=ast.Constant(value=1), ctx=ast.Load()
@@ -200,13 +200,13 @@ def walrus(name: str, value: ast.expr) -> ast.expr:
     """Return code that keeps a value while computing it.
 
     A statement before the whole expression would compute it too early: before the operands on its left, or
-    where ``and`` and ``or`` do not come to it.
+    where ``and`` and ``or`` do not reach it.
     """
     return ast.NamedExpr(target=ast.Name(id=name, ctx=ast.Store()), value=value)
 
 
 def key_of(expr: Expr) -> Hashable:
-    """Return what two expressions of the same value have in common, None where that is not known."""
+    """Return a key that two expressions of the same value share, None where that is not known."""
     if isinstance(expr, Constant):
         value = expr.value
         return ("constant", type(value), value) if is_scalar(value) else ("object", id(value))
@@ -216,16 +216,16 @@ def key_of(expr: Expr) -> Hashable:
 
 
 def derived_key(how: Hashable, expr: Expr) -> Hashable:
-    """Return the key of a value that is made from another one."""
+    """Return the key of a value that is derived from another one."""
     key = key_of(expr)
     return None if key is None else (how, key)
 
 
 class DropUnused(ast.NodeTransformer):
-    """Computes a value without keeping it where nothing asks for it again.
+    """Computes a value without keeping it where it is not used again.
 
-    Whether a call comes again is not known when its code is made: every result is put into a variable then,
-    and the variables that were never read are taken out of the finished module.
+    When the code of a call is made, it is not known whether the call is repeated: so every result is put into
+    a variable, and variables that were never read are removed from the finished module.
     """
 
     def __init__(self, kept: dict[str, int]) -> None:
@@ -245,7 +245,7 @@ def of_type(
     path: tuple[str, ...] | None = None,
     key: Hashable = None,
 ) -> Computed:
-    """Return a computed value of a declared type: nil and in an interface{} only where the type is one."""
+    """Return a computed value of a declared type: only some types may be nil or in an interface{}."""
     known = certain(declared)
     return Computed(
         code=code,

@@ -81,10 +81,10 @@ Render = Callable[[Mapping[str, Value]], tuple[list[str], list[str]]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
-    """A compiled template. Rendering changes nothing in it: one may serve any number of threads.
+    """A compiled template. Rendering changes nothing in it: threads may share it.
 
-    ``_copied``: the known fields, where functions that change their arguments may change these; they are
-    copied for every rendering.
+    ``_copied`` are the known fields that functions may change through their arguments; they are copied for
+    every rendering.
     """
 
     name: str
@@ -108,10 +108,10 @@ class Template:
         return Rendering(tuple(strings), tuple(values))
 
     def faults(self) -> tuple[TemplateExecError, ...]:
-        """Return the errors that every rendering meets that comes to their sites, for ``lint``.
+        """Return the errors of every rendering that reaches their sites, for ``lint``.
 
-        They are in what was known when the template was compiled, for instance a field that the dot does not
-        have. One in a branch that is never taken does no harm.
+        Their cause was known when the template was compiled, for instance a field that the dot does not have.
+        An error in a branch that is never taken does no harm.
         """
         return tuple(self._error(fault.site, fault.message) for fault in self._faults)
 
@@ -136,7 +136,7 @@ class Template:
         return TemplateExecError(text, name=self.tree.name, line=line, column=column)
 
     def _site(self, traceback: TracebackType | None) -> Site:
-        """Return where in the template the innermost frame of generated code stands."""
+        """Return the template position of the innermost frame of generated code."""
         found = self._sites[0]
         while traceback is not None:
             code = traceback.tb_frame.f_code
@@ -164,8 +164,8 @@ def compile_template(
     """Compile a template for the fields of the dot in ``known``; ``render`` takes the others.
 
     ``functions`` are added to Go's own. ``dot_type`` makes the dot a pointer to a struct with these fields;
-    without it, it is a map. What is known is evaluated here: branches are decided, loops unrolled, pure
-    functions called; an error in it is raised when a rendering comes to it, as in Go. Raises
+    without it, the dot is a map. What is known is evaluated here: branches are decided, loops unrolled, pure
+    functions called. An error in it is raised when a rendering reaches it, as in Go. Raises
     TemplateSyntaxError.
     """
     tree = parse(name, text, BUILTINS.keys() | functions.keys(), delimiters)
@@ -179,7 +179,7 @@ def compile_template(
 
 
 class _Assembly:
-    """Puts the functions generated for one text together."""
+    """Combines the functions generated for one text."""
 
     def __init__(self, tree: nodes.Tree, data: Data, known: Mapping[str, Value]) -> None:
         self.unit = Unit(tree=tree)
@@ -222,7 +222,7 @@ class _Assembly:
         return _function("render", ("dot",), [*lists, *appends, depth, *self._reads(), *body])
 
     def _called(self) -> Iterator[ast.stmt]:
-        """Yield the templates that are called; compiling one may ask for more."""
+        """Yield the called templates; compiling one may add more."""
         done = 0
         while done < len(self.callables):
             name, function = list(self.callables.items())[done]
@@ -275,7 +275,7 @@ def _function(name: str, params: tuple[str, ...], body: Stmts) -> ast.stmt:
 
 
 def copied(value: Any) -> Any:
-    """Return maps and lists copied to the bottom; everything else cannot be changed by a template."""
+    """Return a deep copy of maps and lists; templates cannot change anything else."""
     if type(value) is dict:
         return {key: copied(element) for key, element in value.items()}
     return [copied(element) for element in value] if type(value) is list else value

@@ -1,4 +1,4 @@
-"""Pipelines, commands, operands and fields to expressions, computed at once where all in them is known.
+"""Compile pipelines, commands, operands and fields to expressions, evaluated at load where all is known.
 
 The rules and the positions of errors are those of text/template's evalPipeline, evalCommand, evalArg,
 evalFieldChain and evalField.
@@ -33,10 +33,10 @@ from injector.gotemplate.values import MISSING
 
 
 class Expressions:
-    """Compiles pipelines and what they are made of.
+    """Compiles pipelines and their parts.
 
     A pipeline has commands, a command may be a call, a call has arguments, and an argument may be a pipeline
-    again: ``calls`` come back here through ``operand``.
+    again: ``calls`` compiles it by ``operand``.
     """
 
     def __init__(self, scope: Scope) -> None:
@@ -54,7 +54,7 @@ class Expressions:
         return value
 
     def commands(self, pipe: nodes.Pipe, commands: Sequence[nodes.Command]) -> Expr | None:
-        """Evaluate commands of a pipe, each with the value of the one before as its last argument."""
+        """Compile commands of a pipe, each with the value of the previous one as its last argument."""
         value: Expr | None = None
         where: nodes.Node = pipe
         for command in commands:
@@ -63,7 +63,7 @@ class Expressions:
         return value
 
     def _set_variable(self, variable: nodes.Variable, value: Expr, pipe: nodes.Pipe) -> Expr:
-        """Declare or assign inside an expression; statements that are pipelines do it without a walrus."""
+        """Declare or assign inside an expression; a statement that is a pipeline does it without a walrus."""
         if not pipe.is_assignment:
             return self._declare(variable, value)
         binding = self._scope.find(variable.name)
@@ -86,7 +86,7 @@ class Expressions:
     # Commands.
 
     def _command(self, command: nodes.Command, final: Expr | None, where: nodes.Node) -> Expr:
-        """Evaluate a command; ``final`` is the value piped into it, ``where`` what was looked at before."""
+        """Compile a command; ``final`` is the value piped into it, ``where`` the node evaluated before."""
         first, *args = command.args
         if isinstance(first, nodes.Identifier):
             return self.calls.call(first, command, args, final)
@@ -106,7 +106,7 @@ class Expressions:
     def operand(  # noqa: PLR0911 - one case a kind of node
         self, node: nodes.Operand, args: Sequence[nodes.Operand] = (), final: Expr | None = None
     ) -> Expr:
-        """Evaluate an operand that is not nil; a field takes the arguments of its command."""
+        """Compile an operand other than nil; a field takes the arguments of its command."""
         match node:
             case nodes.DotNode():
                 return self._scope.dot
@@ -123,7 +123,7 @@ class Expressions:
         return literal(self._scope, node)
 
     def _variable(self, node: nodes.Variable, args: Sequence[nodes.Operand], final: Expr | None) -> Expr:
-        """Evaluate ``$x`` or ``$x.A.B``."""
+        """Compile ``$x`` or ``$x.A.B``."""
         binding = self._scope.find(node.name)
         if binding is None:
             return self._scope.failing(f"undefined variable: {node.name}", node)
@@ -132,7 +132,7 @@ class Expressions:
         return self._fields(binding.expr, node.fields, node, args, final)
 
     def _chain(self, node: nodes.ChainNode, args: Sequence[nodes.Operand], final: Expr | None) -> Expr:
-        """Evaluate ``(pipeline).A.B`` or ``function.A``."""
+        """Compile ``(pipeline).A.B`` or ``function.A``."""
         if isinstance(node.term, nodes.Identifier):
             receiver = self.calls.call(node.term, node.term, (), None)
         else:
@@ -140,7 +140,7 @@ class Expressions:
             receiver = self.pipeline(node.term)
         return self._fields(receiver, node.fields, last_node(node), args, final)
 
-    # Fields and methods: taken at once where the type is known, else when rendering.
+    # Fields and methods: resolved at load where the type is known, else when rendering.
 
     def _fields(
         self,
@@ -150,7 +150,7 @@ class Expressions:
         args: Sequence[nodes.Operand],
         final: Expr | None,
     ) -> Expr:
-        """Evaluate fields one after the other; the last may be a method that takes arguments."""
+        """Compile fields one after the other; the last may be a method that takes arguments."""
         *path, last = names
         for index, name in enumerate(path):
             step = self._field(receiver, name, node)
@@ -170,7 +170,7 @@ class Expressions:
     def _field(  # noqa: PLR0911 - one case a kind of receiver
         self, receiver: Expr, name: str, node: nodes.Node
     ) -> Expr | None:
-        """Take a field now if its value or at least its type is known; None leaves it to run time."""
+        """Resolve a field now if its value or at least its type is known; None leaves it to rendering."""
         if isinstance(receiver, Dot):
             return self._dot_field(name, node)
         if isinstance(receiver, Constant):
@@ -204,7 +204,7 @@ class Expressions:
         return self._from_dot((name,), declared)
 
     def _from_dot(self, path: tuple[str, ...], declared: Type) -> Computed:
-        # The path stands for the code: which fields are read, and from what, is known when all is compiled.
+        # The path replaces the code: which fields are read, and of what, is known when all is compiled.
         return of_type(declared, load(""), fallible=False, path=path)
 
     def _constant_field(self, receiver: Constant, name: str, node: nodes.Node) -> Expr:
@@ -229,7 +229,7 @@ class Expressions:
     def _pointed_field(
         self, receiver: Computed, declared: StructType, name: str, node: nodes.Node
     ) -> Expr | None:
-        """Take a field through a pointer, which may be nil."""
+        """Resolve a field of a pointer's target; the pointer may be nil."""
         target = declared.field_type(name)
         if target is None:
             return None
@@ -255,7 +255,7 @@ class Expressions:
         return Computed(code=self._scope.positioned(code, node), interface=True, missable=True, nilable=True)
 
     def _origin(self, receiver: Expr) -> ast.expr:
-        """Return code that tells whether a value was found in an interface{}."""
+        """Return code that says whether a value was found in an interface{}."""
         if isinstance(receiver, Computed) and isinstance(receiver.interface, str):
             self._scope.unit.kept[receiver.interface] += 1
             return load(receiver.interface)
@@ -294,7 +294,7 @@ class Expressions:
 
 
 def _unwrapped(expr: Expr) -> Expr:
-    """Return a value as a pipeline passes it on: out of its interface{}, and nil as no value at all."""
+    """Return a value as a pipeline passes it on: taken out of its interface{}, and nil as no value at all."""
     if isinstance(expr, Constant):
         return Constant(value=MISSING if expr.value is None else expr.value)
     if isinstance(expr, Dot):

@@ -1,7 +1,7 @@
 """Go's fmt.Sprint, Sprintln and Sprintf over the values of a template.
 
-Where Go would print the address of a pointer, what it points to is printed instead: an address differs
-from run to run. ``%p``, which asks for nothing else, is refused, and so is printing a function.
+Where Go prints the address of a pointer, its target is printed instead: an address differs from run to run.
+``%p``, which prints nothing else, is refused, and so is printing a function.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def sprint(*args: Value) -> str:
 
 
 def sprintln(*args: Value) -> str:
-    """Return the operands with a space between any two and a newline behind them."""
+    """Return the operands with spaces between them and a newline at the end."""
     return " ".join(format_value(arg) for arg in args) + "\n"
 
 
@@ -61,7 +61,7 @@ def format_value(value: Value) -> str:
     if declared is str:
         return str(value)
     if declared is float:
-        if -1e6 < value < 1e6 and value.is_integer():  # what a configuration holds: ports, seconds
+        if -1e6 < value < 1e6 and value.is_integer():  # as in configurations: ports, seconds
             return repr(value)[:-2]
         return format_float(value)
     if declared is int:
@@ -76,7 +76,7 @@ def sprintf(template: str, *args: Value) -> str:
 
 
 def _directives(template: str, args: tuple[Value, ...]) -> Sequence[Piece]:
-    """Return what a format consists of; one that takes no width from an operand is remembered."""
+    """Return the parts of a format; formats without ``*`` are cached."""
     known = _FORMATS.get((template, len(args)))
     if known is None:
         known = [*directives(template, args)]
@@ -98,7 +98,7 @@ def _piece(piece: Piece, args: tuple[Value, ...]) -> str:
 
 
 def _argument(flags: FmtFlags, value: Value, verb: str) -> str:
-    """Return one operand, which is nowhere inside another value."""
+    """Return the text of one operand itself, not of a value inside it."""
     if is_invalid(value):
         return printf.pad(flags, "<nil>") if verb in "Tv" else f"%!{verb}(<nil>)"
     if verb == "T":
@@ -111,10 +111,10 @@ def _bad_verb(flags: FmtFlags, value: Value, verb: str) -> str:
 
 
 def _value(flags: FmtFlags, value: Value, verb: str, *, methods: bool = True) -> str:  # noqa: PLR0911 - a case a kind
-    """Return a value that is not nil. ``methods`` lets a type's own String method speak."""
+    """Return the text of a value other than nil; ``methods`` says whether its String method is used."""
     if verb == "p":
         return _address(value)
-    if verb == "w":  # wraps an error, and a template has none
+    if verb == "w":  # it wraps an error, which templates do not have
         return _bad_verb(flags, value, verb)
     if methods and (text := _own_text(flags, value, verb)) is not None:
         return _string(flags, value, text, verb)
@@ -201,7 +201,7 @@ def _nil_pointer(flags: FmtFlags, value: NilPointer, verb: str) -> str:
 
 
 def _element(flags: FmtFlags, value: Value, verb: str, *, methods: bool) -> str:
-    """Return a value inside another one."""
+    """Return the text of a value inside another one."""
     if is_invalid(value):
         return "interface {}(nil)" if flags.sharp_v else "<nil>"
     return _value(flags, value, verb, methods=methods)

@@ -1,4 +1,4 @@
-"""Template functions with Go signatures, what goes wrong in them, and the check of one argument."""
+"""Template functions with Go signatures, their errors, and the check of one argument."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from injector.gotemplate.values import MISSING, NilPointer, Struct, Value, deref
 
 
 class ExecutionError(InjectorError):
-    """An execution error in Go's words; with its place it leaves the room as TemplateExecError."""
+    """An execution error in Go's words; with its position it becomes a TemplateExecError."""
 
 
 class FunctionError(ExecutionError):
@@ -27,21 +27,21 @@ class UnprintableError(ExecutionError):
 class Function:
     """A function that a template may call.
 
-    ``call`` receives arguments that have been checked against ``params``; the last one is repeated when
+    ``call`` receives arguments that have been checked against ``params``; the last parameter is repeated when
     ``variadic``. In interface parameters None stands for nil; maps, slices and pointers get their typed zero
-    value; only VALUE parameters see MISSING. ``call`` raises FunctionError to say what Go's function would
-    return as its error.
+    value; only VALUE parameters get MISSING. ``call`` raises FunctionError where Go's function returns an
+    error.
 
-    ``pure``: same arguments, same result, no effect: may be called once, at load.
-    ``text``: a serialiser; its result is template text, not a value.
-    ``mutates``: changes an argument in place (sprig's ``set``), so data must be copied for each render.
-    ``quotes``: for sprig's ``quote`` and ``squote``, the mark that they put around each argument that is not
-    nil; with one argument, the marks are template text and what stands between them is a value.
-    ``falls_back``: of two arguments it returns the second, or the first where that is empty (sprig's
-    ``default``), which Python's ``or`` does as well.
-    ``looks_up``: the field of its first argument, a map of strings, in which it looks the second one up;
-    where that is not, it returns the third as ``%v`` prints it (Istio's ``annotation``).
-    ``needs_dot``: ``call`` receives what the template calls ``$`` before its arguments.
+    - ``pure``: same arguments, same result, no effect: it may be called once, at load.
+    - ``text``: a serialiser; its result is template text, not a value.
+    - ``mutates``: changes an argument in place (sprig's ``set``), so data must be copied for each rendering.
+    - ``quotes``: for sprig's ``quote`` and ``squote``, the mark that they put around each argument that is
+      not nil; with one argument, the marks are template text and what is between them is a value.
+    - ``falls_back``: returns the second of two arguments, or the first where that is empty (sprig's
+      ``default``), like Python's ``or``.
+    - ``looks_up``: the field of its first argument, a map of strings, in which it looks up the second; if
+      that is missing, it returns the third as ``%v`` prints it (Istio's ``annotation``).
+    - ``needs_dot``: ``call`` receives the template's ``$`` before its arguments.
     """
 
     call: Callable[..., Value]
@@ -57,14 +57,14 @@ class Function:
     needs_dot: bool = False
 
     def param(self, position: int) -> Type:
-        """Return the type of the parameter that takes the argument at ``position`` (from 0)."""
+        """Return the type of the parameter for the argument at ``position`` (from 0)."""
         return self.params[-1] if position >= len(self.params) else self.params[position]
 
 
 def convert(value: Value, target: Type) -> Value:
     """Return ``value`` as an argument of type ``target``; ExecutionError in Go's words when it does not fit.
 
-    The rule is assignability, and one step of taking an address or following a pointer.
+    The rule is assignability, with one step of taking an address or following a pointer.
     """
     if target.kind == "value":
         return value

@@ -1,4 +1,4 @@
-"""Template text to tokens, as Go's text/template cuts it.
+"""Split a template's text into tokens, as Go's text/template does.
 
 Positions count characters from 0; lines count from 1.
 """
@@ -71,12 +71,12 @@ _QUOTED = {
     "'": (Kind.CHAR_CONSTANT, re.compile(r"'(?:[^'\\\n]|\\[^\n])*'"), "unterminated character constant"),
     "`": (Kind.RAW_STRING, re.compile(r"`[^`]*`"), "unterminated raw quoted string"),
 }
-"""By the mark around it: what a constant is, how it is spelled, and what is wrong with another spelling."""
+"""For each quote: the kind of constant, its pattern, and the error for another spelling."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """One token: where it starts, its text, and for an ERROR what is wrong."""
+    """One token: its start, its text, and for an ERROR the message."""
 
     kind: Kind
     pos: int
@@ -97,7 +97,7 @@ class Token:
 
 
 class LexicalError(Exception):
-    """What is wrong with the input at the token being read."""
+    """The fault of the input at the token being read."""
 
 
 def is_alphanumeric(char: str) -> bool:
@@ -106,7 +106,7 @@ def is_alphanumeric(char: str) -> bool:
 
 
 class Lexer:
-    """Reads one token at a time, so that the parser can say what is a keyword."""
+    """Reads one token at a time, so that the parser can decide what is a keyword."""
 
     def __init__(self, text: str, delimiters: tuple[str, str], keywords: dict[str, Kind]) -> None:
         self.text = text
@@ -129,7 +129,7 @@ class Lexer:
             self.inside_action = False
             return token
 
-    # Movement. A character beyond the end is "".
+    # Movement. A character past the end is "".
 
     def _peek(self) -> str:
         return self.text[self.pos : self.pos + 1]
@@ -176,7 +176,7 @@ class Lexer:
         return token
 
     def _left_delim(self) -> Token | None:
-        """Read the delimiter, or a whole comment: then there is no token."""
+        """Read the delimiter, or a whole comment, which gives no token."""
         self.pos += len(self.left)
         after = MARKER_LENGTH if self.text.startswith(_LEFT_MARKERS, self.pos) else 0
         if self.text.startswith("/*", self.pos + after):
@@ -271,7 +271,7 @@ class Lexer:
         return self._token(Kind.RIGHT_PAREN)
 
     def _space(self) -> Token:
-        """Read a run of spaces, but for the last one where that belongs to a trimming delimiter."""
+        """Read a run of spaces, except the last one if it belongs to a trimming delimiter."""
         self._skip(_SPACE_RUN)
         last = self.pos - 1
         if self.text.startswith(_RIGHT_MARKERS, last) and self.text.startswith(
@@ -327,7 +327,7 @@ class Lexer:
         return self._token(Kind.NUMBER)
 
     def _scan_number(self) -> bool:
-        """Skip what looks like a number; the parser finds out whether it is one."""
+        """Skip what looks like a number; the parser checks whether it is one."""
         self._skip(_NUMBER)
         if is_alphanumeric(self._peek()):
             self.pos += 1

@@ -1,6 +1,6 @@
-"""The parse tree of a template: values that print as the template's text.
+"""The parse tree of a template; each node prints as its text in the template.
 
-``pos`` counts characters from the start of the text; it is where an error message points.
+``pos`` counts characters from the start of the text; it is the position in an error message.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from injector.golang.strconv import parse_float, parse_literal, quote, unquote_r
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """Anything that has a place in the template."""
+    """Anything that has a position in the template."""
 
     pos: int
 
@@ -52,7 +52,7 @@ class Nil(Node, frozen=True, kw_only=True):
 
 
 class NumberNode(Node, frozen=True, kw_only=True):
-    """A constant and all the kinds of number that it may stand for; None where it may not."""
+    """A constant and every kind of number that it may stand for; None for the others."""
 
     text: str
     as_int: int | None = None
@@ -65,7 +65,7 @@ class NumberNode(Node, frozen=True, kw_only=True):
 
 
 class String(Node, frozen=True, kw_only=True):
-    """A string constant: as written, and as meant."""
+    """A string constant: its text and its value."""
 
     quoted: str
     text: str
@@ -114,7 +114,7 @@ class ChainNode(Node, frozen=True, kw_only=True):
 
 
 class Command(Node, frozen=True, kw_only=True):
-    """A function or operand with its arguments."""
+    """A function or an operand with its arguments."""
 
     args: tuple[Operand, ...]
 
@@ -123,7 +123,7 @@ class Command(Node, frozen=True, kw_only=True):
 
 
 class Pipe(Node, frozen=True, kw_only=True):
-    """Commands, each given the value of the one before it, and the variables that get the last value."""
+    """Commands, each given the value of the previous one, and the variables that get the last value."""
 
     declarations: tuple[Variable, ...]
     is_assignment: bool
@@ -161,7 +161,7 @@ class ListNode(Node, frozen=True, kw_only=True):
 
 
 class Branch(Node, frozen=True, kw_only=True):
-    """What ``if``, ``with`` and ``range`` have in common."""
+    """The common parts of ``if``, ``with`` and ``range``."""
 
     pipe: Pipe
     body: ListNode
@@ -214,14 +214,14 @@ Statement: TypeAlias = Text | Action | If | With | Range | Break | Continue | Te
 
 
 def walk(node: Node) -> Iterator[Node]:
-    """Yield a node and everything in it; the templates that it calls are not in it."""
+    """Yield a node and everything in it, without the templates that it calls."""
     yield node
     for part in parts(node):
         yield from walk(part)
 
 
 def parts(node: Node) -> Iterator[Node]:
-    """Yield the nodes that a node is made of."""
+    """Yield the direct parts of a node."""
     for name in node.__struct_fields__:
         value = getattr(node, name)
         for element in value if isinstance(value, tuple) else (value,):
@@ -230,20 +230,20 @@ def parts(node: Node) -> Iterator[Node]:
 
 
 class Tree(msgspec.Struct, frozen=True, kw_only=True):
-    """The templates of one text: ``templates[name]`` is the text itself, the others were defined in it."""
+    """The templates of one text: ``templates[name]`` is the text itself, the others are defined in it."""
 
     name: str
     text: str
     templates: dict[str, ListNode]
 
     def place(self, pos: int) -> tuple[int, int]:
-        """Return line (from 1) and column (bytes from 0) of a position, as Go's messages give them."""
+        """Return line (from 1) and column (bytes from 0) of a position, as in Go's messages."""
         start = self.text.rfind("\n", 0, pos) + 1
         return 1 + self.text.count("\n", 0, pos), len(self.text[start:pos].encode(errors="surrogateescape"))
 
 
 def uses(variable: str, node: Node) -> bool:
-    """Return whether a node mentions a variable."""
+    """Return whether a node uses a variable."""
     return any(isinstance(found, Variable) and found.name == variable for found in walk(node))
 
 
@@ -260,9 +260,9 @@ def jumps(body: ListNode) -> bool:
 
 
 def assigned(node: Node, known: dict[int, frozenset[str]]) -> frozenset[str]:
-    """Return the variables that are assigned (not declared) anywhere in a node, in parentheses too.
+    """Return the variables that are assigned (not declared) anywhere in a node, also in parentheses.
 
-    ``known`` keeps the answers, by the identity of the nodes, for the branches inside.
+    ``known`` caches results by the identity of the nodes, for the branches inside.
     """
     found = known.get(id(node))
     if found is None:
@@ -316,7 +316,7 @@ def number_constant(text: str, pos: int) -> NumberNode:
 
 
 def _number(text: str, pos: int, real: float | None, as_complex: complex | None = None) -> NumberNode:
-    """Return a float with the integers that it may stand for as well; none of them where it is None."""
+    """Return a float with the integers that it may stand for; None of them where it is None."""
     whole = int(real) if real is not None and real.is_integer() else None
     return NumberNode(
         pos=pos,

@@ -1,7 +1,7 @@
-"""What generated code prints: texts and values in turn, and the text before a value where branches meet.
+"""The output of generated code: alternating texts and values, and the pending text where branches meet.
 
 Generated code appends to two lists, ``S`` (texts) and ``V`` (values): before every value the text since the
-one before it. That text is kept here as long as it is known; where branches meet it moves into ``t``.
+previous one. That text is kept here as long as it is known; where branches meet it moves into ``t``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from injector.gotemplate.code import Stmts, assign, invoke, load
 from injector.gotemplate.scope import Scope
 
 Branch = Callable[[], bool]
-"""Compiles a branch; says whether its end can be reached."""
+"""Compiles a branch; returns whether its end can be reached."""
 
 
 @dataclass(slots=True)
@@ -28,7 +28,7 @@ class Pending:
 
 @dataclass(slots=True, kw_only=True)
 class Arm:
-    """One branch: its code, the text left at its end, whether that end can be reached."""
+    """One branch: its code, the text pending at its end, whether that end can be reached."""
 
     block: Stmts
     pending: Pending
@@ -38,8 +38,8 @@ class Arm:
 class Output:
     """Collects the statements of one function.
 
-    ``outputs`` counts what was printed, so that branches that print nothing can be told; ``nesting`` how many
-    blocks the statements stand in.
+    ``outputs`` counts outputs, so that branches that print nothing can be recognised; ``nesting`` is how many
+    blocks the statements are in.
     """
 
     def __init__(self, scope: Scope) -> None:
@@ -61,7 +61,7 @@ class Output:
     # Texts and values.
 
     def text(self, text: str) -> None:
-        """Print what is known."""
+        """Print a known text."""
         self.pending.text += text
         self.outputs += bool(text)
 
@@ -80,7 +80,7 @@ class Output:
         return ast.BinOp(left=load("t"), op=ast.Add(), right=constant) if self.pending.text else load("t")
 
     def flush(self) -> None:
-        """Move the text known here into ``t``."""
+        """Move the pending text into ``t``."""
         if self.pending.moved and self.pending.text:
             target = ast.Name(id="t", ctx=ast.Store())
             self.emit(ast.AugAssign(target=target, op=ast.Add(), value=ast.Constant(value=self.pending.text)))
@@ -106,7 +106,7 @@ class Output:
         return first.reachable or second.reachable
 
     def collect(self, body: Branch, before: Pending) -> Arm:
-        """Compile a block that may be left out: what is computed in it is not available after it."""
+        """Compile an optional block: what is computed in it is not available after it."""
         outer, self.block = self.block, []
         self.pending = Pending(moved=before.moved, text=before.text)
         available, self._scope.available = self._scope.available, dict(self._scope.available)
@@ -119,7 +119,7 @@ class Output:
         return arm
 
     def flush_into(self, arm: Arm) -> None:
-        """Move the text left at the end of a block into ``t``, inside the block."""
+        """Move the text pending at the end of a block into ``t``, inside the block."""
         outer, self.block = self.block, arm.block
         self.pending = arm.pending
         self.flush()

@@ -1,7 +1,7 @@
-"""Template text to a parse tree, or a TemplateSyntaxError in Go's words.
+"""Parse a template's text, or raise TemplateSyntaxError in Go's words.
 
-The grammar and its lookahead are text/template/parse's: line numbers in messages are those of the token
-that was read last, so the order of reading is part of the behaviour.
+The grammar and its lookahead are text/template/parse's: line numbers in messages are those of the token that
+was read last, so the order of reading is part of the behaviour.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from injector.gotemplate import nodes
 from injector.gotemplate.lex import KEYWORDS, Kind, Lexer, Token
 
 MAX_DEPTH = 100
-"""How deep parentheses and actions may nest; Go allows 10,000, Python's stack does not."""
+"""How deep parentheses and actions may nest; Go allows 10,000, Python's stack fewer."""
 
 _OPERANDS = frozenset(
     {
@@ -55,7 +55,7 @@ class _End:
 
 @dataclass(slots=True)
 class _Scope:
-    """What belongs to one template while it is parsed: the variables in sight, the ranges around."""
+    """The state of one template while it is parsed: its variables in scope, the ranges around."""
 
     variables: list[str] = field(default_factory=lambda: ["$"])
     range_depth: int = 0
@@ -66,7 +66,7 @@ class _Scope:
 def parse(
     name: str, text: str, functions: Collection[str], delimiters: tuple[str, str] = ("{{", "}}")
 ) -> nodes.Tree:
-    """Parse a text and the templates that it defines; a function that is not in ``functions`` is an error."""
+    """Parse a text and the templates defined in it; a function that is not in ``functions`` is an error."""
     return _Parser(name, text, functions, delimiters).parse()
 
 
@@ -79,9 +79,9 @@ class _Parser:
         keywords |= {word: KEYWORDS[word] for word in ("break", "continue") if word not in functions}
         self.lexer = Lexer(text, (delimiters[0] or "{{", delimiters[1] or "}}"), keywords)
         self.last = Token(kind=Kind.EOF, pos=0, text="", line=0)
-        """The token that the lexer gave last, whether it was put back or not."""
+        """The token that the lexer returned last, even if it was put back."""
         self.pending: list[Token] = []
-        """Tokens that were put back, the next one last."""
+        """Tokens that were put back; the last one is read next."""
         self.scope = _Scope()
         self.templates: dict[str, nodes.ListNode] = {}
         self.depth = 0
@@ -172,7 +172,7 @@ class _Parser:
         self.scope = outer
 
     def add(self, name: str, body: nodes.ListNode) -> None:
-        """Keep a template; one of two of the same name must be empty."""
+        """Keep a template; of two with one name, one must be empty."""
         known = self.templates.get(name)
         if known is None or is_empty(known):
             self.templates[name] = body
@@ -237,7 +237,7 @@ class _Parser:
 
     def otherwise(self) -> _End:
         following = self.peek_non_space()
-        if following.kind in {Kind.IF, Kind.WITH}:  # "else if": the keyword stays to be read
+        if following.kind in {Kind.IF, Kind.WITH}:  # "else if": the keyword is not consumed
             return _End(pos=following.pos, is_else=True)
         return _End(pos=self.right_delim("else").pos, is_else=True)
 
@@ -309,7 +309,7 @@ class _Parser:
             commands.append(self.command())
 
     def declarations(self, context: str) -> tuple[list[nodes.Variable], bool]:
-        """Read ``$i, $x :=`` if it is there; three tokens of lookahead tell it from an argument."""
+        """Read ``$i, $x :=`` if it is there; three tokens of lookahead distinguish it from an argument."""
         declared: list[nodes.Variable] = []
         while (variable := self.peek_non_space()).kind is Kind.VARIABLE:
             self.next()
@@ -425,5 +425,5 @@ class _Parser:
 
 
 def is_empty(body: nodes.ListNode) -> bool:
-    """Return whether a template is nothing but space."""
+    """Return whether a template contains only white space."""
     return all(isinstance(node, nodes.Text) and not node.text.strip() for node in body.nodes)

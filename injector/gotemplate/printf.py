@@ -1,8 +1,8 @@
-"""A Go format and its operands to literal texts and directives, and basic values to text by a directive.
+"""Split a Go format into literal texts and directives, and print basic values by a directive.
 
-The directives are ``%[flags][width][.precision][[index]]verb``; what is wrong with one becomes literal
-text such as ``%!d(BADINDEX)``, as Go's fmt prints it. A byte that is no UTF-8 is a lone surrogate and counts
-as one character, as in Go.
+The directives are ``%[flags][width][.precision][[index]]verb``; an invalid one becomes literal text such as
+``%!d(BADINDEX)``, as Go's fmt prints it. A byte that is not valid UTF-8 is a lone surrogate and counts as one
+character, as in Go.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LARGEST = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FmtFlags:
-    """What stands between ``%`` and the verb; ``plus_v`` and ``sharp_v`` are ``+`` and ``#`` before ``v``."""
+    """What is between ``%`` and the verb; ``plus_v`` and ``sharp_v`` are ``+`` and ``#`` before ``v``."""
 
     minus: bool = False
     plus: bool = False
@@ -45,7 +45,7 @@ class Directive:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Argument:
-    """Say type and value of the operand number ``argument``, for which there was no directive."""
+    """Print type and value of the operand number ``argument``, for which there was no directive."""
 
     argument: int
 
@@ -54,7 +54,7 @@ Piece = str | Directive | Argument
 
 
 def directives(template: str, args: Sequence[Any]) -> Iterator[Piece]:
-    """Yield what a format consists of, in order."""
+    """Yield the parts of a format, in order."""
     reader = _FormatReader(template, args)
     while reader.position < len(template):
         start = template.find("%", reader.position)
@@ -79,7 +79,7 @@ def _extra(first: int, count: int) -> Iterator[Piece]:
 
 
 class _FormatReader:
-    """The place in the format and among the operands."""
+    """The position in the format and among the operands."""
 
     __slots__ = ("after_index", "args", "argument", "good_index", "position", "reordered", "template")
 
@@ -97,7 +97,7 @@ class _FormatReader:
         return self.template.startswith(character, self.position)
 
     def directive(self) -> Iterator[Piece]:
-        """Yield one directive, the position being behind its ``%``."""
+        """Yield one directive, starting after its ``%``."""
         self.good_index = True
         flags = self._flags()
         if self._is_simple():
@@ -119,7 +119,7 @@ class _FormatReader:
         return FmtFlags(**{_FLAGS[flag]: True for flag in self.template[start : self.position]})
 
     def _is_simple(self) -> bool:
-        """Return whether an ASCII verb follows the flags at once; Go then leaves its index state alone."""
+        """Return whether an ASCII verb follows the flags directly; then Go keeps its index state."""
         verb = self.template[self.position : self.position + 1]
         return "a" <= verb <= "z" and self.argument < len(self.args)
 
@@ -168,7 +168,7 @@ class _FormatReader:
         return Directive(flags=flags, verb=shown, argument=self.argument - 1)
 
     def _number(self) -> int | None:
-        """Read digits; a number past the limit swallows the rest of the format."""
+        """Read digits; a number past the limit consumes the rest of the format."""
         start = self.position
         number = 0
         while self.position < len(self.template) and "0" <= self.template[self.position] <= "9":
@@ -191,7 +191,7 @@ class _FormatReader:
         return int(value)
 
     def _index(self) -> None:
-        """Read ``[n]``, which names the operand to come, counting from 1."""
+        """Read ``[n]``, the number of the next operand, counting from 1."""
         self.after_index = False
         if not self.at("["):
             return
@@ -211,7 +211,7 @@ class _FormatReader:
             self.good_index = False
 
 
-# Basic values with the flags of a directive to text.
+# Basic values as text, by the flags of a directive.
 
 _MAX_RUNE = 0x10FFFF
 _REPLACEMENT = "\ufffd"
@@ -220,7 +220,7 @@ _FLOAT_PRECISION = {"f": 6, "e": 6, "E": 6}
 
 
 def pad(flags: FmtFlags, text: str) -> str:
-    """Return ``text`` filled up to the width."""
+    """Return ``text`` padded to the width."""
     if not flags.width or len(text) >= flags.width:
         return text
     if flags.minus:
@@ -229,7 +229,7 @@ def pad(flags: FmtFlags, text: str) -> str:
 
 
 def pad_with_spaces(flags: FmtFlags, text: str) -> str:
-    """Return ``text`` filled up to the width, with spaces whatever the flags say."""
+    """Return ``text`` padded to the width with spaces, regardless of the flags."""
     return pad(replace(flags, zero=False), text)
 
 
@@ -237,7 +237,7 @@ def pad_with_spaces(flags: FmtFlags, text: str) -> str:
 
 
 def integer(flags: FmtFlags, number: int, base: str, *, octal_prefix: bool = False) -> str:
-    """Return ``number`` in a ``base`` named as by Python's formats: ``d``, ``b``, ``o``, ``x`` or ``X``."""
+    """Return ``number`` in a ``base`` with Python's letters: ``d``, ``b``, ``o``, ``x`` or ``X``."""
     if number == 0 and flags.precision == 0:
         return pad_with_spaces(flags, "")
     digits = f"{abs(number):{base}}".rjust(_integer_precision(flags, number), "0")
@@ -269,7 +269,7 @@ def _sign(flags: FmtFlags, *, negative: bool) -> str:
 
 
 def unicode_point(flags: FmtFlags, number: int) -> str:
-    """Return ``U+0041``, with the character behind it when the flag ``#`` asks for it."""
+    """Return ``U+0041``, followed by the character if the flag ``#`` asks for it."""
     code = number % 2**64
     text = f"U+{code:0{max(flags.precision or 0, 4)}X}"
     if flags.sharp and code <= _MAX_RUNE and chr(code).isprintable():
@@ -298,7 +298,7 @@ def string(flags: FmtFlags, text: str) -> str:
 
 
 def quoted(flags: FmtFlags, text: str) -> str:
-    """Return ``text`` as a Go literal; ``#`` prefers back quotes and ``+`` keeps to ASCII."""
+    """Return ``text`` as a Go literal; ``#`` prefers back quotes and ``+`` makes it ASCII."""
     text = text[: flags.precision]
     if flags.sharp and not _NEVER_RAW.search(text):
         return pad(flags, f"`{text}`")
@@ -323,7 +323,7 @@ def hexadecimal(flags: FmtFlags, text: str, *, upper: bool) -> str:
     return pad(flags, digits.upper() if upper else digits)
 
 
-# Floats and truth.
+# Floats.
 
 
 def floating(flags: FmtFlags, number: float, verb: str) -> str:
@@ -346,7 +346,7 @@ def floating(flags: FmtFlags, number: float, verb: str) -> str:
 
 
 def _with_point(number: str, verb: str, precision: int) -> str:
-    """Return digits with a decimal point and, where the verb is a general one, with trailing zeros."""
+    """Return digits with a decimal point and, for a general verb, with trailing zeros."""
     wanted = 0
     if verb in "gGx":
         wanted = 6 if precision == SHORTEST else precision

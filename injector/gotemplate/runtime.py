@@ -1,6 +1,6 @@
-"""What a template does with values: take a field, call a method, iterate, print.
+"""What a template does with values: read a field, call a method, iterate, print.
 
-Used twice: while a template is compiled, on what is known then, and by the compiled code.
+Used at load, on what is known then, and by the compiled code.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from injector.rendering import Quoted
 def fields(value: Value, names: Sequence[str], origin: Value) -> Value:
     """Return ``value.A.B``.
 
-    ``origin`` is True for a value found in an interface{}, or the container that it is an element of. That
-    matters to messages alone: they show the static type.
+    ``origin`` is True for a value found in an interface{}, or the container whose element it is. Only
+    messages need it: they show the static type.
     """
     static = _static(origin)
     for name in names:
@@ -42,7 +42,7 @@ def fields(value: Value, names: Sequence[str], origin: Value) -> Value:
 
 
 def through(pointer: Value, name: str) -> Value:
-    """Return a field of what a pointer to a struct points to."""
+    """Return a field of the struct that a pointer points to."""
     return pointer.get(name) if type(pointer) is Struct else field(pointer, name, None, ())[0]
 
 
@@ -104,7 +104,7 @@ def call_method(method: Method, name: str, receiver: Value, args: tuple[Value, .
 
 
 def unwrap(value: Value) -> Value:
-    """Return what a pipeline hands on: a nil interface{} becomes no value."""
+    """Return what a pipeline passes on: a nil interface{} becomes no value."""
     return MISSING if value is None else value
 
 
@@ -120,18 +120,18 @@ def string_argument(value: Value) -> str:
 
 
 _MOST_TEMPLATES = 250
-"""Templates that call templates; Go allows 100,000, as its message says, but Python's stack is smaller."""
+"""Depth of templates that call templates; Go's message says 100,000, but Python's stack is smaller."""
 
 
 def deeper(depth: int) -> int:
-    """Return the depth of a template that is called."""
+    """Return the depth of a called template."""
     if depth >= _MOST_TEMPLATES:
         raise ExecutionError("exceeded maximum template depth (100000)")
     return depth + 1
 
 
 def fail(message: str) -> Value:
-    """Raise what was found out at load and must happen only when reached."""
+    """Raise an error that was found at load and may only occur when reached."""
     raise ExecutionError(message)
 
 
@@ -139,7 +139,7 @@ def fail(message: str) -> Value:
 
 
 def elements(value: Value) -> Sequence[Value]:
-    """Return what ``range`` visits: elements in order, map values by key, integers below a number."""
+    """Return what ``range`` iterates over: elements in order, map values by key, integers below a number."""
     if isinstance(value, list):
         return value
     if isinstance(value, dict):
@@ -174,7 +174,7 @@ def _sized_range(value: int) -> Sequence[Value]:
 
 
 def printed(value: Value) -> str:
-    """Return what an action prints."""
+    """Return the text that an action prints."""
     if type(value) is str:
         return value
     if value is None or value is MISSING:
@@ -187,7 +187,7 @@ def printed(value: Value) -> str:
 
 
 def bare(value: Value) -> str:
-    """Return what ``%v`` prints, by short ways for what templates print most."""
+    """Return what ``%v`` prints, with short ways for the most frequent values."""
     if type(value) is str:
         return value
     if value is True or value is False:
@@ -198,9 +198,9 @@ def bare(value: Value) -> str:
 
 
 def quoted(value: Value) -> str:
-    """Return what stands between the quotes of sprig's ``quote`` for one value that is not nil.
+    """Return the text between the quotes of sprig's ``quote`` for one value that is not nil.
 
-    It is `Quoted` where it is not the value's own text.
+    It is `Quoted` where it differs from the value's own text.
     """
     raw = bare(value)
     inside = quote_inside(raw)
@@ -208,5 +208,5 @@ def quoted(value: Value) -> str:
 
 
 def is_typed(value: Value) -> bool:
-    """Return whether the elements of a container are not of type interface{}."""
+    """Return whether a container's elements have another type than interface{}."""
     return _static(value) is None

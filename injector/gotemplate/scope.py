@@ -1,4 +1,4 @@
-"""What is in sight at a point of a template: the data, variables, the dot, and calls computed by then."""
+"""The state of the compiler at a point of a template: data, variables, the dot, and calls computed so far."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _AnyExpr = TypeVar("_AnyExpr", Expr, Expr | None)
 
 @dataclass(slots=True)
 class Binding:
-    """A variable in sight. ``local``: the Python variable that holds it, if it is assigned conditionally."""
+    """A variable in scope. ``local``: the Python variable that holds it, if it is assigned conditionally."""
 
     name: str
     expr: Expr
@@ -44,8 +44,8 @@ class Data:
     """The data that a text is compiled for.
 
     ``known`` fields have their values; ``dot_type`` is the struct that the dot points to, None for a map.
-    ``paths`` collects the fields to read before the template starts; ``dot_used`` whether the whole dot is
-    needed.
+    ``paths`` collects the fields to read before the template starts; ``dot_used`` says whether the whole dot
+    is needed.
     """
 
     known: Mapping[str, Value]
@@ -57,10 +57,10 @@ class Data:
 
 
 class Scope:
-    """The point of a template that is being compiled; the parts of the compiler share one and move it on.
+    """The point of a template that is being compiled; the parts of the compiler share one and advance it.
 
-    ``template`` is the name of the template, for errors. ``bindings`` are its variables, the innermost last.
-    ``available`` has the calls that have certainly been computed when this point is reached, by their keys.
+    ``template`` is the template's name, for errors. ``bindings`` are its variables, the innermost last.
+    ``available`` are the calls that have certainly been computed when this point is reached, by their keys.
     """
 
     def __init__(self, unit: Unit, data: Data, template: str, dot: Expr) -> None:
@@ -78,12 +78,12 @@ class Scope:
         return next((binding for binding in reversed(self.bindings) if binding.name == name), None)
 
     def declare(self, name: str, expr: Expr) -> None:
-        """Put a variable in sight."""
+        """Add a variable to the scope."""
         self.bindings.append(Binding(name, expr))
 
     @contextmanager
     def inside(self, dot: Expr | None = None) -> Iterator[None]:
-        """Forget the variables declared inside; ``dot`` is the cursor inside."""
+        """Remove the variables declared inside at the end; ``dot`` is the cursor inside."""
         size, outer = len(self.bindings), self.dot
         self.dot = dot or outer
         yield
@@ -92,7 +92,7 @@ class Scope:
 
     @contextmanager
     def inside_template(self, name: str, dot: Expr) -> Iterator[None]:
-        """Be in another template, which sees no variable of this one."""
+        """Enter another template, which sees no variable of this one."""
         outer = (self.template, self.dot, self.bindings)
         self.template, self.dot, self.bindings = name, dot, [Binding("$", dot)]
         yield
@@ -117,8 +117,8 @@ class Scope:
         return load(self.data.paths[path])
 
     def strict(self, expr: Expr) -> Expr:
-        """Return an expression in which None and MISSING are told apart."""
-        # Only here, where it matters: most values are printed or tested, and both print and test alike.
+        """Return an expression that distinguishes None from MISSING."""
+        # Needed only here: most values are printed or tested, which treats both alike.
         if isinstance(expr, Computed) and expr.unwrapped and expr.nilable:
             code = invoke("unwrap", self.load(expr))
             key = derived_key("unwrapped", expr)
@@ -133,10 +133,10 @@ class Scope:
             return replace(strict, code=code, path=None)
         return Computed(code=code, missable=True, fallible=False)
 
-    # Errors, and the order in which they are met.
+    # Errors, and the order in which they occur.
 
     def positioned(self, code: ast.expr, node: nodes.Node, call: str = "") -> ast.expr:
-        """Return code that has its position in the template, for errors; ``call``: the function called.
+        """Return the code with its position in the template, for errors; ``call``: the called function.
 
         Its column is the index of the site, not a column of the template: a site says more than a position.
         """
@@ -159,9 +159,9 @@ class Scope:
         return replace(result, code=after(self.load(before), result.code))
 
     def computed_first(self, value: _AnyExpr) -> tuple[ast.expr | None, _AnyExpr]:
-        """Return code that computes a piped value before what it is piped into, and the value kept.
+        """Return code that computes a piped value before what it is piped into, and the kept value.
 
-        It is the last argument of a call, which Python would compute last; Go has computed it first.
+        It is the last argument of a call, which Python would compute last; Go computes it first.
         """
         if not isinstance(value, Computed) or not value.fallible:
             return None, value
@@ -171,7 +171,7 @@ class Scope:
 
 
 def last_node(node: nodes.Node) -> nodes.Node:
-    """Return the node that is looked at last when ``node`` is evaluated: where a bad value is reported."""
+    """Return the node that is evaluated last in ``node``: errors about a bad value have its position."""
     if isinstance(node, nodes.Pipe):
         return last_node(node.commands[-1])
     if isinstance(node, nodes.Command):

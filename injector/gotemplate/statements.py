@@ -1,7 +1,7 @@
-"""The statements of a template to Python statements.
+"""Compile the statements of one template to Python statements.
 
-What is known when the template is compiled is decided here: of ``if`` and ``with`` one branch is left, and a
-short ``range`` becomes repeated code; all else becomes Python's ``if`` and ``for``.
+What is known at load is decided here: one branch of ``if`` and ``with`` is left, and a short ``range``
+becomes repeated code. Everything else becomes Python's ``if`` and ``for``.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ from injector.gotemplate.scope import Binding, Data, Scope, last_node
 from injector.gotemplate.values import MISSING, Value
 
 IF_DEPTH = 60
-"""Blocks inside each other, after which templates are called and not inlined: Python's compiler recurses."""
+"""Nested blocks beyond which templates are called instead of inlined: Python's compiler recurses."""
 
 LOOP_DEPTH = 16
-"""Python allows 20 loops inside each other."""
+"""Python allows 20 nested loops."""
 
 UNROLL_ELEMENTS = 64
-"""Longer known lists become loops: their code would be longer than their text."""
+"""A longer known list becomes a loop: its unrolled code would be longer than its text."""
 
 
 class Statements:
     """Compiles the statements of one template into ``output``.
 
-    ``callables`` maps templates that are compiled as functions to the names of these.
+    ``callables`` maps templates that are compiled as functions to the names of these functions.
     """
 
     def __init__(self, unit: Unit, data: Data, template: str, dot: Expr, callables: dict[str, str]) -> None:
@@ -81,10 +81,10 @@ class Statements:
                 return False
         return True
 
-    # Pipelines that are statements of their own, and so can set Python variables by statements.
+    # Pipelines that are statements, and so can set Python variables by statements.
 
     def _evaluate(self, pipe: nodes.Pipe) -> Expr:
-        """Evaluate the pipeline of a statement, and its declarations."""
+        """Compile the pipeline of a statement, with its declarations."""
         value = self._expressions.commands(pipe, pipe.commands)
         assert value is not None  # noqa: S101 - a pipeline has a command
         for variable in pipe.declarations:
@@ -96,7 +96,7 @@ class Statements:
         return value
 
     def _reassign(self, variable: nodes.Variable, value: Expr, pipe: nodes.Pipe) -> Expr:
-        """Give a variable another value."""
+        """Assign a variable."""
         binding = self._scope.find(variable.name)
         if binding is None:
             self.output.fail(f"undefined variable: {variable.name}", last_node(pipe))
@@ -108,7 +108,7 @@ class Statements:
         return value
 
     def _in_variable(self, value: Expr, prefix: str = "v_") -> Expr:
-        """Compute a value now and keep it, unless it is known or can be had again for nothing."""
+        """Compute a value now and keep it, unless it is known or costs nothing to compute again."""
         value = self._scope.strict(value)
         if not isinstance(value, Computed) or value.path is not None:
             return value
@@ -117,7 +117,7 @@ class Statements:
         return replace(value, code=load(name), fallible=False, key=value.key or ("local", name))
 
     def _settle(self, *bodies: nodes.Node | None) -> None:
-        """Put the variables that ``bodies`` assign into Python variables, before these run conditionally."""
+        """Keep the variables that ``bodies`` assign in Python variables, before these run conditionally."""
         names = {
             name for body in bodies if body is not None for name in nodes.assigned(body, self._unit.assigned)
         }
@@ -160,7 +160,7 @@ class Statements:
     def _quoted(self, node: nodes.Action) -> bool:
         """Print ``x | quote`` with its quotes as text; return False when the action is something else.
 
-        The texts are read as YAML without the values, and then show that this one stands in a quoted scalar.
+        The texts are read as YAML without the values, and then show that this value is in a quoted scalar.
         """
         pipe = node.pipe
         while len(pipe.commands) == 1 and isinstance(inner := pipe.commands[0].args[0], nodes.Pipe):
@@ -179,7 +179,7 @@ class Statements:
         if value is None:
             value = self._expressions.calls.argument(function.param(0), last.args[1])
         if isinstance(value, Constant):
-            # It is compiled again, to be folded with its quotes: variables must not be declared twice.
+            # It is compiled again together with its quotes: variables must not be declared twice.
             del self._scope.bindings[size:]
             return False
         self._print_quoted(value, function.quotes)
@@ -207,7 +207,7 @@ class Statements:
     # ``{{ if }}`` and ``{{ with }}``.
 
     def _if(self, node: nodes.If | nodes.With) -> bool:
-        """Compile ``if``, or ``with``: an ``if`` that moves the dot."""
+        """Compile ``if``, or ``with``: an ``if`` that sets the dot."""
         moves = isinstance(node, nodes.With)
         with self._scope.inside():
             value = self._evaluate(node.pipe)
@@ -232,11 +232,11 @@ class Statements:
             return self.output.branch(test, lambda: self._arm(body, dot), self._otherwise(otherwise))
 
     def _otherwise(self, body: nodes.ListNode | None) -> Branch | None:
-        """Return what compiles the body after ``else``, None where there is none."""
+        """Return a function that compiles the body after ``else``, None where there is none."""
         return None if body is None else lambda: self._arm(body)
 
     def _is_true_dot(self, value: Expr) -> bool:
-        """Return whether the data is certainly true: a struct, or a map with a key known to be in it."""
+        """Return whether the data is certainly true: a struct, or a map with a known key."""
         data = self._scope.data
         return isinstance(value, Dot) and (data.dot_type is not None or bool(data.known))
 
@@ -271,7 +271,7 @@ class Statements:
                 self._iteration(node, Constant(value=key), Constant(value=element, interface=interface))
         else:
             container = self._unit.bind("k_", value)
-            self._unit.kept[container] = 1  # a constant, which is there whether it is read or not
+            self._unit.kept[container] = 1  # a constant, which exists whether it is read or not
             element = _element(Constant(value=value), container)
             code = load(self._unit.bind("k_", items))
             self._loop(node, code, element, in_pairs=in_pairs, always=True)
@@ -292,7 +292,7 @@ class Statements:
     def _loop(
         self, node: nodes.Range, items: ast.expr, element: Computed, *, in_pairs: bool, always: bool
     ) -> None:
-        """Compile a loop over ``items``; ``element`` is one of them, but for its code."""
+        """Compile a loop over ``items``; ``element`` is one of them, without its code."""
         if self._loops >= LOOP_DEPTH:
             name, (line, _) = self._unit.tree.name, self._unit.tree.place(node.pos)
             raise TemplateSyntaxError(
@@ -345,7 +345,7 @@ class Statements:
     # ``{{ template }}``.
 
     def _template(self, node: nodes.TemplateCall) -> None:
-        """Compile ``template``: in place, or as a call where it would not end or become too long."""
+        """Compile ``template``: inline, or as a call where that would not end or become too long."""
         body = self._unit.tree.templates.get(node.name)
         if body is None:
             self.output.fail(f"template {quote(node.name)} not defined", node)
@@ -369,7 +369,7 @@ class Statements:
 
 
 def _element(value: Expr, container: str) -> Computed:
-    """Return an element of a value that a variable holds, but for its code: typed where the list is."""
+    """Return an element of a value in a variable, without its code: typed if the list is."""
     declared = static_type(value)
     if declared is not None and declared.kind == "slice" and declared.elem is not None:
         elem = certain(declared.elem)

@@ -1,6 +1,6 @@
 """Go types as small values: names, kinds and assignability.
 
-The names are the ones ``reflect.Type.String`` prints, because error messages show them.
+The names are those of ``reflect.Type.String``, because error messages show them.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ NILABLE_KINDS = frozenset({"chan", "func", "interface", "map", "pointer", "slice
 class Type:
     """One Go type.
 
-    ``kind`` is reflect's kind in lower case; ``value`` is the kind of reflect.Value itself, which only
-    the builtin functions take. ``elem`` and ``key`` belong to maps, slices and pointers. ``named`` tells
-    a declared type (``v1.ResourceList``) from a type literal. ``stringer`` is the type's String method,
-    used when a value is printed; ``implements`` names the interfaces with methods that it satisfies.
+    ``kind`` is reflect's kind in lower case; ``value`` is the kind of reflect.Value itself, which only the
+    builtin functions accept. ``elem`` and ``key`` belong to maps, slices and pointers. ``named``
+    distinguishes a declared type (``v1.ResourceList``) from a type literal. ``stringer`` is the type's String
+    method, used when a value is printed; ``implements`` names the interfaces with methods that it satisfies.
     """
 
     kind: str
@@ -53,8 +53,8 @@ class Method:
 class StructField:
     """A field of a struct.
 
-    ``json_name`` is its key in the JSON data. An ``embedded`` field whose json_name is empty shares the
-    data of its owner, and its fields are promoted.
+    ``json_name`` is its key in the JSON data. An ``embedded`` field whose json_name is empty shares the data
+    of its owner, and its fields are promoted.
     """
 
     json_name: str
@@ -64,11 +64,11 @@ class StructField:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class StructType(Type):
-    """A struct: ``fields`` maps Go's field names, in Go's order, to what they are.
+    """A struct: ``fields`` maps Go's field names, in Go's order, to their fields.
 
-    ``decode`` turns the JSON that stands for such a struct into the mapping of json_name to JSON from which
-    the fields are read; None where the JSON is that object already. ``lookup`` also holds promoted fields:
-    Go name -> path of Go names. ``readers`` is where values.py keeps how to read each field.
+    ``decode`` turns the JSON of such a struct into the mapping of json_name to JSON from which the fields are
+    read; None where the JSON already is that object. ``lookup`` also contains promoted fields: Go name ->
+    path of Go names. ``readers`` is where values.py keeps how to read each field.
     """
 
     kind: str = "struct"
@@ -79,7 +79,7 @@ class StructType(Type):
     readers: dict[str, tuple[str, Callable[[Any], Any]]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Resolve promotion once: a field of the struct itself hides the promoted ones."""
+        """Resolve promotion once: a field of the struct itself hides promoted ones."""
         lookup: dict[str, tuple[str, ...]] = {name: (name,) for name in self.fields}
         for name, declared in self.fields.items():
             if declared.embedded and isinstance(declared.type, StructType):
@@ -122,7 +122,7 @@ _POINTERS: dict[int, tuple[Type, Type]] = {}
 
 
 def pointer_to(elem: Type) -> Type:
-    """Return ``*elem``: the same object every time, with the methods of elem."""
+    """Return ``*elem``: always the same object, with the methods of elem."""
     known = _POINTERS.get(id(elem))
     if known is None:
         made = Type(
@@ -149,7 +149,7 @@ SLICE_STRING = slice_of(STRING)
 
 
 def is_any(target: Type) -> bool:
-    """Tell ``interface {}``, which every value fits, from interfaces with methods."""
+    """Return whether a type is ``interface {}``, to which every value fits, and not one with methods."""
     return target.kind == "interface" and not target.named
 
 
@@ -159,7 +159,7 @@ def can_be_nil(target: Type) -> bool:
 
 
 def identical(left: Type, right: Type) -> bool:
-    """Return whether two types are the same type; type literals are compared by what they say."""
+    """Return whether two types are the same; type literals are compared by their content."""
     return left is right or (left.name == right.name and left.kind == right.kind)
 
 
@@ -181,7 +181,7 @@ def assignable(source: Type, target: Type) -> bool:
     return source.key is None or target.key is None or identical(source.key, target.key)
 
 
-# Numbers and strings whose Go type is not the one that Python's own stand for.
+# Numbers and strings whose Go type differs from the one that a plain Python value stands for.
 
 
 class SizedInt(int):
@@ -203,7 +203,7 @@ UInt64: Final = SIZED["uint64"]
 
 
 class NamedInt(int):
-    """An integer of a declared type, for instance time.Duration or an enumeration, made by ``enum_type``."""
+    """An integer of a declared type, such as time.Duration or an enumeration, made by ``enum_type``."""
 
     type: Type
 
@@ -215,7 +215,7 @@ class NamedInt(int):
 
 
 class NamedString(str):
-    """A string of a declared type, for instance v1.Protocol: Go does not pass it as a ``string``."""
+    """A string of a declared type, such as v1.Protocol: Go does not pass it as a ``string``."""
 
     __slots__ = ("type",)
     type: Type

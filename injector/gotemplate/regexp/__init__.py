@@ -1,8 +1,8 @@
 """Go's package regexp: compile an expression, find, replace and split by it.
 
 Python's ``re`` is not used: it differs from RE2 in syntax, in what counts as a letter and in the handling of
-empty matches, and a hostile text can make it take exponential time. Nor is RE2 itself: docs/performance.md
-has its differences from Go. This engine is linear, but slow: a search is given up after
+empty matches, and a hostile text can make it take exponential time. RE2 itself is not used either:
+docs/performance.md lists its differences from Go. This engine is linear, but slow: a search is given up after
 ``MOST_STEPS`` steps.
 """
 
@@ -32,7 +32,7 @@ from injector.memo import remembered
 
 _DIGITS: Final = re.compile(r"0|[1-9][0-9]{0,7}")
 _LARGEST: Final = 10_000
-"""Instructions of one program: counted repetitions are written out."""
+"""Instructions of one program: counted repetitions are unrolled."""
 
 MOST_STEPS: Final = 500_000
 """Steps for one text, less than a second: an expression of 20 instructions over 25 kB."""
@@ -40,7 +40,7 @@ MOST_STEPS: Final = 500_000
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """Go on behind one character of the class."""
+    """Continue after one character of the class."""
 
     characters: CharacterClass
     ascii: frozenset[str]
@@ -52,14 +52,14 @@ class Take:
 
 @dataclass(frozen=True, slots=True)
 class Save:
-    """Remember the position: start of group n at 2n, its end at 2n+1."""
+    """Store the position: the start of group n at 2n, its end at 2n+1."""
 
     slot: int
 
 
 @dataclass(slots=True)
 class Fork:
-    """Go on at ``first``, and at ``second`` if that leads to no match."""
+    """Continue at ``first``, and at ``second`` if that leads to no match."""
 
     first: int = -1
     second: int = -1
@@ -67,14 +67,14 @@ class Fork:
 
 @dataclass(slots=True)
 class Jump:
-    """Go on elsewhere."""
+    """Continue elsewhere."""
 
     target: int = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The expression is matched."""
+    """The expression has matched."""
 
 
 Instruction: TypeAlias = Take | Assertion | Save | Fork | Jump | Match
@@ -83,7 +83,7 @@ Instruction: TypeAlias = Take | Assertion | Save | Fork | Jump | Match
 class _Writer:
     """The instructions written so far.
 
-    The program prefers what Go prefers: the first alternative, the longer repetition unless it is lazy.
+    The program prefers what Go prefers: the first alternative, and the longer repetition unless it is lazy.
     """
 
     def __init__(self) -> None:
@@ -134,7 +134,7 @@ class _Writer:
             jump.target = self.here
 
     def repeat(self, node: Repeat) -> None:
-        """Write the node as often as it must be there, then as often as it may."""
+        """Write the node as often as required, then as often as allowed."""
         if node.most is None:
             for _ in range(node.least - 1):
                 self.node(node.node)
@@ -174,10 +174,10 @@ class _Writer:
 
 
 class Matcher:
-    """One text that is searched by one program, in time linear in the text; counts its steps.
+    """The search of one text by one program, in time linear in the text; counts its steps.
 
-    Every pair of instruction and position is tried once a search: what failed there will fail again. So no
-    expression can take exponential time, as it could with Python's own ``re``; Go's engine works alike.
+    Every pair of instruction and position is tried once per search: what failed there will fail again. So no
+    expression takes exponential time, as it could with Python's own ``re``; Go's engine works the same way.
     """
 
     __slots__ = ("_program", "_slots", "_steps", "_text")
@@ -189,7 +189,7 @@ class Matcher:
         self._steps = 0
 
     def search(self, start: int) -> list[int] | None:
-        """Return the positions saved by the first match at or behind ``start``.
+        """Return the positions stored by the first match at or after ``start``.
 
         A group that took no part has -1. Raises FunctionError after MOST_STEPS.
         """
@@ -204,7 +204,7 @@ class Matcher:
         return found
 
     def _match(self, begin: int, saved: list[int], tried: set[int]) -> bool:
-        """Return whether there is a match that starts at ``begin``; fill in what it saves."""
+        """Return whether a match starts at ``begin``; fill in its positions."""
         pending: list[tuple[int, int]] = [(0, begin)]
         while pending:
             place, position = pending.pop()
@@ -219,7 +219,7 @@ class Matcher:
     def _run(
         self, place: int, position: int, saved: list[int], tried: set[int], pending: list[tuple[int, int]]
     ) -> bool:
-        """Follow one thread to a match or to its end; put off what it may choose later."""
+        """Follow one thread to a match or to its end; store its alternatives for later."""
         program, text, width = self._program, self._text, len(self._text) + 1
         while (state := place * width + position) not in tried:
             tried.add(state)
@@ -259,9 +259,9 @@ class Regexp:
         return next(self.matches(text, 1), None)
 
     def matches(self, text: str, count: int) -> Iterator[list[int]]:
-        """Yield at most ``count`` matches, all when it is negative; no empty one right behind another.
+        """Yield at most ``count`` matches, all when it is negative; no empty one directly after another.
 
-        Each is the positions of its groups: start and end of the whole match come first.
+        Each is the positions of its groups; start and end of the whole match come first.
         """
         matcher = Matcher(self.program, text, 2 * len(self.names))
         position, previous_end = 0, -1
@@ -277,7 +277,7 @@ class Regexp:
             previous_end = end
 
     def replace(self, text: str, expand: Callable[[list[int]], str]) -> str:
-        """Return ``text`` with every match replaced by what ``expand`` makes of its positions."""
+        """Return ``text`` with every match replaced by the result of ``expand`` for its positions."""
         out: list[str] = []
         last = 0
         for found in self.matches(text, -1):
@@ -286,7 +286,7 @@ class Regexp:
         return "".join([*out, text[last:]])
 
     def split(self, text: str, count: int) -> list[str]:
-        """Return what stands between the matches, in at most ``count`` pieces, all when it is negative."""
+        """Return the texts between the matches, in at most ``count`` pieces, all when it is negative."""
         if count == 0:
             return []
         if self.text and not text:
@@ -321,7 +321,7 @@ class Regexp:
         return "".join(out)
 
     def _variable(self, part: str, text: str, found: list[int]) -> str:
-        """Return what stands for a name and what follows it; a dollar sign without a name is itself."""
+        """Return the value of a name, and the text after the name; a dollar sign without a name is itself."""
         braced = part.startswith("{")
         inner = part[1:] if braced else part
         length = next((at for at, rune in enumerate(inner) if not _names(rune)), len(inner))

@@ -1,4 +1,4 @@
-"""The parts of a regular expression, and the sets of characters that it names."""
+"""The parts of a regular expression, and its sets of characters."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _CASED: Final = ("Lu", "Ll", "Lt")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassItem:
-    """Ranges of characters, or those of a Unicode category; ``fold`` takes both cases of a letter."""
+    """Ranges of characters, or those of a Unicode category; ``fold`` accepts both cases of a letter."""
 
     ranges: tuple[Range, ...] = ()
     category: str = ""
@@ -72,14 +72,14 @@ class CharacterClass:
     negated: bool = False
 
     def __contains__(self, rune: str) -> bool:
-        """Return whether a character belongs to it; a byte that is no UTF-8 counts as U+FFFD."""
+        """Return whether a character belongs to it; a byte that is not valid UTF-8 counts as U+FFFD."""
         shown = "\ufffd" if "\ud800" <= rune <= "\udfff" else rune
         return any(shown in item for item in self.items) != self.negated
 
 
 @remembered("regexp_classes")
 def ascii_of(characters: CharacterClass) -> frozenset[str]:
-    """Return the ASCII characters of a class, which are most that are ever asked for."""
+    """Return the ASCII characters of a class: most look-ups are for these."""
     return frozenset(rune for rune in map(chr, range(0x80)) if rune in characters)
 
 
@@ -93,7 +93,7 @@ ANY_BUT_NEWLINE: Final = CharacterClass(items=(ClassItem(ranges=(("\n", "\n"),))
 
 
 def orbit(rune: str) -> tuple[str, ...]:
-    """Return the characters that differ from this one in case only, itself among them."""
+    """Return the characters that differ from this one only in case, including itself."""
     return _orbits().get(unicode.fold(rune), (rune,))
 
 
@@ -112,7 +112,7 @@ def _orbits() -> Mapping[str, tuple[str, ...]]:
 
 
 Place: TypeAlias = Callable[[str, int], bool]
-"""Whether an assertion without width holds at a position of a text."""
+"""Returns whether an assertion without width holds at a position of a text."""
 
 
 def _at_boundary(text: str, position: int) -> bool:
@@ -129,19 +129,19 @@ PLACES: Final[Mapping[str, Place]] = {
     "b": _at_boundary,
     "B": lambda text, position: not _at_boundary(text, position),
 }
-"""By the letter of an escape, and those of lines by how else one may write them."""
+"""By the letter of an escape; assertions about lines by their other spelling."""
 
 
 @dataclass(frozen=True, slots=True)
 class Assertion:
-    """A place in the text."""
+    """An assertion about a position in the text."""
 
     place: Place
 
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """A group that is numbered, from 1."""
+    """A numbered group, from 1."""
 
     number: int
     node: Node
@@ -156,7 +156,7 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Nodes of which the first that leads to a match is taken."""
+    """Nodes; the first one that leads to a match is taken."""
 
     nodes: tuple[Node, ...]
 

@@ -1,7 +1,7 @@
-r"""The text of a regular expression in RE2 syntax in, its nodes out, with Go's error texts. Matches nothing.
+r"""Parse a regular expression in RE2 syntax to nodes, with Go's error texts.
 
-All of Go's syntax is known but for the names of scripts in ``\p{…}`` (``\p{Greek}``), which are refused:
-Python has no table of them. Unicode's general categories (``\pL``, ``\p{Lu}``) are there.
+All of Go's syntax is supported except the names of scripts in ``\p{…}`` (``\p{Greek}``), which are refused:
+Python has no table of them. Unicode's general categories (``\pL``, ``\p{Lu}``) are supported.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from injector.gotemplate.regexp.nodes import (
 
 _MOST_REPEATS: Final = 1000
 _MOST_DEPTH: Final = 100
-"""Groups in groups; Go allows 1000, Python's stack does not."""
+"""Nested groups; Go allows 1000, Python's stack fewer."""
 
 _COUNTS: Final = re.compile(r"\{(0|[1-9][0-9]*)(?:(,)(0|[1-9][0-9]*)?)?\}")
 _OPERATORS: Final = {"*": (0, None), "+": (1, None), "?": (0, 1)}
@@ -59,22 +59,22 @@ thaana thai tibetan tifinagh tirhuta toto ugaritic vai vithkuqi wancho warangcit
 zanabazarsquare
 """
 _SCRIPTS: Final = frozenset(_SCRIPT_NAMES.split())
-"""The scripts of Unicode that Go knows, in lower case: to tell them from names that there are not."""
+"""The Unicode scripts that Go supports, in lower case: to distinguish them from unknown names."""
 
 
 class SyntaxFaultError(FunctionError):
-    """An expression that Go does not compile; ``str()`` is what regexp.Compile says."""
+    """An expression that Go does not compile; ``str()`` is regexp.Compile's error."""
 
 
 def fault(code: str, expression: str) -> Never:
-    """Raise what Go says about a part of the expression."""
+    """Raise Go's error about a part of the expression."""
     raise SyntaxFaultError(f"error parsing regexp: {code}: `{expression}`")
 
 
 def parse(text: str) -> tuple[Node, tuple[str, ...]]:
     """Return the nodes of an expression and the names of its groups. Raises SyntaxFaultError.
 
-    A group without a name has "" for one; group 0, the whole expression, comes first.
+    A group without a name has ""; group 0, the whole expression, comes first.
     """
     if any("\ud800" <= rune <= "\udfff" for rune in text):
         fault("invalid UTF-8", text)
@@ -86,7 +86,7 @@ def parse(text: str) -> tuple[Node, tuple[str, ...]]:
 
 
 class _ExpressionParser:
-    """The place in the expression, the flags that hold there, the groups so far."""
+    """The position in the expression, the current flags, the groups so far."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -115,7 +115,7 @@ class _ExpressionParser:
         return nodes[0] if len(nodes) == 1 else Choice(nodes)
 
     def piece(self, branch: list[Node], depth: int) -> None:
-        """Parse one thing, or an operator that repeats the thing before."""
+        """Parse one node, or an operator that repeats the previous one."""
         start = self.position
         letter = self.text[start]
         counts = _OPERATORS.get(letter) or self.counts()
@@ -149,7 +149,7 @@ class _ExpressionParser:
     # Repetition.
 
     def counts(self) -> tuple[int, int | None] | None:
-        """Return what ``{2,5}`` says; None where a brace is only a brace."""
+        """Return the counts of ``{2,5}``; None where the brace is a plain character."""
         match = _COUNTS.match(self.text, self.position)
         if match is None:
             return None
@@ -237,7 +237,7 @@ class _ExpressionParser:
             branch.append(self.literal(self.rune_escape()))
 
     def class_escape(self) -> ClassItem | None:
-        r"""Parse ``\d``, ``\pL`` and their like, if that is what comes."""
+        r"""Parse ``\d``, ``\pL`` and the like, if they come next."""
         letter = self.text[self.position + 1 : self.position + 2] if self.at("\\") else ""
         if letter in ("p", "P"):
             return self.unicode_class(letter == "P")

@@ -1,7 +1,7 @@
 """sprig 3.3.0, the function library that Istio's templates may use since 1.8.
 
-Every one of its 211 names is here. What needs chance, a clock, the host or a secret refuses to run
-(``UNAVAILABLE``). Where sprig has no order (``keys``, ``values``), ours is sorted.
+Every one of its 211 names is here. Functions that need randomness, a clock, the host or a secret refuse to
+run (``UNAVAILABLE``). Where sprig's order is random (``keys``, ``values``), ours is sorted.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ GROUPS: Final = {
     "types and defaults": defaults,
     "versions": semver,
 }
-"""By what their functions are about; those about JSON and encodings are made by ``encoding.functions``."""
+"""By subject; ``encoding.functions`` makes those about JSON and encodings."""
 
 _IN_3_2_0: Final = """
 add1f addf all any bcrypt chunk dig divf fromJson genCAWithKey genSelfSignedCertWithKey genSignedCertWithKey
@@ -33,9 +33,9 @@ maxf minf mulf mustChunk mustFromJson osBase osClean osDir osExt osIsAbs randByt
 ADDED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {"3.2.0": frozenset(_IN_3_2_0.split()), "3.3.0": frozenset({"sha512sum"})}
 )
-"""The functions that a version brought; all others are in 3.1.0 already."""
+"""The functions that a version added; all others are in 3.1.0 already."""
 
-# Functions that refuse to run, and why each of them does.
+# Functions that refuse to run, and the reason.
 
 _RANDOM: Final = "a random value would make two injections of one pod differ"
 _CLOCK: Final = "the clock, or its time zone, would make two injections of one pod differ"
@@ -110,6 +110,6 @@ UNAVAILABLE: Final = {
 
 
 def functions(encode: Callable[..., str], decode: Callable[[str], Value]) -> Mapping[str, Function]:
-    """Return all functions; ``encoding.functions`` says what ``encode`` and ``decode`` are."""
+    """Return all functions; see ``encoding.functions`` for ``encode`` and ``decode``."""
     table = {name: function for module in GROUPS.values() for name, function in module.FUNCTIONS.items()}
     return MappingProxyType(table | UNAVAILABLE | encoding.functions(encode, decode))

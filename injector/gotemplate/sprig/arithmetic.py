@@ -1,7 +1,7 @@
-"""sprig's arithmetic, in int64 that wraps, in float64, in exact decimals; and its functions for durations.
+"""sprig's arithmetic in wrapping int64, float64 and exact decimals; and its functions for durations.
 
-Any value becomes an int64 or float64 first, as sprig (spf13/cast) converts: what is not a number is 0, and so
-are values of declared types (an enumeration, a Duration).
+Any value becomes an int64 or float64 first, as sprig (spf13/cast) converts it: a value that is not a number
+is 0, and so are values of declared types (an enumeration, a Duration).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _ZERO_DECIMAL: Final = re.compile(r"\.0+\Z")
 
 
 def wrap(number: int) -> int:
-    """Return an integer as int64 arithmetic leaves it: overflow wraps around."""
+    """Return an integer after int64 arithmetic: overflow wraps around."""
     return (number - SMALLEST) % 2**64 + SMALLEST
 
 
@@ -39,7 +39,7 @@ def to_int(value: Value) -> int:
         return to_int(value.value)
     if isinstance(value, (NamedInt, str)):
         return _from_text(value) if type(value) is str else 0
-    if isinstance(value, float):  # beyond int64 it is the smallest one, as amd64 converts
+    if isinstance(value, float):  # beyond int64 it is the smallest int64, as amd64 converts
         return int(value) if -(2.0**63) <= value < 2.0**63 else SMALLEST
     return wrap(int(value)) if isinstance(value, int) else 0
 
@@ -96,7 +96,7 @@ def _divisor(value: Value) -> int:
 
 
 def atoi(text: str) -> int:
-    """Return a decimal number, 0 for what is none; a number too large becomes the largest one."""
+    """Return a decimal number, 0 for any other text; a number too large becomes the largest one."""
     digits = text[1:] if text[:1] in ("+", "-") else text
     if not (digits.isascii() and digits.isdigit()):
         return 0
@@ -104,7 +104,7 @@ def atoi(text: str) -> int:
 
 
 def to_decimal(value: Value) -> SizedInt:
-    """Return the number that the printed value is in octal, 0 when it is none."""
+    """Return the octal number in the printed value, 0 when there is none."""
     text = fmt.format_value(value)
     digits = text[1:] if text[:1] in ("+", "-") else text
     if not digits or digits.strip("01234567"):
@@ -125,7 +125,7 @@ def _rounding(towards: Callable[[float], int]) -> Callable[[Value], float]:
 
 
 def round_(value: Value, places: int, *options: float) -> float:
-    """Return a number rounded to ``places``; a fraction from one half, or from the option, is rounded up."""
+    """Return a number rounded to ``places``; up from a half, or from the fraction given as an option."""
     power = _power_of_ten(places)
     shifted = power * to_float(value)
     fraction, _ = math.modf(shifted)
@@ -204,14 +204,14 @@ _sum: Final = _decimals(lambda left, right: left + right)
 
 
 def until_step(start: int, stop: int, step: int) -> TypedList:
-    """Return the integers from ``start`` to ``stop``, without it."""
+    """Return the integers from ``start`` up to but not including ``stop``."""
     numbers = range(start, stop, step) if step else range(0)
     check_length(len(numbers))
     return TypedList(numbers, SLICE_INT)
 
 
 def seq(*bounds: int) -> str:
-    """Return integers, both ends included, as text; the bounds are last, first last, or first step last."""
+    """Return integers, both ends included, as text; arguments are last, first last, or first step last."""
     if not 1 <= len(bounds) <= 3:
         return ""
     first = bounds[0] if len(bounds) > 1 else 1
@@ -236,7 +236,7 @@ _ROUNDED: Final = (
 
 
 def duration(seconds: Value) -> str:
-    """Return seconds, a text or an int64, as Go prints a Duration; every other value counts as 0."""
+    """Return seconds, a text or an int64, as Go prints a Duration; any other value counts as 0."""
     number = int(seconds) if isinstance(seconds, Int64) else atoi(seconds) if type(seconds) is str else 0
     return format_duration(wrap(number * SECOND))
 

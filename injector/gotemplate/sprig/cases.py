@@ -1,6 +1,6 @@
-"""sprig's functions about letter case, and about the words that a name in camel case consists of.
+"""sprig's functions about letter case, and about the words in a camel-case name.
 
-The rules where one word ends are those of huandu/xstrings.
+The rules for where a word ends are those of huandu/xstrings.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from injector.gotemplate.sprig.shared import go, octets
 _CHINESE: Final = (("\u4e00", "\u9fcc"), ("\u3400", "\u4d85"), ("\U00020000", "\U0002b81d"))
 _CONNECTORS: Final = "-_" + unicode.SPACES
 
-# Few templates look at words: re compiles these patterns when one does, and keeps them.
+# Few templates use these functions: re compiles and caches the patterns on use.
 _WORDS: Final = (
     r"(?P<connectors>[- ]+)"
     r"|(?P<punctuation>P[P-]*)"
@@ -24,7 +24,7 @@ _WORDS: Final = (
     r"|(?:U+(?!L)|UL+|L+|O+)"  # a word: HTTPServer is HTTP and Server
     r"(?:N+(?![LN]))?"  # and a number behind it, unless lower case follows that
 )
-"""The parts of a text by the kinds of their characters; a connector goes between two words that meet."""
+"""The parts of a text by the kinds of their characters; a connector is put between adjacent words."""
 
 _JOINED: Final = f"(?:([{_CONNECTORS}]*)[{_CONNECTORS}])?([^{_CONNECTORS}])([^{_CONNECTORS}]*)"
 _NO_SPACES: Final = f"[^{unicode.SPACES}]+"
@@ -46,7 +46,7 @@ def separated(text: str, connector: str) -> str:
 
 
 def _kind(rune: str) -> str:
-    """Return a letter for what a character is to words; a Chinese one is none of their letters."""
+    """Return a letter for the kind of a character in words; Chinese characters have a kind of their own."""
     if rune in _CONNECTORS:
         return "-" if rune in "-_" else " "
     if unicode.is_punctuation(rune):
@@ -77,7 +77,7 @@ def untitle(text: str) -> str:
 
 
 def _at_starts(text: str, change: Callable[[str], str], separates: Callable[[str], bool]) -> str:
-    """Return ``text`` with what follows a separator changed."""
+    """Return ``text`` with every character after a separator changed."""
     out: list[str] = []
     starts = True
     for rune in text:
@@ -108,7 +108,7 @@ def swapcase(text: str) -> str:
 
 
 def initials(text: str) -> str:
-    """Return the first letter of every word. Each byte is a character here, as it is in sprig."""
+    """Return the first letter of every word. As in sprig, each byte is a character here."""
     return "".join(word[0] for word in re.findall(_NO_SPACES, octets(text).decode("latin-1")))
 
 
@@ -116,13 +116,13 @@ def camelcase(text: str) -> str:
     """Return the words of ``text`` joined, each with a capital letter: ``PascalCase``."""
     inside = text.strip(_CONNECTORS)
     if not inside:
-        return text + text[-1:]  # sprig's own slip
+        return text + text[-1:]  # an oddity of sprig
     before, _, behind = text.partition(inside)
     return before + re.sub(_JOINED, _capitalised, inside) + behind
 
 
 def _capitalised(match: re.Match[str]) -> str:
-    """Return a word with one capital letter, behind all but the last of the connectors before it."""
+    """Return a word with one capital letter, after all but the last of the connectors before it."""
     connectors, first, rest = match.groups("")
     capitals = "".join(takewhile(unicode.is_upper, rest)) if unicode.is_upper(first) else ""
     return connectors + unicode.to_upper(first) + lower(capitals) + rest[len(capitals) :]

@@ -1,4 +1,4 @@
-"""sprig's functions for lists, which make a new list for every answer, and for maps."""
+"""sprig's functions for lists, which return new lists, and for maps."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from injector.gotemplate.values import StringMap, TypedList, TypedMap, Value, is
 
 
 def elements(value: Value, complaint: str) -> list[Value]:
-    """Return the list, or raise what sprig says about another kind of value."""
+    """Return the list, or raise sprig's error about another kind of value."""
     if isinstance(value, list):
         return value
     raise FunctionError(NIL_DEREFERENCE if value is None else complaint.format(kind_name(value)))
@@ -38,21 +38,21 @@ def nil_list() -> TypedList:
 
 
 def push(value: Value, element: Value) -> list[Value]:
-    """``append``, ``push``: the list and one element more."""
+    """``append``, ``push``: the list and one more element."""
     items = elements(value, "Cannot push on type {}")
     check_length(len(items) + 1)
     return [*items, element]
 
 
 def prepend(value: Value, element: Value) -> list[Value]:
-    """Return one element and the list after it."""
+    """Return one element followed by the list."""
     items = elements(value, "Cannot prepend on type {}")
     check_length(len(items) + 1)
     return [element, *items]
 
 
 def chunk(size: int, value: Value) -> TypedList:
-    """Return the list in parts of ``size``, the last one shorter."""
+    """Return the list in parts of ``size``; the last one may be shorter."""
     items = elements(value, "Cannot chunk type {}")
     if size <= 0:
         return TypedList(_odd_chunks(size, items), CHUNKS)
@@ -60,7 +60,7 @@ def chunk(size: int, value: Value) -> TypedList:
 
 
 def _odd_chunks(size: int, items: list[Value]) -> list[list[Value]]:
-    """Return what sprig's arithmetic makes of a size that makes no sense, where it does not panic."""
+    """Return the result of sprig's arithmetic for a senseless size, where it does not panic."""
     count = (len(items) - 1) // size + 1 if size and items else -1
     if count < 0 or (count and size == -1):
         raise FunctionError("runtime error: makeslice: len out of range")
@@ -68,14 +68,14 @@ def _odd_chunks(size: int, items: list[Value]) -> list[list[Value]]:
 
 
 def without(value: Value, *omitted: Value) -> list[Value]:
-    """Return the elements that are equal to none of the others given."""
+    """Return the elements that differ from all the others given."""
     items = elements(value, "Cannot find without on type {}")
     unwanted = Collected(omitted)
     return [element for element in items if element not in unwanted]
 
 
 def has(wanted: Value, value: Value) -> bool:
-    """Return whether an element is deeply equal to ``wanted``; nil has none."""
+    """Return whether an element is deeply equal to ``wanted``; nil has no elements."""
     if value is None:
         return False
     return any(deep_equal(wanted, element) for element in elements(value, "Cannot find has on type {}"))
@@ -104,7 +104,7 @@ def concat(*values: Value) -> list[Value]:
 
 
 def _both(name: str, call: Callable[..., Any], signature: str, **facts: Any) -> dict[str, Function]:
-    """Return a function and its ``must`` form: both fail alike here, one by panic and one by error in Go."""
+    """Return a function and its ``must`` form: here both fail alike, in Go one by panic and one by error."""
     function = go(signature, call, **facts)
     return {name: function, f"must{name[0].upper()}{name[1:]}": function}
 
@@ -117,13 +117,13 @@ def _of_list(action: str, result: str, call: Callable[[list[Value]], Value]) -> 
     )
 
 
-# Maps. Where Go has no order of keys, ours are sorted.
+# Maps. Where Go's order of keys is random, ours is sorted.
 
 Dict = dict[str, Value]
 
 
 def dictionary(*pairs: Value) -> Dict:
-    """Return a map of keys and values in turn; a key without a value gets an empty string."""
+    """Return a map of alternating keys and values; a key without a value gets an empty string."""
     values = [*pairs[1::2], ""]
     return {strval(key): value for key, value in zip(pairs[::2], values, strict=False)}
 
@@ -138,13 +138,13 @@ def set_(target: Dict, key: str, value: Value) -> Dict:
 
 
 def unset(target: Dict, key: str) -> Dict:
-    """Take a key out of the map, and return the map."""
+    """Remove a key from the map, and return the map."""
     target.pop(key, None)
     return target
 
 
 def _check_holds_no(target: Dict, value: Value) -> None:
-    """Refuse to make a map that holds itself: to print one would never end, and stops Go altogether."""
+    """Refuse to make a map that contains itself: printing it would never end, and crashes Go."""
     pending = [value]
     while pending:
         held = pending.pop()
@@ -155,7 +155,7 @@ def _check_holds_no(target: Dict, value: Value) -> None:
 
 
 def merge(target: Dict, *sources: Dict, overwrite: bool = False) -> Dict:
-    """Add to the map what it lacks, or put all that the others have into it, to any depth, and return it."""
+    """Add what the map lacks, or overwrite it with all of the others, at any depth, and return it."""
     if is_nil(target) and not all(map(is_nil, sources)):
         target = {}
     for source in sources:
@@ -166,10 +166,10 @@ def merge(target: Dict, *sources: Dict, overwrite: bool = False) -> Dict:
 
 
 def merge_into(target: dict[str, Value], source: dict[str, Value], *, overwrite: bool) -> None:
-    """Merge ``source`` into ``target``, in place, as mergo does; maps that it lacks are then shared.
+    """Merge ``source`` into ``target``, in place, as mergo does; maps that it lacks become shared.
 
-    Lists are kept or replaced whole; what counts as empty in the target (0, "", false, nil, an empty list or
-    map) is filled; overwriting puts in empty values of the source as well.
+    Lists are kept or replaced as a whole. Empty values in the target (0, "", false, nil, an empty list or
+    map) are filled; when overwriting, empty values of the source count as well.
     """
     for key, value in source.items():
         if value is None:

@@ -1,6 +1,6 @@
 """sprig's functions about empty values, types and equality, which is that of reflect.DeepEqual.
 
-Empty is what Python finds false in a template's value: nil, false, 0, "", a map or list without elements.
+Empty is every value of a template that Python finds false: nil, false, 0, "", a map or list without elements.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from injector.gotemplate.values import MISSING, NilPointer, Pointer, Struct, Val
 
 
 def deep_equal(left: Value, right: Value) -> bool:  # noqa: PLR0911 - one case a kind
-    """Return whether two values have one type and, to the bottom, the same content."""
+    """Return whether two values have the same type and, recursively, the same content."""
     if left is None or right is None or left is MISSING or right is MISSING:
         return left is right
     if not types.identical(type_of(left), type_of(right)):
@@ -39,9 +39,9 @@ def _fields(value: Struct) -> list[Value]:
 
 
 class Collected:
-    """Values that were met, told apart by `deep_equal`, in time that does not grow with their number.
+    """A collection of values that differ by `deep_equal`, with look-ups that do not slow down with its size.
 
-    Scalars are found by type and value, and containers looked for among those of the same outline only.
+    Scalars are found by type and value, containers are compared only with those of the same outline.
     """
 
     __slots__ = ("_buckets",)
@@ -55,7 +55,7 @@ class Collected:
         return any(deep_equal(value, known) for known in self._buckets.get(_outline(value), ()))
 
     def add(self, value: Value) -> bool:
-        """Take a value; return whether none that is equal to it had been taken."""
+        """Add a value; return whether no equal value was there."""
         bucket = self._buckets.setdefault(_outline(value), [])
         if any(deep_equal(value, known) for known in bucket):
             return False
@@ -64,7 +64,7 @@ class Collected:
 
 
 def _outline(value: Value) -> Hashable:
-    """Return something hashable that is equal for values that are deeply equal, and seldom for others."""
+    """Return something hashable that is equal for deeply equal values, and seldom for others."""
     if value is None or value is MISSING or isinstance(value, NilPointer):
         return type(value).__name__
     if isinstance(value, Pointer):

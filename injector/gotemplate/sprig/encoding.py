@@ -1,4 +1,4 @@
-"""sprig's encodings, checksums and JSON. Knows JSON only by the two functions that it is given."""
+"""sprig's encodings, checksums and JSON. JSON itself comes from the two functions passed in."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _digest(name: str) -> Callable[[str], str]:
 
 
 def b64dec(text: str) -> str:
-    """Return the decoded text, or the text of what is wrong."""
+    """Return the decoded text, or the text of the error."""
     data = octets(text)
     if (fault := _base64_fault(data)) is not None:
         return f"illegal base64 data at input byte {fault}"
@@ -34,7 +34,7 @@ def b64dec(text: str) -> str:
 
 
 def _base64_fault(data: bytes) -> int | None:
-    """Return the place of the first byte that cannot stand there; line breaks do not count as data."""
+    """Return the position of the first invalid byte; line breaks do not count as data."""
     rest = data.lstrip(_BASE64 + _BREAKS)
     place = len(data) - len(rest)
     digits = len(data[:place].translate(None, _BREAKS)) % 4
@@ -51,7 +51,7 @@ def _base64_fault(data: bytes) -> int | None:
 
 
 def b32dec(text: str) -> str:
-    """Return the decoded text, or the text of what is wrong."""
+    """Return the decoded text, or the text of the error."""
     data = octets(text).translate(None, _BREAKS)
     if (fault := _base32_fault(data)) is not None:
         return f"illegal base32 data at input byte {fault}"
@@ -59,7 +59,7 @@ def b32dec(text: str) -> str:
 
 
 def _base32_fault(data: bytes) -> int | None:
-    """Return the place that Go complains of; what follows the padding in the last eight bytes is ignored."""
+    """Return the position in Go's error; what follows the padding in the last eight bytes is ignored."""
     rest = data.lstrip(_BASE32)
     place = len(data) - len(rest)
     digits = place % 8
@@ -76,7 +76,7 @@ def _base32_fault(data: bytes) -> int | None:
 
 
 def pretty(text: str) -> str:
-    """Return compact JSON with two blanks for each level, as json.MarshalIndent lays it out."""
+    """Return compact JSON with two spaces for each level, in the layout of json.MarshalIndent."""
     out: list[str] = []
     depth = 0
     for piece in _TOKEN.findall(text):
@@ -94,7 +94,7 @@ def pretty(text: str) -> str:
 
 
 def _lenient(call: Callable[[Any], Any], failed: Value) -> Callable[[Any], Any]:
-    """Return a function that answers ``failed`` where ``call`` says that something is wrong."""
+    """Return a function that returns ``failed`` where ``call`` raises."""
 
     def tried(argument: Any) -> Any:
         try:

@@ -1,4 +1,4 @@
-"""sprig's ``semver`` and ``semverCompare``, as Masterminds/semver has them."""
+"""sprig's ``semver`` and ``semverCompare``, as in Masterminds/semver."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from injector.gotemplate.types import Method, StructField, Type, UInt64
 from injector.gotemplate.values import NilPointer, Struct
 from injector.memo import remembered
 
-# Few templates compare versions: re compiles these patterns, which takes 8 ms, when one does, and keeps them.
+# Compiling these patterns takes 8 ms and few templates compare versions: re compiles and caches them on use.
 _SUFFIXES: Final = (
     r"(-([0-9A-Za-z\-]+(\.[0-9A-Za-z\-]+)*))?"
     r"(\+([0-9A-Za-z\-]+(\.[0-9A-Za-z\-]+)*))?"
@@ -28,7 +28,7 @@ _LONGEST: Final = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """A version; what is not given in its text is 0 or ""."""
+    """A version; missing parts are 0 or ""."""
 
     major: int
     minor: int
@@ -58,7 +58,7 @@ class Version:
 
 
 def _order_of(part: str) -> tuple[bool, int, str]:
-    """Return what a part of a prerelease is compared by: numbers, by their size, come before texts."""
+    """Return the sort key of a part of a prerelease: numbers, by their size, come before texts."""
     is_number = part.isdigit() and to_int(part) <= _LARGEST
     return (False, to_int(part), "") if is_number else (True, 0, part)
 
@@ -89,7 +89,7 @@ def _segment(digits: str) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Constraint:
-    """An operator and a version; ``parts`` tells how many of its numbers were given (3 for all)."""
+    """An operator and a version; ``parts`` is how many of its numbers were given (3 for all)."""
 
     operator: str
     version: Version
@@ -101,7 +101,7 @@ class Constraint:
         return self.parts < 3
 
     def check(self, version: Version) -> bool:
-        """Return whether ``version`` meets the constraint; a prerelease must be asked for."""
+        """Return whether ``version`` meets the constraint; a prerelease only if the constraint has one."""
         if self.operator == "!=":
             return _differs(version, self)
         if version.pre and not self.version.pre:
@@ -140,7 +140,7 @@ def _at_most(version: Version, asked: Constraint) -> bool:
 
 
 def _about(version: Version, asked: Constraint) -> bool:
-    """``~``: the last number that is given may grow."""
+    """``~``: the last given number may be greater."""
     if version.compare(asked.version) < 0:
         return False
     if asked.version.core == (0, 0, 0) and asked.parts not in (1, 2):
@@ -155,7 +155,7 @@ def _equal(version: Version, asked: Constraint) -> bool:
 
 
 def _compatible(version: Version, asked: Constraint) -> bool:
-    """``^``: everything behind the first number that is not 0 may grow."""
+    """``^``: everything after the first number that is not 0 may be greater."""
     if version.compare(asked.version) < 0:
         return False
     if asked.version.major > 0 or asked.parts == 1 or version.major > 0:
@@ -183,14 +183,14 @@ _SPACE: Final = r"[\t\n\f\r ]"
 _CONSTRAINT: Final = rf"{_SPACE}*({_OPERATOR}){_SPACE}*({_WILD}){_SPACE}*"
 _ONE: Final = rf"{_OPERATOR}{_SPACE}*{_WILD}"
 _SPACES: Final = rf"{_SPACE}+"
-# One or more constraints, with a comma or a blank between any two.
+# One or more constraints, with a comma or a space between them.
 _LIST: Final = rf"{_SPACE}*{_ONE}{_SPACE}*(?:(?:{_SPACE}+|,{_SPACE}*){_ONE}{_SPACE}*)*"
 _RANGE: Final = rf"{_SPACE}*({_WILD}){_SPACE}+-{_SPACE}+({_WILD}){_SPACE}*"
 
 
 @remembered("version_constraints")
 def parse_constraints(text: str) -> tuple[tuple[Constraint, ...], ...]:
-    """Return constraints: the outer ones joined by or, the inner by and."""
+    """Return constraints: any of the outer lists, all in an inner one."""
     if len(text) > _LONGEST:
         raise FunctionError(f"improper constraint: {text}")
     rewritten = re.sub(_RANGE, lambda match: f">= {match[1]}, <= {match[11]} ", text)

@@ -1,7 +1,7 @@
-"""What sprig's string functions share: any value as text, strings as bytes, limits.
+"""Shared by sprig's string functions: any value as text, strings as bytes, limits.
 
-Go's strings are bytes. Where a function counts or cuts bytes, the text is encoded first; a byte that is no
-UTF-8 is a lone surrogate in Python's string.
+Go's strings are bytes. Where a function counts or cuts bytes, the text is encoded first; a byte that is not
+valid UTF-8 is a lone surrogate in Python's string.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from injector.gotemplate.values import TypedList, Value, kind
 NIL_DEREFERENCE: Final = "runtime error: invalid memory address or nil pointer dereference"
 
 LARGEST_TEXT: Final = 8 << 20
-"""Bytes that one function may make: as much as a whole AdmissionReview may have."""
+"""Bytes that one function may make: as many as a whole AdmissionReview may have."""
 
 LONGEST_LIST: Final = 100_000
-"""Elements that one function may make; a pod has none with a thousandth of that."""
+"""Elements that one function may make; no list of a pod has a thousandth of that."""
 
 
 def octets(text: str) -> bytes:
-    """Return the bytes that Go's string has."""
+    """Return the bytes of Go's string."""
     return text.encode(errors="surrogateescape")
 
 
@@ -35,7 +35,7 @@ def text_of(data: bytes) -> str:
 
 
 def strval(value: Value) -> str:
-    """Return any value as text: a string as it is, bytes as a string, all else as ``%v`` prints it."""
+    """Return any value as text: a string unchanged, bytes as a string, anything else as ``%v`` prints it."""
     if isinstance(value, str):
         return str(value)
     if isinstance(value, TypedList) and value.type.name == "[]uint8":
@@ -44,7 +44,7 @@ def strval(value: Value) -> str:
 
 
 def strings_of(value: Value) -> list[str]:
-    """Return the elements of a list as texts, without nil ones; any other value as the only text."""
+    """Return the elements of a list as texts, without nil; any other value as the only text."""
     if isinstance(value, list):
         return [strval(element) for element in value if element is not None]
     return [] if value is None else [strval(value)]
@@ -69,7 +69,7 @@ def cut(text: str, start: int | None, end: int | None) -> str:
 
 
 def repeated(text: str, count: int) -> str:
-    """Return ``text`` ``count`` times; FunctionError when that is negative or beyond reason."""
+    """Return ``text`` ``count`` times; FunctionError when that is negative or too large."""
     if count < 0:
         raise FunctionError("strings: negative Repeat count")
     check_size(len(text) * count)
@@ -77,13 +77,13 @@ def repeated(text: str, count: int) -> str:
 
 
 def check_size(size: int) -> None:
-    """Refuse to make a text of more than LARGEST_TEXT."""
+    """Raise FunctionError for a text of more than LARGEST_TEXT."""
     if size > LARGEST_TEXT:
         raise FunctionError(f"{size} bytes are more than the {LARGEST_TEXT} that a function may make")
 
 
 def check_length(length: int) -> None:
-    """Refuse to make a list of more than LONGEST_LIST."""
+    """Raise FunctionError for a list of more than LONGEST_LIST."""
     if length > LONGEST_LIST:
         raise FunctionError(f"{length} elements are more than the {LONGEST_LIST} that a function may make")
 
@@ -124,7 +124,7 @@ _SIGNATURE: Final = re.compile(r"func\((?P<params>.*?)\) (?:\((?P<pair>.*), erro
 def go(signature: str, call: Callable[..., Any], **facts: Any) -> Function:
     """Return the function of ``signature``, for instance ``func(string, ...any) (any, error)``.
 
-    A result of type ``[]any`` may be None, and is the nil slice then. ``facts`` are further fields.
+    A result of type ``[]any`` may be None, which is the nil slice then. ``facts`` are further fields.
     """
     match = _SIGNATURE.fullmatch(signature)
     assert match is not None  # noqa: S101 - signatures are constants

@@ -1,4 +1,4 @@
-"""sprig's string functions, those for regular expressions among them, but for those about letter case."""
+"""sprig's string functions, including those for regular expressions, except for letter case."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def cat(*values: Value) -> str:
 
 
 def abbrev(width: int, text: str) -> str:
-    """Return ``text`` cut to ``width`` bytes, three of them dots."""
+    """Return ``text`` cut to ``width`` bytes, the last three of them dots."""
     return text if width < 4 else _abbreviate(octets(text), 0, width)
 
 
 def abbrevboth(left: int, right: int, text: str) -> str:
-    """Return ``text`` without its first ``left`` bytes, cut to ``right``; dots stand for what is missing."""
+    """Return ``text`` without its first ``left`` bytes, cut to ``right``; dots replace what is missing."""
     if right < 4 or (left > 0 and right < 7):
         return text
     return _abbreviate(octets(text), left, right)
@@ -85,14 +85,14 @@ def substr(start: int, end: int, text: str) -> str:
 
 
 def nospace(text: str) -> str:
-    """Return ``text`` without blanks. Each byte is a character here, as it is in sprig."""
+    """Return ``text`` without white space. As in sprig, each byte is a character here."""
     data = octets(text)
     kept = "".join(chr(octet) for octet in data if octet not in _SPACE_OCTETS)
     return text if len(kept) == len(data) else kept
 
 
 def indent(count: int, text: str) -> str:
-    """Return ``text`` with every line indented, the first one too."""
+    """Return ``text`` with every line indented, including the first."""
     pad = repeated(" ", count)
     check_size(len(text) + len(pad) * (1 + text.count("\n")))
     return pad + text.replace("\n", "\n" + pad)
@@ -121,7 +121,7 @@ def splitn(separator: str, count: int, text: str) -> StringMap:
 
 
 def sort_alpha(value: Value) -> TypedList:
-    """Return the elements as sorted texts. Go would sort a ``[]string`` in place, too; this one does not."""
+    """Return the elements as sorted texts. Unlike Go, it does not sort a ``[]string`` in place."""
     return string_list(sorted(strings_of(value), key=octets) if isinstance(value, list) else [strval(value)])
 
 
@@ -167,7 +167,7 @@ def match(expression: str, text: str) -> bool:
 
 
 def _lenient_match(expression: str, text: str) -> bool:
-    """Return whether there is a match; an expression that is none matches nothing."""
+    """Return whether there is a match; an invalid expression matches nothing."""
     try:
         return match(expression, text)
     except SyntaxFaultError:
@@ -200,7 +200,7 @@ def replace_all_literal(expression: str, text: str, replacement: str) -> str:
 
 
 def split_by(expression: str, text: str, count: int) -> TypedList:
-    """Return what stands between the matches, in at most ``count`` pieces."""
+    """Return the texts between the matches, in at most ``count`` pieces."""
     parts = compile_regexp(expression).split(text, count)
     return TypedList(parts, types.SLICE_STRING, is_nil=count == 0)
 
@@ -221,7 +221,7 @@ def _panicking(call: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _pair(name: str, call: Callable[..., Any], params: str, result: str) -> dict[str, Function]:
-    """Return a function and its ``must`` form, which fails in other words."""
+    """Return a function and its ``must`` form, which has another error message."""
     return {
         f"regex{name}": go(f"func({params}) {result}", _panicking(call)),
         f"mustRegex{name}": go(f"func({params}) ({result}, error)", call),

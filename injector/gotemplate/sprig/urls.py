@@ -1,4 +1,4 @@
-"""sprig's ``urlParse`` and ``urlJoin``: Go's net/url; and its functions for paths: Go's package path."""
+"""sprig's ``urlParse`` and ``urlJoin`` (Go's net/url), and its functions for paths (Go's package path)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PORT: Final = re.compile(r"(?::[0-9]*)?")
 
 
 class _URLError(FunctionError):
-    """What is wrong with a URL; ``str()`` does not show the URL."""
+    """The fault of a URL; ``str()`` does not show the URL."""
 
 
 def url_parse(text: str) -> dict[str, Value]:
@@ -147,7 +147,7 @@ def _invalid_escape(data: bytes) -> str:
 
 
 def _unescape_host(text: str, *, zone: bool = False) -> str:
-    """Return a host; only bytes beyond ASCII, the percent sign and, in a zone, blanks may be escaped."""
+    """Return a host; only bytes beyond ASCII, the percent sign and, in a zone, spaces may be escaped."""
     data = octets(text)
     for match in re.finditer(rb"%(?:[0-9a-fA-F]{2})?|[^%]", data, re.DOTALL):
         octet = match[0]
@@ -222,7 +222,7 @@ def base(path: str) -> str:
 
 
 def clean(path: str) -> str:
-    """Return the shortest path that names the same: no ``//``, ``.`` or inner ``..``."""
+    """Return the shortest path that means the same: without ``//``, ``.`` or inner ``..``."""
     cleaned = posixpath.normpath(path)
     return cleaned[1:] if cleaned.startswith("//") else cleaned
 
@@ -233,7 +233,7 @@ def directory(path: str) -> str:
 
 
 def ext(path: str) -> str:
-    """Return what follows the last dot of the last element, with the dot."""
+    """Return the text from the last dot of the last element on."""
     name = path.rpartition("/")[2]
     return name[name.rfind(".") :] if "." in name else ""
 
