@@ -1,6 +1,6 @@
-"""A pod's annotations in; nothing, or Istio's sentence about the invalid ones, out.
+"""Check a pod's annotations as Istio does; raise its sentence about the invalid ones.
 
-Which annotations are looked at, and how strictly, is a table with a span of releases in each row.
+A table says which annotations a release checks, and how strictly; each row has a span of releases.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from injector.memo import remembered
 from injector.patch.quantity import quantity_fault
 
 Check = Callable[[str, Behaviour], str]
-"""Says what is wrong with a value; "" when nothing is."""
+"""Returns the fault of a value; "" when there is none."""
 
 _INTERFACE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
-_LONGEST_INTERFACE: Final = 15  # bytes; Linux keeps 16 with the zero at the end (IFNAMSIZ)
+_LONGEST_INTERFACE: Final = 15  # bytes; Linux stores 16 with the zero at the end (IFNAMSIZ)
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
 def validate(annotations: Mapping[str, str], behaviour: Behaviour) -> None:
     """Raise InjectionError with one line per invalid annotation.
 
-    The lines are sorted by the annotation's name; Istio's order from 1.2 is that of a Go map, so any.
+    The lines are sorted by the annotation's name; Istio's order from 1.2 is that of a Go map, so random.
     """
     checks = _checks(behaviour)
     if checks.keys().isdisjoint(annotations):
@@ -59,13 +59,13 @@ def _line(name: str, value: str, fault: str, behaviour: Behaviour) -> str:
 
 
 def _old_multierror(faults: list[str]) -> str:
-    """Return the text of hashicorp/go-multierror, in the layout that it had up to Istio 1.1."""
+    """Return the text of hashicorp/go-multierror in its layout up to Istio 1.1."""
     noun = "error" if len(faults) == 1 else "errors"
     return "\n".join((f"{len(faults)} {noun} occurred:\n", *(f"* {fault}" for fault in faults)))
 
 
 def _number_fault(text: str, bits: int) -> str:
-    """Return what strconv.ParseUint(text, 10, bits) says."""
+    """Return strconv.ParseUint(text, 10, bits)'s error."""
     reason = uint_fault(text, bits)
     return f"strconv.ParseUint: parsing {quote(text)}: {reason}" if reason else ""
 
@@ -86,7 +86,9 @@ def _port(value: str, behaviour: Behaviour) -> str:
     fault = _number_fault(trimmed, 16)
     if not fault:
         return ""
-    number = (1 << 16) - 1 if fault.endswith("value out of range") else 0  # ParseUint's, beside its error
+    number = (
+        (1 << 16) - 1 if fault.endswith("value out of range") else 0
+    )  # the number that ParseUint returns with its error
     return f"failed parsing port '{value if behaviour.port_errors_show_text else number}': {fault}"
 
 
@@ -142,7 +144,7 @@ def _interfaces(value: str, _: Behaviour) -> str:
 
 
 def proxy_config_fault(text: str, behaviour: Behaviour) -> str:
-    """Return what Istio's webhook says about the annotation of a ProxyConfig."""
+    """Return the webhook's error about the annotation of a ProxyConfig."""
     return _proxy_config_fault(text, behaviour.minor)
 
 
@@ -156,7 +158,7 @@ def _proxy_config_fault(text: str, minor: int) -> str:
 
 
 _Row: TypeAlias = tuple[Fact, Check]
-"""The name of an annotation with the minors that look at it, and how."""
+"""The name of an annotation with the minors that check it, and the check."""
 
 _TRAFFIC: Final = "traffic.sidecar.istio.io"
 _READINESS: Final = "readiness.status.sidecar.istio.io"
@@ -169,7 +171,7 @@ def _row(name: str, check: Check, listed: str, since: int = OLDEST, until: int =
 
 
 def _either(name: str, check: Check, function: str, since: int = OLDEST) -> _Row:
-    """Return a check of an annotation that stands in Istio's lists by its name or a constant."""
+    """Return a check of an annotation that Istio's lists name directly or by a constant."""
     return _row(name, check, rf'("{name}"|annotation\.{_constant(name)}\.Name).*[ ,]{function}\b', since)
 
 
@@ -182,7 +184,7 @@ def _traffic(
 
 
 def _constant(name: str) -> str:
-    """Return what istio.io/api calls an annotation: ``status.sidecar.istio.io/port`` is SidecarStatusPort."""
+    """Return istio.io/api's constant: ``status.sidecar.istio.io/port`` is SidecarStatusPort."""
     domain, _, own = name.partition("/")
     words = [*reversed(domain.removesuffix(".istio.io").split(".")), own]
     return "".join(word[0].upper() + word[1:] for word in words)
@@ -218,7 +220,7 @@ _ROWS: Final = (
     _row(f"{_TRAFFIC}/kubevirtInterfaces", _interfaces, "KubevirtInterfaces.Name: +ValidateExclude", 30),
     _row("istio.io/reroute-virtual-interfaces", _interfaces, "RerouteVirtualInterfaces.Name: +Validate", 30),
 )
-"""In the order in which 1.0 and 1.1 look at them."""
+"""In the order in which 1.0 and 1.1 check them."""
 
 FACTS: Final = tuple(fact for fact, _ in _ROWS)
 

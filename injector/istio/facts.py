@@ -1,8 +1,8 @@
-"""What a fact of a release is: the minors of Istio 1.x in which it holds, and where Istio's source says so.
+"""A fact of a release: the minors of Istio 1.x in which it holds, and where Istio's source shows it.
 
-A fact is a line: ``label_decides: bool = since(12, "the label hides the annotation", inject("labelP"))``.
-A minor is its last patch, whose tag is in LAST_TAGS. ``scripts/check_releases`` holds each fact against a
-clone of Istio, and docs/releases.md lists them all.
+A fact is a line: ``label_decides: bool = since(12, "the label hides the annotation", inject("labelP"))``. A
+minor stands for its last patch, whose tag is in LAST_TAGS. ``scripts/check_releases`` checks each fact
+against a clone of Istio, and docs/releases.md lists them all.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ LAST_TAGS: Final = (
     *("1.20.8", "1.21.6", "1.22.8", "1.23.6", "1.24.6", "1.25.5", "1.26.8", "1.27.9", "1.28.10", "1.29.6"),
     *("1.30.3", "1.31.0-rc.0", "86c9f01fd735fb01d8192f5bcaf0d424afb7f14c"),
 )
-"""The tag of github.com/istio/istio that stands for each minor, the oldest first; for 1.32 a commit."""
+"""The tag of github.com/istio/istio for each minor, the oldest first; for 1.32 a commit."""
 
 OLDEST: Final = 0
 NEWEST: Final = 32
 RELEASED: Final = 31
-"""The newest minor that Istio has released: what holds where nothing tells the release."""
+"""The newest minor that Istio has released: it applies where the release is unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """Where Istio's source shows a fact.
 
-    ``files`` are git's patterns of paths with spaces between, since files have moved; ``pattern`` is an
-    extended regular expression. It is found in the minors of the fact and in no others. With ``absent`` it is
-    found in all others. Without ``exact`` (an order of calls, a row of a table) it is found in all minors of
+    ``files`` are git's patterns of paths with spaces between them, since files have moved; ``pattern`` is an
+    extended regular expression. It matches in the minors of the fact and in no others; with ``absent``, in
+    all others instead. Without ``exact`` (an order of calls, a row of a table) it matches in all minors of
     the fact, and says where to read.
     """
 
@@ -42,7 +42,7 @@ class Source:
 
 
 def source_in(files: str) -> Callable[..., Source]:
-    """Return a function that makes a Source in ``files`` of its pattern."""
+    """Return a function that makes a Source in ``files`` from its pattern."""
 
     def source(pattern: str, *, absent: bool = False, exact: bool = True) -> Source:
         return Source(files=files, pattern=pattern, absent=absent, exact=exact)
@@ -60,7 +60,7 @@ modules: Final = source_in("go.mod")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """The minors of Istio 1.x in which something holds, both ends included, and where that is to be seen."""
+    """The minors of Istio 1.x in which something holds, both ends included, and its source."""
 
     since: int = OLDEST
     until: int = NEWEST
@@ -85,13 +85,13 @@ class Fact:
 
 
 Form: TypeAlias = tuple[Any, Span]
-"""A value that a field has, and the minors in which it has it."""
+"""A value of a field, and the minors in which the field has it."""
 
 _MEANING, _FORMS = "meaning", "forms"
 
 
 def varies(default: Any, meaning: str, *forms: Form) -> Any:
-    """Return a field that has ``default`` in the minors of which no form speaks."""
+    """Return a field that has ``default`` in the minors that no form covers."""
     return field(default=default, metadata={_MEANING: meaning, _FORMS: forms})
 
 

@@ -1,6 +1,6 @@
 """Kubernetes' Go structs as templates see them: views on a pod's JSON, with the fields of a version.
 
-The fields are those of the generated schema, with Go's names; a view reads its JSON when a template asks.
+The fields are those of the generated schema, with Go's names; a view reads its JSON on demand.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def struct(expression: str, version: int) -> StructType:
 
 
 def encodable(value: Value) -> tuple[JSON, GoType] | None:
-    """Return the JSON behind a view or a list of views, and its type; None for what is not of Kubernetes."""
+    """Return the JSON behind a view or a list of views, and its type; None for values not of Kubernetes."""
     if isinstance(value, Pointer):
         return encodable(value.value)
     if isinstance(value, Struct):
@@ -57,14 +57,14 @@ def _encodable_list(value: TypedList) -> tuple[JSON, GoType] | None:
 
 
 def _fields(owner: str, paths: list[tuple[str, GoType]]) -> dict[str, StructField]:
-    """Return the fields of a struct; those with a path in front belong to a struct embedded there."""
+    """Return the fields of a struct; those with a path belong to a struct embedded there."""
     fields: dict[str, StructField] = {}
     embedded: dict[str, list[tuple[str, GoType]]] = {}
     for path, declared in paths:
         head, point, rest = path.partition(".")
         if point:
             embedded.setdefault(head, []).append((rest, declared))
-            fields.setdefault(head, StructField(json_name="", type=types.ANY))  # keeps the place
+            fields.setdefault(head, StructField(json_name="", type=types.ANY))  # at its position
         else:
             name = GO_NAMES.get(owner, {}).get(path, path[0].upper() + path[1:])
             fields[name] = StructField(json_name=path, type=_type(declared))
@@ -87,7 +87,7 @@ def _type(declared: GoType) -> Type:
             return types.pointer_to(_type(declared.element))
         case "list":
             return types.slice_of(_type(declared.element))
-        case "map":  # all have strings of some type as keys
+        case "map":  # all have keys of some string type
             named = "[" not in declared.expression
             elem = _type(declared.element)
             return Type(kind="map", name=str(declared), key=types.STRING, elem=elem, named=named)
@@ -110,14 +110,14 @@ def _text_of(value: Struct) -> str:
 
 
 def _time_text(value: Struct) -> str:
-    """Return a point in time as time.Time prints it, the zero time where it is unset."""
+    """Return a point in time as time.Time prints it, the zero time if it is unset."""
     text = _text_of(value)
     moment = (canonical_time(text) if text else None) or _ZERO_TIME
     return f"{moment.removesuffix('Z').replace('T', ' ')} +0000 UTC"
 
 
 def _leaf(name: str, stringer: Callable[[Struct], str] = _text_of) -> StructType:
-    """Return a struct whose JSON is one value: a template can print it."""
+    """Return a struct whose JSON is one value, which a template can print."""
     return StructType(name=name, stringer=stringer, decode=lambda data: {"text": data})
 
 

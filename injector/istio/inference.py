@@ -1,8 +1,8 @@
-"""The texts of a configuration as read in, the release that it is of and what says so out.
+"""Infer the release from the texts of a configuration, for configurations without ``--release``.
 
-For configurations that come without ``--release``. The tag of the proxy's image says it, where the format of
-the templates goes with it: ``templates`` came with 1.9, a single ``template`` in square brackets ended with
-1.1. A tag that names no release (``latest``, a digest) leaves the newest of the format.
+The tag of the proxy's image decides, if the format of the templates agrees: ``templates`` came with 1.9, a
+single ``template`` in square brackets ended with 1.1. For a tag that names no release (``latest``, a digest),
+it is the newest release of that format.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _PROXY_IMAGE: Final = re.compile(r"/proxyv2:(?P<tag>[\w.+-]+)")
 
 
 def infer_release(config: JSONObject, values: JSONObject) -> tuple[str, str]:
-    """Return the release, "1.29", that a configuration without ``--release`` is read as, and what says so."""
+    """Return the release, "1.29", for a configuration without ``--release``, and what shows it."""
     key, span = _format(config)
     unknown = ""
     for place, tag in _tags(config, values):
@@ -33,9 +33,9 @@ def infer_release(config: JSONObject, values: JSONObject) -> tuple[str, str]:
 
 
 def _format(config: JSONObject) -> tuple[str, Span]:
-    """Return how the templates are given, and the minors that read them so.
+    """Return how the templates are given, and the minors that read them in this form.
 
-    Charts from 1.9 on put a ``template`` beside ``templates``, which only says that versions differ.
+    Charts from 1.9 on put a ``template`` beside ``templates`` that only says that versions do not match.
     """
     template = member(config, "template")
     if member(config, "templates") or not template:
@@ -45,7 +45,7 @@ def _format(config: JSONObject) -> tuple[str, Span]:
 
 
 def _tags(config: JSONObject, values: JSONObject) -> Iterator[tuple[str, str]]:
-    """Yield where a tag of the proxy's image stands, and the tag; what counts most first."""
+    """Yield the places of the proxy image's tag, and the tag there; the most important first."""
     settings = member(values, "global")
     tag = member(settings, "tag")
     if isinstance(tag, str | int | float) and not isinstance(tag, bool) and tag != "":

@@ -1,6 +1,6 @@
-"""A release's name in, its Behaviour out: what Istio 1.0 to 1.32 do otherwise than one another.
+"""The behaviours of Istio 1.0 to 1.32: where releases differ from one another.
 
-Each field is one fact: its minors, what it means, and where Istio's source shows it.
+Each field is one fact: its minors, its meaning, and where Istio's source shows it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from injector.istio.facts import (
 
 _SYSTEM: Final = ("kube-system", "kube-public")
 _WEBHOOK: Final = "istio.io/istio/pilot/pkg/kube/inject/webhook.go"
-_MACHINERY: Final = r"k8s\.io/apimachinery v0\."  # and more of the version
+_MACHINERY: Final = r"k8s\.io/apimachinery v0\."  # with more of the version following
 
 _adapter = source_in("pkg/kube/adapter.go")
 _vendored = source_in("vendor/github.com/hashicorp/go-multierror/format.go")
@@ -37,7 +37,7 @@ _vendored = source_in("vendor/github.com/hashicorp/go-multierror/format.go")
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Behaviour:
-    """What one release does; a fact that does not hold in it is False, or empty."""
+    """The behaviour of one release; a fact that does not hold in it is False, or empty."""
 
     release: str
     minor: int

@@ -1,7 +1,7 @@
-"""The injector's values as JSON in, what does not fit the types that Istio reads them into out.
+"""Check the injector's values against the types into which Istio reads them.
 
-Istio reads the values into its Values message: with every pod in 1.8 to 1.13, at load since. A value of
-another type is refused with encoding/json's sentence; an unknown field passes, and so does null. Up to 1.7
+Istio reads the values into its Values message: for every pod in 1.8 to 1.13, at load since. A value of
+another type is refused with encoding/json's sentence; an unknown field is accepted, and so is null. Up to 1.7
 the values had no types.
 """
 
@@ -21,11 +21,11 @@ _VALUES: Final = ".Values"
 _TYPED: Final = Span(since=8)
 
 _Faults: TypeAlias = Iterator[tuple[Path, str]]
-"""Where each value is that does not fit, and Go's sentence."""
+"""The path of each value that does not fit, and Go's sentence."""
 
 
 def value_faults(values: JSON, minor: int) -> list[tuple[Path, str]]:
-    """Return where a value does not fit, and Go's sentence; Istio 1.``minor`` names the first."""
+    """Return the paths of values that do not fit, with Go's sentences; Istio 1.``minor`` names the first."""
     if not _TYPED.covers(minor):
         return []
     return [*_message_faults(values_type(minor), values, ())]
@@ -33,7 +33,7 @@ def value_faults(values: JSON, minor: int) -> list[tuple[Path, str]]:
 
 @cache
 def values_type(minor: int) -> MessageType:
-    """Return the message that Istio 1.``minor`` reads the values into."""
+    """Return the message into which Istio 1.``minor`` reads the values."""
     return Schema(minor=minor, messages=MESSAGES, enums=ENUMS).message(_VALUES)
 
 

@@ -1,4 +1,4 @@
-"""A network address, a name of DNS or a CIDR in, Istio's sentence about what is wrong with it out.
+"""Check a network address, a DNS name or a CIDR; return Istio's sentence about what is wrong.
 
 The sentences are those of Istio's ValidateProxyAddress and of Go's net, net/netip and strconv packages.
 Python's ipaddress accepts and refuses other texts than Go does.
@@ -21,7 +21,7 @@ _IPV6_BYTES: Final = 16
 
 
 def address_fault(address: str) -> str:
-    """Return what is wrong with ``host:port``; "" when nothing is."""
+    """Return the fault of ``host:port``; "" when there is none."""
     host, port, fault = _split(address)
     if fault:
         where = f"address {address}: " if address else ""
@@ -37,12 +37,12 @@ def address_fault(address: str) -> str:
 
 
 def port_fault(port: int) -> str:
-    """Return what is wrong with a port; "" when nothing is."""
+    """Return the fault of a port; "" when there is none."""
     return "" if 1 <= port <= 65535 else f"port number {port} must be in the range 1..65535"
 
 
 def domain_fault(domain: str) -> str:
-    """Return what is wrong with a domain; "" when nothing is. Its first label may be or begin with ``*``."""
+    """Return the fault of a domain; "" when there is none. Its first label may be or begin with ``*``."""
     if len(domain.encode()) > _LONGEST_NAME:
         return f"domain name {quote(domain)} too long (max {_LONGEST_NAME})"
     if not domain:
@@ -64,7 +64,7 @@ def _labels_fault(domain: str) -> str:
 
 
 def _split(address: str) -> tuple[str, str, str]:
-    """Return host, port and the fault, as Go's net.SplitHostPort finds them."""
+    """Return host, port and the fault, as Go's net.SplitHostPort does."""
     host, colon, port = address.rpartition(":")
     if not colon:
         return "", "", "missing port in address"
@@ -92,14 +92,17 @@ def _split_bracketed(address: str) -> tuple[str, str, str]:
 
 
 def _is_domain(name: str) -> bool:
-    """Tell a fully qualified domain name: DNS labels, the last of which may be empty but not a number."""
+    """Return whether a name is a fully qualified domain name.
+
+    It consists of DNS labels, the last of which may be empty but not a number.
+    """
     if not name or len(name.encode()) > _LONGEST_NAME:
         return False
     return parse_int(name.rpartition(".")[2]) is None and are_labels(name)
 
 
 def are_labels(name: str) -> bool:
-    """Return whether a name is of DNS labels, in letters of either case; the last may be empty."""
+    """Return whether a name consists of DNS labels, in letters of either case; the last may be empty."""
     *labels, last = name.split(".")
     return all(map(_is_label, labels)) and (not last or _is_label(last))
 
@@ -112,7 +115,7 @@ def _is_label(text: str) -> bool:
 
 
 class _AddressError(Exception):
-    """What net/netip says about an address, and the text at which it stopped."""
+    """net/netip's error about an address, and the text at which it stopped."""
 
     def __init__(self, message: str, at: str = "") -> None:
         super().__init__(message, at)
@@ -121,7 +124,7 @@ class _AddressError(Exception):
 
 
 def classic_fault(text: str) -> str:
-    """Return what net.ParseCIDR says about ``text``; "" when it accepts it."""
+    """Return net.ParseCIDR's error for ``text``; "" when it is accepted."""
     address, slash, bits = text.partition("/")
     width = _width_or_zero(address)
     is_valid = width and slash and "%" not in address and _DIGITS.fullmatch(bits) and to_int(bits) <= width
@@ -129,7 +132,7 @@ def classic_fault(text: str) -> str:
 
 
 def prefix_fault(text: str) -> str:
-    """Return what netip.ParsePrefix says about ``text``; "" when it accepts it."""
+    """Return netip.ParsePrefix's error for ``text``; "" when it is accepted."""
     reason = _prefix_reason(text)
     return f"netip.ParsePrefix({quote(text)}): {reason}" if reason else ""
 
@@ -151,7 +154,7 @@ def _prefix_reason(text: str) -> str:
 
 
 def _width_or_zero(address: str) -> int:
-    """Return how many bits an address has, 0 for a text that is none."""
+    """Return the number of bits of an address, 0 for another text."""
     try:
         return _width(address)
     except _AddressError:
@@ -159,7 +162,7 @@ def _width_or_zero(address: str) -> int:
 
 
 def _width(address: str) -> int:
-    """Return how many bits an address has; raises _AddressError for a text that is none."""
+    """Return the number of bits of an address; raises _AddressError for another text."""
     kind = next((character for character in address if character in ".:%"), "")
     if kind == ".":
         _ipv4(address, address)
@@ -171,7 +174,7 @@ def _width(address: str) -> int:
 
 
 def _ipv4(text: str, whole: str) -> None:
-    """Check dotted decimals; ``whole`` is where they stand, for the sentence."""
+    """Check dotted decimals; ``whole`` is the text that contains them, for the sentence."""
     octets = 0
     value: int | None = None
     start = 0
@@ -242,7 +245,7 @@ def _embedded(rest: str, filled: int, *, gap: bool) -> None:
 
 
 def _separator(rest: str, *, gap: bool) -> tuple[str, bool]:
-    """Return what follows a colon, and whether a second colon opens the gap."""
+    """Return the rest after a colon, and whether a second colon opens the gap."""
     if rest[0] != ":":
         raise _AddressError("unexpected character, want colon", rest)
     if len(rest) == 1:

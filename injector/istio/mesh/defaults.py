@@ -1,6 +1,6 @@
-"""A minor of Istio in, its built-in ProxyConfig and MeshConfig out.
+"""The built-in ProxyConfig and MeshConfig of each minor of Istio.
 
-Each row is one field by its JSON name, what it is set to, and the minors of 1.x in which it is.
+Each row is one field by its JSON name, its value, and the minors of 1.x that have it.
 """
 
 from __future__ import annotations
@@ -114,14 +114,14 @@ def _in_force(rows: tuple[Fact, ...], minor: int) -> JSONObject:
 
 @cache
 def default_proxy_config(minor: int) -> Message:
-    """Return what Istio 1.``minor`` calls DefaultProxyConfig."""
+    """Return Istio 1.``minor``'s DefaultProxyConfig."""
     empty = Message(type=schema_of(minor).message(PROXY_CONFIG))
     return apply(empty, _in_force(_PROXY_DEFAULTS, minor))
 
 
 @cache
 def default_mesh_config(minor: int) -> Message:
-    """Return what Istio 1.``minor`` calls DefaultMeshConfig: what holds with no mesh configuration at all."""
+    """Return Istio 1.``minor``'s DefaultMeshConfig, which applies without any mesh configuration."""
     empty = Message(type=schema_of(minor).message(MESH_CONFIG))
     mesh = apply(empty, _in_force(_MESH_DEFAULTS, minor))
     return mesh.replace(defaultConfig=default_proxy_config(minor).data)

@@ -1,7 +1,7 @@
-"""A minor of Istio in, its protobuf messages described out; and one such message, as a frozen value.
+"""Describe the protobuf messages of each minor of Istio, and hold such a message as a frozen value.
 
-A description is what a .proto file says: fields in their order, their types and the oneof they belong to. The
-rows it is read from are generated, for the mesh and for the injector's values apart.
+A description says what a .proto file says: fields in their order, their types and their oneof. The rows that
+it is read from are generated, separately for the mesh and the injector's values.
 """
 
 from __future__ import annotations
@@ -76,9 +76,9 @@ class EnumType:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MessageType:
-    """A message of one minor; its fields are resolved when first asked for: messages may be recursive.
+    """A message of one minor; its fields are resolved on first use: messages may be recursive.
 
-    Made by its schema only, and once: it is equal to itself.
+    Only its schema makes it, and only once: it is equal to itself only.
     """
 
     name: str
@@ -127,7 +127,7 @@ class MessageField:
 
 @dataclass(frozen=True, kw_only=True)
 class Schema:
-    """Every message of one minor, of generated tables; a type that starts with a point is of ``package``."""
+    """Every message of one minor, from generated tables; a type that starts with a dot is in ``package``."""
 
     minor: int
     messages: Mapping[str, tuple[str, ...]] = field(repr=False)
@@ -141,7 +141,7 @@ class Schema:
         return self.minor < FIRST_GOLANG_MINOR
 
     def message(self, name: str) -> MessageType:
-        """Return a message by its full name: the same object every time. KeyError when the minor has none."""
+        """Return a message by its full name: always the same object. KeyError when the minor has none."""
         known = self._messages.get(name)
         if known is None:
             if name not in self.messages:
@@ -183,7 +183,7 @@ class Schema:
         return EnumType(name=name, go_name=go_type_name(name), numbers=numbers, names=names)
 
     def _rows(self, rows: tuple[str, ...]) -> Iterator[list[str]]:
-        """Yield the words of the rows that hold in this minor, without the range."""
+        """Yield the words of the rows that apply to this minor, without the range."""
         for row in rows:
             words = row.split(" ")
             span = _RANGE.fullmatch(words[-1]) if len(words) > 2 else None
@@ -216,7 +216,7 @@ def json_name(name: str) -> str:
 
 
 def go_name(name: str) -> str:
-    """Return protoc-gen-go's name: ``_`` before a small letter goes, ``enable_64bit`` is ``Enable_64Bit``."""
+    """Return protoc-gen-go's name: no ``_`` before a small letter, ``enable_64bit`` is ``Enable_64Bit``."""
     out: list[str] = []
     for index, character in enumerate(name):
         following = name[index + 1 : index + 2]
@@ -240,12 +240,9 @@ def go_type_name(name: str) -> str:
 # ---- values
 
 Data: TypeAlias = Mapping[str, Any]
-"""What is set of a message, by JSON name, in any order.
-
-Strings, bools, ints and floats are as they are, an enum is its number, a wrapper its bare value, a Duration
-nanoseconds, a message such a mapping again. A scalar that is zero is absent unless it belongs to a oneof,
-which remembers that it was set.
-"""
+"""The fields of a message that are set, by JSON name, in any order. Strings, bools, ints and floats are
+themselves, an enum is its number, a wrapper its bare value, a Duration nanoseconds, a message such a mapping
+again. A scalar that is zero is absent unless it belongs to a oneof, which remembers that it was set."""
 
 
 class MessageError(InjectorError):
@@ -260,7 +257,7 @@ class Message:
     data: Data = field(default_factory=dict)
 
     def get(self, name: str, fallback: Any = None) -> Any:
-        """Return what is kept under a JSON name, ``fallback`` when it is not set."""
+        """Return the value of a JSON name, ``fallback`` when it is not set."""
         return self.data.get(name, fallback)
 
     def submessage(self, name: str) -> Message | None:
@@ -272,6 +269,6 @@ class Message:
         return Message(type=declared, data=data)
 
     def replace(self, **changes: Any) -> Message:
-        """Return the message with other values; None takes a field away."""
+        """Return the message with other values; None removes a field."""
         data = {**self.data, **changes}
         return Message(type=self.type, data={key: value for key, value in data.items() if value is not None})

@@ -2,7 +2,7 @@
 
 Layers, from the lowest: Istio's defaults, the mesh's defaultConfig, ProxyConfig resources without a selector
 in the root namespace, those in the pod's namespace, the annotation, resources whose selector matches the pod.
-Resources count from 1.13 and for the webhook only. Results are kept, so that equal pods share one value.
+Resources count from 1.13 and for the webhook only. Results are cached, so that equal pods share one value.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ FACTS: Final = (
 
 
 def parse_annotation(text: str) -> JSON:
-    """Return the annotation as JSON. Raises MessageError, which says what Go's YAML library says."""
+    """Return the annotation as JSON. Raises MessageError with the error of Go's YAML library."""
     try:
         return load(text)
     except YAMLError as error:
@@ -51,14 +51,14 @@ def parse_annotation(text: str) -> JSON:
 
 
 def mesh_for_templates(mesh: Mesh, proxy_config: Message) -> Message:
-    """Return the MeshConfig that templates see of a pod with this ProxyConfig; nothing else goes by it."""
+    """Return the MeshConfig that templates of a pod with this ProxyConfig see; nothing else uses it."""
     shown = _SHOWN_IN_MESH.covers(mesh.minor)
     return mesh.config.replace(defaultConfig=proxy_config.data) if shown else mesh.config
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Resource:
-    """A ProxyConfig resource: where it counts and the layer that it is."""
+    """A ProxyConfig resource: its scope, and its layer."""
 
     selects: bool
     labels: Mapping[str, str]
@@ -66,7 +66,7 @@ class _Resource:
 
     @property
     def data(self) -> JSONObject:
-        """Return all that it consists of, to be measured."""
+        """Return all its data, to be measured."""
         return {"labels": self.labels, "layer": self.layer.data}
 
     def matches(self, labels: Mapping[str, str]) -> bool:
@@ -74,18 +74,18 @@ class _Resource:
 
 
 _Layers: TypeAlias = tuple[str | None, _Resource | None, _Resource | None, _Resource | None]
-"""The annotation, and the resources of the root namespace, of the pod's, and of its labels."""
+"""The annotation, and the resources for the root namespace, for the pod's namespace, and for its labels."""
 
 
 class ProxyConfigs:
-    """The ProxyConfigs that pods of one mesh get; asking is cheap, see ``of``."""
+    """The ProxyConfigs of the pods of one mesh; look-ups are cheap, see ``of``."""
 
     __slots__ = ("_mesh", "_of_mesh", "_resources", "_root", "memo")
 
     def __init__(self, mesh: Mesh, resources: Iterable[JSONObject], memo: Memo[Hashable, Message]) -> None:
-        """Take the mesh and the cluster's ProxyConfig resources as JSON. Raises ConfigError.
+        """Read the mesh and the cluster's ProxyConfig resources as JSON. Raises ConfigError.
 
-        ``memo`` may be shared by all of one mesh: what was worked out is kept by the resources themselves.
+        ``memo`` may be shared by all instances of one mesh: its keys contain the resources.
         """
         self._mesh = mesh
         self._root: str = mesh.config.get("rootNamespace", "")
@@ -176,7 +176,7 @@ def _checked(resource: JSONObject) -> JSONObject:
 
 
 def _age(resource: JSONObject) -> tuple[str, str]:
-    """Return what Istio sorts by: the oldest first, then by name and namespace."""
+    """Return Istio's sort key: the oldest first, then by name and namespace."""
     metadata = resource.get("metadata", {})
     name = f"{metadata.get('name', '')}.{metadata.get('namespace', '')}"
     return metadata.get("creationTimestamp") or "", name

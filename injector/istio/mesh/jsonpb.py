@@ -1,9 +1,9 @@
-"""JSON and a message in, the message with that JSON on top out; and a message in, its JSON out.
+"""Apply JSON to a message, and print a message as JSON.
 
-It does what Go's legacy jsonpb does, gogo's up to 1.13 and golang's after. What JSON mentions replaces what
-the message had: lists, maps and messages are never merged. null leaves a field alone. Numbers may be written
-as strings. An unknown field is ignored, because Istio tries once more without them. What is printed has its
-fields in the order of declaration, map keys sorted, enums by name.
+This is Go's legacy jsonpb, gogo's up to 1.13 and golang's after. What JSON mentions replaces the message's
+value: lists, maps and messages are never merged. null leaves a field unchanged. Numbers may be strings. An
+unknown field is ignored, because Istio tries once more without unknown fields. Printed fields are in the
+order of declaration, map keys are sorted, enums have their names.
 """
 
 from __future__ import annotations
@@ -44,30 +44,30 @@ CONTAINERS: Final[Mapping[Label, tuple[type, str]]] = {
     "list": (list, "[]json.RawMessage"),
     "map": (dict, "map[string]json.RawMessage"),
 }
-"""What a list or a map of a message is in JSON, and what Go reads it into first."""
+"""The JSON type of a message's lists and maps, and the Go type into which Go first reads them."""
 _GO_NAMES: Final = {"double": "float64", "float": "float32"}
 _NOT_FINITE: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _INTEGER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)")
 
 
 def apply(message: Message, value: JSON) -> Message:
-    """Return ``message`` with JSON ``value`` on top of it. Raises MessageError."""
+    """Return ``message`` with the JSON ``value`` applied to it. Raises MessageError."""
     if value is None:
         return message
     return Message(type=message.type, data=_apply(message.type, message.data, value))
 
 
 Path: TypeAlias = tuple[str | int, ...]
-"""Where a value stands in a document, as keys and indexes."""
+"""The path of a value in a document, as keys and indices."""
 
 
 def dotted(path: Path) -> str:
-    """Return a path as a person writes it: ``global.imagePullSecrets[0]``."""
+    """Return a path as people write it: ``global.imagePullSecrets[0]``."""
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
 
 
 def unknown_fields(declared: MessageType, value: JSON, path: Path = ()) -> list[str]:
-    """Return the paths in ``value`` that no field of the message takes: what Istio ignores."""
+    """Return the paths in ``value`` for which the message has no field: Istio ignores these."""
     if not isinstance(value, dict):
         return []
     found = [dotted((*path, name)) for name in value if name not in declared.input_names]
@@ -80,7 +80,7 @@ def unknown_fields(declared: MessageType, value: JSON, path: Path = ()) -> list[
 
 
 def elements_of(each: MessageField, value: JSON, path: Path) -> list[tuple[Path, JSON]]:
-    """Return where the values of a field stand, with them: those of a list or map, or its only one."""
+    """Return the values of a field with their paths: those of a list or map, or the only one."""
     if each.label == "list" and isinstance(value, list):
         return [((*path, index), element) for index, element in enumerate(value)]
     if each.label == "map" and isinstance(value, dict):
@@ -93,7 +93,7 @@ def _apply(declared: MessageType, before: Data, value: JSON) -> Data:
         raise mismatch(value, "map[string]json.RawMessage")
     data = dict(before)
     fields = declared.fields
-    if declared.schema.gogo:  # oneofs are looked at after the rest
+    if declared.schema.gogo:  # oneofs come after the rest
         fields = tuple(sorted(fields, key=lambda each: bool(each.oneof)))
     for each in fields:
         given = [value[name] for name in (each.name, each.json_name) if name in value]
@@ -127,7 +127,7 @@ def _zero(declared: ScalarType | EnumType) -> Any:
 
 
 def _is_absent(each: MessageField, result: Any, gogo: bool) -> bool:  # noqa: FBT001 - private
-    """Tell what protobuf does not keep apart from what was never set; gogo keeps an empty list or map."""
+    """Return whether protobuf treats a value like one that was never set; gogo keeps an empty list or map."""
     if each.label != "one":
         return not result and not gogo
     return isinstance(each.type, ScalarType | EnumType) and not result
@@ -154,7 +154,7 @@ def _element(declared: ValueType, value: JSON, gogo: bool) -> Any:  # noqa: FBT0
 
 
 def read_one(declared: ValueType, value: JSON, gogo: bool) -> Any:  # noqa: FBT001
-    """Return one value, no list or map and not null, as a message keeps it. Raises MessageError."""
+    """Return the stored form of one value, which is not a list, map or null. Raises MessageError."""
     match declared:
         case ScalarType():
             return _scalar(declared, value)
@@ -193,7 +193,7 @@ def _integer(value: JSON, go_type: str, limits: tuple[int, int]) -> int:
     text = _number_text(value, go_type)
     if text is None:
         return 0
-    is_negative_zero = text == "-0" and limits[0] == 0  # which Go's ParseUint does not take
+    is_negative_zero = text == "-0" and limits[0] == 0  # Go's ParseUint refuses it
     if not _INTEGER.fullmatch(text) or is_negative_zero or not limits[0] <= to_int(text) <= limits[1]:
         raise MessageError(f"json: cannot unmarshal number {text} into Go value of type {go_type}")
     return to_int(text)
@@ -210,7 +210,7 @@ def _float(value: JSON, go_type: str) -> float:
 
 
 def _number_text(value: JSON, go_type: str) -> str | None:
-    """Return the text of a number, which may stand in quotes; None for null in quotes."""
+    """Return the text of a number, which may be quoted; None for a quoted null."""
     if isinstance(value, str):
         return _quoted_number(go_json(value)[1:-1], go_type)
     if type(value) is int:
@@ -272,12 +272,12 @@ def mismatch(value: JSON, go_type: str) -> MessageError:
 
 
 def proto_to_json(message: Message) -> str:
-    """Return the message as the template function protoToJSON prints it, before defaults are taken away."""
+    """Return the message as the template function protoToJSON prints it, before defaults are removed."""
     return go_json(to_json(message), sort_keys=False)
 
 
 def to_json(message: Message) -> JSONObject:
-    """Return the message as JSON whose keys are in the order of printing."""
+    """Return the message as JSON whose keys are in printing order."""
     return _printed(message.type, message.data)
 
 

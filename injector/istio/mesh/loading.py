@@ -1,9 +1,9 @@
-"""The text of a mesh configuration and a minor in, the Mesh out.
+"""Load a mesh configuration for a minor.
 
-What a user writes is laid over Istio's defaults by the rules of the minor: the ProxyConfig in it is merged
-field by field, everything else replaced. Three ways to lay one ProxyConfig over another came one after the
-other: jsonpb onto the lower one, the same with proxyMetadata laid over key by key (1.10), and between layers
-protobuf's own Merge (1.13 to 1.15), which was given up for a way through YAML.
+The user's text is laid over Istio's defaults by the rules of the minor: the ProxyConfig in it is merged field
+by field, everything else is replaced. Releases have laid one ProxyConfig over another in three ways: by
+jsonpb onto the lower one; the same with proxyMetadata laid over key by key (1.10); and between layers by
+protobuf's own Merge (1.13 to 1.15), later replaced by a conversion through YAML.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Mesh:
     """An effective MeshConfig.
 
     ``proxy_defaults`` is what Istio compares a ProxyConfig with before printing it; ``ignored`` are the paths
-    of the text that no field takes, ``asks_for_merge`` what the text itself says of enablePrometheusMerge.
+    of the text for which there is no field, ``asks_for_merge`` the text's own enablePrometheusMerge.
     """
 
     minor: int
@@ -77,7 +77,7 @@ class Mesh:
 
     @property
     def proxy_config(self) -> Message:
-        """The field defaultConfig: the ProxyConfig of a pod that says nothing."""
+        """The field defaultConfig: the ProxyConfig of a pod without its own."""
         found = self.config.submessage("defaultConfig")
         return self.proxy_defaults if found is None else found
 
@@ -89,7 +89,7 @@ class Mesh:
 
 
 def _without_defaults(config: Message, defaults: Message) -> Message:
-    """Return ``config`` without what is as in ``defaults``, from 1.9 also without an empty proxyMetadata."""
+    """Return ``config`` without values that are defaults, from 1.9 also without an empty proxyMetadata."""
     keeps_empty = not _CLEANS_METADATA.covers(config.type.schema.minor)
     data = {
         name: value
@@ -150,11 +150,11 @@ def _proxy_config(defaults: Message, merged: Message, value: JSON) -> Message:
 
 
 def _providers(defaults: Message, merged: Message, value: JSON) -> dict[str, Any]:
-    """Return the providers: the default ones are applied to, the others merged by name."""
+    """Return the providers: the text applies to the default ones, the others are merged by name."""
     before = defaults.submessage("defaultProviders")
     assert before is not None  # noqa: S101 - a default since there are providers
     extensions = [*defaults.get("extensionProviders"), *merged.get("extensionProviders", ())]
-    if None in extensions:  # gogo's jsonpb keeps it, and Istio crashes on it
+    if None in extensions:  # gogo's jsonpb keeps it, and Istio crashes
         raise MessageError("a provider of extensionProviders is null")
     return {
         "defaultProviders": apply(before, _part(value, "defaultProviders")).data,
@@ -163,7 +163,7 @@ def _providers(defaults: Message, merged: Message, value: JSON) -> dict[str, Any
 
 
 def _part(value: JSON, key: str) -> JSON:
-    """Return one key of the text, spelt exactly so: Istio cuts it out before anything is decoded."""
+    """Return one key of the text in exactly this spelling: Istio cuts it out before decoding."""
     return value.get(key) if isinstance(value, dict) else None
 
 
@@ -171,7 +171,7 @@ def _part(value: JSON, key: str) -> JSON:
 
 
 def merge_proxy_config(base: Message, value: JSON) -> Message:
-    """Return ``base`` under the ProxyConfig that a mesh or an annotation gives; raises MessageError."""
+    """Return ``base`` with the ProxyConfig of a mesh or an annotation over it; raises MessageError."""
     merged = apply(base, value)
     minor = base.type.schema.minor
     if _OVERLAYS_METADATA.covers(minor):
@@ -199,8 +199,8 @@ def _with_headers(base: Message, merged: Message) -> Message:
 def layer(base: Message, override: Message) -> Message:
     """Return ``base`` with ``override`` over it, as Istio joins the layers of an effective ProxyConfig.
 
-    From 1.16 a layer is printed as JSON and read again as YAML. There U+0085 in a string is a line break,
-    so a space; a layer with another control character from U+007F on, or with U+0085 in a key, is left out.
+    From 1.16 a layer is printed as JSON and read again as YAML. There U+0085 in a string is a line break, so
+    a space; a layer with another control character from U+007F on, or with U+0085 in a key, is left out.
     """
     if _PROTO_MERGE.covers(base.type.schema.minor):
         return _proto_layer(base, override)
@@ -221,7 +221,7 @@ def _proto_layer(base: Message, override: Message) -> Message:
 
 
 def _merge(declared: MessageType, before: Data, after: Data) -> Data:
-    """Return protobuf's Merge: lists are joined, maps and messages merged, a zero never wins."""
+    """Return protobuf's Merge: lists are joined, maps and messages merged, a zero value never wins."""
     data = dict(before)
     for each in declared.fields:
         if each.json_name not in after:
@@ -249,7 +249,7 @@ def _merge_field(message: MessageType, each: MessageField, before: Any, after: A
 
 
 def _merge_duration(before: int, after: int) -> int:
-    """Seconds and nanoseconds are two fields: each is taken from ``after`` unless it is zero there."""
+    """Merge seconds and nanoseconds separately: each is taken from ``after`` unless it is zero there."""
     pairs = zip(seconds_and_nanos(after), seconds_and_nanos(before), strict=True)
     seconds, nanos = (given or known for given, known in pairs)
     return seconds * SECOND + nanos

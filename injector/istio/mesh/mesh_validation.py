@@ -1,8 +1,8 @@
-"""A MeshConfig in, Istio's sentences about its faults out.
+"""Validate a MeshConfig; return Istio's sentences about its faults.
 
-Which checks a release makes is a table with a span in each row; their order is Istio's (its
-pkg/config/validation, ValidateMeshConfig). Faults of the ProxyConfig in it are those of `validation`. Istio
-only warns of extension providers and of unknown ECDH curves.
+A table says which checks a release makes; each row has a span. Their order is Istio's (its
+pkg/config/validation, ValidateMeshConfig). Faults of its ProxyConfig are found by `validation`. Istio only
+warns about extension providers and unknown ECDH curves.
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ _TOPOLOGY: Final = (
     "topology.istio.io/subzone",
 )
 
-_NOT_IN_RANGE: Final = Span(until=4)  # what Istio wrote for "has to be in range"
+_NOT_IN_RANGE: Final = Span(until=4)  # Istio's text before "has to be in range"
 _BOUNDS_WEIGHTS: Final = Span(since=12)
 _REGIONS_ONLY: Final = Span(since=13)
-_NAMES_ALL: Final = Span(since=14)  # before, only the first fault
+_NAMES_ALL: Final = Span(since=14)  # before 1.14, only the first fault is reported
 _PRIORITY_AGAINST_FAILOVER: Final = Span(since=20)
 
 
 def mesh_faults(mesh: Message, proxy_config: Message) -> list[str]:
-    """Return what Istio finds wrong with a MeshConfig whose defaultConfig is ``proxy_config``."""
+    """Return Istio's faults of a MeshConfig whose defaultConfig is ``proxy_config``."""
     return [
         *faults_of(mesh, _BEFORE_PROXY_CONFIG),
         *proxy_config_faults(proxy_config),
@@ -61,7 +61,7 @@ def mesh_faults(mesh: Message, proxy_config: Message) -> list[str]:
 
 
 def _mixer(name: str, shown: str) -> Check:
-    """Check the address of a server of Mixer, which went with 1.8."""
+    """Check the address of a Mixer server; Mixer was removed in 1.8."""
     return address_check(name, f"{shown} Server", f"invalid {shown} Server", until=7, quotes=False)
 
 
@@ -137,7 +137,7 @@ def _tcp(settings: Data) -> Iterator[str]:
     if settings.get("maxConnections", 0) < 0:
         yield "max connections must be non-negative"
     yield from _durations(settings, ["connectTimeout", "maxConnectionDuration"])
-    if abs(settings.get("idleTimeout", 0)) >= MILLISECOND:  # what is shorter switches the timeout off
+    if abs(settings.get("idleTimeout", 0)) >= MILLISECOND:  # a shorter one disables the timeout
         yield from _durations(settings, ["idleTimeout"])
     yield from _durations(settings.get("tcpKeepalive") or {}, ["time", "interval"])
 
@@ -162,19 +162,18 @@ def _durations(settings: Data, names: Sequence[str]) -> Iterator[str]:
 
 
 # ---- locality load balancing
-#
-# A locality is ``region``, ``region/zone`` or ``region/zone/subzone``; ``*`` may stand for all that follows.
+# A locality is ``region``, ``region/zone`` or ``region/zone/subzone``; ``*`` may stand for the rest.
 
 
 def locality_faults(mesh: Message) -> list[str]:
-    """Return what is wrong with the LocalityLoadBalancerSetting of a mesh."""
+    """Return the faults of a mesh's LocalityLoadBalancerSetting."""
     minor = mesh.type.schema.minor
     faults = _settings_faults(mesh.get("localityLbSetting") or {}, minor)
     return faults if _NAMES_ALL.covers(minor) else faults[:1]
 
 
 def zone_aware_faults(mesh: Message) -> list[str]:
-    """Return what is wrong with the ZoneAwareLoadBalancerSetting of a mesh (1.31)."""
+    """Return the faults of a mesh's ZoneAwareLoadBalancerSetting (1.31)."""
     settings = mesh.get("zoneAwareLbSetting") or {}
     priorities = [
         f"'failover_priority' for zone aware lb must not use topology label '{label}'; "
@@ -219,7 +218,7 @@ def _weights_fault(weights: Iterable[int], minor: int) -> str:
 
 
 def _failover_faults(settings: Data, shown: str, only_region: str, *, both_ends: bool) -> list[str]:
-    """Return the faults of a list of failovers; ``only_region`` is what is said of zones, "" for no check."""
+    """Return the faults of a list of failovers; ``only_region`` is the error about zones, "" for no check."""
     found = []
     for each in settings.get("failover") or ():
         start, end = (each or {}).get("from", ""), (each or {}).get("to", "")
@@ -233,7 +232,7 @@ def _failover_faults(settings: Data, shown: str, only_region: str, *, both_ends:
 
 
 def _overlap_fault(localities: Iterable[str]) -> str:
-    """Return the first fault of localities that have to be apart from each other; "" when there is none."""
+    """Return the first fault of localities that must not overlap; "" when there is none."""
     seen: list[tuple[str, str, str]] = []
     for locality in localities:
         if "*" in locality[:-1]:
@@ -249,9 +248,9 @@ def _overlap_fault(localities: Iterable[str]) -> str:
 
 
 def _overlaps(parts: Sequence[str], seen: tuple[str, str, str]) -> bool:
-    """Return whether a locality is in one that was seen, or a whole region has a part that was.
+    """Return whether a locality is inside an earlier one, or a whole region contains an earlier one.
 
-    As in Istio it is no overlap when a ``*`` comes behind what it includes.
+    As in Istio it is not an overlap when a ``*`` comes after what it includes.
     """
     region, zone, subzone = seen
     if region in ("*", parts[0]):

@@ -1,8 +1,7 @@
-"""A ProxyConfig in, Istio's sentences about its faults out.
+"""Validate a ProxyConfig; return Istio's sentences about its faults.
 
-Which checks a release makes is a table with a span in each row; their order is Istio's (its
-pkg/config/validation, ValidateMeshConfigProxyConfig). What is wrong with the rest of a MeshConfig is in
-`mesh_validation`.
+A table says which checks a release makes; each row has a span. Their order is Istio's (its
+pkg/config/validation, ValidateMeshConfigProxyConfig). `mesh_validation` validates the rest of a MeshConfig.
 """
 
 from __future__ import annotations
@@ -50,14 +49,14 @@ _CONNECTION_SETTINGS: Final = (
     ("listener_connection_limit", 1),
     ("global_downstream_connection_limit", 1),
 )
-"""The fields of ProxyConfig.ConnectionSettings that have a least value, in the order of Istio's checks."""
+"""The fields of ProxyConfig.ConnectionSettings with a least value, in the order of Istio's checks."""
 _LEAST_VALUES: Final = {0: "non-negative", 1: "positive", 65535: "at least 65535"}
 _SIMPLE, _MUTUAL = 1, 2  # ClientTLSSettings.TLSmode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One check of Istio's, what it looks at, and the minors that make it."""
+    """One check of Istio's, what it checks, and the minors that make it."""
 
     check: Callable[[Message], list[str]]
     meaning: str
@@ -67,7 +66,7 @@ class Check:
 def made_by(
     check: Callable[[Message], list[str]], meaning: str, words: str, since: int = OLDEST, until: int = NEWEST
 ) -> Check:
-    """Return a check of the minors in whose validation ``words``, a pattern, can be found."""
+    """Return a check of the minors whose validation contains ``words``, a pattern."""
     return Check(check=check, meaning=meaning, span=Span(since=since, until=until, source=_checks(words)))
 
 
@@ -81,23 +80,23 @@ def multierror(faults: Iterable[str]) -> str:
 
 
 def proxy_config_faults(config: Message) -> list[str]:
-    """Return what Istio finds wrong with a ProxyConfig, one sentence each."""
+    """Return Istio's faults of a ProxyConfig, one sentence each."""
     return faults_of(config, _CHECKS)
 
 
 def faults_of(message: Message, checks: Iterable[Check]) -> list[str]:
-    """Return what those checks find that the message's minor makes, in their order."""
+    """Return the faults found by those checks that the message's minor makes, in their order."""
     minor = message.type.schema.minor
     return [fault for each in checks if each.span.covers(minor) for fault in each.check(message)]
 
 
 def prefixed(prefix: str, faults: Iterable[str]) -> list[str]:
-    """Return the sentences that are not empty, each behind the prefix."""
+    """Return the non-empty sentences, each with the prefix."""
     return [f"{prefix} {fault}" for fault in faults if fault]
 
 
 def duration_fault(nanoseconds: int) -> str:
-    """Return what is wrong with a duration that has to be there; "" when nothing is."""
+    """Return the fault of a required duration; "" when there is none."""
     if nanoseconds < MILLISECOND:
         return "duration must be greater than 1ms"
     return "only durations to ms precision are supported" if nanoseconds % MILLISECOND else ""
@@ -127,7 +126,7 @@ def _drain(config: Message) -> list[str]:
 
 
 def range_fault(nanoseconds: int, least: int, most: int) -> str:
-    """Return what is wrong with a duration that has bounds; "" when nothing is."""
+    """Return the fault of a duration with bounds; "" when there is none."""
     fault = duration_fault(nanoseconds)
     if fault or least <= nanoseconds <= most:
         return fault
@@ -136,7 +135,7 @@ def range_fault(nanoseconds: int, least: int, most: int) -> str:
 
 
 def connect_timeout_faults(config: Message) -> list[str]:
-    """Return what is wrong with the field connectTimeout of a MeshConfig, up to 1.5 of a ProxyConfig."""
+    """Return the faults of the field connectTimeout of a MeshConfig, up to 1.5 of a ProxyConfig."""
     most = 30 * SECOND if _SHORT_CONNECT_TIMEOUT.covers(config.type.schema.minor) else _HOUR
     fault = range_fault(config.get("connectTimeout", 0), MILLISECOND, most)
     return prefixed("invalid connect timeout:", [fault])
@@ -233,7 +232,7 @@ def _tracing_tls(config: Message) -> list[str]:
 
 
 def _config_map(settings: Data) -> list[str]:
-    """Check the name of a ConfigMap: it has to be of the configuration's namespace, and a mesh has none."""
+    """Check the name of a ConfigMap: it must be in the configuration's namespace, and a mesh has none."""
     name = settings.get("credentialName", "")
     if not name.startswith(_CONFIG_MAP):
         return []
@@ -270,7 +269,7 @@ def _custom_tags(config: Message) -> list[str]:
 def address_check(
     name: str, shown: str, words: str, since: int = OLDEST, until: int = NEWEST, *, quotes: bool = True
 ) -> Check:
-    """Check an address that may be left out, or the address of a RemoteService."""
+    """Check an optional address, or the address of a RemoteService."""
 
     def check(config: Message) -> list[str]:
         found = config.get(name, "")

@@ -1,8 +1,8 @@
-"""A message in, the Go value that templates see out.
+"""Protobuf messages as the Go values that templates see.
 
-For every field ``foo_bar`` there is a field FooBar and a nil-safe method GetFooBar; the members of a oneof
-have the method only, and the oneof itself is a field. Values are read when a template asks, never copied.
-What Go's fmt prints of them is protobuf's text format.
+Every field ``foo_bar`` has a field FooBar and a nil-safe method GetFooBar; the members of a oneof have only
+the method, and the oneof itself is a field. Values are read on demand, never copied. Go's fmt prints them in
+protobuf's text format.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def view(message: Message) -> Struct:
 
 
 def message_of(value: Value) -> Message | None:
-    """Return the message behind a template's value; None for a nil pointer and for what is no message."""
+    """Return the message behind a template's value; None for a nil pointer and for other values."""
     if not isinstance(value, Struct):
         return None
     declared = _MESSAGES.get(value.type)
@@ -71,7 +71,7 @@ def proxy_config_type(minor: int) -> Type:
 
 @cache
 def struct_type(declared: MessageType) -> StructType:
-    """Return the Go type of a message: the same object every time."""
+    """Return the Go type of a message: always the same object."""
     fields: dict[str, StructField] = {}
     getters: dict[str, Method] = {}
     for each in declared.fields:
@@ -105,7 +105,7 @@ def _member_getter(declared: MessageType, each: MessageField) -> Method:
 
 
 def _oneof_decoder(declared: MessageType) -> Callable[[Data], Data] | None:
-    """Add what each oneof holds, so that it can be asked whether it holds anything."""
+    """Return a decoder that adds a field for each oneof, so that templates can test whether it is set."""
     if not declared.oneofs:
         return None
 
@@ -193,9 +193,8 @@ def _as_duration(receiver: Struct | NilPointer) -> NamedInt:
 
 
 # ---- protobuf's text format on one line
-#
-# golang/protobuf puts one blank or two between fields, the same for one build of a program and not for the
-# next; here it is one.
+# golang/protobuf puts one or two spaces between fields: the same in one build of a program, possibly other
+# ones in the next; here it is one.
 
 
 def message_text(declared: MessageType, data: Data) -> str:
@@ -266,11 +265,11 @@ def _scalar_text(declared: ScalarType, value: Any, *, gogo: bool) -> str:
     if declared.name == "bool":
         return "true" if value else "false"
     is_finite = isinstance(value, float) and math.isfinite(value)
-    return format_float(value) if is_finite else str(value)  # nan, inf, -inf, or whole
+    return format_float(value) if is_finite else str(value)  # nan, inf, -inf, or a whole number
 
 
 def _quote(text: str, *, gogo: bool) -> str:
-    if gogo:  # everything but ASCII as octal bytes
+    if gogo:  # everything except ASCII as octal bytes
         return '"' + "".join(_octal(chr(byte)) for byte in text.encode("utf-8", "surrogateescape")) + '"'
     return '"' + "".join(map(_hexadecimal, text)) + '"'
 
