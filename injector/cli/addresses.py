@@ -1,21 +1,21 @@
-"""Addresses as they may be shown: logs have many readers, and a login or a token may be in one."""
+"""Addresses as they may be shown: many people read logs, and an address may contain a login or a token."""
 
 from __future__ import annotations
 
 
 def login_of(address: str) -> str:
-    """Return what stands before the host, ``user:password``; "" where nothing does."""
+    """Return the part before the host, ``user:password``; "" if there is none."""
     return _parts(address)[1]
 
 
 def shown(address: str) -> str:
-    """Return an address without its login, and with an ellipsis for its query."""
+    """Return an address without its login, and with an ellipsis in place of its query."""
     scheme, _, host, path, query = _parts(address)
     return f"{scheme}{host}{path}{'?…' if query else ''}"
 
 
 def _parts(address: str) -> tuple[str, str, str, str, str]:
-    """Return scheme with its slashes, login, host with its port, path, and query; no address is refused."""
+    """Return scheme with slashes, login, host with port, path, and query; every address is accepted."""
     rest, _, query = address.partition("?")
     before, slashes, after = rest.partition("//")
     scheme, rest = (before + slashes, after) if slashes else ("", rest)

@@ -1,4 +1,4 @@
-"""``sidecar-injector certs``: development certificates to files."""
+"""``sidecar-injector certs``: write development certificates to files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from injector.registration.issue import issue_ca, issue_leaf, service_names
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 LABEL: Final = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
-"""A label of RFC 1123, which a Service and a namespace are called by; in a DNS name also in capitals."""
+"""A label of RFC 1123, the form of Service and namespace names; a DNS name may also contain capitals."""
 
 DNS_NAME: Final = re.compile(rf"(?=.{{1,253}}\Z)(\*\.)?{LABEL}(\.{LABEL})*", re.IGNORECASE)
 
@@ -121,7 +121,7 @@ def command(
 
 
 def _present(directory: Path) -> list[str]:
-    """Return which of the files are there already; FileError where nobody can tell."""
+    """Return which of the files already exist; FileError where that cannot be checked."""
     try:
         return [name for name in ("ca.crt", "tls.crt", "tls.key") if (directory / name).exists()]
     except OSError as error:

@@ -1,4 +1,4 @@
-"""``sidecar-injector compare``: the same pods to two webhooks, and where their answers differ."""
+"""``sidecar-injector compare``: send the same pods to two webhooks, and show where their answers differ."""
 
 from __future__ import annotations
 
@@ -36,16 +36,17 @@ Example, istiod's webhook and ours, each through a port-forward:
 """
 
 SECONDS: Final = 10.0
-"""How long an API server waits for a webhook when nothing else is said."""
+"""How long an API server waits for a webhook by default."""
 
 WORKLOADS: Final = ("Deployment", "StatefulSet", "DaemonSet", "CronJob", "Job")
-"""What creates a cluster's pods. What another one of them owns is left to that: the Jobs of a CronJob."""
+"""The kinds that create a cluster's pods. Objects owned by another one of them are left out: a CronJob's
+Jobs."""
 
 SHOWN: Final = 5
-"""Pods that are named of a group, beside their number."""
+"""Pods of a group that are named, besides their number."""
 
 WIDTH: Final = 160
-"""Characters of a value that are shown; the whole of it is in ``-o json``."""
+"""Characters of a value that are shown; ``-o json`` has the whole value."""
 
 
 class WebhookError(InjectorError):
@@ -56,7 +57,7 @@ class WebhookError(InjectorError):
 
 
 class Webhook:
-    """One webhook, asked as an API server asks: POST over TLS, the certificate held against ``name``."""
+    """One webhook, called as by an API server: POST over TLS, with the certificate checked for ``name``."""
 
     def __init__(self, url: str, ca: Path | None, name: str) -> None:
         host, port, path = _host_port_path(url)
@@ -69,7 +70,7 @@ class Webhook:
         self._connection = _Connection(host, port, tls, name or host)
 
     def answer(self, index: int, request: JSONObject) -> tuple[str, JSON]:
-        """Return the decision in words and the pod as it would be; WebhookError where there is no answer."""
+        """Return the decision in words and the resulting pod; WebhookError where there is no answer."""
         uid, kinds = f"compare-{index}", {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview"}
         review = self._ask({**kinds, "request": {"uid": uid, **request}})
         response = mapping(mapping(review).get("response"))
@@ -98,7 +99,7 @@ class Webhook:
             raise WebhookError(self.url, f"its patch does not apply: {error}") from error
 
     def _ask(self, body: JSONObject) -> JSON:
-        """Return what it answers; None where that is no JSON."""
+        """Return its answer; None where that is not JSON."""
         try:
             self._connection.request(
                 "POST", self._path, orjson.dumps(body), {"Content-Type": "application/json"}
@@ -111,7 +112,7 @@ class Webhook:
         except (OSError, http.client.HTTPException) as error:
             hint = "; inside a cluster it is reached by kubectl port-forward (see --help)"
             raise WebhookError(self.url, f"{error or type(error).__name__}{hint}") from error
-        except ValueError as error:  # of a name or a path that no protocol can carry
+        except ValueError as error:  # a name or a path that the protocol cannot contain
             raise WebhookError(self.url, f"it cannot be asked: {error}") from error
         if answer.status != 200:
             raise WebhookError(self.url, f"HTTP {answer.status}: {content[:200].decode(errors='replace')}")
@@ -122,7 +123,7 @@ class Webhook:
 
 
 def _host_port_path(url: str) -> tuple[str, int, str]:
-    """Return host, port and path of a webhook's URL; a usage error where it is none."""
+    """Return host, port and path of a webhook's URL; a usage error where it is not valid."""
     if login_of(url):
         raise click.UsageError(f"{shown(url)!r} has a login in front, which no webhook is sent: leave it out")
     try:
@@ -130,12 +131,12 @@ def _host_port_path(url: str) -> tuple[str, int, str]:
         if parts.scheme == "https" and parts.hostname:
             return parts.hostname, parts.port or 443, parts.path
     except ValueError:
-        pass  # of brackets or a port that are not valid
+        pass  # invalid brackets or port
     raise click.UsageError(f"{shown(url)!r} is not the URL of a webhook: https://HOST:PORT/inject")
 
 
 class _Connection(http.client.HTTPConnection):
-    """TLS to an address, with the certificate held against another name than the address's."""
+    """TLS to an address, with the certificate checked for another name than the address."""
 
     def __init__(self, host: str, port: int, tls: ssl.SSLContext, name: str) -> None:
         super().__init__(host, port, timeout=SECONDS)
@@ -148,7 +149,7 @@ class _Connection(http.client.HTTPConnection):
 
 
 def _both(option: str, **more: Any) -> Callable[[Command], Command]:
-    """Return an option twice: of the one webhook and of the other."""
+    """Return an option twice: for the one webhook and for the other."""
     return together(
         *(
             click.option(f"--{side}{option}", **{**more, "help": more["help"].format(side=side)})
@@ -214,22 +215,22 @@ def _subjects(flags: dict[str, Any]) -> Iterator[tuple[str, JSONObject]]:
 
 
 def requests(workloads: Iterable[Item], namespace: str) -> Iterator[tuple[str, JSONObject]]:
-    """Yield of each workload that has a pod what people call it, and the request of its creation."""
+    """Yield for each workload with a pod its display name, and the request that creates the pod."""
     for workload in workloads:
         place = place_of(workload.value)
         if place is None:
             continue
         own = str(workload.metadata.get("namespace") or namespace)
         arrival = arrival_of(workload.value, place, own)
-        # An API server writes the namespace into a pod before it asks.
+        # An API server writes the namespace into a pod before it calls a webhook.
         pod = {**arrival.pod, "metadata": {**arrival.pod["metadata"], "namespace": own}}
         told = {"object": pod, "oldObject": None, "dryRun": True}
         yield f"{own}/{workload.kind}/{workload.name}", {"userInfo": {}, **arrival.request, **told}
 
 
 async def _running(kubeconfig: str | None, context: str | None, namespace: str) -> list[Item]:
-    """Return the workloads of a namespace, of all where it is ""; KubeError where the API server will not."""
-    # The client costs a third of a second, which comparing files need not pay.
+    """Return the workloads of a namespace, "" for all; raises KubeError."""
+    # Importing the client takes a third of a second, which comparing files need not pay.
     from injector.cli.live import kubeconfig_of  # noqa: PLC0415
     from injector.kube.client import Connection, KubeClient  # noqa: PLC0415
     from injector.kube.survey import RESOURCES  # noqa: PLC0415
@@ -250,7 +251,7 @@ async def _running(kubeconfig: str | None, context: str | None, namespace: str) 
 
 
 def as_text(groups: dict[Difference, list[str]], count: int) -> str:
-    """Return the report for a person: each difference with both values and the pods that have it."""
+    """Return the report for people: each difference with both values and its pods."""
     lines = []
     for difference, pods in groups.items():
         more = f" and {len(pods) - SHOWN} more" if len(pods) > SHOWN else ""
@@ -272,7 +273,7 @@ def _short(value: str) -> str:
 
 
 def as_json(groups: dict[Difference, list[str]], count: int) -> str:
-    """Return the report for a program; ``old`` and ``new`` are JSON in a string, "" where nothing is."""
+    """Return the report for programs; ``old`` and ``new`` are JSON in a string, "" for a missing value."""
     document = {
         "pods": count,
         "differences": [{**asdict(each), "pods": pods} for each, pods in groups.items()],

@@ -1,4 +1,4 @@
-"""``sidecar-injector completion``: the script with which a shell asks us what completes a line."""
+"""``sidecar-injector completion``: the script that makes a shell ask this program for completions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from injector.cli.main import COMPLETE, PROGRAM, group
 SHELLS: dict[str, type[ShellComplete]] = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
 
 _FILES, _NO_FILES = ":0", ":4"
-"""The directives of cobra, which kubectl is made with: ShellCompDirectiveDefault and NoFileComp."""
+"""Directives of cobra, which kubectl uses: ShellCompDirectiveDefault and NoFileComp."""
 
 EPILOG = """\b
 Examples:
@@ -26,16 +26,16 @@ Examples:
 @click.argument("shell", type=click.Choice(tuple(SHELLS)))
 def command(*, shell: str) -> None:
     """Print the script that makes a shell complete commands, options, files and values."""
-    # The script alone: click's own `source` also asks the bash of this machine for its version.
+    # Only the script: click's own `source` also asks this machine's bash for its version.
     completer = SHELLS[shell](group, {}, PROGRAM, COMPLETE)
     click.echo(completer.source_template % completer.source_vars())
 
 
 def kubectl() -> None:
-    """Answer kubectl, which asks this program with the words that are behind the plugin's name.
+    """Answer kubectl, which calls this program with the words after the plugin's name.
 
-    A line for each completion, with its help behind a tab, and then what the shell is to do: `_FILES` where
-    it completes files itself, else `_NO_FILES`.
+    It prints a line for each completion, with its help after a tab, and then a directive for the shell:
+    `_FILES` if the shell itself completes files, else `_NO_FILES`.
     """
     *arguments, begun = sys.argv[1:] or [""]
     items = ShellComplete(group, {}, PROGRAM, COMPLETE).get_completions(arguments, begun)

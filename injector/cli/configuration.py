@@ -1,4 +1,4 @@
-"""Files and flags that say how to inject, to an Injector."""
+"""Load an Injector from the files and flags that say how to inject."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from injector.kubeyaml import documents
 from injector.templates import BUILT_IN, built_in
 
 SURROUNDINGS = ("Namespace", "ProxyConfig", "MutatingWebhookConfiguration")
-"""Kinds that say where a pod is to live: what `kubectl get` prints of them may be in one file."""
+"""Kinds that say where a pod will live: the output of `kubectl get` for them may be in one file."""
 
 BUILT_IN_FILES: Final = ("built-in config", "built-in values", "mesh")
 TEXTS: Final = {"config": "inject_config_file", "values": "values_file", "mesh": "mesh_config_file"}
-"""The keys of Istio's ConfigMaps that hold the three texts, each with the flag that names its file."""
+"""The keys of Istio's ConfigMaps that hold the three texts, each with the flag for its file."""
 
 
 class NamedText(NamedTuple):
-    """A text that a flag may hold in place of its file's path, and what errors call it."""
+    """A text that a flag may have instead of its file's path, with its name in errors."""
 
     name: str
     text: str
 
     def __str__(self) -> str:
-        """Return the name, as a path does."""
+        """Return the name, like a path."""
         return self.name
 
 
@@ -76,7 +76,7 @@ def load_injector(flags: Mapping[str, Any]) -> Injector:
 
 
 def read_configuration(flags: Mapping[str, Any]) -> tuple[Sources, Surroundings]:
-    """Return the texts that the flags name and all else an injector is told."""
+    """Return the texts that the flags name, and everything else that an injector needs."""
     return _sources(flags), Surroundings(
         release=flags["release"] or (None if flags["inject_config_file"] else NEWEST_RELEASE),
         revision=flags["revision"],
@@ -91,13 +91,13 @@ def read_configuration(flags: Mapping[str, Any]) -> tuple[Sources, Surroundings]
 
 
 def say_release(injector: Injector) -> None:
-    """Say on stderr what told the release, where no option did."""
+    """Say on stderr how the release was inferred, if no option set it."""
     if injector.release_reason:
         click.echo(f"release {injector.release}, {injector.release_reason}; --release wins", err=True)
 
 
 def without_effect(flags: Mapping[str, Any], injector: Injector) -> Iterator[str]:
-    """Yield a sentence for each thing given that has no say by hand, as it has none in kube-inject."""
+    """Yield a sentence for each input that has no effect by hand, as it has none in kube-inject."""
     for flag in ("namespace_file", "proxy_config_file"):
         if flags[flag]:
             yield f"--{flag.replace('_', '-')} has no effect by hand, only in the webhook: `explain` reads it"
@@ -147,9 +147,9 @@ def _objects(paths: Sequence[Path], kind: str) -> Iterator[JSONObject]:
 
 
 def surroundings_of(paths: Sequence[Path], kind: str) -> Iterator[Item]:
-    """Yield the objects in files of one kind, those of Lists too; a workload there is a mistake.
+    """Yield the objects of one kind in files, including those in Lists; a workload there is a mistake.
 
-    What else describes a cluster may stand beside them, so that one file can be given for all of it.
+    Other objects that describe a cluster are allowed beside them, so that one file can hold all of it.
     """
     for path in paths:
         for document in documents(read_text(path), source=str(path)):

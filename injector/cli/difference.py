@@ -1,4 +1,4 @@
-"""Two pods to the places where they differ, and many pairs of pods to each difference once."""
+"""Find where two pods differ, and group the differences of many pairs of pods."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import orjson
 from injector.json_types import JSON
 
 KEYS: Final = ("name", "mountPath", "containerPort", "key", "ip")
-"""What tells the elements of a pod's lists apart: the first that all elements have, each another value."""
+"""What identifies the elements of a pod's lists: the first key that all elements have, with unique values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Difference:
 
 
 def contrast(old: JSON, new: JSON, path: str = "") -> Iterator[Difference]:
-    """Yield where ``new`` differs from ``old``, deepest places first named; lists are matched by `KEYS`."""
+    """Yield where ``new`` differs from ``old``, at the deepest paths; lists are matched by `KEYS`."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted({*old, *new}):
             inner = f"{path}.{key}" if path else key
@@ -52,7 +52,7 @@ def _json(value: JSON) -> str:
 
 
 def _lists(old: Sequence[JSON], new: Sequence[JSON], path: str) -> Iterator[Difference]:
-    """Match elements by what names them; without names by their places."""
+    """Match elements by name; without names by index."""
     key = _key(old, new)
     if key is None:
         if len(old) == len(new):
@@ -71,7 +71,7 @@ def _lists(old: Sequence[JSON], new: Sequence[JSON], path: str) -> Iterator[Diff
 
 
 def _key(*lists: Sequence[JSON]) -> str | None:
-    """Return what names the elements of all the lists; None where nothing does."""
+    """Return the key that identifies the elements of all the lists; None if there is none."""
     if not all(isinstance(item, dict) for items in lists for item in items):
         return None
     for key in KEYS:
@@ -82,7 +82,7 @@ def _key(*lists: Sequence[JSON]) -> str | None:
 
 
 def _scalars(old: JSON, new: JSON, path: str) -> Iterator[Difference]:
-    """Look into strings that hold JSON (the status, Istio's metadata): the text hides what differs."""
+    """Compare strings that hold JSON (the status, Istio's metadata) by their content."""
     inside = [_document(value) for value in (old, new)]
     if None in inside:
         yield Difference(path, _json(old), _json(new))
@@ -105,7 +105,7 @@ def grouped(
 ) -> dict[Difference, list[str]]:
     """Return each difference with the pods that have it, the commonest first.
 
-    ``ignored`` are patterns of paths as `fnmatch` reads them, in which ``[`` and ``]`` stand for themselves.
+    ``ignored`` are patterns of paths for `fnmatch`, in which ``[`` and ``]`` stand for themselves.
     """
     patterns = [pattern.replace("[", "[[]") for pattern in ignored]
     found: dict[Difference, list[str]] = {}

@@ -129,7 +129,7 @@ def command(
 
 
 def _of_files(filenames: Sequence[str], flags: dict[str, Any]) -> Material:
-    """Return what the files hold; of the flags, the files that it has read are taken away."""
+    """Return the contents of the files; flags for files that it has read are removed."""
     material = Material()
     for flag, kind in (("namespace_file", "Namespace"), ("proxy_config_file", "ProxyConfig")):
         material.add(surroundings_of(flags[flag], kind))
@@ -146,7 +146,7 @@ def _of_files(filenames: Sequence[str], flags: dict[str, Any]) -> Material:
 
 
 def _config(sources: Sources) -> Item:
-    """Return where the configuration stands, so that a rule of it can name its line."""
+    """Return where the configuration is, so that a rule of it can name its line."""
     file = sources.config_file
     if file == BUILT_IN_FILES[0]:
         return Item(value={}, source=file)
@@ -154,7 +154,7 @@ def _config(sources: Sources) -> Item:
 
 
 def _nothing(material: Material) -> str:
-    """Return what to say where there is nothing to explain."""
+    """Return the message when there is nothing to explain."""
     said = [text for item in material.others if (text := unknown_pods(item))]
     if said:
         return f"no workload found; {'; '.join(said)}"
@@ -167,7 +167,7 @@ def _nothing(material: Material) -> str:
 
 
 def _of_cluster(workloads: Sequence[str], flags: dict[str, Any], ours: Ours) -> Material:
-    """Return what the cluster tells; the flags get the revision and the texts of the injector there."""
+    """Return what the cluster tells; the flags get the revision and the texts of its injector."""
     from injector.cli.live import read_cluster, subjects_of  # noqa: PLC0415 - a third of a second for files
 
     subjects = subjects_of(workloads)
@@ -182,7 +182,7 @@ def _of_cluster(workloads: Sequence[str], flags: dict[str, Any], ours: Ours) -> 
 
 
 def _in_cluster(injector: Injector, material: Material) -> Injector:
-    """Return the injector that knows what the objects say besides what its options have said."""
+    """Return the injector with what the objects say in addition to its options."""
     snapshot = injector.snapshot
     told = {name: item.value for name, item in material.namespaces.items()}
     return injector.with_cluster(
@@ -222,7 +222,7 @@ def _explained(
 
 
 def _by_owner(pods: Iterable[Item]) -> dict[tuple[str, str, str], list[Item]]:
-    """Return running pods by the workload that made them, as templates see it."""
+    """Return running pods by the workload that created them, as templates see it."""
     behaviour = behaviour_of(NEWEST_RELEASE)
     found: dict[tuple[str, str, str], list[Item]] = {}
     for pod in pods:

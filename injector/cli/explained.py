@@ -1,4 +1,4 @@
-"""What pods met at the gates to the text, the JSON or the YAML that `explain` prints."""
+"""Write the walks of pods through the gates as the text, JSON or YAML that `explain` prints."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ VERDICTS: Final[dict[Verdict, tuple[str, str]]] = {
     "skipped": ("not injected", "yellow"),
     "denied": ("denied", "red"),
 }
-"""What a person is told of each, and its colour."""
+"""The words for each verdict, and its colour."""
 
 UNSEEN: Final = "unseen"
-"""The rule where no registration was looked at: what to do is the same for every workload, and said once."""
+"""The rule where no registration was read: the advice is the same for every workload, and given once."""
 HEAD: Final = ("WORKLOAD", "PODS ARE", "GATE", "RULE", "WHY")
 INDENT: Final = "    "
 COLOURS: Final = {"+": "green", "-": "red", "@": "cyan"}
@@ -35,7 +35,7 @@ COLOURS: Final = {"+": "green", "-": "red", "@": "cyan"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explained:
-    """One workload with its walk, what is odd about its text, and its running pods."""
+    """One workload with its walk, the oddities of its text, and its running pods."""
 
     walk: Walk
     findings: tuple[Finding, ...] = ()
@@ -50,7 +50,7 @@ class Explained:
 
 
 def summary(explained: Sequence[Explained]) -> str:
-    """Return how many workloads have which verdict, in one line."""
+    """Return the number of workloads by verdict, in one line."""
     counts = Counter(each.walk.verdict for each in explained)
     parts = [f"{counts[verdict]} {word}" for verdict, (word, _) in VERDICTS.items() if counts[verdict]]
     noun = "workload" if len(explained) == 1 else "workloads"
@@ -58,7 +58,7 @@ def summary(explained: Sequence[Explained]) -> str:
 
 
 def table(explained: Sequence[Explained], *, diff: bool) -> Iterator[str]:
-    """Yield the lines for a person: the summary, a row for each workload, below it what there is to do."""
+    """Yield the lines for people: the summary, a row for each workload, below it what to do."""
     yield summary(explained)
     yield ""
     rows = [_row(each) for each in explained]
@@ -120,7 +120,7 @@ def difference(before: JSON, after: JSON) -> Iterator[str]:
 
 
 def coloured(line: str) -> str:
-    """Return a diff's line in the colour of what it says."""
+    """Return a diff's line in the colour of its kind."""
     if line.startswith(("+++", "---")):
         return click.style(line, bold=True)
     colour = COLOURS.get(line[:1])
@@ -133,7 +133,7 @@ def coloured(line: str) -> str:
 def document(
     explained: Sequence[Explained], *, release: str, policy: str, remarks: Iterable[str], diff: bool
 ) -> JSONObject:
-    """Return everything as JSON: the summary, and for each workload every gate that its pod has met."""
+    """Return everything as JSON: the summary, and for each workload every gate that its pod has reached."""
     counts = Counter(each.walk.verdict for each in explained)
     return {
         "summary": {"workloads": len(explained), **{verdict: counts[verdict] for verdict in VERDICTS}},
@@ -172,7 +172,7 @@ def _running(pod: Running) -> JSONObject:
 
 
 def encoded(value: JSON, output: str) -> str:
-    """Return a document as JSON or YAML; U+FFFD stands for what is not UTF-8 in the name of a file."""
+    """Return a document as JSON or YAML; U+FFFD replaces what is not UTF-8 in a file's name."""
     if output == "json":
         return orjson.dumps(without_surrogates(value), option=orjson.OPT_INDENT_2).decode()
     return dump(value).removesuffix("\n")

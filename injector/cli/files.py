@@ -1,4 +1,4 @@
-"""Manifests in, of files, folders, stdin or https addresses; and files out, whole or not at all."""
+"""Read manifests from files, folders, stdin or https addresses; and write files, whole or not at all."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from injector.kubeyaml import Document, documents
 SECRET = 0o600
 
 SUFFIXES = (".yaml", ".yml", ".json")
-"""What is read of a folder, as kubectl does."""
+"""The files of a folder that are read, as kubectl does."""
 
 LARGEST_INPUT: Final = 256 << 20
 """Bytes of one file or of stdin: thousands of manifests. YAML of that length takes minutes, but it ends."""
@@ -31,19 +31,19 @@ LARGEST_INPUT: Final = 256 << 20
 WEB: Final = ("http://", "https://")
 
 INPUT: Final = click.Path(allow_dash=True, readable=False)
-"""A file, a folder, ``-`` or an address, as text; shells complete it as a path. Whether it can be read is
-told by reading it: click would call a file without permission a wrong call, and a missing one not."""
+"""A file, a folder, ``-`` or an address, as text; shells complete it as a path. Whether it is readable is
+found by reading it: click would report a file without permission as a usage error, but not a missing one."""
 
 
 class FileError(InjectorError):
-    """A file that cannot be read or written: its path, which is what to look at, and the system's reason."""
+    """A file that cannot be read or written: its path and the system's reason."""
 
     def __init__(self, action: str, path: Path | str, error: OSError) -> None:
         super().__init__(f"{path}: cannot {action}: {error.strerror or error}")
 
 
 def read_text(path: Path | str, *, largest: int = LARGEST_INPUT) -> str:
-    """Return the text of ``path``, its line ends as they are.
+    """Return the text of ``path`` with its line ends unchanged.
 
     FileError if it is unreadable, not UTF-8, or of more than ``largest`` bytes.
     """
@@ -55,7 +55,7 @@ def read_text(path: Path | str, *, largest: int = LARGEST_INPUT) -> str:
 
 
 def _read(file: BinaryIO, source: Path | str, largest: int = LARGEST_INPUT) -> bytes:
-    """Return what there is of a file; a device or a pipe may have no end."""
+    """Return the content of a file; a device or a pipe may have no end."""
     content = file.read(largest + 1)
     if len(content) > largest:
         raise FileError("read it", source, OSError(0, f"it is larger than {largest >> 20} MiB"))
@@ -63,7 +63,7 @@ def _read(file: BinaryIO, source: Path | str, largest: int = LARGEST_INPUT) -> b
 
 
 def text_of(content: bytes, source: Path | str) -> str:
-    """Return what was read from ``source`` as text; FileError if it is not UTF-8."""
+    """Return the content of ``source`` as text; FileError if it is not UTF-8."""
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -74,8 +74,8 @@ def text_of(content: bytes, source: Path | str) -> str:
 def write_whole(path: Path | str, content: bytes, *, mode: int | None = None) -> None:
     """Replace ``path`` by ``content`` in one step, so that a reader sees the old file or the new one.
 
-    Without a ``mode`` the file keeps the one it has, and a new one gets what the umask leaves, as in a shell.
-    What is not a regular file (``/dev/stdout``, a pipe) cannot be replaced and is written in place.
+    Without a ``mode`` the file keeps its own, and a new file gets what the umask leaves, as in a shell. What
+    is not a regular file (``/dev/stdout``, a pipe) cannot be replaced and is written in place.
     """
     path = Path(path)
     try:
@@ -88,7 +88,7 @@ def write_whole(path: Path | str, content: bytes, *, mode: int | None = None) ->
 
 
 def _replace(path: Path, content: bytes, mode: int | None) -> None:
-    # A symbolic link stays one: what it names is replaced.
+    # A symbolic link stays a link: its target is replaced.
     target = path.resolve() if path.is_symlink() else path
     if mode is None and target.exists():
         mode = stat.S_IMODE(target.stat().st_mode)
@@ -109,7 +109,7 @@ def _replace(path: Path, content: bytes, mode: int | None) -> None:
 
 
 def input_options(command: Command) -> Command:
-    """Add how manifests are named; the command gets ``filenames``, with and without -f, and ``recursive``."""
+    """Add the arguments for manifests: ``filenames``, given with or without -f, and ``recursive``."""
 
     @functools.wraps(command)
     def with_all(*, filenames: Sequence[str], positional: Sequence[str], **rest: Any) -> Any:
@@ -132,7 +132,7 @@ def input_options(command: Command) -> Command:
 
 
 def input_documents(filenames: Sequence[str], *, recursive: bool) -> Iterator[Document]:
-    """Yield the documents of every input, in the order given; a folder's files in their names' order."""
+    """Yield the documents of every input, in the given order; a folder's files are sorted by name."""
     for filename in filenames:
         for source, text in _texts(filename, recursive=recursive):
             yield from documents(text, source=source)
@@ -180,7 +180,7 @@ def _texts(filename: str, *, recursive: bool) -> Iterator[tuple[str, str]]:
 
 
 def _files(path: Path, *, recursive: bool) -> list[str]:
-    """Return a file itself, and what is read of a folder; raises OSError where one below cannot be read."""
+    """Return a file itself, or a folder's files that are read; raises OSError where one is unreadable."""
     if not path.is_dir():
         return [str(path)]
     found: list[Path] = []
@@ -196,12 +196,12 @@ def _refuse(error: OSError) -> None:
 
 
 def stdin_text() -> str:
-    """Return all of stdin; FileError when it cannot be read or is not UTF-8."""
+    """Return all of stdin; FileError when it is unreadable or not UTF-8."""
     try:
         text = text_of(_read(sys.stdin.buffer, "<stdin>"), "<stdin>")
     except OSError as error:
         raise FileError("read it", "<stdin>", error) from error
     if not text.strip():
-        # Mostly the command in front of the pipe has failed: that is not to look like success.
+        # Usually the command in front of the pipe has failed: that must not look like success.
         raise click.ClickException("<stdin> is empty: there is no manifest to read")
     return text

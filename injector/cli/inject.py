@@ -1,4 +1,4 @@
-"""``sidecar-injector inject``: files in, the same files with sidecars out."""
+"""``sidecar-injector inject``: add sidecars to the workloads in files."""
 
 from __future__ import annotations
 
@@ -105,13 +105,13 @@ def command(
 
 
 Worked = tuple[Document, WorkloadOutcome]
-"""A document and what became of it."""
+"""A document and its outcome."""
 
 
 def work(
     injector: Injector, sources: Iterable[Document], *, namespace: str, pod_template_path: str
 ) -> list[Worked]:
-    """Inject every document; raises ClickException with all that failed, so that one run shows them all."""
+    """Inject every document; raises ClickException with all failures, so that one run shows them all."""
     done: list[Worked] = []
     failed: list[str] = []
     for source in sources:
@@ -132,7 +132,7 @@ def work(
 
 
 def _checked(value: JSON) -> JSON:
-    """Return a document's value; InjectionError for a List that has something else for items."""
+    """Return a document's value; InjectionError for a List with other items than objects."""
     if is_list(value) and not isinstance(value.get("items") or [], list):
         raise InjectionError("the items of a List are a list")
     return value
@@ -148,7 +148,7 @@ def reports(source: Document, outcome: WorkloadOutcome) -> Iterator[str]:
 
 
 def oddities(source: Document, pod_template_path: str) -> Iterator[str]:
-    """Yield a warning for what an API server would refuse, and for a kind whose pods nobody knows."""
+    """Yield a warning for what an API server would refuse, and for a kind whose pods are not known."""
     warning = click.style("warning:", fg="yellow")
     if isinstance(source.value, list):
         advice = "write `kind: List` with them as its items, or a document for each"
@@ -171,7 +171,7 @@ def place(source: Document) -> str:
 
 
 def written(done: Sequence[Worked], *, output: str, keep_layout: bool) -> bytes:
-    """Return what goes to stdout or the file."""
+    """Return the output for stdout or the file."""
     if output == "json":
         return as_json(done)
     return "".join(as_written(done) if keep_layout else as_yaml(done)).encode()
@@ -189,14 +189,14 @@ def _naming(source: Document) -> Iterator[None]:
 
 
 def _misspelt(output: str) -> str:
-    """Return the format that was meant by what looks like neither a format nor a file; "" where none was."""
+    """Return the format meant by a value that looks like neither a format nor a file; "" if there is none."""
     if "." in output or "/" in output:
         return ""
     return next(iter(difflib.get_close_matches(output, FORMATS, n=1)), "")
 
 
 def as_yaml(done: Sequence[Worked]) -> Iterator[str]:
-    """Yield the documents as istioctl prints them: each ends with a separator, the last one too."""
+    """Yield the documents as istioctl prints them: each ends with a separator, including the last."""
     for source, outcome in done:
         with _naming(source):
             text = dump(outcome.document) if outcome.reencoded else source.text
@@ -205,19 +205,19 @@ def as_yaml(done: Sequence[Worked]) -> Iterator[str]:
 
 
 def as_written(done: Sequence[Worked]) -> Iterator[str]:
-    """Yield the files one behind the other as they were written, with what was injected."""
+    """Yield the files one after the other as they were written, with what was injected."""
     for number, (source, outcome) in enumerate(done, start=1):
         with _naming(source):
             text = laid_out(source.text, outcome.as_written) if outcome.injected else source.text
         yield text
         if source.separator or number == len(done):
             yield source.separator
-        else:  # the last document of a file that another follows
+        else:  # the last document of a file, with another file after it
             yield "---\n" if text.endswith("\n") or not text else "\n---\n"
 
 
 def as_json(done: Sequence[Worked]) -> bytes:
-    """Return one object, or a List that kubectl takes when there are several; sorted as kubectl does."""
+    """Return one object, or a List for several, as kubectl accepts it; sorted as kubectl does."""
     objects: list[JSON] = [outcome.document for _, outcome in done if outcome.document is not None]
     document = objects[0] if len(objects) == 1 else {"apiVersion": "v1", "kind": "List", "items": objects}
     return orjson.dumps(document, option=_PRINTED)

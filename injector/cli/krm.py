@@ -1,4 +1,4 @@
-"""``sidecar-injector krm``: a ResourceList in, the same with sidecars out, as kustomize and kpt ask.
+"""``sidecar-injector krm``: add sidecars to a ResourceList, as kustomize and kpt ask.
 
 https://github.com/kubernetes-sigs/kustomize/blob/master/cmd/config/docs/api-conventions/functions-spec.md
 """
@@ -38,7 +38,7 @@ PATHS: Final = (
     ("internal.config.kubernetes.io/path", "internal.config.kubernetes.io/index"),
     ("config.kubernetes.io/path", "config.kubernetes.io/index"),
 )
-"""Annotations by which an orchestrator says which file an object is from; the older ones last."""
+"""Annotations in which an orchestrator says from which file an object is; the older ones last."""
 
 EPILOG = """\b
 Examples:
@@ -96,7 +96,7 @@ def command(**flags: Any) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """An object of the list after injection, what is said of it, and why it failed, if it did."""
+    """An object of the list after injection, the messages about it, and why it failed, if it did."""
 
     item: JSON
     results: tuple[JSONObject, ...] = ()
@@ -104,7 +104,7 @@ class Outcome:
 
 
 def _resources(text: str) -> JSONObject:
-    """Return the one document of stdin; ConfigError where it is not a ResourceList."""
+    """Return the document on stdin; ConfigError where it is not a ResourceList."""
     found = [each.value for each in documents(text, source="<stdin>") if each.value is not None]
     value = found[0] if len(found) == 1 else None
     if (
@@ -117,7 +117,7 @@ def _resources(text: str) -> JSONObject:
 
 
 def _settings(function_config: JSON) -> JSONObject:
-    """Return the fields of a functionConfig that are ours; ConfigError where they cannot be told."""
+    """Return the fields of a functionConfig that are ours; ConfigError where they are not valid."""
     if not function_config:
         return {}
     if not isinstance(function_config, dict):
@@ -130,7 +130,7 @@ def _settings(function_config: JSON) -> JSONObject:
 
 
 def _options(given: JSONObject) -> Mapping[str, Any]:
-    """Return what the command line would make of options that are fields: ``untrustedValues: text``."""
+    """Return the flags for options given as fields: ``untrustedValues: text``."""
     arguments = []
     for name, value in given.items():
         if name in TEXTS:
@@ -147,7 +147,7 @@ def _options(given: JSONObject) -> Mapping[str, Any]:
 
 
 def _texts(given: JSONObject) -> Mapping[str, NamedText]:
-    """Return the texts of a functionConfig, which count before the command line's files, by their flags."""
+    """Return the texts of a functionConfig, by their flags; they replace the command line's files."""
     return {
         flag: NamedText(f"{FUNCTION_CONFIG}.{name}", _as_text(given[name]))
         for name, flag in TEXTS.items()
@@ -156,12 +156,12 @@ def _texts(given: JSONObject) -> Mapping[str, NamedText]:
 
 
 def _as_text(value: JSON) -> str:
-    """Return a text as it is, and anything else as JSON, which is YAML too."""
+    """Return a text unchanged, and anything else as JSON, which is YAML too."""
     return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
 def _worked(injector: Injector, item: JSON, flags: Mapping[str, Any]) -> Outcome:
-    """Return one object of the list with its sidecars, or what keeps it from having them."""
+    """Return one object of the list with its sidecars, or why it has none."""
     try:
         outcome = injector.inject_workload(
             item, namespace=flags["namespace"], pod_template_path=flags["pod_template_path"]

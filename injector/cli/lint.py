@@ -1,4 +1,4 @@
-"""``sidecar-injector lint``: config, values and mesh to what is wrong with them, in one of four formats."""
+"""``sidecar-injector lint``: report what is wrong with config, values and mesh, in one of four formats."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ _SARIF_SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def as_text(findings: Sequence[Finding]) -> str:
-    """Return a paragraph a finding, as compilers print them, and how many there are of each severity."""
+    """Return a paragraph for each finding, as compilers print them, and the number of each severity."""
     return "\n".join((*map(_paragraph, findings), _counted(findings)))
 
 
 def _counted(findings: Iterable[Finding]) -> str:
-    """Return how many findings there are: ``1 error, 2 warnings``; "" for none."""
+    """Return the number of findings: ``1 error, 2 warnings``; "" for none."""
     counts = Counter(finding.severity for finding in findings)
     return ", ".join(
         f"{counts[severity]} {severity}{'s' if counts[severity] > 1 and severity != 'info' else ''}"
@@ -82,7 +82,7 @@ def _plain(finding: Finding) -> dict[str, Any]:
 
 
 def as_github(findings: Sequence[Finding]) -> str:
-    """Return the workflow commands that put findings into a pull request."""
+    """Return the workflow commands that show findings in a pull request."""
     return "\n".join(map(_command, findings))
 
 
@@ -94,7 +94,7 @@ def _command(finding: Finding) -> str:
 
 
 def _escaped(text: str, more: str = "") -> str:
-    """Return a text as GitHub reads it back; the first three in any text, the others in properties."""
+    """Return a text escaped for GitHub; the first three characters everywhere, the others in properties."""
     for character in f"%\r\n{more}":
         text = text.replace(character, f"%{ord(character):02X}")
     return text
@@ -142,7 +142,7 @@ FORMATS: Final[Mapping[str, Callable[[Sequence[Finding]], str]]] = {
     "sarif": as_sarif,
     "github": as_github,
 }
-"""What `-o` may say."""
+"""The values of `-o`."""
 
 
 # ---- the command

@@ -1,4 +1,4 @@
-"""The cluster that kubectl would talk to, to what `explain` needs of it: objects and the injector's texts."""
+"""Read what `explain` needs from kubectl's cluster: objects and the injector's texts."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ GUESSES: Final = (
     ("istio-system", "istio-sidecar-injector"),
     ("istio-system", "sidecar-injector"),
 )
-"""Where the configuration is where no registration tells: our own manifests' places, and Istio's."""
+"""Where the configuration is without a registration: the places of our own manifests, and Istio's."""
 
 
 def subjects_of(arguments: Sequence[str]) -> list[Subject]:
-    """Return what arguments name, as kubectl takes them: ``deploy/web pod/x``, ``deploy web``, ``deploy``."""
+    """Return the subjects of arguments, as in kubectl: ``deploy/web pod/x``, ``deploy web``, ``deploy``."""
     if not arguments:
         return [Subject(resource=each) for each in RESOURCES]
     if any("/" in each for each in arguments):
@@ -61,7 +61,7 @@ def _resource(kind: str, argument: str) -> Resource:
 def read_cluster(
     subjects: Sequence[Subject], flags: Mapping[str, Any], ours: Ours
 ) -> tuple[Material, Mapping[str, Any]]:
-    """Return what a cluster tells, and the flags that describe the injector there where no file does.
+    """Return what a cluster tells, and the flags for the injector there that no file sets.
 
     Raises KubeError or SurveyError, which say what to check.
     """
@@ -77,7 +77,7 @@ def read_cluster(
 
 
 def _is_there(kubeconfig: str) -> bool:
-    """Return whether one of the files is; FileError where nobody can tell."""
+    """Return whether one of the files exists; FileError where that cannot be checked."""
     try:
         return any(Path(each).is_file() for each in kubeconfig.split(os.pathsep))
     except OSError as error:
@@ -85,7 +85,7 @@ def _is_there(kubeconfig: str) -> bool:
 
 
 def kubeconfig_of(given: str | None) -> str | None:
-    """Return the kubeconfig as kubectl finds it; None stands for the service account of a pod."""
+    """Return the kubeconfig as kubectl finds it; None means the service account of a pod."""
     usual = Path("~/.kube/config").expanduser()
     return given or os.environ.get("KUBECONFIG") or (str(usual) if usual.is_file() else None)
 
@@ -112,7 +112,9 @@ async def _read(
             revision = next(filter(None, revisions), revision)
         suffix = "" if revision in ("", "default") else f"-{revision}"
         texts = await _texts(client, flags["config_map"], ours_there, suffix)
-        there = {flag: text for flag, text in texts.items() if not flags[flag]}  # a file of one's own counts
+        there = {
+            flag: text for flag, text in texts.items() if not flags[flag]
+        }  # a file of the user's own wins
         return material, {"revision": revision, **there}
 
 
@@ -134,9 +136,9 @@ def _unseen(found: Survey) -> str:
 async def _texts(
     client: KubeClient, given: str, ours: Sequence[tuple[Item, JSONObject]], suffix: str
 ) -> dict[str, NamedText]:
-    """Return the three texts of the ConfigMap that is named, or of the first that is in a usual place.
+    """Return the three texts of the named ConfigMap, or of the first one in a usual place.
 
-    ``suffix`` is what Istio puts behind the names of a revision's ConfigMaps.
+    ``suffix`` is what Istio appends to the names of a revision's ConfigMaps.
     """
     places = [_split(given)] if given else list(dict.fromkeys(_candidates(ours, suffix)))
     for namespace, name in places:
@@ -158,7 +160,7 @@ def _split(given: str) -> tuple[str, str]:
 
 
 def _candidates(ours: Sequence[tuple[Item, JSONObject]], suffix: str) -> list[tuple[str, str]]:
-    """Return where the configuration may be: beside the Service that our entries lead to."""
+    """Return where the configuration may be: next to the Service of our entries."""
     found = []
     for _, entry in ours:
         service = (entry.get("clientConfig") or {}).get("service") or {}

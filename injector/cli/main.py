@@ -1,4 +1,4 @@
-"""argv to one command in colour or not, and its end to an exit code. Imports only the command that runs."""
+"""Run one command, in colour or not, and return its exit code. Imports only the command that runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from injector.errors import InjectorError
 
 PROGRAM: Final = "sidecar-injector"
 PLUGIN: Final = "kubectl-sidecar_injector"
-"""The name by which kubectl finds ``kubectl sidecar-injector``: an underscore stands for the dash."""
+"""The name by which kubectl finds ``kubectl sidecar-injector``: an underscore for the dash."""
 
 COMPLETE: Final = "_SIDECAR_INJECTOR_COMPLETE"
 """The variable by which a shell asks for completion; `completion` writes it into the shell's script."""
@@ -27,13 +27,13 @@ COMPLETE: Final = "_SIDECAR_INJECTOR_COMPLETE"
 FAILED: Final = 1
 WRONG_CALL: Final = 2
 INTERRUPTED: Final = 130
-"""What shells show of a process that SIGINT ended: 128 + 2."""
+"""The exit code in shells of a process that SIGINT ended: 128 + 2."""
 
 READER_GONE: Final = 141
-"""The same of SIGPIPE: 128 + 13."""
+"""The same for SIGPIPE: 128 + 13."""
 
 COLOURS: Final = {"always": True, "never": False}
-"""What ``--color`` may say besides auto."""
+"""The values of ``--color`` besides auto."""
 
 COMMANDS: Final = {
     "inject": "Add sidecars to the workloads in files.",
@@ -47,13 +47,13 @@ COMMANDS: Final = {
     "completion": "Print what makes a shell complete commands, options and values.",
     "version": "Print the version and the releases of Istio that are known.",
 }
-"""Each command's line in the help, and the module ``injector.cli.NAME`` that holds it."""
+"""Each command's line in the help; the module ``injector.cli.NAME`` contains it."""
 
 
 def colour_of(environment: Mapping[str, str]) -> bool | None:
-    """Return whether the environment wants colour, by no-color.org and clicolors; None: on terminals.
+    """Return whether the environment asks for colour, by no-color.org and clicolors; None: on terminals.
 
-    NO_COLOR wins: who sets it everywhere cannot read colours, and who forces them pipes into a viewer.
+    NO_COLOR wins: a user who sets it cannot read colours, while forcing them is for pipes into a viewer.
     """
     if environment.get("NO_COLOR"):
         return False
@@ -65,10 +65,10 @@ def colour_of(environment: Mapping[str, str]) -> bool | None:
 
 
 def _choose(context: click.Context, _parameter: click.Parameter, value: Any) -> None:
-    """Set the colour of this command and of what reports its errors."""
+    """Set the colour for this command and for the report of its errors."""
     root = context.find_root()
     if value is None and context is not root:
-        return  # what was said before the command's name holds
+        return  # the option before the command's name stays in force
     context.color = root.color = COLOURS[value] if value in COLOURS else colour_of(os.environ)
 
 
@@ -80,14 +80,14 @@ COLOUR_OPTION: Final = click.Option(
     callback=_choose,
     help="Colours; auto: on a terminal, and as NO_COLOR and CLICOLOR_FORCE say.",
 )
-"""What every command has, so that it works before and behind the command's name."""
+"""An option of every command, so that it works before and after the command's name."""
 
 
 class LazyGroup(click.Group):
-    """A group that imports a command when it is asked for: ``inject`` starts in a third of a second."""
+    """A group that imports a command on first use: ``inject`` starts in a third of a second."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """Return the commands in the order of their importance."""
+        """Return the commands, the most important first."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
@@ -106,7 +106,7 @@ class LazyGroup(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run one command; an error is told here, where its colour is known."""
+        """Run one command; its error is shown here, where its colour is known."""
         try:
             return super().invoke(ctx)
         except click.UsageError:
@@ -136,11 +136,11 @@ group.params.append(COLOUR_OPTION)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run one command: exit code 0 when all went well, 1 on failure, 2 when the call itself was wrong.
+    """Run one command: exit code 0 for success, 1 for failure, 2 for a usage error.
 
-    130 after Ctrl-C, and 141 when the reader of stdout has gone, as of a process that the signal ended.
+    130 after Ctrl-C, and 141 when the reader of stdout has gone, as for a process that the signal ended.
     """
-    gc.disable()  # a command is over before cycles matter; `serve` has them looked for once it has loaded
+    gc.disable()  # a command ends before cycles matter; `serve` enables the collector once it has loaded
     _open_closed_streams()
     if asked := os.environ.get(COMPLETE):
         sys.exit(_complete(asked))
@@ -149,15 +149,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.stderr.flush()
     except OSError:
         _discard(sys.stderr)
-    gc.freeze()  # or Python looks for them as it ends: the two take a fifth of `inject`
+    gc.freeze()  # or Python would search them at its end: the two take a fifth of `inject`
     sys.exit(code)
 
 
 def _complete(asked: str) -> int:
-    """Print what completes a line for the shell that asks; it says in COMP_WORDS and COMP_CWORD for which."""
+    """Print the completions of the line that a shell gives in COMP_WORDS and COMP_CWORD."""
     try:
         failed = shell_complete(group, {}, PROGRAM, COMPLETE, asked)
-    except (LookupError, ValueError):  # one of the two is missing, or the index is no number
+    except (LookupError, ValueError):  # one of the two is missing, or the index is not a number
         failed = 1
     if failed:
         _say(f"error: {COMPLETE}={asked} is for shells that also set COMP_WORDS and COMP_CWORD: unset it")
@@ -166,9 +166,9 @@ def _complete(asked: str) -> int:
 
 
 def _open_closed_streams() -> None:
-    """Put something in place of streams that the caller closed (``>&-``): Python leaves None there.
+    """Replace streams that the caller closed (``>&-``): Python has None there.
 
-    Nothing is read and what is said is lost, but output fails as on a full disk: it was asked for.
+    Reading gives nothing and messages are lost, but output fails as on a full disk: it was asked for.
     """
     if sys.stdin is None:
         sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - for as long as the process
@@ -184,9 +184,9 @@ def _run(arguments: list[str]) -> int:
         code = _command(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
-        code = READER_GONE  # `| head`: nothing is left to tell anybody
+        code = READER_GONE  # `| head`: there is no reader to report it to
     except OSError as error:
-        # Streams have no name: what has one was looked at, not written.
+        # Streams have no name: an error with a name is about a file.
         what = f"cannot use {error.filename}" if error.filename else "cannot write the output"
         _say(f"error: {what}: {error.strerror or error}")
         code = FAILED
@@ -218,11 +218,11 @@ def _say(sentence: str) -> None:
 
 
 def _discard(stream: TextIO) -> None:
-    """Let what is still buffered for a stream go nowhere, or Python fails on it as it ends, with 120."""
+    """Discard what is buffered for a stream, or Python fails on it at its end, with 120."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def sentence_of(error: InjectorError | click.ClickException) -> str:
-    """Return what an error says to the person who has to act; click's ``str()`` lacks the option's name."""
+    """Return an error's sentence for the person who has to act; click's ``str()`` lacks the option's name."""
     return error.format_message() if isinstance(error, click.ClickException) else str(error)

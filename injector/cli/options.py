@@ -1,7 +1,7 @@
-"""Options that several commands share, the types of their values, and the one spelling that all of them have.
+"""Options that several commands share, the types of their values, and the common spelling.
 
-Options are written as kubectl writes them, ``--inject-config-file``. Istio's older tools write
-``--injectConfigFile``: that works too, as does a name that an option had before, and neither is shown.
+Options are written as in kubectl, ``--inject-config-file``. Istio's older tools write ``--injectConfigFile``:
+that works too, as do former names of an option, and neither is shown.
 """
 
 from __future__ import annotations
@@ -22,10 +22,8 @@ from injector.istio.releases import RELEASES
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 PREFIX: Final = "SIDECAR_INJECTOR_SERVE"
-"""Begins the variables that name options of `serve`: SIDECAR_INJECTOR_SERVE_PORT is ``--port``.
-
-Not shorter: of a Service called sidecar-injector the kubelet makes SIDECAR_INJECTOR_PORT and more.
-"""
+"""The prefix of the variables for options of `serve`: SIDECAR_INJECTOR_SERVE_PORT is ``--port``. A shorter
+one would clash: for a Service called sidecar-injector the kubelet sets SIDECAR_INJECTOR_PORT and more."""
 
 FILE: Final = click.Path(path_type=Path, readable=False)
 
@@ -38,18 +36,18 @@ FEATURES: Final = (
     "JWT_POLICY",
     "CLUSTER_ID",
 )
-"""The variables of istiod's environment that the injector itself reads, whatever the templates do."""
+"""The variables of istiod's environment that the injector itself reads, whatever the templates read."""
 
 
 class Option(click.Option):
-    """An option with other spellings that are taken and not shown: not in help, errors or completion."""
+    """An option with other accepted spellings that are not shown: not in help, errors or completion."""
 
     def __init__(self, declarations: Sequence[str], *, aliases: Sequence[str], **attributes: Any) -> None:
         super().__init__(declarations, **attributes)
         self.aliases = aliases
 
     def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
-        """Let the parser know every spelling."""
+        """Tell the parser every spelling."""
         shown = self.opts
         self.opts = [*shown, *(alias for alias in self.aliases if alias not in shown)]
         super().add_to_parser(parser, ctx)
@@ -57,9 +55,9 @@ class Option(click.Option):
 
 
 def option(*declarations: str, was: Sequence[str] = (), **attributes: Any) -> Callable[[Command], Command]:
-    """Return a decorator like ``click.option`` whose long names are taken in Istio's spelling as well.
+    """Return a decorator like ``click.option`` that also accepts long names in Istio's spelling.
 
-    ``was`` holds names that the option had before, in kebab case: they are taken in both spellings.
+    ``was`` are former names of the option, in kebab case: they are accepted in both spellings.
     """
     names = [name for name in declarations if name.startswith("--") and "/" not in name]
     aliases = [camel(name) for name in names]
@@ -74,7 +72,7 @@ def camel(name: str) -> str:
 
 
 def switch(name: str, *, default: bool, text: str) -> Callable[[Command], Command]:
-    """Return an option that is on alone and takes a value as Go's flags do: ``--name=false``."""
+    """Return an option that is on without a value and accepts one as Go's flags do: ``--name=false``."""
     return option(
         name,
         type=bool,
@@ -134,12 +132,12 @@ text_options = together(
 
 
 def completing(words: Sequence[str]) -> Callable[[click.Context, click.Parameter, str], list[str]]:
-    """Return what completes a value to one of ``words`` in a shell, and refuses no other."""
+    """Return a shell completion of a value to one of ``words``; other values are accepted."""
     return lambda _context, _parameter, begun: [word for word in words if word.startswith(begun)]
 
 
 def environment(settings: Sequence[str]) -> Mapping[str, str]:
-    """Return istiod's environment from ``NAME=value`` and ``NAME`` (taken from ours); usage error else."""
+    """Return istiod's environment from ``NAME=value`` and ``NAME`` (from our own); else a usage error."""
     found: dict[str, str] = {}
     for setting in settings:
         name, separator, value = setting.partition("=")
@@ -154,14 +152,14 @@ def environment(settings: Sequence[str]) -> Mapping[str, str]:
 
 
 def variable_of(option: click.Parameter) -> str:
-    """Return the variable that stands for an option of `serve`, by the name that help shows."""
+    """Return the variable for an option of `serve`, from the name that help shows."""
     return f"{PREFIX}{max(option.opts, key=len).removeprefix('-').replace('-', '_').upper()}"
 
 
 def refuse_unknown_variables(context: click.Context) -> None:
-    """Raise a usage error for a variable under PREFIX that names no option, which nobody would notice."""
+    """Raise a usage error for a variable under PREFIX that names no option: it would have no effect."""
     known = {variable_of(option) for option in context.command.params}
-    known |= {f"{PREFIX}_{option.name}".upper() for option in context.command.params}  # as they were once
+    known |= {f"{PREFIX}_{option.name}".upper() for option in context.command.params}  # the former names
     for variable in sorted(os.environ):
         if variable.startswith(f"{PREFIX}_") and variable not in known:
             raise click.UsageError(f"{variable} in the environment is not the name of an option")
@@ -170,7 +168,7 @@ def refuse_unknown_variables(context: click.Context) -> None:
 def _checked_limits(
     _context: click.Context, parameter: click.Parameter, settings: Sequence[str]
 ) -> ReviewLimits:
-    """Return the limits, the defaults where none is given; of one given twice the last counts."""
+    """Return the limits, with defaults; of a limit given twice the last counts."""
     given: dict[str, int] = {}
     for setting in settings:
         name, _, number = setting.partition("=")
@@ -253,11 +251,11 @@ UNIT_BYTES: Final = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 1 << 10, "
 AMOUNT = re.compile(r"0*([0-9]+)(|k|M|G|Ki|Mi|Gi)")
 MOST_DIGITS: Final = 18
 LARGEST_SIZE: Final = 2**63 - 1
-"""Bytes, of which a quantity of Kubernetes has no more, nor an integer in a line of the log."""
+"""Bytes. A Kubernetes quantity is not larger, nor an integer in a log line."""
 
 
 def size(value: object) -> int:
-    """Return a whole quantity of Kubernetes (``64Mi``, ``100M``) as bytes; a usage error names the units."""
+    """Return a whole Kubernetes quantity (``64Mi``, ``100M``) as bytes; a usage error names the units."""
     text = str(value)
     found = AMOUNT.fullmatch(text)
     if found is None:

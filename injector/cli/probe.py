@@ -1,4 +1,4 @@
-"""``sidecar-injector probe``: the age of the health file to an exit code, as sidecar-injector 1.4 had it."""
+"""``sidecar-injector probe``: exit by the age of the health file, as in sidecar-injector 1.4."""
 
 from __future__ import annotations
 

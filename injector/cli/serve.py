@@ -1,4 +1,4 @@
-"""``sidecar-injector serve``: flags and the environment to the options of the process."""
+"""``sidecar-injector serve``: make the options of the process from flags and environment."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ MOUNTED: Final = {
     "tls_key_file": "/etc/istio/certs/key.pem",
     "ca_cert_file": "/etc/istio/certs/root-cert.pem",
 }
-"""Where sidecar-injector 1.4 had its mounts: used where an option is not given and the file is there."""
+"""The mounts of sidecar-injector 1.4: used if an option is not given and the file exists."""
 
 
 _WORKERS_PER_CORE: Final = 4
-"""A core has use for one. More are let pass for a trial; thousands would end the machine."""
+"""One per core is useful. More are allowed for a trial; thousands would bring the machine down."""
 
 
 def worker_count(value: object) -> int:
-    """Return a number of processes, or how many fit for ``auto``; a usage error says what may be given."""
+    """Return the number of processes, for ``auto`` how many fit; a usage error says what is allowed."""
     available = cores()
     if value == "auto":
         return fitting_workers(available, container_limit())
@@ -191,15 +191,15 @@ def command(**flags: Any) -> None:
     raise SystemExit(serve(options, parts(flags, options)))
 
 
-# click's own rule goes by the names of parameters, which users never see; it still holds for older settings.
+# click's own rule uses parameter names, which users never see; it still applies to older settings.
 for _option in command.params:
     _option.envvar = variable_of(_option)
 
 
 def service_options(flags: dict[str, Any]) -> ServiceOptions:
-    """Return the options of the process, mounts of 1.4 filled in where they exist.
+    """Return the options of the process, with the mounts of 1.4 where they exist.
 
-    Those that are called as on the command line are taken from there as they are.
+    Flags with the name of an option are passed on unchanged.
     """
     files = {name: flags[name] or _mounted(path) for name, path in MOUNTED.items()}
     pair = dict.fromkeys(files) if flags["self_signed"] else files
@@ -221,7 +221,7 @@ def service_options(flags: dict[str, Any]) -> ServiceOptions:
 
 
 def parts(flags: dict[str, Any], options: ServiceOptions) -> Parts:
-    """Return what the cluster adds to the bare service, which is nothing where there is no work in one."""
+    """Return what the cluster adds to the bare service: nothing, if there is no work in a cluster."""
     from injector.service.companions import Parts  # noqa: PLC0415 - as the process
 
     work = flags["reconcile_webhook_config"] or flags["watch_cluster"] or flags["self_signed"]
@@ -232,7 +232,7 @@ def parts(flags: dict[str, Any], options: ServiceOptions) -> Parts:
         left_out = flags["reconcile_webhook_config"] and not reachable
         return Parts(remarks=("not in a cluster: the registration is not kept",) if left_out else ())
 
-    # The Kubernetes client costs a third of a second and 10 MiB: only who works in a cluster pays for it.
+    # The Kubernetes client takes a third of a second and 10 MiB, only where there is work in a cluster.
     from injector.service.cluster import Cluster  # noqa: PLC0415
 
     return Cluster(_cluster_options(flags, options)).parts()

@@ -1,4 +1,4 @@
-"""``sidecar-injector version``: what this is, for people and for scripts."""
+"""``sidecar-injector version``: print the version, for people and for scripts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An https address to bytes, within a limit and a deadline."""
+"""Fetch an https address, within a limit and a deadline."""
 
 from __future__ import annotations
 
@@ -17,24 +17,25 @@ from injector.cli.addresses import login_of, shown
 from injector.errors import InjectorError
 
 LONGEST_BYTES: Final = 16 << 20
-"""Five times what an API server takes as one object; the largest bundles that projects publish have 5 MiB."""
+"""Five times what an API server accepts as one object; the largest bundles that projects publish have 5
+MiB."""
 
 SECONDS: Final = 30.0
-"""For the whole of it: a release page answers in one, and nobody waits for longer in front of a terminal."""
+"""For the whole fetch: a release page answers in one second, and people do not wait longer at a terminal."""
 
 BLOCK: Final = 1 << 16
-"""Bytes between two looks at the clock and at the sum: more than a socket has ready at once."""
+"""Bytes between two checks of the clock and the sum: more than a socket has ready at once."""
 
 
 class WebError(InjectorError):
-    """A manifest that could not be fetched: its address, which is what to look at, and the reason."""
+    """A manifest that could not be fetched: its address and the reason."""
 
     def __init__(self, address: str, reason: str) -> None:
         super().__init__(f"{shown(address)}: cannot fetch it: {reason}")
 
 
 class _HttpsOnly(urllib.request.HTTPRedirectHandler):
-    """Follows redirects, but never out of https."""
+    """Follows redirects, but only to https."""
 
     def redirect_request(self, req, fp, code, msg, headers, newurl):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
         if not newurl.startswith("https://"):
@@ -43,9 +44,9 @@ class _HttpsOnly(urllib.request.HTTPRedirectHandler):
 
 
 def fetch(address: str, *, seconds: float = SECONDS, longest: int = LONGEST_BYTES) -> bytes:
-    """Return what ``address`` holds; WebError when it is not https, too long, too slow or not there."""
+    """Return the content of ``address``; WebError if it is not https, too long, too slow or missing."""
     answer: Future[bytes] = Future()
-    # Sockets limit each wait for itself, however many there are: only who waits for a thread limits them all.
+    # Sockets limit each single wait, however many there are: only waiting for a thread limits them all.
     Thread(target=_settle, args=(answer, address, seconds, longest), daemon=True).start()
     try:
         return answer.result(timeout=seconds)

@@ -1,1 +1,1 @@
-"""Why a pod is injected or not, and what is wrong with a configuration: gates and findings."""
+"""Explain why a pod is injected or not, and what is wrong with a configuration: gates and findings."""

@@ -1,6 +1,6 @@
 """What an API server refuses of a pod, in the words of Kubernetes' own validation (pkg/apis/core/validation).
 
-It knows the rules that templates and merges break; what it passes may still be refused for another reason.
+It has the rules that templates and merges break; a pod that passes may still be refused for another reason.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _MOST_ANNOTATIONS: Final = 256 << 10
 """Bytes of all names and values: apimachinery's TotalAnnotationSizeLimitB."""
 
 _LISTS: Final = ("containers", "initContainers")
-"""In the order in which Kubernetes looks at them: of two equal names the second is the fault."""
+"""In Kubernetes' order: of two equal names the second is the fault."""
 PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")
 _HANDLERS: Final = ("exec", "grpc", "httpGet", "sleep", "tcpSocket")
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -47,7 +47,7 @@ _NOT_ON_WINDOWS: Final = (
 
 
 def accepted(pod: Pod) -> list[Fault]:
-    """Return what an API server would refuse of ``pod``, each once."""
+    """Return what an API server would refuse of ``pod``, each fault once."""
     return [(path, f"the API server refuses this: {what}") for path, what in dict.fromkeys(_faults(pod))]
 
 
@@ -80,7 +80,7 @@ def _faults(pod: Pod) -> Iterator[Fault]:
 
 
 def containers_of(spec: JSONObject) -> list[tuple[str, JSONObject]]:
-    """Return path and container of all that a pod has, the init containers last."""
+    """Return path and container of all containers of a pod, the init containers last."""
     return [each for key in _LISTS for each in _places(spec, key, "spec")]
 
 
@@ -277,11 +277,11 @@ def _resources(resources: JSONObject, path: str) -> Iterator[Fault]:
 
 
 def _pod_resources(spec: JSONObject, containers: list[tuple[str, JSONObject]]) -> Iterator[Fault]:
-    """Hold the resources of a whole pod (KEP-2837) against those of its containers."""
+    """Check the resources of a whole pod (KEP-2837) against those of its containers."""
     whole: JSONObject = spec.get("resources") or {}
     yield from _resources(whole, "spec.resources")
     for name, given in (whole.get("requests") or {}).items():
-        # Together run the pod's own, and the native sidecars.
+        # The pod's own containers and the native sidecars run together.
         wanted = sum(
             _requested(each, name)
             for path, each in containers
@@ -307,7 +307,7 @@ def _requested(container: JSONObject, name: str) -> int:
 
 
 def _milli(quantity: Any) -> int | None:
-    """Return a quantity in thousandths, None for none and for one that cannot be read."""
+    """Return a quantity in thousandths, None for a missing and for an unreadable one."""
     try:
         return None if quantity is None else int(milli_value(str(quantity)))
     except (TypedError, ValueError):

@@ -1,7 +1,7 @@
-"""What to say to whoever creates a pod or a workload, in the lines that kubectl prints as warnings.
+"""Warnings for the author of a pod or a workload, which kubectl prints.
 
-Of a pod: which of its labels and annotations are of no effect. Of a workload: that, and what will become of
-its pods, which is a view of the gates. Nobody is ever denied for it.
+For a pod: which of its labels and annotations have no effect. For a workload: that, and what will become of
+its pods, by the gates. Advice never denies anything.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from injector.json_types import JSON, JSONObject, Pod
 from injector.memo import remembered
 
 MOST: Final = 3
-"""Lines of one answer: whoever applies twenty manifests must still see their own."""
+"""Lines of one answer: a user who applies twenty manifests must still see each one's."""
 
 LONGEST: Final = 256
 """Characters of a line; an API server cuts longer ones."""
 
 MOST_READ: Final = 16
 LONGEST_READ: Final = 4096
-"""Labels and annotations that are looked at, and characters of a value: a good pod has a few short ones, and
-nobody may make a review dear by misspelling a thousand. To look for what one may have meant takes a tenth of
-a millisecond."""
+"""Labels and annotations that are read, and characters of a value: a good pod has a few short ones, and a
+thousand misspellings must not make a review expensive. Searching for what one may mean takes a tenth of a
+millisecond."""
 
 Entry = tuple[str, str, JSON]
 """`labels` or `annotations`, a name in it and its value."""
@@ -47,9 +47,9 @@ _WITHOUT_NEWS: Final = re.compile(r"^(failed to run injection template:\s+)?(\d+
 
 
 def advise_pod(pod: Pod, behaviour: Behaviour) -> tuple[str, ...]:
-    """Return what to say of a pod's labels and annotations, the same for all that have the same ones.
+    """Return the warnings about a pod's labels and annotations; equal ones get equal warnings.
 
-    Nothing is said of a pod that has been injected: what it has then is the injector's.
+    A pod that has been injected gets none: its metadata is the injector's then.
     """
     own = _read(pod.get("metadata") or {})
     return _advice_on(own, behaviour.release) if own and not _is_injected(pod) else ()
@@ -66,7 +66,7 @@ def _advice_on(own: tuple[Entry, ...], release: str) -> tuple[str, ...]:
 
 
 def _read(metadata: JSONObject) -> tuple[Entry, ...]:
-    """Return the labels and annotations that injection may read, as many and as long as are looked at."""
+    """Return the labels and annotations that injection may read, within the limits."""
     found: list[Entry] = []
     for kind in ("labels", "annotations"):
         for key, value in (metadata.get(kind) or {}).items():
@@ -84,7 +84,7 @@ def _written(own: tuple[Entry, ...]) -> JSONObject:
 
 
 def answer_advice(body: bytes, around: PodSurroundings, *, warns: bool = True) -> bytes:
-    """Answer the AdmissionReview of a workload: allowed, and `warnings` say what will become of its pods.
+    """Answer the AdmissionReview of a workload: allowed, with `warnings` about what will become of its pods.
 
     Raises BadReview where the body is not an AdmissionReview.
     """
@@ -101,10 +101,11 @@ def answer_advice(body: bytes, around: PodSurroundings, *, warns: bool = True) -
 
 
 def advise(request: JSONObject, around: PodSurroundings) -> tuple[str, ...]:
-    """Return what to say of the workload in an AdmissionRequest.
+    """Return the warnings about the workload in an AdmissionRequest.
 
-    Nothing is said of what has no pods, of what a controller made (its owner was advised on), of a pod that
-    has its sidecar, of an update that leaves the pod template alone, and to whoever reads no warnings.
+    There are none for objects without pods, for those that a controller made (its owner was advised on), for
+    a pod that has its sidecar, for an update that leaves the pod template unchanged, and for a client that
+    ignores warnings.
     """
     workload = request.get("object")
     place = place_of(workload)
@@ -116,7 +117,7 @@ def advise(request: JSONObject, around: PodSurroundings) -> tuple[str, ...]:
     item = Item(value=workload, source=str(workload.get("kind")))
     walked = walk(item, place, namespace, around)
     verdict = _verdict(walked, around.snapshot.revision)
-    # What the verdict is about is not said twice.
+    # What the verdict already says is not repeated.
     findings = _findings(workload, place, around.snapshot.behaviour)
     others = (_sentence(each) for each in findings if str(steps_of(each.place.path)[-1]) not in verdict)
     return lines((*([verdict] if verdict else ()), *others))
@@ -136,17 +137,17 @@ def _is_controlled(workload: JSONObject) -> bool:
 
 
 def _is_unchanged(request: JSONObject, place: PodPlace) -> bool:
-    """Return whether an update leaves the pod template and the workload's own switches as they were."""
+    """Return whether an update leaves the pod template and the workload's own switches unchanged."""
     old, new = request.get("oldObject"), request.get("object")
     if request.get("operation") != "UPDATE" or not isinstance(old, dict):
         return False
-    # kubectl writes what was applied into an annotation of the workload: only what is read counts.
+    # kubectl writes what was applied into an annotation of the workload: only what we read counts.
     own = [_read(get_at(each, ("metadata",)) or {}) for each in (old, new)]
     return own[0] == own[1] and get_at(old, place.spec[:-1]) == get_at(new, place.spec[:-1])
 
 
 def _verdict(walked: Walk, revision: str) -> str:
-    """Return what will become of the pods; "" where that is not known, or a pod shows it itself."""
+    """Return what will become of the pods; "" where that is unknown, or a pod shows it itself."""
     what = "the pod" if walked.item.kind == "Pod" else "pods"
     gate = walked.decisive
     reason = _WITHOUT_NEWS.sub("", gate.message.partition(" is not called: ")[2] or gate.message)
@@ -164,7 +165,7 @@ def _verdict(walked: Walk, revision: str) -> str:
 
 
 def _running_beside(walked: Walk) -> Iterator[str]:
-    """Yield the names of the containers that injection adds and that run as long as the pod does."""
+    """Yield the names of the injected containers that run as long as the pod does."""
     known = all_names(walked.pod)
     for key in reversed(KINDS):
         for each in containers_of(walked.injected, key):
@@ -178,7 +179,7 @@ def _sentence(finding: Finding) -> str:
 
 
 def lines(sentences: Iterable[str]) -> tuple[str, ...]:
-    """Return the first sentences, each once and as one line of what an API server passes on."""
+    """Return the first sentences, without repetitions, each as one line that an API server passes on."""
     whole = (_NOT_PRINTED.sub(" ", sentence).strip() for sentence in sentences)
     cut = (line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…" for line in whole)
     return tuple(dict.fromkeys(cut))[:MOST]

@@ -1,4 +1,4 @@
-"""What is wrong with the annotations and labels of an object: unknown, misplaced, ignored, dropped."""
+"""Find what is wrong with the annotations and labels of an object: unknown, misplaced, ignored, dropped."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ _BOTH: Final = ("labels", "annotations")
 def advise_metadata(
     value: JSONObject, *, behaviour: Behaviour, source: str = "", pod_template_path: str = ""
 ) -> list[Finding]:
-    """Return what is wrong with the annotations and labels of an object, those of its pod template too.
+    """Return what is wrong with the annotations and labels of an object, and of its pod template.
 
-    Paths in the places are those of the object; ``source`` names its file, ``pod_template_path`` says where a
-    kind that is not known keeps its pods.
+    Paths are those in the object; ``source`` names its file, ``pod_template_path`` says where an unknown kind
+    keeps its pods.
     """
     if not isinstance(value.get("kind") or "", str):
         return []
@@ -118,9 +118,9 @@ class _Adviser:
         yield from self._dropped(name, text, at)
 
     def _fault(self, name: str, form: Form, text: str) -> str:
-        """Return what is wrong with a value that is no reason to deny the pod."""
+        """Return what is wrong with a value that does not deny the pod."""
         if not text:
-            return ""  # as if it was not there
+            return ""  # as if it were missing
         if form == "switch":
             return self._switch_fault(name, text)
         if form == "boolean" and parse_bool(text) is None:
@@ -142,7 +142,7 @@ class _Adviser:
         try:
             value = load(text)
         except YAMLError:
-            return  # the pod is denied for it
+            return  # it denies the pod
         version = self._behaviour.kubernetes
         if name == _OVERRIDES:
             parts = [item for each in _values(value) for item in _values(each)]
@@ -182,7 +182,7 @@ class _Adviser:
 
 
 def closest(name: str) -> str:
-    """Return the known name that an unknown one may be a misspelling of, "" for none."""
+    """Return the known name of which an unknown one may be a misspelling, "" for none."""
     folded = {known.lower(): known for known in KNOWN}
     if name.lower() in folded:
         return folded[name.lower()]

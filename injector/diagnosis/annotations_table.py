@@ -1,4 +1,4 @@
-"""Every annotation and label that injection of any release reads: one table, of which all else is made.
+"""Every annotation and label that injection of any release reads, in one table, the source of all others.
 
 A row's minors are those whose templates and injection code name it, at the last tag of each minor.
 """
@@ -37,7 +37,7 @@ FORMS: Final[Mapping[Form, str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownName:
-    """One name: what it is, the form of its value, the minors that read it, what holds without it."""
+    """One name: what it is, the form of its value, the minors that read it, its default."""
 
     kind: Kind
     form: Form
@@ -236,7 +236,7 @@ KNOWN: Final[Mapping[str, KnownName]] = {
 """By name."""
 
 OF_NAMESPACES: Final = frozenset({"istio.io/rev", "istio.io/dataplane-mode", "topology.istio.io/network"})
-"""Names of the table that mean something on a Namespace as well."""
+"""Names of the table that also have a meaning on a Namespace."""
 
 _OTHERS: Final = {
     "alpha.istio.io": ("canonical-serviceaccounts", "kubernetes-serviceaccounts"),
@@ -259,11 +259,11 @@ _OTHERS: Final = {
 }
 
 ELSEWHERE: Final = frozenset(f"{domain}/{name}" for domain, names in _OTHERS.items() for name in names)
-"""Names that other parts of Istio read: no misspellings of those above."""
+"""Names that other parts of Istio read: not misspellings of those above."""
 
 
 def releases(span: Span) -> str:
-    """Return the minors of a span as a person writes them."""
+    """Return the minors of a span as people write them."""
     if span.until < NEWEST:
         return f"1.{span.since} to 1.{span.until}"
     return f"1.{span.since} and newer" if span.since > OLDEST else "all"

@@ -1,7 +1,7 @@
-"""A workload's document to the pod that its controller sends, as it arrives at the webhooks.
+"""Make the pod that a workload's controller sends, as it arrives at the webhooks.
 
-Webhooks are asked after the API server has filled in defaults and run its own admission plugins, and a
-controller adds names, labels and an owner to its template. Selectors, conditions and templates see all of it.
+The API server fills in defaults and runs its own admission plugins before it calls webhooks, and a controller
+adds names, labels and an owner to its template. Selectors, conditions and templates see all of these.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ HASH: Final = "6d4cf56db6"
 _UID: Final = "00000000-0000-4000-8000-000000000000"
 
 SCHEDULED: Final = "29000000"
-"""Stands for the minute by which a CronJob names a Job: eight digits until the year 2160."""
+"""Stands for the minute in the name of a CronJob's Job: eight digits until the year 2160."""
 
 _ACCOUNTS: Final = {
     "Deployment": "replicaset-controller",
@@ -32,17 +32,17 @@ _ACCOUNTS: Final = {
     "Job": "job-controller",
     "CronJob": "job-controller",
 }
-"""The service account of kube-system that creates the pods of each kind of Kubernetes' own."""
+"""The service account in kube-system that creates the pods of each of Kubernetes' own kinds."""
 
 _KUBERNETES: Final = ("apps/", "batch/", "extensions/", "v1")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arrival:
-    """A pod on its way: the request of its creation, in ``namespace``.
+    """A pod in the request that creates it, in ``namespace``.
 
-    ``user`` is the userInfo of who creates it, None where that is not known. ``pod`` is the pod as sent, for
-    the injector; ``seen`` the same with the API server's defaults, for conditions.
+    ``user`` is the userInfo of its creator, None where unknown. ``pod`` is the pod as sent, for the injector;
+    ``seen`` the same with the API server's defaults, for conditions.
     """
 
     pod: Pod
@@ -108,7 +108,7 @@ def _user(kind: str, api_version: str) -> JSONObject | None:
 
 
 def _added(name: str, api_version: str, kind: str) -> JSONObject:
-    """Return the metadata that a workload's controllers add to that of its template, all labels of theirs."""
+    """Return the metadata that a workload's controllers add to its template's, with all their labels."""
     labels: dict[str, str] = {}
     match kind:
         case "Deployment" | "Rollout":
@@ -137,7 +137,7 @@ def _added(name: str, api_version: str, kind: str) -> JSONObject:
         "controller": True,
         "blockOwnerDeletion": True,
     }
-    # The pods of a StatefulSet have names of their own, and generateName besides.
+    # The pods of a StatefulSet have names of their own, and generateName too.
     own = {"name": f"{name}-0"} if kind == "StatefulSet" else {}
     return {"generateName": f"{name}-", "ownerReferences": [owner], **own, "labels": labels}
 
@@ -187,7 +187,7 @@ def _defaulted(pod: Pod, namespace: str) -> Pod:
         if isinstance(spec.get(key), list):
             filled[key] = [_container(each) for each in spec[key]]
     metadata = pod["metadata"] | ({"namespace": namespace} if namespace else {})
-    # Go leaves empty and false fields out, so has() says no to them.
+    # Go leaves empty and false fields out, so has() is false for them.
     for key in ("hostNetwork", "hostPID", "hostIPC"):
         if filled.get(key) is False:
             del filled[key]

@@ -1,8 +1,8 @@
-"""Evaluate the matchConditions of a webhook, which are CEL, on one pod as kube-apiserver does.
+"""Evaluate the CEL matchConditions of a webhook on one pod as kube-apiserver does.
 
 The language is Google's own implementation (`cel-expr-python`, CEL's C++ runtime): of the libraries for
-Python it alone has the optional syntax (``object.metadata.?labels``) and checks an expression before it runs.
-What Kubernetes adds to the language (quantities, URLs, addresses, `authorizer`, …) it does not have: then the
+Python only this one has the optional syntax (``object.metadata.?labels``) and checks an expression before it
+runs. It lacks what Kubernetes adds to the language (quantities, URLs, addresses, `authorizer`, …): then the
 answer is that the condition cannot be evaluated here, never a guess.
 """
 
@@ -29,10 +29,10 @@ ADDED: Final = frozenset(
         *("slice", "sort", "sortBy", "sum", "url"),
     }
 )
-"""Names that Kubernetes gives expressions beyond the language, and that nothing here evaluates."""
+"""Names that Kubernetes adds for expressions, and that cannot be evaluated here."""
 
 _BOOLEAN_FIELDS: Final = ("request.dryRun",)
-"""Fields that an API server knows to be boolean; everything is dynamic here."""
+"""Fields that an API server knows to be boolean; here everything is dynamic."""
 _POSITION: Final = re.compile(r"ERROR: <input>:(\d+):(\d+): ([^\n]*)")
 _CONTAINER: Final = " (in container '')"
 _STATUS_CODE: Final = re.compile(r"^[A-Z_]+: ")
@@ -45,10 +45,10 @@ Answer = Literal["true", "false", "error", "unknown"]
 
 
 def evaluate(expression: str, variables: Mapping[str, JSON]) -> tuple[Answer, str]:
-    """Return what a condition says of a pod, and the reason of an error or of what is unknown.
+    """Return the result of a condition for a pod, and the reason of an error or an unknown result.
 
-    ``variables`` are `object`, `oldObject` and `request`. A request without ``userInfo`` is one whose sender
-    is not known: a condition that reads it is unknown.
+    ``variables`` are `object`, `oldObject` and `request`. In a request without ``userInfo`` the sender is
+    unknown: so is a condition that reads it.
     """
     if _ASKS_WHO.search(expression) and "userInfo" not in variables["request"]:
         return "unknown", "it depends on who creates the pod"
@@ -67,10 +67,10 @@ def evaluate(expression: str, variables: Mapping[str, JSON]) -> tuple[Answer, st
 
 @lru_cache(maxsize=KEPT)
 def _compiled(expression: str) -> Callable[..., Any] | str:
-    """Return what evaluates an expression, or why nothing here can."""
+    """Return the compiled expression, or why it cannot be evaluated here."""
     try:
         program = _environment().compile(expression)
-    except RuntimeError as error:  # the library has no class of its own for it
+    except RuntimeError as error:  # the library has no exception class of its own
         return _fault(str(error))
     if (kind := program.return_type().name()) != "BOOL":
         return f"an API server takes only what is a boolean for sure, not {kind.lower()}"
@@ -79,7 +79,7 @@ def _compiled(expression: str) -> Callable[..., Any] | str:
 
 
 def _fault(text: str) -> str:
-    """Return the library's complaint in one line, with the column in the expression."""
+    """Return the library's error in one line, with the column in the expression."""
     match = _POSITION.search(text)
     if match is None:
         return text.splitlines()[0]
@@ -94,7 +94,7 @@ def _fault(text: str) -> str:
 @lru_cache(maxsize=1)
 def _environment() -> Any:
     """Return the language with the variables of matchConditions; `authorizer` is left out on purpose."""
-    # Imported by who has conditions to evaluate: the service and `inject` have none.
+    # Imported on use: the service and `inject` have no conditions.
     from cel_expr_python import cel  # noqa: PLC0415
     from cel_expr_python.ext import ext_optional, ext_strings  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""What can be said of an input: a gate's verdict, or a finding and its rule; where it is, and what to do."""
+"""The results of diagnosis: a gate's verdict, or a finding and its rule; where it is, and what to do."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Final, Literal
 Severity = Literal["error", "warning", "info"]
 
 SEVERITIES: Final[tuple[Severity, ...]] = ("error", "warning", "info")
-"""The gravest first: an error is what `serve` refuses or a pod is denied for."""
+"""The gravest first. An error: `serve` refuses the configuration, or a pod is denied."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something stands: a file or an object, and where in it.
+    """A position: a file or an object, and where in it.
 
-    ``source`` is a file's name as the user gave it, or ``kind namespace/name`` of an object of the cluster.
-    ``line`` and ``column`` count from 1, 0 where they are not known. ``path`` is a field's path as
-    `kubectl explain` writes it.
+    ``source`` is a file's name as the user gave it, or ``kind namespace/name`` of an object in the cluster.
+    ``line`` and ``column`` count from 1, 0 where unknown. ``path`` is a field's path as `kubectl explain`
+    writes it.
     """
 
     source: str
@@ -27,14 +27,14 @@ class Place:
     path: str = ""
 
     def __str__(self) -> str:
-        """Return it as compilers do: ``file:line:column: path``."""
+        """Return it in the form of compilers: ``file:line:column: path``."""
         position = ":".join(str(part) for part in (self.line, self.column) if part)
         return ": ".join(part for part in (f"{self.source}:{position}".rstrip(":"), self.path) if part)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong or surprising; ``rule`` is its id, by which docs and `ignore` name it."""
+    """One fault or surprise; ``rule`` is its id, which docs and `ignore` use."""
 
     rule: str
     severity: Severity
@@ -49,12 +49,12 @@ Name = Literal[
 Status = Literal["passed", "warned", "stopped"]
 
 Verdict = Literal["injected", "unknown", "skipped", "denied"]
-"""``unknown``: the injector injects it where it is asked, and whether it is asked is not known."""
+"""``unknown``: the injector injects it if it is called, and whether it is called is unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """What one gate says: ``rule`` is what decided there, ``place`` where that stands."""
+    """The result of one gate: ``rule`` is what decided there, ``place`` where that rule is."""
 
     name: Name
     status: Status
@@ -69,7 +69,7 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule: what it finds, what to do about it, and how grave that is as a rule."""
+    """One rule: what it finds, what to do about it, and its usual severity."""
 
     title: str
     what: str
@@ -261,16 +261,13 @@ RULES: Final[Mapping[str, Rule]] = {
         "choose a release that reads it, or remove it",
     ),
 }
-"""By id; docs/findings.md is made of this table.
-
-SI0 is what `serve` does with a configuration, SI1 the configuration, SI2 its templates, SI3 the pods that
-they make, SI4 annotations and labels.
-"""
+"""By id; docs/findings.md is made from this table. SI0 is about what `serve` does with a configuration, SI1
+about the configuration, SI2 its templates, SI3 the pods that they make, SI4 annotations and labels."""
 
 
 def found(
     rule: str, message: str, place: Place, *, severity: Severity | None = None, advice: str = ""
 ) -> Finding:
-    """Return a finding of a rule, with the rule's gravity and advice where none are given."""
+    """Return a finding of a rule, with the rule's severity and advice where none are given."""
     known = RULES[rule]
     return Finding(rule, severity or known.severity, message, place, advice or known.advice)

@@ -1,4 +1,4 @@
-"""Walk a pod through everything that decides on its sidecar, and record what each gate says.
+"""Walk a pod through everything that decides on its sidecar, and record the result of each gate.
 
 registration → policy → templates → values → render → merge → post-processing → accepted
 
@@ -29,7 +29,7 @@ from injector.injection.workload import typed_document
 from injector.json_types import JSONObject, Pod
 
 INJECTING: Final[tuple[Name, ...]] = ("templates", "values", "render", "merge", "post-processing")
-"""The gates of injection itself, in the order in which a pod meets them."""
+"""The gates of injection itself, in the order in which a pod reaches them."""
 
 
 _CONFIG: Final = Item(value={}, source="config")
@@ -37,10 +37,10 @@ _CONFIG: Final = Item(value={}, source="config")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodSurroundings:
-    """What pods are judged by.
+    """What decides about pods besides themselves.
 
-    ``registration`` is the MutatingWebhookConfigurations, None where nobody looked: ``unseen`` then says why.
-    ``namespaces`` are the known Namespaces, by name. ``config`` is where the configuration stands.
+    ``registration`` are the MutatingWebhookConfigurations, None if they were not read: ``unseen`` then says
+    why. ``namespaces`` are the known Namespaces, by name. ``config`` is where the configuration is.
     """
 
     snapshot: Snapshot
@@ -53,9 +53,9 @@ class PodSurroundings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Walk:
-    """What became of one workload's pod: its gates in order, up to the first that stopped it.
+    """The way of one workload's pod: its gates in order, up to the first that stopped it.
 
-    ``pod`` is the pod as it arrives, ``injected`` as it leaves: the very same where it is not injected.
+    ``pod`` is the pod as it arrives, ``injected`` as it leaves: the same object if it is not injected.
     """
 
     item: Item
@@ -76,12 +76,12 @@ class Walk:
 
     @property
     def warnings(self) -> tuple[Gate, ...]:
-        """What is to be said besides."""
+        """Further remarks."""
         return tuple(gate for gate in self.gates if gate.status == "warned" and gate is not self.decisive)
 
 
 def walk(item: Item, place: PodPlace, namespace: str, around: PodSurroundings) -> Walk:
-    """Walk the pod of one workload through the gates; ``namespace`` counts where it names none."""
+    """Walk the pod of one workload through the gates; ``namespace`` applies where it names none."""
     path = place.spec[:-1]
     try:
         document = typed_document(item.value, place, around.snapshot.behaviour)
@@ -118,11 +118,11 @@ _MEANING: Final[dict[Outcome, tuple[Verdict, Status]]] = {
     "unknown": ("unknown", "warned"),
     "skipped": ("skipped", "stopped"),
 }
-"""What several entries come to: the first of these that one of them has."""
+"""The result of several entries: the first of these that one of them has."""
 
 
 def registration_gates(item: Item, arrival: Arrival, around: PodSurroundings) -> tuple[Verdict, list[Gate]]:
-    """Return whether the injector is asked about a pod: `injected` where it is, and what says so."""
+    """Return whether the injector is called for a pod (`injected` if it is), and the gate."""
     if around.registration is None:
         message = f"not looked at: {around.unseen}"
         return "unknown", [_of_registration("warned", "unseen", message, item.at(), _SHOW_REGISTRATION)]
@@ -140,9 +140,9 @@ def _of_registration(status: Status, rule: str, message: str, place: Place, advi
 
 
 def _judged(mine: Sequence[Entry], found: Sequence[Entry]) -> tuple[Verdict, list[Gate]]:
-    """Return what becomes of the call to one of our entries, of which there is at least one, and why.
+    """Return the result of the call to our entries, of which there is at least one, and why.
 
-    ``found`` are all entries that there are, in the order in which they are called.
+    ``found`` are all entries, in the order in which they are called.
     """
     outcome = next(each for each in _MEANING if any(entry.outcome == each for entry in mine))
     verdict, status = _MEANING[outcome]
@@ -159,7 +159,7 @@ def _nearest(candidates: Sequence[Entry]) -> Entry:
 
 
 def _hindered(entry: Entry, status: Status) -> Iterator[Gate]:
-    """Yield what hinders the call; after the first only what would have to change as well."""
+    """Yield what prevents the call; after the first only what would have to change as well."""
     kind = "no" if entry.outcome == "skipped" else entry.outcome
     obstacles = [each for each in entry.obstacles if each.kind == kind]
     words = f"webhook {entry.name} is not called: " if kind == "no" else f"webhook {entry.name}: "
@@ -201,7 +201,7 @@ def injection_gates(
 ) -> tuple[Pod, list[Gate]]:
     """Return the pod as the injector leaves it, and its gates from the policy on.
 
-    ``path`` is where the pod's template stands in the workload.
+    ``path`` is where the pod's template is in the workload.
     """
     told = _Told(item, path, around.config)
     try:
@@ -215,7 +215,7 @@ def injection_gates(
 
 
 def _injected(arrival: Arrival, around: PodSurroundings, told: _Told) -> Pod:
-    """Do what a review does (`injection.inject.inject_one`), and tell of every step."""
+    """Do what a review does (`injection.inject.inject_one`), and record every step."""
     snapshot = around.snapshot
     behaviour, budget = snapshot.behaviour, Budget(snapshot.limits)
     received = read_pod(arrival.pod, behaviour, budget)
@@ -269,7 +269,7 @@ class _Told:
             self.say(name, "passed", name, message, place)
 
     def stopped_by(self, error: InjectionError | BadReview, arrival: Arrival) -> None:
-        """Record the gate that stopped the pod, at the annotation that the error names if it names one."""
+        """Record the gate that stopped the pod, at the annotation that the error names, if any."""
         known = error.gate if isinstance(error, InjectionError) else ""
         gate: Name = next((name for name in INJECTING if name == known), "render")
         annotations = annotations_of(arrival.pod)
@@ -284,7 +284,7 @@ class _Told:
         self.say(gate, "stopped", gate, str(error), place)
 
     def judged(self, faults: Sequence[Fault]) -> None:
-        """Record what an API server finds wrong with the injected pod."""
+        """Record what an API server refuses of the injected pod."""
         for path, message in faults:
             self.say("accepted", "stopped", REFUSED, message, Place(self._item.source, path=path))
         if not faults:
@@ -355,14 +355,14 @@ RULES_OF_POLICY: Final[Mapping[Rule, tuple[Holder, Path, str]]] = {
         f"label the pod template {_ON_TEMPLATE}, or set policy: enabled in the configuration",
     ),
 }
-"""Where each rule of `decide` is to be seen, and what to change where it has stopped the pod."""
+"""Where each rule of `decide` is written, and what to change if it has stopped the pod."""
 
 
 _KINDS: Final = (("initContainers", "init containers"), ("containers", "containers"))
 
 
 def _added(before: Pod, after: Pod) -> str:
-    """Return what injection has added or moved: containers by their names, volumes by their number."""
+    """Return what injection has added or moved: the names of containers, the number of volumes."""
     known = {name for key, _ in _KINDS for name in _names(before, key)}
     added, moved = [], []
     for key, word in _KINDS:

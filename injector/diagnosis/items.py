@@ -1,6 +1,6 @@
-"""Documents to objects, each with its place so that what is said of it can name that.
+"""Turn documents into objects, each with its position, so that messages can name it.
 
-They are sorted by what they are for: workloads, their surroundings, and what is neither.
+They are sorted by purpose: workloads, their surroundings, and others.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _STEP: Final = re.compile(r"\[(\d+)\]|\[([^\]]+)\]|([^.\[]+)")
 class Item:
     """One object of a file or of the cluster.
 
-    ``source`` is the file's name, or ``kind namespace/name`` in the cluster. Of a file: ``positions`` are
-    those of the YAML document that the object is in, ``line`` where that starts, ``path`` where it
-    stands in that (the items of a List).
+    ``source`` is the file's name, or ``kind namespace/name`` in the cluster. In a file, ``positions`` are
+    those of the YAML document with the object, ``line`` where the document starts, ``path`` where the object
+    is in it (the items of a List).
     """
 
     value: JSONObject
@@ -45,7 +45,7 @@ class Item:
 
     @property
     def name(self) -> str:
-        """The object's name, or the beginning of the one it will get."""
+        """The object's name, or the prefix of the one it will get."""
         return str(self.metadata.get("name") or self.metadata.get("generateName") or "")
 
     @property
@@ -64,7 +64,7 @@ class Item:
         return mapping(self.metadata.get("labels"))
 
     def at(self, *path: str | int) -> Place:
-        """Return the place of a field of the object; of one that is missing, that of what it would be in."""
+        """Return the position of a field of the object; for a missing field, that of its parent."""
         whole = (*self.path, *path)
         if self.positions is None:
             return Place(self.source, path=written(whole))
@@ -73,14 +73,14 @@ class Item:
 
 
 def mapping(value: Any) -> JSONObject:
-    """Return a mapping; an empty one for null, and for whatever stands in a mapping's place."""
+    """Return a mapping; an empty one for null and for any other value."""
     return value if isinstance(value, dict) else {}
 
 
 def pods_metadata(place: PodPlace) -> tuple[str, ...]:
-    """Return where a workload has the metadata of its pods, as an API server reads it.
+    """Return a workload's metadata for its pods, as an API server reads it.
 
-    Of a CronJob kube-inject, Istio's and ours, labels and annotates the jobs instead: see PodPlace.
+    In a CronJob kube-inject, Istio's and ours, labels and annotates the jobs instead: see PodPlace.
     """
     return (*place.spec[:-1], "metadata")
 
@@ -97,7 +97,7 @@ def written(path: Path) -> str:
 
 
 def steps_of(path: str) -> Path:
-    """Return ``spec.a[0].b[example.org/c]`` as keys and indexes."""
+    """Return ``spec.a[0].b[example.org/c]`` as keys and indices."""
     return tuple(int(number) if number else key or name for number, key, name in _STEP.findall(path))
 
 
@@ -106,10 +106,10 @@ def steps_of(path: str) -> Path:
 
 @dataclass(slots=True, kw_only=True)
 class Material:
-    """What there is to explain, and to explain it with.
+    """The objects to explain, and what explains them.
 
-    ``others`` are of kinds that have no pods. ``pods`` are running ones, ``nodes`` the kubelets' versions by
-    node, where the cluster tells. ``unseen`` says why no registration was looked at, "" where one was.
+    ``others`` are of kinds without pods. ``pods`` are running ones, ``nodes`` the kubelets' versions by node,
+    if they come from a cluster. ``unseen`` says why no registration was read, "" where one was.
     """
 
     workloads: list[tuple[Item, PodPlace]] = field(default_factory=list)
@@ -123,7 +123,7 @@ class Material:
     remarks: Sequence[str] = ()
 
     def add(self, items: Iterable[Item], *, pod_template_path: str = "") -> None:
-        """Sort items in; of a Namespace that is given twice the last counts."""
+        """Sort items in; of a Namespace given twice the last counts."""
         for item in items:
             place = place_of(item.value, pod_template_path)
             if place is not None:
@@ -144,7 +144,7 @@ def _has_a_namespace(item: Item) -> bool:
 
 
 def items_of(documents: Iterable[Document]) -> Iterator[Item]:
-    """Yield every object of the documents; those of a List of any kind one by one. Raises YAMLError."""
+    """Yield every object of the documents, also those in a List of any kind. Raises YAMLError."""
     for document in documents:
         yield from _unfolded(document, Positions(document.text), document.value, ())
 
@@ -164,10 +164,10 @@ def _unfolded(document: Document, positions: Positions, value: JSON, path: Path)
 
 
 def misread(item: Item, template: tuple[str, ...] = ()) -> Iterator[Finding]:
-    """Yield a finding for each name, namespace, label and annotation that YAML reads as no string.
+    """Yield a finding for each name, namespace, label and annotation that YAML does not read as a string.
 
     ``off`` is a boolean and ``1.10`` a number there: kube-inject makes strings of them, an API server refuses
-    them. ``template`` is where the pod template stands.
+    them. ``template`` is where the pod template is.
     """
     for base in dict.fromkeys(((), template)):
         metadata = mapping(get_at(item.value, (*base, "metadata")))
@@ -188,7 +188,7 @@ def _misread_at(item: Item, path: Path, value: float) -> Finding:
 
 
 def unknown_pods(item: Item) -> str:
-    """Return what to say of an object of an unknown kind that has containers; "" where it has none."""
+    """Return a message about an object of an unknown kind that has containers; "" where it has none."""
     found = next(pod_specs(item.value), None)
     if found is None:
         return ""
@@ -202,13 +202,13 @@ NO_TEMPLATE: Final = "which is no pod template (metadata and spec): its pods can
 
 
 def template_of(spec: Path) -> str:
-    """Return the path of the pod template with this spec; "" where no --pod-template-path leads to one."""
+    """Return the path of the pod template with this spec; "" where no --pod-template-path can name it."""
     leads = len(spec) > 1 and spec[-1] == "spec" and all(isinstance(step, str) for step in spec)
     return written(spec[:-1]) if leads else ""
 
 
 def pod_specs(value: JSON, path: Path = ()) -> Iterator[Path]:
-    """Yield where a list of containers stands in an object of any kind, the outermost first."""
+    """Yield the paths of lists of containers in an object of any kind, the outermost first."""
     if isinstance(value, dict):
         containers = value.get("containers")
         if isinstance(containers, list) and all(isinstance(each, dict) for each in containers):

@@ -1,7 +1,7 @@
-"""What is wrong with a configuration: what `serve` would say of it, and then every rule, each with its line.
+"""Find what is wrong with a configuration: the errors of `serve`, and then every rule, with lines.
 
 Read ``lint``: load → the trial that `serve` makes → what the texts show → what the templates make of sample
-pods and of the pods given → what of it a comment silences.
+pods and of the given pods → minus what a comment silences.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _IGNORE: Final = re.compile(r"#\s*lint:\s*ignore=([A-Z0-9, ]+)")
 class Given:
     """An object of -f: ``text`` is its document's, ``line`` where that starts in the file.
 
-    ``unreadable`` says why there is no object: then ``line`` is where that shows.
+    ``unreadable`` says why there is no object: then ``line`` is the line of that error.
     """
 
     value: JSON
@@ -70,25 +70,25 @@ class Given:
 
     @cached_property
     def positions(self) -> Positions:
-        """Where the values of the text stand."""
+        """The positions of the values in the text."""
         return Positions(self.text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Everything that was found, by file and line. ``injector`` is None where nothing can be loaded."""
+    """All findings, by file and line. ``injector`` is None if the configuration cannot be loaded."""
 
     findings: tuple[Finding, ...]
     injector: Injector | None
 
     @property
     def failed(self) -> bool:
-        """Whether there is an error: `serve` would not start or inject, or a pod given would be denied."""
+        """Whether there is an error: `serve` would not start or inject, or a given pod would be denied."""
         return any(finding.severity == "error" for finding in self.findings)
 
 
 def lint(sources: Sources, around: Surroundings, given: Sequence[Given] = ()) -> Report:
-    """Return everything that is wrong with a configuration, and with the objects given."""
+    """Return everything that is wrong with a configuration, and with the given objects."""
     try:
         injector = Injector(load_snapshot(sources, around))
     except ConfigError as error:
@@ -109,7 +109,7 @@ def _beyond(sources: Sources, around: Surroundings) -> Iterator[Finding]:
     try:
         load_snapshot(rest, around)
     except ConfigError as error:
-        # What is missing may be for want of what could not be read.
+        # Something may be missing because it was in an unreadable part.
         kept = mapping(load(config))
         for finding in faults_of(error, rest):
             is_there = finding.place.path.partition(".")[0] in kept
@@ -135,7 +135,7 @@ def lint_loaded(injector: Injector, sources: Sources, given: Sequence[Given] = (
 
 
 def _enabled(injector: Injector) -> Injector:
-    """Return an injector whose policy says something: what else is wrong is to be found in the same run."""
+    """Return an injector with a valid policy, so that one run finds the other faults too."""
     snapshot = injector.snapshot
     if snapshot.config.policy in POLICIES:
         return injector
@@ -209,7 +209,7 @@ class _Linter:
                 yield found(rule, message, self._in_template(name, line))
 
     def _in_template(self, name: str, line: int) -> Place:
-        """Return the place of a template's line in the file."""
+        """Return the position of a template's line in the file."""
         overlays = self._injector.snapshot.behaviour.overlays
         start = line_of_template(self._sources.config, name if overlays else "template")
         path = f"templates.{name}" if overlays else "template"
@@ -218,7 +218,7 @@ class _Linter:
     # ---- the trial
 
     def _trial(self) -> Iterator[Finding]:
-        """Yield what `serve` says at start, and then what the rules say of each sample."""
+        """Yield what `serve` says at start, and then what the rules say about each sample."""
         refusal = empty = ""
         try:
             empty = try_samples(self._injector)
@@ -247,7 +247,7 @@ class _Linter:
         yield from explained
 
     def _cause(self, made: Iterable[Finding]) -> Place:
-        """Return the place of the first finding that can be why the last pod is denied, or its template's."""
+        """Return the place of the first finding that may be why the last pod is denied, or its template's."""
         causes = (each.place for each in made if each.rule in ("SI201", "SI204", "SI205"))
         start = (self._in_template(traced.template, 1) for traced in self._last)
         return next(causes, next(start, Place(self._sources.config_file)))
@@ -259,7 +259,7 @@ class _Linter:
             yield found(rule, message, place, severity="warning" if rule == "SI302" else None)
 
     def _place_of(self, path: str, pod: Pod) -> Place:
-        """Return the template's line that wrote what stands at a path of the injected pod."""
+        """Return the template's line that wrote the value at a path of the injected pod."""
         for traced in self._last:
             if line := _line_behind(traced, path, pod):
                 return self._in_template(traced.template, line)
@@ -268,7 +268,7 @@ class _Linter:
     # ---- one pod
 
     def _one(self, pod: Pod, namespace: str) -> tuple[list[Finding], Pod | None, str]:
-        """Return what the rules say of its templates, the pod where it is injected, and why it is denied."""
+        """Return the rules' findings about the templates, the pod if it is injected, and why it is denied."""
         self._last = []
         try:
             result, decision = self._injector.inject_pod(pod, namespace)
@@ -341,7 +341,7 @@ class _Linter:
         if found_at is not None:
             yield from self._workload(given, value, found_at, base)
             return
-        # Of a list of them nothing is said: no --pod-template-path leads to one.
+        # For a list of them there is no finding: no --pod-template-path can name one.
         named = [spec for spec in pod_specs(value) if all(isinstance(step, str) for step in spec)]
         if named:
             holder = next(filter(template_of, named), named[0])
@@ -385,14 +385,14 @@ def _own_words(error: TemplateError) -> str:
 
 
 def _in_file(given: Given, base: Path, path: str = "") -> Place:
-    """Return the place of a path of the object at ``base`` of a document; that of the object without one."""
+    """Return the position of a path in the object at ``base`` of a document; without one, the object's."""
     whole = (*base, *steps_of(path))
     line, _ = given.positions.at(whole) if given.text and whole else (0, 0)
     return Place(given.source, given.line + max(line - 1, 0), path=written(whole))
 
 
 def _line_behind(traced: Traced, path: str, pod: Pod) -> int:
-    """Return the template's line behind a path of the injected pod; 0 where it wrote none of it."""
+    """Return the template's line for a path of the injected pod; 0 where it wrote none of it."""
     overlay: Any = {} if isinstance(traced.overlay, YAMLError) else traced.overlay
     value: Any = pod
     written_by: list[str | int] = []
@@ -413,7 +413,7 @@ def _line_behind(traced: Traced, path: str, pod: Pod) -> int:
 
 
 def _index_of(name: Any, overlay: Any) -> int | None:
-    """Return where a list of the overlay has the element of a name, by which a merge knows it."""
+    """Return the index in a list of the overlay of the element with a name, its merge key."""
     elements = overlay if isinstance(overlay, list) else ()
     same = (i for i, each in enumerate(elements) if isinstance(each, dict) and each.get("name") == name)
     return next(same, None)

@@ -1,8 +1,8 @@
-"""Which webhook entries kube-apiserver calls for a pod's creation, and which selector keeps it from one.
+"""Which webhook entries kube-apiserver calls for a pod's creation, and which selector prevents a call.
 
 The order and the rules are those of ShouldCallHook in k8s.io/apiserver
 (`pkg/admission/plugin/webhook/generic/webhook.go`): namespaceSelector, objectSelector, rules,
-matchConditions. Here all four are looked at, so that one answer names everything that has to change.
+matchConditions. Here all four are always checked, so that one answer names everything that has to change.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NAME_LABEL: Final = "kubernetes.io/metadata.name"
 """The label that every API server gives every namespace."""
 
 FAMILY: Final = "sidecar-injector.istio.io"
-"""What the entries of Istio's injector and of ours are called, or end with behind a dot."""
+"""The name of the entries of Istio's injector and ours, or its ending after a dot."""
 
 Kind = Literal["no", "unknown", "rejected"]
 Outcome = Literal["called", "skipped", "unknown", "rejected"]
@@ -36,7 +36,7 @@ Role = Literal["ours", "rival", "other"]
 class Obstacle:
     """Why an entry is not called for a pod.
 
-    ``unknown``: it may be called, what decides is not known. ``rejected``: the API server refuses the pod.
+    ``unknown``: it may be called, what decides is unknown. ``rejected``: the API server refuses the pod.
     ``rule`` is the field of the entry that decides.
     """
 
@@ -49,7 +49,7 @@ class Obstacle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One webhook entry and what keeps it from one pod: called, where there is no obstacle."""
+    """One webhook entry and what keeps it from one pod; without an obstacle it is called."""
 
     configuration: Item
     place: Place
@@ -57,7 +57,7 @@ class Entry:
     role: Role
     obstacles: tuple[Obstacle, ...]
     weight: int
-    """How many conditions there are in all: of two entries that nearly match, the simpler one is meant."""
+    """The number of conditions: of two entries that nearly match, the simpler one is probably meant."""
 
     @property
     def name(self) -> str:
@@ -66,7 +66,7 @@ class Entry:
 
     @property
     def outcome(self) -> Outcome:
-        """What becomes of the call: a selector or a condition that says no counts before all else."""
+        """The result of the call: a selector or a condition that says no beats all else."""
         kinds = {each.kind for each in self.obstacles}
         if "no" in kinds:
             return "skipped"
@@ -75,16 +75,16 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ours:
-    """What tells our entries from others': their name, as `serve --webhook-name` takes it.
+    """How to recognise our entries: by their name, as in `serve --webhook-name`.
 
-    Where none is given, an injector's entry is ours unless its Service is istiod; where only istiod has any,
-    they are the ones that are asked about.
+    Without a name, an injector's entry is ours unless its Service is istiod; if there are only istiod's, it
+    is those.
     """
 
     name: str = ""
 
     def matches(self, entry: JSONObject) -> bool:
-        """Return whether the entry is called so."""
+        """Return whether the entry has this name."""
         name = str(entry.get("name") or "")
         if self.name.startswith("*."):
             return name.endswith(self.name[1:]) or name == self.name[2:]
@@ -96,7 +96,7 @@ def entries(
 ) -> list[Entry]:
     """Return every entry of every configuration for one pod, in the order in which they are called.
 
-    ``namespace`` is the pod's Namespace, None where nothing is known of it.
+    ``namespace`` is the pod's Namespace, None where it is unknown.
     """
     return [
         Entry(
@@ -128,7 +128,7 @@ def _all(configurations: Sequence[Item], ours: Ours) -> list[tuple[Item, int, JS
 
 
 def _objects(values: JSON) -> list[tuple[int, JSONObject]]:
-    """Return the objects of a list with their indexes; an API server takes no list of anything else."""
+    """Return the objects of a list with their indices; an API server accepts only lists of objects."""
     if not isinstance(values, list):
         return []
     return [(index, each) for index, each in enumerate(values) if isinstance(each, dict)]
@@ -249,7 +249,7 @@ def _by_labels(item: Item, path: Path, selector: JSONObject, arrival: Arrival) -
 
 
 def _by_conditions(item: Item, path: Path, entry: JSONObject, arrival: Arrival) -> Iterator[Obstacle]:
-    """Yield what the matchConditions hinder; one that is false counts more than one with an error."""
+    """Yield what the matchConditions prevent; one that is false counts more than one with an error."""
     conditions = _objects(entry.get("matchConditions"))
     if not conditions:
         return
@@ -307,7 +307,7 @@ def _has_label(key: str, labels: Mapping[str, str]) -> str:
 
 
 def _relabelled(requirement: Requirement, command: str) -> str:
-    """Return how to change a label so that the requirement holds; ``command`` "" is for a pod template."""
+    """Return how to change a label so that the requirement holds; ``command`` "" means a pod template."""
     key = requirement.key
     removes = requirement.operator in ("NotIn", "DoesNotExist")
     if command:

@@ -1,4 +1,4 @@
-"""What is wrong with the key ``config`` and the text of its templates, before any pod is looked at."""
+"""Find what is wrong with the key ``config`` and the text of its templates, without any pod."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _CONFIG_FIELDS: Final = (
     *("policy", "template", "templates", "rawTemplates", "defaultTemplates", "aliases"),
     *("neverInjectSelector", "alwaysInjectSelector", "injectedAnnotations"),
 )
-"""What Istio's inject.Config of any release has."""
+"""The fields of Istio's inject.Config, in any release."""
 
 _GUARDS: Final = frozenset(
     {"default", "or", "and", "coalesce", "empty", "hasKey", "ternary", "valueOrDefault", "not"}
 )
-"""Functions that take a missing value for what it is."""
+"""Functions that handle a missing value."""
 
 
 def unknown_policy(config: InjectConfig, text: str, file: str) -> ConfigError | None:
-    """Return what is wrong with the policy's word: Istio injects nothing under one that it does not know."""
+    """Return what is wrong with the policy: under an unknown one Istio injects nothing."""
     if config.policy in POLICIES:
         return None
     reason = f"unknown policy {config.policy!r}: nothing would be injected anywhere"
@@ -56,7 +56,7 @@ def close_to(word: str, words: Sequence[str]) -> str:
 
 
 def faults_of(error: ConfigError, sources: Sources) -> Iterator[Finding]:
-    """Yield each fault that loading met, with a line where one can be told."""
+    """Yield each fault found while loading, with a line where possible."""
     texts = {
         sources.config_file: sources.config,
         sources.values_file: sources.values,
@@ -75,7 +75,7 @@ def _mesh_text(sources: Sources) -> str:
 
 
 def names(snapshot: Snapshot, sources: Sources) -> Iterator[Finding]:
-    """Yield what the configuration's names lead to nowhere."""
+    """Yield names in the configuration that refer to nothing."""
     config, text, file = snapshot.config, sources.config, sources.config_file
     document: Any = load(text) or {}
     for key in document:
@@ -119,7 +119,7 @@ def unused(warnings: Sequence[str], sources: Sources) -> Iterator[Finding]:
 
 
 def static_rules(tree: nodes.Tree, values: JSONObject, minor: int) -> Iterator[tuple[str, str, int]]:
-    """Yield rule, message and the template's line of what its text alone shows."""
+    """Yield rule, message and line of what the template's text alone shows."""
     for name, body in tree.templates.items():
         if name != tree.name and not _is_called(name, tree):
             yield "SI208", f"template {name!r} is defined and never used", tree.place(body.pos)[0]
@@ -133,7 +133,7 @@ def _is_called(name: str, tree: nodes.Tree) -> bool:
 
 
 def _dead_branches(body: nodes.ListNode) -> Iterator[tuple[str, str, int]]:
-    met: dict[int, set[str]] = {}  # by the id of each else if, the conditions before it in its chain
+    met: dict[int, set[str]] = {}  # by the id of each else if, the earlier conditions of its chain
     for node in nodes.walk(body):
         if not isinstance(node, nodes.If):
             continue
@@ -155,7 +155,7 @@ def _else_if(node: nodes.If) -> nodes.If | None:
 
 
 def _lost_values(body: nodes.ListNode, values: JSONObject, minor: int) -> Iterator[tuple[str, str, int]]:
-    """Yield paths of the values that are printed, and that nobody gives or declares."""
+    """Yield paths of values that are printed, but neither given nor declared."""
     conditions = [node.pipe for node in nodes.walk(body) if isinstance(node, nodes.If | nodes.With)]
     asked = {_values_path(part) for pipe in conditions for part in nodes.walk(pipe)}
     for node in nodes.walk(body):
@@ -200,7 +200,7 @@ _FIRST_TYPED: Final = 8
 
 
 def _missing(path: Sequence[str], values: Any) -> str | None:
-    """Return None where the values have a path, else the question whether another was meant, "" for none."""
+    """Return None if the values have a path, else the question whether another was meant, "" for none."""
     for index, key in enumerate(path):
         if not isinstance(values, Mapping):
             return ""

@@ -1,7 +1,7 @@
-"""What a template makes of a pod, and what is wrong with that, each with the template's line.
+"""Find what is wrong with a template's output for a pod, with the template's line.
 
-The template's own text gets a mark at the end of each of its lines, and is rendered as any other; the marks
-in what comes out say which line wrote it. Where a pod's values stand is known as well.
+The template's own text gets a mark at the end of each of its lines, and is rendered like any other; the marks
+in the output say which line wrote it. The positions of a pod's values are known as well.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from injector.patch.schema import NEWEST
 from injector.rendering import Rendering
 
 _OPEN, _CLOSE = "\ue000", "\ue001"
-"""Of Unicode's private use: no template has them, and nothing reads them before they are taken out."""
+"""From Unicode's private use area: no template has them, and they are removed before anything reads the
+text."""
 
 _MARK: Final = re.compile(f"{_OPEN}([0-9]+){_CLOSE}")
 _LINE_END: Final = re.compile(r"(?<=\S)[^\S\n]*$", re.MULTILINE)
@@ -42,8 +43,8 @@ _LINE_END: Final = re.compile(r"(?<=\S)[^\S\n]*$", re.MULTILINE)
 class Traced:
     """A rendered template.
 
-    ``lines[i]`` is the template's line behind line i + 1 of the text. ``holes`` are the lines of the text in
-    which the pod's values stand, in their order.
+    ``lines[i]`` is the template's line for line i + 1 of the text. ``holes`` are the lines of the text with
+    the pod's values, in their order.
     """
 
     template: str
@@ -58,18 +59,18 @@ class Traced:
 
     @cached_property
     def overlay(self) -> JSON | YAMLError:
-        """The JSON that the text is read as, or what is wrong with it."""
+        """The JSON of the text, or the error in it."""
         try:
             return load(self.text)
         except YAMLError as error:
             return error
 
     def line(self, rendered: int) -> int:
-        """Return the template's line behind a line of the text; 0 where none is known."""
+        """Return the template's line for a line of the text; 0 where none is known."""
         return self.lines[min(rendered, len(self.lines)) - 1] if rendered and self.lines else 0
 
     def line_at(self, path: Path) -> int:
-        """Return the template's line of the value under keys and indexes of the overlay."""
+        """Return the template's line of the value under keys and indices of the overlay."""
         return self.line(line_of(self.text, path))
 
 
@@ -80,7 +81,7 @@ def traced_template(name: str, snapshot: Snapshot) -> InjectionTemplate:
 
 
 def trace(name: str, template: InjectionTemplate, data: TemplateData) -> Traced:
-    """Return what a marked template makes of a pod's data; raises TemplateExecError as rendering does."""
+    """Return the output of a marked template for a pod's data; raises TemplateExecError as rendering does."""
     rendering = template.for_pods(usual=data.usual).render(data.fields).inlined()
     strings = tuple(_MARK.sub("", text) for text in rendering.strings)
     return Traced(
@@ -144,7 +145,7 @@ _LEGACY: Final[Mapping[str, str]] = {
     "securityContext": "core/v1.PodSecurityContext",
     "hostAliases": "[]core/v1.HostAlias",
 }
-"""SidecarInjectionSpec of 1.0 to 1.8, by the names that its YAML has."""
+"""SidecarInjectionSpec of 1.0 to 1.8, by its names in YAML."""
 
 
 def overlay_rules(traced: Traced, snapshot: Snapshot) -> Iterator[Said]:
@@ -226,7 +227,7 @@ def _member(
 
 
 def _unmergeable(items: Any, merge_key: str, path: Path) -> Iterator[tuple[str, str, Path]]:
-    """Yield the elements of a merged list that nothing tells from the others: the merge refuses them."""
+    """Yield the elements of a merged list that have no unique key: the merge refuses them."""
     for index, item in enumerate(items if isinstance(items, list) else ()):
         if isinstance(item, dict) and merge_key not in item and "$patch" not in item:
             words = f"{dotted((*path, index))} has no {merge_key}, by which the list is merged"
@@ -237,7 +238,7 @@ def _unmergeable(items: Any, merge_key: str, path: Path) -> Iterator[tuple[str, 
 
 
 def _unquoted(traced: Traced) -> Iterator[Said]:
-    """Yield lines where a value of the pod, and nothing that the template says, decides what YAML reads."""
+    """Yield lines where only a value of the pod, without text of the template, decides what YAML reads."""
     rendering = traced.rendering
     for slot in survey(rendering.strings).slots:
         if slot.context is not Context.PLAIN or slot.role is Role.KEY:
@@ -249,5 +250,5 @@ def _unquoted(traced: Traced) -> Iterator[Said]:
 
 
 def _is_harmless(value: str) -> bool:
-    """Return whether it is a number or a boolean: such a one cannot break out, whatever the pod says."""
+    """Return whether it is a number or a boolean, which cannot break out whatever the pod says."""
     return value in ("true", "false") or value.removeprefix("-").isdigit()

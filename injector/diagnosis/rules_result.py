@@ -1,4 +1,4 @@
-"""What is wrong with an injected pod, held against the pod as it was."""
+"""Find what is wrong with an injected pod, compared with the pod before."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HANDLERS: Final = ("httpGet", "grpc", "tcpSocket")
 
 
 def result_rules(original: Pod, injected: Pod, injector: Injector, namespace: str) -> Iterator[Said]:
-    """Yield what is wrong with ``injected`` that was not with ``original``."""
+    """Yield what is wrong with ``injected`` that was not wrong with ``original``."""
     before = accepted(original)
     known = {message for _, message in before}
     for path, message in accepted(injected):
@@ -108,7 +108,7 @@ def _foreign(original: Pod, injected: Pod, added: list[tuple[str, JSONObject]]) 
 
 
 def _lost_probe_fields(original: Pod, injected: Pod, injector: Injector) -> Iterator[Said]:
-    """Yield fields of probes that go through the agent, and of which it is not told."""
+    """Yield fields of probes that go through the agent, and that the agent does not know."""
     version = injector.snapshot.behaviour.kubernetes
     after = {container.get("name"): container for _, container in containers_of(injected.get("spec") or {})}
     for path, container in containers_of(original.get("spec") or {}):
@@ -132,8 +132,7 @@ def _unknown_to_agent(probe: JSONObject, path: str, version: int) -> Iterator[Sa
 
 
 # ---- Pod Security: the rules of k8s.io/pod-security-admission, policy version 1.31
-#
-# What a pod may set for all of its containers (runAsNonRoot, seccompProfile) is left to the pod.
+# Settings of a pod for all of its containers (runAsNonRoot, seccompProfile) are left to the pod.
 
 
 _BASELINE_CAPABILITIES: Final = frozenset(
@@ -151,7 +150,7 @@ _RESTRICTED_VOLUMES: Final = frozenset(
 
 
 def container_violations(container: JSONObject) -> Iterator[tuple[str, str]]:
-    """Yield level and sentence of each rule that a container breaks; `restricted` has those of `baseline`."""
+    """Yield level and sentence of each rule that a container breaks; `restricted` includes `baseline`."""
     context: JSONObject = container.get("securityContext") or {}
     capabilities: JSONObject = context.get("capabilities") or {}
     added = capabilities.get("add") or ()

@@ -1,4 +1,4 @@
-"""A pod as it is in the cluster: whether the sidecar is there, whose, and since when it could have been."""
+"""A pod as it is in the cluster: whether it has the sidecar, whose, and since when it could have one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from injector.kubeyaml import load
 from injector.patch import diff, go_type, normalise
 
 SHOWN: Final = 3
-"""Changes named of those that today's configuration would make; the rest is in ``--diff``."""
+"""Changes by today's configuration that are named; the rest is in ``--diff``."""
 
 HASH_SHOWN: Final = 12
 """Characters shown of a template's hash, as git shows a commit's."""
@@ -27,10 +27,9 @@ HASH_SHOWN: Final = 12
 class Running:
     """What is known of one running pod.
 
-    ``sidecars`` are the containers that its status annotation says were injected and that are there.
-    ``configuration`` is the revision or the hash that the annotation names, "" where it names none.
-    ``changes`` are the paths that injecting it once more would change. ``older`` names the registration that
-    the pod is older than.
+    ``sidecars`` are the containers that its status annotation lists as injected and that exist.
+    ``configuration`` is the revision or the hash in the annotation, "" where it has none. ``changes`` are the
+    paths that another injection would change. ``older`` names the registration that is newer than the pod.
     """
 
     namespace: str
@@ -43,7 +42,7 @@ class Running:
 
     @property
     def sentence(self) -> str:
-        """What to say of it to a person."""
+        """The message about it for people."""
         parts = [f"has {', '.join(self.sidecars)}" if self.sidecars else "has no sidecar"]
         if self.configuration:
             parts.append(f"injected by {self.configuration}")
@@ -57,24 +56,24 @@ class Running:
 
 
 ENDED: Final = ("Succeeded", "Failed")
-"""Phases of pods that nobody waits for."""
+"""Phases of pods that have ended."""
 
 _POD: Final = go_type("core/v1.Pod")
 
 
 def is_running(item: Item) -> bool:
-    """Return whether an object is a pod that an API server has taken, and that has not ended."""
+    """Return whether an object is a pod that an API server has accepted and that has not ended."""
     if item.kind != "Pod" or not item.metadata.get("uid"):
         return False
     try:
         normalise(item.value, _POD, keep_unknown=True)
     except TypedError:
-        return False  # of a file, where anything may stand
+        return False  # from a file, where anything is possible
     return (item.value.get("status") or {}).get("phase") not in ENDED
 
 
 def look_at(pod: Item, snapshot: Snapshot, registration: Sequence[Item]) -> Running:
-    """Return what a running pod tells; ``registration`` are the configurations that ask for its injection."""
+    """Return what a running pod shows; ``registration`` are the configurations that select it."""
     metadata = pod.metadata
     namespace = str(metadata.get("namespace") or "")
     status = _status(mapping(metadata.get("annotations")).get(STATUS))
@@ -91,7 +90,7 @@ def look_at(pod: Item, snapshot: Snapshot, registration: Sequence[Item]) -> Runn
 
 
 def _status(text: JSON) -> JSONObject:
-    """Return the status annotation; empty where it is missing or no object."""
+    """Return the status annotation; empty where it is missing or not an object."""
     try:
         value = load(text) if isinstance(text, str) else None
     except InjectorError:
@@ -116,7 +115,7 @@ def _configuration(status: JSONObject) -> str:
 def _changes(pod: JSONObject, namespace: str, snapshot: Snapshot) -> list[str]:
     """Return what injecting the pod again would change: nothing, where the configuration is the same.
 
-    What it would take away is a default that the API server has added, in lists that merge as a whole.
+    What it would remove is a default that the API server has added, in lists that merge as a whole.
     """
     try:
         injected, _ = inject_one(pod, namespace, snapshot)
@@ -126,7 +125,7 @@ def _changes(pod: JSONObject, namespace: str, snapshot: Snapshot) -> list[str]:
 
 
 def _younger(created: str, registration: Sequence[Item]) -> str:
-    """Return the first configuration made after the pod; times are RFC 3339 in UTC, so texts compare."""
+    """Return the first configuration created after the pod; times are RFC 3339 in UTC, so texts compare."""
     for item in registration:
         made = str(item.metadata.get("creationTimestamp") or "")
         if created and made > created:

@@ -1,6 +1,6 @@
-"""The trial of a configuration: sample pods, and what a configuration that serves may not do to them.
+"""Try a configuration with sample pods, compared with the configuration that serves.
 
-`serve` makes it at start and at each reload, `lint` the very same.
+`serve` does this at start and at each reload, `lint` does exactly the same.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Seen(NamedTuple):
 
 
 class Answerer(Protocol):
-    """Whatever answers reviews: an Injector, or what the service has made of one."""
+    """Anything that answers reviews: an Injector, or the service's reviewer."""
 
     def answer(self, body: bytes, path: str) -> Answer:
         """Answer one AdmissionReview; raises BadReview where the call itself is wrong."""
@@ -36,9 +36,8 @@ def try_samples(candidate: Answerer, current: Answerer | None = None, *, allow_e
     """Return why ``candidate`` leaves pods without sidecars that it seems to inject; "" where it does not.
 
     ``current`` is the last configuration that injected. Raises ConfigError where ``candidate`` denies or
-    breaks a sample that ``current`` injects, or (unless ``allow_empty``) is empty as `_why_empty` has it;
-    with no current one (at start) where it denies samples and injects none, and where a patch of its does
-    not apply.
+    breaks a sample that ``current`` injects, or (unless ``allow_empty``) is empty by `_why_empty`; without a
+    current one (at start) where it denies samples and injects none; and where its patch does not apply.
     """
     answers: dict[str, Answer] = {}
     denials: list[str] = []
@@ -59,11 +58,11 @@ def try_samples(candidate: Answerer, current: Answerer | None = None, *, allow_e
 
 
 def _why_empty(answers: Mapping[str, Answer]) -> str:
-    """Return why pods are left without sidecars, told from the answers to the samples; "" where they are not.
+    """Return why pods are left without sidecars, by the answers to the samples; "" where they are not.
 
     They are where no sample is injected, or where a neverInjectSelector matches the labels that all pods of a
-    Deployment have: then only pods that ask for a sidecar get one. To want just that, `policy: disabled` is
-    the word, and no fault.
+    Deployment have: then only pods that ask for a sidecar get one. Where that is intended, `policy: disabled`
+    is the right word, and not a fault.
     """
     if not any(answer.outcome == "injected" for answer in answers.values()):
         return f"none of the sample pods is injected: {next(iter(answers.values())).message}"
@@ -74,7 +73,7 @@ def _why_empty(answers: Mapping[str, Answer]) -> str:
 
 
 def injects(reviewer: Answerer, review: Seen) -> bool:
-    """Return whether a pod is injected; one that crashes the reviewer is not."""
+    """Return whether a pod is injected; False for one that crashes the reviewer."""
     try:
         return reviewer.answer(review.body, review.path).outcome == "injected"
     except Exception:  # noqa: BLE001 - a tenant's pod must not end the trial; serving it says where it crashed
@@ -82,7 +81,7 @@ def injects(reviewer: Answerer, review: Seen) -> bool:
 
 
 def check_patch(name: str, review: Seen, answered: Answer) -> None:
-    """Raise ConfigError where the patch of an answer does not apply to the pod that was posted."""
+    """Raise ConfigError where the patch of an answer does not apply to the posted pod."""
     patch = orjson.loads(answered.body)["response"].get("patch")
     if patch is None:
         return
@@ -108,7 +107,7 @@ _OWNERS: Final = {
 
 
 def _sample(owner: str, spec: JSONObject, *, asks: bool = True) -> Seen:
-    """Return the review of a pod as a controller makes it; ``asks`` by label and annotation for a sidecar."""
+    """Return the review of a pod from a controller; ``asks``: by label and annotation for a sidecar."""
     api_version, name, labels = _OWNERS[owner]
     switch = {"sidecar.istio.io/inject": "true"} if asks else {}
     reference = {"apiVersion": api_version, "kind": owner, "name": name, "uid": "1", "controller": True}
@@ -133,7 +132,7 @@ def _sample(owner: str, spec: JSONObject, *, asks: bool = True) -> Seen:
         "dryRun": True,
         "object": pod,
     }
-    # Every release takes v1beta1; some of the older ones do not take v1.
+    # Every release accepts v1beta1; some older ones do not accept v1.
     review = {"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1beta1", "request": request}
     return Seen(orjson.dumps(review), "/inject", "default")
 
@@ -191,4 +190,4 @@ SAMPLES: Final = (
         _sample("DaemonSet", {"hostNetwork": True, "containers": [_container("app", 8080)]}),
     ),
 )
-"""Pods as real ones are, by what they are called in a refusal. None of them is anybody's."""
+"""Pods like real ones, by their names in a refusal. They belong to no tenant."""

@@ -1,8 +1,8 @@
-"""A text that is not YAML in, everything that cannot be read in it out, and the same text without that.
+"""Find every unreadable part of a text that should be YAML, and return the text without these parts.
 
 A parser stops at its first error. Here the text is cut where keys of one level begin, and each piece is read
-by itself, with the keys around it: what cannot be read alone is a fault of its own. What is left has the
-lines of the whole, so that whatever else is wrong with it keeps its place.
+by itself, with the keys around it: a piece that is unreadable alone is a fault of its own. The rest keeps the
+line numbers of the whole, so that other faults keep their positions.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from injector.errors import YAMLError
 from injector.kubeyaml import load
 
 MOST_LINES: Final = 20_000
-"""Longer texts have their first fault told: a piece is read with as many empty lines as come before it."""
+"""In longer texts only the first fault is reported: a piece is read with an empty line for each line before
+it."""
 
 MOST_PIECES: Final = 200
 """Pieces of one level that are read one by one."""
 
 
 class Piece(NamedTuple):
-    """Lines ``start`` to ``end`` of a text, from 0, and why they cannot be read."""
+    """Lines ``start`` to ``end`` of a text, from 0, and why they are unreadable."""
 
     start: int
     end: int
@@ -29,9 +30,9 @@ class Piece(NamedTuple):
 
 
 def mended(text: str) -> tuple[str, tuple[YAMLError, ...]]:
-    """Return the text with empty lines for what cannot be read, and each fault, the first as `load` has it.
+    """Return the text with empty lines for unreadable ones, and each fault, the first in the words of `load`.
 
-    "" is returned where what is left cannot be read either; no fault, and the text itself, where all can.
+    "" is returned where the rest is unreadable too; without faults, the text itself.
     """
     first = _fault(text)
     if first is None:
@@ -40,7 +41,8 @@ def mended(text: str) -> tuple[str, tuple[YAMLError, ...]]:
     pieces = [*_broken(lines, 0, len(lines), ())] if len(lines) <= MOST_LINES else []
     rest = _without(lines, pieces)
     faults = [piece.fault for piece in pieces]
-    # What `load` met it may have met only in the pieces after: it is told in its words, and once.
+    # `load` may have found the fault only in the pieces after it: it is reported once, in the words of
+    # `load`.
     met = sum(piece.start < first.line for piece in pieces)
     faults[max(met - 1, 0) : max(met, 1)] = [first]
     return rest if pieces and _fault(rest) is None else "", tuple(faults)
@@ -55,7 +57,7 @@ def _fault(text: str) -> YAMLError | None:
 
 
 def _broken(lines: Sequence[str], start: int, end: int, around: tuple[int, ...]) -> Iterator[Piece]:
-    """Yield the smallest pieces between two lines that cannot be read with only the lines ``around``."""
+    """Yield the smallest pieces between two lines that are unreadable with only the lines ``around``."""
     for begin, stop in _pieces(lines, start, end):
         fault = _fault(_only(lines, begin, stop, around))
         if fault is None:
@@ -64,7 +66,7 @@ def _broken(lines: Sequence[str], start: int, end: int, around: tuple[int, ...])
         if stop - begin > 1 and lines[begin].rstrip().endswith(":"):
             inner = [*_broken(lines, begin + 1, stop, (*around, begin))]
         last = len("\n".join(lines[:stop]).rstrip().split("\n"))
-        if fault.line > last:  # it lacks its end, and begins here
+        if fault.line > last:  # its end is missing, and it begins here
             fault = YAMLError(fault.reason, line=begin + 1)
         yield from inner or [Piece(begin, stop, fault)]
 
@@ -87,7 +89,7 @@ def _indent(line: str) -> int:
 
 
 def _only(lines: Sequence[str], start: int, end: int, around: Sequence[int]) -> str:
-    """Return the text of some lines, at their own numbers."""
+    """Return the text of some lines, at their own line numbers."""
     return "\n".join(line if number in around else "" for number, line in enumerate(lines[:start])) + "".join(
         f"\n{line}" if number else line for number, line in enumerate(lines[start:end], start)
     )

@@ -1,7 +1,7 @@
-"""The built-in configurations, as package data. Knows no template language.
+"""The built-in configurations, as package data. Independent of the template language.
 
-Each is a folder with ``config.yaml`` and ``values.yaml``: what a ConfigMap's keys ``config`` and ``values``
-would hold. ``istio`` is used where no configuration is given; ``log-shipper`` shows that any sidecar will do.
+Each is a folder with ``config.yaml`` and ``values.yaml``: the ConfigMap's keys ``config`` and ``values``.
+``istio`` is used where no configuration is given; ``log-shipper`` shows that any sidecar will do.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from injector.istio.releases import behaviour_of
 
 BUILT_IN: Final = ("istio", "log-shipper")
 _OLDEST: Final = {"istio": "1.31", "log-shipper": "1.9"}
-"""The first release of Istio that has all that a configuration reads."""
+"""The first release of Istio with everything that a configuration reads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,7 @@ class BuiltInTemplate:
     oldest_release: str
 
     def check_release(self, release: str | None) -> None:
-        """Raise ConfigError for a release that is older than the configuration; None is the newest."""
+        """Raise ConfigError for a release older than the configuration; None is the newest."""
         if release and behaviour_of(release).minor < behaviour_of(self.oldest_release).minor:
             raise ConfigError(
                 f"is for Istio {self.oldest_release} and newer: give that of {release} with"
