@@ -140,9 +140,8 @@ def is_common(pod: Pod, overlays: Sequence[JSON], patch: bytes, likeness: Likene
     It does if all of this holds:
 
     - The patch contains neither the pod's name nor an image of its own.
-    - The blanks of the likeness are the token volume and its mounts and nothing else, so that a replica
-      is the
-      same pod with that volume renamed.
+    - The blanks of the likeness are the token volume and its mounts and nothing else, so that a replica is
+      the same pod with that volume renamed.
     - No overlay mentions such a volume, since it could be the replica's, or anything else that is blank.
     """
     name = pod["metadata"].get("name")

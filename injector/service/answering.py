@@ -1,6 +1,6 @@
-"""A whole body in, its answer out: on the loop at once, or in a process beside it where it would hold others.
+"""Answer a request whose body is whole: on the loop, or in a process beside it where it would block others.
 
-Who calls has read and checked the request (see `server`).
+The caller has read and checked the request (see `server`).
 """
 
 from __future__ import annotations
@@ -16,32 +16,39 @@ import orjson
 from injector.errors import BadReview, DeadlineError
 from injector.injection.admission import decode_head
 from injector.injection.inject import Answer
-from injector.service.beside import DEAR_SECONDS, Beside, Caller, DearCallers, caller_of, costly_seconds
+from injector.service.beside import (
+    EXPENSIVE_SECONDS,
+    Beside,
+    Caller,
+    ExpensiveCallers,
+    caller_of,
+    costly_seconds,
+)
 from injector.service.child import ChildError
 from injector.service.connection import EdgeConnection
 from injector.service.generation import Late, Reviewer
 from injector.service.held import Held
-from injector.service.http import JSON_TYPE, Refusal, Reply, too_dear, too_many, unavailable
+from injector.service.http import JSON_TYPE, Refusal, Reply, too_many, too_much_memory, unavailable
 from injector.service.logs import Log, cut, trace
 from injector.service.memory import TIGHT, InFlight, Weight, weigh
 from injector.service.metrics import Metrics
 from injector.service.options import Limits
 
 LONGEST_ERROR: Final = 256
-"""Characters of a denial in the log: it may quote an annotation, and its whole text is in the answer."""
+"""Characters of a denial in the log: it may quote an annotation, and the answer has its whole text."""
 
 LARGE_BODY: Final = 320 << 10
 """Bytes above which a review is answered by a process beside the loop: a pod may have 256 KiB of annotations,
 and an ordinary one of this size takes 4 ms."""
 
 READ_AHEAD: Final = 256 << 10
-"""Bytes that the TLS layer takes from a client whose request waits, before it stops reading."""
+"""Bytes that the TLS layer reads from a client whose request waits, before it stops reading."""
 
 
 class Answering:
     """Answers reviews, and counts and logs the answers.
 
-    ``seen`` is told of the bodies of pods that were injected.
+    ``seen`` is called with the bodies of pods that were injected.
     """
 
     def __init__(
@@ -66,32 +73,32 @@ class Answering:
         self.advised = 0
         self.beside = Beside(limits.body_bytes)
         self._adviser = ThreadPoolExecutor(max_workers=1, thread_name_prefix="advice")
-        self._dear = DearCallers()
+        self._expensive = ExpensiveCallers()
         self._crashes: set[tuple[str, ...]] = set()
 
     def end(self) -> None:
-        """End what is worked on beside the loop: nobody waits for its answers any more."""
+        """End the work beside the loop: its answers are not needed any more."""
         self.beside.end()
         self._adviser.shutdown(wait=False, cancel_futures=True)
 
-    def is_dear(self, peer: str, data: bytes, start: int = 0) -> bool:
-        """Return whether a body, which begins at ``start``, is of a caller whose pods took long lately."""
-        return bool(self._dear) and self._dear.has(caller_of(peer, data, start))
+    def is_expensive(self, peer: str, data: bytes, start: int = 0) -> bool:
+        """Return whether the sender of a body, which begins at ``start``, lately sent expensive reviews."""
+        return bool(self._expensive) and self._expensive.has(caller_of(peer, data, start))
 
     async def answer(
         self, connection: EdgeConnection, body: bytes, path: str, deadline: float, held: Held
     ) -> Reply:
-        """Answer one review, within this turn of the loop where that does not hold it."""
+        """Answer one review: within this turn of the loop, unless that would block it."""
 
         def late() -> bool:
             return time.monotonic() > deadline
 
-        if len(body) <= LARGE_BODY and not self.is_dear(connection.peer, body):
+        if len(body) <= LARGE_BODY and not self.is_expensive(connection.peer, body):
             return self.answer_now(connection.peer, body, path, late)
         if connection.transport is None:
             raise ConnectionError
         caller = held.caller = caller_of(connection.peer, body)
-        # Nothing more is taken from whoever waits: what it sends ahead would not be counted.
+        # While a request waits, nothing more is read from its client: it would not be counted.
         connection.hold_reading()
         try:
             async with held.may_leave(deadline - time.monotonic()):
@@ -112,7 +119,7 @@ class Answering:
     async def _answer_beside(
         self, caller: Caller, body: bytes, path: str, deadline: float, held: Held
     ) -> Reply:
-        """Answer one review in the process beside, now that it is its turn."""
+        """Answer one review in the process beside the loop, now that its turn has come."""
         start = time.perf_counter()
         self.last_review = time.monotonic()
         if self.last_review > deadline:
@@ -125,23 +132,24 @@ class Answering:
             raise
         except Exception as error:  # noqa: BLE001 - a fault of ours ends this review and not the process
             return self._failed(body, error)
-        if worked > DEAR_SECONDS and len(body) <= LARGE_BODY:
-            self._dear.add(caller)
+        if worked > EXPENSIVE_SECONDS and len(body) <= LARGE_BODY:
+            self._expensive.add(caller)
         return self._answered(answered, body, path, time.perf_counter() - start)
 
     def _charge(self, weight: Weight, held: Held) -> None:
-        """Count what reading a body takes; Refusal where that is too much."""
+        """Count the memory for parsing a body; raises Refusal where it is too much."""
         if weight.values > self._json_values:
             raise Refusal("body_too_large", too_many(self._json_values))
         if weight.size > self._memory.limit:
-            raise Refusal("body_too_large", too_dear(weight.size, self._memory.limit))
+            raise Refusal("body_too_large", too_much_memory(weight.size, self._memory.limit))
         held.take(weight.size)
 
     async def advise(self, body: bytes, deadline: float, held: Held) -> Reply:
         """Answer the review of a workload, in a thread of its own: reviews of pods do not wait for it.
 
-        A fault of ours says nothing and allows the workload, whatever its failurePolicy. Nor is anything said
-        of a large one: a thread that reads megabytes takes the interpreter from reviews again and again.
+        After a fault of ours the workload is allowed without warnings, whatever its failurePolicy. A large
+        workload gets no warnings either: a thread that parses megabytes takes the interpreter from reviews
+        again and again.
         """
         if len(body) > LARGE_BODY:
             return Reply(200, allowed(body), JSON_TYPE)
@@ -171,11 +179,11 @@ class Answering:
         seconds = time.perf_counter() - start
         costly = costly_seconds(len(body))
         if seconds > costly and (worked := time.thread_time() - began) > costly:
-            self._dear.spend(caller_of(peer, body), worked)
+            self._expensive.spend(caller_of(peer, body), worked)
         return self._answered(answered, body, path, seconds)
 
     def _failed(self, body: bytes, error: Exception) -> Reply:
-        """Return what a review without an answer gets."""
+        """Return the reply for a review that could not be answered."""
         if isinstance(error, BadReview):
             self._metrics.refused["bad_request"] += 1
             return Reply(error.status, error.message.encode() + b"\n")
@@ -205,7 +213,7 @@ class Answering:
 
 
 def too_late() -> Refusal:
-    """Return what a review gets whose caller does not wait any more."""
+    """Return the reply for a review whose caller has stopped waiting."""
     return Refusal("deadline", unavailable("the API server does not wait for this any more"))
 
 
@@ -219,19 +227,19 @@ def _fields(answered: Answer, seconds: float) -> dict[str, Any]:
         "uid": cut(answered.uid),
         "ms": round(seconds * 1000, 3),
     }
-    if answered.message and answered.reason != "undecodable":  # that one quotes the whole body
+    if answered.message and answered.reason != "undecodable":  # its message quotes the whole body
         fields["why"] = answered.message[:LONGEST_ERROR]
     return fields
 
 
 def crashed(body: bytes) -> bytes:
-    """Return the AdmissionReview for a review that a fault of ours stopped, with its uid if it has one."""
+    """Return the AdmissionReview for a review that a fault of ours ended, with its uid if it has one."""
     status = {"metadata": {}, "message": "the sidecar injector failed on this review; its log says where"}
     return _review_of(body, {"allowed": False, "status": status})
 
 
 def allowed(body: bytes) -> bytes:
-    """Return the AdmissionReview that allows what it is about and says nothing."""
+    """Return the AdmissionReview that allows its object without warnings."""
     return _review_of(body, {"allowed": True})
 
 

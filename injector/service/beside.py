@@ -1,8 +1,8 @@
-"""One process beside the loop for reviews that would hold it, and who is next: a peer after the other.
+"""One process beside the loop for reviews that would block it, and the order in which they get it.
 
-It is one process, or several large reviews would take the CPU from the loop at once. Peers take turns, and of
-one peer its namespaces: whose reviews are dear waits for itself. Anybody may name any namespace, so what a
-peer does by a name counts for that peer alone.
+There is one such process, or several large reviews would take the CPU from the loop at once. Peers take
+turns, and the namespaces of one peer take turns: a caller with expensive reviews waits only for itself. Any
+peer may name any namespace, so what a peer does under a name counts for that peer only.
 """
 
 from __future__ import annotations
@@ -20,104 +20,105 @@ from injector.service.generation import Reviewer
 _K = TypeVar("_K")
 _T = TypeVar("_T")
 
-DEAR_SECONDS: Final = 0.02
-"""CPU time from which one review is dear: what others may be made to wait for it. An ordinary one takes 0.2
-to 5 ms."""
+EXPENSIVE_SECONDS: Final = 0.02
+"""CPU time from which one review is expensive: the most that others should wait for it. An ordinary one takes
+0.2 to 5 ms."""
 
 COSTLY_SECONDS: Final = 0.003
-"""CPU time from which small reviews of a caller are added up: a pod whose template's text is new takes
-5 ms, any other less."""
+"""CPU time from which small reviews of a caller are added up: a pod for which a template renders a new text
+takes 5 ms, any other less."""
 
 BYTE_SECONDS: Final = 8e-9
 """What each byte of a review adds to that: an honest pod of 277 kB takes 1.7 ms, and half as long again on an
 older machine."""
 
 SPENT_SECONDS: Final = 0.5
-"""What costly reviews of a caller may take of the loop at once, as a hundred pods of new shapes do."""
+"""What the added-up reviews of a caller may take of the loop at once: about a hundred pods of new shapes."""
 
 SHARE: Final = 0.01
-"""Share of the loop's time that is given to them again."""
+"""Share of the loop's time by which that sum decreases again."""
 
 FIRST_SECONDS: Final = 5.0
-"""How long a dear review keeps its caller from the loop; each further one does twice as long. The first
-may be nobody's fault: what the collector and the hypervisor take meanwhile counts as the review's work."""
+"""How long an expensive review keeps its caller off the loop; each further one doubles it. The first may have
+another cause: the collector's and the hypervisor's time counts as the review's."""
 
 LONGEST_SECONDS: Final = 600.0
-"""The longest that a caller is kept from it, and how long afterwards that is remembered: one that has not
-held it since begins anew."""
+"""The longest time that a caller is kept off the loop, and for how long afterwards that is remembered: then
+it begins anew."""
 
 CALLERS: Final = 1024
-"""Callers remembered; of more, the one whose dear review was the longest ago is forgotten."""
+"""Callers remembered; beyond that, the one whose expensive review was the longest ago is forgotten."""
 
 CHILD_SECONDS: Final = 5.0
-"""After which a child makes room for the next: it knows of the cluster what was known when it began, and
-keeps the memory that its reviews took. To fork one takes 10 ms of CPU, 4 of them on the loop."""
+"""Age at which a child is replaced: it knows the cluster's state from when it was forked, and keeps the
+memory that its reviews took. A fork takes 10 ms of CPU, 4 of them on the loop."""
 
 _HEAD: Final = 2048
-"""Bytes in which an API server has named the namespace: identities and kinds come before it, some 600."""
+"""Bytes within which an API server has written the namespace: some 600 bytes of identities and kinds come
+before it."""
 
 _NAMESPACE: Final = b'"namespace":"'
 _LONGEST_NAMESPACE: Final = 63
 
 
 def costly_seconds(size: int) -> float:
-    """Return the CPU time from which reviews of so many bytes are added up."""
+    """Return the CPU time from which reviews of this size are added up."""
     return COSTLY_SECONDS + size * BYTE_SECONDS
 
 
 class Caller(NamedTuple):
-    """Whose a review is, to be fair by: the IP address it came from, and the namespace that it names."""
+    """The sender of a review, as the unit of fairness: its IP address and the namespace that it names."""
 
     peer: str
     namespace: bytes
 
 
 def caller_of(peer: str, data: bytes, start: int = 0) -> Caller:
-    """Return whose a review is; its namespace is a guess, found near its beginning, b"" for none."""
+    """Return the sender of a review; the namespace is a guess from its first bytes, b"" if not found."""
     at = data.find(_NAMESPACE, start, start + _HEAD) + len(_NAMESPACE)
     end = data.find(b'"', at, at + _LONGEST_NAMESPACE + 1) if at >= len(_NAMESPACE) else -1
     return Caller(peer, data[at:end] if end >= 0 else b"")
 
 
-class _Dear(NamedTuple):
-    """Until when a caller is kept from the loop, by the monotonic clock, and for how long that is."""
+class _KeptOff(NamedTuple):
+    """Until when a caller is kept off the loop, by the monotonic clock, and the length of that time."""
 
     until: float
     seconds: float
 
 
-class DearCallers:
-    """Callers whose reviews held the loop lately: the next is answered by the process.
+class ExpensiveCallers:
+    """Callers whose reviews blocked the loop lately: their next reviews are answered by the process.
 
-    What counts is what a review worked, here or there: how long it took says little on a busy machine.
+    CPU time counts, here and there: elapsed time says little on a busy machine.
     """
 
     __slots__ = ("_known", "_spent")
 
     def __init__(self) -> None:
-        self._known: dict[Caller, _Dear] = {}
+        self._known: dict[Caller, _KeptOff] = {}
         self._spent: dict[Caller, tuple[float, float]] = {}
 
     def __bool__(self) -> bool:
         return bool(self._known)
 
     def spend(self, caller: Caller, seconds: float) -> None:
-        """Note what a costly review took of the loop: it is dear, or all of its caller's together are."""
+        """Add the loop's time for a review: the review may be expensive, or the sum of its caller's."""
         now = time.monotonic()
         spent, noted = self._spent.pop(caller, (0.0, now))
         spent = max(0.0, spent - (now - noted) * SHARE) + seconds
         _keep(self._spent, caller, (spent, now))
-        if seconds > DEAR_SECONDS or spent > SPENT_SECONDS:
+        if seconds > EXPENSIVE_SECONDS or spent > SPENT_SECONDS:
             self.add(caller)
 
     def add(self, caller: Caller) -> None:
-        """Keep the caller from the loop."""
+        """Keep the caller off the loop."""
         last, now = self._known.pop(caller, None), time.monotonic()
         seconds = min(last.seconds * 2, LONGEST_SECONDS) if last is not None else FIRST_SECONDS
-        _keep(self._known, caller, _Dear(now + seconds, seconds))
+        _keep(self._known, caller, _KeptOff(now + seconds, seconds))
 
     def has(self, caller: Caller) -> bool:
-        """Return whether the caller is kept from the loop."""
+        """Return whether the caller is kept off the loop."""
         last, now = self._known.get(caller), time.monotonic()
         if last is not None and now - last.until > LONGEST_SECONDS:
             del self._known[caller]
@@ -125,16 +126,16 @@ class DearCallers:
 
 
 def _keep(remembered: dict[Caller, _T], caller: Caller, value: _T) -> None:
-    """Remember a value of a caller that is not there, in place of the oldest where there are too many."""
+    """Remember a value for a new caller; beyond the limit, the oldest caller is forgotten."""
     if len(remembered) >= CALLERS:
         del remembered[next(iter(remembered))]
     remembered[caller] = value
 
 
 class Beside:
-    """The process and its queue: `wait` for a turn, ask the `child` in it, then `pass_on`.
+    """The process and its queue: `wait` for a turn, ask the `child`, then `pass_on`.
 
-    There is a process only while there are such reviews. A body may have ``body_bytes``.
+    The process exists only while there are such reviews. A body may have ``body_bytes``.
     """
 
     def __init__(self, body_bytes: int) -> None:
@@ -146,11 +147,11 @@ class Beside:
 
     @property
     def waiting(self) -> int:
-        """Return how many wait for their turn."""
+        """Return how many reviews wait for their turn."""
         return sum(len(line) for lines in self._waiting.values() for line in lines.values())
 
     async def wait(self, caller: Caller) -> None:
-        """Wait until it is the turn of this one; whoever is cancelled meanwhile gives its turn away."""
+        """Wait until it is this caller's turn; a cancelled waiter passes its turn on."""
         if not self.busy:
             self.busy = True
             return
@@ -166,7 +167,7 @@ class Beside:
             raise
 
     def child(self, reviewer: Reviewer) -> Child:
-        """Return the process that answers from ``reviewer``, forked now where there is none that may go on.
+        """Return the process that answers from ``reviewer``; fork it now unless the current one may go on.
 
         Raises what `Child` does.
         """
@@ -181,18 +182,18 @@ class Beside:
         return await asyncio.get_running_loop().run_in_executor(self._talking, ask, *args)
 
     def end_old_child(self) -> None:
-        """End a process that has nothing to do; called once a second."""
+        """End an old process that is idle; called once a second."""
         if self._child is not None and not self.busy and self._is_old(self._child):
             self.end_child()
 
     def end_child(self) -> None:
-        """End the process once it has answered what it was asked; its thread waits, and not the loop."""
+        """End the process once it has answered its current review; a thread waits for it, not the loop."""
         child, self._child = self._child, None
         if child is not None:
             self._talking.submit(child.end)
 
     def end(self) -> None:
-        """End process and thread whatever they do: Python waits for the thread before it ends itself."""
+        """Kill the process and end its thread at once: Python waits for the thread before it exits."""
         if self._child is not None:
             self._child.kill()
         self.end_child()
@@ -202,7 +203,7 @@ class Beside:
         return time.monotonic() - child.born > CHILD_SECONDS
 
     def pass_on(self) -> None:
-        """End the turn: next is the peer that has waited longest for one, with its namespace that has."""
+        """End the turn: next is the peer that has waited longest, and of its namespaces the one that has."""
         while self._waiting:
             peer, lines = _first(self._waiting)
             namespace, line = _first(lines)
@@ -229,6 +230,6 @@ class Beside:
 
 
 def _first(waiting: dict[_K, _T]) -> tuple[_K, _T]:
-    """Take out what has been there for longest."""
+    """Remove and return the oldest item."""
     key = next(iter(waiting))
     return key, waiting.pop(key)

@@ -1,8 +1,8 @@
-"""What each worker says of itself, in memory that all share; out of it the metrics and readiness of all.
+"""Shared memory in which each worker writes its state, and the metrics and readiness of all workers.
 
-A worker writes its slot once a second, and whoever is asked reads all of them: there is no process that the
-others depend on. Slot 0 is the parent's, who keeps the counts of workers that are gone, so that no counter
-falls when one dies. A worker's seat is its place among the others.
+A worker writes its slot once a second, and whichever worker is asked reads all slots: no process depends on a
+central one. Slot 0 is the parent's, which keeps the counts of workers that are gone, so that no counter
+decreases when one dies. A worker's seat is its number among the workers.
 """
 
 from __future__ import annotations
@@ -32,20 +32,23 @@ from injector.service.metrics import Metrics, exposition
 logger = logging.getLogger(__name__)
 
 OTHERS: Final = "workers"
-"""The condition of readiness that is about other workers: what a worker tells of itself is without it."""
+"""The readiness condition about the other workers: a worker's own report leaves it out."""
 
 TELL_SECONDS: Final = 1.0
 BEGIN_SECONDS: Final = 10.0
-"""For so long a worker that replaces one says nothing while it is not ready: the others serve meanwhile."""
+"""A worker that replaces another does not report that it is not ready for so long: the others serve
+meanwhile."""
 
 SLOT_BYTES: Final = 256 * 1024
-"""Room for all families of one worker, 12 KiB; a page that nobody writes takes no memory."""
+"""Room for all metric families of one worker, which take 12 KiB; a page that is not written takes no
+memory."""
 
 TRIES: Final = 3
-"""Looks at a slot that is being written, which takes microseconds; then what it held before is taken."""
+"""Tries to read a slot while it is being written, which takes microseconds; then its previous content is
+used."""
 
 SILENT_SECONDS: Final = 5.0
-"""After which a worker that writes once a second is not taken to serve."""
+"""A worker that has not written for so long (it writes once a second) counts as not serving."""
 
 LEAST: Final = frozenset(
     {
@@ -62,7 +65,7 @@ LEAST: Final = frozenset(
         "sidecar_injector_start_time_seconds",
     }
 )
-"""Gauges of which the page shows the least: those by which one that is not well must be seen."""
+"""Gauges whose least value the page shows: a worker that is not well must show."""
 
 GREATEST: Final = frozenset(
     {
@@ -76,17 +79,17 @@ GREATEST: Final = frozenset(
         "sidecar_injector_proxyconfigs_staleness_seconds",
     }
 )
-"""Gauges of which it shows the greatest, for the same reason; all others are sums."""
+"""Gauges whose greatest value it shows, for the same reason; all others are summed."""
 
 _HEAD: Final = struct.Struct("<II")
 _WRITING: Final = 0xFFFF_FFFF
 
 Rows = list[list[Any]]
-"""Families as JSON: [name, text, type, [[name of the sample, its labels, value], …]]."""
+"""Families as JSON: [name, text, type, [[sample name, its labels, value], …]]."""
 
 
 class Board(Collector):
-    """A slot for each worker, counted from 1. Made before the processes part."""
+    """A slot for each worker, counted from 1. Made before the workers are forked."""
 
     def __init__(self, workers: int) -> None:
         self.workers = range(1, workers + 1)
@@ -94,9 +97,10 @@ class Board(Collector):
         self._last: dict[int, dict[str, Any] | None] = {}
 
     def write(self, slot: int, told: Mapping[str, Any]) -> bool:
-        """Put what a process says of itself in its slot, which nobody else writes while it lives.
+        """Write the report of a process into its slot, which no other process writes while it lives.
 
-        Return whether its ``rows`` had room. Without them the rest is told: who says nothing is killed.
+        Return whether its ``rows`` had room. Without them the rest is still written: a silent worker is
+        killed.
         """
         text, start = orjson.dumps(told), slot * SLOT_BYTES
         if not (fits := len(text) <= SLOT_BYTES - _HEAD.size):
@@ -112,7 +116,7 @@ class Board(Collector):
         self._last[slot] = None
 
     def read(self, slot: int) -> dict[str, Any] | None:
-        """Return what a slot holds, None of an empty one."""
+        """Return the content of a slot, None if it is empty."""
         start = slot * SLOT_BYTES
         for _ in range(TRIES):
             size, checksum = _HEAD.unpack_from(self._memory, start)
@@ -126,7 +130,7 @@ class Board(Collector):
         return self._last.get(slot)
 
     def faults(self, own: int) -> Iterator[str]:
-        """Yield what keeps workers other than ``own`` from serving; being replaced is no fault."""
+        """Yield why workers other than ``own`` do not serve; one that is being replaced is not a fault."""
         replaced = (self.read(0) or {}).get("replaced", [])
         for worker in self.workers:
             told = self.read(worker)
@@ -150,9 +154,9 @@ class Board(Collector):
 
 @dataclass(slots=True, kw_only=True)
 class Seat:
-    """The place of one worker, counted from 1; ``replaces`` one that died, or none.
+    """The place of one worker, counted from 1; ``replaces`` says whether it replaces one that died.
 
-    ``parent`` is the end of a pipe that the parent holds: it is read to its end when that is gone.
+    The parent holds the other end of the pipe ``parent``: it reads as closed once the parent is gone.
     """
 
     worker: int
@@ -164,7 +168,7 @@ class Seat:
     _begun: float = field(default_factory=time.monotonic)
 
     def tell(self, metrics: Metrics, readiness: Readiness) -> None:
-        """Put on the board what this worker counts, and what it lacks."""
+        """Write what this worker counts, and what its readiness lacks."""
         missing = [*readiness.missing(but=OTHERS)]
         if self.replaces and not self._told and missing and time.monotonic() - self._begun < BEGIN_SECONDS:
             return
@@ -184,10 +188,10 @@ class Seat:
         self._complained = not fits
         if not self._told:
             self._told = True
-            os.kill(os.getppid(), signal.SIGCHLD)  # the parent begins the others when the first one is there
+            os.kill(os.getppid(), signal.SIGCHLD)  # the parent forks the others once the first one is ready
 
     async def keep_telling(self, metrics: Metrics, readiness: Readiness) -> None:
-        """Tell once a second, for ever."""
+        """Write once a second, for ever."""
         while True:
             self.tell(metrics, readiness)
             await asyncio.sleep(TELL_SECONDS)
@@ -197,7 +201,7 @@ class Seat:
         return "; ".join(self.board.faults(self.worker)) or None
 
     def metrics_page(self, metrics: Metrics, readiness: Readiness) -> Page:
-        """Return the page for scrapers, which is of all workers."""
+        """Return the page for scrapers, about all workers."""
         registry = CollectorRegistry(auto_describe=False)
         registry.register(self.board)
 
@@ -208,7 +212,7 @@ class Seat:
         return metrics_page(text)
 
     def when_alone(self, leave: Callable[[], None]) -> None:
-        """Call ``leave`` on the loop once the parent is gone: nobody would replace or stop this worker."""
+        """Call ``leave`` on the loop once the parent is gone, which would replace or stop this worker."""
         loop = asyncio.get_running_loop()
 
         def alone() -> None:
@@ -219,7 +223,7 @@ class Seat:
 
 
 def combined(pages: Iterable[Rows]) -> Rows:
-    """Return the families of several pages as those of one: sums, of some gauges the least or greatest."""
+    """Return the families of several pages as one: sums, for some gauges the least or greatest value."""
     found: dict[str, list[Any]] = {}
     samples: dict[str, dict[tuple[Any, ...], list[Any]]] = {}
     for name, text, kind, own in (row for page in pages for row in page):
@@ -237,7 +241,7 @@ def combined(pages: Iterable[Rows]) -> Rows:
 
 
 def counts(rows: Rows) -> Rows:
-    """Return what of a worker stays true when it is gone: what it has counted."""
+    """Return the part of a worker's report that stays true when it is gone: its counters."""
     return [row for row in rows if row[2] in ("counter", "histogram")]
 
 

@@ -1,8 +1,8 @@
-"""Fork a process that answers reviews from what is known then: none of them can hold or kill the service.
+"""Fork a process that answers reviews from the current state: no such review can block or kill the service.
 
-What is forked has one thread, the one that forked, and locks that others held are held for ever. Ours calls
-the core alone, which takes no lock but that of `memo`; a fork waits until no other thread holds that one.
-It is killed when it does not answer in time.
+A forked process has one thread, the one that forked; locks that other threads held stay locked for ever. Our
+child runs only the core, which takes no lock except `memo`'s; a fork waits until no other thread holds that
+one. A child that does not answer in time is killed.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from injector.service.logs import trace
 from injector.service.memory import Weight, weigh, without_old_object
 
 GRACE_SECONDS: Final = 1.0
-"""How long after the deadline an answer is waited for: a review looks at its deadline between its stages."""
+"""How long after the deadline an answer is awaited: a review checks its deadline between its stages."""
 
 LEAVING_SECONDS: Final = 1.0
-"""How long a child has to end by itself: it has nothing to do but to give its memory back."""
+"""How long a child has to exit by itself: it only has to free its memory."""
 
 OUT_OF_MEMORY_FIRST: Final = "1000"
-"""What tells the kernel whom to kill when the container is full: the child and not the service."""
+"""Tells the kernel to kill the child, not the service, when the container's memory is full."""
 
 NICENESS: Final = 10
-"""Where there is not CPU enough for both, the loop has nine parts of ten: more callers wait for it."""
+"""When both need more CPU than there is, the loop gets nine tenths: more callers wait for it."""
 
 
 os.register_at_fork(before=WRITING.acquire, after_in_parent=WRITING.release, after_in_child=WRITING.release)
@@ -52,18 +52,18 @@ class ChildError(Exception):
 
 
 class Child:
-    """Answers one review after the other; it ends with us, or when told to. ``over`` is whether it has.
+    """Answers reviews one after the other; it ends with its parent, or when told to. ``over``: it has ended.
 
-    A body, of at most ``room`` bytes, goes to it through shared memory: 3 MiB take 0.7 ms of CPU so, and 3.6
-    by the socket.
+    A body, of at most ``room`` bytes, is passed in shared memory: 3 MiB take 0.7 ms of CPU this way, and 3.6
+    through the socket.
     """
 
     def __init__(self, reviewer: Reviewer, room: int) -> None:
-        """Fork, on the loop's thread, which changes what the reviewer knows: no change is half done then.
+        """Fork, on the loop's thread: only this thread changes the reviewer, so no change is half done then.
 
-        Other threads change memos alone, and none of them is being changed then.
+        Other threads change only memos, and `memo`'s lock is held during the fork.
 
-        Raises `ChildError` where there is neither room nor leave for one more process.
+        Raises `ChildError` where memory or permission for one more process is missing.
         """
         self.reviewer = reviewer
         self.born = time.monotonic()
@@ -72,7 +72,7 @@ class Child:
         context = get_context("fork")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, self._room, reviewer), daemon=True)
-        with warnings.catch_warnings():  # of Python 3.12 on: that other threads may hold locks
+        with warnings.catch_warnings():  # from Python 3.12 on: other threads may hold locks
             warnings.simplefilter("ignore", DeprecationWarning)
             try:
                 self._process.start()
@@ -82,14 +82,14 @@ class Child:
                 theirs.close()
 
     def weigh(self, body: bytes, deadline: float) -> Weight:
-        """Hand a body over and return what reading it takes; blocks and raises as `answer` does."""
+        """Pass a body and return what parsing it takes; blocks and raises as `answer` does."""
         self._room[: len(body)] = body
         return cast("Weight", self._ask(len(body), deadline))
 
     def answer(self, path: str, deadline: float) -> tuple[Answer, float]:
-        """Return the answer to what was handed over, and the seconds of CPU that it took; blocks until then.
+        """Return the answer to the body that was passed, and its seconds of CPU time; blocks until then.
 
-        Raises what a reviewer raises, and `ChildError` for anything else. One that does not answer by the
+        Raises what a reviewer raises, and `ChildError` for anything else. A child that does not answer by the
         deadline is killed.
         """
         answered, worked = self._ask((path, deadline), deadline)
@@ -98,7 +98,7 @@ class Child:
         try:
             raise answered
         finally:
-            del answered  # its traceback has this frame: the two would hold the body for the collector
+            del answered  # its traceback refers to this frame: a cycle would keep the body
 
     def _ask(self, question: object, deadline: float) -> Any:
         try:
@@ -114,11 +114,11 @@ class Child:
         raise DeadlineError
 
     def kill(self) -> None:
-        """End the process whatever it does: who waits for its answer hears of that at once."""
+        """Kill the process, whatever it does: who waits for its answer gets an error at once."""
         self._process.kill()
 
     def end(self) -> None:
-        """Have the process end, and wait for it."""
+        """Tell the process to end, and wait for it."""
         self._connection.close()
         self._room.close()
         self._process.join(LEAVING_SECONDS)
@@ -128,9 +128,9 @@ class Child:
 
 
 def _serve(connection: Connection, room: mmap, reviewer: Reviewer) -> None:
-    """Be the child: answer until the other end is closed."""
+    """Run the child: answer until the other end is closed."""
     _let_go(connection.fileno())
-    gc.freeze()  # or the first full collection would copy every page that is shared
+    gc.freeze()  # or the first full collection would copy every shared page
     body = b""
     with suppress(EOFError, OSError):
         while True:
@@ -141,17 +141,17 @@ def _serve(connection: Connection, room: mmap, reviewer: Reviewer) -> None:
             else:
                 connection.send(_answer(reviewer, body, *asked))
                 body = b""
-    os._exit(0)  # what Python does at its end is for the service, not for a copy of it
+    os._exit(0)  # Python's exit handlers are the service's, not the child's
 
 
 def _let_go(ours: int) -> None:
-    """Give up what belongs to the service: its signals, and its sockets, or none that it closes would end."""
+    """Drop what belongs to the service: its signal handlers, and its sockets, which would stay open."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    for number in (signal.SIGINT, signal.SIGHUP):  # of a terminal, for the whole group
+    for number in (signal.SIGINT, signal.SIGHUP):  # sent by a terminal to the whole process group
         signal.signal(number, signal.SIG_IGN)
     for descriptor in [int(path.name) for path in Path("/dev/fd").iterdir()]:
-        with suppress(OSError):  # the listing's own, closed by now
+        with suppress(OSError):  # the descriptor of the listing itself, closed by now
             if descriptor != ours and stat.S_ISSOCK(os.fstat(descriptor).st_mode):
                 os.close(descriptor)
     os.nice(NICENESS)
@@ -160,12 +160,12 @@ def _let_go(ours: int) -> None:
 
 
 def _answer(reviewer: Reviewer, body: bytes, path: str, deadline: float) -> tuple[Answer | Exception, float]:
-    """Return the answer or what was raised instead, and the seconds of CPU that it took."""
+    """Return the answer or the exception raised instead, and the seconds of CPU that it took."""
     start = time.thread_time()
     try:
         answered: Answer | Exception = reviewer.answer(body, path, lambda: time.monotonic() > deadline)
     except (BadReview, DeadlineError) as error:
-        answered = error.with_traceback(None)  # or it would hold this frame, and the frame the body
+        answered = error.with_traceback(None)  # a traceback would hold this frame, and the frame the body
     except Exception as error:  # noqa: BLE001 - a fault of ours ends this review and not the process
         answered = ChildError(trace(error))
     return answered, time.thread_time() - start

@@ -1,7 +1,8 @@
-"""The cluster beside the reviews: registration, certificates of our own, watches, Events. One companion.
+"""One companion for all work with the cluster: registration, own certificates, watches, Events.
 
-Here its works are joined; each is in ``registration`` or ``kube``, and fails for itself: the others go on.
-Reviews read what the watches keep and never wait; while the API server is away it is as old as metrics say.
+It joins the parts of ``registration`` and ``kube``; each may fail by itself while the others go on. Reviews
+read what the watches have stored and never wait; while the API server is away, that is as old as the metrics
+say.
 """
 
 from __future__ import annotations
@@ -37,32 +38,32 @@ from injector.service.handover import SETTLE_SECONDS, Handover
 from injector.service.tls import load_pair
 
 ADVICE: Final = "advice.sidecar-injector.istio.io"
-"""What the entry of the ValidatingWebhookConfiguration is called that asks /advise."""
+"""The name of the entry in the ValidatingWebhookConfiguration that calls /advise."""
 
 FIRST_LISTS_SECONDS: Final = 5.0
 """How long a replica waits for the first list of each watch before it is ready. An API server lists thousands
-of nodes in two; one that does not answer must not keep reviews from being answered."""
+of nodes in two seconds; one that does not answer must not keep reviews from being answered."""
 
 EVENT_CHARACTERS: Final = 1000
-"""The API server takes 1,024 in an Event's message."""
+"""The API server accepts 1,024 characters in an Event's message."""
 
 EVENTS_KEPT: Final = 16
-"""Events that wait for an API server that is away; older ones have lost their interest."""
+"""Events queued while the API server is away; older ones are not of interest any more."""
 
 RETRY_SECONDS: Final = 30.0
-"""Between two tries of what is done once: creating the configuration, posting an Event."""
+"""Seconds between two tries of what is done once: creating the configuration, posting an Event."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterOptions:
-    """What this replica is in the cluster, and which of the cluster's work it does.
+    """This replica's place in the cluster, and which of the cluster's work it does.
 
-    ``self_signed`` is the policy of the CA in ``secret``, None where files bring the certificate; ``webhook``
-    the configuration to create, None where an installer does. ``config_map`` is the object whose edits are
-    loaded, for Events on it; empty where it is not known. ``advice`` is the ValidatingWebhookConfiguration
-    that asks /advise, empty where there is none: it is kept by ``reconcile`` too. ``grace`` is how long a CA
-    that is no longer ours stays trusted, ``settle`` the seconds for which a new one must have been before
-    what it signed serves.
+    ``self_signed`` is the policy of the CA in ``secret``, None where files contain the certificate;
+    ``webhook`` is the configuration to create, None where an installer does. ``config_map`` is the object
+    whose edits are loaded, for Events about it; empty where unknown. ``advice`` is the
+    ValidatingWebhookConfiguration that calls /advise, empty where there is none; ``reconcile`` keeps it too.
+    ``grace`` is how long a former CA stays trusted, ``settle`` how many seconds a new CA must have been
+    trusted before a certificate that it signed serves.
     """
 
     connection: Connection
@@ -84,11 +85,11 @@ class ClusterOptions:
 
 
 Work = tuple[str, Callable[[], Coroutine[Any, Any, None]]]
-"""One of the cluster's works: its name, shown to people, and what begins it, called anew after a crash."""
+"""One task of the companion: its name, shown to people, and what starts it, again after a crash."""
 
 
 class Cluster:
-    """A Companion, and what the process asks of the cluster: ``namespaces``, ``nodes``, Events."""
+    """The companion, and what the process reads of the cluster: ``namespaces``, ``nodes``, Events."""
 
     name = "cluster"
     _surroundings: CompanionSurroundings
@@ -116,9 +117,9 @@ class Cluster:
         )
 
     def parts(self) -> Parts:
-        """Return what is added to the service: itself, and what holds new pairs back.
+        """Return what is added to the service: this companion, and the one that holds new pairs back.
 
-        A pair waits where the CA of new ones is brought to API servers from here.
+        A pair is held back where this process also brings the new CA to API servers.
         """
         return Parts(
             companions=(self, self._handover) if self._options.reconcile else (self,),
@@ -131,12 +132,12 @@ class Cluster:
 
     @property
     def nodes(self) -> Mapping[str, str] | None:
-        """Kubelet versions by node name, as the watch knows them; None before it knows any state."""
+        """Return the kubelet versions by node name, as the watch has them; None before its first state."""
         return self._state.nodes
 
     @property
     def registration(self) -> Registration | None:
-        """Our registration, as the watch of whoever keeps it knows it; None before, and where nobody does."""
+        """Return our registration as the watch of its keeper has it; None while there is no such state."""
         found = self._registrations.get(self._options.configuration)
         return Registration(self._options.names.name, found) if found else None
 
@@ -155,7 +156,7 @@ class Cluster:
                 group.create_task(self._kept_running(name, begin))
 
     async def _connected(self) -> KubeClient:
-        """Return a client; while no API server is known, say why and look again."""
+        """Return a client; while no API server is known, log why and retry."""
         while True:
             try:
                 client = await KubeClient.connect(self._options.connection, self._clock)
@@ -167,7 +168,7 @@ class Cluster:
             await asyncio.sleep(COMPANION_SECONDS)
 
     async def _kept_running(self, name: str, begin: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run one work until it ends by itself; after a crash it is started again, and the others go on."""
+        """Run one task until it ends by itself; after a crash it is started again, while the others go on."""
         log = self._surroundings.log
         while True:
             try:
@@ -261,7 +262,7 @@ class Cluster:
         yield "new certificate", partial(surroundings.pair.follow, wake)
 
     async def _wait_for_lists(self) -> None:
-        """Have reviews know what was listed before the replica is ready; say so where that is not all."""
+        """Let reviews know the first lists before the replica is ready; log if not all have come."""
         try:
             async with asyncio.timeout(FIRST_LISTS_SECONDS):
                 await self._state.listed.wait()
@@ -295,9 +296,9 @@ class Cluster:
                 try:
                     await client.create(path, event)
                 except KubeError as error:
-                    # The log and the metric have said it already; an Event is for whoever looks later.
+                    # The log and the metric already have it; an Event is for those who look later.
                     if _may_pass(error):
-                        if len(self._events) < EVENTS_KEPT:  # newer ones may have come meanwhile
+                        if len(self._events) < EVENTS_KEPT:  # newer ones may have come in the meantime
                             self._events.appendleft(event)
                         await asyncio.sleep(RETRY_SECONDS)
 
@@ -308,15 +309,15 @@ class Cluster:
         return Trust(ca_bundle=bundle, leaf=pair.chain_pem) if pair and bundle else None
 
     def _serve(self, served: Served) -> None:
-        # Whoever looks at one sees the other of the same moment: nothing awaits in between. The CAs come
-        # first: they are brought to API servers also while the pair cannot be loaded. Its dates are not
-        # asked for, since it serves where there is none better.
+        # Set together, without an await between them, so that a reader sees both of the same moment. The CAs
+        # come first: they are brought to API servers even while the pair cannot be loaded. The pair's dates
+        # are not checked, since it serves where there is no better one.
         self._surroundings.ca.set(served.ca_bundle)
         pair = load_pair(served.certificate, served.key, source=self._secret)
         self._surroundings.offered.set(pair)
 
     def _live_bundle(self) -> bytes:
-        """Return what API servers trust: what is registered, or what we say where nobody registers us."""
+        """Return what API servers trust: the registered bundle, or our own where no registration is kept."""
         if self._options.reconcile:
             return self._status.live
         return self._surroundings.ca.value or b""
@@ -335,7 +336,7 @@ class Cluster:
         self._errors[name] = text
 
     def _held_back(self, skew: timedelta) -> None:
-        """Say that the clock here is too wrong to write the Secret; with no skew, that it is right again."""
+        """Report that the local clock is too wrong to write the Secret; without skew: right again."""
         log = self._surroundings.log
         if not skew:
             log.info("the clock agrees with the API server's again", secret=self._secret)
@@ -420,7 +421,7 @@ class Cluster:
         return f"caBundle of MutatingWebhookConfiguration {name} does not verify the certificate served here"
 
     def _unlisted(self) -> str | None:
-        """Return why not to be ready: the first pods would get something else than those after them."""
+        """Return why the replica is not ready: the first pods would get another injection than later ones."""
         if self._clock.monotonic() >= self._ready_without_lists:
             return None
         return f"the API server has not listed {', '.join(sorted(self._state.unlisted)) or 'all'} yet"
@@ -431,7 +432,7 @@ class Cluster:
 
 
 def _may_pass(error: KubeError) -> bool:
-    """Return whether the API server is away or overloaded, and may take later what it did not take now."""
+    """Return whether the API server is away or overloaded, and may accept later what it refused now."""
     return not isinstance(error, ApiError) or error.code == 429 or error.code >= 500
 
 

@@ -1,7 +1,7 @@
-"""What runs beside the reviews, as the process sees it: protocols and what is handed to them.
+"""Tasks beside the reviews, as the process sees them: their protocols and what they are given.
 
-The reconciler, the watches on the cluster and the issuing of certificates come in from outside, and a review
-never waits for one of them.
+The reconciler, the cluster watches and the issuing of certificates come in from outside, and a review never
+waits for one of them.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ from injector.service.tls import KeyPair
 class CompanionSurroundings:
     """What a companion may read, set and add to.
 
-    A companion that issues certificates sets ``offered``; one that keeps the registration reads ``pair`` and
-    ``ca`` (the CA file's PEM), adds a condition to ``readiness``, and its figures to ``metrics``. Where one
-    holds pairs back, pairs are ``offered``, and it sets ``pair`` to what serves; else the two are the same.
+    A companion that issues certificates sets ``offered``. One that keeps the registration reads ``pair`` and
+    ``ca`` (the CA file's PEM), adds a condition to ``readiness`` and its figures to ``metrics``. Where a
+    companion holds pairs back, new pairs are ``offered`` and it sets ``pair`` to the serving one; otherwise
+    the two are the same.
     """
 
     options: ServiceOptions
@@ -45,7 +46,7 @@ class Companion(Protocol):
     """A task beside the reviews. It is started again after a crash, and cancelled when the process stops."""
 
     name: str
-    """What it is called in logs."""
+    """Its name in logs."""
 
     async def run(self, surroundings: CompanionSurroundings) -> None:
         """Work until cancelled."""
@@ -58,25 +59,27 @@ class Parts:
     companions: Sequence[Companion] = ()
     cluster: ClusterView | None = None
     warn: Callable[[str, str], None] = lambda _reason, _sentence: None
-    """Tells the cluster's users, by an Event's reason and a sentence, of what is mounted; must not wait."""
+    """Tells the cluster's users about the mounted files by an Event's reason and a sentence; must not
+    wait."""
     brings_pair: bool = False
-    """Whether one of the companions brings the key pair, so that none need be on disk."""
+    """Whether a companion brings the key pair, so that none need be on disk."""
     holds_pair: bool = False
-    """Whether one of them decides when a pair that is offered serves; the first one does so at once."""
+    """Whether a companion decides when an offered pair serves; the first pair serves at once."""
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    """The time by which certificates are judged: the API server's where one of them knows it, else ours."""
+    """The time by which certificates are judged: the API server's if a companion knows it, else the local
+    one."""
     seat: Seat | None = None
-    """The place of this process among workers, where it is not alone."""
+    """The seat of this process among the workers, None where it is alone."""
     remarks: Sequence[str] = ()
-    """What an operator should read in the log once: one sentence each."""
+    """What the log should tell an operator once: one sentence each."""
 
 
 COMPANION_SECONDS: Final = 5.0
-"""After which a companion that crashed is started again."""
+"""Delay before a companion that crashed is started again."""
 
 
 async def accompany(companion: Companion, surroundings: CompanionSurroundings) -> None:
-    """Run a companion until cancelled; its faults end neither it for good nor the process."""
+    """Run a companion until cancelled; a fault ends neither the companion for good nor the process."""
     while True:
         try:
             await companion.run(surroundings)

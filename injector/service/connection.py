@@ -1,6 +1,6 @@
-"""One connection of aiohttp's low-level server: its bytes, its clocks, and what may go past the parser.
+"""One connection of aiohttp's low-level server: its bytes, its clocks, and requests that skip the parser.
 
-It tells when a client is slow or idle and what it costs; the edge (see `server`) answers.
+It knows whether its client is slow or idle and what it costs in memory; the edge (see `server`) answers.
 """
 
 from __future__ import annotations
@@ -21,39 +21,43 @@ with without_authorities():
     from aiohttp.http import StreamWriter
     from aiohttp.http_exceptions import HttpProcessingError
 
-if TYPE_CHECKING:  # the edge makes connections, and each of them asks it
+if TYPE_CHECKING:  # the edge makes connections, and each connection calls the edge
     from injector.service.server import Edge
 
 HEAD_BUFFER: Final = 1 << 18
 """Bytes that a connection reads ahead of its handler: a typical review arrives whole."""
 
 NEVER: Final = 1e6
-"""Seconds after which aiohttp may close an idle connection: we do, as it does not see every request."""
+"""Seconds after which aiohttp would close an idle connection: we close it, as aiohttp does not see every
+request."""
 
 PIECE: Final = 64 << 10
-"""Bytes of an answer that are written at once. The TLS layer keeps a buffer of the largest write for as
-long as the connection is open, and says that a client is slow only between two writes."""
+"""Bytes of an answer that are written at once. The TLS layer keeps a buffer of the largest write for as long
+as the connection is open, and reports a slow client only between two writes."""
 
 IDLE_BYTES: Final = 50 << 10
-"""What an open connection costs, measured with 200 of them after one request each: OpenSSL's state, ours."""
+"""Memory of an open connection, measured with 200 of them after one request each: OpenSSL's state and
+ours."""
 
 OVERFULL: Final = 1.25
-"""Share of the memory in flight above which a stranger that sends much is cut off, and not told to come
-again: its request would be read first."""
+"""Share of the memory in flight above which a new client that sends much is cut off instead of told to come
+again: for an answer, its request would have to be read first."""
 
 READ_COPIES: Final = 2
-"""How often the largest read of a connection is in memory: the TLS layer keeps its buffer, and aiohttp has
-the bytes until they are asked for."""
+"""Copies of a connection's largest read in memory: the TLS layer keeps its buffer, and aiohttp has the bytes
+until they are read."""
 
 
 class EdgeConnection(web.RequestHandler):
-    """aiohttp's protocol, with the times by which a slow or idle client is told from a busy one.
+    """aiohttp's protocol, with the times that tell a slow or idle client from a busy one.
 
-    ``reviewed`` tells whether a review of it was ever answered, ``reading`` that a body is still on its way,
-    ``taken`` is a whole request that is answered at the end of this turn of the loop,
-    ``left`` is the body of a request that was answered before all of it came,
-    ``unread`` how many bytes of answers its client may not have taken yet, ``wrote`` when the last was
-    written, and ``flushing`` is the task that writes what the client was too slow for.
+    - ``reviewed``: a review of it was answered before.
+    - ``reading``: a body is still on its way.
+    - ``taken``: a whole request that is answered at the end of this turn of the loop.
+    - ``left``: the body of a request that was answered before all of it came.
+    - ``unread``: bytes of answers that its client may not have read yet.
+    - ``wrote``: when the last of them was written.
+    - ``flushing``: the task that writes what the client was too slow for.
     """
 
     __slots__ = (
@@ -115,9 +119,9 @@ class EdgeConnection(web.RequestHandler):
         """Start the clock of the first request."""
         self.opened = self.rested = time.monotonic()
         super().connection_made(transport)
-        # aiohttp forgets its transport when it begins to close; cutting it off then is ours.
+        # aiohttp forgets its transport when it begins to close; then only we can cut the connection off.
         self._wire = cast("asyncio.Transport", transport)
-        # The TLS layer tells of the first byte that waits in it, which it does once the socket is full.
+        # The TLS layer reports the first byte that waits in it, which happens once the socket is full.
         self._wire.set_write_buffer_limits(high=1, low=0)
         self.peer = peer_of(transport.get_extra_info("peername"))
         self._socket = transport.get_extra_info("socket").fileno()
@@ -125,8 +129,8 @@ class EdgeConnection(web.RequestHandler):
         self.edge.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
-        """Take what need not be parsed, for the end of this turn; note when a request began to come."""
-        if data:  # aiohttp calls it with nothing
+        """Take requests that need no parser, for the end of this turn; note when a request began to come."""
+        if data:  # aiohttp calls this method with no data
             if len(data) > self._widest and not self._affords(len(data)):
                 return
             whole = self.framing.feed(data)
@@ -138,16 +142,16 @@ class EdgeConnection(web.RequestHandler):
             if taken:
                 self.taken, self.busy = data, True
                 return
-            if self.taken:  # it was whole, and more came in the same turn
+            if self.taken:  # it was whole, but more came in the same turn
                 data, self.taken = self.taken + data, b""
         self.parse(data)
 
     def parse(self, data: bytes) -> None:
-        """Have aiohttp read bytes that were received."""
+        """Pass received bytes to aiohttp's parser."""
         super().data_received(data)
 
     def _affords(self, size: int) -> bool:
-        """Count what so large a read costs for good; return whether the connection may go on after it."""
+        """Count the lasting cost of so large a read; return whether the connection may go on after it."""
         self._widest = size
         self._pay(IDLE_BYTES + READ_COPIES * size)
         if self.reviewed or self.edge.memory.has_room(share=OVERFULL):
@@ -167,17 +171,17 @@ class EdgeConnection(web.RequestHandler):
         super().connection_lost(exc)
 
     def _pay(self, cost: int) -> None:
-        """Have the connection counted with so many bytes."""
+        """Count so many bytes for the connection."""
         self._memory.held += cost - self._cost
         self._cost = cost
 
     def send(self, data: bytes, now: float) -> asyncio.Task[bool] | None:
-        """Write an answer; return the task that writes what the client is too slow for, if there is any.
+        """Write an answer; return the task that writes what the client is too slow for, if there is one.
 
-        None may be under way. The task returns whether the connection is still open.
+        There must be no such task already. It returns whether the connection is still open.
         """
         transport = self.transport
-        assert transport is not None  # noqa: S101 - whoever answers has looked
+        assert transport is not None  # noqa: S101 - the caller has checked
         size = len(data)
         self.unread += size
         self.wrote = now
@@ -192,7 +196,7 @@ class EdgeConnection(web.RequestHandler):
         return self.flushing
 
     async def _flush(self, rest: memoryview) -> bool:
-        """Write the rest as the client takes it, which may not take for ever."""
+        """Write the rest as the client reads it, within a time limit."""
         writer = StreamWriter(self, asyncio.get_running_loop())
         try:
             async with asyncio.timeout(self.edge.limits.write_seconds):
@@ -210,31 +214,31 @@ class EdgeConnection(web.RequestHandler):
         return self in self.edge.connections
 
     def _write_pieces(self, data: memoryview) -> memoryview:
-        """Write for as long as the client takes it; return what is left."""
+        """Write as long as the client keeps reading; return what is left."""
         while data and self.transport is not None and not self.writing_paused:
             self.transport.write(data[:PIECE])
             data = data[PIECE:]
         return data
 
     def hold_reading(self) -> None:
-        """Take nothing more from the client until `go_on_reading`."""
+        """Stop reading from the client until `go_on_reading`."""
         transport = self.transport
         if transport is not None:
             transport.pause_reading()
 
     def go_on_reading(self) -> None:
-        """Read again, unless aiohttp has a reason of its own not to."""
+        """Read again, unless aiohttp has its own reason not to."""
         transport = self.transport
         if transport is not None and not (self._reading_paused or self._buffer_paused):
             transport.resume_reading()
 
     def read_all(self) -> None:
-        """Note that the client has taken its answers, or never will."""
+        """Note that the client has read its answers, or never will."""
         self._memory.held -= self.unread
         self.unread = 0
 
     def has_taken_all(self) -> bool:
-        """Return whether nothing of what was written waits for the client any more."""
+        """Return whether the client has read everything that was written."""
         return self.flushing is None and not _waiting_to_be_sent(self._socket)
 
     def rest(self) -> None:
@@ -259,27 +263,27 @@ class EdgeConnection(web.RequestHandler):
         super().force_close()
 
     def abort(self) -> None:
-        """Close without a farewell, which a client that is slow or hostile would not take."""
+        """Close without TLS' farewell, which a slow or hostile client would not read."""
         self.framing.lost()
         if self._wire is not None:
             self._wire.abort()
 
     @property
     def resting(self) -> bool:
-        """Whether no request is under way, nor the rest of one that was refused, and no answer is written."""
+        """Return whether no request, no rest of a refused one and no answer is under way."""
         return not self.arrived and self.flushing is None and (self.left is None or self.left.is_eof())
 
     @property
     def unfinished(self) -> bool:
-        """Whether a request has begun to come and has not come whole."""
+        """Return whether a request has begun to come but is not whole."""
         return bool(self.arrived) and (self.reading or not self.busy)
 
     def idle(self, now: float) -> bool:
-        """Return whether nothing was asked for longer than a connection is kept."""
+        """Return whether the connection was idle for longer than it is kept."""
         return self.resting and now - self.rested > self.edge.limits.keepalive_seconds
 
     def slow(self, now: float) -> str | None:
-        """Name what the client is late with: its first request, or the head of the one it began."""
+        """Return what the client is late with: its first request, or the head of the current one."""
         if self.busy:
             return None
         if self.arrived:
@@ -295,7 +299,7 @@ class EdgeConnection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer what is not HTTP; aiohttp would log a traceback for each."""
+        """Answer what is not HTTP; aiohttp would log a traceback for each such request."""
         self.edge.metrics.refused["bad_request"] += 1
         text = message if isinstance(exc, HttpProcessingError) and message else "bad request"
         response = web.Response(status=400, text=shorten(text) + "\n")
@@ -304,13 +308,13 @@ class EdgeConnection(web.RequestHandler):
 
 
 def peer_of(address: object) -> str:
-    """Return the IP address of a socket's peer; one of IPv4 on a socket of IPv6 as IPv4 writes it."""
+    """Return the IP address of a socket's peer; an IPv4 address on an IPv6 socket in IPv4's form."""
     host = str(address[0]) if isinstance(address, tuple) and address else ""
     return host.removeprefix("::ffff:") if "." in host else host
 
 
 def _waiting_to_be_sent(descriptor: int) -> int:
-    """Return how many bytes the kernel holds that the peer has not acknowledged; 0 where it does not tell."""
+    """Return how many bytes the kernel holds that the peer has not acknowledged; 0 where it cannot tell."""
     try:
         answer = fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(4))
     except (OSError, ValueError):
@@ -319,7 +323,7 @@ def _waiting_to_be_sent(descriptor: int) -> int:
 
 
 class Server(web.Server):
-    """Makes our connections; aiohttp's own falls back to its defaults when it does not know a setting."""
+    """Makes our connections; aiohttp's own server uses defaults for settings that it does not know."""
 
     def __init__(self, edge: Edge) -> None:
         super().__init__(edge.handle)  # type: ignore[arg-type]  # what it returns has all of a response that is used

@@ -1,14 +1,14 @@
-"""The open connections of one port, and which are closed when: the slow, the idle, the least needed.
+"""The open connections of one port, and when they are closed: the slow, the idle, the least needed.
 
-Where there must be room, whoever was never of use goes first, so that no number of strangers keeps the
-callers out:
+When room is needed, connections that were never useful go first, so that no number of strangers keeps the API
+servers out:
 
 1. connections that never had a review answered, the longest idle first;
 2. connections idle for longer than an API server keeps them;
-3. for a newcomer, those of the peer that has the most, if that is more than the newcomer's: the longest idle,
-   then those whose request does not come to its end.
+3. for a newcomer, those of the peer that has the most, if that is more than the newcomer has: the longest
+   idle, then those whose request does not end.
 
-A trusted peer loses none, and is let in whatever it has.
+A trusted peer loses none, and is always let in.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 from injector.kube.waiting import wait_for
 
-if TYPE_CHECKING:  # each of the two has the other
+if TYPE_CHECKING:  # each of the two refers to the other
     from injector.service.connection import EdgeConnection
     from injector.service.server import Edge
 
@@ -29,26 +29,26 @@ POOL_SECONDS: Final = 100.0
 """Idle time after which no API server uses a connection: its pool drops it after 90 s."""
 
 SETTLED_SECONDS: Final = 1.0
-"""Time after which a connection that is idle, or whose request does not end, is not one of a busy caller."""
+"""A connection that is idle, or whose request has not ended, for so long is not a busy caller's."""
 
 EVICTED_AT_ONCE: Final = 16
-"""Connections closed in one turn of the loop: four hundred that came together held it for 30 ms."""
+"""Connections closed in one turn of the loop: closing four hundred at once blocked it for 30 ms."""
 
 RELIEF_SECONDS: Final = 0.05
-"""Least time between two looks at all connections for memory that can be had: one takes up to 2 ms."""
+"""Least time between two searches of all connections for memory to free: one takes up to 2 ms."""
 
 PRESSED_SECONDS: Final = 0.5
 """How long an answer may wait for its client while memory is tight: a megabyte at 16 Mbit/s."""
 
 FAREWELL_SECONDS: Final = 0.05
-"""How long a connection that was closed may take to say so to its client: nothing of an answer waits then."""
+"""How long a closed connection may take for TLS' farewell: no answer waits then."""
 
 CROWDED: Final = 0.5
-"""Share of the memory in flight above which connections that nobody misses are closed for what is refused."""
+"""Share of the memory in flight above which dispensable connections are closed before anything is refused."""
 
 
 class Connections:
-    """The connections of an edge; ``trusted`` tells whose are never closed to make room for others'."""
+    """The connections of an edge; those of a ``trusted`` peer are never closed to make room."""
 
     def __init__(self, edge: Edge, trusted: Callable[[str], bool]) -> None:
         self._edge = edge
@@ -79,15 +79,15 @@ class Connections:
             self._none_open.set()
 
     def evict(self, connection: EdgeConnection, reason: str) -> None:
-        """Close one, for one of the reasons that the metric has."""
+        """Close one, for one of the metric's reasons."""
         self._edge.metrics.connections_evicted[reason] += 1
         self.discard(connection)
         connection.abort()
 
     async def evict_slow(self) -> None:
-        """Close those that are late with what they have to send or to take, or idle; called once a second.
+        """Close those that are late in sending or reading, or idle; called once a second.
 
-        While memory is tight, those that nobody misses and those that take their answers slowly go as well.
+        While memory is tight, dispensable ones and slow readers of answers are closed as well.
         """
         ended = 0
         callers = {connection.peer for connection in self._open if connection.reviewed}
@@ -103,28 +103,29 @@ class Connections:
             ended += 1
             if ended % EVICTED_AT_ONCE == 0:
                 await asyncio.sleep(0)
-        # Nobody may ask for room: whoever filled the memory has gone quiet.
+        # There may be no new request that asks for room: the clients that filled the memory may be silent.
         if self._edge.memory.used > self._edge.memory.tight:
             self.relieve()
 
     async def flushed(self, seconds: float) -> None:
-        """Wait until clients have taken what is written in pieces, at most so long."""
+        """Wait until clients have read what is written in pieces, at most so long."""
         flushing = [connection.flushing for connection in self._open if connection.flushing is not None]
         if flushing:
             await asyncio.wait(flushing, timeout=seconds)
 
     async def end(self) -> None:
-        """Cut off those that are closing and do not come to an end: the loop would wait for them."""
+        """Cut off those that do not finish closing: the loop would wait for them."""
         await wait_for(self._none_open, FAREWELL_SECONDS)
         for connection in list(self._open):
             connection.abort()
         await self._none_open.wait()
 
     def _late(self, connection: EdgeConnection, now: float, callers: set[str]) -> str | None:
-        """Name what the client is late with.
+        """Return what the client is late with, if anything.
 
-        A peer whose reviews we answer may be so without a first request: Go's client dials for a request that
-        another connection takes then, and keeps the new one for the next. To cut that loses a POST in flight.
+        A peer whose reviews we answer may have connections without a first request: Go's client dials for a
+        request, sends it on another connection that became free, and keeps the new one for the next request.
+        Closing it would lose a POST in flight.
         """
         lateness = connection.slow(now)
         if lateness == "silent" and connection.peer in callers:
@@ -132,21 +133,21 @@ class Connections:
         return lateness or self._unread(connection, now)
 
     def _unread(self, connection: EdgeConnection, now: float) -> str | None:
-        """Name it when a client has not taken its answers in time; count them no more where it has."""
+        """Return the reason if a client has not read its answers in time; stop counting them if it has."""
         if not connection.unread:
             return None
         if connection.has_taken_all():
             connection.read_all()
             return None
-        # What is being written in pieces has its own deadline.
+        # Answers that are written in pieces have their own deadline.
         late = connection.flushing is None and now - connection.wrote > self._edge.limits.write_seconds
         return "answer" if late else None
 
     def make_room(self, newcomer: str, opening: int | None = None) -> bool:
-        """Close connections so that one of ``newcomer`` can be opened; return whether any was.
+        """Close connections so that ``newcomer`` can open one; return whether any was closed.
 
-        They are those that nobody misses. With ``opening``, the number of handshakes that the newcomer has
-        under way, they are those of the peer that has the most, if that has more.
+        These are the dispensable ones. With ``opening``, the number of the newcomer's current handshakes,
+        they are those of the peer that has the most, if that is more than the newcomer has.
         """
         now, trusted = time.monotonic(), self._trusted
         if opening is None:
@@ -159,10 +160,10 @@ class Connections:
         return bool(going)
 
     def relieve(self) -> None:
-        """Have memory back for what would be refused.
+        """Free memory for what would otherwise be refused.
 
-        First what was taken meanwhile is counted no more. Then connections are closed: those that nobody
-        misses, and those that do not take their answers, which have less patience now.
+        First, answers that were read meanwhile are no longer counted. Then connections are closed:
+        dispensable ones, and those that do not read their answers, with a shorter limit now.
         """
         now = time.monotonic()
         if now - self._relieved < RELIEF_SECONDS:
@@ -175,7 +176,7 @@ class Connections:
         memory = self._edge.memory
         if memory.used <= memory.limit * CROWDED:
             return
-        # One that has asked nothing yet may be a caller's, and is closed soon if it is not.
+        # One that has asked nothing yet may be a caller's, and otherwise is closed soon.
         going = [each for each in dispensable(self._open, now=now, trusted=self._trusted) if each.served]
         for connection in settled(going, now=now)[:EVICTED_AT_ONCE]:
             self.evict(connection, "memory")
@@ -185,7 +186,7 @@ class Connections:
 
 
 def first_of(guests: list[EdgeConnection], most: int, *, now: float) -> list[EdgeConnection]:
-    """Return at most so many from the front: one of those that rest for less than a second.
+    """Return at most so many from the front: those that have rested for less than a second.
 
     A caller that has just connected rests for a moment before it asks.
     """
@@ -200,7 +201,7 @@ def settled(guests: list[EdgeConnection], *, now: float) -> list[EdgeConnection]
 def dispensable(
     guests: Iterable[EdgeConnection], *, now: float, trusted: Callable[[str], bool]
 ) -> list[EdgeConnection]:
-    """Return the idle connections that nobody misses, those to be closed first at the front."""
+    """Return the idle connections that are dispensable, in the order in which to close them."""
     found = [
         guest
         for guest in guests
@@ -220,7 +221,7 @@ def of_the_fullest(
 ) -> list[EdgeConnection]:
     """Return what the peer with the most connections can spare for ``newcomer``.
 
-    ``opening`` is the number of handshakes that the newcomer has under way.
+    ``opening`` is the number of the newcomer's current handshakes.
     """
     guests = list(guests)
     counts = Counter(guest.peer for guest in guests)

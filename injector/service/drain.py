@@ -1,7 +1,7 @@
-"""A stop that loses no review: not ready, `Connection: close` on every answer, quiet, close, finish.
+"""Stop without losing a review: not ready, `Connection: close` on every answer, quiet, close, finish.
 
-The API server keeps its connections to a pod that is leaving, and does not repeat a POST that meets their
-end; so it has to be told on each that it ends before it does.
+The API server keeps its connections to a pod that is leaving, and does not repeat a POST that was sent on a
+closing connection; so each connection must be told before it ends.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from injector.service.server import Edge
 
 @dataclass(slots=True, kw_only=True)
 class Leaving:
-    """What the signals that came ask for: ``stop`` to leave, ``hurry`` not to wait for quiet, ``now`` to end.
+    """What the signals so far ask for: ``stop`` to leave, ``hurry`` to skip the quiet, ``now`` to end.
 
-    A SIGTERM begins the drain. Whoever sends a second one within its minimum (a supervisor that repeats
-    itself) would only lose reviews, and is not heard; later it ends everything. A SIGINT is somebody at a
-    terminal: what is in flight is finished, and a second one does not wait for that either.
+    A SIGTERM begins the drain. A second one within the minimum (a supervisor that repeats itself) is ignored,
+    since it would only lose reviews; later it ends everything. A SIGINT comes from a person at a terminal:
+    what is in flight is finished, and a second one ends even that.
     """
 
     times: Drain
@@ -31,7 +31,7 @@ class Leaving:
     began: float = 0.0
 
     def terminate(self) -> str:
-        """Take note of a SIGTERM; return what it leads to."""
+        """Note a SIGTERM; return the action."""
         if not self.stop.is_set():
             self.begin()
             return "drain"
@@ -41,7 +41,7 @@ class Leaving:
         return "the end"
 
     def interrupt(self) -> str:
-        """Take note of a SIGINT; return what it leads to."""
+        """Note a SIGINT; return the action."""
         if self.hurry.is_set():
             self.end()
             return "the end"
@@ -63,7 +63,7 @@ class Leaving:
 
 
 async def until_quiet(edge: Edge, times: Drain, hurry: asyncio.Event) -> None:
-    """Answer on with `Connection: close` until reviews have stopped coming, or ``hurry`` is set."""
+    """Keep answering with `Connection: close` until no reviews come any more, or ``hurry`` is set."""
     edge.draining = True
     start = time.monotonic()
     while not hurry.is_set():

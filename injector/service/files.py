@@ -1,10 +1,10 @@
 """Read one consistent set of mounted files.
 
 A ConfigMap or Secret is mounted as symbolic links through ``..data``, which the kubelet swaps by one rename.
-All files of a mount are read from the folder that ``..data`` named once: no set mixes two generations. Only
-regular files inside the folder that was named are read: a FIFO never ends, a device may act when it is
-opened, and a link that leads elsewhere shows what nobody has mounted. A file system may never answer: what is
-done with files is done in a thread of its own, and given up when it hangs.
+All files of a mount are read from the folder to which ``..data`` pointed once: no set mixes two generations.
+Only regular files inside the named folder are read: a FIFO never ends, opening a device may have effects, and
+a link that leads elsewhere shows what was not mounted. A file system may never answer: all work with files is
+done in a thread of its own, and given up when it hangs.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from injector.injection.loading import LARGEST_FILE
 T = TypeVar("T")
 
 PATIENCE_SECONDS: Final = 10.0
-"""What takes longer hangs: a kubelet's mounts are in memory or on the node's disk, and read in milliseconds.
-It is also the time between two looks at the files."""
+"""After so long file work counts as hung: a kubelet's mounts are in memory or on the node's disk, and read in
+milliseconds. It is also the time between two checks of the files."""
 
 ATTEMPTS: Final = 5
-"""Reads of a mount that is swapped meanwhile; two swaps in a row take the kubelet seconds."""
+"""Attempts at a mount that is being swapped; two swaps in a row take the kubelet seconds."""
 
 DATA: Final = "..data"
 
@@ -41,15 +41,15 @@ KINDS: Final = {
     stat.S_IFBLK: "a device",
     stat.S_IFSOCK: "a socket",
 }
-"""What may lie in the place of a regular file."""
+"""What may be at the path of a regular file."""
 
 OPENING: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
-"""Should another file have come into the place of the one looked at: no link is followed, nothing awaited."""
+"""Safe flags in case the file was replaced after the check: follow no link, wait for nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileSet:
-    """The contents of a set of files, all of one generation; ``digest`` is equal when the contents are."""
+    """The contents of a set of files, all of one generation; equal contents have an equal ``digest``."""
 
     contents: Mapping[Path, bytes]
     digest: str
@@ -74,12 +74,12 @@ def read_files(paths: Iterable[Path | None]) -> FileSet:
 
 
 def folders(paths: Iterable[Path | None]) -> tuple[Path, ...]:
-    """Return the folders to watch for the paths: the mounts, not the files, which never change themselves."""
+    """Return the folders to watch for the paths: the mounts, since the files themselves never change."""
     return tuple(dict.fromkeys(path.parent for path in paths if path is not None))
 
 
 def hung(paths: Iterable[Path | None]) -> ConfigError:
-    """Return what to say of paths that `Disk` has given up."""
+    """Return the message about paths that `Disk` has given up."""
     return ConfigError(
         f"not read within {PATIENCE_SECONDS:g} s: the file system does not answer",
         file=", ".join(map(str, folders(paths))),
@@ -110,7 +110,7 @@ def _target(data: Path) -> str | None:
 
 
 def _within(path: Path, data: Path, generation: str | None) -> Path:
-    """Return where the file of one generation lies; a file beside a mount's ``..data`` is read as it is."""
+    """Return the path of the file in one generation; a file beside a mount's ``..data`` is read as it is."""
     if generation is None:
         return path
     inside = data.parent / generation / path.name
@@ -139,7 +139,7 @@ def _read(path: Path, place: Path, home: Path) -> bytes:
 
 
 def _check_place(path: Path, real: Path, home: Path) -> None:
-    # A mount below another may be swapped between the two looks; then the second is right.
+    # A mount below another may be swapped between the two checks; then the second one is right.
     if not (real.is_relative_to(home) or real.is_relative_to(os.path.realpath(path.parent))):
         raise ConfigError(f"is a link that leads out of its folder, to {real}", file=str(path))
 
@@ -159,21 +159,21 @@ def _digest(contents: Mapping[Path, bytes]) -> str:
 
 
 class Disk:
-    """Does file work in a thread: while one piece hangs, whatever is asked next is given up at once.
+    """Does file work in a thread: while one piece hangs, further work is given up at once.
 
-    The threads of a pool would all be taken by a mount that hangs, and waited for when the process ends.
+    A mount that hangs would take all threads of a pool, and Python would wait for them at exit.
     """
 
     def __init__(self) -> None:
         self._work: Future[object] | None = None
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Return what ``work`` returns; TimeoutError where it hangs, or an earlier one still does."""
+        """Return the result of ``work``; TimeoutError where it hangs, or earlier work still does."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             return await asyncio.wrap_future(self._begin(work))
 
     def run_here(self, work: Callable[[], T]) -> T:
-        """Do the same where nothing else has to go on meanwhile."""
+        """Do the same, blocking, where nothing else has to go on meanwhile."""
         return self._begin(work).result(PATIENCE_SECONDS)
 
     def _begin(self, work: Callable[[], T]) -> Future[T]:
@@ -186,7 +186,7 @@ class Disk:
         def do() -> None:
             try:
                 future.set_result(work())
-            except BaseException as error:  # noqa: BLE001 - whoever waits for it gets it
+            except BaseException as error:  # noqa: BLE001 - the waiting caller gets it
                 future.set_exception(error)
 
         threading.Thread(target=do, name="disk", daemon=True).start()

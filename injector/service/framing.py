@@ -1,7 +1,7 @@
-"""Frame requests whose head was met before, without an HTTP parser.
+"""Frame requests with a known head, without an HTTP parser.
 
 An API server sends identical request heads except for Content-Length. Once aiohttp has parsed a head and its
-review was answered, later requests which come whole and with the same head skip the parser, the task and the
+review was answered, later requests that come whole and with the same head skip the parser, the task and the
 stream; this saves about a third of the HTTP cost.
 """
 
@@ -10,16 +10,16 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 LONGEST_HEAD: Final = 2048
-"""Bytes; an API server sends some 300."""
+"""Bytes of a head; an API server sends some 300."""
 
 LONGEST_LENGTH: Final = 7
-"""Digits of a Content-Length: more than any review that is answered on the loop has."""
+"""Digits of a Content-Length: enough for any review that is answered on the loop."""
 
 KNOWN_HEADS: Final = 256
 """An API server sends a handful: one for each path and timeout of a webhook."""
 
 HEADS_BYTES: Final = KNOWN_HEADS * LONGEST_HEAD
-"""Half a mebibyte, so that a head of any length is kept."""
+"""Half a mebibyte, so that a head of any length fits."""
 
 _LENGTH: Final = b"\r\nContent-Length: "
 
@@ -33,7 +33,7 @@ class Whole(NamedTuple):
 
 
 def frame(data: bytes) -> Whole | None:
-    """Find the head and the length of a request that ``data`` begins with; None where they are not plain."""
+    """Find the head and the length of the request at the start of ``data``; None where they are not plain."""
     blank = data.find(b"\r\n\r\n", 0, LONGEST_HEAD)
     at = data.find(_LENGTH, 0, blank) + len(_LENGTH)
     if blank < 0 or at < len(_LENGTH):
@@ -47,10 +47,10 @@ def frame(data: bytes) -> Whole | None:
 
 
 class Framing:
-    """Follows where the requests of a connection end.
+    """Tracks where the requests of a connection end.
 
-    Only where a request is known to begin may bytes be taken for one. That is so at the start of a
-    connection, and after a request of a known head when nothing came behind it.
+    Bytes may be framed only where a request is known to begin: at the start of a connection, and after a
+    request with a known head when nothing followed it.
     """
 
     __slots__ = ("_begins", "_fed", "_whole")
@@ -61,7 +61,7 @@ class Framing:
         self._whole: Whole | None = None
 
     def feed(self, data: bytes) -> Whole | None:
-        """Take note of bytes; return the request if they begin one, of which they may be a part only."""
+        """Add received bytes; return the request that they begin, possibly only a part of it."""
         if not self._begins:
             self._fed += len(data)
             return None
@@ -73,16 +73,16 @@ class Framing:
 
     @property
     def whole(self) -> Whole | None:
-        """The request that came last, if exactly that has come."""
+        """The latest request, if exactly that has come."""
         whole = self._whole
         return whole if whole is not None and whole.end == self._fed else None
 
     def ended(self) -> None:
-        """Take note that the request which came last was ordinary and is answered."""
+        """Note that the latest request was ordinary and is answered."""
         self._begins = self.whole is not None
         self._whole = None
 
     def lost(self) -> None:
-        """Take note that it cannot be told any more where a request begins."""
+        """Note that the start of the next request is not known any more."""
         self._begins = False
         self._whole = None

@@ -1,4 +1,4 @@
-"""What one generation of configuration is made of, and what answers from it."""
+"""The parts of one generation of configuration, and the protocol of what answers from it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from injector.service.trial import Trial
 from injector.templates import built_in
 
 Late = Callable[[], bool]
-"""Returns whether the caller does not wait any more."""
+"""Returns whether the caller has stopped waiting."""
 
 
 class Reviewer(Protocol):
@@ -30,33 +30,33 @@ class Reviewer(Protocol):
         """
 
     def advise(self, body: bytes) -> bytes:
-        """Answer the AdmissionReview of a workload: allowed, and `warnings` say what becomes of its pods.
+        """Answer the AdmissionReview of a workload: allowed, with `warnings` about what becomes of its pods.
 
         Raises BadReview where the call itself is wrong. It takes milliseconds, and any thread may call it.
         """
 
     def refresh(self) -> None:
-        """Take over what the cluster tells meanwhile; called once a second."""
+        """Take over what the cluster has told meanwhile; called once a second."""
 
     def description(self) -> dict[str, str]:
-        """Return what an operator wants to read once: the release, the templates."""
+        """Return what an operator reads once: the release, the templates."""
 
     def warnings(self) -> tuple[str, ...]:
         """Return what of the configuration is not used, one sentence each."""
 
     def counts(self) -> Mapping[str, int]:
-        """Return what the reviewer counts itself: name of a metric → how often since it was made."""
+        """Return the reviewer's own counters: name of a metric → count since it was made."""
 
 
 class Registration(NamedTuple):
-    """A MutatingWebhookConfiguration, and what our entries of it are called (``*.`` begins a family)."""
+    """A MutatingWebhookConfiguration, and the names of our entries in it (``*.`` matches a family)."""
 
     webhook: str
     configuration: JSONObject
 
 
 class ClusterView(Protocol):
-    """What the cluster would tell a review, kept in memory; the mappings are read anew at each review."""
+    """The cluster's state for reviews, kept in memory; the mappings are read anew at each review."""
 
     @property
     def namespaces(self) -> Mapping[str, JSONObject]:
@@ -81,25 +81,26 @@ HASH_SHOWN: Final = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Texts:
-    """What one generation is made from: the three files, and what the cluster tells."""
+    """The sources of one generation: the three files, and the cluster's state."""
 
     config: str
     values: str
     mesh: str
     default_values: str = ""
-    """What ``values`` are laid over: those of the built-in configuration, where that is used."""
+    """What ``values`` are laid over: the built-in configuration's values, where that is used."""
     cluster: ClusterView | None = None
     files: tuple[str, str, str] = ("config", "values", "mesh")
-    """What the three are called in errors."""
+    """The names of the three in errors."""
     release: str | None = None
-    """The release of the texts, where it is known without reading them: of the built-in ones the newest."""
+    """The release of the texts where it is known without reading them: for the built-in ones, the newest."""
 
     @property
     def hash(self) -> str:
         """The name of the configuration: what ``cat config values mesh | sha256sum | cut -c1-12`` prints.
 
-        Of a file that is the whole ConfigMap it is the key's text, behind as many line ends as are before it.
-        It follows from the texts alone, so that all replicas call the same configuration the same.
+        For a file that is the whole ConfigMap, it is the key's text, with as many line ends behind it as are
+        before it. It depends on the texts only, so that all replicas give the same configuration the same
+        name.
         """
         texts = self.config + self.values + self.mesh
         return hashlib.sha256(texts.encode(errors="surrogatepass")).hexdigest()[:HASH_SHOWN]
@@ -109,9 +110,9 @@ class Texts:
 class Generation:
     """One whole configuration: every review is answered from exactly one.
 
-    ``hash`` is `Texts.hash`, ``trial`` what it was found to do to pods. ``injecting`` is the last reviewer
-    that injected sample pods, mostly its own: the next configuration is compared with that one. While it is
-    an older one, this one's caches are empty, so that the two take no more memory than one.
+    ``hash`` is `Texts.hash`, ``trial`` the result of trying it on pods. ``injecting`` is the last reviewer
+    that injected sample pods, usually this one; the next configuration is compared with it. While it is an
+    older one, this reviewer's caches are empty, so that the two take no more memory than one.
     """
 
     number: int
@@ -122,7 +123,7 @@ class Generation:
 
 
 Load = Callable[[Texts, ServiceOptions], Reviewer]
-"""Compiles and checks texts to a reviewer; ConfigError when they cannot be used."""
+"""Compiles and checks texts into a reviewer; ConfigError when they cannot be used."""
 
 
 def texts_of(files: FileSet, options: ServiceOptions, cluster: ClusterView | None) -> Texts:

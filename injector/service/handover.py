@@ -1,8 +1,8 @@
-"""The key pair that is offered, and the live caBundle, to the pair that serves. A companion of its own.
+"""Decide when an offered key pair serves: once the live caBundle trusts it. A companion of its own.
 
 Where one Secret brings a new leaf together with its new CA, a replica has the leaf before API servers have
-the CA: other replicas see the Secret a minute later, API servers the bundle seconds later. So the old pair
-serves until the new one is trusted. It works also while no API server can be reached.
+the CA: other replicas see the Secret up to a minute later, API servers the bundle seconds later. So the old
+pair serves until the new one is trusted. This also works while no API server can be reached.
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ from injector.service.companions import CompanionSurroundings
 from injector.service.tls import KeyPair
 
 SETTLE_SECONDS: Final = 15.0
-"""How long a CA must have been live before what it signed serves: an API server's watch of its own
-configuration is seconds behind, and a client of a new bundle is made at its next review."""
+"""How long a CA must have been in the live bundle before a pair that it signed serves: an API server's watch
+of its own configuration lags by seconds, and it makes a client for a new bundle at its next review."""
 
 EXPIRING: Final = timedelta(minutes=1)
-"""Life left at which the old pair goes whatever the bundle says: it would soon be refused as well."""
+"""Remaining life at which the old pair is replaced whatever the bundle says: it would soon be refused as
+well."""
 
 LOOK_SECONDS: Final = 5.0
-"""Between two looks while a pair waits; a certificate expires without an event."""
+"""Time between two checks while a pair waits; a certificate expires without an event."""
 
 
 def wait(
@@ -40,10 +41,10 @@ def wait(
     now: datetime,
     monotonic: float,
 ) -> float | None:
-    """Return the seconds until ``offered`` may serve in place of ``serving``; None while nothing tells.
+    """Return the seconds until ``offered`` may replace ``serving``; None while that is not known.
 
-    What API servers refuse for its dates is not waited behind, nor put in the place of what they accept.
-    ``now`` is the API server's time, ``monotonic`` the seconds of a clock that nobody sets.
+    A serving pair that API servers refuse for its dates is replaced at once; an offered one waits. ``now`` is
+    the API server's time, ``monotonic`` the seconds of the monotonic clock.
     """
     if serving is None or not serving.not_before <= now < serving.not_after - EXPIRING:
         return 0.0
@@ -66,7 +67,7 @@ class Handover:
     _waiting: bool = False
 
     def wake(self) -> None:
-        """Look again: the live bundle has changed."""
+        """Check again: the live bundle has changed."""
         self._news.set()
 
     async def run(self, surroundings: CompanionSurroundings) -> None:
@@ -82,7 +83,7 @@ class Handover:
                 await wait_for(self._news, pause)
 
     def _look(self, surroundings: CompanionSurroundings) -> float | None:
-        """Hand over if it may be; return the seconds until the next look, None to wait for news."""
+        """Replace the pair if it may be; return the seconds until the next check, None to await an event."""
         monotonic = self.monotonic()
         self._trusted.see(self.live(), monotonic)
         offered, serving = surroundings.offered.value, surroundings.pair.value

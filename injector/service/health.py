@@ -1,4 +1,4 @@
-"""The state of the process in, answers for probes, scrapers and people out.
+"""Answer probes, scrapers and people from the state of the process.
 
 Alive means that the loop turns; ready means that a review posted now would be answered well. Liveness depends
 on nothing outside, or a fault of the API server would restart us.
@@ -18,12 +18,12 @@ from injector import __version__
 from injector.service.http import JSON_TYPE, Page, Reply
 
 Condition = Callable[[], str | None]
-"""None while it holds, else the reason for which it does not."""
+"""Returns None while the condition holds, else why it does not."""
 
 
 @dataclass(slots=True)
 class Readiness:
-    """What must hold before reviews are sent here, by name; all of it is asked at each probe."""
+    """The conditions under which reviews may be sent here, by name; each probe asks all of them."""
 
     conditions: dict[str, Condition] = field(default_factory=dict)
     remarks: list[Callable[[], Mapping[str, str]]] = field(default_factory=list)
@@ -33,11 +33,11 @@ class Readiness:
         self.conditions[name] = condition
 
     def remark(self, remark: Callable[[], Mapping[str, str]]) -> None:
-        """Add something to say to people that does not change the answer: names and sentences."""
+        """Add information for people that does not change the answer: names and sentences."""
         self.remarks.append(remark)
 
     def missing(self, *, but: str = "") -> dict[str, str]:
-        """Return the conditions that do not hold and why, ``but`` left out."""
+        """Return the conditions that do not hold and why, without those named in ``but``."""
         found = {name: condition() for name, condition in self.conditions.items() if name != but}
         return {name: reason for name, reason in found.items() if reason is not None}
 
@@ -57,7 +57,7 @@ def pages(readiness: Readiness) -> dict[str, Page]:
 
 
 def metrics_page(text: Callable[[str], tuple[bytes, str]]) -> Page:
-    """Return the page for scrapers of a function from what they accept to metrics and their content type."""
+    """Return the page for scrapers; the function maps what they accept to metrics and a content type."""
 
     def page(_query: str, accept: str) -> Reply:
         return Reply(200, *text(accept))
@@ -74,7 +74,7 @@ def _version(_query: str, _accept: str) -> Reply:
 
 
 def _ready(readiness: Readiness, query: str, _accept: str) -> Reply:
-    """Answer 200 or 503; with ``?verbose`` a line for each condition, as the API server's own page has."""
+    """Answer 200 or 503; with ``?verbose`` a line for each condition, like the API server's own page."""
     missing = readiness.missing()
     status = 503 if missing else 200
     if "verbose" not in parse_qs(query, keep_blank_values=True):

@@ -1,8 +1,8 @@
-"""What requests hold of the memory in flight, and whose body leaves where another's finds no room.
+"""The memory that each request in flight holds, and which body is dropped when another finds no room.
 
-A body leaves while it is read or waits for its turn. It is the newest of the peer that holds most, and there
-of the namespace that does, if that is more than what finds no room would make of its own: whoever fills the
-memory fills it for itself.
+A body may be dropped while it is read or waits for its turn. It is the newest body of the peer that holds
+most, in that peer's namespace that holds most, if that is more than the newcomer's caller would hold: a
+client that fills the memory fills it for itself.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from injector.service.memory import InFlight
 
 
 class Bodies:
-    """The bodies in flight, one `hold` for each request; those ``leaving`` may leave, the oldest is first."""
+    """The bodies in flight, one `hold` for each request; ``leaving`` are those that may be dropped."""
 
     def __init__(self, memory: InFlight) -> None:
         self.memory = memory
         self.leaving: dict[Held, None] = {}
 
     def hold(self, peer: str) -> Held:
-        """Return what a request of this peer holds: nothing yet."""
+        """Return the holding of a new request of this peer: nothing yet."""
         return Held(self, Caller(peer, b""))
 
     def who_leaves(self, caller: Caller, size: int, limit: float) -> Held | None:
-        """Return the body that leaves for ``size`` bytes of a caller, which have no room below ``limit``.
+        """Return the body to drop for ``size`` bytes of a caller, which have no room below ``limit``.
 
-        None where nobody holds more than the caller would then, and where it would be in vain.
+        None if no caller holds more than this one would then, or if dropping would not make enough room.
         """
         peers: Counter[str] = Counter()
         for each in self.leaving:
@@ -54,7 +54,7 @@ class Bodies:
 
 
 class Held:
-    """What one request holds; all of it is given back at the end of the block. ``gone``: it had to leave."""
+    """What one request holds, given back at the end of the block. ``gone``: it was dropped."""
 
     __slots__ = ("_bodies", "_limit", "caller", "gone", "size")
 
@@ -66,7 +66,7 @@ class Held:
         self.size = 0
 
     def take(self, size: int, share: float = 1.0) -> None:
-        """Count ``size`` bytes more; Refusal where they have no room in this share of the limit."""
+        """Count ``size`` bytes more; Refusal if they do not fit into this share of the limit."""
         self.check()
         memory = self._bodies.memory
         while not memory.has_room(size, share):
@@ -78,13 +78,13 @@ class Held:
         memory.note()
 
     def check(self) -> None:
-        """Refuse what had to leave."""
+        """Refuse the request if it was dropped."""
         if self.gone:
             raise full()
 
     @asynccontextmanager
     async def may_leave(self, seconds: float) -> AsyncIterator[None]:
-        """Let it leave for others meanwhile, which is a Refusal; TimeoutError after so many seconds."""
+        """Allow dropping meanwhile, which raises Refusal; TimeoutError after so many seconds."""
         try:
             async with asyncio.timeout(seconds) as self._limit:
                 self._bodies.leaving[self] = None
@@ -94,10 +94,11 @@ class Held:
             raise
         finally:
             del self._bodies.leaving[self]
-        # One that was ready at this very moment is told by `check`: it may have something to give back.
+        # A request that became ready at this very moment is refused by `check`: it may have memory to give
+        # back.
 
     def leave(self) -> None:
-        """Give everything back at once, and wake whoever waits with it."""
+        """Give everything back at once, and wake the request's task."""
         self.gone = True
         self._count(-self.size)
         if self._limit is not None and not self._limit.expired():
@@ -118,5 +119,5 @@ class Held:
 
 
 def full() -> Refusal:
-    """Return what a request gets for which there is no memory."""
+    """Return the reply for a request that finds no memory."""
     return Refusal("overload", unavailable("too much memory is in use"))

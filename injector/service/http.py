@@ -1,4 +1,4 @@
-"""What goes over HTTP besides aiohttp: request targets in, replies and their bytes out."""
+"""HTTP besides aiohttp: parse request targets, and write replies as bytes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TEXT_TYPE: Final = "text/plain; charset=utf-8"
 class Reply(NamedTuple):
     """One HTTP answer; ``headers`` are whole lines, ``close`` ends the connection after it.
 
-    Without a ``content_type`` the headers say all that is said of the body.
+    Without a ``content_type`` the headers say everything about the body.
     """
 
     status: int
@@ -39,7 +39,8 @@ Page = Callable[[str, str], Reply]
 class RequestTarget(NamedTuple):
     """A request target: the decoded path, and the seconds that the API server will wait.
 
-    ``location``: where Go sends a client that asks for a path with ``//``, ``/./`` or ``/../``; else "".
+    ``location`` is where Go redirects a client that asks for a path with ``//``, ``/./`` or ``/../``; else
+    "".
     """
 
     path: str
@@ -63,7 +64,7 @@ def unavailable(why: str) -> Reply:
 
 
 def too_large(limit: int) -> Reply:
-    """Return a 413; what is still on its way is not read, so the connection ends."""
+    """Return a 413; the rest of the body is not read, so the connection ends."""
     return Reply(413, b"the body is larger than %d bytes\n" % limit, close=True)
 
 
@@ -72,8 +73,8 @@ def too_many(limit: int) -> Reply:
     return Reply(413, b"the body has more than %d JSON values\n" % limit)
 
 
-def too_dear(cost: int, limit: int) -> Reply:
-    """Return a 413 for a body that takes more memory to parse than there is for all."""
+def too_much_memory(cost: int, limit: int) -> Reply:
+    """Return a 413 for a body that takes more memory to parse than there is at all."""
     return Reply(413, b"parsing the body takes %d bytes of memory, and there are %d\n" % (cost, limit))
 
 
@@ -92,7 +93,7 @@ _KEPT: Final = "/$&+,:;=@"
 
 
 def _location(path: str, query: str) -> str:
-    """Return where Go 1.26's ServeMux redirects a path to, "" when it is clean.
+    """Return where Go 1.26's ServeMux redirects a path to, "" when the path is clean.
 
     It cleans the escaped path and escapes the result once more, so that ``%2F`` becomes ``%252F``.
     """
@@ -123,7 +124,7 @@ _IN_HTML: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&
 
 
 def redirect(location: str, method: str) -> Reply:
-    """Return Go's 307, whose body only a GET gets."""
+    """Return Go's 307; only a GET gets a body."""
     place = f"Location: {location}\r\n".encode()
     if method not in ("GET", "HEAD"):
         return Reply(307, b"", "", place)
@@ -132,7 +133,7 @@ def redirect(location: str, method: str) -> Reply:
 
 
 def seconds(duration: str) -> float | None:
-    """Read a duration of Go's as the API server sends it; None for any other text, and for a negative one."""
+    """Read a Go duration as the API server sends it; None for any other text, and for a negative one."""
     try:
         nanoseconds = parse_duration(duration)
     except DurationError:
@@ -149,7 +150,7 @@ _ANY: Final = b"HTTP/1.1 %d %b\r\n%bDate: %b\r\n%b%bContent-Length: %d\r\n\r\n"
 
 
 def head(reply: Reply, *, keep: bool) -> bytes:
-    """Return the status line and the headers of an answer, after which the connection is kept or not."""
+    """Return the status line and headers of an answer; ``keep`` says whether the connection is kept."""
     date = _date(int(time.time()))
     if keep and reply.status == 200 and reply.content_type is JSON_TYPE:
         return _OK_JSON % (date, len(reply.body))

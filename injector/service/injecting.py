@@ -1,4 +1,4 @@
-"""The injector behind what the service asks: mounted texts in, a reviewer out.
+"""The adapter between service and injector: load a reviewer from the mounted texts.
 
 The only module of the service that knows how an injector is loaded.
 """
@@ -25,7 +25,7 @@ from injector.service.options import ServiceOptions
 
 
 class InjectorReviewer:
-    """One loaded injector, and what the cluster tells it meanwhile."""
+    """One loaded injector, kept up to date with the cluster."""
 
     __slots__ = ("_cluster", "_injector", "_known", "_warns")
 
@@ -56,10 +56,10 @@ class InjectorReviewer:
         )
 
     def refresh(self) -> None:
-        """Take over ProxyConfig resources that changed, and nodes once they are known.
+        """Take over changed ProxyConfig resources, and the nodes once they are known.
 
-        Namespaces and nodes themselves are read at each review. A watch replaces an object that changed,
-        so that identity tells.
+        Namespaces and nodes themselves are read at each review. A watch replaces a changed object by another
+        one, so comparing identities is enough.
         """
         cluster = self._cluster
         if cluster is None:
@@ -72,13 +72,13 @@ class InjectorReviewer:
         self._injector = self._around(cluster, _readable(now, partial(self._around, cluster)))
 
     def _around(self, cluster: ClusterView, proxy_configs: Iterable[JSONObject]) -> Injector:
-        """Return the injector with these resources; ConfigError where one cannot be read."""
+        """Return the injector with these resources; ConfigError where one is unreadable."""
         return self._injector.with_cluster(
             nodes=cluster.nodes, namespaces=cluster.namespaces, proxy_configs=proxy_configs
         )
 
     def description(self) -> dict[str, str]:
-        """Return the release whose behaviour serves, and what told it where no option did."""
+        """Return the release whose behaviour serves, and how it was inferred if no option set it."""
         reason = self._injector.release_reason
         told = {"release_reason": f"{reason}; --release wins"} if reason else {}
         return {"release": self._injector.release, **told}
@@ -88,7 +88,7 @@ class InjectorReviewer:
         return self._injector.warnings
 
     def counts(self) -> Mapping[str, int]:
-        """Return the counters of the caches, and what each takes."""
+        """Return the counters of the caches, and the size of each."""
         snapshot = self._injector.snapshot
         skeletons, replicas = snapshot.skeletons, snapshot.replicas
         counts = {
@@ -105,7 +105,7 @@ class InjectorReviewer:
         return counts
 
     def _memos(self) -> dict[str, Collection[Memo[Any, Any]]]:
-        """Return what is kept, by the names of `metrics.CACHES`."""
+        """Return the caches, by the names of `metrics.CACHES`."""
         snapshot = self._injector.snapshot
         return {
             "skeletons": (snapshot.skeletons.skeletons,),
@@ -116,7 +116,7 @@ class InjectorReviewer:
 
 
 class _Namespaces(Mapping[str, Item]):
-    """The cluster's Namespaces as the gates want them, made one by one: there may be thousands."""
+    """The cluster's Namespaces in the form that the gates want, made on demand: there may be thousands."""
 
     def __init__(self, namespaces: Mapping[str, JSONObject]) -> None:
         self._namespaces = namespaces
@@ -134,7 +134,7 @@ class _Namespaces(Mapping[str, Item]):
 def _readable(
     resources: Iterable[JSONObject], read: Callable[[Iterable[JSONObject]], object]
 ) -> Iterator[JSONObject]:
-    """Yield the resources that can be read: one of a tenant's that cannot must not keep the others out."""
+    """Yield the readable resources: one tenant's unreadable resource must not keep the others out."""
     for resource in resources:
         try:
             read([resource])
@@ -146,7 +146,7 @@ def _readable(
 def load_injector(texts: Texts, options: ServiceOptions) -> InjectorReviewer:
     """Compile the texts; ConfigError names file, line, path and reason.
 
-    A policy that is neither of Istio's words is refused here: Istio takes it, and injects nothing.
+    A policy that is neither of Istio's two words is refused here: Istio accepts it, and injects nothing.
     """
     cluster = texts.cluster
     injector = Injector.load(

@@ -1,7 +1,7 @@
-"""An address in, connections of an edge out, within limits that hold from the first packet on.
+"""Accept connections on an address for an edge, within limits that hold from the first packet on.
 
-It accepts by itself because a server of asyncio's own counts a connection only once its handshake is over,
-and silent ones cost memory before that.
+It accepts by itself because asyncio's own server counts a connection only once its handshake is over, and
+silent connections cost memory before that.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from injector.service.logs import Log
 from injector.service.server import Edge
 
 DESCRIPTORS_SECONDS: Final = 0.1
-"""Pause after the process or the system ran out of file descriptors; a busy loop would not free one."""
+"""Pause after the process or the system ran out of file descriptors; a busy loop would free none."""
 
 HONEST_HANDSHAKE_SECONDS: Final = 1.0
-"""An honest handshake takes milliseconds, and two packets lost one second."""
+"""An honest handshake takes milliseconds, and with two lost packets one second."""
 
 
 class Listener:
@@ -39,16 +39,16 @@ class Listener:
         self._starved = False
 
     def bind(self, address: str, port: int, *, shared: bool = False) -> int:
-        """Take the address ('' is every one) and return the port; ConfigError says why it cannot be had.
+        """Take the address ('' is every one) and return the port; ConfigError says why it is not available.
 
-        One that is ``shared`` others of ours listen on as well.
+        If ``shared``, other processes of this service may listen on it as well.
         """
         self._socket = listening(address, port, backlog=self._edge.limits.backlog, shared=shared)
         self._socket.setblocking(False)
         return int(self._socket.getsockname()[1])
 
     async def run(self) -> None:
-        """Accept until cancelled; handshakes under way go on."""
+        """Accept until cancelled; handshakes that have begun go on."""
         assert self._socket is not None  # noqa: S101 - `bind` comes first
         loop = asyncio.get_running_loop()
         loop.add_reader(self._socket, self._accept, loop, self._socket)
@@ -59,7 +59,7 @@ class Listener:
             self.close()
 
     def _accept(self, loop: asyncio.AbstractEventLoop, listening: socket.socket) -> None:
-        """Take a connection that waits, at once: awaited, one that came with the end would be lost."""
+        """Accept a waiting connection without an await, so that one that came at the end is not lost."""
         try:
             client, address = listening.accept()
         except OSError as error:
@@ -86,16 +86,16 @@ class Listener:
             listening.close()
 
     def _has_room(self, newcomer: str) -> bool:
-        """Return whether one more may come, at the cost of whoever is needed least where the house is full.
+        """Return whether one more connection has room, if necessary by closing less important ones.
 
-        Strangers that are idle go before a handshake that has only begun, which may be a caller's; one that
+        Idle strangers go before a handshake that has only begun, which may be a caller's; a handshake that
         takes longer than an honest one goes before the connections of callers.
         """
         connections, limit = self._edge.connections, self._edge.limits.connections
         open_now = len(connections)
         if len(self._opening) + open_now < limit:
             return True
-        # A handshake that has just ended is still listed, and counts as open already.
+        # A handshake that has just ended is still listed, and already counts as open.
         pending = [each for each in self._opening.items() if not each[1].connected]
         if len(pending) + open_now < limit or connections.make_room(newcomer):
             return True
@@ -131,13 +131,13 @@ class Listener:
 
     def _opened(self, client: socket.socket, opening: asyncio.Task[None]) -> None:
         self._opening.pop(opening, None)
-        if opening.cancelled():  # maybe before it began
+        if opening.cancelled():  # possibly before it began
             client.close()
 
     def _refused_by_system(
         self, error: OSError, loop: asyncio.AbstractEventLoop, listening: socket.socket
     ) -> None:
-        """Pause where descriptors ran out; whoever else did not come leaves nothing to be done."""
+        """Pause if descriptors ran out; any other error concerns one connection, which is gone."""
         if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
             return
         if not self._starved:
@@ -152,15 +152,15 @@ class Listener:
 
 
 def listening(address: str, port: int, *, backlog: int, shared: bool = False) -> socket.socket:
-    """Return a socket that listens; ConfigError says why the address cannot be had."""
+    """Return a socket that listens; ConfigError says why the address is not available."""
     try:
         return _listening(address, port, backlog=backlog, reuse_port=shared)
-    except (OSError, UnicodeError) as error:  # of a name that is too long for one
+    except (OSError, UnicodeError) as error:  # UnicodeError: a name that is too long
         raise not_listening(address, port, error) from error
 
 
 def not_listening(address: str, port: int, error: OSError | UnicodeError) -> ConfigError:
-    """Return what to say of an address that cannot be had."""
+    """Return the error for an address that is not available."""
     place = f"port {port}" if not address else f"{address} port {port}"
     return ConfigError(f"cannot listen on {place}: {_why(error)}")
 
@@ -177,18 +177,18 @@ def _listening(address: str, port: int, **wanted: Any) -> socket.socket:
 
 
 def _why(error: OSError | UnicodeError) -> str:
-    if isinstance(error, UnicodeError) or error.errno is None or error.errno < 0:  # as of getaddrinfo
+    if isinstance(error, UnicodeError) or error.errno is None or error.errno < 0:  # from getaddrinfo
         return "it is not an address of this machine"
     if error.errno == errno.EADDRINUSE:
         return "another process uses it"
     if error.errno == errno.EACCES:
         return "this user may not use it (ports below 1024 need a privilege; choose one above)"
-    # Its own words end with the address as Python writes it.
+    # strerror's text ends with the address as Python writes it.
     return os.strerror(error.errno)
 
 
 def _kind(error: Exception) -> str:
-    """Name why a handshake failed, out of a fixed set."""
+    """Return why a handshake failed, from a fixed set."""
     if isinstance(error, ssl.SSLError):
         reason = error.reason or ""
         if "UNKNOWN_CA" in reason or "CERTIFICATE" in reason:

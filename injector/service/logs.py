@@ -1,7 +1,7 @@
-"""Fields in, lines of JSON or text on stderr out: callers pass the few fields that may be seen.
+"""Write log lines as JSON or text to stderr: callers pass the few fields that may be seen.
 
-A line costs a review a few microseconds: it is encoded at once, queued, and written by a thread, so that
-a log collector that stops reading cannot stop reviews.
+A line costs a review a few microseconds: it is encoded at once, queued, and written by a thread, so that a
+log collector that stops reading cannot stop reviews.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from typing import Any, ClassVar, Final
 import orjson
 
 LONGEST_TEXT: Final = 1024
-"""Characters of a text from outside that a line may hold: an error message names its cause long before."""
+"""Characters of a text from outside in one line: an error message names its cause much earlier."""
 
 BATCH_SECONDS: Final = 0.02
-"""How long lines wait for company: one write for all reviews of 20 ms."""
+"""How long lines are collected for one write: all reviews of 20 ms."""
 
 LONGEST_NAME: Final = 256
-"""Characters of a name from outside: Kubernetes allows 253, and what is longer is a caller's to invent."""
+"""Characters of a name from outside: Kubernetes allows 253, and a caller may invent a longer one."""
 
 PENDING_BYTES: Final = 4 << 20
-"""Bytes of lines kept for a slow reader of stderr, some 15,000; newer ones are dropped and counted."""
+"""Bytes of lines kept for a slow reader of stderr, some 15,000 lines; newer ones are dropped and counted."""
 
 OURS: Final = "injector"
-"""The logger above all of ours; its records show from the level that the log has, with their fields."""
+"""The parent of all our loggers; their records show from the log's level on, with their fields."""
 
 LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
@@ -42,7 +42,7 @@ LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 class LineWriter:
     """Writes lines to a file descriptor from a thread of its own; never blocks the caller.
 
-    ``turn`` is a file that processes with one stderr lock in turn: a pipe may tear what is longer than 4 KiB.
+    ``turn`` is a file that processes with one stderr lock in turn: a pipe may split lines of more than 4 KiB.
     """
 
     turn: ClassVar[int] = -1
@@ -70,7 +70,7 @@ class LineWriter:
             self._wake.set()
 
     def close(self) -> None:
-        """Write what is pending and end the thread; a reader who is stuck gets one second."""
+        """Write what is pending and end the thread; a reader that hangs gets one second."""
         self._closing.set()
         self._wake.set()
         self._thread.join(timeout=1)
@@ -81,7 +81,7 @@ class LineWriter:
             self._closing.wait(BATCH_SECONDS)
             self._wake.clear()
             self._drain()
-        # `close` may come while a batch is being written, and lines between the two.
+        # `close` may come while a batch is being written, and new lines between the two.
         self._drain()
 
     def _drain(self) -> None:
@@ -101,7 +101,7 @@ class LineWriter:
             while view:
                 try:
                     view = view[os.write(self._descriptor, view) :]
-                except OSError:  # stderr is gone: nobody is left to be told
+                except OSError:  # stderr is gone: there is nowhere to report it
                     return False
         return True
 
@@ -118,10 +118,10 @@ class LineWriter:
 
 
 class Log:
-    """Where the process logs: what happens to the service by level, what it does by `review`.
+    """The log of the process: events of the service by level, reviews by `review`.
 
-    ``text`` makes lines for a person at a terminal instead of JSON. The command line sets it for the
-    process, before a log is made.
+    ``text`` makes lines for a person at a terminal instead of JSON. The command line sets it for the process,
+    before a log is made.
     """
 
     __slots__ = ("_encode", "_handler", "_second", "_threshold", "_writer")
@@ -139,16 +139,16 @@ class Log:
 
     @property
     def pending(self) -> int:
-        """Bytes of lines that are not written yet."""
+        """Bytes of lines that are not yet written."""
         return self._writer.size
 
     @property
     def dropped(self) -> int:
-        """Lines lost to a reader of stderr who was too slow."""
+        """Lines dropped because the reader of stderr was too slow."""
         return self._writer.dropped
 
     def close(self) -> None:
-        """Write what is pending and let go of the root logger."""
+        """Write what is pending and remove the handler from the root logger."""
         logging.getLogger().removeHandler(self._handler)
         logging.getLogger(OURS).setLevel(logging.NOTSET)
         self._writer.close()
@@ -158,7 +158,7 @@ class Log:
         self._write("info", fields)
 
     def info(self, message: str, **fields: Any) -> None:
-        """Log what an operator may want to know: a constant sentence and its fields."""
+        """Log for information: a constant sentence and its fields."""
         self.event("info", message, fields)
 
     def warning(self, message: str, **fields: Any) -> None:
@@ -170,7 +170,7 @@ class Log:
         self.event("error", message, fields)
 
     def crash(self, message: str, cause: BaseException, **fields: Any) -> None:
-        """Log a fault of ours: where it arose, not its text, which may quote a pod."""
+        """Log a fault of ours by its location, without its text, which may quote a pod."""
         self.event("error", message, {**fields, "trace": trace(cause)})
 
     def event(self, level: str, message: str, fields: Mapping[str, Any]) -> None:
@@ -187,7 +187,7 @@ class Log:
     def _stamp(self) -> str:
         now = time.time()
         second = int(now)
-        known, text = self._second  # together, since several threads log
+        known, text = self._second  # one assignment, since several threads log
         if second != known:
             text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
             self._second = (second, text)
@@ -195,7 +195,7 @@ class Log:
 
 
 class _LoggingHandler(logging.Handler):
-    """Brings what is said through `logging` into our lines: all of ours, of aiohttp and others the warnings.
+    """Turns records of `logging` into our lines: all of our own loggers, warnings of aiohttp's and others.
 
     A record of ours may have fields: ``extra={"fields": {…}}``.
     """
@@ -216,15 +216,15 @@ class _LoggingHandler(logging.Handler):
 
 
 def json_line(fields: Mapping[str, Any]) -> bytes:
-    """Return one line of JSON; what is no character, as in a path that is not UTF-8, is a question mark."""
+    """Return one line of JSON; invalid characters (of a path that is not UTF-8) become question marks."""
     try:
         return orjson.dumps(fields, default=str, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS)
-    except TypeError:  # a lone surrogate, or a number of more than 64 bits
+    except TypeError:  # a lone surrogate, or an integer beyond 64 bits
         return f"{json.dumps(fields, default=str, ensure_ascii=False)}\n".encode(errors="replace")
 
 
 def text_line(fields: Mapping[str, Any]) -> bytes:
-    """Return ``time LEVEL message name=value …``; values that are not one plain word are quoted as JSON."""
+    """Return ``time LEVEL message name=value …``; a value that is not one plain word is quoted as JSON."""
     rest = dict(fields)
     words = [rest.pop("time"), f"{rest.pop('level').upper():<7}"]
     if message := rest.pop("message", ""):
@@ -237,29 +237,29 @@ def _quoted(value: Any) -> str:
     if isinstance(value, str) and value and value.isprintable() and not set(value) & {" ", '"', "="}:
         return value
     shown = json.dumps(value, default=str, ensure_ascii=False)
-    # What steers a terminal may come from a pod: it is shown by its number.
+    # A pod may contain control characters for a terminal: they are shown by their numbers.
     return shown if shown.isprintable() else json.dumps(value, default=str)
 
 
 def _level(number: int) -> str:
-    """Return the name of the highest of our levels that is not above the number."""
+    """Return the name of our highest level that is not above the number."""
     return max(
         (level for level in LEVELS if LEVELS[level] <= number), key=LEVELS.__getitem__, default="debug"
     )
 
 
 def cut(name: str) -> str:
-    """Cut a name that came from outside to what a line may hold."""
+    """Cut a name from outside to what a line may hold."""
     return name if len(name) <= LONGEST_NAME else name[:LONGEST_NAME] + "…"
 
 
 def shorten(text: str) -> str:
-    """Cut a text that came from outside to what a line may hold."""
+    """Cut a text from outside to what a line may hold."""
     return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "…"
 
 
 def trace(error: BaseException) -> list[str]:
-    """Return the error's class and where it arose, innermost first; not its text, which may quote a pod."""
+    """Return the error's class and its location, innermost first; not its text, which may quote a pod."""
     places = [
         f"{frame.f_code.co_filename}:{line} {frame.f_code.co_qualname}"
         for frame, line in walk_tb(error.__traceback__)

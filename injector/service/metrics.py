@@ -1,7 +1,7 @@
-"""What happened, counted by hand; a collector shows it to prometheus-client when it is asked.
+"""Count events by hand; a collector converts the counts for prometheus-client when a scraper asks.
 
-A review adds to a few integers, two microseconds in all; names and text are the scraper's expense. No label
-ever holds a name, a namespace or an annotation: outcomes and reasons come from fixed sets.
+A review adds to a few integers, two microseconds in all; names and text are made when scraped. No label ever
+contains a name, a namespace or an annotation: outcomes and reasons come from fixed sets.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ from prometheus_client.registry import Collector
 from injector import __version__
 
 SECONDS: Final = (0.0002, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
-"""Upper edges for `webhook_review_seconds`: a review takes fractions of a millisecond."""
+"""Upper bounds for `webhook_review_seconds`: a review takes fractions of a millisecond."""
 
 ISTIO_SECONDS: Final = (0.1, 1.0, 3.0, 5.0, 10.0, 20.0, 30.0, 60.0)
-"""Istio's edges for sidecar_injection_time_seconds, kept so that existing dashboards read the same."""
+"""Istio's bounds for sidecar_injection_time_seconds, kept so that existing dashboards read the same."""
 
 REFUSALS: Final = (
     "bad_request",
@@ -53,7 +53,7 @@ REFUSALS: Final = (
     "overload",
     "crash",
 )
-"""Why a call got no review: every value of the label ``reason`` of `webhook_refused_total`."""
+"""Why a call got no review: all values of the label ``reason`` of `webhook_refused_total`."""
 
 ASKED: Final = {
     "advice": "Workloads about whose pods /advise was asked.",
@@ -89,7 +89,7 @@ ASKED: Final = {
     "worker_restarts": "Worker processes that died and were replaced.",
     "workers": "Processes that answer reviews.",
 }
-"""What is not counted here but asked for when it is shown, where there is somebody to ask."""
+"""Values that are not counted here but read when they are shown, where a source is set."""
 
 COUNTS: Final = {
     "replica_hits": "Reviews of a pod whose patch was known from a replica of it.",
@@ -98,14 +98,14 @@ COUNTS: Final = {
     "skeleton_misses": "Renderings whose text had to be parsed as YAML.",
     "skeleton_unsafe": "Renderings with a value of the pod that could have changed the shape of the YAML.",
 }
-"""What the answering side counts, since the configuration that serves or a ProxyConfig changed."""
+"""Counters of the reviewer, since the serving configuration or a ProxyConfig changed."""
 
 CACHES: Final = ("proxy_configs", "replicas", "skeletons", "texts")
-"""The answering side's caches; it counts ``NAME_cache_bytes``, ``_entries`` and ``_evictions`` of each."""
+"""The reviewer's caches; it reports ``NAME_cache_bytes``, ``_entries`` and ``_evictions`` for each."""
 
 
 class Histogram:
-    """Counts of values by upper edge; `observe` costs a bisection."""
+    """Counts of values by upper bound; `observe` costs a bisection."""
 
     __slots__ = ("_counts", "_edges", "_sum")
 
@@ -128,7 +128,7 @@ class Histogram:
 
 @dataclass(slots=True, kw_only=True)
 class ReloadState:
-    """What became of one reload unit: counts, and the time and fault of the last try."""
+    """The results of a reload unit: counts, and the time and fault of the last try."""
 
     succeeded: int = 0
     failed: int = 0
@@ -140,8 +140,8 @@ class ReloadState:
 class Metrics(Collector):
     """Everything that is counted; reviews write the fields, `text` reads them.
 
-    ``outcomes`` counts (outcome, reason) pairs of answered reviews, ``refused`` calls that got no review by
-    one of `REFUSALS`. ``gauges``, ``counters`` and ``infos`` are read when asked: a name of `ASKED` →
+    ``outcomes`` counts answered reviews by (outcome, reason), ``refused`` calls that got no review by a
+    reason of `REFUSALS`. ``gauges``, ``counters`` and ``infos`` are read on each scrape: a name of `ASKED` →
     function; an info's function returns its labels.
     """
 
@@ -158,7 +158,7 @@ class Metrics(Collector):
     counters: dict[str, Callable[[], float]] = field(default_factory=dict)
     infos: dict[str, Callable[[], dict[str, str]]] = field(default_factory=dict)
     counts: Callable[[], Mapping[str, int]] = dict
-    """Counters of whoever answers reviews: name without prefix → how often."""
+    """The reviewer's counters: name without prefix → count."""
 
     started: float = field(default_factory=time.time)
 
@@ -169,7 +169,7 @@ class Metrics(Collector):
         self.istio_seconds.observe(seconds)
 
     def reload(self, unit: str) -> ReloadState:
-        """Return the state of a reload unit, made at the first ask."""
+        """Return the state of a reload unit; the first call makes it."""
         return self.reloads.setdefault(unit, ReloadState())
 
     def text(self, accept: str) -> tuple[bytes, str]:
@@ -189,7 +189,7 @@ class Metrics(Collector):
         return registry
 
     def collect(self) -> Iterator[Metric]:
-        """Yield what is counted here and what is asked for, as prometheus-client shows it."""
+        """Yield what is counted and read here, as prometheus-client shows it."""
         yield from self._istio()
         yield from self._reviews()
         yield from self._connections()
@@ -216,7 +216,7 @@ class Metrics(Collector):
         )
 
     def _istio(self) -> Iterator[Metric]:
-        """Istio's names, with the meanings that their help texts have in Istio."""
+        """Yield Istio's metric names, with the meanings that their help texts have in Istio."""
         by_outcome: Counter[str] = Counter()
         for (outcome, _), count in self.outcomes.items():
             by_outcome[outcome] += count
@@ -270,7 +270,7 @@ class Metrics(Collector):
         yield _labelled(GaugeMetricFamily, "reload_last_success_time_seconds", text, ("unit",), last)
 
     def _caches(self, counts: Mapping[str, int]) -> Iterator[Metric]:
-        """Show what each cache takes of the memory that it may have."""
+        """Yield how much of its memory limit each cache takes."""
         for kind, what, text in (
             (GaugeMetricFamily, "bytes", "Bytes that a cache keeps."),
             (GaugeMetricFamily, "entries", "Entries of a cache."),
@@ -281,7 +281,7 @@ class Metrics(Collector):
 
 
 def exposition(registry: CollectorRegistry, accept: str) -> tuple[bytes, str]:
-    """Return what a registry collects and its content type: OpenMetrics where asked for, else text."""
+    """Return a registry's metrics and their content type: OpenMetrics where asked for, else text."""
     if "application/openmetrics-text" in accept:
         body: bytes = openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]
         return body, openmetrics.CONTENT_TYPE_LATEST

@@ -1,6 +1,7 @@
-"""Keep everything that is mounted: checked at start, live afterwards.
+"""Keep all mounted files: checked at start, reloaded afterwards.
 
-Three units, each with a life of its own: the key pair, the CA file, and config + values + mesh together.
+There are three units, each reloaded by itself: the key pair, the CA file, and config + values + mesh
+together.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ from injector.service.watch import FolderWatch
 T = TypeVar("T")
 
 RETRY_SECONDS: Final = 60.0
-"""Until a refused configuration is compiled and tried out again, which takes up to seconds of a thread."""
+"""Delay before a refused configuration is tried again, which takes a thread up to seconds."""
 
 
 class Mounted:
-    """The live values of all files, and the task that keeps them so."""
+    """The live values of all files, and the task that keeps them up to date."""
 
     def __init__(
         self, options: ServiceOptions, parts: Parts, *, load: Load, metrics: Metrics, log: Log
@@ -56,7 +57,7 @@ class Mounted:
         self.units = [*self._key_pair(), *self._ca_file(), self._configuration()]
 
     def start(self) -> None:
-        """Read and check everything; every fault is told in one ConfigError."""
+        """Read and check everything; one ConfigError names every fault."""
         faults = []
         for unit in self.units:
             try:
@@ -64,13 +65,14 @@ class Mounted:
             except ConfigError as error:
                 faults.append(error)
         if self.offered is not self.pair:
-            # The first one has no other to wait behind; until it is trusted the replica is not ready.
+            # There is no pair before the first one, so it serves at once; until it is trusted we are not
+            # ready.
             self.pair.set(self.offered.value)
         if faults:
             raise faults[0] if len(faults) == 1 else ConfigError("; ".join(map(str, faults)))
 
     async def watch(self) -> None:
-        """Refresh the units whenever a folder of theirs changed, and by the clock; for ever."""
+        """Refresh the units whenever one of their folders changed, and periodically; for ever."""
         options = self._options
         watch = FolderWatch(
             folders(path for unit in self.units for path in unit.paths),
@@ -83,10 +85,10 @@ class Mounted:
                 await self.refresh()
 
     async def refresh(self) -> None:
-        """Take what is mounted now.
+        """Load what is mounted now.
 
-        A unit whose mount hangs does not hold up the reading of another's, and those that came in one Secret
-        are taken within one turn of the loop: nobody sees a new CA beside an old leaf.
+        A unit whose mount hangs does not delay reading another's. Units from one Secret are replaced within
+        one turn of the loop: no reader sees a new CA with an old leaf.
         """
         async with self._refreshing:
             found = await asyncio.gather(*(unit.read() for unit in self.units))
@@ -98,7 +100,7 @@ class Mounted:
         return {unit.name: unit.fault for unit in self.units if unit.fault is not None}
 
     def injection(self) -> dict[str, str]:
-        """Return what is to be said of a configuration that serves and injects nothing."""
+        """Return the message about a serving configuration that injects nothing."""
         generation = self.generation.value
         empty = generation.trial.empty if generation else ""
         return {"injection": empty} if empty else {}
@@ -171,7 +173,7 @@ class Mounted:
         )
 
     def _trial(self, reviewer: Reviewer, injecting: Reviewer | None, file: str) -> Trial:
-        """Try a configuration out; ConfigError names the file that its templates are in, as `lint` does."""
+        """Try a configuration on pods; ConfigError names the file of its templates, as `lint` does."""
         seen, allow_empty = self.last_pods.reviews(), self._options.allow_empty_injection
         try:
             return try_out(reviewer, injecting, seen, allow_empty=allow_empty)
@@ -179,9 +181,9 @@ class Mounted:
             raise ConfigError(error.reason, file=file, detail=error.detail) from error
 
     def _report(self, generation: Generation | None) -> None:
-        """Say which configuration serves from now on, and what is wrong with it."""
+        """Report which configuration serves from now on, and what is wrong with it."""
         assert generation is not None  # noqa: S101 - `make` never returns None
-        if generation.number > 1:  # at the start the line `serving` names it, once all else is good
+        if generation.number > 1:  # at the start the line `serving` names it, after all checks
             self._log.info(
                 "configuration loaded", configuration=generation.hash, generation=generation.number
             )
@@ -214,7 +216,7 @@ class Mounted:
         self._warn(reason, f"{sentence}, in {', '.join(namespaces)}")
 
     def _warn(self, reason: str, sentence: str) -> None:
-        # Of several workers, which have the same files, the first one tells.
+        # All workers have the same files, and the first one reports for all.
         if self._options.worker <= 1:
             self._parts.warn(reason, sentence)
 

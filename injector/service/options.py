@@ -1,4 +1,4 @@
-"""What `serve` was told, as one frozen value, checked as a whole."""
+"""The options of `serve` as one frozen value, checked as a whole."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from injector.injection.caches import CACHE_BYTES, SMALLEST
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one client may cost the others. Seconds, bytes and counts.
+    """Limits on what one client may cost the others, in seconds, bytes and counts.
 
-    The body cap holds the largest legal review: an old and a new object of 3 MiB each (what the API server
-    takes in a write) and the rest. The keep-alive must outlive the API server's pool, which drops an idle
-    connection after 90 s and does not repeat a POST that meets our close. A body that stalls is answered
-    after ``body_seconds``, and its connection ends up to ``shutdown_seconds`` later: ten seconds in all.
-    ``in_flight_bytes`` is for everything that came in and has not gone out; None derives it from the
-    container's memory limit (see `memory`). ``json_values`` bounds the time for which parsing one body holds
-    everything else: a million take 70 ms, and the largest pod that an API server takes has 700,000.
+    ``body_bytes`` holds the largest legal review: an old and a new object of 3 MiB each (what the API server
+    accepts in a write) and the rest. The keep-alive must outlast the API server's pool, which drops an idle
+    connection after 90 s and does not repeat a POST that was sent while we closed. A body that stalls is
+    answered after ``body_seconds``, and its connection ends up to ``shutdown_seconds`` later: ten seconds in
+    all. ``in_flight_bytes`` is for everything received and not yet answered; None derives it from the
+    container's memory limit (see `memory`). ``json_values`` bounds the time for which parsing one body blocks
+    everything else: a million take 70 ms, and the largest pod that an API server accepts has 700,000.
     """
 
     body_bytes: int = 8 << 20
@@ -44,11 +44,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drain:
-    """How the service leaves, in seconds.
+    """The times of a shutdown, in seconds.
 
-    ``minimum`` covers the time until every API server and kube-proxy has heard that the endpoint is gone;
-    then it waits for ``quiet`` seconds without a review, ``maximum`` at most, and gives the reviews in
-    flight ``in_flight`` seconds.
+    ``minimum`` covers the time until every API server and kube-proxy knows that the endpoint is gone. Then
+    the service waits for ``quiet`` seconds without a review, ``maximum`` at most, and gives reviews in flight
+    ``in_flight`` seconds.
     """
 
     minimum: float = 10.0
@@ -59,17 +59,17 @@ class Drain:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceOptions:
-    """Everything the process needs to know.
+    """All options of the process.
 
-    Of the files, those that are None are not used: without ``inject_config`` the built-in template serves,
-    without ``tls_certificate`` a companion has to bring the key pair. ``service_names`` are the DNS names
-    of which the certificate must carry one, as the API server asks for ``<service>.<namespace>.svc``;
-    empty: not checked. ``client_names`` are the subject or DNS names that a client certificate may have;
-    empty with a ``client_ca``: any that the CA signed. ``trusted_peers`` are networks (``10.0.0.0/24``) whose
-    connections are never closed to make room for others'. ``cache_bytes`` is for all caches of a
-    configuration. ``allow_empty_injection``: a change after which nothing is injected is taken.
-    ``warnings``: answers say what in a pod or a workload is of no effect. ``workers`` are the processes that
-    answer; ``worker`` is which of them this one is, counted from 1, and 0 where it is alone.
+    Files that are None are not used: without ``inject_config`` the built-in template serves, without
+    ``tls_certificate`` a companion has to bring the key pair. ``service_names`` are DNS names; the
+    certificate must have one of them, since the API server asks for ``<service>.<namespace>.svc``; empty: not
+    checked. ``client_names`` are the subject or DNS names that a client certificate may have; empty with a
+    ``client_ca``: any that the CA signed. ``trusted_peers`` are networks (``10.0.0.0/24``) whose connections
+    are never closed to make room for others'. ``cache_bytes`` is for all caches of a configuration.
+    ``allow_empty_injection``: accept a change after which nothing is injected. ``warnings``: answers say what
+    in a pod or a workload has no effect. ``workers`` is the number of processes that answer; ``worker`` is
+    which of them this one is, counted from 1, and 0 where it is the only one.
     """
 
     inject_config: Path | None = None
@@ -110,7 +110,7 @@ class ServiceOptions:
     worker: int = 0
 
     def check(self) -> None:
-        """Raise one ConfigError that holds every fault of the options together."""
+        """Raise one ConfigError with every fault of the options."""
         faults = [*self._faults()]
         if faults:
             raise ConfigError("; ".join(faults))
@@ -126,8 +126,8 @@ class ServiceOptions:
         if self.client_names and self.client_ca is None:
             yield "client names are checked only together with a client CA"
         if self.client_ca is not None and self.tls_certificate is None:
-            # The CA goes into the same TLS context as the pair, which a companion makes without it: every
-            # handshake would fail.
+            # The CA goes into the same TLS context as the pair, and a companion makes the pair without it:
+            # every handshake would fail.
             yield "a client CA needs a certificate from files (--tls-cert-file), not --self-signed"
         if self.workers < 1:
             yield "there must be at least one worker"

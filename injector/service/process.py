@@ -1,7 +1,6 @@
-"""Options in, an exit code out: start, serve, reload, drain, stop.
+"""Run the service from its options to an exit code: start, serve, reload, drain, stop.
 
-Nothing is started before every file was read and found good; afterwards nothing but a signal ends the
-process.
+Nothing is started before every file was read and found good; afterwards only a signal ends the process.
 """
 
 from __future__ import annotations
@@ -43,22 +42,23 @@ from injector.service.server import Edge
 from injector.service.tls import ClientVerification, KeyPair, outer_context
 
 SWEEP_SECONDS: Final = 1.0
-"""How often slow connections are looked for: their deadlines are seconds."""
+"""Interval of the search for slow connections: their deadlines are seconds."""
 
 SWITCH_SECONDS: Final = 0.001
-"""How long a thread that compiles a template or gives advice may keep the loop waiting at a time: a review
-gives up the interpreter for several system calls, and at 5 ms, the default, each would cost that."""
+"""How long a thread that compiles a template or gives advice may keep the loop waiting at a time. A review
+releases the interpreter for several system calls, at 5 ms, the default, each would cost that."""
 
 YOUNG_OBJECTS: Final = 20_000
-"""Objects after which the collector looks for cycles among them. A review makes thousands, keeps none and
-makes no cycle; at 700, the default, the collector costs a tenth of a review, and a sixth of a large one."""
+"""Objects after which the collector searches for cycles among them. A review makes thousands, keeps none
+and makes no cycle; with the default of 700, the collector costs a tenth of a review, and a sixth of a
+large one."""
 
 MONITORING: Final = Limits(connections=128, head_seconds=10.0, keepalive_seconds=75.0, backlog=128)
-"""A scraper, a kubelet and a few people: whoever floods this port must not take the reviews' memory."""
+"""For a scraper, a kubelet and a few people: a flood on this port must not take the reviews' memory."""
 
 
 def serve(options: ServiceOptions, parts: Parts | None = None, *, load: Load = load_injector) -> int:
-    """Run the service until it is told to stop, on uvloop where it can be had; return the exit code.
+    """Run the service until it is told to stop, on uvloop if available; return the exit code.
 
     Raises ConfigError when it cannot start.
     """
@@ -69,7 +69,7 @@ def serve(options: ServiceOptions, parts: Parts | None = None, *, load: Load = l
 async def run(options: ServiceOptions, parts: Parts | None = None, *, load: Load = load_injector) -> int:
     """Start, serve until SIGTERM or SIGINT, drain, stop; ConfigError when it cannot start."""
     options.check()
-    # Until there is something to reload a SIGHUP is nothing; it must never end the process.
+    # Until there is something to reload, SIGHUP is ignored; it must never end the process.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     sys.setswitchinterval(SWITCH_SECONDS)
     log = Log(level=options.log_level)
@@ -84,7 +84,7 @@ async def run(options: ServiceOptions, parts: Parts | None = None, *, load: Load
 
 
 class Service:
-    """The parts of the process and how they hang together."""
+    """The parts of the process, connected."""
 
     def __init__(self, options: ServiceOptions, parts: Parts, log: Log, load: Load) -> None:
         self.ports = (0, 0)
@@ -111,17 +111,17 @@ class Service:
         self._observe()
 
     def start(self) -> None:
-        """Read and check everything that is mounted; ConfigError names every fault."""
+        """Read and check all mounted files; ConfigError names every fault."""
         for remark in self._parts.remarks:
             self._log.info(remark)
         if self._options.tls_certificate is None and not self._parts.brings_pair:
             raise ConfigError("a certificate and its key are needed (--tls-cert-file, --tls-key-file)")
-        gc.freeze()  # what imports have made stays: to look through it twice takes a seventh of the start
+        gc.freeze()  # objects made by imports stay: searching them twice would take a seventh of the start
         self.mounted.start()
-        gc.enable()  # `cli.main` had it off while all of that was made
+        gc.enable()  # `cli.main` had disabled it during the start
 
     def bind(self) -> None:
-        """Take both ports; ConfigError when one cannot be had."""
+        """Take both ports; ConfigError when one is not available."""
         options = self._options
         context = outer_context(self._pair, ask_clients=options.client_ca is not None)
         self._reviews = Listener(self._edge, context=context, log=self._log)
@@ -163,7 +163,7 @@ class Service:
         await self._reviews.run()
 
     def _settle(self) -> None:
-        """Put what start has made out of the collector's sight, or each full collection walks all of it."""
+        """Exclude what start has made from garbage collection, or each full collection would search it."""
         gc.collect()
         gc.freeze()
         gc.set_threshold(YOUNG_OBJECTS, *gc.get_threshold()[1:])
@@ -180,7 +180,7 @@ class Service:
         )
 
     def _limit_memory(self) -> None:
-        """Say how much may be in flight: what was asked for, or what the container leaves beside us."""
+        """Set the limit of bytes in flight: the option, or what the container's limit leaves."""
         limit = self._options.limits.in_flight_bytes
         if limit is None:
             container = container_limit()
@@ -222,7 +222,7 @@ class Service:
             yield accompany(companion, surroundings)
 
     async def _leave(self, accepting: asyncio.Task[None]) -> None:
-        """Drain, close the door, finish what is inside."""
+        """Drain, stop accepting, finish what is in flight."""
         times, leaving = self._options.drain, self._leaving
         self._log.info("stopping", at_once=leaving.now.is_set())
         await until_quiet(self._edge, times, leaving.hurry)
@@ -233,7 +233,7 @@ class Service:
         self._log.info("stopped", reviews=self.metrics.outcomes.total())
 
     async def _finish(self, seconds: float) -> None:
-        """Wait for the answers in flight, until a signal says not to."""
+        """Wait for the answers in flight, until a signal ends the wait."""
         finishing = asyncio.ensure_future(self._edge.shutdown(seconds))
         told = asyncio.ensure_future(self._leaving.now.wait())
         await asyncio.wait([finishing, told], return_when=asyncio.FIRST_COMPLETED)
@@ -244,7 +244,7 @@ class Service:
         self._answering.end()
 
     async def _sweep(self) -> None:
-        """End slow connections, and measure by how much the loop was late."""
+        """End slow connections, and measure how late the loop was."""
         while True:
             due = time.monotonic() + SWEEP_SECONDS
             await asyncio.sleep(SWEEP_SECONDS)
@@ -257,7 +257,7 @@ class Service:
                 await asyncio.to_thread(return_freed_memory)
 
     async def _touch(self, path: Path) -> None:
-        """Rewrite the health file: whoever looks at its age sees that the loop turns."""
+        """Rewrite the health file: its age shows that the loop turns."""
         disk, failing = Disk(), False
         while True:
             try:
@@ -330,7 +330,7 @@ class Service:
         )
 
     def _trusts(self, peer: str) -> bool:
-        """Return whether a peer's connections are not closed to make room for others'."""
+        """Return whether a peer's connections are never closed to make room for others'."""
         return bool(self._trusted_peers and peer) and any(
             ip_address(peer) in network for network in self._trusted_peers
         )
@@ -347,7 +347,7 @@ class Service:
         )
 
     def _require(self) -> None:
-        """State what must hold for a review to be answered well."""
+        """Add the conditions under which a review is answered well."""
         require = self.readiness.require
         require("configuration", lambda: None if self.mounted.generation.value else "none is loaded yet")
         require("certificate", self._certificate_fault)
@@ -365,7 +365,7 @@ class Service:
         return pair.fault(self._parts.now())
 
     def _observe(self) -> None:
-        """Show what is counted elsewhere."""
+        """Add the metrics that are counted elsewhere."""
         edge, mounted, memory, metrics = self._edge, self.mounted, self._memory, self.metrics
         metrics.gauges |= {
             "reviews_waiting": lambda: edge.waiting,
@@ -397,6 +397,6 @@ def _loop_factory(options: ServiceOptions) -> Callable[[], asyncio.AbstractEvent
         return None
     try:
         import uvloop  # noqa: PLC0415 - not built for every platform
-    except ImportError:  # asyncio's own loop serves as well, a tenth slower
+    except ImportError:  # asyncio's own loop works as well, a tenth slower
         return None
     return uvloop.new_event_loop

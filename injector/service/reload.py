@@ -1,7 +1,7 @@
-"""Keep the newest good value that can be made from mounted files; how it is made is handed in.
+"""Keep the newest good value made from mounted files; the function that makes it is passed in.
 
-Each unit reloads apart: a bad template must not keep a new certificate from being served, nor the other way
-round. A value changes while others read it: it is set by one, and read by all without a lock.
+Each unit reloads separately: a bad template must not keep a new certificate from being served, nor the other
+way round. A value changes while others read it: one task sets it, all read it without a lock.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from injector.service.metrics import Metrics, ReloadState
 T = TypeVar("T")
 
 LONGEST_RETRY_SECONDS: Final = 600.0
-"""A refused content may be right once the cluster has changed; whoever changed it looks for so long."""
+"""The longest wait between tries: a refused content may become right once the cluster has changed, and who
+changed it watches for about this long."""
 
 
 class Live(Generic[T]):
@@ -64,11 +65,11 @@ class Live(Generic[T]):
 class ReloadUnit(Generic[T]):
     """One set of files and the ``live`` value that ``make`` makes of it.
 
-    ``in_thread`` is for values that take more than milliseconds: reviews go on meanwhile. ``taken`` is called
-    on the loop with each value once it serves. A rejected content is tried again after ``retry_seconds``,
-    then after twice as many and so on: the clock makes a certificate good that is not valid yet, and the
-    cluster may change what a configuration is tried out with. ``rejected`` is told unit and reason, once for
-    each content, when what is mounted cannot be used; it must not wait.
+    ``in_thread`` is for values that take more than milliseconds to make: reviews go on meanwhile. ``taken``
+    is called on the loop with each value once it serves. A rejected content is tried again after
+    ``retry_seconds``, then after twice as long and so on: a certificate may become valid with time, and the
+    cluster that a configuration is tried with may change. ``rejected`` is called with unit and reason, once
+    for each unusable content; it must not wait.
     """
 
     name: str
@@ -94,7 +95,7 @@ class ReloadUnit(Generic[T]):
         return self.metrics.reload(self.name)
 
     def start(self) -> None:
-        """Read and make the first value; ConfigError when it cannot be had."""
+        """Read and make the first value; ConfigError where that fails."""
         try:
             files = self._disk.run_here(partial(read_files, self.paths))
         except TimeoutError:
@@ -102,7 +103,7 @@ class ReloadUnit(Generic[T]):
         self._serve(self.make(files), files)
 
     async def read(self) -> FileSet | ConfigError:
-        """Read the files beside the loop; return the fault where that cannot be done."""
+        """Read the files in a thread; return the fault where that fails."""
         try:
             return await self._disk.run(partial(read_files, self.paths))
         except TimeoutError:
@@ -111,7 +112,7 @@ class ReloadUnit(Generic[T]):
             return error
 
     async def take(self, files: FileSet | ConfigError) -> None:
-        """Where the files changed, swap in what is made of them, or keep what serves."""
+        """If the files changed, replace the value, or keep the serving one if the new files are bad."""
         if isinstance(files, ConfigError):
             self._reject(files, content=f"unreadable: {files}")
         elif files.digest == self._serving:
@@ -135,7 +136,7 @@ class ReloadUnit(Generic[T]):
             self._serve(value, files)
 
     def _postpone(self, digest: str) -> None:
-        """Say when a content is tried next if it is rejected now."""
+        """Set the time of the next try, for the case that this content is rejected now."""
         again = digest == self._seen
         self._wait = min(2 * self._wait, LONGEST_RETRY_SECONDS) if again else self.retry_seconds
         self._next_try = self.clock() + self._wait
@@ -156,7 +157,7 @@ class ReloadUnit(Generic[T]):
         self._state.healthy = True
 
     def _reject(self, error: InjectorError, *, content: str) -> None:
-        """Keep what serves; say it once for each content and reason, count it once for each content."""
+        """Keep what serves; report each content and reason once, count each content once."""
         reason = shorten(str(error))
         if self.fault is not None and self._seen == content:
             if self.fault != reason:

@@ -1,9 +1,9 @@
-"""HTTP requests in, answered reviews out; with `connection` all that uses aiohttp.
+"""Answer HTTP requests; together with `connection`, the only user of aiohttp.
 
 aiohttp's low-level server parses; the answer is written as bytes, since a response object costs a third of
-what HTTP costs in all. A review whose head was met before goes past the parser (see `framing`), and those
-that came in one turn of the loop are answered in a row. What a call may cost the others is bounded here:
-memory in flight, time on the loop, and connections.
+all HTTP work. A review with a known head skips the parser (see `framing`), and reviews that came in one turn
+of the loop are answered in a row. This module limits what a call may cost the others: memory in flight, time
+on the loop, and connections.
 """
 
 from __future__ import annotations
@@ -47,25 +47,26 @@ SMALL_BODY: Final = 64 << 10
 """Bytes up to which a body is small: three times an ordinary pod with three containers."""
 
 ASKED_AHEAD: Final = 4
-"""How many times what has come of a body room is asked for. Of thirty that come at once half are refused at
-each doubling, until those that are left fit."""
+"""Memory is reserved for this many times the bytes received so far. Of thirty bodies that come at once half
+are refused at each doubling, until the rest fit."""
 
 AT_ONCE_SECONDS: Final = 0.05
-"""What an end without waiting waits: aiohttp takes 0 for no limit at all."""
+"""The timeout for ending at once: to aiohttp, 0 means no limit."""
 
 PATIENT_SECONDS: Final = 1.0
-"""A caller who waits at least this long for a review that came whole is not gone before it is begun."""
+"""If a caller waits at least this long for a review that came whole, we need not check that it is still
+there."""
 
 TOGETHER_BYTES: Final = 256 << 10
-"""Answers that are made before the first is sent: those of a dozen ordinary pods or more."""
+"""Bytes of answers that are made before the first is sent: those of a dozen ordinary pods or more."""
 
 TOGETHER_SECONDS: Final = 0.01
-"""For how long they are made: of reviews that take longer, fewer are answered before the first is sent."""
+"""Seconds for which they are made: if reviews take longer, fewer are answered before the first is sent."""
 
 
 @dataclass(slots=True)
 class _Done:
-    """What aiohttp is given for an answer that is already written."""
+    """The result for aiohttp of an answer that is already written."""
 
     keep_alive: bool
 
@@ -104,8 +105,8 @@ class Edge:
         self._bodies = Bodies(memory)
         self._pages = pages
         self._clients = clients
-        # The decoded paths of heads that were those of an ordinary review. Whoever sends ever new ones puts
-        # out those that nobody else sends.
+        # Decoded paths by the heads of ordinary reviews. A client that sends ever new heads evicts only heads
+        # that no other client sends.
         self._heads: Memo[bytes, str] = Memo(HEADS_BYTES, KNOWN_HEADS)
         self._taken: deque[tuple[EdgeConnection, int, str]] = deque()
         self._server = Server(self)
@@ -120,7 +121,7 @@ class Edge:
         return self._server()
 
     async def shutdown(self, seconds: float) -> None:
-        """Wait ``seconds`` for answers in flight to be taken, closing what is idle; then close the rest."""
+        """Wait ``seconds`` for clients to read answers in flight, closing idle ones; then close the rest."""
         deadline = time.monotonic() + seconds
         while self._taken:
             self._answer_taken()
@@ -145,10 +146,10 @@ class Edge:
         return True
 
     def _answer_taken(self) -> None:
-        """Answer what was taken, some reviews after each other before their answers are sent.
+        """Answer the taken requests, several in a row before their answers are sent.
 
-        Code that just ran is still in the processor's caches: a review in another's wake costs a fifth less
-        than one before which there were system calls and ciphers, and so do the ciphers.
+        Code that just ran is still in the processor's caches: a review right after another costs a fifth less
+        than one after system calls and ciphers, and so do the ciphers.
         """
         answers: list[tuple[EdgeConnection, bytes, float]] = []
         began, size = time.monotonic(), 0
@@ -159,17 +160,17 @@ class Edge:
                     answers.append((connection, answer, self.last_review))
                     size += len(answer)
         finally:
-            # The others in the loop's next turn, whatever happens here: a fault of ours ends one connection.
+            # The others in the loop's next turn, whatever happened: a fault of ours ends only one connection.
             if self._taken:
                 asyncio.get_running_loop().call_soon(self._answer_taken)
             for connection, answer, now in answers:
                 connection.send(answer, now)
 
     def _answered(self, connection: EdgeConnection, start: int, path: str) -> bytes:
-        """Return what is sent for the request of a connection; nothing where the parser has it."""
+        """Return the bytes to send for a taken request; nothing where the parser gets it."""
         data, connection.taken = connection.taken, b""
         answering = self._answering
-        if answering is None or not data:  # more came, or the connection is gone
+        if answering is None or not data:  # more bytes came, or the connection is gone
             return b""
         if (
             (self.memory.held > self.memory.tight and not self._can_hold(connection, len(data) - start))
@@ -178,14 +179,14 @@ class Edge:
             or connection.writing_paused
             or connection.flushing is not None
             or self._clients() is not None
-            or answering.is_dear(connection.peer, data, start)
+            or answering.is_expensive(connection.peer, data, start)
         ):
             connection.parse(data)
             return b""
         try:
             reply = answering.answer_now(connection.peer, data[start:], path)
         except Exception:
-            connection.abort()  # its client would wait for an answer that nobody makes any more
+            connection.abort()  # its client would wait for an answer that never comes
             raise
         connection.served += 1
         if reply.status == 200:
@@ -195,10 +196,10 @@ class Edge:
         return head(reply, keep=True) + reply.body
 
     def _can_hold(self, connection: EdgeConnection, size: int) -> bool:
-        """Return whether a request with a body of ``size`` may come in.
+        """Return whether memory allows a request with a body of ``size``.
 
-        Once memory is tight only small ones may, of clients that have taken their answers: whoever fills it
-        with large bodies and with answers that it does not take keeps nobody else out.
+        Once memory is tight only small bodies are allowed, from clients that have read their answers: a
+        client that fills the memory with large bodies and unread answers keeps no other out.
         """
         memory = self.memory
         if memory.has_room(share=TIGHT):
@@ -206,7 +207,7 @@ class Edge:
         return size <= SMALL_BODY and connection.has_taken_all() and memory.has_room()
 
     async def handle(self, request: web.BaseRequest) -> _Done:
-        """Answer one request; the outermost frame of the request, where every fault ends."""
+        """Answer one request; the outermost frame of the request, which catches every fault."""
         connection = cast("EdgeConnection", request.protocol)
         connection.busy = True
         connection.served += 1
@@ -237,7 +238,7 @@ class Edge:
             patience = self.limits.review_seconds
             deadline = arrived + (patience if asked.timeout is None else min(asked.timeout, patience))
             content = request.content
-            # The whole of an ordinary review comes with its head: no clock, no wait.
+            # The whole body of an ordinary review comes with its head: no clock, no wait.
             if content.is_eof():
                 body = content.read_nowait()
             else:
@@ -263,10 +264,10 @@ class Edge:
         return page(asked.query, request.headers.get("Accept", ""))
 
     def _check_call(self, request: web.BaseRequest, connection: EdgeConnection) -> None:
-        """Refuse what need not be read."""
+        """Refuse calls that need not be read."""
         headers = request.headers
         if request.method != "POST" and request.content.is_eof() and not request.content.total_bytes:
-            # With a body Istio's handler takes any method, and so do we.
+            # Istio's handler accepts any method if there is a body, and so do we.
             raise Refusal("bad_request", Reply(405, b"post an AdmissionReview\n", headers=b"Allow: POST\r\n"))
         if "Content-Encoding" in headers:
             raise Refusal(
@@ -303,8 +304,9 @@ class Edge:
                     size += len(piece)
                     if size > self.limits.body_bytes:
                         raise Refusal("body_too_large", too_large(self.limits.body_bytes))
-                    # Room is asked for ahead, or of many that come at once none would come to its end; and
-                    # not all of it, or whoever announces a body and does not send it would keep others out.
+                    # Memory is reserved ahead, or none of many bodies that come at once would be completed;
+                    # but not for the whole body, or a client that announces a body and does not send it would
+                    # keep others out.
                     wanted = size if expected is None else min(expected, ASKED_AHEAD * size)
                     more = wanted - held.size
                     if more > 0:
@@ -343,14 +345,14 @@ class Edge:
 
 
 def _share(size: int) -> float:
-    """Return the share of the memory in flight that a body of so many bytes may help to fill."""
+    """Return up to which share of the memory in flight a body of this size is accepted."""
     if size > LARGE_BODY:
         return WAITING_SHARE
     return TIGHT if size > SMALL_BODY else 1.0
 
 
 def _is_plain(request: web.BaseRequest) -> bool:
-    """Return whether nothing in a head asks for more than an answer on a connection that is kept."""
+    """Return whether the head asks for nothing but an answer on a connection that is kept."""
     headers = request.headers
     return (
         request.method == "POST"

@@ -1,7 +1,7 @@
-"""PEM texts in, a checked key pair and its SSL context out.
+"""Load a checked key pair and its SSL context from PEM texts.
 
-A pair is checked in full before it serves, and gets a fresh context: loading into a context that serves keeps
-an old EC certificate beside a new RSA one, and breaks the context when the pair does not fit.
+A pair is checked in full before it serves, and gets a fresh context. Loading into a serving context would
+keep an old EC certificate beside a new RSA one, and break the context when the pair does not fit.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from injector.registration.bundle import extension, issued
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyPair:
-    """A certificate chain and its key that were found to fit; the key itself lives in ``context`` only."""
+    """A certificate chain and its key that fit; only ``context`` holds the key itself."""
 
     context: ssl.SSLContext
     not_before: datetime
@@ -49,9 +49,9 @@ class KeyPair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientVerification:
-    """Which clients may post reviews: those with a certificate of a CA of ``ca_der`` with one of ``names``.
+    """Which clients may post reviews: those with a certificate of a CA in ``ca_der`` and one of ``names``.
 
-    It is DER, all CAs in a row: PEM may hold comments, which `ssl` takes only in ASCII.
+    ``ca_der`` is DER, all CAs in a row: PEM may contain comments, which `ssl` accepts only in ASCII.
     """
 
     ca_der: bytes
@@ -59,7 +59,7 @@ class ClientVerification:
 
     @classmethod
     def of(cls, ca_pem: bytes, names: Iterable[str], *, source: str = "") -> ClientVerification:
-        """Return what PEM text and names say; ConfigError when a certificate of it does not parse."""
+        """Make it from PEM text and names; ConfigError when a certificate does not parse."""
         certificates = parse_certificates(ca_pem, source=source)
         ca_der = b"".join(each.public_bytes(Encoding.DER) for each in certificates)
         try:
@@ -69,7 +69,7 @@ class ClientVerification:
         return cls(ca_der=ca_der, names=frozenset(names))
 
     def admits(self, certificate: dict[str, Any] | None) -> bool:
-        """Return whether the peer's certificate, as `ssl.SSLSocket.getpeercert` shows it, is one of them."""
+        """Return whether the peer's certificate, as `ssl.SSLSocket.getpeercert` returns it, is accepted."""
         if not certificate:
             return False
         return not self.names or not self.names.isdisjoint(_names_of_peer(certificate))
@@ -85,10 +85,10 @@ def load_pair(
     source: str = "",
     key_source: str = "",
 ) -> KeyPair:
-    """Check a pair wholly and return it; ConfigError says what is wrong with which file.
+    """Check a pair in full and return it; ConfigError says what is wrong with which file.
 
-    It must parse, the key must fit, the chain must hold together, ``now`` (where it is given) must be within
-    its dates, and the leaf must carry one of ``names`` (if any are asked for) as a DNS name.
+    It must parse, the key must fit, the chain must be complete, ``now`` (where given) must be within its
+    dates, and the leaf must have one of ``names`` (if there are any) as a DNS name.
     """
     chain = parse_certificates(chain_pem, source=source)
     leaf = chain[0]
@@ -111,10 +111,10 @@ def load_pair(
 
 
 def outer_context(current: Callable[[], KeyPair], *, ask_clients: bool = False) -> ssl.SSLContext:
-    """Return the context to listen with: each handshake swaps in the context of the ``current`` pair.
+    """Return the context to listen with: each handshake replaces it by the context of the ``current`` pair.
 
-    Whether clients must have a certificate is the outer context's to say; which CA they are held to, the
-    inner one's. Whoever has none costs a handshake and no connection.
+    The outer context decides whether clients must have a certificate, the inner one which CA must have signed
+    it. A client without one costs a handshake and no connection.
     """
 
     def swap(connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
@@ -123,13 +123,13 @@ def outer_context(current: Callable[[], KeyPair], *, ask_clients: bool = False) 
     context = _bare_context()
     if ask_clients:
         context.verify_mode = ssl.CERT_REQUIRED
-    # Called for every ClientHello, also for one without a name (a probe by IP address).
+    # Called for every ClientHello, also without a server name (a probe by IP address).
     context.sni_callback = swap
     return context
 
 
 def parse_certificates(pem: bytes, *, source: str = "") -> list[x509.Certificate]:
-    """Return the certificates of PEM text; ConfigError when it holds none or one that does not parse."""
+    """Return the certificates of PEM text; ConfigError when it has none, or one that does not parse."""
     if not pem.strip():
         raise ConfigError("the certificate is empty", file=source)
     try:
@@ -143,7 +143,7 @@ def _parse_key(pem: bytes, source: str) -> ec.EllipticCurvePrivateKey | rsa.RSAP
         raise ConfigError("the private key is empty", file=source)
     try:
         key = load_pem_private_key(pem, password=None)
-    except TypeError as error:  # it wants a password
+    except TypeError as error:  # it is encrypted with a password
         reason = "the private key is encrypted; write it without a passphrase: openssl pkey"
         raise ConfigError(reason, file=source) from error
     except (ValueError, UnsupportedAlgorithm) as error:
@@ -180,7 +180,7 @@ def _check_use(leaf: x509.Certificate, wanted: tuple[str, ...], source: str) -> 
 
 
 def _covers(pattern: str, name: str) -> bool:
-    """Match as RFC 6125 does: a star stands for one whole label, the leftmost."""
+    """Match as in RFC 6125: a star stands for one whole label, the leftmost."""
     pattern, name = pattern.lower(), name.lower()
     if pattern.startswith("*."):
         _, _, rest = name.partition(".")
@@ -192,7 +192,7 @@ def _bare_context() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
-    context.num_tickets = 0  # the API server never resumes: tickets are work and memory for nothing
+    context.num_tickets = 0  # API servers never resume sessions: tickets would only cost work and memory
     context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
     return context
 
@@ -214,10 +214,10 @@ def _context(
 
 @contextmanager
 def _readable_path(content: bytes) -> Iterator[str]:
-    """Give content a path for as long as `ssl`, which reads files only, needs one.
+    """Give content a path for as long as `ssl`, which reads only files, needs one.
 
-    It is memory where the system has such files (no key reaches a disk, and a read-only root is no matter),
-    else a file that nobody else may open.
+    The file is in memory where the system supports that (no key reaches a disk, and a read-only root file
+    system is fine), else one that no other user may open.
     """
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("key-pair", os.MFD_CLOEXEC)

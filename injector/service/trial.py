@@ -1,7 +1,7 @@
-"""Try a new configuration out beside the current one, before it serves: ConfigError where it may not.
+"""Try a new configuration on pods before it serves: ConfigError where it must not.
 
-Built-in sample pods decide. Pods seen lately only warn, since each is one tenant's; where all of them would
-be denied, and they are of several namespaces, the configuration is at fault.
+Built-in sample pods decide. Pods seen lately only cause warnings, since each belongs to one tenant; if all of
+them would be denied, and they are from several namespaces, the configuration is refused.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from injector.errors import ConfigError, InjectorError
 from injector.service.logs import shorten
 
 PODS_OF_ONE: Final = 2
-"""Pods remembered of one namespace: whoever deploys all day does not push the others out."""
+"""Pods remembered per namespace: a tenant who deploys all day does not evict the others'."""
 
 NAMESPACES: Final = 8
-"""Namespaces of which pods are remembered, those that had a pod injected last."""
+"""Namespaces whose pods are remembered, those with the latest injections."""
 
 LARGEST_REMEMBERED: Final = 64 << 10
-"""Bytes of a review that is worth remembering: sixteen of them are a mebibyte."""
+"""Bytes of a review up to which it is remembered: sixteen of them are a mebibyte."""
 
 SECONDS_BETWEEN: Final = 1.0
-"""Remembering every review would keep the last burst of one Deployment; one a second keeps a mixture."""
+"""At most one review is remembered per second: otherwise the last burst of one Deployment would fill all."""
 
 SEVERAL: Final = 2
-"""Namespaces whose pods together may refuse a configuration: one namespace alone is one tenant's."""
+"""Pods of at least so many namespaces may refuse a configuration: one namespace is one tenant's."""
 
 
 class Loss(NamedTuple):
     """A pod that is injected today and would not be by the new configuration.
 
-    ``rule`` is of a fixed set (an Answer's reason, ``patch``, ``call`` or ``crash``); ``message`` may quote
-    the pod, and is cut to what a line of the log may hold. ``denied``: it would not even be created.
+    ``rule`` is from a fixed set (an Answer's reason, ``patch``, ``call`` or ``crash``). ``message`` may quote
+    the pod, and is cut to what a log line may hold. ``denied``: the pod would not even be created.
     """
 
     namespace: str
@@ -45,7 +45,7 @@ class Loss(NamedTuple):
 
 
 class Trial(NamedTuple):
-    """What came of a trial that was passed.
+    """The result of a trial that was passed.
 
     ``losses`` are pods seen lately; ``empty`` says why no sample is injected, "" where one is.
     """
@@ -55,7 +55,7 @@ class Trial(NamedTuple):
 
 
 class LastPods:
-    """The last reviews that led to an injection: kept in memory alone, and never logged or shown."""
+    """The last reviews that led to an injection: kept in memory only, and never logged or shown."""
 
     __slots__ = ("_next", "_reviews")
 
@@ -69,7 +69,7 @@ class LastPods:
         if (now < self._next and namespace in self._reviews) or len(body) > LARGEST_REMEMBERED:
             return
         self._next = now + SECONDS_BETWEEN
-        # Put back at the end, so that the namespace at the front is the one seen longest ago.
+        # Moved to the end, so that the first namespace is the one seen longest ago.
         own = self._reviews.pop(namespace, None) or deque(maxlen=PODS_OF_ONE)
         own.append(Seen(body, path, namespace))
         self._reviews[namespace] = own
@@ -77,18 +77,19 @@ class LastPods:
             del self._reviews[next(iter(self._reviews))]
 
     def reviews(self) -> tuple[Seen, ...]:
-        """Return what is remembered by namespace, that of the longest silence first; safe in any thread."""
+        """Return the reviews by namespace, the one seen longest ago first; any thread may call it."""
         return tuple(seen for own in tuple(self._reviews.values()) for seen in tuple(own))
 
 
 def try_out(
     candidate: Answerer, current: Answerer | None, seen: Iterable[Seen] = (), *, allow_empty: bool = False
 ) -> Trial:
-    """Return what a change to ``candidate`` costs: above all, the pods seen lately that lose their sidecars.
+    """Return what a change to ``candidate`` costs, above all recent pods that would lose their sidecars.
 
     ``current`` is the last configuration that injected. Raises ConfigError where ``candidate`` denies or
     breaks a sample that ``current`` injects, injects no more pods (unless ``allow_empty``), or denies all
-    pods seen of several namespaces; with no current one (at start) where it denies samples and injects none.
+    recent pods of several namespaces. Without a current one (at start) it raises only where ``candidate``
+    denies samples and injects none.
     """
     empty = try_samples(candidate, current, allow_empty=allow_empty)
     if current is None:
@@ -106,12 +107,12 @@ def try_out(
 
 
 def rules_of(losses: Sequence[Loss]) -> str:
-    """Return the rules that losses are due to, which quote no pod."""
+    """Return the rules that cause the losses; they quote no pod."""
     return ", ".join(sorted({loss.rule for loss in losses}))
 
 
 def _loss(candidate: Answerer, review: Seen) -> Loss | None:
-    """Return why a pod that is injected today would not be, whatever it does to the candidate."""
+    """Return why a pod that is injected today would not be, whatever the pod does to the candidate."""
     try:
         answered = candidate.answer(review.body, review.path)
         if answered.outcome == "injected":

@@ -1,9 +1,10 @@
-"""Tick whenever something may have changed in watched folders, and by the clock.
+"""Tick whenever something may have changed in watched folders, and periodically.
 
-The only module that uses watchfiles. A tick promises nothing and names nothing: what it wakes reads all
-of it again and compares contents, since reported paths cannot be relied on and some file systems report none.
+The only module that uses watchfiles. A tick promises nothing and names nothing: the receiver reads everything
+again and compares contents, since reported paths are not reliable and some file systems report none.
 
-Everything that touches the folders happens in one thread, which may hang with a mount: the clock ticks on.
+Everything that touches the folders happens in one thread, which may hang with a mount; the periodic ticks go
+on.
 """
 
 from __future__ import annotations
@@ -26,20 +27,20 @@ DEBOUNCE_MS: Final = 200
 """A kubelet's swap is five steps within milliseconds; plain files may be written one after another."""
 
 POLLING_MS: Final = 1000
-"""Where inotify cannot be had, watchfiles stats the folders once a second."""
+"""Where inotify is not available, watchfiles stats the folders once a second."""
 
 REARM_SECONDS: Final = 1.0
-"""How long a watch that could not be set up, or that fell down, waits before the next try; also how often one
-that hears nothing looks whether its folders are still the same."""
+"""Wait before the next try after a watch failed or could not be set up; also how often a watch without events
+checks that its folders are still the same."""
 
 SILENT_SECONDS: Final = 10 * REARM_SECONDS
-"""After which a thread that has not looked at its folders hangs with them."""
+"""A thread that has not checked its folders for so long hangs with them."""
 
 
 class FolderWatch:
     """Watches folders without their subfolders.
 
-    ``complain`` is told, once for each ``reason``, that they cannot be watched as wished.
+    ``complain`` is called once for each ``reason`` why they cannot be watched as wished.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class FolderWatch:
 
     @property
     def armed(self) -> bool:
-        """Whether changes are told by events, and not found by the clock alone."""
+        """Return whether events report changes; otherwise only the periodic ticks find them."""
         return self._armed and time.monotonic() - self._heard < SILENT_SECONDS
 
     async def ticks(self) -> AsyncGenerator[None, None]:
@@ -63,9 +64,9 @@ class FolderWatch:
         loop, news, over = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
 
         def on_loop(call: Callable[[], None]) -> None:
-            """Have something called on the loop, if that still turns."""
+            """Call a function on the loop, if it still runs."""
             if not over.is_set():
-                with contextlib.suppress(RuntimeError):  # it was closed in between
+                with contextlib.suppress(RuntimeError):  # it was closed in the meantime
                     loop.call_soon_threadsafe(call)
 
         arguments = (partial(on_loop, news.set), on_loop, over)
@@ -81,10 +82,10 @@ class FolderWatch:
     def _run(
         self, tell: Callable[[], None], on_loop: Callable[[Callable[[], None]], None], over: threading.Event
     ) -> None:
-        """Watch in a thread until it is over; ``tell`` makes a tick."""
+        """Watch in a thread until the watch is over; ``tell`` makes a tick."""
         while not over.is_set():
-            # Asked here first: watchfiles looks at the folders while it holds the interpreter, which must not
-            # be held by a mount that hangs.
+            # Checked here first: watchfiles looks at the folders while it holds the interpreter lock, and a
+            # mount that hangs must not hold that.
             present = [folder for folder in self._folders if folder.is_dir()]
             try:
                 if present:
@@ -96,7 +97,7 @@ class FolderWatch:
             over.wait(min(REARM_SECONDS, self._recheck))
 
     def _follow(self, present: list[Path], tell: Callable[[], None], over: threading.Event) -> None:
-        """Tell of events until a folder came, went or was replaced: a watch stays on one that is gone."""
+        """Report events until a folder came, went or was replaced: a watch stays on the old folder."""
         armed_for = _identities(self._folders)
         changes_of = watch(
             *present,
@@ -112,8 +113,8 @@ class FolderWatch:
         )
         for changes in changes_of:
             self._heard = time.monotonic()
-            # The first word of the watch, within a second, ticks whatever it says: what changed before it was
-            # armed would go unseen otherwise.
+            # The first report of the watch, within a second, ticks in any case: changes from before it was
+            # armed would otherwise be missed.
             if changes or not self._armed:
                 tell()
             self._armed = True
@@ -123,7 +124,7 @@ class FolderWatch:
     def _fell(self, error: Exception, on_loop: Callable[[Callable[[], None]], None]) -> None:
         reason = str(error)
         if not isinstance(error, FileNotFoundError):
-            # No inotify instance left (128 a user by default), or none at all: ask the file system itself.
+            # No inotify instance is left (128 per user by default), or there is none: poll the file system.
             self._polling = True
         if reason not in self._said:
             self._said.add(reason)

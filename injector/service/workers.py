@@ -1,9 +1,9 @@
-"""One port, several processes: a parent that forks workers, replaces those that die, and passes signals on.
+"""Several processes on one port: a parent forks workers, replaces those that die, and passes signals on.
 
-The parent loads the configuration and answers nothing: no thread and no loop of it exist, or no process could
-be forked of it safely. Each worker is the whole service. It listens on a socket of its own beside the others'
-(SO_REUSEPORT: the kernel spreads connections by their addresses), so that connections to one that has died go
-to the others at once. It watches its files itself, as a replica does, and reads them when it begins.
+The parent loads the configuration and answers nothing: it has no thread and no loop, or it could not fork
+safely. Each worker is the whole service. It listens on a socket of its own beside the others' (SO_REUSEPORT:
+the kernel spreads connections by their addresses), so that connections to a dead one go to the others at
+once. It watches its files itself, as a replica does, and reads them when it starts.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from injector.service.metrics import ASKED
 from injector.service.options import ServiceOptions
 
 PERIOD: Final = 0.5
-"""Seconds between two looks of the parent at its workers where no signal comes."""
+"""Seconds between two checks of the workers while no signal comes."""
 
 HANGING_SECONDS: Final = 30.0
-"""After which a worker that says nothing is killed: three probes of a kubelet, ten seconds apart."""
+"""A silent worker is killed after so long: three probes of a kubelet, ten seconds apart."""
 
 STEADY_SECONDS: Final = 10.0
-"""A worker that lived for so long is replaced at once; one that did not waits for a second."""
+"""A worker that lived for so long is replaced at once; any other after a second."""
 
 RESTARTS: Final = "sidecar_injector_worker_restarts"
 HEARD: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -46,12 +46,12 @@ HEARD: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 def serve(options: ServiceOptions, parts: Parts | None = None, *, load: Load = load_injector) -> int:
     """Run the service in as many processes as asked for until it is told to stop; return the exit code.
 
-    Raises ConfigError when it cannot start, from a worker as well: to whoever calls, a worker is the service.
+    Raises ConfigError when it cannot start; for the caller, a worker's failure to start is the service's.
     """
     if options.workers == 1:
         return process.serve(options, parts, load=load)
     options.check()
-    # Until there is something to reload a SIGHUP is nothing; blocked later, it is heard all the same.
+    # Until there is something to reload, SIGHUP is ignored; once blocked, it is still received later.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     parts = parts or Parts()
     own = _share(options)
@@ -73,7 +73,7 @@ def serve(options: ServiceOptions, parts: Parts | None = None, *, load: Load = l
 
 
 def _share(options: ServiceOptions) -> ServiceOptions:
-    """Return the options of one worker: what a container has of memory is for all of them together."""
+    """Return the options of one worker: the container's memory is for all of them together."""
     limits, workers = options.limits, options.workers
     if limits.in_flight_bytes is not None:
         limits = replace(limits, in_flight_bytes=limits.in_flight_bytes // workers)
@@ -81,9 +81,9 @@ def _share(options: ServiceOptions) -> ServiceOptions:
 
 
 def _preloaded(load: Load, options: ServiceOptions, parts: Parts) -> Load:
-    """Load before the processes part; return what hands it out where a worker mounts the same texts."""
+    """Load before the fork; return a function that reuses the result where a worker mounts the same texts."""
     loaded: list[tuple[Texts, Reviewer]] = []
-    # Whatever is wrong here is found again by the first worker, and told together with all other faults.
+    # The first worker finds any fault again, and reports it together with all others.
     with suppress(ConfigError):
         files = read_files((options.inject_config, options.inject_values, options.mesh_config))
         texts = texts_of(files, options, parts.cluster)
@@ -97,11 +97,10 @@ def _preloaded(load: Load, options: ServiceOptions, parts: Parts) -> Load:
 
 
 def _reserved(address: str, port: int) -> socket.socket:
-    """Return a socket that holds a port for the workers, itself never listening.
+    """Return a socket that reserves a port for the workers, itself never listening.
 
-    ConfigError where somebody else listens there.
-
-    That is asked alone first, since another service of ours would be glad to share the port.
+    ConfigError where another process listens there. That is checked with an exclusive socket first, since
+    another service of this kind would share the port.
     """
     with listening(address, port, backlog=1) as alone:
         family, place = alone.family, alone.getsockname()
@@ -112,14 +111,14 @@ def _reserved(address: str, port: int) -> socket.socket:
         if family == socket.AF_INET6:
             held.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(bool(address)))
         held.bind(place)
-    except OSError as error:  # somebody took it between the two
+    except OSError as error:  # taken between the two
         held.close()
         raise not_listening(address, place[1], error) from error
     return held
 
 
 def _exit_code(code: int) -> int:
-    """Return the exit code for a worker's: the shell's where a signal ended it, zero for those passed on."""
+    """Return the exit code for a worker's: the shell's for a signal, zero for the signals passed on."""
     if code >= 0:
         return code
     return 0 if -code in HEARD else 128 - code
@@ -127,7 +126,7 @@ def _exit_code(code: int) -> int:
 
 @dataclass(slots=True)
 class Life:
-    """A worker as the parent knows it; ``pid`` is 0 while there is none, ``due`` when one begins."""
+    """A worker as the parent knows it; ``pid`` is 0 while there is none, ``due`` is when one starts."""
 
     pid: int = 0
     due: float = 0.0
@@ -136,7 +135,7 @@ class Life:
 
 
 class Workers:
-    """Runs in the parent alone, but for the moment in which a worker leaves it."""
+    """The parent's side; a worker leaves it right after the fork."""
 
     def __init__(self, count: int, log_level: str) -> None:
         self.code = 0
@@ -144,12 +143,12 @@ class Workers:
         self._stopping = False
         self._board = Board(count)
         self._lives = {worker: Life() for worker in self._board.workers}
-        # A pipe that ends with the parent: of that its workers hear, whatever became of it.
+        # A pipe that ends with the parent: it tells the workers, however the parent ended.
         self._alive = os.pipe()
         self._keep_counts([])
 
     def run(self) -> Seat | None:
-        """Keep the workers until all have left: None then; in each worker its seat."""
+        """Keep the workers until all have left, then return None; in each worker, return its seat."""
         signal.pthread_sigmask(signal.SIG_BLOCK, {*HEARD, signal.SIGCHLD})
         while not self._stopping or any(life.pid for life in self._lives.values()):
             for worker in self._missing():
@@ -164,7 +163,7 @@ class Workers:
         return None
 
     def _missing(self) -> list[int]:
-        """Return the workers to begin now; the first one begins alone, so that a fault is told once."""
+        """Return the workers to start now; the first one starts alone, so that a fault is reported once."""
         if self._stopping:
             return []
         begun = any(map(self._board.read, self._board.workers))
@@ -181,7 +180,7 @@ class Workers:
         return None
 
     def _leave(self, worker: int) -> Seat:
-        """Become a worker: of no terminal, whose Ctrl-C is the parent's to pass on."""
+        """Become a worker: leave the terminal's process group, whose Ctrl-C the parent passes on."""
         os.setpgid(0, 0)
         os.close(self._alive[1])
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {*HEARD, signal.SIGCHLD})
@@ -195,7 +194,7 @@ class Workers:
                 os.kill(life.pid, number)
 
     def _bury(self) -> None:
-        """Take note of the workers that have ended."""
+        """Note the workers that have ended."""
         with suppress(ChildProcessError):
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
                 for worker, life in self._lives.items():
@@ -203,7 +202,7 @@ class Workers:
                         self._ended(worker, life, os.waitstatus_to_exitcode(ended[1]))
 
     def _ended(self, worker: int, life: Life, code: int) -> None:
-        """Keep what a worker has counted; see that another begins, or why not."""
+        """Keep what a worker has counted; plan its successor, or say why there is none."""
         told, lived = self._board.read(worker), time.monotonic() - life.born
         life.pid = 0
         failed_to_start = told is None and worker == 1 and not life.deaths
@@ -220,7 +219,7 @@ class Workers:
         self._board.clear(worker)
 
     def _keep_counts(self, told: list[dict[str, Any]]) -> None:
-        """Add what dead workers have counted to slot 0, with how often one was replaced."""
+        """Add what dead workers have counted to slot 0, and how often one was replaced."""
         before = self._board.read(0) or {"rows": []}
         rows = combined((before["rows"], *(counts(each["rows"]) for each in told)))
         deaths = {worker: life.deaths for worker, life in self._lives.items() if life.deaths}

@@ -144,9 +144,9 @@ class GatedReviewer(FakeReviewer):
             while not late():
                 self.gate.wait(0.01)
             raise DeadlineError
-        if "dear" in annotations:
+        if "expensive" in annotations:
             begin = time.thread_time()
-            while time.thread_time() - begin < float(annotations["dear"]):
+            while time.thread_time() - begin < float(annotations["expensive"]):
                 pass
         if "dies" in annotations:
             os.kill(os.getpid(), signal.SIGKILL)

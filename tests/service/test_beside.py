@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from injector.service import beside
-from injector.service.beside import Beside, Caller, DearCallers, caller_of, costly_seconds
+from injector.service.beside import Beside, Caller, ExpensiveCallers, caller_of, costly_seconds
 
 PEER = "10.0.0.1"
 X, A, B = (Caller(PEER, name) for name in (b"x", b"a", b"b"))
@@ -93,98 +93,98 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def test_what_a_peer_does_by_the_name_of_a_namespace_counts_for_that_peer_alone() -> None:
-    dear = DearCallers()
-    dear.add(Caller("10.0.0.66", b"a"))
-    assert not dear.has(A)
+    expensive = ExpensiveCallers()
+    expensive.add(Caller("10.0.0.66", b"a"))
+    assert not expensive.has(A)
 
 
-def test_one_dear_review_keeps_its_caller_from_the_loop_for_seconds(clock: list[float]) -> None:
-    dear = DearCallers()
-    assert not dear
-    dear.add(A)
-    assert dear
-    assert dear.has(A)
-    assert not dear.has(B)
+def test_one_expensive_review_keeps_its_caller_from_the_loop_for_seconds(clock: list[float]) -> None:
+    expensive = ExpensiveCallers()
+    assert not expensive
+    expensive.add(A)
+    assert expensive
+    assert expensive.has(A)
+    assert not expensive.has(B)
     clock[0] += beside.FIRST_SECONDS
-    assert not dear.has(A)
+    assert not expensive.has(A)
 
 
 def test_each_further_one_keeps_it_twice_as_long_up_to_ten_minutes(clock: list[float]) -> None:
-    dear, expected = DearCallers(), beside.FIRST_SECONDS
+    expensive, expected = ExpensiveCallers(), beside.FIRST_SECONDS
     for _ in range(12):
-        dear.add(A)
+        expensive.add(A)
         clock[0] += expected - 0.1
-        assert dear.has(A)
+        assert expensive.has(A)
         clock[0] += 0.1
-        assert not dear.has(A)
+        assert not expensive.has(A)
         clock[0] += beside.LONGEST_SECONDS - 1  # it waits, and does it again
-        assert not dear.has(A)
+        assert not expensive.has(A)
         expected = min(expected * 2, beside.LONGEST_SECONDS)
     assert expected == beside.LONGEST_SECONDS
 
 
-def test_what_was_dear_long_ago_is_forgotten(clock: list[float]) -> None:
-    dear = DearCallers()
+def test_what_was_expensive_long_ago_is_forgotten(clock: list[float]) -> None:
+    expensive = ExpensiveCallers()
     for _ in range(3):
-        dear.add(A)
+        expensive.add(A)
     clock[0] += beside.FIRST_SECONDS * 4 + beside.LONGEST_SECONDS + 0.1
-    assert not dear.has(A)
-    assert not dear
-    dear.add(A)
+    assert not expensive.has(A)
+    assert not expensive
+    expensive.add(A)
     clock[0] += beside.FIRST_SECONDS
-    assert not dear.has(A)
+    assert not expensive.has(A)
 
 
 COSTLY = 1 / 256
 
 
-def costly_ones_until_dear(dear: DearCallers, caller: Caller) -> int:
+def costly_ones_until_expensive(expensive: ExpensiveCallers, caller: Caller) -> int:
     for number in range(1, 1000):
-        dear.spend(caller, COSTLY)
-        if dear.has(caller):
+        expensive.spend(caller, COSTLY)
+        if expensive.has(caller):
             return number
     raise AssertionError("never")
 
 
-def test_many_costly_reviews_are_as_one_dear_one(clock: list[float]) -> None:
-    dear = DearCallers()
-    assert costly_ones_until_dear(dear, A) == beside.SPENT_SECONDS / COSTLY + 1
-    assert not dear.has(B)
+def test_many_costly_reviews_are_as_one_expensive_one(clock: list[float]) -> None:
+    expensive = ExpensiveCallers()
+    assert costly_ones_until_expensive(expensive, A) == beside.SPENT_SECONDS / COSTLY + 1
+    assert not expensive.has(B)
     clock[0] += beside.FIRST_SECONDS
-    assert not dear.has(A)
-    assert costly_ones_until_dear(dear, A) == beside.FIRST_SECONDS * beside.SHARE // COSTLY
+    assert not expensive.has(A)
+    assert costly_ones_until_expensive(expensive, A) == beside.FIRST_SECONDS * beside.SHARE // COSTLY
     clock[0] += beside.FIRST_SECONDS
-    assert dear.has(A)
+    assert expensive.has(A)
 
 
 def test_a_hundredth_of_the_loop_is_for_costly_reviews(clock: list[float]) -> None:
-    dear = DearCallers()
+    expensive = ExpensiveCallers()
     for _ in range(1000):
         clock[0] += COSTLY / beside.SHARE
-        dear.spend(A, COSTLY)
-    assert not dear
+        expensive.spend(A, COSTLY)
+    assert not expensive
 
 
 def test_one_review_that_is_dear_is_enough() -> None:
-    dear = DearCallers()
-    dear.spend(A, beside.DEAR_SECONDS)
-    assert not dear.has(A)
-    dear.spend(A, beside.DEAR_SECONDS + 0.001)
-    assert dear.has(A)
+    expensive = ExpensiveCallers()
+    expensive.spend(A, beside.EXPENSIVE_SECONDS)
+    assert not expensive.has(A)
+    expensive.spend(A, beside.EXPENSIVE_SECONDS + 0.001)
+    assert expensive.has(A)
 
 
 def test_a_large_pod_may_take_longer_before_it_counts_as_costly() -> None:
     assert costly_seconds(0) == beside.COSTLY_SECONDS
     honest = 0.0017  # of 2,000 variables, 277 kB
-    assert 3 * honest < costly_seconds(277_000) < beside.DEAR_SECONDS / 2
+    assert 3 * honest < costly_seconds(277_000) < beside.EXPENSIVE_SECONDS / 2
 
 
 def test_only_so_many_are_remembered() -> None:
-    dear = DearCallers()
+    expensive = ExpensiveCallers()
     for number in range(beside.CALLERS):
-        dear.spend(Caller(PEER, b"%d" % number), 1.0)
-    dear.spend(Caller(PEER, b"0"), 1.0)
-    dear.spend(Caller(PEER, b"one more"), 1.0)
-    assert len(dear._known) == len(dear._spent) == beside.CALLERS
-    assert dear.has(Caller(PEER, b"0"))
-    assert not dear.has(Caller(PEER, b"1"))
+        expensive.spend(Caller(PEER, b"%d" % number), 1.0)
+    expensive.spend(Caller(PEER, b"0"), 1.0)
+    expensive.spend(Caller(PEER, b"one more"), 1.0)
+    assert len(expensive._known) == len(expensive._spent) == beside.CALLERS
+    assert expensive.has(Caller(PEER, b"0"))
+    assert not expensive.has(Caller(PEER, b"1"))

@@ -1,4 +1,4 @@
-"""The process for large and dear reviews: it holds nothing of the service, and nothing that it does ends it."""
+"""The process for large and expensive reviews: it holds nothing of the service, and nothing that it does ends it."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def soon() -> float:
 
 def test_it_answers_one_review_after_the_other_with_the_cpu_that_each_took(forked: Child) -> None:
     for uid in ("a", "b"):
-        answer, worked = ask(forked, a_review(uid, dear="0.02"), "/inject", soon())
+        answer, worked = ask(forked, a_review(uid, expensive="0.02"), "/inject", soon())
         assert (answer.uid, answer.outcome) == (uid, "injected")
         assert worked >= 0.02
 

@@ -1,4 +1,4 @@
-"""Large, dear and late reviews: what is in flight is bounded, and nobody else waits for them."""
+"""Large, expensive and late reviews: what is in flight is bounded, and nobody else waits for them."""
 
 from __future__ import annotations
 
@@ -168,41 +168,41 @@ async def test_a_caller_that_is_gone_has_no_turn(start: Start, gated: GatedRevie
     assert edge.waiting == 0
 
 
-async def test_reviews_of_a_dear_namespace_leave_the_loop(
+async def test_reviews_of_a_expensive_namespace_leave_the_loop(
     start: Start, gated: GatedReviewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(beside, "FIRST_SECONDS", 600.0)
     service = await start(load=lambda *_: gated)
     client = await service.connect()
     for number in range(2):
-        body = a_review(f"dear-{number}", namespace="dear", dear="0.05")
+        body = a_review(f"expensive-{number}", namespace="expensive", expensive="0.05")
         assert (await client.request(body=body)).status == 200
     cheap = [f"cheap-{number}" for number in range(20)]
     for uid in cheap:
-        await client.request(body=a_review(uid, namespace="dear"))
+        await client.request(body=a_review(uid, namespace="expensive"))
     await client.request(body=a_review("other", namespace="shop"))
-    assert gated.was_here("dear-0")
-    for uid in ("dear-1", *cheap):
+    assert gated.was_here("expensive-0")
+    for uid in ("expensive-1", *cheap):
         assert not gated.was_here(uid), uid
     assert gated.was_here("other")
-    known = service.service._edge._answering._dear._known
-    (dear,) = known
-    known[dear] = known[dear]._replace(until=0.0)
-    await client.request(body=a_review("later", namespace="dear"))
+    known = service.service._edge._answering._expensive._known
+    (expensive,) = known
+    known[expensive] = known[expensive]._replace(until=0.0)
+    await client.request(body=a_review("later", namespace="expensive"))
     assert gated.was_here("later")
 
 
-async def test_a_strangers_dear_reviews_keep_nobody_elses_of_that_namespace_from_the_loop(
+async def test_a_strangers_expensive_reviews_keep_nobody_elses_of_that_namespace_from_the_loop(
     start: Start, gated: GatedReviewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(beside, "FIRST_SECONDS", 600.0)
     service = await start(load=lambda *_: gated)
     stranger, api_server = await service.connect(peer="127.0.0.2"), await service.connect()
     for number in range(2):
-        body = a_review(f"dear-{number}", namespace="shop", dear="0.05")
+        body = a_review(f"expensive-{number}", namespace="shop", expensive="0.05")
         assert (await stranger.request(body=body)).status == 200
     await api_server.request(body=a_review("cheap", namespace="shop"))
-    assert not gated.was_here("dear-1")
+    assert not gated.was_here("expensive-1")
     assert gated.was_here("cheap")
 
 
@@ -211,12 +211,14 @@ async def test_what_is_costly_of_a_small_review_is_not_of_a_large_one(
 ) -> None:
     monkeypatch.setattr(beside, "FIRST_SECONDS", 600.0)
     monkeypatch.setattr(beside, "SPENT_SECONDS", 0.0)
-    monkeypatch.setattr(beside, "DEAR_SECONDS", 10.0)
+    monkeypatch.setattr(beside, "EXPENSIVE_SECONDS", 10.0)
     monkeypatch.setattr(beside, "BYTE_SECONDS", 1e-6)  # 0.3 s for the large one
     service = await start(load=lambda *_: gated)
     client = await service.connect()
     for namespace, size in (("small", 0), ("large", 300_000)):
-        await client.request(body=a_review(f"{namespace}-0", namespace=namespace, size=size, dear="0.005"))
+        await client.request(
+            body=a_review(f"{namespace}-0", namespace=namespace, size=size, expensive="0.005")
+        )
         await client.request(body=a_review(f"{namespace}-1", namespace=namespace))
     assert gated.was_here("small-0")
     assert not gated.was_here("small-1")
