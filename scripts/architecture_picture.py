@@ -25,7 +25,7 @@ STYLE: Final = (
 
 
 def layers() -> list[list[str]]:
-    """Return the rooms of each layer, the highest first, as import-linter's contract has them."""
+    """Return the rooms of each layer, the highest first, from import-linter's contract."""
     parser = ConfigParser()
     parser.read(ROOT / "setup.cfg", encoding="utf-8")
     lines = parser["importlinter:contract:layers"]["layers"].split("\n")
@@ -33,7 +33,7 @@ def layers() -> list[list[str]]:
 
 
 def imports(rooms: list[str]) -> set[tuple[str, str]]:
-    """Return the pairs of rooms of which the first imports something of the second."""
+    """Return the pairs of rooms where the first imports from the second."""
     graph = grimp.build_graph("injector", cache_dir=None)
     pairs = {
         (_room_of(module, rooms), _room_of(name, rooms))
@@ -56,7 +56,7 @@ def picture() -> str:
         for level, row in enumerate(rows)
         for index, room in enumerate(row)
     }
-    # Everything uses what is in the last row: those lines would hide the others.
+    # Every room uses those in the last row: their lines would hide the others.
     drawn = sorted(pair for pair in imports(rooms) if pair[1] not in rows[-1])
     height = ROW * len(rows) - 10
     parts = [

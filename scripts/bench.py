@@ -61,7 +61,7 @@ FULL: Final = (
     "branches1024-alone@branches",
 )
 MIXED: Final = ("mixed", clustermix.NAME, "mixed-unseen")
-"""The best of what a cluster sends, all of it, and the worst."""
+"""The best case of what a cluster sends, the whole mix, and the worst."""
 
 USUAL: Final = "istio"
 """The template of cases that name none."""
@@ -164,7 +164,7 @@ def arguments() -> argparse.Namespace:
         given.floor = given.edge = given.naive = given.footprint = True
     if min(given.replicas or 1, given.workers or 1) < 1:
         parser.error("a fleet has one process at least")
-    # A comparison is made by multiples of the floor: two runs on a busy machine have nothing else in common.
+    # Comparisons use multiples of the floor: two runs on a busy machine have nothing else in common.
     given.floor = given.floor or (given.compare is not None and not given.url)
     return given
 
@@ -175,7 +175,7 @@ def known() -> list[str]:
 
 
 def a_mix(text: str) -> str:
-    """Return the text of a mix where it is one."""
+    """Return the text of a mix if it is valid."""
     try:
         clustermix.owners_of(text)
     except ValueError as error:
@@ -193,12 +193,12 @@ def cases_of(given: argparse.Namespace) -> list[str]:
 
 
 def say(text: str) -> None:
-    """Tell what is going on, on stderr."""
+    """Print progress on stderr."""
     print(text, file=sys.stderr, flush=True)
 
 
 def cores(*, pin: bool) -> tuple[int | None, int | None]:
-    """Return the cores for servers and for clients; None where there is no choice."""
+    """Return the cores for servers and for clients; None if there are too few to choose."""
     if not pin or not hasattr(os, "sched_getaffinity"):
         return None, None
     available = sorted(os.sched_getaffinity(0))
@@ -218,7 +218,7 @@ def by_template(cases: list[str]) -> dict[str, dict[str, str]]:
 
 @contextlib.contextmanager
 def disturbance(kind: str | None, folder: Path, authority: IssuedPair | None) -> Iterator[None]:
-    """Swap the leaf or rewrite the configuration twice a second meanwhile."""
+    """Replace the leaf or rewrite the configuration twice a second inside this block."""
     over = threading.Event()
 
     def disturb() -> None:
@@ -269,7 +269,7 @@ def machine() -> str:
 
 
 class Bench:
-    """One run: the servers that are measured, and what came of it."""
+    """One run: the measured servers and the results."""
 
     def __init__(self, given: argparse.Namespace, here: Path, stack: contextlib.ExitStack) -> None:
         self.cases: dict[str, Case] = {}
@@ -293,7 +293,7 @@ class Bench:
         )
 
     def run_at(self, url: str) -> None:
-        """Measure a service that runs already."""
+        """Measure a service that is already running."""
         service = remote(url, self._given.ca, self._given.server_name)
         names = {name: name for name in cases_of(self._given)}
         self.cases = measure.measure(service, {}, names, self._settings, say)
@@ -311,7 +311,7 @@ class Bench:
             self.extra["footprint"] = footprint.footprint(usual, self._here, self._server_core)
 
     def run_fleets(self) -> None:
-        """Measure how far several processes carry."""
+        """Measure the throughput of several processes."""
         given = self._given
         servers.make_certificates(self._here)
         case = cases_of(given)[0] if given.cases else clustermix.NAME
@@ -408,7 +408,7 @@ def main() -> int:
 
 
 def finish(given: argparse.Namespace, result: dict[str, Any], latencies: dict[str, list[float]]) -> int:
-    """Show and write what was asked for; return 1 where a case failed or got worse."""
+    """Show and write the requested output; return 1 where a case failed or got worse."""
     if given.json and str(given.json) == "-":
         print(json.dumps(result, indent=1))
     elif result["cases"]:
@@ -416,14 +416,14 @@ def finish(given: argparse.Namespace, result: dict[str, Any], latencies: dict[st
     remark(given, result)
     write(given, result, latencies)
     before = json.loads(given.compare.read_text()) if given.compare else {"cases": {}}
-    sentences = report.worse(result, before, given.threshold) + report.dearer(result, given.threshold)
+    sentences = report.worse(result, before, given.threshold) + report.costlier(result, given.threshold)
     for sentence in sentences:
         say(f"WORSE  {sentence}")
     return 1 if sentences else 0
 
 
 def remark(given: argparse.Namespace, result: dict[str, Any]) -> None:
-    """Say what the table has no column for."""
+    """Print remarks for which the table has no column."""
     if clustermix.NAME in result["cases"]:
         say(headline(result["cases"]))
     for name, case in result["cases"].items():
@@ -437,13 +437,13 @@ def remark(given: argparse.Namespace, result: dict[str, Any]) -> None:
 
 
 def headline(cases: dict[str, Any]) -> str:
-    """Return the one figure of what a cluster sends, with the best and the worst of it where measured."""
+    """Return the main figure for what a cluster sends, with the best and the worst case where measured."""
     shown = [f"{name} {report.cost(cases[name])}" for name in MIXED if name in cases]
     return f"what a cluster sends: {report.cost(cases[clustermix.NAME])} ({', '.join(shown)})"
 
 
 def write(given: argparse.Namespace, result: dict[str, Any], latencies: dict[str, list[float]]) -> None:
-    """Write the files that were asked for."""
+    """Write the requested files."""
     if given.json and str(given.json) != "-":
         given.json.write_text(json.dumps(result, indent=1) + "\n")
     if given.report:

@@ -27,7 +27,7 @@ COPIES = {
     "rules.yaml": K8S / "components" / "monitoring" / "rules.yaml",
     "dashboard.json": K8S / "components" / "monitoring" / "dashboard.json",
 }
-"""Files that the chart carries, as a chart can hold nothing from outside its folder."""
+"""Files copied into the chart, since a chart cannot refer to files outside its folder."""
 
 TYPES = {bool: "boolean", int: "integer", str: "string", list: "array", dict: "object"}
 
@@ -67,7 +67,7 @@ An upgrade by server-side apply (Helm 4's default) cannot take away an entry in 
 
 @dataclass
 class Value:
-    """One key of values.yaml: where it is, what it is when not given, what is said of it."""
+    """One key of values.yaml: its path, default and description."""
 
     path: tuple[str, ...]
     default: Any
@@ -91,7 +91,7 @@ def _values(node: Any, data: Any, lines: list[str], path: tuple[str, ...]) -> It
                 extra |= json.loads(each[2:])
         words = " ".join(each for each in comments if not each.startswith("@ "))
         found = Value((*path, key.value), data[key.value], words, extra)
-        # What a map of the user's own holds is its default, and no key of the chart.
+        # The content of a user's own map is its default, not keys of the chart.
         if isinstance(found.default, dict) and found.default and "additionalProperties" not in extra:
             found.inner = [*_values(inner, found.default, lines, found.path)]
         yield found
@@ -106,7 +106,7 @@ def _comments(lines: list[str], line: int) -> list[str]:
 
 
 def schema(found: list[Value]) -> dict[str, Any]:
-    """Return the JSON schema: no key is taken that is not there."""
+    """Return the JSON schema: unknown keys are refused."""
     return {
         "type": "object",
         "additionalProperties": False,
@@ -120,7 +120,7 @@ def _property(value: Value) -> dict[str, Any]:
 
 
 def rows(found: list[Value]) -> Iterator[str]:
-    """Yield the table's rows, a map's own before those in it."""
+    """Yield the table's rows; a map's own row is before those in it."""
     for value in found:
         if not value.inner or value.text:
             shown = "" if value.inner else f"`{json.dumps(value.default)}`"
@@ -129,9 +129,9 @@ def rows(found: list[Value]) -> Iterator[str]:
 
 
 def texts() -> dict[Path, str]:
-    """Return what each file should hold."""
+    """Return the content of each file."""
     found = values()
-    # Helm hands subcharts of an umbrella chart `global`.
+    # Helm passes `global` to subcharts of an umbrella chart.
     top = schema(found)
     top["properties"]["global"] = {"type": "object"}
     top = {"$schema": "https://json-schema.org/draft-07/schema#", **top}
@@ -143,7 +143,7 @@ def texts() -> dict[Path, str]:
 
 
 def main() -> None:
-    """Write them, or with --check end with 1 where one is another."""
+    """Write the files, or with --check exit with 1 where one differs."""
     for path, text in texts().items():
         if "--check" not in sys.argv[1:]:
             path.write_text(text, encoding="utf-8")

@@ -21,7 +21,7 @@ TABLE = ROOT / "docs" / "metrics.md"
 ROW = re.compile(r"^\| `(?P<name>\w+)` \| (?P<kind>\w+) \| [^|]*\| (?P<help>[^|]*) \|$", re.MULTILINE)
 METRIC = re.compile(r"\b(?:sidecar_inject(?:or|ion)|process)_\w+")
 SUFFIXES = ("_bucket", "_count", "_sum")
-"""What a histogram's series are called besides its name."""
+"""The suffixes of a histogram's series."""
 
 OF_A_REVIEW = "rate(sidecar_injector_webhook_review_seconds_bucket{S}[5m])"
 HITS = "sum(rate(sidecar_injector_replica_hits_total{S}[5m]))"
@@ -114,7 +114,7 @@ PANELS: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
 
 SELECTOR = '{job=~"$job", namespace=~"$namespace"}'
 WIDTH, HEIGHT = 12, 7
-"""Of a panel: two beside each other in Grafana's 24 columns."""
+"""Size of a panel: two side by side in Grafana's 24 columns."""
 
 
 def metrics() -> dict[str, str]:
@@ -123,7 +123,7 @@ def metrics() -> dict[str, str]:
 
 
 def names(query: str) -> set[str]:
-    """Return the metrics that a query asks for, those of a histogram's series by the histogram's name."""
+    """Return the metrics in a query; a histogram's series count as the histogram."""
     found = set()
     for name in METRIC.findall(query):
         suffix = next((each for each in SUFFIXES if name.endswith(each)), "")
@@ -132,7 +132,7 @@ def names(query: str) -> set[str]:
 
 
 def panel(index: int, title: str, unit: str, queries: tuple[tuple[str, str], ...]) -> dict[str, Any]:
-    """Return one panel; KeyError where a query asks for a metric that is not there."""
+    """Return one panel; KeyError where a query uses an unknown metric."""
     table = metrics()
     asked = sorted({name for query, _ in queries for name in names(query)})
     return {
@@ -151,7 +151,7 @@ def panel(index: int, title: str, unit: str, queries: tuple[tuple[str, str], ...
 
 
 def variable(name: str, query: str) -> dict[str, Any]:
-    """Return a choice at the top of the dashboard, filled by a query."""
+    """Return a variable at the top of the dashboard, filled by a query."""
     return {
         "name": name,
         "type": "query",
@@ -193,7 +193,7 @@ def dashboard() -> str:
 
 
 def main() -> None:
-    """Write it, or with --check end with 1 where the file is another."""
+    """Write it, or with --check exit with 1 where the file differs."""
     text = dashboard()
     if "--check" not in sys.argv[1:]:
         TARGET.write_text(text, encoding="utf-8")

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from generate_schema import folder
 
-# The snapshot of istio.io/api that stands for a minor: one that declares what that of its last patch does. A
+# The snapshot of istio.io/api for each minor: one that declares what the snapshot of its last patch does. A
 # bare commit is read from a clone of github.com/istio/api: the module proxy does not serve it.
 SNAPSHOTS = {
     0: "6bf9d6613f65",
@@ -76,7 +76,7 @@ LABELLED = re.compile(r"^(repeated |map<)?(.+?)>?$")
 TOKEN = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:[^"\\]|\\.)*"|[\w.]+|\S|\s+', re.DOTALL)
 SCALARS = frozenset(("double", "float", "int32", "int64", "uint32", "uint64", "bool", "string", "bytes"))
 
-# (name, type, oneof): all that is kept of a field
+# (name, type, oneof): the parts of a field that are kept
 Row = tuple[str, str, str]
 
 
@@ -100,7 +100,7 @@ class Declarations:
 
 
 class Parser:
-    """A reader of .proto files for the little that Istio's use."""
+    """A parser of .proto files for the syntax that Istio uses."""
 
     def __init__(self, text: str, declarations: Declarations) -> None:
         """Split the text into words."""
@@ -115,7 +115,7 @@ class Parser:
         return self.tokens[self.position - 1]
 
     def statement(self) -> list[str]:
-        """Return the tokens up to the next ``;`` outside brackets and braces, which is eaten."""
+        """Consume and return the tokens up to the next ``;`` outside brackets and braces."""
         out: list[str] = []
         depth = 0
         while (token := self.take()) != ";" or depth:
@@ -244,10 +244,10 @@ def resolved(found: Declarations) -> Declarations:
 
 
 def merge_order(orders: list[list[Row]]) -> list[Row]:
-    """Return one order of all rows in which every release's rows keep their own order.
+    """Return one order of all rows that keeps the order within every release.
 
-    ``orders`` are merged newest first; what the newer one does not have is put before the row that follows it
-    in the older.
+    ``orders`` are merged newest first; a row that the newer one lacks is put before the row that follows it
+    in the older one.
     """
     merged = list(orders[-1])
     for order in reversed(orders[:-1]):
@@ -261,7 +261,7 @@ def merge_order(orders: list[list[Row]]) -> list[Row]:
 
 
 def spans(present: list[int]) -> list[tuple[int, int]]:
-    """Return runs of minors as (since, until)."""
+    """Return ranges of consecutive minors as (since, until)."""
     runs: list[tuple[int, int]] = []
     for minor in present:
         if runs and runs[-1][1] == minor - 1:
@@ -272,7 +272,7 @@ def spans(present: list[int]) -> list[tuple[int, int]]:
 
 
 def ranged(text: str, minors: list[int], every: Iterable[int]) -> Iterator[str]:
-    """Yield a row for each run of its ``minors``, with ``since-until`` where that is not ``every`` minor."""
+    """Yield a row for each range of its ``minors``, with ``since-until`` unless that is ``every`` minor."""
     whole = min(every), max(every)
     for since, until in spans(minors):
         if (since, until) == whole:

@@ -22,7 +22,7 @@ KINDS = ROOT / "injector/patch/kinds_data.py"
 NAMES = ROOT / "injector/istio/go_names_data.py"
 
 OPENSHIFT = "v0.0.0-20260501191448-a49973eaef53"
-"""Of DeploymentConfig, which has been the same all the time but for Kubernetes' types in it."""
+"""Of DeploymentConfig, which has never changed except for Kubernetes' types in it."""
 EARLY: dict[int, tuple[str, str]] = {
     10: ("v0.0.0-20180601181742-8b7507fac302", "v0.0.0-20180601181227-17529ec7eadb"),
     11: ("v0.0.0-20180904230853-4e7be11eab3f", "v0.0.0-20180904193909-def12e63c512"),
@@ -38,7 +38,7 @@ LATER = (
 VERSIONS: dict[int, tuple[str, str]] = EARLY | {
     int(version.split(".")[1]): (version, version) for version in LATER
 }
-"""A minor version of Kubernetes to the versions of its modules."""
+"""The versions of its modules, by minor version of Kubernetes."""
 
 OPTIONS = {"": "-", "omitempty": "o", "omitempty,omitzero": "oz"}
 KINDS_HEADER = '''"""Kubernetes' Go types as data, each field with the minor versions that have it.
@@ -78,7 +78,7 @@ def main() -> None:
 
 
 def asked() -> dict[int, Schema]:
-    """Return the schema of each version, after asking Go."""
+    """Return the schema of each version, as Go reports it."""
     answers = ask_go([modules(*versions) for versions in VERSIONS.values()])
     return dict(zip(VERSIONS, answers, strict=True))
 
@@ -92,7 +92,7 @@ def modules(api: str, machinery: str) -> dict[str, str]:
 
 
 def folder(module: str, version: str) -> str:
-    """Return where Go keeps a module, after it has fetched it."""
+    """Return Go's folder of a module, after downloading it."""
     command = ["go", "mod", "download", "-json", f"{module}@{version}"]
     with tempfile.TemporaryDirectory() as outside:
         Path(outside, "go.mod").write_text("module outside\n")
@@ -166,7 +166,7 @@ def merge(versions: Mapping[int, list[Row]]) -> list[tuple[Row, set[int]]]:
 
 
 def span(having: set[int], versions: list[int]) -> str:
-    """Return a span of the versions that have the struct as it is written: nothing for all of them."""
+    """Return a span of the versions that have the struct in this form: "" for all of them."""
     first, last = versions.index(min(having)), versions.index(max(having))
     if having != set(versions[first : last + 1]):
         raise ValueError(f"a field came, went and came back: {sorted(having)}")
@@ -176,7 +176,7 @@ def span(having: set[int], versions: list[int]) -> str:
 
 
 def named(schemas: Mapping[int, Schema]) -> dict[str, str]:
-    """Return what other named types stand for, which no version changes."""
+    """Return the underlying types of other named types, which no version changes."""
     found: dict[str, str] = {}
     for schema in schemas.values():
         for name, underlying in schema["named"].items():
@@ -198,7 +198,7 @@ def names_lines(schemas: Mapping[int, Schema]) -> Iterator[str]:
 
 
 def go_names(schemas: Mapping[int, Schema]) -> dict[str, dict[str, str]]:
-    """Return the unexpected names by struct; a field of an embedded struct is listed with that one."""
+    """Return the irregular names by struct; a field of an embedded struct is listed with that one."""
     found: dict[str, dict[str, str]] = {}
     for schema in schemas.values():
         for struct, fields in schema["structs"].items():

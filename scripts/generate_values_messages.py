@@ -19,7 +19,7 @@ from pathlib import Path
 from generate_mesh_messages import LABELLED, SCALARS, Declarations, Parser, Row, merge_order, ranged, write
 from generate_schema import folder
 
-# The tag that stands for a minor: its last patch. Before 1.8 the values had no type for the injector.
+# The tag for each minor: its last patch. Before 1.8 the injector's values had no type.
 TAGS = {
     8: "1.8.6",
     9: "1.9.9",
@@ -77,7 +77,7 @@ def git_show(clone: str, tag: str, path: str) -> str:
 
 
 def declarations_of(clone: str, tag: str) -> Declarations:
-    """Return the messages and enums that the Values of a tag consist of."""
+    """Return the messages and enums of a tag's Values."""
     code = next(filter(None, (git_show(clone, tag, f"{folder}/values_types.pb.go") for folder in FOLDERS)))
     imports = {name: path.replace("/", ".") for name, path in IMPORT.findall(code)}
     found = Declarations()
@@ -139,12 +139,12 @@ def read_kubernetes(go_mod: str, found: Declarations) -> None:
         sources = Path(folder(module, version))
         for inside in folders:
             path = sources / inside / "generated.proto"
-            # Whether a field is set plays no part in whether JSON fits it.
+            # Whether a field is optional does not affect whether JSON fits it.
             Parser(re.sub(r"^(\s*)optional ", r"\1", path.read_text(), flags=re.MULTILINE), found).read_file()
 
 
 def reached(found: Declarations) -> Declarations:
-    """Return what Values reaches, every type by its full name."""
+    """Return the types that Values refers to, each by its full name."""
     out = Declarations()
     waiting = [".Values"]
     while waiting:

@@ -33,20 +33,20 @@ TEMPLATES = ROOT / "injector" / "templates" / "istio"
 INJECTOR = [sys.executable, "-m", "injector"]
 REVIEWS = 200
 PATIENCE = 30.0
-"""Seconds until the webhook must have said what is waited for; on an idle machine it takes one."""
+"""Seconds to wait for a message of the webhook; on an idle machine it takes one."""
 
 HOSTILE = "info\n  - name: miner\n    image: evil.example/miner\n    args:\n    - mine"
-"""A log level that goes on as YAML: joined with the template's text it is a container of its own."""
+"""A log level that continues as YAML: joined with the template's text it becomes a container."""
 
 QUOTED = re.compile(r'\{\{ (.*) \| printf "--proxyLogLevel=%s" \| quote }}')
 BARE = r"--proxyLogLevel={{ \1 }}"
-"""The log level as our template has it, and as Istio's own has it."""
+"""The log level as in our template, and as in Istio's own."""
 
 Pod = dict[str, Any]
 
 
 def main() -> int:
-    """Run the three scenes; exit code 1 when one of them did not end as it should."""
+    """Run the three scenes; exit code 1 when one of them did not end as expected."""
     parser = argparse.ArgumentParser(description=__doc__, prog="scripts/quickstart")
     parser.add_argument("--diff", action="store_true", help="show what was changed in the pod, line by line")
     parser.add_argument("--keep", action="store_true", help="leave the webhook running at the end")
@@ -75,7 +75,7 @@ def main() -> int:
 
 
 class Webhook:
-    """The process that serves, and the folder that it reads."""
+    """The serving process, and the folder that it reads."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -100,7 +100,7 @@ class Webhook:
         ]
         environment = {**os.environ, "KUBERNETES_SERVICE_HOST": ""}
         with self.log.open("wb") as file:
-            # Of our streams it holds none: a pipe that we write to ends with us, and not with what is kept.
+            # It holds none of our streams: a pipe that we write to ends with us, not with the kept process.
             return subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -112,7 +112,7 @@ class Webhook:
             )
 
     def mount(self, text: str) -> None:
-        """Put another configuration in place, whole, as a mounted ConfigMap changes."""
+        """Replace the configuration as a whole, as a mounted ConfigMap changes."""
         new = self.folder / "config.new"
         new.write_text(text)
         new.replace(self.config)
@@ -140,7 +140,7 @@ class Webhook:
             client.close()
 
     def stop(self) -> None:
-        """End it as Ctrl-C does: nobody sends reviews any more that a drain would wait for."""
+        """End it as Ctrl-C does: there is nobody whose reviews a drain would wait for."""
         self.process.send_signal(signal.SIGINT)
         self.process.wait(PATIENCE)
 
@@ -155,7 +155,7 @@ FILES = {
 
 
 def before_and_after(webhook: Webhook, client: http.client.HTTPSConnection, *, diff: bool) -> None:
-    """Send the review of the sample's pod; say what was added to it and how long it took."""
+    """Send the review of the sample's pod; show what was added and how long it took."""
     scene(f"1. The pod of {SAMPLE.relative_to(ROOT)}, sent as the API server sends it")
     before = pod_of_sample()
     body = review(before)
@@ -170,7 +170,7 @@ def before_and_after(webhook: Webhook, client: http.client.HTTPSConnection, *, d
 
 
 def hostile(folder: Path) -> None:
-    """Inject a pod whose annotation tries to be a container, by a template that leaves it bare."""
+    """Inject a pod whose annotation tries to become a container, by a template that does not quote it."""
     scene("2. An annotation that is written to add a container, and a template that does not quote it")
     pod = pod_of_sample()
     pod["metadata"]["annotations"] = {"sidecar.istio.io/logLevel": HOSTILE}
@@ -212,7 +212,7 @@ def broken_template(webhook: Webhook, client: http.client.HTTPSConnection) -> No
 
 
 def farewell(webhook: Webhook, *, kept: bool) -> None:
-    """Print commands that work as they stand, from this folder."""
+    """Print commands that can be run from this folder."""
     folder = webhook.folder.relative_to(ROOT) if webhook.folder.is_relative_to(ROOT) else webhook.folder
     port = webhook.port if kept else 8443
     scene("Go on with")
@@ -275,7 +275,7 @@ def probes(pod: Pod) -> dict[str, list[Any]]:
 
 
 def injected(client: http.client.HTTPSConnection, pod: Pod, body: bytes) -> tuple[Pod, float]:
-    """Return the pod after the patch that a review is answered with, and the seconds that took."""
+    """Return the pod patched by the answer to its review, and the seconds that took."""
     start = time.perf_counter()
     client.request("POST", "/inject?timeout=10s", body, {"Content-Type": "application/json"})
     answer = client.getresponse().read()

@@ -26,7 +26,7 @@ SAMPLE: Final = ROOT / "k8s" / "samples" / "hello.yaml"
 
 WIDTH, MARGIN, ROW, TOP = 880, 20, 24, 84
 LEFT, RIGHT = MARGIN, 300
-"""Where the columns begin: the pod as written needs less room than what becomes of it."""
+"""Where the columns begin: the original pod needs less room than the injected one."""
 
 STYLE: Final = (
     "text{font:13px ui-monospace,Menlo,Consolas,monospace;fill:#1b2733}"
@@ -35,10 +35,10 @@ STYLE: Final = (
 )
 
 NAMED: Final = 3
-"""Of many things of a kind, how many names fit beside each other."""
+"""How many names of one kind fit side by side."""
 
 Row = tuple[str, str]
-"""What kind of thing it is, and its text."""
+"""The kind of a thing, and its text."""
 
 
 def pods() -> tuple[dict[str, Any], dict[str, Any]]:
@@ -52,7 +52,7 @@ def pods() -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def rows(pod: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[Row]:
-    """Yield what the picture shows of a pod: of many things of a kind, those that ``known`` has not."""
+    """Yield the picture's rows for a pod; of many things of one kind, only those not in ``known``."""
     spec, metadata = pod["spec"], pod["metadata"]
     yield from (("init container", each["name"]) for each in spec.get("initContainers", ()))
     for container in spec["containers"]:
@@ -98,7 +98,7 @@ def picture() -> str:
 
 
 def _column(shown: list[Row], x: int, known: frozenset[Row]) -> Iterator[str]:
-    """Yield one line for each row; what was not there before has the colour of what was added."""
+    """Yield one line for each row; new ones have the colour of additions."""
     for index, (kind, text) in enumerate(shown):
         y = TOP + ROW * index
         is_new = (kind, text) not in known

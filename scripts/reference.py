@@ -1,8 +1,8 @@
-"""Write the pages of docs/ that the code already says: those of `PAGES`.
+"""Write the pages of docs/ that are generated from the code: those of `PAGES`.
 
     .venv/bin/python scripts/reference.py
 
-The suite holds that each page is what this would write.
+The suite checks that each page is up to date.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _command(name: str) -> str:
 
 
 def _option(option: click.Option, prefix: str, context: click.Context) -> tuple[str, ...]:
-    """Return the row of an option, empty for one that is kept for old callers only."""
+    """Return the row of an option, "" for one that is kept only for old callers."""
     if option.hidden:
         return ()
     flags = ", ".join(map(code, (*option.opts, *option.secondary_opts)))
@@ -89,7 +89,7 @@ def _default(option: click.Option) -> str:
 
 
 def questions() -> str:
-    """Return the page of what people asked, with commands and answers."""
+    """Return the page of frequent questions, with commands and answers."""
     topics = yaml.safe_load(QUESTIONS.read_text(encoding="utf-8"))
     total = sum("asked" in each for topic in topics for each in topic["questions"])
     parts = [
@@ -138,7 +138,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "releases.md": release_facts.page,
     "why-not-injected.md": questions,
 }
-"""Each page below docs/, and what makes it."""
+"""Each page below docs/, and the function that makes it."""
 
 
 def pages() -> Iterator[tuple[Path, str]]:

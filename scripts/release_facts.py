@@ -47,7 +47,7 @@ The tags: {tags}.
 
 
 def groups() -> tuple[tuple[str, tuple[Fact, ...]], ...]:
-    """Return every fact, by where it stands."""
+    """Return all facts, by where they are declared."""
     return (
         ("Behaviour", releases.FACTS),
         ("Fields of the template's dot", context.FACTS),
@@ -100,7 +100,7 @@ def _shown(source: Source) -> str:
 
 
 def differing(clone: Path) -> Iterator[str]:
-    """Yield a line for each fact whose source does not show it in exactly its minors."""
+    """Yield a line for each fact that the source does not show in exactly its minors."""
     for _, facts in groups():
         for fact in facts:
             source = fact.span.source

@@ -24,7 +24,7 @@ def main() -> int:
 
 
 def staleness(root: Path, entry: dict[str, Any]) -> str:
-    """Return why an entry does not speak of the code of today; empty where it does."""
+    """Return why an entry does not apply to today's code; "" where it does."""
     commit, about = entry.get("commit", ""), entry.get("about", ())
     if not commit or not about:
         return "it is not known what was measured"

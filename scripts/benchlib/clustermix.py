@@ -1,9 +1,9 @@
-"""Owners and their shares in, the AdmissionReviews of a whole cluster out. Knows no sockets.
+"""Make the AdmissionReviews of a whole cluster from owners and their shares. Opens no sockets.
 
 A cluster creates pods when something is rolled out, scaled or due: some workloads at a time, each with its
-replicas, and then never again in that version. So the pods of a kind come from a few rollouts at once; a
-rollout is of one of some applications, with an image and a template's hash that were not there before. What
-the kinds' controllers write differs, and with it what can be known from an earlier pod.
+replicas, and then never again in that version. So the pods of a kind come from a few rollouts at once. A
+rollout is of one of several applications, with a new image and a new template hash. The controllers of the
+kinds write different metadata, and that decides what can be known from an earlier pod.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ NAME: Final = "cluster-mix"
 """What the case is called."""
 
 DEFAULT: Final = "replicaset=60:2/3/3/5/20,daemonset=10:50,statefulset=6:1/3/3,job=20:1/1/1/5,pod=4:1"
-"""The mix that is sent where none is given; docs/performance.md has the reasons."""
+"""The default mix; docs/performance.md has the reasons."""
 
 APPLICATIONS: Final = 50
-"""Different applications that each kind rolls out: as many shapes as the case ``mixed`` has."""
+"""Different applications of each kind: as many shapes as the case ``mixed`` has."""
 
 AT_ONCE: Final = 8
-"""Rollouts of one kind that are under way at a time, their pods in turn."""
+"""Concurrent rollouts of one kind, whose pods take turns."""
 
 _MARK: Final = re.compile(r"\[\[(\w+)\]\]")
 _CONTROLLERS: Final = {
@@ -70,7 +70,7 @@ def owners_of(text: str) -> tuple[Owner, ...]:
 
 
 class ClusterMix:
-    """The reviews of a mix, each of another pod; ``size`` is the length of the longest, but for names."""
+    """The reviews of a mix, each of another pod; ``size`` is the length of the longest, without names."""
 
     def __init__(self, owners: tuple[Owner, ...]) -> None:
         self._owners = owners
@@ -78,7 +78,7 @@ class ClusterMix:
         self.size = max(sum(map(len, pieces)) for made in self._pieces.values() for pieces in made)
 
     def bodies(self, start: int = 0) -> Iterator[tuple[bytes, bytes]]:
-        """Yield (uid, body) for ever; another start begins with rollouts that were not there before."""
+        """Yield (uid, body) for ever; another start begins with other rollouts."""
         pods = {owner.kind: _pods(owner.replicas, start) for owner in self._owners}
         kinds = _in_turn(self._owners)
         for number in count(start + 1):
@@ -90,7 +90,7 @@ class ClusterMix:
 
 
 def _in_turn(owners: tuple[Owner, ...]) -> Iterator[str]:
-    """Yield kinds by their shares, as evenly as can be: the one that is furthest behind is next."""
+    """Yield kinds by their shares, as evenly as possible: the one that is furthest behind is next."""
     total = sum(owner.share for owner in owners)
     sent = dict.fromkeys(owners, 0.0)
     for number in count(1):
@@ -111,7 +111,7 @@ def _pods(replicas: tuple[int, ...], start: int) -> Iterator[tuple[int, int]]:
 
 
 def _filling(uid: str, number: int, rollout: int, index: int) -> dict[str, str]:
-    """Return what stands for each mark in a pod."""
+    """Return the value of each mark in a pod."""
     return {
         "uid": uid,
         "suffix": letters(number, 5).decode(),
@@ -154,7 +154,7 @@ def _text(kind: str, number: int) -> str:
 
 
 def _own(pod: dict[str, Any], prefix: str, labels: dict[str, str], owner: dict[str, str]) -> None:
-    """Set what tells whose a pod is: names after ``prefix``, the labels of its controller, its owner."""
+    """Set a pod's owner: names after ``prefix``, the labels of its controller, its owner reference."""
     app = pod["metadata"]["labels"]["app"]
     pod["metadata"] |= {
         "generateName": prefix,
@@ -170,7 +170,7 @@ def _replica_set(pod: dict[str, Any], name: str) -> None:
 
 
 def _daemon_set(pod: dict[str, Any], name: str) -> None:
-    """Change a pod to a DaemonSet's, whose controller gives each the node that it is for."""
+    """Change a pod to a DaemonSet's, whose controller names a node in each."""
     labels = {"controller-revision-hash": "[[hash]]", "pod-template-generation": "7"}
     _own(pod, f"{name}-", labels, {"apiVersion": "apps/v1", "kind": "DaemonSet", "name": name})
     field = {"key": "metadata.name", "operator": "In", "values": ["[[node]]"]}
@@ -200,7 +200,7 @@ def _stateful_set(pod: dict[str, Any], name: str) -> None:
 
 
 def _job(pod: dict[str, Any], name: str) -> None:
-    """Change a pod to one of a CronJob's Jobs, which are named for the minute at which they are due."""
+    """Change a pod to one of a CronJob's Jobs, which have the minute at which they are due in their names."""
     job = f"{name}-[[due]]"
     labels = {
         "batch.kubernetes.io/controller-uid": "[[owner]]",
@@ -218,7 +218,7 @@ def _job(pod: dict[str, Any], name: str) -> None:
 
 
 def _bare(pod: dict[str, Any], name: str) -> None:
-    """Change a pod to one that somebody created by hand: no owner, and a name that is not generated."""
+    """Change a pod to one that was created by hand: no owner, and a name that is not generated."""
     metadata = pod["metadata"]
     del metadata["generateName"], metadata["ownerReferences"], metadata["labels"]["pod-template-hash"]
     metadata["name"] = f"{name}-by-hand-[[suffix]]"

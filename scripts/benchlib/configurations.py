@@ -1,4 +1,4 @@
-"""Names of configurations in, what to serve or to load out. Knows no servers."""
+"""Configurations by name, to serve or to load. Independent of servers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CONDITIONS: Final = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Configuration:
-    """The three texts that an injector is loaded from, and what they are called in the output."""
+    """The three texts from which an injector is loaded, and their name in the output."""
 
     title: str
     config: str
@@ -30,7 +30,7 @@ class Configuration:
         return Injector.load(self.config, self.values, self.mesh, release=self.release)
 
     def write(self, folder: Path) -> list[str]:
-        """Write the texts, and return the arguments with which `serve` reads them."""
+        """Write the texts, and return the arguments for `serve`."""
         options = [f"--release={self.release}"] if self.release else []
         texts = (("injectConfig", self.config), ("injectValues", self.values), ("meshConfig", self.mesh))
         for option, text in texts:
@@ -41,7 +41,7 @@ class Configuration:
 
 
 def known() -> list[str]:
-    """Return the names that `named` takes."""
+    """Return the names that `named` accepts."""
     return [*_MADE]
 
 
@@ -57,7 +57,7 @@ def reviews_folder() -> Path | None:
 
 
 def _newest_istio() -> Configuration:
-    """Return the newest Istio's default template where the reference data is there, else the built-in one."""
+    """Return the newest Istio's default template if the reference data exists, else the built-in one."""
     given = os.environ.get("CONFORMANCE_DIR")
     conformance = Path(given) if given else SHARED / "conformance"
     releases = [path for path in conformance.glob("1.*") if (path / "configs" / "default.yaml").is_file()]
@@ -87,7 +87,7 @@ def _log_shipper() -> Configuration:
 
 
 def _branches() -> Configuration:
-    """Return a template whose text depends on ten annotations: it can come out in a thousand forms."""
+    """Return a template whose text depends on ten annotations: it has a thousand possible outputs."""
     conditions = "\n".join(
         f"""      {{{{- if eq (index .ObjectMeta.Annotations "bench/{letter}") "on" }}}}
       - name: OPTION_{letter.upper()}

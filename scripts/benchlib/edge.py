@@ -1,6 +1,7 @@
-"""The service with a reviewer that does nothing, as a process: what reviews cost besides being answered.
+"""The service with a reviewer that does nothing, as a process: the cost of a review besides its answer.
 
-Knows only what the service asks of a reviewer. It does what the floor does: parse, answer the same bytes.
+It implements only the service's protocol of a reviewer. It does what the floor does: parse, answer the same
+bytes.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Parsing:
         self._fixed = orjson.dumps({"response": response, "padding": "x" * FLOOR_BYTES})
 
     def answer(self, body: bytes, path: str, late: object = None) -> Answer:  # noqa: ARG002 - the service's
-        """Read the few fields that the log line needs, and no more."""
+        """Read the few fields that the log line needs."""
         request: dict[str, Any] = orjson.loads(body)["request"]
         return Answer(
             body=self._fixed,
@@ -64,7 +65,7 @@ def load(texts: Texts, options: ServiceOptions) -> Parsing:  # noqa: ARG001 - th
 
 
 def main(folder: Path) -> int:
-    """Serve until interrupted, everything else as the service does by default."""
+    """Serve until interrupted, with the service's defaults for everything else."""
     options = ServiceOptions(
         tls_certificate=folder / "tls.crt",
         tls_key=folder / "tls.key",

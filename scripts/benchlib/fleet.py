@@ -1,6 +1,6 @@
-"""Several processes and one load in, how far they carry out: the scale-out curve.
+"""Measure the scale-out curve: the throughput of several processes under one load.
 
-Replicas are services of their own, each connection of a client goes to one of them by chance, as kube-proxy
+Replicas are separate services, to one of which each connection of a client goes at random, as kube-proxy
 sends it; workers are one service behind one port, where the kernel spreads connections. Rounds are
 interleaved: one process, two, four, and so on, then again.
 """
@@ -20,15 +20,16 @@ from benchlib.measure import BUSY, WARM_SECONDS, Settings, begin, end, go
 from benchlib.servers import Server, cpu_seconds_of
 
 PREPARED_BYTES: Final = 160 << 20
-"""What each client makes before the clock starts: some three seconds of reviews with sixteen containers."""
+"""Bytes that each client prepares before the clock starts: some three seconds of reviews with sixteen
+containers."""
 
 
 @dataclass(slots=True)
 class Point:
-    """What so many processes do: medians of the rounds, but for ``mib``, ``failed`` and ``faults``.
+    """The results of a number of processes: medians of rounds, except ``mib``, ``failed`` and ``faults``.
 
-    ``busy`` is the share of their cores that they used if each had one, ``client_busy`` the same of the
-    clients, ``busiest`` how many times its part the busiest process had.
+    ``busy`` is the share that they used of one core each, ``client_busy`` the same for the clients,
+    ``busiest`` how many times its share the busiest process had.
     """
 
     servers: Sequence[Server]
@@ -58,12 +59,12 @@ class Point:
 
 
 def steps(most: int) -> list[int]:
-    """Return how many processes are measured: 1, 2, 4, …, and the most."""
+    """Return the numbers of processes to measure: 1, 2, 4, …, and the most."""
     return [*(1 << at for at in range(most.bit_length()) if 1 << at < most), most]
 
 
 def clients_for(processes: int, cores: int) -> int:
-    """Return how many clients send: as many as servers, but no more than cores are left for them."""
+    """Return the number of clients: one per server, but not more than there are cores left."""
     return max(1, min(processes, cores - processes))
 
 
@@ -74,7 +75,7 @@ def curve(
     settings = replace(settings, client_core=None, prepared_bytes=PREPARED_BYTES)
     for point in points:
         _load(point, case, replace(settings, seconds=WARM_SECONDS), start=1)
-    for point in points:  # what warmed them up is no figure
+    for point in points:  # the warm-up is not a result
         point.per_second, point.cpu_us, point.busy, point.client_busy, point.busiest = [], [], [], [], []
     for round_ in range(settings.rounds):
         for point in points:
@@ -84,7 +85,7 @@ def curve(
 
 
 def _load(point: Point, case: str, settings: Settings, *, start: int) -> None:
-    """Send one closed loop from as many clients as are needed, and note what came of it."""
+    """Send one closed loop from as many clients as needed, and note the results."""
     count = clients_for(point.processes, len(os.sched_getaffinity(0)))
     front = replace(point.servers[0], ports=tuple(server.port for server in point.servers))
     clients = [begin(front, case, settings, start=start + number) for number in range(count)]
@@ -112,7 +113,7 @@ def _cpu_seconds(servers: Sequence[Server]) -> dict[int, float]:
 
 
 def _pss_mib(pid: int) -> float:
-    """Return the memory of a process, of what it shares with others its part."""
+    """Return the memory of a process, with its part of shared memory."""
     with suppress(OSError):
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
             if line.startswith("Pss:"):
@@ -143,7 +144,7 @@ def table(kind: str, case: str, points: Sequence[dict[str, Any]]) -> str:
 
 
 def _limits(points: Sequence[dict[str, Any]]) -> list[str]:
-    """Return a sentence for each point at which not the servers were at their limit."""
+    """Return a sentence for each point at which the servers were not the limit."""
     return [
         f"{point['processes']}: the servers had {1 - point['busy']:.0%} of their cores left: the clients, or "
         "whoever else is on this machine, had the rest; `x one` is that limit, `x by CPU` what cores of "

@@ -1,6 +1,6 @@
-"""A configuration in, what the product takes besides reviews out: time to start, memory, the command.
+"""Measure what the product costs besides reviews: time to start, memory, the command. Sends no load.
 
-Knows no loads. Every figure is that of whole processes, started as a user starts them.
+Every figure is for whole processes, started as a user starts them.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ spec:
 
 
 def footprint(configuration: Configuration, folder: Path, core: int | None) -> dict[str, Any]:
-    """Return the figures: medians of five processes each, but for a thousand documents, which is of three."""
+    """Return the figures: medians of five processes each, of three for a thousand documents."""
     arguments = configuration.write(folder)
     alone = [_started(folder, core, arguments) for _ in range(STARTS)]
     watching = [_started(folder, core, [*arguments, *_with_cluster(folder)]) for _ in range(3)]
@@ -61,7 +61,7 @@ def footprint(configuration: Configuration, folder: Path, core: int | None) -> d
 
 
 def _started(folder: Path, core: int | None, arguments: list[str]) -> tuple[float, float, float]:
-    """Return seconds and CPU seconds until reviews are accepted, and the MiB it takes then."""
+    """Return seconds and CPU seconds until reviews are accepted, and the MiB used then."""
     service = servers.start_service(folder, core, arguments)
     try:
         return service.ready_seconds, service.cpu_seconds(), service.rss_mib()
@@ -70,7 +70,7 @@ def _started(folder: Path, core: int | None, arguments: list[str]) -> tuple[floa
 
 
 def _with_cluster(folder: Path) -> list[str]:
-    """Return arguments for the client of a cluster that is away: all is loaded, and nothing comes."""
+    """Return arguments for the client of an absent cluster: everything is loaded, and nothing arrives."""
     kubeconfig = folder / "kubeconfig"
     kubeconfig.write_text(
         "apiVersion: v1\nkind: Config\ncurrent-context: x\n"
@@ -95,4 +95,4 @@ def _inject(file: Path) -> float:
     wall = time.perf_counter() - begun
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return min(wall, used)  # on a busy machine the wall clock shows the others
+    return min(wall, used)  # on a busy machine, elapsed time includes other processes

@@ -1,7 +1,7 @@
-"""A target and a review in, latencies and counts out: the client, a process of its own beside the server.
+"""The load client: sends reviews to a target and counts latencies, in a process of its own beside the server.
 
-A raw protocol, since an HTTP library would cost more than what is measured. It keeps connections as the API
-server does, and counts what a caller would notice: answers that are late, wrong or missing.
+It is a raw protocol, since an HTTP library would cost more than what is measured. It keeps connections as the
+API server does, and counts what a caller would notice: answers that are late, wrong or missing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CHUNKED: Final = -1
 
 
 class Bodies(Protocol):
-    """What is sent."""
+    """The reviews to send."""
 
     def bodies(self, start: int = 0) -> Iterator[tuple[bytes, bytes]]:
         """Yield (uid, body) for ever."""
@@ -33,13 +33,13 @@ class Bodies(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """What to send.
+    """The load to send.
 
-    ``rate`` 0 is a closed loop, otherwise arrivals a second; then latency counts from the time that was due.
-    ``fresh`` is the share of requests after which the connection is closed and made anew, ``mix`` the owners
-    of the case that is a whole cluster's. ``prepared_bytes`` of requests are made before the clock starts: to
-    make one takes as long as to send it, which servers on the same cores would miss. The others are made when
-    they are due.
+    ``rate`` 0 is a closed loop, otherwise arrivals a second; then latency counts from the arrival that was
+    due. ``fresh`` is the share of requests after which the connection is closed and opened again, ``mix`` the
+    owners of the case for a whole cluster. ``prepared_bytes`` of requests are made before the clock starts:
+    making one takes as long as sending it, and servers on the same cores would lose that time. The others are
+    made when they are due.
     """
 
     host: str
@@ -57,11 +57,11 @@ class Load:
     judge: bool = True
     prepared_bytes: int = 0
     ports: tuple[int, ...] = ()
-    """Of a fleet: each connection goes to one by chance. Empty: all go to ``port``."""
+    """Ports of a fleet: each connection goes to one at random. Empty: all go to ``port``."""
     mix: str = clustermix.DEFAULT
 
     def reviews_to_send(self) -> Bodies:
-        """Return what the case names."""
+        """Return the reviews that the case names."""
         if self.case == clustermix.NAME:
             return clustermix.ClusterMix(clustermix.owners_of(self.mix))
         return load([self.case], Path(self.reviews) if self.reviews else None)[self.case]
@@ -69,7 +69,7 @@ class Load:
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of it; latencies in seconds, sorted."""
+    """The results; latencies in seconds, sorted."""
 
     latencies: list[float] = field(default_factory=list)
     failed: int = 0
@@ -104,7 +104,7 @@ class Caller(asyncio.Protocol):
 
     def send(self, due: float) -> None:
         """Send the next review."""
-        # A timer may fire a little early; what was sent then cannot have waited less than nothing.
+        # A timer may fire a little early: a latency is never negative.
         self.due = min(due, time.perf_counter())
         self.uid, request = self.run.request()
         cast("asyncio.Transport", self.transport).write(request)
@@ -125,13 +125,13 @@ class Caller(asyncio.Protocol):
             self.run.answered(self, answer)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell that the connection is gone, with or without an answer under way."""
+        """Report that the connection is closed, with or without an answer pending."""
         self.transport = None
         self.run.lost(self, exc)
 
 
 class Run:
-    """Hands reviews to callers, in a closed or an open loop, and keeps the score."""
+    """Gives reviews to callers, in a closed or an open loop, and collects the results."""
 
     def __init__(self, load_: Load, review: Bodies) -> None:
         self.outcome = Outcome()
@@ -154,7 +154,7 @@ class Run:
         self._answer = asyncio.Event()
 
     def request(self) -> tuple[bytes, bytes]:
-        """Return the next uid and the request that carries it."""
+        """Return the next uid and its request."""
         self._busy += 1
         self._sent += 1
         return self._prepared.popleft() if self._prepared else next(self._requests)
@@ -170,11 +170,11 @@ class Run:
             size += len(self._prepared[-1][1])
 
     async def run(self) -> Outcome:
-        """Open the connections, send for as long as asked, wait for the last answers."""
+        """Open the connections, send for the given time, wait for the last answers."""
         self._prepare()
         for _ in range(self._load.connections):
             await self._connect()
-        # Whoever measures the server's CPU time wants the reviews in it and not our handshakes.
+        # The server's CPU time should include the reviews and not our handshakes.
         print("ready", flush=True)
         await asyncio.to_thread(sys.stdin.readline)
         cpu, start = time.process_time(), time.perf_counter()
@@ -195,7 +195,7 @@ class Run:
         return self.outcome
 
     async def _quiet(self) -> None:
-        """Wait for the answers to what is under way."""
+        """Wait for pending answers."""
         while self._busy or self._waiting:
             self._answer = asyncio.Event()
             await self._answer.wait()
@@ -206,7 +206,7 @@ class Run:
         await asyncio.get_running_loop().create_connection(
             lambda: Caller(self),
             self._load.host,
-            # By chance, as kube-proxy's rule of each Service does.
+            # At random, like kube-proxy's rule for each Service.
             random.choice(self._load.ports or (self._load.port,)),  # noqa: S311
             ssl=context,
             server_hostname=self._load.server_name,
@@ -234,7 +234,7 @@ class Run:
             self._free.append(caller)
 
     def answered(self, caller: Caller, answer: bytes) -> None:
-        """Judge an answer and go on."""
+        """Check an answer and go on."""
         self._busy -= 1
         self._answer.set()
         fault = _fault(answer, caller.uid) if self._load.judge else None
@@ -250,7 +250,7 @@ class Run:
             self.idle(caller)
 
     def lost(self, caller: Caller, error: Exception | None) -> None:
-        """Count an answer that will not come, and make the connection anew."""
+        """Count an answer that will not come, and open the connection again."""
         if caller.uid:
             self._busy -= 1
             self._answer.set()
@@ -262,7 +262,7 @@ class Run:
 
 
 def _length(received: bytes) -> int:
-    """Return the bytes of the whole answer once its head is there, else 0; CHUNKED where its end tells."""
+    """Return the bytes of the whole answer once its head is there, else 0; CHUNKED if its body is chunked."""
     end = received.find(b"\r\n\r\n")
     if end < 0:
         return 0
@@ -274,13 +274,13 @@ def _length(received: bytes) -> int:
 
 
 def unchunked(received: bytes) -> bytes | None:
-    """Return an answer in chunks (RFC 9112, 7.1) as head and body; None while some of it has not come."""
+    """Return a chunked answer (RFC 9112, 7.1) as head and body; None while it is incomplete."""
     at = received.find(b"\r\n\r\n") + 4
     parts = [received[:at]]
     while (end := received.find(b"\r\n", at)) >= 0:
         size = int(received[at:end].partition(b";")[0], 16)
         if not size:
-            # Trailers may follow; they end as a head does, and without any the line is empty.
+            # Trailers may follow; they end like a head, and without any the line is empty.
             return b"".join(parts) if received.find(b"\r\n\r\n", end) >= 0 else None
         at = end + 2 + size + 2
         if at > len(received):
@@ -302,7 +302,7 @@ def _fault(answer: bytes, uid: bytes) -> str | None:
 
 
 def main(argument: str) -> None:
-    """Run one load and print its outcome as JSON."""
+    """Run one load and print its results as JSON."""
     given: dict[str, Any] = json.loads(argument)
     load_ = Load(**given)
     review = load_.reviews_to_send()

@@ -1,8 +1,8 @@
-"""Servers, reviews and settings in, figures out.
+"""Measure servers with reviews and settings.
 
-Every round visits each case on the service and, right after, on the floor and whatever else it is compared
-with, so that a neighbour who takes the machine for a minute takes it from all; a case's figure is the median
-of its rounds, and a ratio the median of the ratios of neighbours.
+Every round measures each case on the service and directly afterwards on the floor and whatever else it is
+compared with, so that another program which takes the machine for a minute affects all of them; a case's
+figure is the median of its rounds, and a ratio the median of the ratios within rounds.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from benchlib.servers import Server
 
 WARM_SECONDS: Final = 0.5
 SLOW_ON_NAIVE: Final = {"mib3"}
-"""Cases of which the naive server answers less than one in the time of a round."""
+"""Cases of which the naive server answers less than one within a round."""
 
 BUSY: Final = 0.9
-"""Share of a core above which a process is taken to be at its limit."""
+"""Share of a core above which a process counts as at its limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class Settings:
     reviews: str | None
     client_core: int | None
     prepared_bytes: int = 0
-    """Requests that a client makes before the clock starts."""
+    """Bytes of requests that a client makes before the clock starts."""
 
     mix: str = clustermix.DEFAULT
     beside: str = ""
@@ -52,7 +52,7 @@ class Settings:
 
 @dataclass(slots=True)
 class Case:
-    """What the rounds of one case gave; ``review`` is what was sent."""
+    """The rounds of one case; ``review`` is what was sent."""
 
     review: str
     cpu_us: list[float] = field(default_factory=list)
@@ -102,7 +102,7 @@ class Case:
 
 
 def _paired(ours: list[float], floors: list[float]) -> float:
-    """Return the median of the ratios of neighbours: what both suffered drops out."""
+    """Return the median of the ratios within rounds: what affected both cancels out."""
     return median(one / floor for one, floor in zip(ours, floors, strict=True))
 
 
@@ -120,7 +120,8 @@ def measure(
 ) -> dict[str, Case]:
     """Run all rounds and return the cases by name.
 
-    ``names`` maps the name of a case to that of its review, ``beneath`` what it is compared with to a server.
+    ``names`` maps the name of a case to that of its review, ``beneath`` the name of a comparison to its
+    server.
     """
     cases = {name: Case(review=review) for name, review in names.items()}
     number = 0
@@ -152,7 +153,7 @@ def measure(
 
 
 def beside(service: Server, name: str, large: str, settings: Settings) -> dict[str, float]:
-    """Return in ms how long reviews take alone, beside one large one after the other, and the large ones."""
+    """Return the latencies in ms of reviews alone, of reviews beside large ones, and of the large ones."""
     case = Case(review=name)
     _closed(service, case, settings, 1 << 9)
     rate = median(case.per_second) / 2
@@ -171,7 +172,7 @@ def beside(service: Server, name: str, large: str, settings: Settings) -> dict[s
 
 @contextmanager
 def _beside(service: Server, settings: Settings, case: Case) -> Iterator[None]:
-    """Send the case that is to be felt beside, on one connection, and note how long its answers take."""
+    """Send the case that runs beside the others on one connection, and note its latencies."""
     if not settings.beside:
         yield
         return
@@ -208,7 +209,7 @@ def _count(case: Case, outcome: dict[str, Any]) -> None:
 
 
 def _tell_faults(case: Case, kind: str, outcome: dict[str, Any]) -> None:
-    """Note what went wrong with the other injector: it is said, and does not count against ours."""
+    """Note the faults of the other injector: they are reported, and do not count against ours."""
     case.faults.update({f"{kind}: {text}": count for text, count in outcome["faults"].items()})
 
 
@@ -229,7 +230,7 @@ def run(
     rate: float = 0.0,
     judge: bool = True,
 ) -> tuple[dict[str, Any], float]:
-    """Send one load from a client process; return its outcome and the server's CPU seconds meanwhile."""
+    """Send one load from a client process; return its results and the server's CPU seconds."""
     process = begin(server, name, settings, start=start, seconds=seconds, rate=rate, judge=judge)
     before = server.cpu_seconds()
     go(process)
@@ -284,7 +285,7 @@ def go(process: subprocess.Popen[bytes]) -> None:
 
 
 def end(process: subprocess.Popen[bytes]) -> dict[str, Any]:
-    """Wait for a client process and return its outcome."""
+    """Wait for a client process and return its results."""
     output, _ = process.communicate()
     if process.returncode:
         raise SystemExit("the client failed")

@@ -1,4 +1,4 @@
-"""A webhook as one writes it first, as a process: what the injector is measured against.
+"""A straightforward webhook, as a process: what the injector is compared with.
 
 Each pod's template is rendered to text, PyYAML's C loader parses it, the pod is copied and merged, and the
 jsonpatch library compares. The template is the real one, rendered by our engine, which is faster than Jinja2.

@@ -1,7 +1,7 @@
-"""Options in, tables of CPU time by stage out; the program behind `scripts/profile`.
+"""The program behind `scripts/profile`: tables of CPU time by stage.
 
-In this process it answers reviews one after the other; with --live it measures the service itself, under
-a load from another process.
+In this process it answers reviews one after the other; with --live it measures the service itself, under a
+load from another process.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def arguments() -> argparse.Namespace:
     add("--seconds", type=float, default=5.0, help="CPU time for each case; 5 s are 1,250 looks or more")
     add("--live", action="store_true", help="the service under load in place of reviews in this process")
     add("--tree", metavar="CASE", help="print pyinstrument's call tree of a case instead")
-    add("--functions", type=int, metavar="N", help="the N dearest functions in place of the stages")
+    add("--functions", type=int, metavar="N", help="the N most expensive functions in place of the stages")
     add("--html", type=Path, metavar="FILE", help="with --tree: write pyinstrument's page")
     add("--steps", action="store_true", help="modules, functions and calls of one more review instead")
     add("--json", action="store_true", help="print the table as JSON")
@@ -53,14 +53,14 @@ def arguments() -> argparse.Namespace:
 
 
 def collect_as_the_service_does() -> None:
-    """Set the collector of cycles as `serve` does: it has a part in what a large review costs."""
+    """Configure garbage collection as `serve` does: it is part of the cost of a large review."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS, *gc.get_threshold()[1:])
 
 
 def warmed(injector: Injector, review: Review) -> Iterator[tuple[bytes, bytes]]:
-    """Return the bodies of a review that come after those that have warmed up the injector."""
+    """Return the bodies of a review, after the injector was warmed up with it."""
     bodies = review.bodies()
     for _, body in itertools.islice(bodies, WARM):
         injector.answer(body)
@@ -73,7 +73,7 @@ def in_process(
     seconds: float,
     name_of: Callable[[FrameType | None], str] = stage_of,
 ) -> Table:
-    """Answer reviews here, and look at each case apart."""
+    """Answer reviews here, and profile each case separately."""
     injector = configuration.load()
     collect_as_the_service_does()
     table: Table = {}
@@ -89,7 +89,7 @@ def in_process(
             answered += len(batch)
         sampler.stop()
         table[name] = sampler.microseconds(time.process_time() - begun, answered)
-        table[name].pop(OUTSIDE, None)  # the making of reviews, here
+        table[name].pop(OUTSIDE, None)  # making the reviews
     return table
 
 
@@ -124,7 +124,7 @@ def live(configuration: configurations.Configuration, names: list[str], seconds:
 
 
 def tree(configuration: configurations.Configuration, name: str, seconds: float, page: Path | None) -> str:
-    """Return pyinstrument's call tree of a case; its times are of all the reviews together."""
+    """Return pyinstrument's call tree of a case; its times are the sums of all reviews."""
     injector = configuration.load()
     collect_as_the_service_does()
     bodies = warmed(injector, load([name], configurations.reviews_folder())[name])
@@ -142,7 +142,7 @@ def tree(configuration: configurations.Configuration, name: str, seconds: float,
 
 
 def steps(configuration: configurations.Configuration, names: list[str]) -> Table:
-    """Answer one more review of each case, and count the modules, functions and calls that it enters."""
+    """Answer one more review of each case, and count the modules, functions and calls that it uses."""
     injector = configuration.load()
     table: Table = {}
     for name, review in load(names, configurations.reviews_folder()).items():
@@ -161,7 +161,7 @@ def steps(configuration: configurations.Configuration, names: list[str]) -> Tabl
 
 
 def counted(answer: Callable[[bytes], object], body: bytes) -> Counter[CodeType]:
-    """Return how often each Python function of ours is entered; a generator counts at each of its values."""
+    """Return how often each Python function of ours is entered; a generator counts for each of its values."""
     calls: Counter[CodeType] = Counter()
 
     def look(frame: FrameType, event: str, _argument: object) -> None:
@@ -177,7 +177,7 @@ def counted(answer: Callable[[bytes], object], body: bytes) -> Counter[CodeType]
 
 
 def text(table: Table, *, summed: bool = True) -> str:
-    """Return the table as text, the stages that are dear in the first case first, and what they sum to."""
+    """Return the table as text, ordered by the first case's most expensive stages, with the sums."""
     stages = sorted(
         {stage for case in table.values() for stage in case}, key=lambda stage: -_most(table, stage)
     )
@@ -214,10 +214,8 @@ def main() -> int:
         title, table = "what one more review goes through", steps(configuration, names)
     elif given.functions:
         table = in_process(configuration, names, given.seconds, function_of)
-        dearest = {name for case in table.values() for name in [*case][: given.functions]}
-        table = {
-            case: {name: costs[name] for name in costs if name in dearest} for case, costs in table.items()
-        }
+        top = {name for case in table.values() for name in [*case][: given.functions]}
+        table = {case: {name: costs[name] for name in costs if name in top} for case, costs in table.items()}
     else:
         table = (live if given.live else in_process)(configuration, names, given.seconds)
     print(json.dumps(table, indent=1) if given.json else f"{title}\n{text(table, summed=not given.steps)}")

@@ -1,4 +1,4 @@
-"""Figures in, a table, a verdict or a page with plots out."""
+"""Figures as a table, a verdict or a page with plots."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from math import log10
 from typing import Any, Final
 
 THRESHOLD: Final = 0.15
-"""By how much a figure may be worse than the one compared with: two runs on one machine differ by a tenth."""
+"""By how much a figure may be worse than the one it is compared with: two runs on one machine differ by a
+tenth."""
 
 WIDTH: Final = 640
 ROW: Final = 26
@@ -49,7 +50,7 @@ def table(cases: dict[str, dict[str, Any]]) -> str:
 
 
 def _rows(cases: dict[str, dict[str, Any]]) -> list[list[str]]:
-    """Return the table's cells, without the columns that nothing was measured of."""
+    """Return the table's cells, without columns that were not measured."""
     columns = {
         key: title
         for key, title in _COLUMNS.items()
@@ -60,7 +61,7 @@ def _rows(cases: dict[str, dict[str, Any]]) -> list[list[str]]:
 
 
 def markdown(result: dict[str, Any]) -> str:
-    """Return everything that was measured as the tables of docs/performance.md."""
+    """Return all figures as the tables of docs/performance.md."""
     parts = [f"Measured on {result['machine']}.", _grid(_rows(result["cases"]))]
     titles = [f"`{name}` is {title}" for name, title in result.get("templates", {}).items()]
     if titles:
@@ -83,9 +84,9 @@ def markdown(result: dict[str, Any]) -> str:
 
 
 def compared(result: dict[str, Any]) -> str:
-    """Return the table of README: the reviews that Istio's injector was measured with.
+    """Return README's table: the reviews with which Istio's injector was measured too.
 
-    All figures are medians of the rounds, and each quotient is one of what the table shows.
+    All figures are medians of the rounds, and each quotient is that of two figures in the table.
     """
     cases = result["cases"]
     known = {name: title for name, title in COMPARED.items() if cases.get(name, {}).get("floor_cpu_us")}
@@ -141,7 +142,7 @@ COMPARED: Final = {
     "typical-unseen": "typical, no two pods alike",
     "env2000": "2,000 variables, 277 kB",
 }
-"""The cases of README's table, and what they are."""
+"""The cases of README's table, and their descriptions."""
 
 ISTIO: Final = {
     "small": (7.6, 0.18),
@@ -151,7 +152,7 @@ ISTIO: Final = {
     "env2000": (39.5, 0.66),
 }
 """Case → the CPU-ms of Istio 1.31's injector, and those of the fixed answer in the same run: shown where no
-``--go`` was measured; docs/performance.md says how they came about."""
+``--go`` was measured; docs/performance.md says how they were measured."""
 
 
 def _grid(rows: list[list[str]]) -> str:
@@ -175,7 +176,7 @@ _EXTRA: Final = {
         "inject_1000_seconds": ("`inject` of 1,000 documents", "s", "< 2"),
     },
 }
-"""Result → figure → what it is, its unit, its target."""
+"""Result → figure → its description, unit and target."""
 
 
 def _shown(value: Any) -> str:
@@ -187,7 +188,7 @@ def _shown(value: Any) -> str:
 def worse(now: dict[str, Any], before: dict[str, Any], threshold: float) -> list[str]:
     """Return a sentence for each case that got worse by more than ``threshold`` (0.15 is 15 %).
 
-    Compared is the CPU time of a review as a multiple of the floor of its own run, where both runs have one:
+    The CPU time of a review is compared as a multiple of the floor of its own run, where both runs have one:
     another machine, or a busy one, changes both. Any failed review counts too.
     """
     found = []
@@ -205,7 +206,7 @@ def worse(now: dict[str, Any], before: dict[str, Any], threshold: float) -> list
     return found
 
 
-def dearer(now: dict[str, Any], threshold: float) -> list[str]:
+def costlier(now: dict[str, Any], threshold: float) -> list[str]:
     """Return a sentence for each case that costs more by ``threshold`` than in the other checkout."""
     return [
         f"{name}: {case['other_ratio']} times what the other checkout takes"
@@ -215,7 +216,7 @@ def dearer(now: dict[str, Any], threshold: float) -> list[str]:
 
 
 def cost(case: dict[str, Any]) -> str:
-    """Return what a review of the case costs: in floors, or in microseconds where no floor was measured."""
+    """Return the cost of a review of the case: in floors, or in microseconds where no floor was measured."""
     ratio = _ratio(case)
     return f"{ratio:.1f} floors" if ratio else f"{case['cpu_us']:,.0f} µs"
 
@@ -234,7 +235,7 @@ _STYLE: Final = (
 
 
 def page(result: dict[str, Any], latencies: dict[str, list[float]]) -> str:
-    """Return a page of its own: the table, CPU time beside the floor, and latency by share of reviews."""
+    """Return an HTML page: the table, CPU time beside the floor, and latency by share of reviews."""
     cases = result["cases"]
     parts = [
         "<!doctype html><meta charset=utf-8><title>sidecar-injector: benchmark</title>",

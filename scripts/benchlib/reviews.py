@@ -1,10 +1,10 @@
-"""AdmissionReviews to send: read from a folder where there is one, else made here; each one sent is unique.
+"""AdmissionReviews to send, from a folder if it has them, else made here; each one sent is unique.
 
-Knows no sockets. A review is kept as pieces between marks, so that making the next one is a join. They come
-as in a cluster: from fifty workloads, and those of one of them differ in the uid, in the pod's name and in
-that of its token volume. Of CASE-alone each pod is the first of a ReplicaSet of its own, as after a restart.
-Of CASE-unseen each is of an application of its own: its name, containers, images, labels, values of
-variables and ports have not been there before either.
+Opens no sockets. A review is kept as pieces between marks, so that making the next one is a join. They are as
+in a cluster: from fifty workloads, and those of one of them differ in the uid, the pod's name and the name of
+its token volume. Of CASE-alone each pod is the first of its own ReplicaSet, as after a restart. Of
+CASE-unseen each belongs to its own application: its name, containers, images, labels, values of variables and
+ports are new as well.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _HASH: Final = "7c9d8f6b54"
 _UID: Final = "@@@@@@@@-0000-4000-8000-@@@@@@@@@@@@"
 _SUFFIX: Final = "@@@@@"
 _SERIAL: Final = "@serial@"
-"""What tells one application's names and values from another's."""
+"""Distinguishes one application's names and values from another's."""
 
 _PORT: Final = "@port{:02}@"
 _PORT_NUMBER: Final = '"@number{:02}@"'
-"""A port in a text, and one that is a number of its own: there the quotes go with the mark."""
+"""A port in a text, and one that is a number by itself: there the mark replaces the quotes too."""
 
 _MARK: Final = re.compile(
     f'({_HASH}|{_UID}|{_SERIAL}|@port[0-9][0-9]@|"@number[0-9][0-9]@"|{_SUFFIX})'.encode()
@@ -37,7 +37,7 @@ _ALONE: Final = "-alone"
 _UNSEEN: Final = "-unseen"
 _FIRST_PORT: Final = 20_000
 _PORTS: Final = 40_000
-"""Ports of applications that were not seen: five digits, and none that Istio's proxy has."""
+"""Ports of new applications: five digits, and none of Istio's proxy."""
 
 _ALPHABET: Final = "bcdfghjklmnpqrstvwxz2456789"
 _NEVER_AGAIN: Final = len(_ALPHABET) ** 6
@@ -48,8 +48,8 @@ _NEVER_AGAIN: Final = len(_ALPHABET) ** 6
 class Review:
     """Reviews with marks for the uid, the pod's name, its token volume and the hash of the pod's template.
 
-    ``variants`` are sent in turn; most cases have one. ``size`` is the length of the longest;
-    ``workloads`` how many different hashes there are; ``ports`` how many ports are marked at the most.
+    ``variants`` are sent in turn; most cases have one. ``size`` is the length of the longest; ``workloads``
+    is the number of different hashes; ``ports`` the largest number of marked ports.
     """
 
     variants: tuple[tuple[bytes, ...], ...]
@@ -74,7 +74,7 @@ class Review:
 
 
 def load(names: list[str], folder: Path | None) -> dict[str, Review]:
-    """Return the reviews by name, from ``review-NAME.json`` in the folder where it is there."""
+    """Return the reviews by name, from ``review-NAME.json`` in the folder if it exists."""
     return {name: _case(name, folder) for name in names}
 
 
@@ -103,7 +103,7 @@ def _case(case: str, folder: Path | None) -> Review:
 
 
 def _unseen(number: int, ports: int) -> dict[bytes, bytes]:
-    """Return what the marks of an application are filled with."""
+    """Return the values of an application's marks."""
     filled = {_SERIAL.encode(): letters(number, 6)}
     for at in range(ports):
         port = b"%d" % (_FIRST_PORT + (number * ports + at) % _PORTS)
@@ -112,7 +112,7 @@ def _unseen(number: int, ports: int) -> dict[bytes, bytes]:
 
 
 def _mark_application(review: dict[str, Any]) -> int:
-    """Mark in a review whatever is another in another application; return how many ports that are."""
+    """Mark everything in a review that differs between applications; return the number of ports."""
     pod = review["request"]["object"]
     metadata = pod["metadata"]
     for name, value in metadata.get("labels", {}).items():
@@ -170,7 +170,7 @@ def _marked(review: dict[str, Any]) -> tuple[bytes, ...]:
 
 
 def letters(number: int, length: int) -> bytes:
-    """Return a number as so many of the letters that Kubernetes makes names of."""
+    """Return a number as this many of the letters in Kubernetes' generated names."""
     found = []
     for _ in range(length):
         number, digit = divmod(number, len(_ALPHABET))
@@ -308,7 +308,7 @@ def _several(count: int, variables: int) -> dict[str, Any]:
 
 
 def _mixed() -> list[dict[str, Any]]:
-    """Return a pod of each of fifty workloads, as different as those of a cluster are."""
+    """Return a pod of each of fifty workloads, as different as those of a cluster."""
     return [workload(number) for number in range(WORKLOADS)]
 
 
@@ -332,7 +332,7 @@ def workload(number: int) -> dict[str, Any]:
 
 
 def _branches(count: int) -> list[dict[str, Any]]:
-    """Return pods on which a template with ten conditions on annotations comes out in ``count`` forms."""
+    """Return pods for which a template with ten conditions on annotations has ``count`` different outputs."""
     return [
         _review(_pod("hello", [_container("hello", 8080)], **_switches(number))) for number in range(count)
     ]

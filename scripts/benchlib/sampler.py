@@ -1,7 +1,7 @@
-"""A running program in, its CPU time by stage of a review out. Knows the injector by its modules' names.
+"""Sample the CPU time of a running program by stage of a review. Uses the injector's module names.
 
-It looks at the stack whenever the process has used a few more milliseconds of CPU: that costs nothing where a
-review spends its time, and a stage that moves to another function of its module is still found.
+It reads the stack whenever the process has used a few more milliseconds of CPU: this costs the review
+nothing, and a stage that moves to another function of its module is still recognised.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from injector.injection.steps.users import adjust_init_user
 ROOT: Final = str(Path(injector.__file__).parent) + "/"
 OUTSIDE: Final = "HTTP, TLS, loop"
 PERIOD: Final = 0.001
-"""CPU seconds between two looks; the kernel rounds up to its tick, of 1 to 4 ms."""
+"""CPU seconds between two samples; the kernel rounds up to its tick, of 1 to 4 ms."""
 
 BY_FUNCTION: Final = {
     ("injection/admission.py", "decode"): "decode",
@@ -39,7 +39,7 @@ BY_FUNCTION: Final = {
     (f"{step.__module__.removeprefix('injector.').replace('.', '/')}.py", step.__name__): "post-processing"
     for step in (reapply, adjust_init_user, *STEPS)
 }
-"""Stages by the function that begins them, looked for from the outside: what it calls belongs to it."""
+"""Stages by the function that begins them, searched from the outermost frame: its callees belong to it."""
 
 BY_MODULE: Final = (
     ("gotemplate/", "render"),
@@ -60,10 +60,10 @@ BY_MODULE: Final = (
     ("service/process", OUTSIDE),  # it runs the loop
     ("service/", "edge"),
 )
-"""Stages by module, looked for from the inside, where no function of the above is on the stack."""
+"""Stages by module, searched from the innermost frame, if none of those functions is on the stack."""
 
 COMPILED: Final = {"<template": "render", "<skeleton": "skeleton fill"}
-"""Stages by what the file of code that was made at run time begins with."""
+"""Stages by the beginning of the file name, for code that was made at run time."""
 
 
 class Sampler:
@@ -74,26 +74,26 @@ class Sampler:
         self._name = name or stage_of
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start sampling."""
         signal.signal(signal.SIGPROF, self._look)
         signal.setitimer(signal.ITIMER_PROF, PERIOD, PERIOD)
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop sampling."""
         signal.setitimer(signal.ITIMER_PROF, 0)
 
     def _look(self, _number: int, frame: FrameType | None) -> None:
         self.counts[self._name(frame)] += 1
 
     def microseconds(self, cpu_seconds: float, reviews: int) -> dict[str, float]:
-        """Return the CPU-µs of a review by stage, the dearest first."""
+        """Return the CPU-µs of a review by stage, the most expensive first."""
         total = self.counts.total() or 1
         each = cpu_seconds / max(reviews, 1) * 1e6
         return {stage: each * count / total for stage, count in self.counts.most_common()}
 
 
 def stage_of(frame: FrameType | None) -> str:
-    """Return the stage that a stack is in."""
+    """Return the stage of a stack."""
     found = OUTSIDE
     by_function = None
     while frame is not None:
@@ -111,7 +111,7 @@ def stage_of(frame: FrameType | None) -> str:
 
 
 def function_of(frame: FrameType | None) -> str:
-    """Return the innermost of our functions on a stack: what it calls of other libraries belongs to it."""
+    """Return the innermost of our functions on a stack: calls of other libraries belong to it."""
     while frame is not None:
         code = frame.f_code
         if code.co_filename.startswith(ROOT):
@@ -123,7 +123,7 @@ def function_of(frame: FrameType | None) -> str:
 
 
 def is_ours(file: str) -> bool:
-    """Return whether code of a file is the injector's, made at run time or not."""
+    """Return whether a file's code is the injector's, made at run time or not."""
     return file.startswith(ROOT) or file[:9] in COMPILED
 
 

@@ -1,8 +1,8 @@
-"""Servers to measure: the service, and what is under it, each a process on a core of its own. Knows no loads.
+"""Servers to measure: the service and its comparisons, each a process on its own core. Sends no load.
 
-The floor is what HTTPS costs in Python at the least: aiohttp's low-level server over TLS, which reads the
-body, parses it with orjson and answers with the same ten kilobytes. The edge is the whole service with that
-in place of the injector: what it is above the floor is what our HTTP, logs, metrics and deadlines cost.
+The floor is the least that HTTPS costs in Python: aiohttp's low-level server over TLS, which reads the body,
+parses it with orjson and answers with the same ten kilobytes. The edge is the whole service with that in
+place of the injector: its cost above the floor is that of our HTTP, logs, metrics and deadlines.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ DAY: Final = timedelta(days=1)
 
 @dataclass(slots=True, kw_only=True)
 class Server:
-    """A server to send reviews to; without a process (``--url``) nothing of it can be measured but time."""
+    """A server to send reviews to; without a process (``--url``) only time can be measured."""
 
     host: str
     port: int
@@ -51,14 +51,14 @@ class Server:
     folder: Path | None = None
     ready_seconds: float = 0.0
     ports: tuple[int, ...] = ()
-    """Those of a fleet, of which each connection goes to one by chance."""
+    """Ports of a fleet; each connection goes to one at random."""
 
     def pids(self) -> list[int]:
-        """Return the processes: the one that was begun, and all that it and its children began."""
+        """Return the processes: the one that was started, and its descendants."""
         return family(self.process.pid) if self.process is not None else []
 
     def cpu_seconds(self) -> float:
-        """Return the CPU time so far of all threads and processes, those that have ended included."""
+        """Return the CPU time so far of all threads and processes, including those that have ended."""
         return sum(map(cpu_seconds_of, self.pids()))
 
     def rss_mib(self) -> float:
@@ -82,7 +82,7 @@ class Server:
         return found
 
     def toggle_sampling(self) -> None:
-        """Start or stop the sampler of a server that has one."""
+        """Start or stop the sampler of a server, if it has one."""
         if self.process is not None:
             self.process.send_signal(signal.SIGUSR1)
 
@@ -98,7 +98,7 @@ class Server:
 
 
 def family(pid: int) -> list[int]:
-    """Return a process and those that descend of it and have not ended."""
+    """Return a process and its descendants that have not ended."""
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except OSError:  # it has ended meanwhile
@@ -109,7 +109,7 @@ def family(pid: int) -> list[int]:
 def cpu_seconds_of(pid: int) -> float:
     """Return the CPU time of a process by its own clock, whose number clock_getcpuclockid(3) makes.
 
-    To it comes, in hundredths of a second, that of its children that have ended.
+    The time of its children that have ended is added, in hundredths of a second.
     """
     try:
         ended = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[13:15]
@@ -142,7 +142,7 @@ def start_service(folder: Path, core: int | None, arguments: list[str]) -> Serve
 
 
 def start_workers(folder: Path, count: int, arguments: list[str]) -> Server:
-    """Start one service of so many workers, on whatever core the scheduler gives each."""
+    """Start one service with so many workers, on any core."""
     command = [*_serve_command(folder, arguments), f"--workers={count}"]
     return _start(f"workers{count}", command, folder, None, count=count)
 
@@ -185,7 +185,7 @@ def _accepting(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
 
 @contextlib.contextmanager
 def _on(core: int | None) -> Iterator[None]:
-    """Start what is started meanwhile on a core: Go counts the cores that it has when it starts."""
+    """Start processes inside this block on a core: Go counts the cores that it has when it starts."""
     if core is None:
         yield
         return
@@ -225,12 +225,12 @@ def start_floor(folder: Path, core: int | None) -> Server:
 
 
 def start_edge(folder: Path, core: int | None) -> Server:
-    """Start the service with a reviewer that does what the floor does."""
+    """Start the service with a reviewer that does the same as the floor."""
     return _start("edge", [sys.executable, "-m", "benchlib.edge", str(folder)], folder, core)
 
 
 def start_naive(folder: Path, core: int | None) -> Server:
-    """Start what one writes first: render, parse, copy, merge and compare for every pod."""
+    """Start the naive webhook: render, parse, copy, merge and compare for every pod."""
     return _start("naive", [sys.executable, "-m", "benchlib.naive", str(folder)], folder, core)
 
 
@@ -286,7 +286,7 @@ def _start(
 
 
 def _serving(process: subprocess.Popen[bytes], log: Path, count: int) -> dict[str, Any]:
-    """Wait for the log line that tells the ports; each worker writes it."""
+    """Wait for the log line with the ports; each worker writes one."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         lines = log.read_text().split("\n")[:-1]
@@ -314,7 +314,7 @@ async def _floor(folder: Path) -> None:
 
 
 async def serve_https(folder: Path, handle: Callable[[web.BaseRequest], Awaitable[web.Response]]) -> None:
-    """Serve over TLS with aiohttp's low-level server, and tell the port as the service does."""
+    """Serve over TLS with aiohttp's low-level server, and report the port as the service does."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "tls.crt", folder / "tls.key")
     server = web.Server(handle, access_log=None, request_factory=_roomy)

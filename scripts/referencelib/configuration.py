@@ -1,4 +1,4 @@
-"""The keys of the three texts that an injector is configured by, as the code reads them."""
+"""The keys of the three texts that configure an injector, from the code that reads them."""
 
 from __future__ import annotations
 

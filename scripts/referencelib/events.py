@@ -1,4 +1,4 @@
-"""The Events that a running injector posts, as the code of the service has them."""
+"""The Events that a running injector posts, from the code of the service."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ EVENTS: Final = {
         "Correct what the message names. `sidecar-injector lint` finds it before it is applied.",
     ),
 }
-"""Each reason: what the Event is on, what it means, what to do."""
+"""For each reason: the object of the Event, its meaning, and what to do."""
 
 KINDS: Final = frozenset(("ConfigMap", "MutatingWebhookConfiguration", "ProxyConfig"))
 _REASON: Final = re.compile("[A-Z][a-z]+(?:[A-Z][a-z]+)+")
 
 
 def page(note: str) -> str:
-    """Return the page of Events; raises SystemExit for a reason of which nothing is said here."""
+    """Return the page of Events; raises SystemExit for a reason without a description here."""
     found = sorted({*_reasons()})
     if unknown := [reason for reason in found if reason not in EVENTS]:
         raise SystemExit(f"say in scripts/referencelib/events.py what the Events {unknown} mean")

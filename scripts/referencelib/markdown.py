@@ -1,4 +1,4 @@
-"""Texts to Markdown's tables."""
+"""Write texts as Markdown tables."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 def code(text: str) -> str:
-    """Return ``text`` as code on one line, whatever backquotes it has; "" for none."""
+    """Return ``text`` as code on one line, with any backquotes in it; "" for none."""
     escaped = text.replace("|", "\\|").replace("\n", " ").replace("\t", " ")
     if not escaped:
         return ""

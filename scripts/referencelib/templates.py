@@ -1,4 +1,4 @@
-"""The functions and the data of templates, as the code's tables have them."""
+"""The functions and the data of templates, from the tables in the code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reviews that a hostile tenant can have an API server send: each makes one thing as dear as it can.
+"""Reviews that a hostile tenant can have an API server send: each makes one thing as expensive as it can.
 
 An API server checks a pod after the mutating webhooks, not before: names may be long, lists of any length,
 containers without an image. What it does bound is the request (3 MiB) and all annotations together (256 KiB).

@@ -1,7 +1,7 @@
 """A hostile tenant: `python -m tests.hostile.tenant PORT CA SECONDS KIND`, with KIND of `KINDS`.
 
 `corpus` sends the reviews of the corpus and small ones made of pieces of them; `shapes` pods of which the
-template makes a text that it has not made before: none is dear, but all of them are. Each is sent once, as fast
+template makes a text that it has not made before: none is expensive, but all of them are. Each is sent once, as fast
 as they are answered. Prints "ready" when all is made that it sends, and at the end one JSON object: how many were
 sent, and how often each status came (0: no answer).
 """
@@ -93,7 +93,7 @@ SWITCHES: Final = {
 """Annotations for each of which a template has a branch."""
 
 VOLUMES: Final = 40
-"""The most that are mounted into a proxy: the YAML of more takes so long that one review is dear."""
+"""The most that are mounted into a proxy: the YAML of more takes so long that one review is expensive."""
 
 
 def of_a_new_shape(draw: random.Random, number: int) -> bytes:

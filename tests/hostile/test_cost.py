@@ -1,6 +1,6 @@
 """What a hostile review may cost: denied with a sentence or answered, never a crash, and within bounds.
 
-The short form counts; the long one (`scripts/soak -k dearest`) lets hypothesis look for the dearest pods.
+The short form counts; the long one (`scripts/soak -k most_expensive`) lets hypothesis look for the most expensive pods.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ REFERENCE_SECONDS: Final = 0.001
 """CPU of a small review on the machine that the limits were made for; others are measured by it."""
 
 MOST_SECONDS: Final = 0.25
-"""CPU of the dearest review of 3 MiB, on that machine."""
+"""CPU of the most expensive review of 3 MiB, on that machine."""
 
 FINDING_SECONDS: Final = 0.05
 FINDING_BYTES: Final = 16 << 20
@@ -207,11 +207,11 @@ def pods(draw: st.DrawFn) -> dict[str, Any]:
 
 @pytest.mark.soak
 @pytest.mark.timeout(7200)
-def test_the_dearest_pods_stay_within_their_bounds(
+def test_the_most_expensive_pods_stay_within_their_bounds(
     injector: Injector, figures: dict[str, Any], tmp_path: Path
 ) -> None:
     factor = scale(injector)
-    dearest: list[tuple[float, int, bytes]] = []
+    most_expensive: list[tuple[float, int, bytes]] = []
 
     @settings(max_examples=20_000, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     @given(pods())
@@ -219,27 +219,29 @@ def test_the_dearest_pods_stay_within_their_bounds(
         body = review(pod, 1)
         cost = min(seconds(injector, body) for _ in range(2)) / factor
         target(cost, label="CPU")
-        dearest.append((cost, len(body), body))
-        dearest.sort(reverse=True)
-        del dearest[20:]
+        most_expensive.append((cost, len(body), body))
+        most_expensive.sort(reverse=True)
+        del most_expensive[20:]
 
     look()
     attacked = {
         attack.name: min(seconds(injector, attack.body(number)) for number in (7, 8)) / factor
         for attack in attacks()
     }
-    peaks = [_peak(injector, body) for _, _, body in dearest[:5]]
-    (tmp_path / "dearest.json").write_text(json.dumps([body.decode() for _, _, body in dearest]))
+    peaks = [_peak(injector, body) for _, _, body in most_expensive[:5]]
+    (tmp_path / "most_expensive.json").write_text(
+        json.dumps([body.decode() for _, _, body in most_expensive])
+    )
     name, worst = max(attacked.items(), key=lambda item: item[1])
     figures |= {
         "pods tried": 20_000,
         "this machine, by the reference": round(factor, 2),
-        "the dearest pod found, CPU ms": 1000 * dearest[0][0],
+        "the most expensive pod found, CPU ms": 1000 * most_expensive[0][0],
         "its peak, MiB": max(peaks) / (1 << 20),
-        "the dearest attack": name,
+        "the most expensive attack": name,
         "its CPU ms": 1000 * worst,
     }
-    assert dearest[0][0] <= FINDING_SECONDS, dearest[0]
+    assert most_expensive[0][0] <= FINDING_SECONDS, most_expensive[0]
     assert max(peaks) <= FINDING_BYTES
     assert worst <= MOST_SECONDS, attacked
 

@@ -111,9 +111,9 @@ def test_failed_reviews_are_worse_and_new_cases_are_not() -> None:
 
 
 def test_another_checkout_is_compared_side_by_side() -> None:
-    assert report.dearer(a_result(small=a_case(other_ratio=1.1), old=a_case()), 0.15) == []
-    dearer = report.dearer(a_result(small=a_case(other_ratio=1.3)), 0.15)
-    assert dearer == ["small: 1.3 times what the other checkout takes"]
+    assert report.costlier(a_result(small=a_case(other_ratio=1.1), old=a_case()), 0.15) == []
+    costlier = report.costlier(a_result(small=a_case(other_ratio=1.3)), 0.15)
+    assert costlier == ["small: 1.3 times what the other checkout takes"]
 
 
 def test_the_page_holds_the_table_and_the_plots() -> None:
