@@ -14,6 +14,8 @@ from typing import Final
 import pytest
 from hypothesis import settings
 
+from tests.oracle import Ask, AskJSON, reading_json, start_oracle
+
 ROOT = Path(__file__).parent.parent
 
 PATIENCE = 120.0
@@ -125,3 +127,15 @@ def shared() -> Path:
             "REFERENCE DATA MISSING: no ../shared (set SHARED_DIR); comparisons with real Go and Istio are skipped"
         )
     return folder
+
+
+@pytest.fixture(scope="session")
+def ask_go(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Ask:
+    """Answers of Go's and Kubernetes' libraries to a batch of questions, as lines of JSON."""
+    return start_oracle(shared, tmp_path_factory.mktemp("oracle"))
+
+
+@pytest.fixture(scope="session")
+def ask_go_json(ask_go: Ask) -> AskJSON:
+    """The same answers as objects."""
+    return reading_json(ask_go)

@@ -66,9 +66,8 @@ def _asking(binary: str) -> Ask:
     return ask
 
 
-def start_json_oracle(shared: Path, folder: Path) -> AskJSON:
-    """Return what asks Go a batch of questions and reads its answers."""
-    ask = start_oracle(shared, folder)
+def reading_json(ask: Ask) -> AskJSON:
+    """Return the function that asks, and reads the answers."""
     return lambda questions: [json.loads(line) for line in ask(questions)]
 
 

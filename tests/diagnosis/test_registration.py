@@ -12,7 +12,7 @@ from injector.diagnosis.arrival import Arrival
 from injector.diagnosis.items import Item
 from injector.diagnosis.registration import Entry, Ours, entries, owned
 from tests.diagnosis.builders import OURS, a_namespace, a_pod, a_registration, an_entry
-from tests.oracle import BATCH, AskJSON, start_json_oracle, thorough
+from tests.oracle import BATCH, AskJSON, thorough
 
 
 def asked(
@@ -199,21 +199,16 @@ SELECTORS = st.fixed_dictionaries(
 CASES = st.lists(st.tuples(SELECTORS, LABELS, SELECTORS, LABELS), min_size=BATCH // 4, max_size=BATCH)
 
 
-@pytest.fixture(scope="module")
-def ask_go(shared: Any, tmp_path_factory: pytest.TempPathFactory) -> AskJSON:
-    return start_json_oracle(shared, tmp_path_factory.mktemp("oracle"))
-
-
 @pytest.mark.go
 @given(cases=CASES)
 @thorough(full=100, quick=3)
-def test_an_entry_is_called_where_both_of_go_s_selectors_match(ask_go: AskJSON, cases: Any) -> None:
+def test_an_entry_is_called_where_both_of_go_s_selectors_match(ask_go_json: AskJSON, cases: Any) -> None:
     questions = [
         {"op": "selector", "selector": selector, "labels": labels}
         for namespaces, of_namespace, objects, of_pod in cases
         for selector, labels in ((namespaces, of_namespace), (objects, of_pod))
     ]
-    answers = [each["matches"] for each in ask_go(questions)]
+    answers = [each["matches"] for each in ask_go_json(questions)]
     for case, by_namespace, by_pod in zip(cases, answers[::2], answers[1::2], strict=True):
         namespaces, of_namespace, objects, of_pod = case
         entry = an_entry(namespaceSelector=namespaces, objectSelector=objects)

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from injector.errors import TemplateError
 from injector.golang.strconv import quote
 from injector.gotemplate import Function, compile_template, from_json
+from tests.oracle import AskJSON, thorough
 
-FULL = os.environ.get("DIFFERENTIAL") == "full"
-BATCH = 100
-
-thorough = settings(
-    max_examples=60 if FULL else 4,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    derandomize=not FULL,
-    database=None,
-)
+fully = thorough(full=60, quick=4)
 
 STRINGS = (
     *("", "a", "abc def", "a-b_c D9", "HTTPServerURL2x", "é€日本 ünï", "  pad  ", "1.2.3", "v1.2", "true"),
@@ -99,10 +89,12 @@ def ours(template: str, data: dict[str, Any], functions: dict[str, Function]) ->
         return {"execError": visible(str(error))}
 
 
-def agree(ask_go, pairs: list[tuple[str, dict[str, Any]]], functions: dict[str, Function]) -> None:
+def agree(
+    ask_go_json: AskJSON, pairs: list[tuple[str, dict[str, Any]]], functions: dict[str, Function]
+) -> None:
     questions = [{"op": "template", "template": template, "data": data} for template, data in pairs]
     wrong = []
-    for (template, data), answer in zip(pairs, ask_go(questions), strict=True):
+    for (template, data), answer in zip(pairs, ask_go_json(questions), strict=True):
         expected = {"execError": answer["execError"]} if "execError" in answer else answer
         actual = ours(template, data, functions)
         if actual != expected and "0xc0" not in str(expected):  # the address of a pointer

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from injector.errors import TemplateError
 from injector.gotemplate import compile_template, from_json
-
-FULL = os.environ.get("DIFFERENTIAL") == "full" or os.environ.get("HYPOTHESIS_PROFILE") == "full"
+from tests.oracle import thorough
 
 KEYS = ("s", "n", "i", "t", "l", "m")
 scalars = st.one_of(
@@ -157,24 +155,17 @@ def same(text: str, actual: dict[str, str], expected: dict[str, str]) -> bool:
     return actual == expected
 
 
-def test_random_templates_render_as_go_renders_them(ask_go):
+def test_random_templates_render_as_go_renders_them(ask_go_json):
     """Go is asked once about all of them, so there is no shrinking: the shortest that differs is shown."""
     drawn = []
 
-    @settings(
-        max_examples=6000 if FULL else 300,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-        derandomize=not FULL,
-        database=None,
-        phases=[Phase.generate],
-    )
+    @settings(thorough(full=6000, quick=300), phases=[Phase.generate])
     @given(pair=pairs)
     def draw(pair):
         drawn.append(pair)
 
     draw()
-    answers = ask_go([{"op": "template", "template": text, "data": dot} for text, dot, _ in drawn])
+    answers = ask_go_json([{"op": "template", "template": text, "data": dot} for text, dot, _ in drawn])
     differing = []
     for (text, dot, known), answer in zip(drawn, answers, strict=True):
         if "execError" in answer:

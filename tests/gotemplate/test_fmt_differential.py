@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from injector.golang.strconv import quote
 from injector.gotemplate.sprig import functions
 from injector.injection.dot.functions.encoding import decode, encode
-from tests.gotemplate.questions import BATCH, agree, operands, thorough
+from tests.gotemplate.questions import agree, fully, operands
+from tests.oracle import BATCH
 
 FUNCTIONS = {name: functions(encode, decode)[name] for name in ("until", "splitList", "int64")}
 
@@ -37,7 +38,7 @@ def calls(draw):
     return "{{ " + " ".join([name, *first, *arguments]) + " }}", data
 
 
-@thorough
+@fully
 @given(st.lists(calls(), min_size=BATCH, max_size=BATCH))
-def test_random_formats_are_printed_as_go_prints_them(ask_go, batch):
-    agree(ask_go, batch, FUNCTIONS)
+def test_random_formats_are_printed_as_go_prints_them(ask_go_json, batch):
+    agree(ask_go_json, batch, FUNCTIONS)

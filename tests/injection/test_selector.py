@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,16 +11,11 @@ from hypothesis import strategies as st
 
 from injector.errors import TypedError
 from injector.injection.selector import Selector, SelectorError
-from tests.oracle import BATCH, Ask, expect_agreement, start_oracle, thorough
+from tests.oracle import BATCH, Ask, expect_agreement, thorough
 
 NAME = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 DOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 MADE_OF = "consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
-
-
-@pytest.fixture(scope="module")
-def ask_go(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Ask:
-    return start_oracle(shared, tmp_path_factory.mktemp("oracle"))
 
 
 def expressions(*conditions: tuple[str, str, list[str]]) -> dict[str, Any]:

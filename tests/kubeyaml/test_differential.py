@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 from injector.errors import InjectorError, YAMLError
 from injector.golang.jsontext import go_json
 from injector.kubeyaml import dump, load
+from tests.oracle import AskJSON, thorough
 
-from .conftest import BATCH, Ask, thorough
 from .generators import documents, json_values, scalars, soup
+
+BATCH = 50
+"""Questions an example: a start of the oracle costs as much as many answers."""
 
 
 def batches(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
@@ -38,8 +41,8 @@ def read(text: str, how: Callable[[str], Any]) -> Any:
         return "refused"
 
 
-def expect_same_reading(ask_go: Ask, texts: list[str]) -> None:
-    answers = ask_go([{"op": "yamlToJSON", "text": text, "strict": False} for text in texts])
+def expect_same_reading(ask_go_json: AskJSON, texts: list[str]) -> None:
+    answers = ask_go_json([{"op": "yamlToJSON", "text": text, "strict": False} for text in texts])
     for text, answer in zip(texts, answers, strict=True):
         expected = typed(answer["json"]) if "json" in answer else "refused"
         assert read(text, load) == expected, (text, answer)
@@ -52,47 +55,49 @@ def text_of(write: Callable[[Any], str], value: Any) -> str | None:
         return None
 
 
-def expect_same_text(ask_go: Ask, operation: str, write: Callable[[Any], str], values: list[Any]) -> None:
-    answers = ask_go([{"op": operation, "value": value} for value in values])
+def expect_same_text(
+    ask_go_json: AskJSON, operation: str, write: Callable[[Any], str], values: list[Any]
+) -> None:
+    answers = ask_go_json([{"op": operation, "value": value} for value in values])
     for value, answer in zip(values, answers, strict=True):
         assert text_of(write, value) == answer.get("out"), (value, answer)
 
 
 @given(texts=batches(scalars))
 @thorough(full=250, quick=6)
-def test_scalars_are_typed_as_yaml_v2_types_them(ask_go: Ask, texts: list[str]) -> None:
-    expect_same_reading(ask_go, texts)
+def test_scalars_are_typed_as_yaml_v2_types_them(ask_go_json: AskJSON, texts: list[str]) -> None:
+    expect_same_reading(ask_go_json, texts)
 
 
 @given(texts=batches(documents()))
 @thorough(full=150, quick=6)
-def test_documents_are_read_as_sigs_yaml_reads_them(ask_go: Ask, texts: list[str]) -> None:
-    expect_same_reading(ask_go, texts)
+def test_documents_are_read_as_sigs_yaml_reads_them(ask_go_json: AskJSON, texts: list[str]) -> None:
+    expect_same_reading(ask_go_json, texts)
 
 
 @given(texts=batches(soup))
 @thorough(full=100, quick=3)
-def test_soup_is_refused_where_sigs_yaml_refuses_it(ask_go: Ask, texts: list[str]) -> None:
-    expect_same_reading(ask_go, texts)
+def test_soup_is_refused_where_sigs_yaml_refuses_it(ask_go_json: AskJSON, texts: list[str]) -> None:
+    expect_same_reading(ask_go_json, texts)
 
 
 @given(values=batches(json_values))
 @thorough(full=120, quick=4)
-def test_yaml_is_written_byte_for_byte(ask_go: Ask, values: list[Any]) -> None:
-    expect_same_text(ask_go, "toYAML", dump, values)
+def test_yaml_is_written_byte_for_byte(ask_go_json: AskJSON, values: list[Any]) -> None:
+    expect_same_text(ask_go_json, "toYAML", dump, values)
 
 
 @given(values=batches(json_values))
 @thorough(full=120, quick=4)
-def test_json_is_written_byte_for_byte(ask_go: Ask, values: list[Any]) -> None:
-    expect_same_text(ask_go, "goJSON", go_json, values)
+def test_json_is_written_byte_for_byte(ask_go_json: AskJSON, values: list[Any]) -> None:
+    expect_same_text(ask_go_json, "goJSON", go_json, values)
 
 
 @given(texts=batches(documents()))
 @thorough(full=20, quick=2)
-def test_refusals_are_worded_as_go_words_them(ask_go: Ask, texts: list[str]) -> None:
+def test_refusals_are_worded_as_go_words_them(ask_go_json: AskJSON, texts: list[str]) -> None:
     """Where a text has more faults than one, the two may name different ones: a share of 98 % is asked for."""
-    answers = ask_go([{"op": "yamlToJSON", "text": text} for text in texts])
+    answers = ask_go_json([{"op": "yamlToJSON", "text": text} for text in texts])
     refused = [
         (text, answer["error"]) for text, answer in zip(texts, answers, strict=True) if "error" in answer
     ]

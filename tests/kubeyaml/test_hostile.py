@@ -6,22 +6,17 @@ import contextlib
 import time
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from injector.errors import InjectorError, YAMLError
 from injector.golang.jsontext import go_json
 from injector.kubeyaml import dump, load
+from tests.oracle import thorough
 
-from .conftest import IS_FULL
 from .generators import json_values, soup
 
-fuzz = settings(
-    max_examples=20000 if IS_FULL else 150,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    database=None,
-)
+fuzz = thorough(full=20000, quick=150)
 
 SECONDS = 10.0
 

@@ -3,22 +3,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from injector.errors import YAMLError
 from injector.golang.jsontext import go_json
 from injector.kubeyaml import dump, keep_layout, load
+from tests.oracle import thorough
 
-from .conftest import IS_FULL
 from .generators import documents, json_values
 
-properties = settings(
-    max_examples=4000 if IS_FULL else 100,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    database=None,
-)
+properties = thorough(full=4000, quick=100)
 
 TEXT = """\
 # the shop

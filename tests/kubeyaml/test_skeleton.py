@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from injector.errors import YAMLError
@@ -14,16 +14,11 @@ from injector.kubeyaml.filler import UnsafeValueError
 from injector.kubeyaml.skeleton import Untrusted
 from injector.kubeyaml.survey import Role
 from injector.rendering import Quoted
+from tests.oracle import thorough
 
-from .conftest import IS_FULL
 from .generators import HOLE, benign_values, hostile_values, templates
 
-properties = settings(
-    max_examples=4000 if IS_FULL else 100,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    database=None,
-)
+properties = thorough(full=4000, quick=100)
 
 
 def is_compiled(built: Skeleton) -> bool:

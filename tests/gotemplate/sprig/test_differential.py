@@ -10,15 +10,14 @@ from injector.golang.strconv import quote
 from injector.gotemplate.sprig import UNAVAILABLE, functions
 from injector.injection.dot.functions.encoding import decode, encode
 from tests.gotemplate.questions import (
-    BATCH,
-    FULL,
     STRINGS,
     agree,
+    fully,
     maps,
     operands,
     stored,
-    thorough,
 )
+from tests.oracle import BATCH, IS_FULL
 
 SPRIG = dict(functions(encode, decode))
 SPRIG.pop("indent")  # the reference program has Istio's in its place
@@ -83,10 +82,10 @@ def calls(draw, names=NAMES):
     return "{{ " + call + after + " }}", data
 
 
-@thorough
+@fully
 @given(st.lists(calls(), min_size=BATCH, max_size=BATCH))
-def test_random_calls_are_answered_as_sprig_answers_them(ask_go, batch):
-    agree(ask_go, batch, SPRIG)
+def test_random_calls_are_answered_as_sprig_answers_them(ask_go_json, batch):
+    agree(ask_go_json, batch, SPRIG)
 
 
 GROUPS = {
@@ -123,12 +122,12 @@ GROUPS = {
 
 
 @pytest.mark.parametrize("group", GROUPS)
-@thorough
+@fully
 @given(data=st.data())
-def test_calls_of_one_kind_are_answered_as_sprig_answers_them(ask_go, group, data):
-    count = BATCH if FULL else 40
+def test_calls_of_one_kind_are_answered_as_sprig_answers_them(ask_go_json, group, data):
+    count = BATCH if IS_FULL else 40
     batch = data.draw(st.lists(calls(GROUPS[group]), min_size=count, max_size=count))
-    agree(ask_go, batch, SPRIG)
+    agree(ask_go_json, batch, SPRIG)
 
 
 versions = st.from_regex(r"v?[0-3](\.[0-2](\.[0-2])?)?(-(a|b|1|a\.1|01))?(\+m)?", fullmatch=True)
@@ -140,10 +139,10 @@ constraints = st.lists(constraint, min_size=1, max_size=3).flatmap(
 )
 
 
-@thorough
+@fully
 @given(st.lists(st.tuples(constraints, versions), min_size=BATCH, max_size=BATCH))
-def test_random_versions_are_compared_as_sprig_compares_them(ask_go, batch):
-    agree(ask_go, [(f"{{{{ semverCompare {quote(c)} {quote(v)} }}}}", {}) for c, v in batch], SPRIG)
+def test_random_versions_are_compared_as_sprig_compares_them(ask_go_json, batch):
+    agree(ask_go_json, [(f"{{{{ semverCompare {quote(c)} {quote(v)} }}}}", {}) for c, v in batch], SPRIG)
 
 
 atoms = st.sampled_from(
@@ -184,13 +183,13 @@ expressions = st.recursive(
 texts = st.text(alphabet="aAbBcé 1\n", max_size=8)
 
 
-@thorough
+@fully
 @given(st.lists(st.tuples(expressions, texts, texts), min_size=BATCH, max_size=BATCH))
-def test_random_expressions_match_what_go_matches(ask_go, batch):
+def test_random_expressions_match_what_go_matches(ask_go_json, batch):
     pairs = []
     for expression, text, replacement in batch:
         first, second = quote(expression), quote(text)
         pairs.append((f"{{{{ mustRegexFindAll {first} {second} -1 | toJson }}}}", {}))
         pairs.append((f"{{{{ mustRegexReplaceAll {first} {second} {quote('<$1|$n>' + replacement)} }}}}", {}))
         pairs.append((f"{{{{ mustRegexSplit {first} {second} 3 | toJson }}}}", {}))
-    agree(ask_go, pairs, SPRIG)
+    agree(ask_go_json, pairs, SPRIG)
