@@ -41,7 +41,7 @@ class StandIn:
             def log_message(self, format: str, *args: Any) -> None:
                 pass
 
-        ca = trustme.CA(key_type=trustme.KeyType.ECDSA)
+        ca = trustme.CA()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         ca.issue_cert(NAME, "127.0.0.1", key_type=trustme.KeyType.ECDSA).configure_cert(context)
         self.ca = folder / f"{id(self)}.pem"

@@ -42,6 +42,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return super().time() + self._leaping.leapt
 
 
+def loop_time() -> float:
+    """Return the running loop's time, for a clock that leaps with it."""
+    return asyncio.get_running_loop().time()
+
+
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run ``work`` on a loop of its own."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:

@@ -30,6 +30,8 @@ from injector.gotemplate.values import (
 )
 
 Int32 = SIZED["int32"]
+MESSAGE = Type(kind="interface", name="proto.Message", named=True)
+PROTOCOL = Type(kind="string", name="v1.Protocol", named=True)
 
 
 def a_field(declared: Type, json_name: str = "") -> StructField:

@@ -18,10 +18,9 @@ from injector.gotemplate.types import (
     pointer_to,
 )
 from injector.gotemplate.values import MISSING, NilPointer, Pointer, StringMap, Struct, TypedList, TypedMap
-from tests.gotemplate.sample import META, MODE, PORT, Int32, a_function
+from tests.gotemplate.sample import META, MODE, PORT, PROTOCOL, Int32, a_function
 
 POINTER = pointer_to(types.INT64)
-PROTOCOL = types.Type(kind="string", name="v1.Protocol", named=True)
 
 
 def call(name, *args):

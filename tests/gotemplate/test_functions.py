@@ -8,13 +8,11 @@ from injector.errors import TemplateExecError
 from injector.gotemplate import compile_template, types
 from injector.gotemplate.fmt import sprint
 from injector.gotemplate.functions import ExecutionError, Function, convert
-from injector.gotemplate.types import Int64, NamedString, Type, pointer_to
+from injector.gotemplate.types import Int64, NamedString, pointer_to
 from injector.gotemplate.values import MISSING, NilPointer, Pointer, StringMap, Struct, is_nil, type_name
-from tests.gotemplate.sample import META, PROXY_CONFIG
+from tests.gotemplate.sample import MESSAGE, META, PROTOCOL, PROXY_CONFIG
 
 POINTER = pointer_to(types.INT64)
-MESSAGE = Type(kind="interface", name="proto.Message", named=True)
-PROTOCOL = Type(kind="string", name="v1.Protocol", named=True)
 
 
 @pytest.mark.parametrize(

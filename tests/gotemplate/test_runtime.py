@@ -20,14 +20,13 @@ from injector.gotemplate.types import (
     slice_of,
 )
 from injector.gotemplate.values import MISSING, NilPointer, Pointer, StringMap, Struct, TypedList, TypedMap
-from tests.gotemplate.sample import FUNCTIONS, META, PORT, Int32, a_field
+from tests.gotemplate.sample import FUNCTIONS, META, PORT, PROTOCOL, Int32, a_field
 
 
 def broken(_receiver):
     raise FunctionError("it broke")
 
 
-PROTOCOL = Type(kind="string", name="v1.Protocol", named=True)
 DURATION = Type(
     kind="int64",
     name="time.Duration",

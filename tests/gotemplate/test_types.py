@@ -6,12 +6,10 @@ import pytest
 
 from injector.gotemplate import types
 from injector.gotemplate.types import Type, assignable, can_be_nil, is_any, map_of, pointer_to, slice_of
-from tests.gotemplate.sample import META, PROXY_CONFIG
+from tests.gotemplate.sample import MESSAGE, META, PROTOCOL, PROXY_CONFIG
 
 LABELS = Type(kind="map", name="labels.Set", key=types.STRING, elem=types.STRING, named=True)
 OTHER = Type(kind="map", name="fields.Set", key=types.STRING, elem=types.STRING, named=True)
-PROTOCOL = Type(kind="string", name="v1.Protocol", named=True)
-MESSAGE = Type(kind="interface", name="proto.Message", named=True)
 
 
 def test_types_print_as_reflect_prints_them():

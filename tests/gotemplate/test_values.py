@@ -40,11 +40,10 @@ from injector.gotemplate.values import (
     type_of,
     zero,
 )
-from tests.gotemplate.sample import BOOL_VALUE, DATA, META, MODE, PROXY_CONFIG, Int32, a_field
+from tests.gotemplate.sample import BOOL_VALUE, DATA, META, MODE, PROTOCOL, PROXY_CONFIG, Int32, a_field
 
 INT_POINTER = pointer_to(types.INT64)
 DURATION = types.Type(kind="int64", name="time.Duration", named=True)
-PROTOCOL = types.Type(kind="string", name="v1.Protocol", named=True)
 
 
 @pytest.mark.parametrize(

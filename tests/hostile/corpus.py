@@ -172,12 +172,6 @@ def _status(number: int) -> str:
     return '{"initContainers":["istio-init"],"containers":[' + names + '],"volumes":["v"]}'
 
 
-def _probers(number: int) -> str:
-    return (
-        "{" + filled(lambda index: f'"/app-health/c{number}-{index}/livez":{{"httpGet":{{"port":1}}}}') + "}"
-    )
-
-
 _VALUES: Final[Mapping[str, tuple[str, Callable[[int], str]]]] = {
     "proxy metadata": ("proxy.istio.io/config", _proxy_metadata),
     "alias bomb": ("proxy.istio.io/config", _bomb),

@@ -27,21 +27,10 @@ from injector.registration.issue import issue_ca, issue_leaf
 from injector.registration.plan import COLLECTION, WebhookNames
 from injector.registration.reconciler import Reconciler, Trust
 from tests.fake_api import FakeApi, connected, fake_api, refusal
-from tests.virtual_time import run
+from tests.registration.builders import NAME, THEIRS, configuration
+from tests.virtual_time import loop_time, run
 
 pytestmark = [pytest.mark.slow, pytest.mark.about("injector/registration", "injector/kube")]
-
-NAME = "sidecar-injector.istio.io"
-THEIRS = {
-    "name": "other.example.com",
-    "clientConfig": {"url": "https://x", "caBundle": "QUJD"},
-    "x": [1, None, {"deep": "kept"}],
-}
-LEASE = "/apis/coordination.k8s.io/v1/namespaces/mesh/leases"
-
-
-def clock() -> float:
-    return asyncio.get_running_loop().time()
 
 
 async def until(condition: Callable[[], bool], *, seconds: float) -> None:
@@ -60,13 +49,6 @@ def a_bundle(name: str) -> tuple[bytes, bytes]:
 
 OURS = Trust(**dict(zip(("ca_bundle", "leaf"), a_bundle("ours"), strict=True)))
 RIVAL = base64.b64encode(a_bundle("rival")[0]).decode()
-
-
-def configuration(bundle: str | None = None) -> dict[str, Any]:
-    client: dict[str, Any] = {"service": {"name": "injector", "namespace": "mesh"}}
-    if bundle is not None:
-        client["caBundle"] = bundle
-    return {"metadata": {"name": "sidecars"}, "webhooks": [THEIRS, {"name": NAME, "clientConfig": client}]}
 
 
 @dataclass
@@ -98,9 +80,9 @@ class Setting:
         await self.api.put(COLLECTION, body)
 
     async def until_right(self, seconds: float) -> float:
-        begin = clock()
+        begin = loop_time()
         await until(self.right, seconds=seconds)
-        return clock() - begin
+        return loop_time() - begin
 
 
 @contextlib.asynccontextmanager
@@ -134,7 +116,7 @@ def replica(setting: Setting, client: KubeClient, number: int, **options: Any) -
         namespace="mesh",
         name="injector",
         identity=f"replica-{number}",
-        timing=LeaseTiming(monotonic=clock),
+        timing=LeaseTiming(monotonic=loop_time),
     )
     reconciler = Reconciler(
         client=client,
@@ -142,7 +124,7 @@ def replica(setting: Setting, client: KubeClient, number: int, **options: Any) -
         names=WebhookNames(name=NAME),
         trust=lambda: OURS,
         leading=lambda: elector.leading,
-        **{"timing": Timing(monotonic=clock), **options},
+        **{"timing": Timing(monotonic=loop_time), **options},
     )
     setting.reconcilers.append(reconciler)
 
@@ -327,7 +309,7 @@ def test_the_control_that_waits_for_a_silent_watch_stays_wrong(
     tmp_path: Path, figures: dict[str, Any]
 ) -> None:
     """A watch may last and be silent for ever, and nobody looks beside it."""
-    patient = Timing(watch=(int(NEVER), int(NEVER)), idle=NEVER, monotonic=clock)
+    patient = Timing(watch=(int(NEVER), int(NEVER)), idle=NEVER, monotonic=loop_time)
 
     async def work() -> None:
         async with replicas(tmp_path, timing=patient, resync=NEVER) as setting:
@@ -351,18 +333,18 @@ def test_a_rival_of_ten_minutes_meets_fifteen_writes_at_the_most(
     async def work() -> None:
         async with replicas(tmp_path) as setting:
             for _ in range(count):
-                before, begin, alarm = setting.writes, clock(), 0
+                before, begin, alarm = setting.writes, loop_time(), 0
                 end = begin + 600
                 # It gives up some time between two of our tokens, the first time right after one.
                 for last in (end, end + 5 * len(writes)):
-                    while clock() < last:
+                    while loop_time() < last:
                         await setting.put(configuration(RIVAL))
                         await asyncio.sleep(1)
                         alarm += any(each.status.fighting for each in setting.reconcilers)
                     if last == end:
                         ours = setting.writes - before
                         # The clock may have leapt past the end while a write was on its way.
-                        most = 5 + int((clock() - begin) // 60)
+                        most = 5 + int((loop_time() - begin) // 60)
                 assert alarm > 500
                 assert ours <= most
                 writes.append(ours)

@@ -19,13 +19,7 @@ from injector.registration.issue import IssuedPair, issue_ca, issue_leaf
 from injector.registration.plan import COLLECTION, WebhookNames
 from injector.registration.reconciler import Reconciler, Trust
 from tests.fake_api import FakeApi, Refusals, refusal, until
-
-NAME = "sidecar-injector.istio.io"
-THEIRS = {
-    "name": "other.example.com",
-    "clientConfig": {"url": "https://x", "caBundle": "QUJD"},
-    "x": [1, None],
-}
+from tests.registration.builders import NAME, THEIRS, configuration
 
 
 def new_ca(name: str = "CA") -> IssuedPair:
@@ -35,13 +29,6 @@ def new_ca(name: str = "CA") -> IssuedPair:
 def trust_in(ca: IssuedPair) -> Trust:
     leaf = issue_leaf(ca, names=["a.b.svc"], now=datetime.now(UTC), lifetime=timedelta(hours=1))
     return Trust(ca_bundle=ca.certificate, leaf=leaf.certificate)
-
-
-def configuration(bundle: str | None = None) -> dict[str, Any]:
-    client: dict[str, Any] = {"service": {"name": "injector", "namespace": "mesh"}}
-    if bundle is not None:
-        client["caBundle"] = bundle
-    return {"metadata": {"name": "sidecars"}, "webhooks": [THEIRS, {"name": NAME, "clientConfig": client}]}
 
 
 class Setting:

@@ -132,7 +132,7 @@ def test_a_run_judges_answers() -> None:
 
 
 def test_a_short_run_against_a_service_prints_figures(tmp_path: Path) -> None:
-    process = Process(tmp_path / "service", trustme.CA(key_type=trustme.KeyType.ECDSA), {})
+    process = Process(tmp_path / "service", trustme.CA(), {})
     process.launch()
     try:
         process.wait_until_serving()

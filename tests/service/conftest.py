@@ -22,7 +22,7 @@ from injector.service.options import Limits, ServiceOptions
 from injector.service.process import Service
 from tests.conftest import shared_folder
 from tests.figures import figures  # noqa: F401 - a fixture
-from tests.service.kit import NAME, QUICK, Mount, Running, Start, a_pair, load_fake
+from tests.service.kit import NAME, QUICK, GatedReviewer, Mount, Running, Start, a_pair, load_fake
 from tests.service.processes import Launch, Process, end
 
 
@@ -36,7 +36,12 @@ def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], a
 
 @pytest.fixture(scope="session")
 def ca() -> trustme.CA:
-    return trustme.CA(key_type=trustme.KeyType.ECDSA)
+    return trustme.CA()
+
+
+@pytest.fixture
+def gated() -> GatedReviewer:
+    return GatedReviewer()
 
 
 @pytest.fixture

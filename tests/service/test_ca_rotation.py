@@ -206,7 +206,7 @@ async def test_the_control_without_overlap_loses_reviews(
 
 async def bring(running: Mesh, *, apart: float) -> None:
     """Let the replicas see a Secret with a new CA and its leaf, one after the other; wait until all serve it."""
-    ca = trustme.CA(key_type=trustme.KeyType.ECDSA)
+    ca = trustme.CA()
     files = {**a_pair(ca), "ca.crt": ca.cert_pem.bytes()}
     new = ssl.PEM_cert_to_DER_cert(files["tls.crt"].decode())
     for number, replica in enumerate(running.replicas):

@@ -33,11 +33,6 @@ LARGE = 400_000
 
 
 @pytest.fixture
-def gated() -> GatedReviewer:
-    return GatedReviewer()
-
-
-@pytest.fixture
 def forked(gated: GatedReviewer) -> Iterator[Child]:
     forked = Child(gated, 1 << 20)
     yield forked

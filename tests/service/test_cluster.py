@@ -37,7 +37,7 @@ from injector.service.options import ServiceOptions
 from injector.service.reload import Live
 from injector.service.tls import KeyPair
 from tests.fake_api import FakeApi, fake_api, kubeconfig, refusal
-from tests.virtual_time import run
+from tests.virtual_time import loop_time, run
 
 pytestmark = [pytest.mark.slow, pytest.mark.socket]
 
@@ -50,10 +50,6 @@ POLICY = Policy(
     names=("injector.mesh.svc",), ca_life=8 * MINUTE, leaf_life=4 * MINUTE, grace=timedelta(seconds=20)
 )
 """Lives so short that all of them end in the minutes of a test."""
-
-
-def seconds() -> float:
-    return asyncio.get_running_loop().time()
 
 
 class Replica:
@@ -76,7 +72,7 @@ class Replica:
                     "secret": "certs",
                     "self_signed": POLICY,
                     "grace": POLICY.grace,
-                    "clock": ServerClock(local=lambda: mesh.now() + self.error, monotonic=seconds),
+                    "clock": ServerClock(local=lambda: mesh.now() + self.error, monotonic=loop_time),
                     **more,
                 }
             )
@@ -124,7 +120,7 @@ class Mesh:
     def __init__(self, api: FakeApi, folder: Path) -> None:
         self.api = api
         self.folder = folder
-        self.begin = datetime.now(UTC), seconds()
+        self.begin = datetime.now(UTC), loop_time()
         self.ahead = timedelta()
         self.replicas: list[Replica] = []
         api.clock = lambda: self.now() + self.ahead
@@ -132,7 +128,7 @@ class Mesh:
 
     def now(self) -> datetime:
         begin, at = self.begin
-        return begin + timedelta(seconds=seconds() - at)
+        return begin + timedelta(seconds=loop_time() - at)
 
     @property
     def live(self) -> bytes:
@@ -157,16 +153,16 @@ class Mesh:
 
     async def until(self, condition: Callable[[], bool], *, within: float = 60.0) -> float:
         """Wait for a condition; return the seconds of the clock that leaps."""
-        begin = seconds()
+        begin = loop_time()
         async with asyncio.timeout(within):
             while not condition():
                 await asyncio.sleep(0.25)
-        return seconds() - begin
+        return loop_time() - begin
 
     async def spend(self, minutes: float, *, check: bool = True) -> None:
         """Let time pass, and look at every replica's leaf each second."""
-        end = seconds() + 60 * minutes
-        while seconds() < end:
+        end = loop_time() + 60 * minutes
+        while loop_time() < end:
             await asyncio.sleep(1)
             for replica in self.replicas if check else ():
                 assert self.accepts(replica.pair)
@@ -347,10 +343,10 @@ def test_a_replica_is_ready_without_an_api_server_that_lists_anything(tmp_path: 
             running.api.refuse = lambda _method, _path: web.Response(status=503)
             replica = Replica(running, 1, watch=True)
             running.replicas.append(replica)
-            begin = seconds()
+            begin = loop_time()
             await running.until(lambda: "[-]cluster failed" in replica.page())
             await running.until(lambda: "[+]cluster ok" in replica.page())
-            assert seconds() - begin == pytest.approx(FIRST_LISTS_SECONDS, abs=1)
+            assert loop_time() - begin == pytest.approx(FIRST_LISTS_SECONDS, abs=1)
             await running.until(
                 lambda: replica.said().count("reviews are answered before the cluster was listed") == 1
             )

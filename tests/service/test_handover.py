@@ -34,10 +34,6 @@ class Bundle:
         return Parts(companions=(self.handover,), holds_pair=True, now=self.now)
 
 
-def new_ca() -> trustme.CA:
-    return trustme.CA(key_type=trustme.KeyType.ECDSA)
-
-
 def chain_of(ca: trustme.CA) -> bytes:
     return a_pair(ca)["tls.crt"]
 
@@ -61,7 +57,7 @@ async def test_a_leaf_of_a_ca_that_is_trusted_already_serves_at_once(start: Star
 async def test_a_leaf_of_a_new_ca_waits_until_the_ca_has_been_live_for_a_while(
     start: Start, ca: trustme.CA
 ) -> None:
-    bundle, new = Bundle(ca), new_ca()
+    bundle, new = Bundle(ca), trustme.CA()
     service = await start(parts=bundle.parts())
     old = serving(service)
     files = a_pair(new)
@@ -81,7 +77,7 @@ async def test_a_leaf_of_a_new_ca_waits_until_the_ca_has_been_live_for_a_while(
 
 
 async def test_an_old_leaf_that_nobody_trusts_is_not_held_on_to(start: Start, ca: trustme.CA) -> None:
-    bundle, new = Bundle(), new_ca()
+    bundle, new = Bundle(), trustme.CA()
     service = await start(parts=bundle.parts())
     files = a_pair(new)
     await offered(service, files)
@@ -95,7 +91,7 @@ async def test_an_old_leaf_that_is_about_to_expire_goes_whatever_the_bundle_says
     expiring = a_pair(ca, not_after=datetime.now(UTC) + timedelta(seconds=50))
     await offered(service, expiring)
     await service.until(lambda: serving(service) == expiring["tls.crt"])
-    files = a_pair(new_ca())
+    files = a_pair(trustme.CA())
     await offered(service, files)
     await service.until(lambda: serving(service) == files["tls.crt"])
 
@@ -164,7 +160,7 @@ def test_what_api_servers_refuse_for_its_dates_is_not_waited_behind(
 
 async def test_files_that_go_back_end_the_waiting(start: Start, ca: trustme.CA) -> None:
     service = await start(parts=Bundle(ca).parts())
-    await offered(service, a_pair(new_ca()))
+    await offered(service, a_pair(trustme.CA()))
     back = a_pair(ca)
     await offered(service, back)
     await service.until(lambda: serving(service) == back["tls.crt"])
@@ -172,7 +168,7 @@ async def test_files_that_go_back_end_the_waiting(start: Start, ca: trustme.CA) 
 
 @pytest.mark.parametrize(("later", "wait"), [(0, 10), (4, 6), (10, 0), (99, 0)])
 def test_the_wait_counts_from_when_the_ca_was_first_seen(later: float, wait: float, ca: trustme.CA) -> None:
-    new = new_ca()
+    new = trustme.CA()
     trusted = TrustedSince()
     trusted.see(ca.cert_pem.bytes(), now=0)
     for now in (100, 100 + later):
@@ -181,7 +177,7 @@ def test_the_wait_counts_from_when_the_ca_was_first_seen(later: float, wait: flo
 
 
 def test_a_ca_that_left_the_bundle_begins_anew(ca: trustme.CA) -> None:
-    new = new_ca()
+    new = trustme.CA()
     both = ca.cert_pem.bytes() + new.cert_pem.bytes()
     trusted = TrustedSince()
     trusted.see(both, now=0)

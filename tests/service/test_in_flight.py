@@ -27,11 +27,6 @@ of_others = pytest.mark.parametrize(
 """Who is not the namespace "many" of the peer 127.0.0.1."""
 
 
-@pytest.fixture
-def gated() -> GatedReviewer:
-    return GatedReviewer()
-
-
 async def begin(service: Running, gated: GatedReviewer) -> asyncio.Task[object]:
     """Have a large review answered that does not end before the gate is open."""
     task: asyncio.Task[object] = asyncio.create_task(service.post(a_review("first", size=LARGE, slow="x")))
