@@ -195,24 +195,22 @@ _Row: TypeAlias = tuple[int, _Read, type | None, bool]
 is taken unchanged, and whether the field is left out when it is false, 0, empty or null."""
 
 
-def _struct_reader(schema: GoType, reading: Reading) -> _Read:  # noqa: C901 - see read
-    fields = schema.fields
+def _rows_of(schema: GoType, reading: Reading) -> tuple[dict[str, _Row], JSONObject]:
+    """Return a struct's fields by name, and the zero values of those that are never left out."""
     promoted = replace(reading, coerce_strings=False)  # ghodss/yaml looks at the embedded struct instead
-    readings = [promoted if field.promoted else reading for field in fields]
-    rows: dict[str, _Row] = {
-        field.name: (
-            place,
-            _reader(field.type.target, how),
-            _PLAIN.get(field.type.kind),
-            leaves_out_empty(field),
-        )
-        for place, (field, how) in enumerate(zip(fields, readings, strict=True))
-    }
-    zeros = {
-        field.name: _reader(field.type, how)(None)
-        for field, how in zip(fields, readings, strict=True)
-        if not field.is_left_out
-    }
+    rows: dict[str, _Row] = {}
+    zeros: JSONObject = {}
+    for place, field in enumerate(schema.fields):
+        how = promoted if field.promoted else reading
+        read = _reader(field.type.target, how)
+        rows[field.name] = place, read, _PLAIN.get(field.type.kind), leaves_out_empty(field)
+        if not field.is_left_out:
+            zeros[field.name] = _reader(field.type, how)(None)
+    return rows, zeros
+
+
+def _struct_reader(schema: GoType, reading: Reading) -> _Read:  # noqa: C901 - see read
+    rows, zeros = _rows_of(schema, reading)
     places = {name: row[0] for name, row in rows.items()}
     behind = len(places)  # the index of fields that the type does not have
     keeps_unknown = reading.keep_unknown
