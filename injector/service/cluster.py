@@ -8,7 +8,6 @@ say.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -20,7 +19,7 @@ from injector.json_types import JSONObject
 from injector.kube.client import Connection, KubeClient
 from injector.kube.clock import ServerClock
 from injector.kube.cluster import READ, ClusterState
-from injector.kube.errors import ApiError, KubeError, Unconfigured
+from injector.kube.errors import KubeError, Unconfigured
 from injector.kube.lease import LeaseElector, LeaseTiming
 from injector.kube.reflector import Reflector, Timing, ignore
 from injector.registration.authority import SelfSigned
@@ -33,6 +32,7 @@ from injector.registration.webhook_configuration import (
     webhook_configuration,
 )
 from injector.service.companions import COMPANION_SECONDS, CompanionSurroundings, Parts
+from injector.service.events import Events
 from injector.service.generation import Registration
 from injector.service.handover import SETTLE_SECONDS, Handover
 from injector.service.tls import load_pair
@@ -44,14 +44,8 @@ FIRST_LISTS_SECONDS: Final = 5.0
 """How long a replica waits for the first list of each watch before it is ready. An API server lists thousands
 of nodes in two seconds; one that does not answer must not keep reviews from being answered."""
 
-EVENT_CHARACTERS: Final = 1000
-"""The API server accepts 1,024 characters in an Event's message."""
-
-EVENTS_KEPT: Final = 16
-"""Events queued while the API server is away; older ones are not of interest any more."""
-
-RETRY_SECONDS: Final = 30.0
-"""Seconds between two tries of what is done once: creating the configuration, posting an Event."""
+CREATION_SECONDS: Final = 30.0
+"""Seconds between two tries to create the configuration."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,10 +97,9 @@ class Cluster:
         self._registrations: dict[str, JSONObject] = {}
         self._watches: Mapping[str, Reflector] = {}
         self._errors: dict[str, str] = {}
-        self._events: deque[JSONObject] = deque(maxlen=EVENTS_KEPT)
-        self._news = asyncio.Event()
         self._wake_keeper: Callable[[], None] = ignore
         self._clock = options.clock
+        self._events = Events(options.namespace, options.identity, options.clock.now)
         self._timing = Timing(monotonic=options.clock.monotonic)
         self._ready_without_lists = 0.0
         self._handover = Handover(
@@ -144,7 +137,7 @@ class Cluster:
     def warn(self, reason: str, sentence: str) -> None:
         """Queue a Warning on the ConfigMap."""
         if self._options.config_map:
-            self._warn("ConfigMap", self._options.config_map, reason, sentence)
+            self._events.warn("ConfigMap", self._options.config_map, reason, sentence)
 
     async def run(self, surroundings: CompanionSurroundings) -> None:
         """Do the cluster's work until cancelled."""
@@ -186,7 +179,7 @@ class Cluster:
     def _works(self, client: KubeClient) -> Iterator[Work]:
         options = self._options
         if options.config_map or options.self_signed is not None:
-            yield "events", partial(self._post_events, client)
+            yield "events", partial(self._events.post, client)
         if options.webhook is not None:
             yield "webhook", partial(self._create_webhook, client, options.webhook)
         if options.watch:
@@ -281,26 +274,10 @@ class Cluster:
                 await client.apply(path, body, manager=CONFIGURATION_MANAGER)
             except KubeError as error:
                 self._failed("webhook", error)
-                await asyncio.sleep(RETRY_SECONDS)
+                await asyncio.sleep(CREATION_SECONDS)
             else:
                 self._failed("webhook", None)
                 return
-
-    async def _post_events(self, client: KubeClient) -> None:
-        path = f"/api/v1/namespaces/{self._options.namespace}/events"
-        while True:
-            await self._news.wait()
-            self._news.clear()
-            while self._events:
-                event = self._events.popleft()
-                try:
-                    await client.create(path, event)
-                except KubeError as error:
-                    # The log and the metric already have it; an Event is for those who look later.
-                    if _may_pass(error):
-                        if len(self._events) < EVENTS_KEPT:  # newer ones may have come in the meantime
-                            self._events.appendleft(event)
-                        await asyncio.sleep(RETRY_SECONDS)
 
     # --- what the works ask each other
 
@@ -347,7 +324,7 @@ class Cluster:
             seconds_ahead=round(skew.total_seconds()),
         )
         message = f"replica {self._options.identity}: {self._skew_sentence(skew)}"
-        self._warn("Secret", self._options.secret, "ClockSkew", message)
+        self._events.warn("Secret", self._options.secret, "ClockSkew", message)
 
     def _skew_sentence(self, skew: timedelta) -> str:
         seconds = round(skew.total_seconds())
@@ -365,26 +342,6 @@ class Cluster:
     @property
     def _secret(self) -> str:
         return f"Secret {self._options.namespace}/{self._options.secret}"
-
-    def _warn(self, kind: str, name: str, reason: str, message: str) -> None:
-        """Queue a Warning on an object of our namespace."""
-        namespace = self._options.namespace
-        time = self._clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
-        event: JSONObject = {
-            "apiVersion": "v1",
-            "kind": "Event",
-            "metadata": {"generateName": f"{name}.", "namespace": namespace},
-            "involvedObject": {"apiVersion": "v1", "kind": kind, "namespace": namespace, "name": name},
-            "type": "Warning",
-            "reason": reason,
-            "message": message[:EVENT_CHARACTERS],
-            "source": {"component": "sidecar-injector", "host": self._options.identity},
-            "firstTimestamp": time,
-            "lastTimestamp": time,
-            "count": 1,
-        }
-        self._events.append(event)
-        self._news.set()
 
     # --- what people see
 
@@ -429,11 +386,6 @@ class Cluster:
     def _staleness(self, name: str) -> float:
         watch = self._watches.get(name)
         return watch.staleness() if watch else float("inf")
-
-
-def _may_pass(error: KubeError) -> bool:
-    """Return whether the API server is away or overloaded, and may accept later what it refused now."""
-    return not isinstance(error, ApiError) or error.code == 429 or error.code >= 500
 
 
 def _what_failed(error: InjectorError | None) -> str:

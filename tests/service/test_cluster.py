@@ -22,13 +22,12 @@ from injector.registration.plan import COLLECTION, VALIDATING, WebhookNames
 from injector.registration.self_signed import Policy, in_force
 from injector.service.cluster import (
     ADVICE,
-    EVENTS_KEPT,
     FIRST_LISTS_SECONDS,
-    RETRY_SECONDS,
     Cluster,
     ClusterOptions,
 )
 from injector.service.companions import CompanionSurroundings, accompany
+from injector.service.events import EVENTS_KEPT, RETRY_SECONDS
 from injector.service.generation import Generation
 from injector.service.health import Readiness, pages
 from injector.service.logs import Log
