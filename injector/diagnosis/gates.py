@@ -203,34 +203,34 @@ def injection_gates(
 
     ``path`` is where the pod's template is in the workload.
     """
-    told = _Told(item, path, around.config)
+    record = _Record(item, path, around.config)
     try:
-        injected = _injected(arrival, around, told)
+        injected = _injected(arrival, around, record)
     except (InjectionError, BadReview) as error:
-        told.stopped_by(error, arrival)
-        return arrival.pod, told.gates
+        record.stopped_by(error, arrival)
+        return arrival.pod, record.gates
     if injected is not arrival.pod:
-        told.judged(accepted(injected))
-    return injected, told.gates
+        record.judged(accepted(injected))
+    return injected, record.gates
 
 
-def _injected(arrival: Arrival, around: PodSurroundings, told: _Told) -> Pod:
+def _injected(arrival: Arrival, around: PodSurroundings, record: _Record) -> Pod:
     """Do what a review does (`injection.inject.inject_one`), and record every step."""
     snapshot = around.snapshot
     behaviour, budget = snapshot.behaviour, Budget(snapshot.limits)
     received = read_pod(arrival.pod, behaviour, budget)
     namespace = namespace_of(received, arrival.namespace, behaviour)
     decision = decide(received, namespace, snapshot.config, behaviour)
-    told.decided(decision, snapshot.config.policy)
+    record.decided(decision, snapshot.config.policy)
     if not decision.inject:
         return arrival.pod
     request = request_for(received, namespace, arrival.namespace, "/inject", snapshot, budget)
     injected = inject(request, snapshot).pod
-    told.injected(received, injected, snapshot)
+    record.injected(received, injected, snapshot)
     return injected
 
 
-class _Told:
+class _Record:
     """The gates of one pod so far, each with its place."""
 
     def __init__(self, item: Item, path: Path, config: Item) -> None:

@@ -34,7 +34,7 @@ from injector.diagnosis.rules_overlay import Traced, overlay_rules, trace, trace
 from injector.diagnosis.rules_result import result_rules, security_rules
 from injector.diagnosis.trial import SAMPLES, try_samples
 from injector.diagnosis.unreadable import mended
-from injector.errors import ConfigError, InjectionError, InjectorError, TemplateError, YAMLError
+from injector.errors import ConfigError, InjectionError, InjectorError, TemplateError
 from injector.injection.config import line_of_template
 from injector.injection.inject import read_pod, request_for
 from injector.injection.injector import Injector
@@ -261,7 +261,7 @@ class _Linter:
     def _place_of(self, path: str, pod: Pod) -> Place:
         """Return the template's line that wrote the value at a path of the injected pod."""
         for traced in self._last:
-            if line := _line_behind(traced, path, pod):
+            if line := traced.line_behind(path, pod):
                 return self._in_template(traced.template, line)
         return Place(self._sources.config_file)
 
@@ -317,13 +317,7 @@ class _Linter:
     def _object(self, given: Given, value: JSON, base: Path = ()) -> Iterator[Finding]:
         """Yield what is wrong with an object at ``base`` of a document."""
         if is_list(value):
-            items = value.get("items") or []
-            if not isinstance(items, list):
-                words, advice = "the items of this List are no list", "write each as an element: - kind: …"
-                yield found("SI004", words, _in_file(given, base, "items"), advice=advice)
-                return
-            for index, item in enumerate(items):
-                yield from self._object(given, item, (*base, "items", index))
+            yield from self._items(given, value, base)
             return
         if not isinstance(value, dict) or not _is_named(value):
             yield found(
@@ -340,15 +334,17 @@ class _Linter:
         found_at = place_of(value, path)
         if found_at is not None:
             yield from self._workload(given, value, found_at, base)
+        else:
+            yield from _unknown_workload(given, value, base)
+
+    def _items(self, given: Given, value: JSONObject, base: Path) -> Iterator[Finding]:
+        items = value.get("items") or []
+        if not isinstance(items, list):
+            words, advice = "the items of this List are no list", "write each as an element: - kind: …"
+            yield found("SI004", words, _in_file(given, base, "items"), advice=advice)
             return
-        # For a list of them there is no finding: no --pod-template-path can name one.
-        named = [spec for spec in pod_specs(value) if all(isinstance(step, str) for step in spec)]
-        if named:
-            holder = next(filter(template_of, named), named[0])
-            words = f"no workload is known: {value['kind']} has containers at {written(holder)}"
-            template, place = template_of(holder), _in_file(given, base, written(holder))
-            advice = f"give --pod-template-path {template}" if template else "lint the pods that it makes"
-            yield found("SI004", words if template else f"{words}, {NO_TEMPLATE}", place, advice=advice)
+        for index, item in enumerate(items):
+            yield from self._object(given, item, (*base, "items", index))
 
     def _workload(self, given: Given, value: JSONObject, at: PodPlace, base: Path) -> Iterator[Finding]:
         owner = mapping(value.get("metadata"))
@@ -379,6 +375,19 @@ def _is_named(value: JSONObject) -> bool:
     return all(isinstance(value.get(key), str) for key in ("apiVersion", "kind"))
 
 
+def _unknown_workload(given: Given, value: JSONObject, base: Path) -> Iterator[Finding]:
+    """Yield a finding for an object of an unknown kind that has containers."""
+    # For a list of them there is no finding: no --pod-template-path can name one.
+    named = [spec for spec in pod_specs(value) if all(isinstance(step, str) for step in spec)]
+    if not named:
+        return
+    holder = next(filter(template_of, named), named[0])
+    words = f"no workload is known: {value['kind']} has containers at {written(holder)}"
+    template, place = template_of(holder), _in_file(given, base, written(holder))
+    advice = f"give --pod-template-path {template}" if template else "lint the pods that it makes"
+    yield found("SI004", words if template else f"{words}, {NO_TEMPLATE}", place, advice=advice)
+
+
 def _own_words(error: TemplateError) -> str:
     """Return an error of a marked template without its column, which the marks have moved."""
     return re.sub(r"(template: \w+:\d+):\d+", r"\1", error.message)
@@ -389,31 +398,3 @@ def _in_file(given: Given, base: Path, path: str = "") -> Place:
     whole = (*base, *steps_of(path))
     line, _ = given.positions.at(whole) if given.text and whole else (0, 0)
     return Place(given.source, given.line + max(line - 1, 0), path=written(whole))
-
-
-def _line_behind(traced: Traced, path: str, pod: Pod) -> int:
-    """Return the template's line for a path of the injected pod; 0 where it wrote none of it."""
-    overlay: Any = {} if isinstance(traced.overlay, YAMLError) else traced.overlay
-    value: Any = pod
-    written_by: list[str | int] = []
-    for step in steps_of(path):
-        key: str | int | None
-        if isinstance(step, int):
-            value = value[step] if isinstance(value, list) and step < len(value) else None
-            key = _index_of(mapping(value).get("name"), overlay)
-        else:
-            value = mapping(value).get(step)
-            key = step if step in mapping(overlay) else None
-        if key is None:
-            break
-        overlay = overlay[key]
-        written_by.append(key)
-    wrote = any(step != "spec" for step in written_by)
-    return traced.line_at(tuple(written_by)) if wrote else 0
-
-
-def _index_of(name: Any, overlay: Any) -> int | None:
-    """Return the index in a list of the overlay of the element with a name, its merge key."""
-    elements = overlay if isinstance(overlay, list) else ()
-    same = (i for i, each in enumerate(elements) if isinstance(each, dict) and each.get("name") == name)
-    return next(same, None)

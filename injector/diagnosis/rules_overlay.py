@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, TypeAlias
 
-from injector.diagnosis.items import Path
+from injector.diagnosis.items import Path, mapping, steps_of
 from injector.diagnosis.rules_config import close_to
 from injector.errors import TypedError, YAMLError
 from injector.gotemplate import nodes
@@ -21,7 +21,7 @@ from injector.injection.render import TemplateData
 from injector.injection.snapshot import Snapshot
 from injector.istio.mesh.jsonpb import dotted
 from injector.istio.releases import Behaviour
-from injector.json_types import JSON
+from injector.json_types import JSON, Pod
 from injector.kubeyaml import line_of, load
 from injector.kubeyaml.survey import Context, Role, survey
 from injector.patch import GoType, go_type, normalise
@@ -72,6 +72,33 @@ class Traced:
     def line_at(self, path: Path) -> int:
         """Return the template's line of the value under keys and indices of the overlay."""
         return self.line(line_of(self.text, path))
+
+    def line_behind(self, path: str, pod: Pod) -> int:
+        """Return the template's line for a path of the injected pod; 0 where it wrote none of it."""
+        overlay: Any = {} if isinstance(self.overlay, YAMLError) else self.overlay
+        value: Any = pod
+        written_by: list[str | int] = []
+        for step in steps_of(path):
+            key: str | int | None
+            if isinstance(step, int):
+                value = value[step] if isinstance(value, list) and step < len(value) else None
+                key = _index_of(mapping(value).get("name"), overlay)
+            else:
+                value = mapping(value).get(step)
+                key = step if step in mapping(overlay) else None
+            if key is None:
+                break
+            overlay = overlay[key]
+            written_by.append(key)
+        wrote = any(step != "spec" for step in written_by)
+        return self.line_at(tuple(written_by)) if wrote else 0
+
+
+def _index_of(name: Any, overlay: Any) -> int | None:
+    """Return the index in a list of the overlay of the element with a name, its merge key."""
+    elements = overlay if isinstance(overlay, list) else ()
+    same = (i for i, each in enumerate(elements) if isinstance(each, dict) and each.get("name") == name)
+    return next(same, None)
 
 
 def traced_template(name: str, snapshot: Snapshot) -> InjectionTemplate:

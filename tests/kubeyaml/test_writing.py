@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from injector.errors import YAMLError
 from injector.golang.strconv import json_float
 from injector.kubeyaml import dump, load
-from injector.kubeyaml.writing import natural_order
+from injector.kubeyaml.natural_order import natural_order
 
 from .generators import json_values
 
