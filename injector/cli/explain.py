@@ -173,8 +173,8 @@ def _of_cluster(workloads: Sequence[str], flags: dict[str, Any], ours: Ours) -> 
     subjects = subjects_of(workloads)
     if flags["all_namespaces"] and any(subject.name for subject in subjects):
         raise click.UsageError("-A is for all workloads: name none, or say in which namespace (-n)")
-    material, told = read_cluster(subjects, flags, ours)
-    flags |= told
+    material, found = read_cluster(subjects, flags, ours)
+    flags |= found
     if not material.workloads:
         where = "the cluster" if flags["all_namespaces"] else "the namespace"
         raise click.ClickException(f"no workload found in {where}")
@@ -184,10 +184,10 @@ def _of_cluster(workloads: Sequence[str], flags: dict[str, Any], ours: Ours) -> 
 def _in_cluster(injector: Injector, material: Material) -> Injector:
     """Return the injector with what the objects say in addition to its options."""
     snapshot = injector.snapshot
-    told = {name: item.value for name, item in material.namespaces.items()}
+    given = {name: item.value for name, item in material.namespaces.items()}
     return injector.with_cluster(
         nodes=snapshot.nodes if material.nodes is None else material.nodes,
-        namespaces={**snapshot.namespaces, **told},
+        namespaces={**snapshot.namespaces, **given},
         proxy_configs=[item.value for item in material.proxy_configs],
     )
 

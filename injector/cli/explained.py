@@ -161,14 +161,14 @@ def _workload(each: Explained, *, diff: bool) -> JSONObject:
 
 
 def _gate(gate: Gate) -> JSONObject:
-    told = asdict(gate)
-    return {"gate": told.pop("name"), **told}
+    fields = asdict(gate)
+    return {"gate": fields.pop("name"), **fields}
 
 
 def _running(pod: Running) -> JSONObject:
-    told = asdict(pod)
-    older = told.pop("older")
-    return {**told, "olderThan": older}
+    fields = asdict(pod)
+    older = fields.pop("older")
+    return {**fields, "olderThan": older}
 
 
 def encoded(value: JSON, output: str) -> str:

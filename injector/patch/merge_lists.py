@@ -351,11 +351,13 @@ def arranged(
     """Return the elements ``named`` by the patch and the ``others`` as one list in its final order."""
     left = _sorted(others, original_order, identify)
     right = _sorted(named, patch_order, identify)
-    heres, theres = ([original_order.get(identify(element)) for element in side] for side in (left, right))
+    left_places, right_places = (
+        [original_order.get(identify(element)) for element in side] for side in (left, right)
+    )
     result: list[JSON] = []
     at = to = 0
     while at < len(left) and to < len(right):
-        here, there = heres[at], theres[to]
+        here, there = left_places[at], right_places[to]
         if here is not None and there is not None and here < there:
             result.append(left[at])
             at += 1

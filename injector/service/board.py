@@ -96,15 +96,15 @@ class Board(Collector):
         self._memory = mmap.mmap(-1, SLOT_BYTES * (workers + 1))
         self._last: dict[int, dict[str, Any] | None] = {}
 
-    def write(self, slot: int, told: Mapping[str, Any]) -> bool:
+    def write(self, slot: int, report: Mapping[str, Any]) -> bool:
         """Write the report of a process into its slot, which no other process writes while it lives.
 
         Return whether its ``rows`` had room. Without them the rest is still written: a silent worker is
         killed.
         """
-        text, start = orjson.dumps(told), slot * SLOT_BYTES
+        text, start = orjson.dumps(report), slot * SLOT_BYTES
         if not (fits := len(text) <= SLOT_BYTES - _HEAD.size):
-            text = orjson.dumps({**told, "rows": []})
+            text = orjson.dumps({**report, "rows": []})
         _HEAD.pack_into(self._memory, start, _WRITING, 0)
         self._memory[start + _HEAD.size : start + _HEAD.size + len(text)] = text
         _HEAD.pack_into(self._memory, start, len(text), zlib.crc32(text))
@@ -133,20 +133,20 @@ class Board(Collector):
         """Yield why workers other than ``own`` do not serve; one that is being replaced is not a fault."""
         replaced = (self.read(0) or {}).get("replaced", [])
         for worker in self.workers:
-            told = self.read(worker)
-            if worker == own or (told is None and worker in replaced):
+            report = self.read(worker)
+            if worker == own or (report is None and worker in replaced):
                 continue
-            if told is None:
+            if report is None:
                 yield f"worker {worker} is starting"
-            elif told["missing"]:
-                yield f"worker {worker} is not ready: {', '.join(told['missing'])}"
-            elif (silent := time.monotonic() - told["at"]) > SILENT_SECONDS:
+            elif report["missing"]:
+                yield f"worker {worker} is not ready: {', '.join(report['missing'])}"
+            elif (silent := time.monotonic() - report["at"]) > SILENT_SECONDS:
                 yield f"worker {worker} has said nothing for {silent:.0f} s"
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics of all workers together."""
-        told = [self.read(slot) for slot in (0, *self.workers)]
-        for name, text, kind, samples in combined(each["rows"] for each in told if each):
+        reports = [self.read(slot) for slot in (0, *self.workers)]
+        for name, text, kind, samples in combined(each["rows"] for each in reports if each):
             family = Metric(name, text, kind)
             family.samples = [Sample(sample, labels, value) for sample, labels, value in samples]
             yield family

@@ -156,14 +156,14 @@ class InFlight:
     belong to the same sum.
     """
 
-    __slots__ = ("_lately", "_most", "beside", "bodies", "held", "limit", "relieve", "tight")
+    __slots__ = ("_peak", "_recent_peak", "beside", "bodies", "held", "limit", "relieve", "tight")
 
     def __init__(self, limit: int = UNLIMITED_BYTES) -> None:
         self.set_limit(limit)
         self.held = 0
         self.bodies = 0
-        self._most = 0
-        self._lately = 0
+        self._peak = 0
+        self._recent_peak = 0
         self.relieve: Callable[[], None] = lambda: None
         self.beside: list[Callable[[], int]] = []
 
@@ -179,16 +179,16 @@ class InFlight:
 
     def note(self) -> None:
         """Update the recent peak of bytes in flight."""
-        self._lately = max(self._lately, self.held)
+        self._recent_peak = max(self._recent_peak, self.held)
 
     def has_emptied(self) -> bool:
         """Return whether the peak since the last call is much lower than the one before."""
         self.note()
-        lately, self._lately = self._lately, self.held
-        if self._most - lately < WORTH_RETURNING:
-            self._most = max(self._most, lately)
+        recent, self._recent_peak = self._recent_peak, self.held
+        if self._peak - recent < WORTH_RETURNING:
+            self._peak = max(self._peak, recent)
             return False
-        self._most = lately
+        self._peak = recent
         return True
 
     def has_room(self, size: int = 0, share: float = 1.0) -> bool:

@@ -235,11 +235,11 @@ class Service:
     async def _finish(self, seconds: float) -> None:
         """Wait for the answers in flight, until a signal ends the wait."""
         finishing = asyncio.ensure_future(self._edge.shutdown(seconds))
-        told = asyncio.ensure_future(self._leaving.now.wait())
-        await asyncio.wait([finishing, told], return_when=asyncio.FIRST_COMPLETED)
-        for waiting in (finishing, told):
+        hurried = asyncio.ensure_future(self._leaving.now.wait())
+        await asyncio.wait([finishing, hurried], return_when=asyncio.FIRST_COMPLETED)
+        for waiting in (finishing, hurried):
             waiting.cancel()
-        await asyncio.wait([finishing, told])
+        await asyncio.wait([finishing, hurried])
         await self._edge.shutdown(0)
         self._answering.end()
 

@@ -50,7 +50,7 @@ class FolderWatch:
         self._recheck = recheck_seconds
         self._complain = complain
         self._polling = False
-        self._said: set[str] = set()
+        self._reported: set[str] = set()
         self._armed = False
         self._heard = 0.0
 
@@ -126,8 +126,8 @@ class FolderWatch:
         if not isinstance(error, FileNotFoundError):
             # No inotify instance is left (128 per user by default), or there is none: poll the file system.
             self._polling = True
-        if reason not in self._said:
-            self._said.add(reason)
+        if reason not in self._reported:
+            self._reported.add(reason)
             message = "folders cannot be watched by events, falling back to polling"
             on_loop(partial(self._complain, message, reason=reason))
 

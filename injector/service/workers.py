@@ -203,9 +203,9 @@ class Workers:
 
     def _ended(self, worker: int, life: Life, code: int) -> None:
         """Keep what a worker has counted; plan its successor, or say why there is none."""
-        told, lived = self._board.read(worker), time.monotonic() - life.born
+        report, lived = self._board.read(worker), time.monotonic() - life.born
         life.pid = 0
-        failed_to_start = told is None and worker == 1 and not life.deaths
+        failed_to_start = report is None and worker == 1 and not life.deaths
         if self._stopping or failed_to_start:
             self.code = max(self.code, _exit_code(code), failed_to_start)
             self._stopping = True
@@ -215,13 +215,13 @@ class Workers:
             log = Log(level=self._log_level)
             log.error("a worker died and is replaced", worker=worker, code=code, seconds=round(lived))
             log.close()  # with its thread
-        self._keep_counts([told] if told else [])
+        self._keep_counts([report] if report else [])
         self._board.clear(worker)
 
-    def _keep_counts(self, told: list[dict[str, Any]]) -> None:
+    def _keep_counts(self, reports: list[dict[str, Any]]) -> None:
         """Add what dead workers have counted to slot 0, and how often one was replaced."""
         before = self._board.read(0) or {"rows": []}
-        rows = combined((before["rows"], *(counts(each["rows"]) for each in told)))
+        rows = combined((before["rows"], *(counts(each["rows"]) for each in reports)))
         deaths = {worker: life.deaths for worker, life in self._lives.items() if life.deaths}
         total = [f"{RESTARTS}_total", {}, float(sum(deaths.values()))]
         restarts = [RESTARTS, ASKED["worker_restarts"], "counter", [total]]
