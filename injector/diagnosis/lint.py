@@ -83,7 +83,7 @@ class Report:
 
     @property
     def failed(self) -> bool:
-        """Whether there is an error: `serve` would not start or inject, or a given pod would be denied."""
+        """Return whether there is an error: `serve` would not start or inject, or deny a given pod."""
         return any(finding.severity == "error" for finding in self.findings)
 
 

@@ -112,12 +112,12 @@ class Field:
 
     @property
     def is_left_out(self) -> bool:
-        """Whether a zero value is left out: never for a struct, except for a time since k8s.io/api 0.34."""
+        """Return whether a zero value is left out: for structs never, for a time since k8s.io/api 0.34."""
         return self.omit_zero or (self.omit_empty and self.type.reflect_kind != "struct")
 
     @property
     def promoted(self) -> bool:
-        """Whether the field belongs to an embedded struct."""
+        """Return whether the field belongs to an embedded struct."""
         return "." in self.path
 
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 
 from injector.errors import InjectorError
+
+_Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 
 
 class BundleError(InjectorError):
@@ -60,7 +62,7 @@ def issued(authority: x509.Certificate, certificate: x509.Certificate) -> bool:
     return True
 
 
-def extension(certificate: x509.Certificate, kind: Any) -> Any:
+def extension(certificate: x509.Certificate, kind: type[_Extension]) -> _Extension | None:
     """Return the value of the certificate's extension of this kind; None when it has none."""
     try:
         return certificate.extensions.get_extension_for_class(kind).value

@@ -140,7 +140,7 @@ def fitting_workers(cores: int, container: int | None) -> int:
 
 
 def return_freed_memory() -> None:
-    """Have glibc return free memory to the system; by itself it keeps up to twice the peak.
+    """Make glibc return free memory to the system; by itself it keeps up to twice the peak.
 
     This takes a few milliseconds, in which other threads may have to wait for memory.
     """

@@ -97,7 +97,7 @@ class Constraint:
 
     @property
     def dirty(self) -> bool:
-        """Whether a number is missing or a wildcard."""
+        """Return whether a number is missing or a wildcard."""
         return self.parts < 3
 
     def check(self, version: Version) -> bool:

@@ -137,7 +137,7 @@ class Schema:
 
     @property
     def gogo(self) -> bool:
-        """Whether gogo/protobuf encodes: it keeps empty lists and maps and has its own error texts."""
+        """Return whether gogo/protobuf encodes: it keeps empty lists and maps and has its own error texts."""
         return self.minor < FIRST_GOLANG_MINOR
 
     def message(self, name: str) -> MessageType:
