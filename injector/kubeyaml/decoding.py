@@ -89,7 +89,7 @@ class _Decoder:
         if self._alias_depth:
             self._alias_nodes += nodes
         free = self._alias_nodes <= _FREE_ALIASES or self._nodes <= _FREE_NODES
-        if not free and self._alias_nodes / self._nodes > _allowed_ratio(self._nodes):
+        if not free and self._alias_nodes / self._nodes > allowed_ratio(self._nodes):
             raise self._fault("document contains excessive aliasing", node)
 
     def _content(self, node: YAMLNode, depth: int) -> Any:
@@ -192,7 +192,7 @@ def _is_merge(key: YAMLNode) -> bool:
     return key.kind is ScalarEvent and key.value == MERGE and (key.implicit or key.tag == MERGE_TAG)
 
 
-def _allowed_ratio(nodes: int) -> float:
+def allowed_ratio(nodes: int) -> float:
     """Return which share of the nodes may come from aliases: 99 % in small documents, 10 % in huge ones."""
     if nodes <= _RATIO_LOW:
         return 0.99

@@ -176,12 +176,12 @@ def _merge_scalars(original: list[JSON], patch: list[JSON]) -> tuple[list[JSON],
     last element there, changes the original too, and the original decides the order later.
     """
     both = original + patch
-    total = _drop_duplicates(both)
+    total = drop_duplicates(both)
     in_place = len(original) + len(patch) <= _capacity(len(original))
     return both[:total], both[: len(original)] if in_place else original
 
 
-def _drop_duplicates(elements: list[JSON]) -> int:
+def drop_duplicates(elements: list[JSON]) -> int:
     """Move the last element to each duplicate's index, from the front; return how many elements are left.
 
     This has the result of Go's loop within a loop, but remembers the indices of duplicates, so it needs only

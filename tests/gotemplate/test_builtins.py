@@ -59,7 +59,7 @@ def test_values_are_equal_by_kind(first, second):
     ],
     ids=repr,
 )
-def test_values_are_different(first, second):
+def test_values_that_differ_are_not_equal(first, second):
     assert not call("eq", first, second)
 
 
@@ -115,7 +115,7 @@ def test_index_follows_pointers_and_converts_integers():
     ],
     ids=repr,
 )
-def test_index_refuses(args, message):
+def test_index_refuses_in_gos_words_what_it_cannot_index(args, message):
     with pytest.raises(FunctionError) as caught:
         call("index", *args)
     assert str(caught.value) == message
@@ -135,7 +135,7 @@ def test_slices_keep_their_type():
     ],
     ids=repr,
 )
-def test_slice_refuses(args, message):
+def test_slice_refuses_in_gos_words_what_it_cannot_slice(args, message):
     with pytest.raises(FunctionError) as caught:
         call("slice", *args)
     assert str(caught.value) == message

@@ -337,7 +337,7 @@ def test_a_field_that_is_not_given_is_zero():
     assert rendered(text, dot_type=DATA).text == "0||<nil>|0|[]"
 
 
-def test_rendering_changes_nothing():
+def test_rendering_twice_gives_the_same():
     text = "{{ range .Spec.Containers }}{{ .Name }}{{ end }}{{ .ObjectMeta.Annotations }}{{ .Values.m }}"
     template = compiled(text, {"Values": a_dot()["Values"]}, dot_type=DATA)
     first = template.render(a_dot())

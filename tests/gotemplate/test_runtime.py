@@ -171,7 +171,7 @@ def test_a_field_of_nil():
     ],
     ids=repr,
 )
-def test_range_visits(value, visited):
+def test_range_visits_the_elements_of_a_value(value, visited):
     found = list(runtime.elements(value))
     assert found == visited
     assert [type(element) for element in found] == [type(element) for element in visited]
@@ -190,7 +190,7 @@ def test_range_with_two_variables_sees_keys():
 
 
 @pytest.mark.parametrize("value", [True, "text", 1.5, NilPointer(pointer_to(META))], ids=repr)
-def test_range_refuses(value):
+def test_range_refuses_what_has_no_elements(value):
     with pytest.raises(ExecutionError, match=r"range can't iterate over"):
         runtime.elements(value)
 
@@ -212,5 +212,5 @@ def test_range_refuses(value):
     ],
     ids=repr,
 )
-def test_an_action_prints(value, text):
+def test_an_action_prints_a_value_as_go_does(value, text):
     assert runtime.printed(value) == text

@@ -40,7 +40,7 @@ def fault(name: str, value: str, release: str = "1.31") -> str:
         ("sidecar.istio.io/unheard-of", "x"),
     ],
 )
-def test_valid_values_pass(name: str, value: str) -> None:
+def test_valid_values_of_annotations_have_no_fault(name: str, value: str) -> None:
     assert fault(name, value) == ""
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from injector.errors import YAMLError
 from injector.kubeyaml import load
-from injector.kubeyaml.decoding import _allowed_ratio
+from injector.kubeyaml.decoding import allowed_ratio
 
 
 def test_a_merge_of_many_goes_backwards_so_an_alias_may_come_before_its_anchor() -> None:
@@ -33,8 +33,8 @@ def test_keys_of_different_kinds_are_not_the_same_key() -> None:
 
 
 def test_fewer_nodes_may_come_from_aliases_the_larger_the_document() -> None:
-    assert [_allowed_ratio(nodes) for nodes in (1000, 400_000, 4_000_000, 10**9)] == [0.99, 0.99, 0.10, 0.10]
-    assert _allowed_ratio(2_200_000) == pytest.approx(0.545)
+    assert [allowed_ratio(nodes) for nodes in (1000, 400_000, 4_000_000, 10**9)] == [0.99, 0.99, 0.10, 0.10]
+    assert allowed_ratio(2_200_000) == pytest.approx(0.545)
 
 
 def test_merges_need_mappings() -> None:

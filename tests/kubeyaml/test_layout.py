@@ -151,7 +151,7 @@ spec:
         ("a:\n  - name: x\n    w: 1\n  # y's\n  - name: v\n", {"a": [{"name": "v"}]}, "a:\n  # y's\n  - name: v\n"),
     ],
 )  # fmt: skip
-def test_differences_are_placed(text: str, value: Any, expected: str) -> None:
+def test_a_difference_is_written_at_its_place_in_the_text(text: str, value: Any, expected: str) -> None:
     assert keep_layout(text, value) == expected
     assert load(expected) == value
 

@@ -128,7 +128,7 @@ def test_floats_of_every_notation(text: str, value: float) -> None:
 
 
 @pytest.mark.parametrize("text", [".inf", "+.Inf", ".INF"])
-def test_infinity_has_names(text: str) -> None:
+def test_infinity_is_read_by_each_of_its_names(text: str) -> None:
     assert plain(text) == math.inf
     assert plain("-" + text.lstrip("+")) == -math.inf
 

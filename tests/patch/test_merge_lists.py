@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from injector.patch.merge_lists import _drop_duplicates, arranged, scalar_identity
+from injector.patch.merge_lists import arranged, drop_duplicates, scalar_identity
 
 scalars = st.sampled_from(("a", "b", "c", "d", 1, True, 1.0))
 
@@ -30,7 +30,7 @@ def as_go_does(elements: list[Any]) -> list[Any]:
 @given(st.lists(scalars, max_size=20))
 def test_duplicates_are_dropped_as_go_drops_them(elements: list[Any]) -> None:
     wanted = as_go_does(elements)
-    total = _drop_duplicates(elements)
+    total = drop_duplicates(elements)
     assert list(map(scalar_identity, elements[:total])) == list(map(scalar_identity, wanted))
 
 

@@ -38,7 +38,7 @@ def test_values_of_declared_types_are_no_numbers():
     assert call("int", NamedString("7", WORD)) == 0
 
 
-def test_bytes_are_text():
+def test_bytes_are_printed_as_text():
     assert call("toString", OCTETS) == "hi"
     assert call("quote", OCTETS) == '"hi"'
 

@@ -82,7 +82,7 @@ def test_what_is_no_overlay_is_refused_in_istios_words(value: object, words: str
         PodTypes().merge(pod("app"), Overlay(value))
 
 
-def test_null_changes_nothing() -> None:
+def test_a_null_overlay_changes_nothing() -> None:
     assert PodTypes().merge(pod("app"), Overlay(None)) == pod("app")
 
 

@@ -98,7 +98,7 @@ def test_a_grpc_probe_of_the_agents_port_is_told_as_well():
     assert probers_of(pod) == {"/app-health/app/readyz": {"grpc": {"port": 15020, "service": "s"}}}
 
 
-def test_other_probes_stay():
+def test_probes_that_are_not_requests_stay_as_they_are():
     pod = with_app(readinessProbe={"exec": {"command": ["true"]}}, livenessProbe={})
     assert app(rewritten(pod)) == app(pod)
     assert probers_of(rewritten(pod)) is None

@@ -120,7 +120,7 @@ def test_some_skeletons_have_no_form(template: str) -> None:
         fills(template.replace("□", HOLE))
 
 
-def test_forms_are_bounded() -> None:
+def test_a_skeleton_keeps_builders_for_a_bounded_number_of_forms() -> None:
     names = ("image", "workingDir", "terminationMessagePath", "imagePullPolicy")
     template = "spec: {containers: [{" + ", ".join(f"{name}: '{HOLE}'" for name in names) + "}]}"
     skeleton, typed = fills(template)
