@@ -62,7 +62,7 @@ def _faults(pod: Pod) -> Iterator[Fault]:
     for path, volume in volumes:
         yield from _volume(volume, path)
     mountable = [volume.get("name") for _, volume in volumes]
-    containers = containers_of(spec)
+    containers = containers_with_paths(spec)
     names = Counter[Any]()
     for path, container in containers:
         names[name := container.get("name")] += 1
@@ -79,7 +79,7 @@ def _faults(pod: Pod) -> Iterator[Fault]:
         yield from _windows(spec, containers)
 
 
-def containers_of(spec: JSONObject) -> list[tuple[str, JSONObject]]:
+def containers_with_paths(spec: JSONObject) -> list[tuple[str, JSONObject]]:
     """Return path and container of all containers of a pod, the init containers last."""
     return [each for key in _LISTS for each in _places(spec, key, "spec")]
 

@@ -18,11 +18,11 @@ from injector.diagnosis.gates import PodSurroundings, Walk, walk
 from injector.diagnosis.items import Item, pods_metadata, steps_of
 from injector.errors import BadReview
 from injector.injection.admission import is_unread
-from injector.injection.kinds import PodPlace, get_at, place_of, put_at
+from injector.injection.kinds import PodPlace, place_of, put_at
 from injector.injection.steps.pods import KINDS, all_names, containers_of
 from injector.injection.steps.status import STATUS
 from injector.istio.releases import Behaviour, behaviour_of
-from injector.json_types import JSON, JSONObject, Pod
+from injector.json_types import JSON, JSONObject, Pod, at
 from injector.memo import remembered
 
 MOST: Final = 3
@@ -56,7 +56,7 @@ def advise_pod(pod: Pod, behaviour: Behaviour) -> tuple[str, ...]:
 
 
 def _is_injected(pod: Pod) -> bool:
-    return STATUS in (get_at(pod, ("metadata", "annotations")) or {})
+    return STATUS in (at(pod, "metadata", "annotations") or {})
 
 
 @remembered("advice")
@@ -127,12 +127,12 @@ def _findings(workload: JSONObject, place: PodPlace, behaviour: Behaviour) -> It
     """Return what is wrong with the labels and annotations of a workload and its pod template."""
     few: JSONObject = {key: workload[key] for key in ("apiVersion", "kind") if key in workload}
     for path in dict.fromkeys((("metadata",), place.metadata, pods_metadata(place))):
-        few = put_at(few, path, _written(_read(get_at(workload, path) or {})))
+        few = put_at(few, path, _written(_read(at(workload, *path) or {})))
     return advise_metadata(few, behaviour=behaviour)
 
 
 def _is_controlled(workload: JSONObject) -> bool:
-    owners = get_at(workload, ("metadata", "ownerReferences")) or ()
+    owners = at(workload, "metadata", "ownerReferences") or ()
     return any(isinstance(owner, dict) and owner.get("controller") is True for owner in owners)
 
 
@@ -142,8 +142,8 @@ def _is_unchanged(request: JSONObject, place: PodPlace) -> bool:
     if request.get("operation") != "UPDATE" or not isinstance(old, dict):
         return False
     # kubectl writes what was applied into an annotation of the workload: only what we read counts.
-    own = [_read(get_at(each, ("metadata",)) or {}) for each in (old, new)]
-    return own[0] == own[1] and get_at(old, place.spec[:-1]) == get_at(new, place.spec[:-1])
+    own = [_read(at(each, "metadata") or {}) for each in (old, new)]
+    return own[0] == own[1] and at(old, *place.spec[:-1]) == at(new, *place.spec[:-1])
 
 
 def _verdict(walked: Walk, revision: str) -> str:

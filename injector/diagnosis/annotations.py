@@ -19,10 +19,10 @@ from injector.diagnosis.findings import Finding, Place, found
 from injector.diagnosis.items import mapping, pods_metadata, written
 from injector.errors import YAMLError
 from injector.golang.strconv import parse_bool
-from injector.injection.kinds import get_at, place_of
+from injector.injection.kinds import place_of
 from injector.injection.policy import SWITCH
 from injector.istio.releases import Behaviour
-from injector.json_types import JSONObject
+from injector.json_types import JSONObject, at
 from injector.kubeyaml import load
 from injector.patch import GoType, go_type, quantity_fault
 
@@ -68,7 +68,7 @@ class _Adviser:
             return
         path = pods_metadata(place)
         yield from self._of_pods(path)
-        inner, target = mapping(get_at(self._value, path)), ".".join(path)
+        inner, target = mapping(at(self._value, *path)), ".".join(path)
         if path != own:
             yield from self._misplaced(own, inner, target, self._kind)
         if place.metadata != path:
@@ -80,42 +80,44 @@ class _Adviser:
     # ---- what stands where it is read
 
     def _of_pods(self, path: tuple[str, ...]) -> Iterator[Finding]:
-        metadata = mapping(get_at(self._value, path))
+        metadata = mapping(at(self._value, *path))
         for kind in _BOTH:
             for name, text in mapping(metadata.get(kind)).items():
-                at = (*path, kind, name)
+                where = (*path, kind, name)
                 if name == _NAMESPACE_LABEL:
                     words = f"{name} is a label of namespaces; of a pod it is {SWITCH}"
-                    yield self._found("SI402", words, at, f'label the pod {SWITCH}: "true"')
+                    yield self._found("SI402", words, where, f'label the pod {SWITCH}: "true"')
                 elif (known := KNOWN.get(name)) is None:
-                    yield from self._unknown(name, at)
+                    yield from self._unknown(name, where)
                 elif known.kind not in ("label or annotation", kind.removesuffix("s")):
                     article = "an" if known.kind == "annotation" else "a"
                     words = f"{name} is read as {article} {known.kind} and stands among the {kind}"
-                    yield self._found("SI402", words, at, f"move it to {'.'.join(path)}.{known.kind}s")
+                    yield self._found("SI402", words, where, f"move it to {'.'.join(path)}.{known.kind}s")
                 else:
-                    yield from self._value_of(name, known, text, at)
+                    yield from self._value_of(name, known, text, where)
 
-    def _unknown(self, name: str, at: tuple[str, ...]) -> Iterator[Finding]:
+    def _unknown(self, name: str, where: tuple[str, ...]) -> Iterator[Finding]:
         domain, _, rest = name.rpartition("/")
         if not domain.endswith("istio.io") or name in ELSEWHERE or not rest:
             return
         if near := closest(name):
-            yield self._found("SI401", f"no release reads {name}: did you mean {near}?", at, f"write {near}")
+            yield self._found(
+                "SI401", f"no release reads {name}: did you mean {near}?", where, f"write {near}"
+            )
 
-    def _value_of(self, name: str, known: KnownName, text: Any, at: tuple[str, ...]) -> Iterator[Finding]:
+    def _value_of(self, name: str, known: KnownName, text: Any, where: tuple[str, ...]) -> Iterator[Finding]:
         release = self._behaviour.release
         if not known.span.covers(self._behaviour.minor):
             words = f"{name} is read by {releases(known.span)}, not by {release}"
-            yield self._found("SI405", words, at)
+            yield self._found("SI405", words, where)
             return
         if not isinstance(text, str):
             words = f"{text!r} is not a string: an API server refuses it"
-            yield self._found("SI403", words, at, "put it in quotes")
+            yield self._found("SI403", words, where, "put it in quotes")
             return
         if fault := self._fault(name, known.form, text):
-            yield self._found("SI403", f"{name}: {fault}", at, f"write {FORMS[known.form]}")
-        yield from self._dropped(name, text, at)
+            yield self._found("SI403", f"{name}: {fault}", where, f"write {FORMS[known.form]}")
+        yield from self._dropped(name, text, where)
 
     def _fault(self, name: str, form: Form, text: str) -> str:
         """Return what is wrong with a value that does not deny the pod."""
@@ -136,7 +138,7 @@ class _Adviser:
 
     # ---- JSON
 
-    def _dropped(self, name: str, text: str, at: tuple[str, ...]) -> Iterator[Finding]:
+    def _dropped(self, name: str, text: str, where: tuple[str, ...]) -> Iterator[Finding]:
         if name not in _USER_VOLUMES and name != _OVERRIDES:
             return
         try:
@@ -152,26 +154,26 @@ class _Adviser:
         for part in parts:
             for path, near in _strangers(part, declared):
                 hint = f": did you mean {near!r}?" if near else ""
-                yield self._found("SI404", f"{name}: the key {path!r} is dropped{hint}", at)
+                yield self._found("SI404", f"{name}: the key {path!r} is dropped{hint}", where)
 
     # ---- what stands where it is not read
 
     def _misplaced(
         self, own: tuple[str, ...], inner: Mapping[str, Any], target: str, kind_there: str
     ) -> Iterator[Finding]:
-        metadata = mapping(get_at(self._value, own))
+        metadata = mapping(at(self._value, *own))
         for kind in _BOTH:
             there = mapping(inner.get(kind))
             for name in mapping(metadata.get(kind)):
-                at = (*own, kind, name)
+                where = (*own, kind, name)
                 if (known := KNOWN.get(name)) is None:
-                    yield from self._unknown(name, at)
+                    yield from self._unknown(name, where)
                 elif self._kind == "Namespace" and name == SWITCH:
                     words = f"{name} says nothing on a Namespace: its label is {_NAMESPACE_LABEL}"
-                    yield self._found("SI402", words, at, f"label it {_NAMESPACE_LABEL}=enabled")
+                    yield self._found("SI402", words, where, f"label it {_NAMESPACE_LABEL}=enabled")
                 elif known.form != "written by us" and name not in there and self._is_of_pods(name):
                     words = f"{name} is read on pods, and stands on the {kind_there} itself"
-                    yield self._found("SI402", words, at, f"move it to {target}.{kind}")
+                    yield self._found("SI402", words, where, f"move it to {target}.{kind}")
 
     def _is_of_pods(self, name: str) -> bool:
         """Return whether a known name has no other meaning on an object of this kind."""

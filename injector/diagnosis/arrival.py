@@ -11,9 +11,9 @@ from functools import cached_property
 from typing import Final
 
 from injector.diagnosis.items import mapping
-from injector.injection.kinds import PodPlace, get_at
+from injector.injection.kinds import PodPlace
 from injector.injection.steps.pods import metadata_of
-from injector.json_types import JSON, JSONObject, Pod
+from injector.json_types import JSON, JSONObject, Pod, at
 
 HASH: Final = "6d4cf56db6"
 """Stands for the hash of a pod template: ten characters of those that Kubernetes' SafeEncodeString writes."""
@@ -77,7 +77,7 @@ class Arrival:
 def arrival_of(document: JSONObject, place: PodPlace, namespace: str) -> Arrival:
     """Return the pod that ``document`` makes, as it arrives in ``namespace``."""
     kind, api_version = str(document.get("kind") or ""), str(document.get("apiVersion") or "")
-    given = mapping(get_at(document, place.spec[:-1]))
+    given = mapping(at(document, *place.spec[:-1]))
     pod: Pod = {
         "apiVersion": "v1",
         "kind": "Pod",

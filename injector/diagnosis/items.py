@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from injector.diagnosis.findings import Finding, Place
-from injector.injection.kinds import PodPlace, get_at, place_of
-from injector.json_types import JSON, JSONObject
+from injector.injection.kinds import PodPlace, place_of
+from injector.json_types import JSON, JSONObject, at
 from injector.kubeyaml import Document, Positions
 
 Path = tuple[str | int, ...]
@@ -170,12 +170,12 @@ def misread(item: Item, template: tuple[str, ...] = ()) -> Iterator[Finding]:
     them. ``template`` is where the pod template is.
     """
     for base in dict.fromkeys(((), template)):
-        metadata = mapping(get_at(item.value, (*base, "metadata")))
+        metadata = mapping(at(item.value, *base, "metadata"))
         paths: list[tuple[str, ...]] = [("name",), ("namespace",)]
         for key in ("labels", "annotations"):
             paths += [(key, name) for name in mapping(metadata.get(key))]
         for path in paths:
-            value = get_at(metadata, path)
+            value = at(metadata, *path)
             if isinstance(value, bool | int | float):
                 yield _misread_at(item, (*base, "metadata", *path), value)
 

@@ -38,14 +38,14 @@ from injector.errors import ConfigError, InjectionError, InjectorError, Template
 from injector.injection.config import line_of_template
 from injector.injection.inject import read_pod, request_for
 from injector.injection.injector import Injector
-from injector.injection.kinds import PodPlace, get_at, is_list, place_of
+from injector.injection.kinds import PodPlace, is_list, place_of
 from injector.injection.loading import Sources, Surroundings, load_snapshot
 from injector.injection.render import template_data
 from injector.injection.steps.order import detect_native
 from injector.injection.steps.pipeline import select_templates
 from injector.injection.steps.pods import annotations_of
 from injector.injection.workload import typed_document
-from injector.json_types import JSON, JSONObject, Pod
+from injector.json_types import JSON, JSONObject, Pod, at
 from injector.kubeyaml import Positions, line_of, load
 
 _OF_GATEWAYS: Final = re.compile(r"[ (]\.(GatewayClass|DeploymentName|InfrastructureLabels)\b")
@@ -346,18 +346,18 @@ class _Linter:
         for index, item in enumerate(items):
             yield from self._object(given, item, (*base, "items", index))
 
-    def _workload(self, given: Given, value: JSONObject, at: PodPlace, base: Path) -> Iterator[Finding]:
+    def _workload(self, given: Given, value: JSONObject, place: PodPlace, base: Path) -> Iterator[Finding]:
         owner = mapping(value.get("metadata"))
         name = f"{value['kind']} {owner.get('name') or '?'}"
         try:
-            typed_document(value, at, self._injector.snapshot.behaviour)
+            typed_document(value, place, self._injector.snapshot.behaviour)
         except InjectionError as error:
             yield found("SI003", f"{name} is denied: {error}", _in_file(given, base))
             return
-        in_template = pods_metadata(at)
-        metadata = get_at(value, in_template) or {}
+        in_template = pods_metadata(place)
+        metadata = at(value, *in_template) or {}
         namespace = mapping(metadata).get("namespace") or owner.get("namespace") or "default"
-        spec = get_at(value, at.spec) or {}
+        spec = at(value, *place.spec) or {}
         pod: Pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
         made, result, denial = self._one(pod, namespace)
         yield from made
@@ -366,7 +366,7 @@ class _Linter:
         if result is None:
             return
         for rule, message, path in result_rules(pod, result, self._injector, namespace):
-            prefix = ".".join(at.spec if path.startswith("spec") else in_template)
+            prefix = ".".join(place.spec if path.startswith("spec") else in_template)
             own = prefix + path.removeprefix("spec").removeprefix("metadata")
             yield found(rule, f"{name}: {message}", _in_file(given, base, own))
 

@@ -16,10 +16,9 @@ from injector.diagnosis.conditions import evaluate
 from injector.diagnosis.findings import Place
 from injector.diagnosis.items import Item, Path
 from injector.errors import InjectorError
-from injector.injection.kinds import get_at
 from injector.injection.selector import Requirement, Selector
 from injector.injection.steps.pods import labels_of
-from injector.json_types import JSON, JSONObject
+from injector.json_types import JSON, JSONObject, at
 
 NAME_LABEL: Final = "kubernetes.io/metadata.name"
 """The label that every API server gives every namespace."""
@@ -157,13 +156,13 @@ def _is_injector(entry: JSONObject) -> bool:
 
 
 def _is_of_istiod(entry: JSONObject) -> bool:
-    return str(get_at(entry, ("clientConfig", "service", "name")) or "").startswith("istiod")
+    return str(at(entry, "clientConfig", "service", "name") or "").startswith("istiod")
 
 
 def _path(entry: JSONObject) -> str:
-    url = str(get_at(entry, ("clientConfig", "url")) or "")
+    url = str(at(entry, "clientConfig", "url") or "")
     _, _, path = url.partition("://")[2].partition("/")
-    return f"/{path}" if url else str(get_at(entry, ("clientConfig", "service", "path")) or "")
+    return f"/{path}" if url else str(at(entry, "clientConfig", "service", "path") or "")
 
 
 # ---- whether they are called

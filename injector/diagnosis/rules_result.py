@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
-from injector.diagnosis.accepts import PROBES, REFUSED, accepted, containers_of
+from injector.diagnosis.accepts import PROBES, REFUSED, accepted, containers_with_paths
 from injector.errors import InjectorError
 from injector.injection.injector import Injector
 from injector.injection.steps.metrics import PORT
@@ -80,13 +80,13 @@ def _first_difference(before: Any, after: Any, path: str = "") -> str:
 def _added(original: Pod, injected: Pod) -> Iterator[tuple[str, JSONObject]]:
     """Yield path and container of those whose names the pod did not have."""
     before = _names(original)
-    for path, container in containers_of(injected.get("spec") or {}):
+    for path, container in containers_with_paths(injected.get("spec") or {}):
         if container and container.get("name") not in before:
             yield path, container
 
 
 def _names(pod: Pod) -> set[Any]:
-    return {container.get("name") for _, container in containers_of(pod.get("spec") or {})}
+    return {container.get("name") for _, container in containers_with_paths(pod.get("spec") or {})}
 
 
 def _unrequested(added: list[tuple[str, JSONObject]]) -> Iterator[Said]:
@@ -110,8 +110,10 @@ def _foreign(original: Pod, injected: Pod, added: list[tuple[str, JSONObject]]) 
 def _lost_probe_fields(original: Pod, injected: Pod, injector: Injector) -> Iterator[Said]:
     """Yield fields of probes that go through the agent, and that the agent does not know."""
     version = injector.snapshot.behaviour.kubernetes
-    after = {container.get("name"): container for _, container in containers_of(injected.get("spec") or {})}
-    for path, container in containers_of(original.get("spec") or {}):
+    after = {
+        container.get("name"): container for _, container in containers_with_paths(injected.get("spec") or {})
+    }
+    for path, container in containers_with_paths(original.get("spec") or {}):
         for kind in PROBES:
             probe = container.get(kind) or {}
             if probe and (after.get(container.get("name")) or {}).get(kind) != probe:

@@ -9,7 +9,7 @@ resources are our addition.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from injector.istio.facts import Fact, Span, inject
 from injector.json_types import JSON, JSONObject, at
@@ -106,7 +106,7 @@ def place_of(document: JSON, custom_path: str = "") -> PodPlace | None:
     if known or not custom_path:
         return known
     path = tuple(custom_path.removeprefix(".").split("."))
-    return _place("", "", path) if isinstance(get_at(document, path), dict) else None
+    return _place("", "", path) if isinstance(at(document, *path), dict) else None
 
 
 def is_list(document: JSON) -> bool:
@@ -116,11 +116,6 @@ def is_list(document: JSON) -> bool:
         and document.get("kind") == "List"
         and _is_kubernetes(document.get("apiVersion"))
     )
-
-
-def get_at(document: JSON, path: Path) -> Any:
-    """Return the value at ``path``; None where a step of the path is missing."""
-    return at(document, *path)
 
 
 def put_at(document: JSONObject, path: Path, value: JSON) -> JSONObject:

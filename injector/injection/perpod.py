@@ -139,7 +139,7 @@ def is_spoken_of(overlay: JSON, pod: Pod, unread: Unread, imaged: AbstractSet[st
     labels, annotations = metadata.get("labels") or (), metadata.get("annotations") or ()
     if not (unread.labels.isdisjoint(labels) and unread.annotations.isdisjoint(annotations)):
         return True
-    if not imaged.isdisjoint([container.get("name") for container in containers_of(spec)]):
+    if not imaged.isdisjoint([container.get("name") for container in every_container(spec)]):
         return True
     claims = [volume["name"] for volume in (pod.get("spec") or {}).get("volumes") or () if _claims(volume)]
     return bool(claims) and any(
@@ -149,12 +149,12 @@ def is_spoken_of(overlay: JSON, pod: Pod, unread: Unread, imaged: AbstractSet[st
 
 def with_own_image(pod: Pod) -> list[JSONObject]:
     """Return the containers whose image is left out of a likeness of the pod."""
-    containers = containers_of(pod.get("spec") or {})
+    containers = every_container(pod.get("spec") or {})
     without = _without_images(containers)
     return [each for each, blank in zip(containers, without, strict=True) if blank is not each]
 
 
-def containers_of(spec: JSONObject) -> list[JSONObject]:
+def every_container(spec: JSONObject) -> list[JSONObject]:
     """Return the containers and init containers of a pod's spec, without nulls."""
     return [container for kind in CONTAINERS for container in spec.get(kind) or () if container]
 

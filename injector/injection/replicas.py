@@ -26,7 +26,7 @@ from injector.injection.perpod import (
     ANY,
     Unread,
     blanked,
-    containers_of,
+    every_container,
     is_spoken_of,
     with_own_image,
     without_own,
@@ -191,5 +191,5 @@ def _token_volume(pod: Pod) -> str | None:
 
 def _mounts(pod: Pod, volume: str) -> int:
     spec: JSONObject = pod.get("spec") or {}
-    mounts = [mount for each in containers_of(spec) for mount in each.get("volumeMounts") or () if mount]
+    mounts = [mount for each in every_container(spec) for mount in each.get("volumeMounts") or () if mount]
     return [mount.get("name") for mount in mounts].count(volume)

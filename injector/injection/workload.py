@@ -11,7 +11,7 @@ from injector.errors import InjectionError, TypedError
 from injector.injection.config import InjectConfig
 from injector.injection.cost import charge_annotations
 from injector.injection.inject import inject, is_spelled_right
-from injector.injection.kinds import PodPlace, get_at, is_list, place_of, put_at, schema_of
+from injector.injection.kinds import PodPlace, is_list, place_of, put_at, schema_of
 from injector.injection.owner import Workload, find_workload
 from injector.injection.policy import Decision, decide
 from injector.injection.render import InjectionRequest
@@ -22,7 +22,7 @@ from injector.injection.steps.status import STATUS
 from injector.istio.mesh.descriptors import MessageError
 from injector.istio.mesh.effective import ANNOTATION
 from injector.istio.releases import Behaviour
-from injector.json_types import JSON, JSONObject, Pod
+from injector.json_types import JSON, JSONObject, Pod, at
 from injector.patch import go_type, in_key_order, normalise
 
 _LEFT_OUT: Final = (
@@ -112,14 +112,14 @@ def typed_document(document: JSONObject, place: PodPlace, behaviour: Behaviour) 
             typed = _read(document, schema, behaviour)
             # In a ReplicationController and a DeploymentConfig it is a pointer. Up to 1.2 istioctl crashes
             # instead.
-            if get_at(typed, place.spec[:-1]) is None:
+            if at(typed, *place.spec[:-1]) is None:
                 raise InjectionError("spec.template is required value")
             return typed
-        if not isinstance(get_at(document, place.spec[:-1]), dict):
+        if not isinstance(at(document, *place.spec[:-1]), dict):
             raise InjectionError(f"{'.'.join(place.spec[:-1])} is not a pod template")
         _read(document.get("metadata") or {}, "meta/v1.ObjectMeta", behaviour)
-        spec = _read(get_at(document, place.spec) or {}, "core/v1.PodSpec", behaviour)
-        metadata = _read(get_at(document, place.metadata) or {}, "meta/v1.ObjectMeta", behaviour)
+        spec = _read(at(document, *place.spec) or {}, "core/v1.PodSpec", behaviour)
+        metadata = _read(at(document, *place.metadata) or {}, "meta/v1.ObjectMeta", behaviour)
     except TypedError as error:
         raise InjectionError(f"error unmarshaling JSON: {error}") from error
     return put_at(put_at(document, place.spec, spec), place.metadata, metadata)
@@ -135,7 +135,7 @@ def _is_spelled_right(document: JSONObject, place: PodPlace, behaviour: Behaviou
 
 def _refuse_defaults(given: JSONObject, document: JSONObject, place: PodPlace) -> None:
     """Raise InjectionError for a custom resource whose pods are not complete yet."""
-    pair = get_at(given, place.spec), get_at(document, place.spec)
+    pair = at(given, *place.spec), at(document, *place.spec)
     if missing := list(_missing(*pair, ".".join(place.spec))):
         raise InjectionError(f"not set: {', '.join(missing)}; {_LEFT_OUT}")
 
@@ -225,7 +225,7 @@ def _with_annotation(pod: Pod, snapshot: Snapshot) -> Snapshot:
 
 
 def _pod_at(document: JSONObject, place: PodPlace) -> Pod:
-    return {"metadata": get_at(document, place.metadata) or {}, "spec": get_at(document, place.spec) or {}}
+    return {"metadata": at(document, *place.metadata) or {}, "spec": at(document, *place.spec) or {}}
 
 
 def _with_pod(document: JSONObject, place: PodPlace, pod: Pod) -> JSONObject:

@@ -18,7 +18,8 @@ import yaml
 
 from injector.errors import InjectionError
 from injector.injection.injector import Injector
-from injector.injection.kinds import get_at, place_of, put_at
+from injector.injection.kinds import place_of, put_at
+from injector.json_types import at
 from injector.kubeyaml import load
 from injector.patch import apply
 from injector.templates import built_in
@@ -566,10 +567,10 @@ def test_files_of_reports_keep_what_they_had_and_get_their_sidecars(
             continue
         found += 1
         for printed in (outcome.document, outcome.as_written):
-            before, after = ({"spec": get_at(each, place.spec)} for each in (document, printed))
+            before, after = ({"spec": at(each, *place.spec)} for each in (document, printed))
             assert list(losses(before, after, CHANGED_BY_FILE)) == []
             assert "istio-proxy" in names(after)
-        rest = put_at(outcome.as_written, place.spec, get_at(document, place.spec))
+        rest = put_at(outcome.as_written, place.spec, at(document, *place.spec))
         assert rest["spec"].keys() == document["spec"].keys()
     assert found == {"32-cli-typed-loss/manifest": 3}.get(name, 1)
 

@@ -21,7 +21,8 @@ import pytest
 from injector import kubeyaml
 from injector.cli.configuration import load_injector
 from injector.cli.inject import command
-from injector.injection.kinds import get_at, place_of
+from injector.injection.kinds import place_of
+from injector.json_types import at
 from injector.patch import apply
 
 HERE = Path(__file__).parent
@@ -77,10 +78,10 @@ def pod_of(workload: dict[str, Any]) -> dict[str, Any]:
     """Return the pod that the workload's controller would create."""
     place = place_of(workload, "")
     assert place is not None
-    metadata = get_at(workload, place.metadata) or {}
+    metadata = at(workload, *place.metadata) or {}
     if workload["kind"] != "Pod":
         metadata = {**metadata, **owned(workload, metadata)}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": get_at(workload, place.spec)}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": at(workload, *place.spec)}
 
 
 def owned(workload: dict[str, Any], metadata: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from injector.injection.kinds import get_at, is_list, place_of, put_at, schema_of
+from injector.injection.kinds import is_list, place_of, put_at, schema_of
+from injector.json_types import at
 
 
 @pytest.mark.parametrize(
@@ -89,5 +90,5 @@ def test_a_value_is_put_where_nothing_was_and_the_rest_is_shared() -> None:
     assert changed == {"other": {}, "a": {"b": 1}}
     assert changed["other"] is other
     assert document == {"other": {}, "a": None}
-    assert get_at(changed, ("a", "b")) == 1
-    assert get_at(changed, ("a", "b", "c")) is None
+    assert at(changed, "a", "b") == 1
+    assert at(changed, "a", "b", "c") is None

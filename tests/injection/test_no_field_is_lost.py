@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from injector.injection.injector import Injector
-from injector.injection.kinds import get_at
+from injector.json_types import at
 from injector.kubeyaml import documents
 from injector.patch import apply
 from injector.templates import built_in
@@ -143,4 +143,4 @@ def by_file(injector: Injector, pods: Pods, pod: dict[str, Any]) -> Iterator[dic
     outcome = injector.inject_workload(workload)
     for document in (outcome.document, outcome.as_written):
         assert document["spec"][key] == value
-        yield {"apiVersion": "v1", "kind": "Pod"} | get_at(document, path)
+        yield {"apiVersion": "v1", "kind": "Pod"} | at(document, *path)
