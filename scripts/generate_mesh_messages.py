@@ -1,4 +1,4 @@
-"""Istio's .proto files of every minor in, injector/istio/mesh/messages_data.py out.
+"""Generate injector/istio/mesh/messages_data.py from Istio's .proto files of every minor.
 
 Run it after a release of Istio that adds or drops fields, with the path of a clone of github.com/istio/api.
 It needs the Go toolchain as well, whose proxy serves most versions of the module. A field that exists in

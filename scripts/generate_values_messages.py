@@ -1,4 +1,4 @@
-"""Istio's Values message of every minor in, injector/istio/values_data.py out.
+"""Generate injector/istio/values_data.py from Istio's Values message of every minor.
 
 Run it after a release of Istio that adds or drops values: ``generate_values_messages.py CLONE``, where CLONE
 is a clone of istio/istio with its tags. It needs the Go toolchain as well, whose proxy serves Kubernetes'

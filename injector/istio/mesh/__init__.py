@@ -1,1 +1,1 @@
-"""Istio's MeshConfig and ProxyConfig: YAML in, frozen messages and their JSON out."""
+"""Istio's MeshConfig and ProxyConfig: read YAML into frozen messages, and write them as JSON."""
