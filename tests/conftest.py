@@ -1,4 +1,4 @@
-"""What every room's tests share: where the reference data is, and how a missing one is said."""
+"""Fixtures and marks for the tests of every room, and where the reference data is."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from tests.oracle import Ask, AskJSON, reading_json, start_oracle
 ROOT = Path(__file__).parent.parent
 
 PATIENCE = 120.0
-"""Seconds after which a wait for a condition has failed. None takes more than a few on an idle machine; beside
-others it may take many times as long, and nobody learns anything from a wait that was cut short."""
+"""Seconds after which a wait for a condition has failed. None takes more than a few on an idle machine; on a
+busy one it may take many times as long, and a wait that is cut short tells nothing."""
 
 # The suite draws the same examples in every run, however busy the machine is; ask for new ones with
 # `pytest --hypothesis-profile=search`.
@@ -34,19 +34,19 @@ DOORS: Final[Mapping[str, frozenset[str]]] = {
     "conformance": frozenset({"shared"}),
     "socket": frozenset({"start", "launch", "api", "client", "run", "unused_tcp_port"}),
 }
-"""What a test needs, by the fixtures that bring it."""
+"""The marks of a test by the fixtures that it uses."""
 
 LEFT_OUT: Final = frozenset({"slow", "load", "e2e", "soak", *DOORS})
 """The marks of what `scripts/check` leaves to `scripts/test`; all others get the mark ``check``."""
 OTHERS: Final = ("tests/e2e/", "tests/k8s/", "tests/scripts/")
-"""Folders that `scripts/check` leaves out as well: their tests are about what stands around `injector`."""
+"""Folders that `scripts/check` leaves out as well: they do not test `injector` itself."""
 
 RECORDED: Final = re.compile("conformance|golden|rendered_corpus")
 """Parts of the paths of tests that read recorded answers when they are collected."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each test the marks of what it needs; refuse a soak that does not say what it speaks of."""
+    """Give each test its marks; refuse a soak that does not say which code it is about."""
     for item in items:
         needed = set(getattr(item, "fixturenames", ()))
         for mark, fixtures in DOORS.items():
@@ -56,14 +56,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("conformance")
         marks = {mark.name for mark in item.iter_markers()}
         if marks & {"soak", "control"} and "about" not in marks:
-            # Nobody would know when its figures are stale.
+            # Otherwise nobody would know when its figures are stale.
             raise pytest.UsageError(f"{item.nodeid} needs the marker `about` with what it speaks of")
         if not marks & LEFT_OUT and not item.nodeid.startswith(OTHERS):
             item.add_marker("check")
 
 
 def pytest_collection_finish() -> None:
-    """Spare the garbage collector the tests that were collected: looking through them takes it a second."""
+    """Exclude the collected tests from garbage collection: searching them takes it a second."""
     gc.freeze()
 
 
@@ -73,7 +73,7 @@ SPENT: Final = "CPU seconds"
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
-    """Measure what a test costs by CPU time, which is the same beside others; the fixtures are not its own."""
+    """Measure a test's CPU time, which a busy machine does not change, without its fixtures."""
     begin = time.process_time()
     try:
         yield
@@ -82,7 +82,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Where slow tests are left out, name the five slowest of those that came in without the marker."""
+    """Where slow tests are left out, name the five slowest tests without the mark."""
     if config.getoption("markexpr") != "check":
         return
     spent = Counter(

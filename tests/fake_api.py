@@ -1,6 +1,6 @@
 """A Kubernetes API server in memory with faults on demand: lists, watches, writes, applies caBundle.
 
-Its answers are held against the real one's by tests/e2e/test_fake_api_agrees.py.
+tests/e2e/test_fake_api_agrees.py compares its answers with a real one's.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class FakeApi:
     _dead: set[asyncio.Event] = field(default_factory=set)
 
     async def put(self, collection: str, item: dict[str, Any], *, kind: str = "") -> dict[str, Any]:
-        """Create or replace an object as somebody else would, and tell the watches."""
+        """Create or replace an object as another client would, and tell the watches."""
         name = item["metadata"]["name"]
         known = self.objects.setdefault(collection, {})
         kind = kind or ("MODIFIED" if name in known else "ADDED")
@@ -60,7 +60,7 @@ class FakeApi:
         return item
 
     async def remove(self, collection: str, name: str) -> None:
-        """Delete an object as somebody else would."""
+        """Delete an object as another client would."""
         item = deepcopy(self.objects[collection].pop(name))
         self.version += 1
         item["metadata"]["resourceVersion"] = str(self.version)
@@ -84,7 +84,7 @@ class FakeApi:
             self._news.notify_all()
 
     def half_open(self) -> None:
-        """Let the watches that are open now say nothing any more, nor end; new ones work."""
+        """Silence the watches that are open now, without ending them; new ones work."""
         self._dead |= self._cuts
 
     async def _tell(self, collection: str, kind: str, item: dict[str, Any]) -> None:
@@ -93,7 +93,7 @@ class FakeApi:
             self._news.notify_all()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request; as Go's server does, with the `Date` in whole seconds."""
+        """Answer one request, with a `Date` in whole seconds as Go's server does."""
         response = await self._answer(request)
         response.headers["Date"] = self._date()
         return response
@@ -121,7 +121,7 @@ class FakeApi:
         if name not in self.objects.get(collection, {}) and method in ("GET", "PUT", "PATCH", "DELETE"):
             if method == "GET" and _is_collection(path):
                 return self._list(request, path)
-            # An apply to nothing makes the object, and what we apply is too little of one.
+            # An apply creates a missing object, and what we apply is not a whole object.
             return _status(422, "Invalid") if method == "PATCH" else _status(404, "NotFound")
         if method == "GET":
             return _json(self.objects[collection][name])
@@ -278,7 +278,7 @@ def _failure(code: int, reason: str, message: str) -> dict[str, Any]:
 
 
 def _conflict(item: dict[str, Any], body: dict[str, Any], manager: str) -> str:
-    """Return the words for the one caBundle that another manager applied with another value."""
+    """Return the error about the one caBundle that another manager applied with another value."""
     bundles = {entry["name"]: entry["clientConfig"].get("caBundle") for entry in item["webhooks"]}
     for fields in item["metadata"].get("managedFields", ()):
         for entry in body["webhooks"]:
@@ -291,7 +291,7 @@ def _conflict(item: dict[str, Any], body: dict[str, Any], manager: str) -> str:
 
 
 def refusal(code: int, *, retry_after: int | None = None, text: str | None = None) -> web.Response:
-    """Return an answer that refuses: a Status, or bare text as a proxy in between sends."""
+    """Return an answer that refuses: a Status, or bare text as from a proxy in between."""
     response = web.Response(text=text, status=code) if text is not None else _status(code, "Refused")
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)
@@ -300,7 +300,7 @@ def refusal(code: int, *, retry_after: int | None = None, text: str | None = Non
 
 @dataclass(kw_only=True)
 class Refusals:
-    """Refuses the next ``left`` requests with a method, by an answer that is made for each."""
+    """Refuses the next ``left`` requests with a method; the answer is made for each."""
 
     method: str
     left: int
@@ -330,7 +330,7 @@ async def fake_api() -> AsyncIterator[FakeApi]:
 
 
 def kubeconfig(api: FakeApi, folder: Path, **user: str) -> Path:
-    """Write a kubeconfig file that leads to the fake as ``user``, and return where it is."""
+    """Write a kubeconfig file for the fake as ``user``, and return its path."""
     config = {
         "apiVersion": "v1",
         "kind": "Config",
@@ -348,7 +348,7 @@ def kubeconfig(api: FakeApi, folder: Path, **user: str) -> Path:
 async def connected(
     api: FakeApi, folder: Path, clock: ServerClock | None = None
 ) -> AsyncIterator[KubeClient]:
-    """Return a client that found the fake through a kubeconfig file, as in life."""
+    """Return a client that found the fake by a kubeconfig file, as in production."""
     path = kubeconfig(api, folder)
     async with await KubeClient.connect(Connection(kubeconfig=str(path)), clock) as client:
         yield client

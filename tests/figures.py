@@ -1,7 +1,7 @@
-"""Keep what the long tests measured: a test's figures become one entry of the JSON file $SOAK_FIGURES.
+"""Keep the measurements of the long tests: each test's figures become one entry of the file $SOAK_FIGURES.
 
-`scripts/soak` names that file and makes docs/soak.md's table of it. An entry has the commit that it was measured
-at and the paths that it speaks of: the marker ``about`` of its test, and the test's own file.
+`scripts/soak` sets that file and makes docs/soak.md's table from it. An entry has the commit that was
+measured and the paths that it is about: the marker ``about`` of its test, and the test's own file.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.conftest import ROOT
 
 @pytest.fixture
 def figures(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
-    """A dict to fill with name and value of what is measured; written down when a soak runs the test."""
+    """A dict for the measured values by name; it is written to the file when a soak runs the test."""
     found: dict[str, Any] = {}
     failed, begin = request.session.testsfailed, time.monotonic()
     yield found
@@ -44,13 +44,13 @@ def figures(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
 
 
 def paths_of(item: pytest.Item) -> list[str]:
-    """Return what a test speaks of, as paths below the root."""
+    """Return the paths, below the root, that a test is about."""
     about = [path for mark in item.iter_markers("about") for path in mark.args]
     return [*about, str(item.path.relative_to(ROOT))]
 
 
 def commit(root: Path) -> str:
-    """Return the commit of a working tree, ``-dirty`` where it is not that; empty outside of git."""
+    """Return the commit of a working tree, with ``-dirty`` if it has changes; "" outside of git."""
     try:
         head = _git(root, "rev-parse", "HEAD")
         # The figures themselves change with each test.
@@ -67,7 +67,7 @@ def _git(root: Path, *arguments: str) -> str:
 
 
 def keep(path: Path, test: str, entry: dict[str, Any]) -> None:
-    """Put an entry in the file, in the place of the test's last one."""
+    """Put an entry in the file, replacing the test's last one."""
     entries = json.loads(path.read_text()) if path.exists() else {}
     entries[test] = entry
     path.write_text(json.dumps(entries, indent=1, ensure_ascii=False) + "\n")

@@ -1,4 +1,4 @@
-"""Programs written in Go: named by a variable, on PATH, built before, or built now with the Go module proxy."""
+"""Programs written in Go: from a variable, PATH, an earlier build, or a build with the Go module proxy."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ SOURCES: Final = {
 """Where each is built from."""
 
 BUILD_SECONDS: Final = 2400
-"""A build that finds nothing in Go's cache, on two cores that the suite keeps busy."""
+"""For a build without Go's cache, on two cores that the suite keeps busy."""
 
 
 def program(name: str, *, build: bool = True) -> str:
-    """Return a program; skip loudly where it is not there and, with ``build``, cannot be built."""
+    """Return a program; skip loudly if it is missing and, with ``build``, cannot be built."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sidecar-injector" / name
     built = cache / name.removesuffix("4")
     found = os.environ.get(name.upper()) or shutil.which(name) or (str(built) if built.exists() else "")

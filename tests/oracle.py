@@ -1,4 +1,4 @@
-"""Real Go beside us, asked in batches, and how long to keep asking: $DIFFERENTIAL=full takes minutes."""
+"""Real Go, asked in batches, and how thoroughly to ask it: $DIFFERENTIAL=full takes minutes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KUBERNETES = 34
 """The minor version of Kubernetes whose types the oracle is built with."""
 
 _REPEATS = 2000
-"""Go walks maps in random order; a rare order of several faults is met with so many tries."""
+"""Go walks maps in random order; with so many tries, a rare order of several faults occurs."""
 
 
 def thorough(*, full: int, quick: int) -> settings:
@@ -40,12 +40,12 @@ def thorough(*, full: int, quick: int) -> settings:
 
 
 def start_oracle(shared: Path, folder: Path) -> Ask:
-    """Return what asks Go a batch of questions; $ORACLE names a binary that is built already."""
+    """Return the function that asks Go a batch of questions; $ORACLE names a binary that is already built."""
     return _asking(os.environ.get("ORACLE") or _built(shared / "oracle", folder))
 
 
 def start_own_oracle(folder: Path) -> Ask:
-    """Return what asks our own program in Go, of what the shared one does not know."""
+    """Return the function that asks our own Go program, for what the shared one does not support."""
     return _asking(_built(Path(__file__).parent / "oracle_go", folder))
 
 
@@ -74,7 +74,7 @@ def reading_json(ask: Ask) -> AskJSON:
 def expect_agreement(
     ask: Ask, questions: Sequence[dict[str, Any]], answer: Callable[[dict[str, Any]], Any]
 ) -> None:
-    """Ask both; an answer has to be one that Go gives. A panic of Go is any error of ours."""
+    """Ask both; our answer must be one that Go gives. For a panic of Go, any error of ours is right."""
     for question, line in zip(questions, ask(questions), strict=True):
         ours = answer(question)
         if ours == json.loads(line):

@@ -1,4 +1,4 @@
-"""A webhook over TLS that answers as a test says and remembers what it was asked: a stand-in for istiod's."""
+"""A TLS webhook that answers as a test says and records requests: a stand-in for istiod's."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Any
 import trustme
 
 Answer = Callable[[bytes, str], tuple[int, bytes]]
-"""A body and the path to an HTTP status and a body."""
+"""From a body and the path to an HTTP status and a body."""
 
 NAME = "istiod.istio-system.svc"
 
 
 class StandIn:
-    """Serves until it is closed; its certificate carries NAME and 127.0.0.1."""
+    """Serves until it is closed; its certificate has NAME and 127.0.0.1."""
 
     def __init__(self, answer: Answer, folder: Path) -> None:
         self.reviews: list[dict[str, Any]] = []

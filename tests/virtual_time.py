@@ -1,7 +1,7 @@
-"""An event loop whose clock leaps over waiting: ten minutes of timers pass in seconds, sockets are real.
+"""An event loop whose clock skips waiting: ten minutes of timers pass in seconds, sockets are real.
 
-As long as a socket has something to say, time passes as on the wall. When nothing happens for a moment, the
-clock goes on to the next timer.
+While a socket has events, time passes normally. When nothing happens for a moment, the clock jumps to the
+next timer.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 QUIET = 0.002
-"""Real seconds without an event after which the clock leaps: a round trip on loopback takes a tenth."""
+"""Real seconds without an event before the clock jumps: a round trip on loopback takes a tenth."""
 
 
 class _LeapingSelector(selectors.DefaultSelector):
@@ -32,7 +32,7 @@ class _LeapingSelector(selectors.DefaultSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """The loop; its ``time`` is the one clock that a test on it may use."""
+    """The loop; a test on it may use only its ``time``."""
 
     def __init__(self) -> None:
         self._leaping = _LeapingSelector()
@@ -43,7 +43,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 def loop_time() -> float:
-    """Return the running loop's time, for a clock that leaps with it."""
+    """Return the running loop's time, which jumps."""
     return asyncio.get_running_loop().time()
 
 

@@ -1,7 +1,7 @@
-"""The files of reference cases in, one shape of Case out. Knows no injector.
+"""Read the files of reference cases as one type Case. Independent of the injector.
 
-The legacy folders (1.0 to 1.10) and the newer ones tell the same things under different names;
-that difference ends here.
+The legacy folders (1.0 to 1.10) and the newer ones name the same things differently; only this module sees
+that difference.
 """
 
 from __future__ import annotations
@@ -191,7 +191,7 @@ def _legacy_base(row: dict[str, Any]) -> Literal["", "normalized", "none"]:
 
 
 def _body(row: dict[str, Any], text_key: str) -> bytes:
-    """Return what was sent; where a row has a review as well, its body is that of the case it came from."""
+    """Return the body that was sent; if a row has a review as well, it is that of the case it came from."""
     if row.get("review") is None:
         if "body_b64" in row:
             return base64.b64decode(row["body_b64"])
@@ -276,7 +276,7 @@ def _modern(folder: Path, release: str, row: dict[str, Any]) -> Iterator[Case]:
 
 
 def _lists(answer: Any) -> bool:
-    """Return whether a message lists what a Go map holds: the order may have been the same in the runs made."""
+    """Return whether a message lists the content of a Go map: the order may have been the same by chance."""
     response = answer.get("response") if isinstance(answer, dict) else None
     message = (response or {}).get("status", {}).get("message", "")
     return "errors occurred" in message or "; have " in message

@@ -1,6 +1,6 @@
-"""The cases in which we do not answer as Istio did, each with the line of COMPATIBILITY.md that says why.
+"""The cases in which we do not answer as Istio did, each with the heading in COMPATIBILITY.md that says why.
 
-A case listed here must differ: when it no longer does, its line goes.
+A case listed here must differ: when it no longer does, its line must be removed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Deviation:
     mode: Mode = "both"
 
     def covers(self, case: Case, mode: str) -> bool:
-        """Tell whether the case is expected to differ in a mode of untrusted values."""
+        """Return whether the case is expected to differ in a mode of untrusted values."""
         return (
             self.mode in ("both", mode)
             and re.fullmatch(self.releases, case.release) is not None
@@ -57,12 +57,13 @@ DEVIATIONS = (
             (r"1\.29", "cni/annotation/0210"),
         )
     ),
-    # Istio 1.7 rewrites a pod's security context, in which it does not know `seccompProfile` yet.
+    # Istio 1.7 rewrites a pod's security context, and its types do not have `seccompProfile` yet.
     Deviation(
         releases=r"1\.7", names=r"^(tuned/raw/0293|ops/raw/0294)$", anchor="Fields newer than the release"
     ),
-    # Fields that the release does not know yet, which Istio drops or leaves behind: `grpc` of probes, an init
-    # container's `restartPolicy`, which makes a sidecar of another one there, and newer sources of volumes.
+    # Fields that the release does not have yet, which Istio drops or leaves behind: `grpc` of probes, an init
+    # container's `restartPolicy`, which makes another container there a sidecar, and newer sources of
+    # volumes.
     *(
         Deviation(releases=releases, names=f"^({names})$", anchor="Unknown fields stay")
         for releases, names in (
@@ -76,5 +77,5 @@ DEVIATIONS = (
 
 
 def expected_to_differ(case: Case, mode: str) -> bool:
-    """Tell whether a deviation covers the case."""
+    """Return whether a deviation covers the case."""
     return any(deviation.covers(case, mode) for deviation in DEVIATIONS)

@@ -1,7 +1,7 @@
-"""A template's text in, pods out whose values try to break out of it. Knows no injector.
+"""Make pods from a template's text whose values try to break out of it. Independent of the injector.
 
-A *sink* is a place of a pod that a template may read: a label, an annotation, a name, an env value. Each
-is asked with a harmless word and with every string of the corpus; the overlay must have the same shape.
+A *sink* is a place of a pod that a template may read: a label, an annotation, a name, an env value. Each gets
+a harmless word and every string of the corpus; the overlay must have the same shape.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 HARMLESS: Final = "zqharmlesszq"
-"""A word that takes the branches of a value that is there, and that no template has."""
+"""A word that takes the branches for an existing value, and that no template contains."""
 
 CORPUS: Final = (
     '"',
@@ -131,7 +131,7 @@ Change = Callable[[Pod, str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sink:
-    """A place of a pod. ``structured``: what stands there is read as JSON or YAML before it is printed."""
+    """A place of a pod. ``structured``: its value is read as JSON or YAML before it is printed."""
 
     name: str
     change: Change
@@ -141,7 +141,7 @@ class Sink:
 
 @dataclass(slots=True)
 class Base:
-    """A pod to begin with: what most templates look at is there, and says nothing bad."""
+    """A pod to begin with, with harmless values for what most templates read."""
 
     name: str
     annotations: dict[str, str] = field(default_factory=dict)
@@ -191,7 +191,7 @@ BASES: Final = (
 
 
 def sinks(template: str) -> Iterator[Sink]:
-    """Yield the places of a pod that a template may read, and some that it has no reason to."""
+    """Yield the places of a pod that a template may read, and some that it has no reason to read."""
     names = sorted({*NAMES.findall(template), *_INDEXED.findall(template), "note"})
     for name in names:
         yield Sink(name=f"annotation {name}", change=_in_metadata("annotations", name))
@@ -234,7 +234,7 @@ def _as_key(*path: str) -> Change:
 
 
 def _json(value: object) -> str:
-    """Return JSON that YAML reads as well: it has no halves of surrogate pairs."""
+    """Return JSON that YAML reads as well: without lone surrogates."""
     return _PAIR.sub(lambda pair: json.loads(f'"{pair[0]}"'), json.dumps(value))
 
 
@@ -280,7 +280,7 @@ _PLACES: Final = (
 
 
 def gives_up(value: str) -> bool:
-    """Tell whether Go gives up on JSON with this string: toYaml prints nothing, or the whole is no YAML."""
+    """Return whether Go refuses JSON with this string: toYaml prints nothing, or the whole is not YAML."""
     return bool(_UNREADABLE(value)) or len(value) > _LONGEST_KEY
 
 
@@ -302,8 +302,8 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 def changed_shape(before: Any, after: Any, path: str = "") -> str:
     """Return where the shape differs, "" where it does not.
 
-    Keys may be made of the value, so a key that holds the harmless word stands for any one other key.
-    Beside that, only strings that hold the word may differ, and they stay strings.
+    Keys may be made from the value, so a key with the harmless word stands for any one other key. Otherwise
+    only strings that contain the word may differ, and they must stay strings.
     """
     if isinstance(before, dict) and isinstance(after, dict):
         if len(before) != len(after):

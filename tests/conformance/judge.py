@@ -1,6 +1,6 @@
-"""A Case in, a Verdict out: asks the injector what Istio was asked and compares the answers.
+"""Judge a Case: ask the injector what Istio was asked, and compare the answers.
 
-Patches are compared by what they lead to, never by their operations.
+Patches are compared by their results, never by their operations.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from injector.patch import POD, apply, normalise
 from tests.conformance.cases import Case, Setup
 
 UNFOLDED = range(7, 10)
-"""The minors whose YAML library leaves long lines whole; others fold them near column 80."""
+"""The minors whose YAML library does not fold long lines; others fold them near column 80."""
 
 WORDING_OF_LIBRARIES = frozenset({"review-decode", "object-decode", "template", "rendered-yaml"})
 """Error classes of the legacy cases whose text is that of Go 1.21's libraries, not Istio's."""
@@ -44,12 +44,12 @@ class Verdict:
 
     @property
     def passed(self) -> bool:
-        """Tell whether Istio and we agree."""
+        """Return whether Istio and we agree."""
         return not self.differences
 
 
 def injector_for(setup: Setup, untrusted_values: UntrustedValues = "text") -> Injector:
-    """Return the injector that the case's setup describes; both modes share the compiled templates."""
+    """Return the injector for the case's setup; both modes share the compiled templates."""
     injector = _loaded(setup)
     if untrusted_values == "text":
         return injector
@@ -101,13 +101,13 @@ def mesh_of(setup: Setup) -> Mesh:
 
 
 def effective_mesh(text: str, minor: int, *, proxy_defaults: Message | None = None) -> Mesh:
-    """Return the mesh whose MeshConfig is what the text says and nothing else: what it leaves out is zero."""
+    """Return the mesh whose MeshConfig is exactly what the text says: everything else is zero."""
     config = apply_message(Message(type=schema_of(minor).message(MESH_CONFIG)), load(text))
     return Mesh(minor=minor, config=config, proxy_defaults=proxy_defaults or default_proxy_config(minor))
 
 
 def without_mesh(minor: int) -> Mesh:
-    """Return what comes nearest to no mesh at all, which only tests of Istio's own have: all is zero."""
+    """Return the nearest to no mesh at all, which only Istio's own tests have: everything is zero."""
     return effective_mesh("", minor, proxy_defaults=Message(type=schema_of(minor).message(PROXY_CONFIG)))
 
 
@@ -150,7 +150,7 @@ def respond(case: Case, untrusted_values: UntrustedValues = "text") -> tuple[int
 
 
 def accept(body: bytes, content_type: str | None) -> None:
-    """Raise BadReview for a POST that Istio's handler turns away unread, as the edge does."""
+    """Raise BadReview for a POST that Istio's handler refuses without reading it, as the edge does."""
     if not body:
         raise BadReview(400, "no body found")
     if content_type != "application/json":
@@ -207,7 +207,7 @@ def _responses(case: Case, wanted: dict[str, Any], response: dict[str, Any]) -> 
 
 
 def _words(message: str) -> list[str]:
-    """Return what a sentence lists, in no order: annotations one a line, templates with commas."""
+    """Return the parts of a sentence without their order: annotations by lines, templates by commas."""
     return sorted(re.split(r"\n|, |; have ", message))
 
 

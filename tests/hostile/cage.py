@@ -1,4 +1,4 @@
-"""A memory cgroup for one process: the kernel kills what outgrows it, as it does with a container."""
+"""A memory cgroup for one process: when it is full, the kernel kills a process in it, as in a container."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ class Cage:
 
     @property
     def join(self) -> str:
-        """What a shell does before it becomes the process that is caged."""
+        """The shell commands before the process that is caged."""
         return f"echo $$ > {self._folder}/cgroup.procs"
 
     @property
     def kills(self) -> int:
-        """How many processes were killed in it for want of memory."""
+        """Return how many processes in it were killed for lack of memory."""
         events = self._folder / ("memory.events" if self._unified else "memory.oom_control")
         counts = dict(line.split() for line in events.read_text().splitlines())
         return int(counts.get("oom_kill", 0))
 
     @property
     def peak(self) -> int:
-        """The most bytes that the kernel ever counted for all processes in it, those that have ended included."""
+        """Return the peak memory of all processes in it, including those that have ended."""
         name = "memory.peak" if self._unified else "memory.max_usage_in_bytes"
         return int((self._folder / name).read_text())
 
     def remove(self) -> None:
-        """Remove it; whatever ran in it has ended."""
+        """Remove it; its processes have ended."""
         with contextlib.suppress(OSError):  # a process that is being reaped: the next boot removes it
             self._folder.rmdir()
 

@@ -19,13 +19,13 @@ from injector.budget import DEFAULT_LIMITS
 JSONObject = dict[str, Any]
 
 ANNOTATION_BYTES: Final = 256 * 1024 - 2048
-"""Bytes of annotations in all that an API server takes, less what the rest of a pod's own need."""
+"""Bytes of annotations that an API server accepts, less what the rest of a pod's annotations need."""
 
 REQUEST_BYTES: Final = 3 * 1024 * 1024
-"""Bytes of a request that an API server takes."""
+"""Bytes of a request that an API server accepts."""
 
 ITEMS: Final = DEFAULT_LIMITS.annotation_items
-"""What a list in an annotation may have, one more than its commas."""
+"""Items of a list in an annotation, one more than its commas."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,13 +125,13 @@ def _bomb(number: int) -> str:
 
 
 def _misread_colons(number: int) -> str:
-    """Return YAML that libyaml stumbles over a hundred times, each time behind seven hundred nodes."""
+    """Return YAML on which libyaml fails a hundred times, each time after seven hundred nodes."""
     colons = ",\n".join(f"k{number}-{index}: [a:b:]" for index in range(100))
     return "{a: [" + "x," * 700 + "],\n" + colons + "}"
 
 
 def _hidden_nodes(number: int) -> str:
-    """Return YAML of many nodes that stand behind what libyaml stumbles over."""
+    """Return YAML with many nodes after the position where libyaml fails."""
     return f"k{number}: [a:b:]\na:\n" + "- x\n" * 60_000
 
 
@@ -243,7 +243,7 @@ def _ported(number: int) -> list[JSONObject]:
 
 
 def _proxy(number: int) -> list[JSONObject]:
-    """Return a container that customises the proxy, with an environment that merging has to look through."""
+    """Return a container that customises the proxy, with an environment that merging has to search."""
     env = many(lambda index: {"name": f"E{number}_{index}", "value": "v"})
     return [{"name": "app"}, {"name": "istio-proxy", "image": "auto", "env": env}]
 
@@ -287,7 +287,7 @@ def _by_specs() -> Iterator[Attack]:
 
 
 def _own_keys(number: int) -> bytes:
-    """Return a pod of 26 kB whose labels are its own: what a template prints of them is met nowhere else."""
+    """Return a pod of 26 kB with labels of its own: no other pod gets the same text from a template."""
     labels = {f"k{number // 2}-{index}": "v" for index in range(1500)}
     return review(a_pod(number, labels=labels), number)
 

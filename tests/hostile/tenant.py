@@ -23,10 +23,10 @@ from typing import Final
 from tests.hostile.corpus import a_pod, attacks, review
 
 ADDRESS: Final = "127.0.0.9"
-"""Where it comes from: another peer than the honest callers."""
+"""Its address: another peer than the honest callers."""
 
 MARK: Final = 424_242
-"""A number that stands in each review of the corpus, to be replaced: making one takes longer than sending it."""
+"""A number in each review of the corpus, to be replaced: making a review takes longer than sending it."""
 
 Next = Callable[[random.Random, int], bytes]
 """Makes the review of a number, which differs from all others."""
@@ -93,7 +93,7 @@ SWITCHES: Final = {
 """Annotations for each of which a template has a branch."""
 
 VOLUMES: Final = 40
-"""The most that are mounted into a proxy: the YAML of more takes so long that one review is expensive."""
+"""The most volumes mounted into a proxy: with more, the YAML takes so long that one review is expensive."""
 
 
 def of_a_new_shape(draw: random.Random, number: int) -> bytes:
@@ -108,7 +108,7 @@ def of_a_new_shape(draw: random.Random, number: int) -> bytes:
 
 
 class Sender(threading.Thread):
-    """One connection, which is opened anew whenever it ends."""
+    """One connection, which is opened again whenever it ends."""
 
     def __init__(self, port: int, ca: str, until: float, seed: int, next_: Next) -> None:
         super().__init__(daemon=True)
@@ -143,7 +143,7 @@ class Sender(threading.Thread):
 
 
 def of_the_corpus() -> Next:
-    """Return what gives a review of the corpus now and then, else a fuzzed one."""
+    """Return a function that makes a review of the corpus now and then, else a fuzzed one."""
     bodies = [(each, each.body(MARK)) for each in attacks()]
 
     def next_(draw: random.Random, number: int) -> bytes:
@@ -162,7 +162,7 @@ CONNECTIONS: Final = 4
 def main() -> None:
     port, ca, seconds, kind = sys.argv[1:]
     next_ = KINDS[kind]()
-    os.nice(19)  # from here on its CPU is that of another machine
+    os.nice(19)  # from here on, other processes have priority: the tenant's CPU would be another machine's
     print("ready", flush=True)  # noqa: T201
     until = time.monotonic() + float(seconds)
     senders = [Sender(int(port), ca, until, seed, next_) for seed in range(1, 1 + CONNECTIONS)]

@@ -1,4 +1,4 @@
-"""Random pods of Kubernetes' newest types, with fields that nobody knows, and whether one is all there in another.
+"""Random pods of Kubernetes' newest types, with unknown fields, and whether one pod contains all of another.
 
 A pod is made from the generated schema, so a new field of Kubernetes is drawn as soon as the data has it.
 """
@@ -19,7 +19,7 @@ from injector.patch.schema import Field
 
 POD = go_type("core/v1.Pod")
 _BUSY = frozenset({"Container", "Volume", "VolumeProjection", "ProjectedVolumeSource", "ObjectMeta", "Probe"})
-"""Types whose fields are drawn more often: what injection touches, and what is in it."""
+"""Types whose fields are drawn more often: those that injection changes, and their parts."""
 _LEFT_OUT = {
     "Pod": {"kind", "apiVersion", "status"},  # a pod that is created has no status yet
     "PodSpec": {"hostNetwork", "containers", "initContainers"},
@@ -45,14 +45,14 @@ CHANGED = {
     "spec.securityContext.fsGroup",  # templates set it, so that the proxy may read its token
     "metadata.creationTimestamp",  # up to 1.27 an owner's own proxy is merged with null there
 }
-"""What injection is there to change."""
+"""The fields that injection changes on purpose."""
 CHANGED_BY_FILE = CHANGED | {
     "spec.dnsConfig",  # up to 1.7 kube-inject takes the template's, also where that has none
 }
 
 
 class Pods:
-    """Draws pods; what is drawn is different each time, so that it can be told where it has come to."""
+    """Draws pods; every drawn value is different, so that its new place can be recognised."""
 
     def __init__(self, seed: int) -> None:
         self._chance = random.Random(seed)
@@ -108,7 +108,7 @@ class Pods:
         return {"name": self._word(), "projected": {"sources": sources} | dict([self.unknown()])}
 
     def _number_or_word(self, field: Field) -> Any:
-        """Return what tells an element of a merged list apart: no API server takes one without."""
+        """Return the value that identifies an element of a merged list: API servers require it."""
         return self._value(field.type.target.element.target.by_name[field.merge_key].type, 0)
 
     def _number(self) -> int:
@@ -186,8 +186,8 @@ class Pods:
 def losses(before: JSONObject, after: JSONObject, changed: Collection[str]) -> Iterator[str]:
     """Yield the path of everything in the pod ``before`` that is not in its place in ``after``.
 
-    ``changed`` are the paths of what may be otherwise (``spec.containers[].image``). A field that nobody knows
-    has to be there as often as before: what lands on another element as well is yielded too.
+    ``changed`` are the paths of what may differ (``spec.containers[].image``). An unknown field must be there
+    as often as before: one that also appears in another element is yielded too.
     """
     search = _Search(frozenset(changed))
     yield from search.struct(before, after, POD, "")
@@ -232,7 +232,7 @@ class _Search:
             yield path
 
     def _list(self, before: list[Any], after: list[Any], field: Field, path: str) -> Iterator[str]:
-        """Look for each element where its merge key is, in lists without one at its index."""
+        """Find each element by its merge key, in lists without one by its index."""
         element = field.type.target.element.target
         for index, value in enumerate(before):
             if field.merge_key:

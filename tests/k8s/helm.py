@@ -1,4 +1,4 @@
-"""helm, and what it makes of the chart."""
+"""Run helm, and render the chart."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.go_programs import program
 
 CHART: Final = ROOT / "k8s" / "chart"
 KUBERNETES: Final = "1.34.0"
-"""The version that is rendered for where a test does not say: helm built by `go install` takes itself for old."""
+"""The Kubernetes version to render for by default: helm built by `go install` believes to be old."""
 
 
 def helm(*arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:

@@ -32,7 +32,7 @@ def entry(prefix: str, namespace: list[dict[str, Any]], pod: list[dict[str, Any]
 
 
 def istio_entries(name: str = "default", *, by_default: bool = False) -> list[dict[str, Any]]:
-    """Return istiod's entries for a revision or a tag; `default` is the control plane without a name as well."""
+    """Return istiod's entries for a revision or a tag; `default` is also the control plane without a name."""
     not_out = without(POD_SWITCH, "false")
     found = [
         entry("rev.namespace", [within(REVISION, name), no(NAMESPACE_SWITCH)], [not_out]),

@@ -50,7 +50,7 @@ def options_of(folder: Path, given: dict[str, Any]) -> ServiceOptions:
 
 
 def parts_of(cluster: dict[str, Any]) -> Parts:
-    """Return a replica's cluster: one CA for all, its registration, watches for reviews if ``watch``."""
+    """Return a replica's cluster: a common CA, its registration, and watches for reviews if ``watch``."""
     # Imported here because it takes a third of a second, which replicas with files need not wait.
     from injector.kube.client import Connection
     from injector.registration.plan import WebhookNames
@@ -82,7 +82,7 @@ def parts_of(cluster: dict[str, Any]) -> Parts:
 
 
 def end_with(parent: int) -> None:
-    """End when the test is gone that began this: nobody else would."""
+    """End when the test that started this process is gone: nothing else would end it."""
     while os.getppid() == parent:
         time.sleep(1)
     os._exit(1)

@@ -34,7 +34,7 @@ NAME = "sidecar-injector.istio-system.svc"
 
 
 class FakeReviewer:
-    """Answers with one label, whose value is the configuration's text; commands come in annotations."""
+    """Answers with one label, whose value is the configuration's text; annotations are commands to it."""
 
     def __init__(self, config: str, values: str = "{}") -> None:
         self.config = config
@@ -106,7 +106,7 @@ def load_fake(texts: Texts, options: ServiceOptions) -> FakeReviewer:
 
 
 class SharedEvent:
-    """An event of this process and those forked of it; one that is killed while it waits locks nobody out."""
+    """An event shared by this process and its forks; one that is killed while it waits blocks no other."""
 
     def __init__(self) -> None:
         self._read, self._write = os.pipe()
@@ -114,7 +114,7 @@ class SharedEvent:
             weakref.finalize(self, os.close, end)
 
     def set(self) -> None:
-        os.write(self._write, b"x")  # and nobody takes it out again
+        os.write(self._write, b"x")  # and it is never taken out
 
     def wait(self, seconds: float) -> bool:
         return bool(select.select([self._read], [], [], seconds)[0])
@@ -123,7 +123,7 @@ class SharedEvent:
 class GatedReviewer(FakeReviewer):
     """Waits where a pod says so: ``slow`` until the gate is open, ``patient`` until the caller is gone.
 
-    It answers in this process and in those forked of it, and all of them tell what they answered.
+    It answers in this process and in its forks, and all of them record what they answered.
     """
 
     def __init__(self, config: str = "gated") -> None:
@@ -156,7 +156,7 @@ class GatedReviewer(FakeReviewer):
 
     @property
     def answered(self) -> dict[str, tuple[int, int]]:
-        """The process that answered and the bytes of the review by uid, the first answered first."""
+        """The process that answered and the bytes of the review, by uid, in order."""
         lines = os.pread(self._told, os.fstat(self._told).st_size, 0).splitlines()
         return {uid: (pid, length) for uid, pid, length in map(orjson.loads, lines)}
 
@@ -242,7 +242,7 @@ class Answer:
 
 
 class Client:
-    """One HTTP/1.1 connection, spoken by hand so that tests may speak it badly."""
+    """One HTTP/1.1 connection, written by hand so that tests may send invalid data."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
@@ -286,7 +286,7 @@ class Client:
 
 @dataclass
 class Running:
-    """A service that runs in this loop, and what it is made of."""
+    """A service that runs in this loop, and its parts."""
 
     service: Service
     task: asyncio.Task[None]
@@ -347,7 +347,7 @@ class Running:
                 await asyncio.sleep(0.01)
 
     def lines(self) -> list[dict[str, Any]]:
-        """Return the log lines so far, whole ones only."""
+        """Return the complete log lines so far."""
         text = self.log.read_text()
         return [json.loads(line) for line in text.split("\n")[:-1]]
 

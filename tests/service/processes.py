@@ -116,7 +116,7 @@ def children(pid: int) -> list[int]:
 
 @contextlib.contextmanager
 def watching_memory(pid: int) -> Iterator[list[int]]:
-    """Look a hundred times a second at what a process and its children take, in bytes; shared pages once."""
+    """Measure 100 times a second the bytes of a process and its children; shared pages count once."""
     looks: list[int] = []
     over = threading.Event()
 
@@ -139,14 +139,14 @@ def _proportional_bytes(pid: int) -> int:
 
 
 def gone(pid: int) -> bool:
-    """Return whether a process is over and forgotten, or is only waiting to be."""
+    """Return whether a process has ended and was reaped, or only has to be reaped."""
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     return True
 
 
 class Loaded(Protocol):
-    """A service that can be sent reviews: its CA is ``ca.crt`` in ``folder``; ``begun`` is ended with it."""
+    """A service that can be loaded: its CA is ``ca.crt`` in ``folder``; ``begun`` is ended with it."""
 
     folder: Path
     begun: list[subprocess.Popen[bytes]]
@@ -219,11 +219,11 @@ class Pressure:
 
     @property
     def failed(self) -> int:
-        """How many reviews have failed in the rounds that are over."""
+        """Return how many reviews have failed in finished rounds."""
         return sum(each["failed"] for each in self._rounds)
 
     def end(self) -> dict[str, Any]:
-        """Wait for the last round; return the counts of all, and the latencies of the worst."""
+        """Wait for the last round; return the sums of the counts, and the worst round's latencies."""
         self._over.set()
         self._thread.join()
         counts = ("ok", "failed", "dials", "retries")
