@@ -17,7 +17,7 @@ import pytest
 
 from injector.cli.main import colour_of
 from tests.cli.conftest import Run
-from tests.cli.test_inject import DEPLOYMENT
+from tests.cli.manifests import DEPLOYMENT
 from tests.conftest import PATIENCE
 
 INJECTOR = [sys.executable, "-m", "injector"]

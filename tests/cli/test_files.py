@@ -21,7 +21,7 @@ import yaml
 from injector.cli.files import SECRET, write_whole
 from injector.cli.web import WebError, fetch
 from tests.cli.conftest import Run
-from tests.cli.test_inject import DEPLOYMENT, SERVICE
+from tests.cli.manifests import DEPLOYMENT, SERVICE
 
 
 def test_files_need_no_flag_and_keep_the_order_in_which_they_are_given(run: Run, tmp_path: Path) -> None:

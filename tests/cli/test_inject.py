@@ -12,34 +12,7 @@ import pytest
 import yaml
 
 from tests.cli.conftest import Run
-
-SERVICE = """\
-# kept as it is
-apiVersion: v1
-kind: Service
-metadata: {name: web}   # flow, and a comment
-spec:
-    ports: [ {port: 80} ]
-"""
-
-DEPLOYMENT = """\
-apiVersion: apps/v1
-kind: Deployment
-metadata:
-  name: web
-spec:
-  selector:
-    matchLabels: {app: web}
-  template:
-    metadata:
-      labels: {app: web}
-    spec:
-      containers:
-      - name: web
-        image: web:1
-        ports:
-        - containerPort: 8080
-"""
+from tests.cli.manifests import DEPLOYMENT, SERVICE, first
 
 BROKEN_ANNOTATION = DEPLOYMENT.replace(
     "      labels: {app: web}\n",
@@ -50,10 +23,6 @@ BROKEN_ANNOTATION = DEPLOYMENT.replace(
 def containers(document: dict) -> list[str]:
     spec = document["spec"]["template"]["spec"]
     return [each["name"] for each in spec.get("initContainers", []) + spec["containers"]]
-
-
-def first(stdout: str) -> dict:
-    return next(yaml.safe_load_all(stdout))
 
 
 def test_a_deployment_gets_its_sidecars_and_a_service_stays_byte_for_byte(run: Run, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tests.cli.conftest import Run
-from tests.cli.test_inject import DEPLOYMENT, SERVICE
+from tests.cli.manifests import DEPLOYMENT, SERVICE
 
 CONFIG = """\
 policy: enabled

@@ -9,7 +9,7 @@ import pytest
 
 from injector.cli.main import COMMANDS, group
 from tests.cli.conftest import Run
-from tests.cli.test_inject import DEPLOYMENT, first
+from tests.cli.manifests import DEPLOYMENT, first
 
 CONFIG = "policy: enabled\ntemplates:\n  sidecar: |\n    metadata: {labels: {a: b}}\n"
 

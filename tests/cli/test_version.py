@@ -13,7 +13,7 @@ import pytest
 
 from injector import __version__
 from tests.cli.conftest import Run
-from tests.cli.test_inject import DEPLOYMENT
+from tests.cli.manifests import DEPLOYMENT
 
 PROGRAMS = Path(sys.executable).parent
 

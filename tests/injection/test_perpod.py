@@ -23,8 +23,8 @@ from injector.injection.perpod import (
     without_own,
 )
 from injector.injection.replicas import is_common, likeness_of
+from tests.injection.replicas import a_body, alone, an_injector, ask, counts, with_known_workloads
 from tests.injection.steps.builders import a_container, a_pod
-from tests.injection.test_replicas import a_body, alone, an_injector, ask, counts, with_known_workloads
 
 SIDECAR = """
 metadata:

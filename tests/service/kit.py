@@ -22,6 +22,7 @@ from typing import Any
 
 import orjson
 import trustme
+from prometheus_client.parser import text_string_to_metric_families
 
 from injector.errors import BadReview, ConfigError, DeadlineError
 from injector.injection.inject import Answer as Answered
@@ -361,3 +362,27 @@ def client_context(ca: trustme.CA) -> ssl.SSLContext:
 QUICK = Drain(minimum=0.2, quiet=0.1, maximum=2, in_flight=2)
 
 Start = Callable[..., Any]
+
+
+class RecordedEvents:
+    """The Events that a service has posted."""
+
+    def __init__(self) -> None:
+        self.rejected: list[str] = []
+        self.warned: list[str] = []
+
+    def warn(self, reason: str, sentence: str) -> None:
+        if reason == "ConfigurationRejected":
+            self.rejected.append(sentence)
+        else:
+            self.warned.append(f"{reason}: {sentence}")
+
+
+def samples(text: str) -> dict[str, float]:
+    """Return the samples of a metrics page, by name and labels."""
+    found = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            labels = ",".join(f"{name}={value}" for name, value in sorted(sample.labels.items()))
+            found[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
+    return found

@@ -26,6 +26,10 @@ from tests.service.kit import NAME, Mount, a_pair, a_review
 
 Launch = Callable[..., "Process"]
 
+QUICK = {"minimum": 0.5, "quiet": 0.3, "maximum": 5, "in_flight": 2}
+PATIENT = {"minimum": 0.5, "quiet": 5, "maximum": PATIENCE, "in_flight": PATIENCE}
+"""For reviews that come during the drain: on a busy machine they may be a second apart."""
+
 
 @dataclass
 class Process:

@@ -13,8 +13,7 @@ from injector.service.companions import Parts
 from injector.service.generation import Texts
 from injector.service.injecting import load_injector
 from injector.service.options import ServiceOptions
-from tests.service.kit import Running, Start, a_review
-from tests.service.test_reload import Told
+from tests.service.kit import RecordedEvents, Running, Start, a_review
 
 TEMPLATE = """\
 templates:
@@ -44,10 +43,10 @@ async def metric(service: Running, name: str) -> str:
     return next(line for line in text.splitlines() if line.startswith(f"sidecar_injector_{name}"))
 
 
-async def begin(start: Start, config: str, **options: Any) -> tuple[Running, Told]:
-    told = Told()
-    service = await start(load=load_injector, first=files(config), parts=Parts(warn=told.warn), **options)
-    return service, told
+async def begin(start: Start, config: str, **options: Any) -> tuple[Running, RecordedEvents]:
+    events = RecordedEvents()
+    service = await start(load=load_injector, first=files(config), parts=Parts(warn=events.warn), **options)
+    return service, events
 
 
 async def change(service: Running, config: str) -> None:
@@ -73,20 +72,20 @@ async def injects(service: Running) -> bool:
 
 
 async def test_a_replica_starts_with_a_configuration_that_injects_nothing_and_says_so(start: Start) -> None:
-    service, told = await begin(start, EMPTY)
+    service, events = await begin(start, EMPTY)
     assert await metric(service, "configuration_injects") == "sidecar_injector_configuration_injects 0.0"
     page = await service.get("/healthz/ready?verbose")
     assert (page.status, f"[~]injection: {WHY}" in page.body.decode().splitlines()) == (200, True)
-    assert told.warned == [f"ConfigurationInjectsNothing: configuration {hash_of(EMPTY)}: {WHY}"]
+    assert events.warned == [f"ConfigurationInjectsNothing: configuration {hash_of(EMPTY)}: {WHY}"]
     (line,) = await logged(service, "the configuration injects nothing")
     assert (line["level"], line["reason"]) == ("warning", WHY)
 
 
 async def test_an_edit_that_ends_all_injection_is_refused_and_the_last_good_one_serves(start: Start) -> None:
-    service, told = await begin(start, ENABLED)
+    service, events = await begin(start, ENABLED)
     await change(service, EMPTY)
     refused = f"configuration: {service.config.folder / 'config'}: {WHY}"
-    assert told.rejected == [f"{refused}; with --allow-empty-injection it would serve"]
+    assert events.rejected == [f"{refused}; with --allow-empty-injection it would serve"]
     assert await injects(service)
     assert await metric(service, 'reload_healthy{unit="configuration"}') == (
         'sidecar_injector_reload_healthy{unit="configuration"} 0.0'
@@ -98,12 +97,12 @@ async def test_an_edit_that_ends_all_injection_is_refused_and_the_last_good_one_
 async def test_the_edit_is_taken_where_it_is_allowed_and_what_follows_is_compared_with_what_injected(
     start: Start,
 ) -> None:
-    service, told = await begin(start, ENABLED, allow_empty_injection=True)
+    service, events = await begin(start, ENABLED, allow_empty_injection=True)
     await change(service, EMPTY)
-    assert told.warned == [f"ConfigurationInjectsNothing: configuration {hash_of(EMPTY)}: {WHY}"]
+    assert events.warned == [f"ConfigurationInjectsNothing: configuration {hash_of(EMPTY)}: {WHY}"]
     await change(service, ENABLED.replace("image: proxy:1", "image: {{ index 1 2 }}"))
-    assert len(told.rejected) == 1
-    assert "the sample pod with one container is denied" in told.rejected[0]
+    assert len(events.rejected) == 1
+    assert "the sample pod with one container is denied" in events.rejected[0]
     await change(service, ENABLED.replace("proxy:1", "proxy:2"))
     assert await injects(service)
     assert await metric(service, "configuration_injects") == "sidecar_injector_configuration_injects 1.0"
@@ -118,18 +117,18 @@ async def test_a_policy_that_istio_does_not_know_is_refused_by_name_at_start_and
     )
     with pytest.raises(ConfigError, match="policy: there is no policy"):
         load_injector(Texts(config=TEMPLATE, values="{}", mesh=""), ServiceOptions())
-    service, told = await begin(start, ENABLED)
+    service, events = await begin(start, ENABLED)
     await change(service, MISSPELT)
-    assert "unknown policy 'enable'" in told.rejected[0]
+    assert "unknown policy 'enable'" in events.rejected[0]
     assert await injects(service)
 
 
 async def test_a_disabled_policy_is_taken_and_says_which_pods_lose_their_sidecar(start: Start) -> None:
-    service, told = await begin(start, ENABLED)
+    service, events = await begin(start, ENABLED)
     assert await injects(service)
     await change(service, DISABLED)
     assert not await injects(service)
-    assert told.warned == [
+    assert events.warned == [
         "ConfigurationSkipsPods: pods like 1 seen lately are not injected from now on (policy), in shop"
     ]
     assert await metric(service, "configuration_injects") == "sidecar_injector_configuration_injects 1.0"

@@ -20,16 +20,7 @@ from injector.service.metrics import REFUSALS, Metrics
 from tests.conftest import ROOT
 from tests.fake_api import fake_api, kubeconfig
 from tests.service.fake_service import parts_of
-from tests.service.kit import Start, a_review, client_context
-
-
-def samples(text: str) -> dict[str, float]:
-    found = {}
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            labels = ",".join(f"{name}={value}" for name, value in sorted(sample.labels.items()))
-            found[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
-    return found
+from tests.service.kit import Start, a_review, client_context, samples
 
 
 def test_istios_names_count_what_their_help_says() -> None:

@@ -14,7 +14,7 @@ import pytest
 from injector.service.process import YOUNG_OBJECTS
 from tests.conftest import PATIENCE
 from tests.service.kit import NAME, Start, a_review
-from tests.service.processes import Launch, Process
+from tests.service.processes import PATIENT, QUICK, Launch, Process
 
 
 def post(connection: ssl.SSLSocket, uid: str) -> bytes:
@@ -30,11 +30,6 @@ def post(connection: ssl.SSLSocket, uid: str) -> bytes:
     while len(rest) < length:
         rest += connection.recv(65536)
     return top + b"\r\n\r\n" + rest
-
-
-QUICK = {"minimum": 0.5, "quiet": 0.3, "maximum": 5, "in_flight": 2}
-PATIENT = {"minimum": 0.5, "quiet": 5, "maximum": PATIENCE, "in_flight": PATIENCE}
-"""For reviews that come during the drain: beside busy neighbours they may be a second apart."""
 
 
 def test_a_start_is_quick_and_says_what_serves(launch: Launch) -> None:

@@ -24,7 +24,7 @@ from injector.service.logs import Log
 from injector.service.metrics import Metrics
 from injector.service.options import ServiceOptions
 from injector.service.reload import Live, ReloadUnit
-from tests.service.kit import NAME, FakeReviewer, Running, Start, a_pair, a_review
+from tests.service.kit import NAME, FakeReviewer, RecordedEvents, Running, Start, a_pair, a_review
 
 
 async def config_of(service: Running) -> str:
@@ -60,8 +60,8 @@ async def test_an_edited_configuration_serves_the_next_pod(start: Start) -> None
     ],
 )
 async def test_a_bad_configuration_leaves_the_last_good_one(start: Start, text: str, reason: str) -> None:
-    told = Told()
-    service = await start(parts=Parts(warn=told.warn))
+    events = RecordedEvents()
+    service = await start(parts=Parts(warn=events.warn))
     service.config.swap({"config": text, "values": "{}"})
     state = service.service.metrics.reload("configuration")
     await service.until(lambda: state.failed == 1)
@@ -69,8 +69,8 @@ async def test_a_bad_configuration_leaves_the_last_good_one(start: Start, text: 
     assert not state.healthy
     ready = await service.get("/healthz/ready?verbose")
     assert ready.status == 200
-    assert f"[~]{told.rejected[0]}" in ready.body.decode()
-    assert reason in told.rejected[0]
+    assert f"[~]{events.rejected[0]}" in ready.body.decode()
+    assert reason in events.rejected[0]
 
     service.config.swap({"config": "third", "values": "{}"})
     await serves(service, "third")
@@ -116,28 +116,14 @@ def load_removing(texts: Texts, _options: ServiceOptions) -> Removes:
     return Removes(texts.config, texts.values)
 
 
-class Told:
-    """The Events of a cluster, kept."""
-
-    def __init__(self) -> None:
-        self.rejected: list[str] = []
-        self.warned: list[str] = []
-
-    def warn(self, reason: str, sentence: str) -> None:
-        if reason == "ConfigurationRejected":
-            self.rejected.append(sentence)
-        else:
-            self.warned.append(f"{reason}: {sentence}")
-
-
 async def test_a_pod_of_one_tenant_warns_and_does_not_keep_a_configuration_out(start: Start) -> None:
-    told = Told()
-    service = await start(load=load_removing, parts=Parts(warn=told.warn))
+    events = RecordedEvents()
+    service = await start(load=load_removing, parts=Parts(warn=events.warn))
     await service.post(a_review(custom="of a tenant"))
     service.config.swap({"config": "second", "values": "{}"})
     await serves(service, "second")
     sentence = "pods like 1 seen lately are denied from now on (injection), in shop"
-    assert (told.rejected, told.warned) == ([], [f"ConfigurationDeniesPods: {sentence}"])
+    assert (events.rejected, events.warned) == ([], [f"ConfigurationDeniesPods: {sentence}"])
     await service.until(lambda: any(line.get("pods") == 1 for line in service.lines()))
     (line,) = [line for line in service.lines() if "pods" in line]
     assert (line["level"], line["namespaces"], line["rules"]) == ("warning", ["shop"], "injection")
@@ -150,8 +136,8 @@ async def test_pods_of_several_tenants_keep_a_configuration_out_until_they_are_g
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("injector.service.mounted.RETRY_SECONDS", 0.05)
-    told = Told()
-    service = await start(load=load_removing, parts=Parts(warn=told.warn), recheck_seconds=0.05)
+    events = RecordedEvents()
+    service = await start(load=load_removing, parts=Parts(warn=events.warn), recheck_seconds=0.05)
     for namespace in ("shop", "bank"):
         await service.post(a_review(namespace=namespace, custom="of a tenant"))
     service.config.swap({"config": "second", "values": "{}"})
@@ -163,11 +149,11 @@ async def test_pods_of_several_tenants_keep_a_configuration_out_until_they_are_g
     for page in (await service.get("/healthz/ready?verbose"), await over_tls(service)):
         assert "/config: all 2 pods seen lately, of 2 namespaces" in page.body.decode()
         assert b"of a tenant" not in page.body
-    assert "of a tenant" not in "".join(told.rejected)
+    assert "of a tenant" not in "".join(events.rejected)
     # A pod that the new configuration injects, and its next try of itself takes it.
     await service.post(a_review(namespace="mint"))
     await serves(service, "second")
-    assert (state.failed, state.healthy, len(told.rejected)) == (1, True, 1)
+    assert (state.failed, state.healthy, len(events.rejected)) == (1, True, 1)
 
 
 async def over_tls(service: Running) -> Any:
@@ -272,7 +258,7 @@ class Unit:
         self.now = 0.0
         self.fault: Exception | None = None
         self.made: list[str] = []
-        self.told: list[str] = []
+        self.reasons: list[str] = []
         self.log_file = folder / "log"
         self.log = Log(descriptor=os.open(self.log_file, os.O_CREAT | os.O_WRONLY))
         self.metrics = Metrics()
@@ -284,7 +270,7 @@ class Unit:
             live=Live(""),
             metrics=self.metrics,
             log=self.log,
-            rejected=lambda _, reason: self.told.append(reason),
+            rejected=lambda _, reason: self.reasons.append(reason),
             clock=lambda: self.now,
         )
         self.unit.start()
@@ -318,7 +304,7 @@ async def test_a_refused_content_is_tried_again_ever_more_seldom(tmp_path: Path)
     unit.fault = ConfigError("bad")
     assert await unit.tries_in(2200) == [1, 61, 181, 421, 901, 1501, 2101]
     state = unit.metrics.reload("unit")
-    assert (state.failed, state.healthy, unit.told) == (1, False, ["bad"])
+    assert (state.failed, state.healthy, unit.reasons) == (1, False, ["bad"])
     unit.path.write_text("third")
     assert await unit.tries_in(61) == [1, 61]
     unit.fault = None
@@ -335,7 +321,7 @@ async def test_a_content_refused_for_another_reason_is_said_and_not_counted_agai
     unit.fault = ConfigError("bad", detail="said by a pod")
     assert await unit.tries_in(4) == [4]
     assert unit.unit.fault == "bad"
-    assert (unit.metrics.reload("unit").failed, unit.told) == (1, ["internal error: RuntimeError"])
+    assert (unit.metrics.reload("unit").failed, unit.reasons) == (1, ["internal error: RuntimeError"])
     rejected = "new files are rejected, the last good ones serve"
     assert unit.logged() == ["new files crashed the loader", rejected, rejected]
 

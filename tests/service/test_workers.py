@@ -26,10 +26,8 @@ from injector.errors import ConfigError
 from injector.service import workers
 from injector.service.listener import listening
 from tests.conftest import PATIENCE, ROOT
-from tests.service.kit import a_pair, a_review
-from tests.service.processes import Launch, Process
-from tests.service.test_metrics import samples
-from tests.service.test_process import PATIENT, QUICK
+from tests.service.kit import a_pair, a_review, samples
+from tests.service.processes import PATIENT, QUICK, Launch, Process
 
 pytestmark = pytest.mark.socket
 
