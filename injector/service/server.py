@@ -54,8 +54,8 @@ AT_ONCE_SECONDS: Final = 0.05
 """The timeout for ending at once: to aiohttp, 0 means no limit."""
 
 PATIENT_SECONDS: Final = 1.0
-"""If a caller waits at least this long for a review that came whole, we need not check that it is still
-there."""
+"""A caller that waits at least this long is still waiting when we begin a review that came whole: there is no
+need to check its deadline."""
 
 TOGETHER_BYTES: Final = 256 << 10
 """Bytes of answers that are made before the first is sent: those of a dozen ordinary pods or more."""
