@@ -82,7 +82,7 @@ class Answering:
         self._adviser.shutdown(wait=False, cancel_futures=True)
 
     def is_expensive(self, peer: str, data: bytes, start: int = 0) -> bool:
-        """Return whether the sender of a body, which begins at ``start``, lately sent expensive reviews."""
+        """Return whether a body, which begins at ``start``, is of a caller that is kept off the loop."""
         return bool(self._expensive) and self._expensive.has(caller_of(peer, data, start))
 
     async def answer(

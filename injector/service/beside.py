@@ -43,8 +43,8 @@ FIRST_SECONDS: Final = 5.0
 another cause: the collector's and the hypervisor's time counts as the review's."""
 
 LONGEST_SECONDS: Final = 600.0
-"""The longest time that a caller is kept off the loop, and for how long afterwards that is remembered: then
-it begins anew."""
+"""The longest time that a caller is kept off the loop, and for how long afterwards that is remembered: a
+caller without an expensive review until then begins anew."""
 
 CALLERS: Final = 1024
 """Callers remembered; beyond that, the one whose expensive review was the longest ago is forgotten."""
@@ -90,7 +90,8 @@ class _KeptOff(NamedTuple):
 class ExpensiveCallers:
     """Callers whose reviews blocked the loop lately: their next reviews are answered by the process.
 
-    CPU time counts, here and there: elapsed time says little on a busy machine.
+    What counts is the CPU time of a review, on the loop or in the process: elapsed time says little on a busy
+    machine.
     """
 
     __slots__ = ("_known", "_spent")
@@ -103,7 +104,7 @@ class ExpensiveCallers:
         return bool(self._known)
 
     def spend(self, caller: Caller, seconds: float) -> None:
-        """Add the loop's time for a review: the review may be expensive, or the sum of its caller's."""
+        """Add a costly review's CPU time; keep its caller off the loop if that, or the sum, is too much."""
         now = time.monotonic()
         spent, noted = self._spent.pop(caller, (0.0, now))
         spent = max(0.0, spent - (now - noted) * SHARE) + seconds

@@ -188,7 +188,7 @@ class Seat:
         self._complained = not fits
         if not self._told:
             self._told = True
-            os.kill(os.getppid(), signal.SIGCHLD)  # the parent forks the others once the first one is ready
+            os.kill(os.getppid(), signal.SIGCHLD)  # the others are forked once the first one has written
 
     async def keep_telling(self, metrics: Metrics, readiness: Readiness) -> None:
         """Write once a second, for ever."""
@@ -212,7 +212,7 @@ class Seat:
         return metrics_page(text)
 
     def when_alone(self, leave: Callable[[], None]) -> None:
-        """Call ``leave`` on the loop once the parent is gone, which would replace or stop this worker."""
+        """Call ``leave`` on the loop once the parent is gone: nothing would replace or stop this worker."""
         loop = asyncio.get_running_loop()
 
         def alone() -> None:
@@ -241,7 +241,7 @@ def combined(pages: Iterable[Rows]) -> Rows:
 
 
 def counts(rows: Rows) -> Rows:
-    """Return the part of a worker's report that stays true when it is gone: its counters."""
+    """Return the part of a worker's report that stays true when it is gone: what it has counted."""
     return [row for row in rows if row[2] in ("counter", "histogram")]
 
 

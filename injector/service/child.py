@@ -72,7 +72,7 @@ class Child:
         context = get_context("fork")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, self._room, reviewer), daemon=True)
-        with warnings.catch_warnings():  # from Python 3.12 on: other threads may hold locks
+        with warnings.catch_warnings():  # Python warns from 3.12 on that other threads may hold locks
             warnings.simplefilter("ignore", DeprecationWarning)
             try:
                 self._process.start()

@@ -130,7 +130,7 @@ class Cluster:
 
     @property
     def registration(self) -> Registration | None:
-        """Return our registration as the watch of its keeper has it; None while there is no such state."""
+        """Return our registration as its keeper's watch has it; None before that, and if nothing keeps it."""
         found = self._registrations.get(self._options.configuration)
         return Registration(self._options.names.name, found) if found else None
 

@@ -40,8 +40,8 @@ IDLE_BYTES: Final = 50 << 10
 ours."""
 
 OVERFULL: Final = 1.25
-"""Share of the memory in flight above which a new client that sends much is cut off instead of told to come
-again: for an answer, its request would have to be read first."""
+"""Share of the memory in flight above which a client without an answered review that sends much is cut off
+instead of told to come again: for an answer, its request would have to be read first."""
 
 READ_COPIES: Final = 2
 """Copies of a connection's largest read in memory: the TLS layer keeps its buffer, and aiohttp has the bytes
@@ -238,7 +238,7 @@ class EdgeConnection(web.RequestHandler):
         self.unread = 0
 
     def has_taken_all(self) -> bool:
-        """Return whether the client has read everything that was written."""
+        """Return whether the client's system has received everything that was written."""
         return self.flushing is None and not _waiting_to_be_sent(self._socket)
 
     def rest(self) -> None:

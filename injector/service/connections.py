@@ -186,7 +186,7 @@ class Connections:
 
 
 def first_of(guests: list[EdgeConnection], most: int, *, now: float) -> list[EdgeConnection]:
-    """Return at most so many from the front: those that have rested for less than a second.
+    """Return the settled ones of at most so many at the front; if none is settled, only the first.
 
     A caller that has just connected rests for a moment before it asks.
     """

@@ -98,9 +98,9 @@ class Texts:
     def hash(self) -> str:
         """The name of the configuration: what ``cat config values mesh | sha256sum | cut -c1-12`` prints.
 
-        For a file that is the whole ConfigMap, it is the key's text, with as many line ends behind it as are
-        before it. It depends on the texts only, so that all replicas give the same configuration the same
-        name.
+        Of a file that is the whole ConfigMap, the key's text counts, after as many line ends as there are in
+        the file before it. The hash depends on the texts only, so that all replicas give the same
+        configuration the same name.
         """
         texts = self.config + self.values + self.mesh
         return hashlib.sha256(texts.encode(errors="surrogatepass")).hexdigest()[:HASH_SHOWN]

@@ -20,7 +20,7 @@ from injector.service.memory import InFlight
 
 
 class Bodies:
-    """The bodies in flight, one `hold` for each request; ``leaving`` are those that may be dropped."""
+    """The bodies in flight, one `hold` for each request; those ``leaving`` may be dropped, oldest first."""
 
     def __init__(self, memory: InFlight) -> None:
         self.memory = memory

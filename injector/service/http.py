@@ -39,8 +39,7 @@ Page = Callable[[str, str], Reply]
 class RequestTarget(NamedTuple):
     """A request target: the decoded path, and the seconds that the API server will wait.
 
-    ``location`` is where Go redirects a client that asks for a path with ``//``, ``/./`` or ``/../``; else
-    "".
+    ``location``: where Go redirects a client that asks for a path with ``//``, ``/./`` or ``/../``; else "".
     """
 
     path: str

@@ -183,7 +183,7 @@ def _why(error: OSError | UnicodeError) -> str:
         return "another process uses it"
     if error.errno == errno.EACCES:
         return "this user may not use it (ports below 1024 need a privilege; choose one above)"
-    # strerror's text ends with the address as Python writes it.
+    # The error's own text would end with the address as Python writes it.
     return os.strerror(error.errno)
 
 

@@ -158,7 +158,7 @@ class Log:
         self._write("info", fields)
 
     def info(self, message: str, **fields: Any) -> None:
-        """Log for information: a constant sentence and its fields."""
+        """Log what an operator may want to know: a constant sentence and its fields."""
         self.event("info", message, fields)
 
     def warning(self, message: str, **fields: Any) -> None:
@@ -187,7 +187,7 @@ class Log:
     def _stamp(self) -> str:
         now = time.time()
         second = int(now)
-        known, text = self._second  # one assignment, since several threads log
+        known, text = self._second  # read as one tuple, since several threads log
         if second != known:
             text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
             self._second = (second, text)

@@ -22,7 +22,7 @@ class Limits:
     accepts in a write) and the rest. The keep-alive must outlast the API server's pool, which drops an idle
     connection after 90 s and does not repeat a POST that was sent while we closed. A body that stalls is
     answered after ``body_seconds``, and its connection ends up to ``shutdown_seconds`` later: ten seconds in
-    all. ``in_flight_bytes`` is for everything received and not yet answered; None derives it from the
+    all. ``in_flight_bytes`` is for everything that came in and has not gone out; None derives it from the
     container's memory limit (see `memory`). ``json_values`` bounds the time for which parsing one body blocks
     everything else: a million take 70 ms, and the largest pod that an API server accepts has 700,000.
     """

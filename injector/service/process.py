@@ -46,7 +46,7 @@ SWEEP_SECONDS: Final = 1.0
 
 SWITCH_SECONDS: Final = 0.001
 """How long a thread that compiles a template or gives advice may keep the loop waiting at a time. A review
-releases the interpreter for several system calls, at 5 ms, the default, each would cost that."""
+releases the interpreter for several system calls; at 5 ms, the default, each would cost that."""
 
 YOUNG_OBJECTS: Final = 20_000
 """Objects after which the collector searches for cycles among them. A review makes thousands, keeps none

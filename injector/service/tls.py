@@ -87,8 +87,9 @@ def load_pair(
 ) -> KeyPair:
     """Check a pair in full and return it; ConfigError says what is wrong with which file.
 
-    It must parse, the key must fit, the chain must be complete, ``now`` (where given) must be within its
-    dates, and the leaf must have one of ``names`` (if there are any) as a DNS name.
+    It must parse, the key must fit, each certificate of the chain must have issued the one before it, ``now``
+    (where given) must be within the pair's dates, and the leaf must have one of ``names`` (if there are any)
+    as a DNS name.
     """
     chain = parse_certificates(chain_pem, source=source)
     leaf = chain[0]
