@@ -99,9 +99,7 @@ class BadReview(InjectorError):  # noqa: N818 - the library's fixed name
     """The call was wrong, not the pod: answered with ``status`` (4xx) and ``message`` as plain text."""
 
     def __init__(self, status: int, message: str) -> None:
-        super().__init__(
-            status, message
-        )  # the arguments as given: another process unpickles the error from them
+        super().__init__(status, message)  # as given: another process unpickles the error from them
         self.status = status
         self.message = message
 
