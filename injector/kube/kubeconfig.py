@@ -43,7 +43,7 @@ def check_kubeconfig(paths: str, context: str | None) -> None:
     """Raise Unconfigured, which names the file, where a kubeconfig cannot be read or lacks what is needed.
 
     ``paths`` are files as in $KUBECONFIG: missing files do not count, and the first of two entries with one
-    name wins. ``context`` None means the current one. kubernetes-asyncio reports a context that is not found.
+    name wins. ``context`` None means the current one. kubernetes-asyncio reports a name that is not found.
     """
     documents = []
     for path in filter(None, paths.split(os.pathsep)):
@@ -75,11 +75,7 @@ def _checked(file: Path) -> JSONObject:
             document = yaml.safe_load(stream)
     except OSError as error:
         raise Unconfigured(f"{_unusable(file)}: {error.strerror or error}") from error
-    except (
-        yaml.YAMLError,
-        ValueError,
-        RecursionError,
-    ) as error:  # invalid dates and bytes, and too deep nesting
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # invalid dates and bytes, deep nesting
         raise Unconfigured(f"{_unusable(file)}: it is not YAML: {' '.join(str(error).split())}") from error
     fault = next(_faults(document), "")
     if fault:

@@ -71,7 +71,7 @@ def extension(certificate: x509.Certificate, kind: type[_Extension]) -> _Extensi
 
 
 def authorities(bundle: bytes) -> tuple[Authority, ...]:
-    """Return the CAs of a PEM bundle, in its order, without repetitions; raises BundleError."""
+    """Return the CAs of a PEM bundle, in its order, each once; BundleError if one is unreadable."""
     try:
         found = [Authority.of(each) for each in x509.load_pem_x509_certificates(bundle)]
     except ValueError as error:

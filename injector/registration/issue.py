@@ -84,7 +84,7 @@ def service_names(service: str, namespace: str) -> tuple[str, ...]:
 
 
 def _named(name: str) -> x509.Name:
-    """Return a subject: a common name may have 64 characters; verifiers read the alternative names."""
+    """Return a subject: a common name may have 64 characters; only alternative names are verified."""
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
 
 

@@ -26,7 +26,7 @@ CA_BUNDLE_MANAGER: Final = "sidecar-injector-ca-bundle"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookNames:
-    """Which entries are ours: those called ``name``, or the whole family if it starts with ``*.``."""
+    """Which entries are ours: those called ``name``, or everything under it if it starts with ``*.``."""
 
     name: str
 

@@ -49,7 +49,7 @@ GRACE = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trust:
-    """What clients must trust: the CAs (PEM) and the certificate chain that is served (PEM)."""
+    """The CAs that clients must trust (PEM), and the certificate chain that is served (PEM)."""
 
     ca_bundle: bytes
     leaf: bytes
@@ -102,7 +102,8 @@ class Reconciler:
     _overlap: Overlap | None = None
     _before: tuple[Authority, ...] = ()
     _settled: str = ""
-    """The resourceVersion of the last write: until the watch shows a newer one, nothing is to be done."""
+    """The resourceVersion that the last write was based on: until the watch shows a newer one, nothing is to
+    be done."""
     _written: bytes = b""
 
     def wake(self) -> None:
@@ -154,7 +155,7 @@ class Reconciler:
             await self.client.apply(f"{self.collection}/{self.name}", body, manager=CA_BUNDLE_MANAGER)
         except (Conflict, NotFound):
             # The configuration that was planned on has changed. The watch brings the new one, and wakes us; a
-            # server that reports a Conflict for the newest version is asked again.
+            # server that refuses even the newest version is asked again.
             return self.backoff.next()
         except KubeError as error:
             self._report(error)

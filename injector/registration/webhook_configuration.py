@@ -55,8 +55,7 @@ def webhook_configuration(spec: WebhookSpec) -> JSONObject:
 
 def _entry(spec: WebhookSpec) -> JSONObject:
     return {
-        # `*.sidecar-injector.istio.io` names a family of entries; ours then has the name of Istio's first
-        # one.
+        # `*.sidecar-injector.istio.io` names a family of entries; ours is then called like Istio's first.
         "name": spec.webhook.replace("*", "namespace", 1),
         "admissionReviewVersions": ["v1"],
         "clientConfig": {
