@@ -147,9 +147,9 @@ def _objects(paths: Sequence[Path], kind: str) -> Iterator[JSONObject]:
 
 
 def surroundings_of(paths: Sequence[Path], kind: str) -> Iterator[Item]:
-    """Yield the objects of one kind in files, including those in Lists; a workload there is a mistake.
+    """Yield the objects in files given for ``kind``, including those in Lists; a workload is a mistake.
 
-    Other objects that describe a cluster are allowed beside them, so that one file can hold all of it.
+    Other kinds of `SURROUNDINGS` are yielded as well, so that one file can describe the whole cluster.
     """
     for path in paths:
         for document in documents(read_text(path), source=str(path)):

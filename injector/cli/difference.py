@@ -82,7 +82,7 @@ def _key(*lists: Sequence[JSON]) -> str | None:
 
 
 def _scalars(old: JSON, new: JSON, path: str) -> Iterator[Difference]:
-    """Compare strings that hold JSON (the status, Istio's metadata) by their content."""
+    """Compare strings that hold JSON (the status, Istio's metadata) as JSON: the text hides what differs."""
     inside = [_document(value) for value in (old, new)]
     if None in inside:
         yield Difference(path, _json(old), _json(new))

@@ -180,7 +180,7 @@ def _texts(filename: str, *, recursive: bool) -> Iterator[tuple[str, str]]:
 
 
 def _files(path: Path, *, recursive: bool) -> list[str]:
-    """Return a file itself, or a folder's files that are read; raises OSError where one is unreadable."""
+    """Return a file itself, or a folder's files that are read; OSError where a folder is unreadable."""
     if not path.is_dir():
         return [str(path)]
     found: list[Path] = []

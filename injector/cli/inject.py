@@ -132,7 +132,7 @@ def work(
 
 
 def _checked(value: JSON) -> JSON:
-    """Return a document's value; InjectionError for a List with other items than objects."""
+    """Return a document's value; InjectionError for a List whose items are not a list."""
     if is_list(value) and not isinstance(value.get("items") or [], list):
         raise InjectionError("the items of a List are a list")
     return value

@@ -112,9 +112,7 @@ async def _read(
             revision = next(filter(None, revisions), revision)
         suffix = "" if revision in ("", "default") else f"-{revision}"
         texts = await _texts(client, flags["config_map"], ours_there, suffix)
-        there = {
-            flag: text for flag, text in texts.items() if not flags[flag]
-        }  # a file of the user's own wins
+        there = {flag: text for flag, text in texts.items() if not flags[flag]}  # the user's own file wins
         return material, {"revision": revision, **there}
 
 

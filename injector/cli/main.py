@@ -149,7 +149,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.stderr.flush()
     except OSError:
         _discard(sys.stderr)
-    gc.freeze()  # or Python would search them at its end: the two take a fifth of `inject`
+    gc.freeze()  # or Python searches for cycles at its end: the two take a fifth of `inject`
     sys.exit(code)
 
 
