@@ -78,7 +78,7 @@ def mapping(value: Any) -> JSONObject:
 
 
 def pods_metadata(place: PodPlace) -> tuple[str, ...]:
-    """Return a workload's metadata for its pods, as an API server reads it.
+    """Return the path of a workload's metadata for its pods, as an API server reads it.
 
     In a CronJob kube-inject, Istio's and ours, labels and annotates the jobs instead: see PodPlace.
     """

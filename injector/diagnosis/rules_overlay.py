@@ -254,7 +254,7 @@ def _member(
 
 
 def _unmergeable(items: Any, merge_key: str, path: Path) -> Iterator[tuple[str, str, Path]]:
-    """Yield the elements of a merged list that have no unique key: the merge refuses them."""
+    """Yield the elements of a merged list that lack the merge key: the merge refuses them."""
     for index, item in enumerate(items if isinstance(items, list) else ()):
         if isinstance(item, dict) and merge_key not in item and "$patch" not in item:
             words = f"{dotted((*path, index))} has no {merge_key}, by which the list is merged"
