@@ -86,9 +86,7 @@ def _port(value: str, behaviour: Behaviour) -> str:
     fault = _number_fault(trimmed, 16)
     if not fault:
         return ""
-    number = (
-        (1 << 16) - 1 if fault.endswith("value out of range") else 0
-    )  # the number that ParseUint returns with its error
+    number = (1 << 16) - 1 if fault.endswith("value out of range") else 0  # as ParseUint with its error
     return f"failed parsing port '{value if behaviour.port_errors_show_text else number}': {fault}"
 
 
@@ -144,7 +142,7 @@ def _interfaces(value: str, _: Behaviour) -> str:
 
 
 def proxy_config_fault(text: str, behaviour: Behaviour) -> str:
-    """Return the webhook's error about the annotation of a ProxyConfig."""
+    """Return the error of Istio's webhook about the annotation of a ProxyConfig."""
     return _proxy_config_fault(text, behaviour.minor)
 
 
