@@ -198,7 +198,7 @@ def say(text: str) -> None:
 
 
 def cores(*, pin: bool) -> tuple[int | None, int | None]:
-    """Return the cores for servers and for clients; None if there are too few to choose."""
+    """Return the cores for servers and for clients; None where the scheduler chooses."""
     if not pin or not hasattr(os, "sched_getaffinity"):
         return None, None
     available = sorted(os.sched_getaffinity(0))

@@ -68,7 +68,7 @@ def _command(name: str) -> str:
 
 
 def _option(option: click.Option, prefix: str, context: click.Context) -> tuple[str, ...]:
-    """Return the row of an option, "" for one that is kept only for old callers."""
+    """Return the row of an option, () for one that is kept only for old callers."""
     if option.hidden:
         return ()
     flags = ", ".join(map(code, (*option.opts, *option.secondary_opts)))
