@@ -165,7 +165,7 @@ def test_a_hundredth_of_the_loop_is_for_costly_reviews(clock: list[float]) -> No
     assert not expensive
 
 
-def test_one_review_that_is_dear_is_enough() -> None:
+def test_one_review_that_is_expensive_is_enough() -> None:
     expensive = ExpensiveCallers()
     expensive.spend(A, beside.EXPENSIVE_SECONDS)
     assert not expensive.has(A)

@@ -163,7 +163,7 @@ async def test_a_caller_that_is_gone_has_no_turn(start: Start, gated: GatedRevie
     assert edge.waiting == 0
 
 
-async def test_reviews_of_a_expensive_namespace_leave_the_loop(
+async def test_reviews_of_an_expensive_namespace_leave_the_loop(
     start: Start, gated: GatedReviewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(beside, "FIRST_SECONDS", 600.0)
