@@ -112,7 +112,7 @@ class Memo(Generic[_Key, _Value]):
 
 
 class Doorkeeper:
-    """Remembers the hashes of recent keys, so that a cache takes what is met again (doorkeeper filter).
+    """A doorkeeper filter: it remembers hashes of recent keys, so that a cache takes only what is met again.
 
     Most keys are seen once and never again. It holds at least the last half of ``most`` keys, and never more
     than ``most``; two keys with the same hash count as one. Threads may share it.
