@@ -1,4 +1,4 @@
-"""The text that Go's encoding/json writes for JSON values, and its errors for invalid JSON.
+"""The text that Go's encoding/json writes for JSON values, its words for kinds, its errors for invalid JSON.
 
 orjson writes most values alike; the rest (floats, bad UTF-8, huge ints) is written here. orjson reads JSON
 too, but with other error messages: the scanner here runs only once something is wrong.

@@ -74,7 +74,7 @@ def _piece(at: int, text: str) -> tuple[int, int]:
 
 
 def _fraction_of(digits: str, unit: int) -> int:
-    """Return the fraction ``digits``, behind a point, of ``unit``, as Go's time.ParseDuration computes it.
+    """Return the nanoseconds in 0.``digits`` of a ``unit``, as Go's time.ParseDuration computes them.
 
     It reads as many digits as an int64 can hold, and goes on with floats.
     """
@@ -143,7 +143,7 @@ _PARTS: Final = (
 
 
 def canonical_time(text: str) -> str | None:
-    """Return ``text`` in UTC without a fraction, None for Go's zero time; TypedError in Go's words."""
+    """Return ``text`` in UTC without a fraction, None for Go's zero time; TypedError in time.Parse's."""
     numbers: list[int] = []
     rest = text
     for separator, layout, pattern, name, least, most in _PARTS:

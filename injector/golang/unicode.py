@@ -12,7 +12,7 @@ from typing import Final
 
 _WIDE_SPACES: Final = (0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000)
 SPACES: Final = "".join(map(chr, (*b"\t\n\v\f\r \x85\xa0", *_WIDE_SPACES)))
-"""unicode.IsSpace, which strings.TrimSpace uses; Python also counts \x1c to \x1f as spaces."""
+"""unicode.IsSpace, which strings.TrimSpace uses; Python also counts \\x1c to \\x1f as spaces."""
 
 
 HALF_SURROGATE: Final = re.compile("[\ud800-\udfff]")
