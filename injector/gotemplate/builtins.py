@@ -306,4 +306,4 @@ BUILTINS: Mapping[str, Function] = MappingProxyType(
         "println": Function(call=fmt.sprintln, params=_ANYTHING, variadic=True, result=types.STRING),
     }
 )
-"""The functions that every template may call; a function passed in for the template hides one of these."""
+"""The functions that every template may call; one passed in for the template hides the one of its name."""

@@ -245,7 +245,7 @@ def of_type(
     path: tuple[str, ...] | None = None,
     key: Hashable = None,
 ) -> Computed:
-    """Return a computed value of a declared type: only some types may be nil or in an interface{}."""
+    """Return a computed value of a declared type: nil and in an interface{} only if that is an interface."""
     known = certain(declared)
     return Computed(
         code=code,

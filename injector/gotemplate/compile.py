@@ -108,7 +108,7 @@ class Template:
         return Rendering(tuple(strings), tuple(values))
 
     def faults(self) -> tuple[TemplateExecError, ...]:
-        """Return the errors of every rendering that reaches their sites, for ``lint``.
+        """Return the errors that every rendering raises if it reaches their sites, for ``lint``.
 
         Their cause was known when the template was compiled, for instance a field that the dot does not have.
         An error in a branch that is never taken does no harm.

@@ -37,8 +37,8 @@ class Function:
     - ``mutates``: changes an argument in place (sprig's ``set``), so data must be copied for each rendering.
     - ``quotes``: for sprig's ``quote`` and ``squote``, the mark that they put around each argument that is
       not nil; with one argument, the marks are template text and what is between them is a value.
-    - ``falls_back``: returns the second of two arguments, or the first where that is empty (sprig's
-      ``default``), like Python's ``or``.
+    - ``falls_back``: returns the second of two arguments, or the first where the second is empty (sprig's
+      ``default``): Python's ``or``, the other way round.
     - ``looks_up``: the field of its first argument, a map of strings, in which it looks up the second; if
       that is missing, it returns the third as ``%v`` prints it (Istio's ``annotation``).
     - ``needs_dot``: ``call`` receives the template's ``$`` before its arguments.

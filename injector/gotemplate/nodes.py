@@ -316,7 +316,7 @@ def number_constant(text: str, pos: int) -> NumberNode:
 
 
 def _number(text: str, pos: int, real: float | None, as_complex: complex | None = None) -> NumberNode:
-    """Return a float with the integers that it may stand for; None of them where it is None."""
+    """Return a float with the integers that it may stand for; without integers where it is None."""
     whole = int(real) if real is not None and real.is_integer() else None
     return NumberNode(
         pos=pos,

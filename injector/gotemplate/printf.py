@@ -323,7 +323,7 @@ def hexadecimal(flags: FmtFlags, text: str, *, upper: bool) -> str:
     return pad(flags, digits.upper() if upper else digits)
 
 
-# Floats.
+# Floats and complex numbers.
 
 
 def floating(flags: FmtFlags, number: float, verb: str) -> str:

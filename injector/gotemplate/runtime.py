@@ -120,7 +120,7 @@ def string_argument(value: Value) -> str:
 
 
 _MOST_TEMPLATES = 250
-"""Depth of templates that call templates; Go's message says 100,000, but Python's stack is smaller."""
+"""Depth of templates that call templates; Go allows 100,000, as its message says, Python's stack fewer."""
 
 
 def deeper(depth: int) -> int:

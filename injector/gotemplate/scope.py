@@ -83,7 +83,7 @@ class Scope:
 
     @contextmanager
     def inside(self, dot: Expr | None = None) -> Iterator[None]:
-        """Remove the variables declared inside at the end; ``dot`` is the cursor inside."""
+        """Remove on leaving the variables declared inside; ``dot`` is the cursor inside."""
         size, outer = len(self.bindings), self.dot
         self.dot = dot or outer
         yield

@@ -104,7 +104,7 @@ def atoi(text: str) -> int:
 
 
 def to_decimal(value: Value) -> SizedInt:
-    """Return the octal number in the printed value, 0 when there is none."""
+    """Return the printed value read as an octal number, 0 when it is not one."""
     text = fmt.format_value(value)
     digits = text[1:] if text[:1] in ("+", "-") else text
     if not digits or digits.strip("01234567"):

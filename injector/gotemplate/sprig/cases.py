@@ -46,7 +46,7 @@ def separated(text: str, connector: str) -> str:
 
 
 def _kind(rune: str) -> str:
-    """Return a letter for the kind of a character in words; Chinese characters have a kind of their own."""
+    """Return a letter for the kind of a character in words; Chinese characters are not letters here."""
     if rune in _CONNECTORS:
         return "-" if rune in "-_" else " "
     if unicode.is_punctuation(rune):
@@ -77,7 +77,7 @@ def untitle(text: str) -> str:
 
 
 def _at_starts(text: str, change: Callable[[str], str], separates: Callable[[str], bool]) -> str:
-    """Return ``text`` with every character after a separator changed."""
+    """Return ``text`` with its first character and every one after a separator changed."""
     out: list[str] = []
     starts = True
     for rune in text:

@@ -155,7 +155,7 @@ def _check_holds_no(target: Dict, value: Value) -> None:
 
 
 def merge(target: Dict, *sources: Dict, overwrite: bool = False) -> Dict:
-    """Add what the map lacks, or overwrite it with all of the others, at any depth, and return it."""
+    """Add to the map what it lacks, or overwrite it with all the others, at any depth; return it."""
     if is_nil(target) and not all(map(is_nil, sources)):
         target = {}
     for source in sources:
