@@ -78,9 +78,7 @@ def _outside_of_strings(text: bytes) -> Iterator[bytes]:
     start = 0
     while start < len(text):
         end = min(start + _BLOCK, len(text))
-        while (
-            end < len(text) and text[end - 1] == _BACKSLASH
-        ):  # with the characters that the backslashes escape
+        while end < len(text) and text[end - 1] == _BACKSLASH:  # with the character that it escapes
             end += 1
         unescaped = text[start:end].replace(rb"\\", b"").replace(rb"\"", b"")
         pieces = unescaped.split(b'"')

@@ -42,7 +42,7 @@ class OddKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Decoded:
-    """The value of an anchored node, shared by its aliases, and its size, a limit on alias bombs."""
+    """The value of an anchored node, which its aliases share, and its size, to refuse alias bombs."""
 
     value: Any
     nodes: int
@@ -205,7 +205,7 @@ _UNSUPPORTED: Final = "unsupported map key of type: {}, key: {}, value: {}"
 
 
 def finite(number: float) -> int | float:
-    """Return the float as JSON shows it; raises YAMLError, in encoding/json's words, where it cannot."""
+    """Return the float as JSON shows it; raises YAMLError, in encoding/json's words, if JSON cannot."""
     if math.isfinite(number):
         return json_number(number)
     name = "NaN" if math.isnan(number) else "+Inf" if number > 0 else "-Inf"

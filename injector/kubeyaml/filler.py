@@ -1,4 +1,4 @@
-"""Generate functions that read a scalar with holes, given the holes' values, as YAML would.
+"""Read a scalar with holes, given the holes' values, as YAML would, and generate functions that do so.
 
 A value is safe at its position if the text around it keeps its meaning: the scalar starts and ends at the
 same positions, and means the same as the value. The rules allow less than YAML does; values that they refuse
@@ -187,7 +187,7 @@ _KEY_CHECKS: Final = {
 # Each function is one expression: a tuple, or dict and list displays. The code contains no part of a value
 # and no text of the template: constants are passed in as variables. So they are not copied, and are freed
 # with the function. Python 3.12 and newer keep constant strings of compiled code that look like identifiers
-# for ever (CPython's InternalDocs/string_interning.md), and a template may contain texts of its pod.
+# for ever (CPython's InternalDocs/string_interning.md), and the texts of a template may come from a pod.
 
 
 def reader(slots: Sequence[Slot], holes: int) -> Reader | None:

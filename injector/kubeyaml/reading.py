@@ -178,7 +178,7 @@ class Document:
 
     @cached_property
     def value(self) -> JSON:
-        """The document's JSON; raises YAMLError with the line in the file (Go's sentence: in it)."""
+        """The document's JSON; raises YAMLError with the file's line (in Go's sentence: the document's)."""
         try:
             return load(self.text, source=self.source, alone=True)
         except YAMLError as error:

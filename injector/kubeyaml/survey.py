@@ -268,7 +268,7 @@ def _marked(strings: Sequence[str], mark: str) -> tuple[str, list[int]]:
 
 # ---- the bytes that a skeleton takes in memory, estimated from above
 # The sizes include what others derive from a skeleton and store with it, as for the pod's types. The numbers
-# were measured with tracemalloc on 64-bit CPython 3.11, and tests check the sums.
+# were measured with tracemalloc on 64-bit CPython 3.11, and tests compare the sums with it.
 
 _EMPTY: Final = 4096
 """A skeleton without text: its objects and functions."""
