@@ -92,10 +92,7 @@ def are_all_different(original: list[JSON], patch: list[JSON], merge_key: str) -
             and len(set(names)) == len(names)
             and not [element for element in both if "$patch" in element]
         )
-    except (
-        KeyError,
-        TypeError,
-    ):  # an element that is not a map, or has no merge key, or one that is not a string: the full merge
+    except (KeyError, TypeError):  # an element is not a map, or has no merge key
         return False
 
 
@@ -184,8 +181,7 @@ def _merge_scalars(original: list[JSON], patch: list[JSON]) -> tuple[list[JSON],
 def drop_duplicates(elements: list[JSON]) -> int:
     """Move the last element to each duplicate's index, from the front; return how many elements are left.
 
-    This has the result of Go's loop within a loop, but remembers the indices of duplicates, so it needs only
-    one.
+    Go does so in a loop within a loop; here the indices of duplicates are remembered, which takes less time.
     """
     names = list(map(scalar_identity, elements))
     total = len(names)
@@ -240,9 +236,9 @@ def _ordered(merged: list[JSON], patch: list[JSON], original: list[JSON], identi
 def _obey_directives(
     original: list[JSON], patch: list[JSON], merge_key: str
 ) -> tuple[list[JSON], int, list[JSON], bool]:
-    """Return the original's array after deletions, its length, the patch's plain elements, and a flag.
+    """Return the original's array after deletions, how much of it counts, the patch's elements, and a flag.
 
-    The flag says whether these elements replace the list.
+    The elements are those without a directive; the flag says whether they replace the list.
     """
     array, count = list(original), len(original)
     plain: list[JSON] = []
@@ -267,7 +263,7 @@ def unknown_directive(patch: JSONObject) -> MergeError:
 
 
 def _delete(array: list[JSON], count: int, merge_key: str, value: JSON) -> int:
-    """Delete in place, leaving the end of the array as it was; return the new length."""
+    """Delete in place, leaving the end of the array as it was; return how much of it counts now."""
     unwanted = scalar_identity(value)
     place = 0
     while place < count:
