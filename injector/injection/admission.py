@@ -20,7 +20,7 @@ from injector.patch import in_key_order
 
 GROUP: Final = "admission.k8s.io"
 SERVICE_ACCOUNT: Final = "system:serviceaccount:"
-"""The common name of API servers' client certificates when they call programs in the cluster."""
+"""How the user name of a program in the cluster, a service account, begins; those of people do not."""
 
 _SPACE: Final = b" \t\r\n"
 _TYPE_META: Final = (
@@ -56,7 +56,7 @@ class Review(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def is_unread(request: JSONObject) -> bool:
-    """Return whether the client ignores warnings: a controller that compares repeats its dry run for ever."""
+    """Return whether nobody reads warnings: a controller that compares repeats its dry run for ever."""
     if request.get("dryRun") is not True:
         return False
     user = request.get("userInfo")
@@ -284,7 +284,7 @@ def encode_allowed(review: Review, behaviour: Behaviour, warnings: Sequence[str]
 
 
 def _warned(response: dict[str, Any], review: Review, warnings: Sequence[str]) -> dict[str, Any]:
-    """Return the response with its warnings, unless there are none or the client ignores them."""
+    """Return the response with its warnings, unless there are none or nobody reads them."""
     return response | {"warnings": [*warnings]} if warnings and not review.unread else response
 
 

@@ -1,10 +1,10 @@
 """Divide the memory for the caches of one injector.
 
-The manifest gives a replica 256 MiB, of which four fifths are planned with: 204 MiB. Python, its imports and
+The manifest gives a replica 256 MiB, of which four fifths may be used: 204 MiB. Python, its imports and
 Istio's newest configuration take up to 75, and requests in flight may take 64. That leaves 65. In a process
-that has run for long, counted bytes take half as much again, since freed blocks lie between them: 48 for 32.
-While files are reloaded two injectors exist at once, but the new one has seen only a dozen pods by then, and
-the old one goes with its last review.
+that has run for long, counted bytes may take half as much again, since freed blocks lie between others: 48
+for 32. While files are reloaded two injectors exist at once, but the new one has seen only a dozen pods by
+then, and the old one goes with its last review.
 
 In addition, the memos of the process (`memo.PROCESS_WIDE`) take 5 MiB at most, the hashes of keys that were
 seen once take one, and texts that are themselves templates, which Istio 1.2 to 1.13 can render, take four.
@@ -21,7 +21,8 @@ CACHE_BYTES: Final = 32 << 20
 """The default for all caches of an injector: an eighth of the manifest's memory limit."""
 
 SMALLEST: Final = 8 << 20
-"""The least: below it, a sixteenth of a share could not hold a skeleton of Istio's newest template."""
+"""The least: below it, a sixteenth of a share could not hold a skeleton of Istio's newest template, and none
+would be kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,5 +50,5 @@ def memo_of(name: str, cache_bytes: int) -> Memo[Any, Any]:
 
 
 def cache_bytes_within(limit: int | None) -> int:
-    """Return what all caches may take in a container with this memory limit; None where it has no limit."""
+    """Return what all caches may take in a container whose memory has this ``limit``; None: it has none."""
     return CACHE_BYTES if limit is None else max(limit // 8, SMALLEST)

@@ -85,7 +85,7 @@ class Faults:
 
 
 def read_mapping(text: str, file: str, faults: Faults) -> JSONObject | None:
-    """Return the mapping of a YAML text, None for an empty text; any other value is a fault, and {}."""
+    """Return the mapping of a YAML text, None for an empty text; {}, with a fault noted, for any other."""
     try:
         value = load(text, alone=True)
     except YAMLError as error:

@@ -44,7 +44,7 @@ ANNOTATIONS: Final = frozenset(
 CONTAINERS: Final = ("containers", "initContainers")
 
 _ISTIO: Final = "istio-"
-"""The prefix of a container that an owner writes to customise an injected one."""
+"""The prefix of the names of containers that an owner writes to customise injected ones."""
 
 LONGEST: Final = 253
 """Characters of a name in Kubernetes. No controller above writes a longer one."""

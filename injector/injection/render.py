@@ -101,9 +101,7 @@ def _charge_rendering(rendering: Rendering, budget: Budget) -> None:
     size = sum(map(len, strings)) + sum(map(len, values))
     budget.charge("rendered", size, "the templates make {} characters of the pod")
     budget.hold("inserted", len(values), "a template inserts {} values of the pod")
-    if (
-        size > 2 * budget.limits.nodes
-    ):  # a node takes two characters at least, unless it is one of many brackets
+    if size > 2 * budget.limits.nodes:  # a node takes two characters, or it is one of many brackets
         nodes = count_nodes(rendering.text, budget.limits.nodes)
         budget.hold("nodes", nodes, "a template makes too many YAML nodes of the pod")
 

@@ -107,10 +107,11 @@ class Likeness:
 
 
 def likeness_of(pod: Pod, workload: tuple[str, str, str], unread: Unread) -> Likeness | None:
-    """Return a text that is equal for two generated pods exactly if they are replicas; None without JSON.
+    """Return what is equal for two generated pods exactly if they are replicas; None without JSON.
 
-    It is the pod's JSON (which tells 1, 1.0 and true apart) without managedFields, with the ``workload``
-    (name, apiVersion, kind) and the number of its owners, and with blanks in place of each pod's own values.
+    Its text is the pod's JSON (which tells 1, 1.0 and true apart) without managedFields, with the
+    ``workload`` (name, apiVersion, kind) and the number of its owners, and with blanks in place of each pod's
+    own values.
     """
     common = {key: value for key, value in pod["metadata"].items() if key != "managedFields"}
     owners = common.get("ownerReferences") or ()
@@ -139,10 +140,10 @@ def is_common(pod: Pod, overlays: Sequence[JSON], patch: bytes, likeness: Likene
 
     It does if all of this holds:
 
-    - The patch contains neither the pod's name nor an image of its own.
+    - The patch contains neither the pod's name nor an image that the likeness leaves out.
     - The blanks of the likeness are the token volume and its mounts and nothing else, so that a replica is
       the same pod with that volume renamed.
-    - No overlay mentions such a volume, since it could be the replica's, or anything else that is blank.
+    - No overlay mentions such a volume (it could be the replica's) or anything else that is blank.
     """
     name = pod["metadata"].get("name")
     if name and orjson.dumps(name)[1:-1] in patch:

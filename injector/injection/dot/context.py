@@ -183,7 +183,7 @@ def configured_fields(
 ) -> dict[str, Value]:
     """Return the fields that are the same for all pods with one ProxyConfig and no image type of their own.
 
-    In ``mesh_config``, the pod's ProxyConfig may be the default one.
+    ``mesh_config`` is the mesh's; in some releases its default ProxyConfig is the pod's.
     """
     fields = {
         "ProxyConfig": view(proxy_config),

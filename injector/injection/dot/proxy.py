@@ -120,7 +120,7 @@ _IDS: Final = 1 << 32
 
 
 def proxy_ids(namespace: JSONObject | None) -> tuple[int, int]:
-    """Return the proxy's user and group in a namespace (its object, None when it is not looked at)."""
+    """Return the proxy's user and group in a namespace (its object, None when there is none to read)."""
     if namespace is None:
         return DEFAULT_ID, DEFAULT_ID
     metadata: JSONObject = namespace.get("metadata") or {}

@@ -58,7 +58,7 @@ def with_concurrency(proxy: JSONObject) -> JSONObject:
 
 
 def _argument(proxy: JSONObject, name: str) -> int | None:
-    """Return the first argument of that name, ``--name 1`` or ``--name=1``; None for no number."""
+    """Return the first value of an argument, ``--name 1`` or ``--name=1``; None if it is not a number."""
     args: list[str] = proxy.get("args") or []
     for argument, following in zip(args, [*args[1:], ""], strict=False):
         if match := re.fullmatch(rf"-{{1,2}}{name}(=(?P<number>[0-9]+))?", trim_space(argument)):

@@ -74,7 +74,7 @@ def _with_field_version(item: JSONObject) -> JSONObject:
 
 
 def _with_requests(resources: JSONObject) -> JSONObject:
-    """Return resources whose missing requests are the limits."""
+    """Return resources whose missing requests are set to the limits."""
     limits = resources.get("limits")
     if not limits:
         return resources

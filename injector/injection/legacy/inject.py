@@ -173,7 +173,10 @@ def _rewritten(injection: LegacyInjection) -> list[JSONObject]:
 
 
 def _appended(pod: Pod, injection: LegacyInjection) -> Pod:
-    """Return the pod with the spec's lists inserted; a list that the pod lacks begins with the spec's."""
+    """Return the pod with the spec's lists added.
+
+    The first item for a list that the pod lacks becomes the list itself and is never put in front.
+    """
     added, in_front = _for_webhook(injection), _in_front(injection)
     spec = dict(_spec_of(pod))
     for key, items in added.lists.items():

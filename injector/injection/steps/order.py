@@ -132,7 +132,10 @@ def _proxy_before_init(containers: list[JSONObject]) -> list[JSONObject]:
 
 
 def _network_set_up_last(containers: list[JSONObject]) -> list[JSONObject]:
-    """Return istio-validation, which blocks everything, first; istio-init, after the pod's own, last."""
+    """Return istio-validation, the pod's own, istio-init, enable-core-dump.
+
+    istio-validation blocks everything; istio-init lets the pod's own use the network first.
+    """
     containers = moved(containers, VALIDATION, first=True)
     for name in (INIT, CORE_DUMP):
         containers = moved(containers, name, first=False)

@@ -1,8 +1,8 @@
 """Lead a pod's probes through the proxy's agent.
 
-The kubelet has no mTLS certificate for the proxy, so it asks the agent at the status port, and the agent asks
-the application. The agent finds what to ask in its environment, in ISTIO_KUBE_APP_PROBERS: a JSON object from
-the agent's paths to the application's own probes, with every named port as its number.
+The kubelet has no certificate for the proxy's mTLS, so it asks the agent at the status port, and the agent
+asks the application. The agent finds what to ask in its environment, in ISTIO_KUBE_APP_PROBERS: a JSON object
+from the agent's paths to the application's own probes, with every named port as its number.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ class Handled(NamedTuple):
     key: str
     """The field of the container, or of its lifecycle, that holds it."""
     handler: str
-    """The handler's field, which says what is asked."""
+    """The field of the probe or hook that says what is asked: ``httpGet``, ``tcpSocket`` or ``grpc``."""
     probe: JSONObject
     is_hook: bool = False
 

@@ -118,7 +118,7 @@ def _merges_metrics(mesh: Mesh, templates: Iterable[str]) -> bool:
     """Return whether the agent serves a pod's metrics where the pod itself does not say.
 
     Without a template that adds an agent, nothing would listen at its port: then only a mesh that asks
-    counts. Where the mesh does not name a port, Istio sends Prometheus there all the same, and so do we.
+    counts. Istio sends Prometheus there all the same, and so do we, but only where the mesh names no port.
     """
     has_port = bool(mesh.proxy_config.get("statusPort", 0))
     if has_port and mesh.asks_for_merge is None and not any(PROXY in text for text in templates):

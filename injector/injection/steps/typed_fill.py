@@ -41,9 +41,7 @@ class TypedFills:
         if tree is None:
             raise UndecidedError
         self._tree = tree
-        self._all_slots = (
-            skeleton.slots
-        )  # a reference to the skeleton, which holds this object, would be a cycle
+        self._all_slots = skeleton.slots  # not the skeleton, which holds this object: nothing would free both
         self._schema = schema
         sample = skeleton.built([f"x{place}" for place in range(len(skeleton.slots))])
         if not only_adds(sample, schema):
