@@ -35,7 +35,7 @@ _MIB: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewLimits:
-    """The most that one review may use. Each is at least 20 times what any of Istio's reference cases uses.
+    """The most that one review may use: each at least 20 times what any reference case of Istio uses.
 
     Together they keep a review of 3 MiB within 250 ms of CPU where a small one takes 1 ms, and within 40 MiB
     of memory. Each limit was chosen by the measured cost of one unit.
@@ -74,7 +74,7 @@ class ReviewLimits:
     or two."""
 
     rendered: int = _MIB
-    """Characters that the templates render. A sidecar has 20,000; the pod's annotations go in twice."""
+    """Characters that the templates render. A sidecar has 20,000, and the pod's annotations go in twice."""
 
     inserted: int = 1400
     """Values of the pod that one template puts into its text: a sidecar has up to 64. Compiling the position
@@ -90,8 +90,8 @@ class ReviewLimits:
     """Operations of the JSON patch: a sidecar has about 20; the most is one for each entry of the pod."""
 
     patch: int = 3 * _MIB
-    """Bytes of the JSON patch: a larger one makes a pod that the API server refuses, and etcd takes only
-    half as much."""
+    """Bytes of the JSON patch: a larger one makes a pod that the API server refuses, and etcd stores half of
+    that at most."""
 
     def __post_init__(self) -> None:
         """Refuse limits that would deny every pod."""

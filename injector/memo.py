@@ -31,8 +31,8 @@ SMALL: Final = 256 << 10
 _MISSING: Final[Any] = object()
 
 WRITING: Final = Lock()
-"""Held while an entry is noted, in any memo; a process with threads takes it before it forks (see
-`service.child`)."""
+"""Held while an entry is noted, in any memo. A fork waits for it (see `service.child`): else the child's copy
+could stay locked."""
 
 
 class _Entry(Generic[_Value]):
@@ -112,10 +112,11 @@ class Memo(Generic[_Key, _Value]):
 
 
 class Doorkeeper:
-    """A doorkeeper filter: it remembers hashes of recent keys, so that a cache takes only what is met again.
+    """Remembers the hashes of recent keys, so that a cache takes only what is met again.
 
-    Most keys are seen once and never again. It holds at least the last half of ``most`` keys, and never more
-    than ``most``; two keys with the same hash count as one. Threads may share it.
+    It is a doorkeeper filter: most keys are seen once and never again. It holds at least the last half of
+    ``most`` keys, and never more than ``most``; two keys with the same hash count as one. Threads may
+    share it.
     """
 
     __slots__ = ("_half", "_newer", "_older")
@@ -129,7 +130,7 @@ class Doorkeeper:
         return len(self._newer) + len(self._older)
 
     def has_met(self, key: Hashable) -> bool:
-        """Return whether a key is remembered, and remember it anew."""
+        """Return whether a key is remembered, and remember it from now on."""
         digest = hash(key)
         if digest in self._newer:
             return True
