@@ -14,7 +14,7 @@ from injector.istio.facts import NEWEST, OLDEST, Span
 Kind = Literal["annotation", "label", "label or annotation"]
 Form = Literal[
     "switch", "boolean", "quantity", "number", "port", "ports", "CIDRs", "interfaces", "names", "text",
-    "JSON", "YAML", "written by us", "mode",
+    "JSON", "YAML", "written by us", "mode", "targets",
 ]  # fmt: skip
 
 FORMS: Final[Mapping[Form, str]] = {
@@ -23,15 +23,16 @@ FORMS: Final[Mapping[Form, str]] = {
     "quantity": "a Kubernetes quantity: `100m`, `128Mi`",
     "number": "a whole number",
     "port": "a port",
-    "ports": "ports with commas between",
-    "CIDRs": "CIDRs with commas between",
-    "interfaces": "network interfaces with commas between",
-    "names": "names with commas between",
+    "ports": "ports, separated by commas",
+    "CIDRs": "CIDRs, separated by commas",
+    "interfaces": "network interfaces, separated by commas",
+    "names": "names, separated by commas",
     "text": "any text",
     "JSON": "JSON",
     "YAML": "YAML or JSON of a ProxyConfig",
-    "written by us": "written by injection, not by you",
+    "written by us": "written by the injector, not by you",
     "mode": "`REDIRECT`, `TPROXY` or (from 1.1) `NONE`",
+    "targets": "`port:path`, separated by commas; without `:path` it is `/metrics`",
 }
 
 
@@ -77,7 +78,7 @@ KNOWN: Final[Mapping[str, KnownName]] = {
     ),
     f"{_SIDECAR}/status": _known("written by us", "the names of what was injected"),
     "proxy.istio.io/overrides": _known(
-        "written by us", "what the pod itself said of injected containers", since=9
+        "written by us", "what the pod itself declared of injected containers", since=9
     ),
     "proxy.istio.io/config": _known("YAML", "this pod's ProxyConfig, over the mesh's", "the mesh's", since=6),
     "istio.io/rev": _known(
@@ -115,7 +116,7 @@ KNOWN: Final[Mapping[str, KnownName]] = {
         "switch", "whether the proxy may bind ports below 1024", '`"false"`', since=5
     ),
     f"{_SIDECAR}/bootstrapOverride": _known(
-        "text", "the ConfigMap with Envoy's own bootstrap", "none", since=1
+        "text", "the ConfigMap with a bootstrap for Envoy", "none", since=1
     ),
     f"{_SIDECAR}/userVolume": _known("JSON", "volumes for the proxy, by name or as a list", "none", since=1),
     f"{_SIDECAR}/userVolumeMount": _known(
@@ -138,7 +139,7 @@ KNOWN: Final[Mapping[str, KnownName]] = {
     f"{_SIDECAR}/extraStatTags": _known("names", "more tags of Envoy's statistics", "none", since=5),
     f"{_SIDECAR}/statsHistogramBuckets": _known("JSON", "buckets of Envoy's histograms", "Envoy's", since=19),
     f"{_SIDECAR}/statsCompression": _known(
-        "text", "how Envoy's statistics are compressed for whoever asks", "not at all", since=21, until=28
+        "text", "how Envoy compresses its statistics in answers", "not at all", since=21, until=28
     ),
     f"{_SIDECAR}/statsFlushInterval": _known(
         "text", "how often Envoy writes statistics", "Envoy's", since=28
@@ -146,81 +147,90 @@ KNOWN: Final[Mapping[str, KnownName]] = {
     f"{_SIDECAR}/statsEvictionInterval": _known("text", "when Envoy forgets statistics", "never", since=28),
     # traffic
     f"{_SIDECAR}/interceptionMode": _known(
-        "mode", "how inbound traffic is led to Envoy", "the ProxyConfig's interceptionMode"
+        "mode", "how inbound traffic is redirected to Envoy", "the ProxyConfig's interceptionMode"
     ),
     f"{_TRAFFIC}/includeOutboundIPRanges": _known(
         "CIDRs", "destinations that go through Envoy; `*` all", "`global.proxy.includeIPRanges`"
     ),
     f"{_TRAFFIC}/excludeOutboundIPRanges": _known(
-        "CIDRs", "destinations that do not", "`global.proxy.excludeIPRanges`"
+        "CIDRs", "destinations that do not go through Envoy", "`global.proxy.excludeIPRanges`"
     ),
     f"{_TRAFFIC}/includeOutboundPorts": _known(
         "ports",
-        "outbound ports that do, whatever the address",
+        "outbound ports that go through Envoy, whatever the address",
         "`global.proxy.includeOutboundPorts`",
         since=7,
     ),
     f"{_TRAFFIC}/excludeOutboundPorts": _known(
-        "ports", "outbound ports that do not", "`global.proxy.excludeOutboundPorts`", since=2
+        "ports", "outbound ports that do not go through Envoy", "`global.proxy.excludeOutboundPorts`", since=2
     ),
     f"{_TRAFFIC}/includeInboundPorts": _known(
         "ports", "inbound ports that go through Envoy; `*` all", "`global.proxy.includeInboundPorts`"
     ),
     f"{_TRAFFIC}/excludeInboundPorts": _known(
-        "ports", "inbound ports that do not", "`global.proxy.excludeInboundPorts`"
+        "ports", "inbound ports that do not go through Envoy", "`global.proxy.excludeInboundPorts`"
     ),
-    f"{_TRAFFIC}/excludeInterfaces": _known("interfaces", "interfaces left alone", "none", since=15),
+    f"{_TRAFFIC}/excludeInterfaces": _known(
+        "interfaces", "interfaces whose traffic is not redirected", "none", since=15
+    ),
     f"{_TRAFFIC}/kubevirtInterfaces": _known(
-        "interfaces", "interfaces of virtual machines, whose inbound traffic is outbound", "none", since=1
+        "interfaces",
+        "interfaces of virtual machines: traffic that comes in on them counts as outbound",
+        "none",
+        since=1,
     ),
     "istio.io/reroute-virtual-interfaces": _known(
-        "interfaces", "the same under its newer name, which wins", "none", since=25
+        "interfaces", "the newer name of `kubevirtInterfaces`, which it overrides", "none", since=25
     ),
     # health and metrics
     "status.sidecar.istio.io/port": _known(
         "port", "the agent's port; 0 for none", "the ProxyConfig's statusPort"
     ),
-    f"{_READINESS}/initialDelaySeconds": _known("number", "of the proxy's readiness probe", "`global.proxy`"),
-    f"{_READINESS}/periodSeconds": _known("number", "of the proxy's readiness probe", "`global.proxy`"),
-    f"{_READINESS}/failureThreshold": _known("number", "of the proxy's readiness probe", "`global.proxy`"),
+    f"{_READINESS}/initialDelaySeconds": _known(
+        "number", "field of the proxy's readiness probe", "`global.proxy`"
+    ),
+    f"{_READINESS}/periodSeconds": _known("number", "field of the proxy's readiness probe", "`global.proxy`"),
+    f"{_READINESS}/failureThreshold": _known(
+        "number", "field of the proxy's readiness probe", "`global.proxy`"
+    ),
     f"{_READINESS}/applicationPorts": _known(
         "ports", "ports that must be open before the pod is ready", "the containers' ports", until=4
     ),
     f"{_SIDECAR}/rewriteAppHTTPProbers": _known(
         "boolean",
-        "whether the kubelet's probes are led through the agent",
+        "whether the kubelet's probes go through the agent",
         "`sidecarInjectorWebhook.rewriteAppHTTPProbe`",
         since=2,
     ),
     "prometheus.istio.io/merge-metrics": _known(
         "boolean",
-        "whether the agent serves the application's metrics as well",
+        "whether the agent also serves the application's metrics",
         "enablePrometheusMerge",
         since=6,
     ),
     "prometheus.istio.io/scrape-targets": _known(
-        "names",
-        "more than one place of the application's metrics",
+        "targets",
+        "where the application serves metrics, when that is more than one place",
         "the annotations of prometheus.io",
         since=31,
     ),
     "prometheus.istio.io/secure-port": _known("written by us", "the port of metrics by mTLS", since=31),
     # labels
     "security.istio.io/tlsMode": _known(
-        "text", "whether others may speak mTLS to the pod", "istio", since=4, kind="label"
+        "text", "whether others may use mTLS to the pod", "istio", since=4, kind="label"
     ),
     "service.istio.io/canonical-name": _known(
         "text",
-        "the service that the pod is of, in telemetry",
+        "the pod's service, in telemetry",
         "its app label, or its workload",
         since=5,
         kind="label",
     ),
     "service.istio.io/canonical-revision": _known(
-        "text", "its version, in telemetry", "its version label, or latest", since=5, kind="label"
+        "text", "the pod's version, in telemetry", "its version label, or latest", since=5, kind="label"
     ),
     "service.istio.io/workload-name": _known(
-        "text", "its workload, in telemetry", "the owner's name", since=25, kind="label"
+        "text", "the pod's workload, in telemetry", "the owner's name", since=25, kind="label"
     ),
     "topology.istio.io/network": _known(
         "text", "the network that the pod is in", "the URL's, `global.network`", since=8, kind="label"

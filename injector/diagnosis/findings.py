@@ -82,33 +82,32 @@ RULES: Final[Mapping[str, Rule]] = {
         "the configuration cannot be loaded",
         "A text is not YAML, has a value of a wrong type, or a template cannot be parsed: `serve` does "
         "not start.",
-        "mend what the line names",
+        "correct what the line names",
         severity="error",
     ),
     "SI002": Rule(
         "a sample pod is denied",
-        "`serve` tries a configuration out with built-in sample pods. Where it denies samples and injects"
-        " none it does not start, and lint says error; where it injects others as well, lint says "
-        "warning.",
-        "mend the template or the values that the sentence names",
+        "`serve` tries a configuration with built-in sample pods. If it denies samples and injects none, "
+        "`serve` does not start, and this is an error; if it injects other samples, this is a warning.",
+        "correct the template or the values that the sentence names",
         severity="error",
     ),
     "SI003": Rule(
         "a pod of -f would be denied",
         "The webhook would refuse this pod, with this sentence.",
-        "mend the annotation or the template that the sentence names",
+        "correct the annotation or the template that the sentence names",
         severity="error",
     ),
     "SI004": Rule(
         "no workload is known",
-        "An object of -f is of a kind whose pods stand at a place that is not known, or is no object at all.",
+        "An object given with -f has a kind whose pod template cannot be found, or is not an object.",
         "say where with --pod-template-path",
     ),
     "SI005": Rule(
         "a document of -f cannot be read",
-        "It is not YAML, which kubectl would refuse, or something that would be lost follows its end. The "
-        "other documents are looked at.",
-        "mend what the line names",
+        "It is not YAML, and kubectl would refuse it; or something follows its end and would be lost. The "
+        "other documents are checked.",
+        "correct what the line names",
         severity="error",
     ),
     "SI101": Rule(
@@ -120,8 +119,8 @@ RULES: Final[Mapping[str, Rule]] = {
     ),
     "SI102": Rule(
         "unknown default template",
-        "`defaultTemplates` (or an alias in it) names a template that there is not: every pod that names "
-        "none is denied.",
+        "`defaultTemplates` (or an alias in it) names a template that does not exist: every pod that names "
+        "no template is denied.",
         "name one of the templates",
         severity="error",
     ),
@@ -138,14 +137,14 @@ RULES: Final[Mapping[str, Rule]] = {
     ),
     "SI105": Rule(
         "a path of the values does not exist",
-        "A template prints a value that neither the values hold nor Istio's chart declares: a misspelling"
-        " reads as empty.",
-        "mend the path, or give it a value",
+        "A template prints a value that is neither in the values nor declared by Istio's chart: a misspelt "
+        "path reads as empty.",
+        "correct the path, or give it a value",
     ),
     "SI106": Rule(
         "unknown field of the configuration",
         "The key `config` holds a field that no release reads: it is ignored.",
-        "mend its spelling, or remove it",
+        "correct its spelling, or remove it",
     ),
     "SI107": Rule(
         "pods that ask for nothing are not injected",
@@ -157,7 +156,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "SI201": Rule(
         "an action fails whenever it runs",
         "The action cannot be evaluated with these values; pods for which its branch is taken are denied.",
-        "mend the field's name",
+        "correct the field's name",
     ),
     "SI202": Rule(
         "`<no value>` reaches a pod",
@@ -166,13 +165,13 @@ RULES: Final[Mapping[str, Rule]] = {
     ),
     "SI203": Rule(
         "unknown field of a pod",
-        "The template writes a field that Kubernetes does not have: Istio drops it without a word.",
-        "mend its spelling or its indentation",
+        "The template writes a field that Kubernetes does not have: Istio drops it silently.",
+        "correct its spelling or its indentation",
     ),
     "SI204": Rule(
         "a template does not make YAML",
         "What the template renders cannot be read; from 1.14 on Istio's own sentence does not say why.",
-        "mend the line's indentation or quotes",
+        "correct the line's indentation or quotes",
     ),
     "SI205": Rule(
         "a value of a wrong type",
@@ -189,7 +188,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "SI207": Rule(
         "a dead branch",
         "A condition is a constant, or repeats one before it: the branch is never taken, or always.",
-        "remove it, or mend the condition",
+        "remove it, or correct the condition",
     ),
     "SI208": Rule(
         "a defined template is not used",
@@ -206,54 +205,53 @@ RULES: Final[Mapping[str, Rule]] = {
         "an API server refuses the pod",
         "The injected pod breaks a rule of Kubernetes' own validation. For a built-in sample it is a "
         "warning, as `serve` starts all the same; for a pod of -f an error.",
-        "mend the template, or what of the pod it is merged with",
+        "correct the template, or what of the pod it is merged with",
         severity="error",
     ),
     "SI303": Rule(
         "Pod Security refuses what is injected",
-        "In a namespace that enforces `baseline` or `restricted` pods are refused for the sake of an "
-        "injected container.",
+        "In a namespace that enforces `baseline` or `restricted` pods are refused because of an injected "
+        "container.",
         "use Istio's CNI plugin, or another level for these namespaces",
         severity="info",
     ),
     "SI304": Rule(
         "a sidecar without CPU request",
-        "A HorizontalPodAutoscaler by CPU utilisation does not scale pods one container of which has no "
+        "A HorizontalPodAutoscaler by CPU utilisation does not scale pods if one of their containers has no "
         "CPU request.",
         "set resources.requests.cpu",
     ),
     "SI305": Rule(
         "Istio's metadata from a template that is not Istio's",
         "The result has no istio-proxy and gets annotations that lead to one: Prometheus is sent to a "
-        "port where nobody listens. Istio does the same.",
+        "port where nothing listens. Istio does the same.",
         "set `enablePrometheusMerge: false` in the mesh configuration",
     ),
     "SI306": Rule(
         "a rewritten probe loses a field",
-        "The agent probes in the kubelet's place, and the release does not tell it of this field.",
+        "The agent probes instead of the kubelet, and the release does not pass this field to it.",
         'set the annotation sidecar.istio.io/rewriteAppHTTPProbers: "false", or probe by other means',
     ),
     "SI401": Rule(
         "unknown name",
-        "An annotation or label in Istio's domain that no release reads, and that is close to one that is"
-        " read.",
-        "mend its spelling",
+        "An annotation or label in Istio's domain that no release reads; its name is close to one that a "
+        "release reads.",
+        "correct its spelling",
     ),
     "SI402": Rule(
         "a name at the wrong object",
-        "An annotation or label that is read on pods stands on the workload, a Service or a Namespace.",
+        "An annotation or label that is read on pods is set on the workload, a Service or a Namespace.",
         "move it to spec.template.metadata",
     ),
     "SI403": Rule(
         "a value that is ignored",
-        "The release does not understand the value, and acts as if it was not there, or as if it said "
-        "something else.",
+        "The release does not understand the value, and acts as if it were missing or different.",
         "write the value in the form that docs/annotations.md names",
     ),
     "SI404": Rule(
         "a key that is dropped",
-        "JSON in an annotation has a key that Kubernetes' type does not: it is dropped without a word.",
-        "mend its spelling",
+        "JSON in an annotation has a key that Kubernetes' type does not have: it is dropped silently.",
+        "correct its spelling",
     ),
     "SI405": Rule(
         "not in this release",

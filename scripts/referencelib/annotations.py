@@ -10,9 +10,10 @@ from referencelib.markdown import table
 
 INTRODUCTION: Final = f"""# Annotations and labels
 
-Every annotation and label that injection of Istio 1.{OLDEST} to 1.{NEWEST} reads on a pod, which is: on
-`spec.template.metadata` of its workload. `lint -f` checks them; what is close to a name here and is none is
-told with the name that was meant. This page is written by `scripts/reference.py`.
+Every annotation and label that the injection of Istio 1.{OLDEST} to 1.{NEWEST} reads. Set them on the pod:
+in a workload, on `spec.template.metadata` and not on the workload itself. `sidecar-injector lint -f FILE`
+checks them, and for a misspelt name it suggests the right one. [why-not-injected.md](why-not-injected.md)
+answers common questions about them. This page is written by `scripts/reference.py`.
 
 """
 

@@ -8,10 +8,13 @@ from injector.diagnosis.findings import RULES
 
 HEAD: Final = """# Findings
 
-What `sidecar-injector lint` finds, by rule. `error` makes it exit 1, `--strict` a `warning` too; `info` never
-does. A comment in a template silences a warning of its own line, or of the next one where it stands alone:
-`# lint: ignore=SI203` (several: `SI203,SI206`). What has no line is silenced by such a comment anywhere.
-Errors cannot be silenced: exit code 0 means that `serve` starts with these files and injects a sample pod.
+What `sidecar-injector lint` finds, by rule.
+
+* **Exit code.** An `error` makes it 1; with `--strict` a `warning` does too; an `info` never does. Exit
+  code 0 means that `serve` starts with these files and injects a sample pod.
+* **Silence a warning** with a comment in the template: `# lint: ignore=SI203` (several: `SI203,SI206`). It
+  applies to its own line, or to the next line if the comment stands alone. A warning without a line is
+  silenced by such a comment anywhere. Errors cannot be silenced.
 
 This page is written by `scripts/reference.py`.
 """
