@@ -34,10 +34,16 @@ NOTE: Final = "<!-- written by scripts/reference.py: do not edit -->\n"
 
 EXIT_CODES: Final = (
     ("0", "All went well."),
-    ("1", "It failed: one line on stderr says what, where and what to do."),
-    ("2", "The call itself was wrong: an unknown option, a value that cannot be."),
+    (
+        "1",
+        (
+            "It failed: one line on stderr says what, where and what to do. "
+            "`explain`, `lint` and `compare` also end with 1 for what they find."
+        ),
+    ),
+    ("2", "The command line was wrong: an unknown option, an impossible value."),
     ("130", "Interrupted (Ctrl-C)."),
-    ("141", "Whoever reads the output went away (`| head`)."),
+    ("141", "The reader of the output ended (`| head`)."),
 )
 
 
@@ -45,7 +51,7 @@ def commands() -> str:
     """Return the page of every command with its options."""
     parts = [
         f"# Commands\n\n{NOTE}",
-        "Options are written as on the command line; `sidecar-injector COMMAND --help` says the same.\n",
+        "`sidecar-injector COMMAND --help` says the same.\n",
         table(("command", "does"), ((f"[{name}](#{name})", cell(text)) for name, text in COMMANDS.items())),
         "## Exit codes\n",
         table(("code", "means"), EXIT_CODES),
@@ -95,12 +101,17 @@ def questions() -> str:
     parts = [
         f"# Why was my pod (not) injected?\n\n{NOTE}",
         f"""\
-{total} questions that people asked in public about sidecars, each with the command that answers it. The
-commands need no cluster: give them your manifest, and your mesh's configuration as in
-[the README](../README.md#by-hand). The suite runs every one of them on a small input of
-[tests/docs/questions.yaml](../tests/docs/questions.yaml); what stands in quotes is what they print.
+Ask about your own pod first:
 
-[explain.md](explain.md) says how to ask a cluster, [findings.md](findings.md) what `lint` finds.
+    sidecar-injector explain -f app.yaml              # from files
+    sidecar-injector explain deploy/web -n shop       # from the cluster: also whether the webhook is called
+
+[explain.md](explain.md) says how to read the answer. Below are {total} questions that people asked in
+public, each with the command that answers it, and twelve broken set-ups. The commands need no cluster: give
+them your manifest, and your mesh's configuration as in [the README](../README.md#by-hand). The text in
+quotes is part of what they print; the suite runs each of them on a small input of
+[tests/docs/questions.yaml](../tests/docs/questions.yaml). [findings.md](findings.md) lists what `lint`
+finds.
 """,
         *(f"## {topic['topic']}\n\n{_topic(topic['questions'])}" for topic in topics),
     ]
@@ -113,7 +124,7 @@ def _topic(asked: Iterable[Mapping[str, Any]]) -> str:
             cell(each["question"]),
             code(each["run"]),
             f"{cell(each['answer'])} <br>“{cell(code(each['says'][0]))}”",
-            ", ".join(map(_source, each.get("asked", ()))) or "us",
+            ", ".join(map(_source, each.get("asked", ()))) or "-",
         )
         for each in asked
     )

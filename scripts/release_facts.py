@@ -33,16 +33,17 @@ from injector.istio.mesh import (  # noqa: E402
 
 HEAD = """# What differs between the releases
 
-Every fact in which Istio 1.{oldest} to 1.{newest} differ for the injector, with its minors and its source:
-the pattern (an extended regular expression) is found in those files of
-[istio/istio](https://github.com/istio/istio) at the last tag of these minors and of no others. *Not* before a
-pattern: it is found in all others. *See*: where to read it.
+Every fact in which the releases 1.{oldest} to 1.{newest} of Istio differ for the injector, with its minor
+releases and its source.
 
-`scripts/reference.py` writes this page from the code, and `scripts/check_releases CLONE` holds it
-against a clone of Istio. Fields of MeshConfig, ProxyConfig and Kubernetes' types have generated tables of
-their own.
+How to read the source: the pattern is an extended regular expression. It is found in the named files of
+[istio/istio](https://github.com/istio/istio) at the tags of these minor releases, and at no others. *Not*
+before a pattern: it is found at all other tags. *See*: where to read it.
 
-The tags: {tags}.
+`scripts/reference.py` writes this page from the code, and `scripts/check_releases CLONE` compares it with a
+clone of Istio. Fields of MeshConfig, ProxyConfig and Kubernetes' types are in generated tables instead.
+
+The tag or commit that stands for each minor release: {tags}.
 """
 
 

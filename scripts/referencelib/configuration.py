@@ -28,9 +28,10 @@ from injector.templates import BUILT_IN, built_in
 from referencelib.markdown import cell, code, table
 
 KEYS: Final = {
-    "policy": "`enabled` or `disabled`, for pods that say nothing. Any other word injects nothing.",
+    "policy": "`enabled` or `disabled`, for pods without a choice of their own. `serve` and `lint` refuse "
+    "any other word.",
     "templates": "From 1.9: name → text of a template that makes a pod overlay.",
-    "template": "Up to 1.8: the text of the one template, which makes a SidecarInjectionSpec.",
+    "template": "Up to 1.8: the text of the only template, which makes a SidecarInjectionSpec.",
     "defaultTemplates": "Templates of a pod without `inject.istio.io/templates`; `[sidecar]` when empty.",
     "aliases": "Name → names of templates, for use in that annotation.",
     "neverInjectSelector": "Label selectors; a pod that matches one is injected only if its label says so.",
@@ -43,8 +44,10 @@ FEATURE_MEANING: Final = {
     "PLATFORM": "`openshift`: user ids come from the namespace's annotations.",
     "REWRITE_TCP_PROBES": "`false` leaves TCP probes alone.",
     "ENABLE_LEGACY_FSGROUP_INJECTION": "Whether pods get `fsGroup` 1337 in 1.8.",
-    "JWT_POLICY": "`first-party-jwt`: in 1.8 pods get no `fsGroup` where the variable above does not say so.",
-    "CLUSTER_ID": "The id of this cluster, `Kubernetes` when not given: of pods of others no node is known.",
+    "JWT_POLICY": "`first-party-jwt`: in 1.8 pods get no `fsGroup`, unless ENABLE_LEGACY_FSGROUP_INJECTION "
+    "says so.",
+    "CLUSTER_ID": "The id of this cluster, `Kubernetes` when not given. The nodes of pods of other clusters "
+    "are not known.",
 }
 _READERS: Final = frozenset(("string", "strings", "string_map", "selectors", "get"))
 
@@ -54,27 +57,28 @@ def page(note: str) -> str:
     return f"""\
 # Configuration
 
-{note}
-An injector reads three texts, the same as istiod: the keys `config` and `values` of the ConfigMap
-`istio-sidecar-injector` and the key `mesh` of the ConfigMap `istio`. `sidecar-injector lint` checks them.
-[annotations.md](../annotations.md) has what a pod may say.
+{note} The injector reads the same three texts as istiod: the keys `config` and `values` of the ConfigMap
+`istio-sidecar-injector`, and the key `mesh` of the ConfigMap `istio`. `sidecar-injector lint` checks them.
+[commands.md](commands.md#serve) has the options of the webhook, [annotations.md](../annotations.md) what a
+pod can set.
 
 ## config
 
 {table(("key", "is"), _config())}
-Keys are found in any case, as Go finds them. Others are ignored.
+Upper and lower case do not matter in keys, as in Go. Other keys are ignored.
 
 ## values
 
-Whatever the templates read below `.Values`; a release from 1.8 on checks the types of the keys that it knows.
-Besides, the injector itself reads:
+Everything that the templates read below `.Values`. From 1.8 on a release checks the types of the keys that
+it knows. The injector itself also reads:
 
 {table(("key", "decides"), VALUES.items())}
 {"".join(map(_built_in, BUILT_IN))}
 ## mesh
 
-Istio's MeshConfig. What is written is laid over Istio's defaults; `defaultConfig` is merged field by field.
-These are the fields of 1.{RELEASED}. An older release has those of its time, and `lint` warns of others.
+Istio's MeshConfig. Your text overrides Istio's defaults; `defaultConfig` is merged field by field. These
+are the fields of 1.{RELEASED}. An older release has fewer or other fields, and `lint` warns of those that
+it does not know.
 
 {table(("field of MeshConfig", "type"), _message(MESH_CONFIG))}
 `defaultConfig`, the annotation `proxy.istio.io/config` and ProxyConfig resources:
@@ -85,7 +89,7 @@ These are the fields of 1.{RELEASED}. An older release has those of its time, an
 Given with `--env NAME=value`.
 
 {table(("variable", "does"), ((code(name), FEATURE_MEANING[name]) for name in FEATURES))}
-A template reads any other with the function `env`.
+A template reads any other variable with the function `env`.
 
 ## What one review may use
 
@@ -96,12 +100,12 @@ Set with `--review-limit NAME=NUMBER`.
 
 
 VALUES: Final = {
-    "`global.tag`, `global.proxy.image`": "the release, where `--release` is not given",
-    "`global.hub`, `global.variant`": "with the tag, the image of the proxy (`.ProxyImage`)",
+    "`global.tag`, `global.proxy.image`": "the release, if `--release` is not given",
+    "`global.hub`, `global.variant`": "together with the tag, the image of the proxy (`.ProxyImage`)",
     "`sidecarInjectorWebhook.rewriteAppHTTPProbe`": "whether probes go to the sidecar's agent",
     "`global.proxy.holdApplicationUntilProxyStarts`": "whether the sidecar comes first and waits",
-    "`global.multiCluster.clusterName`": "the cluster's id, where the URL names none",
-    "`global.network`": "the network, where the URL names none",
+    "`global.multiCluster.clusterName`": "the cluster's id, if the URL names none",
+    "`global.network`": "the network, if the URL names none",
 }
 
 
@@ -135,8 +139,8 @@ def _built_in(name: str) -> str:
     paths = sorted(set(re.findall(r"\.Values\.([\w.]*\w)", texts.config)))
     rows = ((code(path), code(_shown(values, path))) for path in paths)
     return (
-        f"\nThe built-in template `{name}` reads, with these defaults, over which `--values-file` is laid\n"
-        f"where no `--inject-config-file` is given:\n\n{table(('key', 'default'), rows)}"
+        f"\nThe built-in template `{name}` reads these keys. Without `--inject-config-file` your\n"
+        f"`--values-file` overrides these defaults:\n\n{table(('key', 'default'), rows)}"
     )
 
 

@@ -16,22 +16,22 @@ SERVICE: Final = Path(service.__file__).parent
 EVENTS: Final = {
     "ClockSkew": (
         "Secret",
-        "The clock of a replica is further from the API server's than `--max-clock-skew`.",
-        "Set the node's clock right. The other replicas renew meanwhile.",
+        "The clock of a replica differs from the API server's by more than `--max-clock-skew`.",
+        "Correct the node's clock. The other replicas renew meanwhile.",
     ),
     "ConfigurationDeniesPods": (
         "ConfigMap",
-        "A new configuration serves, and would deny pods that were injected lately.",
+        "A new configuration serves, and would deny pods that were injected recently.",
         "Look at the pods that the message names; correct the template, or the pods.",
     ),
     "ConfigurationSkipsPods": (
         "ConfigMap",
-        "A new configuration serves, and would leave pods alone that were injected lately.",
-        "Look at `policy`, the selectors and the pods' labels, if that was not meant.",
+        "A new configuration serves, and would not inject pods that were injected recently.",
+        "If that was not intended, look at `policy`, the selectors and the pods' labels.",
     ),
     "ConfigurationInjectsNothing": (
         "ConfigMap",
-        "With a new configuration no sample pod would be injected.",
+        "The configuration that serves injects no sample pod.",
         "Look at `policy`, `defaultTemplates` and the selectors.",
     ),
     "ConfigurationRejected": (
@@ -55,13 +55,13 @@ def page(note: str) -> str:
     return f"""\
 # Events
 
-{note}
-Warnings that the injector posts in its own namespace: on the Secret with `--self-signed`, on the ConfigMap
-that `--config-map` names. List them with
+{note} Warnings that the injector posts in its own namespace: on the Secret of `--self-signed`, and on the
+ConfigMap that `--config-map` names. List them with
 
     kubectl -n sidecar-injector get events --field-selector source=sidecar-injector
 
-The same stands in the log and in `/healthz/ready?verbose` on the monitoring port.
+The log has the same. `/healthz/ready?verbose` on the monitoring port shows all but
+`ConfigurationDeniesPods` and `ConfigurationSkipsPods`. [operate.md](../operate.md#alerts) has the alerts.
 
 {table(("reason", "on", "means", "do"), rows)}"""
 

@@ -27,24 +27,25 @@ def page(note: str) -> str:
 
 {_listed(BUILTINS)}
 
-`and` and `or` stop early, in every release.
+`and` and `or` stop at the first argument that decides, in every release.
 
 ## Istio's
 
 {table(("function", "arguments", "in Istio"), sorted(_istio()))}
 ## sprig's
 
-Version 3.3.0 of [sprig](https://masterminds.github.io/sprig/), which Istio has had since 1.8 (3.1.0; 3.2.0
+Version 3.3.0 of [sprig](https://masterminds.github.io/sprig/). Istio has sprig since 1.8 (3.1.0; 3.2.0
 since 1.9, 3.3.0 since 1.24). A function that the release does not have is an error at load. Arguments and
 results are sprig's.
 
 {table(("about", "functions"), _sprig())}
-Known, but an error when called, because two injections of one pod must not differ and a pod must not wait:
-{_listed(sprig.UNAVAILABLE)}. `env` is Istio's, not sprig's: it reads what `--env` gives.
+These functions are known, so that a template that names them loads. Calling one is an error, because two
+injections of one pod must not differ and a pod must not wait: {_listed(sprig.UNAVAILABLE)}. `env` is
+Istio's, not sprig's: it reads what `--env` gives.
 
 ## Data
 
-What a template calls `.`; `$` is the same from anywhere.
+The fields of `.`. `$` is the same value, also inside `range` and `with`.
 
 {table(("field", "is", "in Istio"), _fields())}
 """
