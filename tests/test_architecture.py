@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Iterator
 from importlib.util import module_from_spec, spec_from_file_location
 from typing import Any, Final
 
@@ -19,7 +18,6 @@ from tests.conftest import ROOT
 
 PAGE: Final = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 PLACE: Final = re.compile(r"`((?:injector|scripts|tests|docs)/[\w./]+)`")
-NAMED: Final = re.compile(r"`(\w+)` in `((?:injector|scripts)/[\w./]+\.py)`")
 
 
 def example(name: str) -> str:
@@ -27,15 +25,6 @@ def example(name: str) -> str:
     _, _, rest = PAGE.partition(f"<!-- example: {name} -->\n```")
     text, _, _ = rest.partition("\n```\n<!-- /example -->")
     return text.partition("\n")[2]
-
-
-def defined(path: str) -> Iterator[str]:
-    """Yield the names that a module defines, those of its classes' methods too."""
-    for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            yield node.name
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            yield node.id
 
 
 @pytest.fixture(scope="module")
@@ -49,11 +38,6 @@ def injector() -> Injector:
 @pytest.mark.parametrize("path", sorted(set(PLACE.findall(PAGE))))
 def test_a_place_that_the_page_names_exists(path: str) -> None:
     assert (ROOT / path).exists()
-
-
-@pytest.mark.parametrize(("name", "path"), sorted(set(NAMED.findall(PAGE))))
-def test_a_name_is_defined_where_the_page_says(name: str, path: str) -> None:
-    assert name in set(defined(path))
 
 
 def test_every_row_of_where_to_change_names_a_place() -> None:

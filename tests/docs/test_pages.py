@@ -6,6 +6,7 @@ of what the commands before it print; one after ``<!-- not run: WHY -->`` is not
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shlex
@@ -183,6 +184,30 @@ def test_the_picture_of_readme_is_what_the_injector_makes() -> None:
     assert readme_picture.PICTURE.read_text(encoding="utf-8") == readme_picture.picture(), (
         "draw it again: .venv/bin/python scripts/readme_picture.py"
     )
+
+
+NAMED: Final = re.compile(r"`(\w+)` in `((?:injector|scripts|tests)/[\w./]+\.py)`")
+
+
+def defined(path: str) -> Iterator[str]:
+    """Yield the names that a module defines, those of its classes' methods too."""
+    for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+
+
+@pytest.mark.parametrize(
+    ("page", "name", "path"),
+    sorted(
+        (str(page.relative_to(ROOT)), *found)
+        for page in pages()
+        for found in set(NAMED.findall(page.read_text(encoding="utf-8")))
+    ),
+)
+def test_a_name_is_defined_where_a_page_says(page: str, name: str, path: str) -> None:
+    assert name in set(defined(path)), page
 
 
 MERGE: Final = """\
