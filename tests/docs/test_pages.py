@@ -154,6 +154,25 @@ def test_the_figures_of_the_first_page_are_those_that_were_measured() -> None:
     page = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
     assert f"{min(multiples):g} to {max(multiples):g} times" in page
     assert f"{min(istio):g} to {max(istio):g} times" in page
+    first, _, _ = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8").partition("\n## ")
+    assert f"{min(multiples):g} to {max(multiples):g} times" in first
+
+
+def test_the_rates_that_the_page_of_operation_plans_with_are_those_that_were_measured() -> None:
+    table = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8").partition("<!-- compared -->")[2]
+    rows = [line.split("|") for line in table.partition("<!-- /compared -->")[0].strip().splitlines()[2:]]
+    rates = {row[1].strip(): row[7].strip() for row in rows}
+    unlike = sorted((rate for name, rate in rates.items() if "no two pods alike" in name), key=plain_number)
+    mix = round(plain_number(rates["what a cluster sends"]), -3)
+    operate = " ".join((ROOT / "docs" / "operate.md").read_text(encoding="utf-8").split())
+    assert (
+        f"some {mix:,} reviews a second of an assumed cluster mix, and {unlike[0]} to {unlike[-1]} when"
+        in operate
+    )
+
+
+def plain_number(number: str) -> int:
+    return int(number.replace(",", ""))
 
 
 def test_readme_is_one_that_people_read_to_the_end() -> None:
