@@ -12,7 +12,7 @@ from injector.service.answering import LARGE_BODY
 from injector.service.beside import (
     CHILD_SECONDS,
     COSTLY_SECONDS,
-    DEAR_SECONDS,
+    EXPENSIVE_SECONDS,
     LONGEST_SECONDS,
     SPENT_SECONDS,
 )
@@ -61,7 +61,7 @@ def test_as_much_memory_for_a_worker_makes_auto_begin_it() -> None:
         f"{WORKING_BYTES // MIB} MiB to work with",
         f"A replica keeps {Limits().connections:,} connections",
         f"reviews of more than {LARGE_BODY >> 10} KiB",
-        f"more than {DEAR_SECONDS * 1000:g} ms of CPU",
+        f"more than {EXPENSIVE_SECONDS * 1000:g} ms of CPU",
         f"Costly is more than {COSTLY_SECONDS * 1000:g} ms",
         f"a CA lives for {Policy(names=()).ca_life.days} days",
         f"a certificate for {Policy(names=()).leaf_life.days} (",
