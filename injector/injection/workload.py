@@ -8,6 +8,7 @@ from typing import Final
 
 from injector.budget import Budget
 from injector.errors import InjectionError, TypedError
+from injector.golang.strconv import quote
 from injector.injection.config import InjectConfig
 from injector.injection.cost import charge_annotations
 from injector.injection.inject import inject, is_spelled_right
@@ -121,7 +122,8 @@ def typed_document(document: JSONObject, place: PodPlace, behaviour: Behaviour) 
         spec = _read(at(document, *place.spec) or {}, "core/v1.PodSpec", behaviour)
         metadata = _read(at(document, *place.metadata) or {}, "meta/v1.ObjectMeta", behaviour)
     except TypedError as error:
-        raise InjectionError(f"error unmarshaling JSON: {error}") from error
+        decoding = "while decoding JSON: " if behaviour.kube_inject_says_decoding else ""
+        raise InjectionError(f"error unmarshaling JSON: {decoding}{error}") from error
     return put_at(put_at(document, place.spec, spec), place.metadata, metadata)
 
 
@@ -178,7 +180,8 @@ def _inject_place(given: JSONObject, place: PodPlace, snapshot: Snapshot, namesp
         decision=decision,
     )
     if not decision.inject:
-        warning = _warning(considered, owner.get("namespace") or "", snapshot.behaviour)
+        workload = _workload(document, pod, "", snapshot.behaviour)
+        warning = _warning(decision, workload, pod["metadata"].get("name") or "", snapshot.behaviour)
         return WorkloadOutcome(
             document=document,
             as_written=given,
@@ -269,14 +272,15 @@ def _is_injected(pod: Pod, behaviour: Behaviour) -> bool:
     )
 
 
-def _warning(considered: Considered, namespace: str, behaviour: Behaviour) -> str:
-    """Return the line in which istioctl says that it skips a workload."""
-    decision = considered.decision
+def _warning(decision: Decision, workload: Workload, own_name: str, behaviour: Behaviour) -> str:
+    """Return the line in which istioctl says that it skips a workload whose pods are called ``own_name``."""
     reason = decision.reason if decision.rule in _LEFT_AS_THEY_ARE else "has sidecar injection disabled"
-    name = f'"{considered.name}"'
+    name = quote(full_name := own_name or workload.metadata.get("name") or "")
     if behaviour.kube_inject_names_kind:
-        name = (
-            f'{considered.kind} "{namespace}/{considered.name}"' if namespace else f"{considered.kind} {name}"
-        )
+        if namespace := workload.metadata.get("namespace"):
+            name = quote(full_name := f"{namespace}/{full_name}")
+        if workload.kind and decision.rule == "injected":  # istioctl gives the other reason
+            name, reason = f'{full_name} "{PROXY}"', "has host networking enabled"
+        name = f"{workload.kind} {name}" if workload.kind else name
     arrow = "===> " if behaviour.kube_inject_decides else ""
     return f"{arrow}Skipping injection because {name} {reason}\n"

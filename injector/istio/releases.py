@@ -419,6 +419,11 @@ class Behaviour:
         "proxy.istio.io/config is laid over the mesh itself: its statusPort counts everywhere",
         inject(r"meshconfig, merr = mesh\.ApplyProxyConfig"),
     )
+    kube_inject_says_decoding: bool = since(
+        12,
+        "an error about a value of a file says `while decoding JSON`",
+        inject("ghodss/yaml", absent=True),
+    )
     kube_inject_pull_secrets: bool = between(
         6, 7, "it adds imagePullSecrets", inject(r"podSpec\.ImagePullSecrets = append")
     )

@@ -177,7 +177,7 @@ def test_broken_yaml_is_named_with_its_line(run: Run, tmp_path: Path, text: str,
     [
         (
             "apiVersion: v1\nkind: Pod\nmetadata: 3\n",
-            "Pod ?: error unmarshaling JSON: json: cannot unmarshal number into Go struct field Pod.metadata",
+            "Pod ?: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal number into Go struct field Pod.metadata",
         ),
         ("apiVersion: v1\nkind: List\nitems: 3\n", "List ?: the items of a List are a list"),
     ],

@@ -301,8 +301,8 @@ def test_a_workload_of_which_kubernetes_can_read_nothing_is_an_error() -> None:
     cron = {"apiVersion": "batch/v1", "kind": "CronJob", "spec": {"jobTemplate": [1]}}
     finding = only(linted(given=(Given(value=cron, source="app.yaml"),)), "SI003")
     assert finding.message == (
-        "CronJob ? is denied: error unmarshaling JSON: json: cannot unmarshal array into Go struct field "
-        "CronJobSpec.spec.jobTemplate of type v1.JobTemplateSpec"
+        "CronJob ? is denied: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal array "
+        "into Go struct field CronJobSpec.spec.jobTemplate of type v1.JobTemplateSpec"
     )
 
 

@@ -83,10 +83,19 @@ def test_as_written_is_the_very_document_where_nothing_is_injected() -> None:
         assert overlays().inject_workload(document).as_written is document
 
 
-def test_a_workload_that_does_not_fit_its_type_is_an_error() -> None:
+@pytest.mark.parametrize(
+    ("release", "words"),
+    [("1.8", ""), ("1.11", ""), ("1.12", "while decoding JSON: "), ("1.31", "while decoding JSON: ")],
+)
+def test_a_workload_that_does_not_fit_its_type_is_an_error(release: str, words: str) -> None:
     document = a_deployment(spec={"hostNetwork": "yes"})
-    with pytest.raises(InjectionError, match="error unmarshaling JSON: json: cannot unmarshal string"):
-        overlays().inject_workload(document)
+    injector = legacy(release) if release == "1.8" else overlays(release)
+    with pytest.raises(InjectionError) as caught:
+        injector.inject_workload(document)
+    assert str(caught.value) == (
+        f"error unmarshaling JSON: {words}json: cannot unmarshal string into Go struct field "
+        "PodSpec.spec.template.spec.hostNetwork of type bool"
+    )
 
 
 @pytest.mark.parametrize(
@@ -131,6 +140,43 @@ def test_a_skipped_workload_is_told_of_as_istioctl_does(release: str, namespace:
     assert outcome.warnings == (line,)
     assert (outcome.injected, outcome.reencoded) == (False, True)
     assert containers(outcome) == ["app"]
+
+
+@pytest.mark.parametrize(
+    ("release", "line"),
+    [
+        ("1.20", 'Pod "shop/"'),
+        ("1.21", 'Deployment "shop/web"'),
+        ("1.31", 'Deployment "shop/web"'),
+    ],
+)
+def test_a_skipped_pod_is_told_of_by_the_workload_that_owns_it(release: str, line: str) -> None:
+    pod = a_pod(labels={"pod-template-hash": "7d9"}, annotations={"sidecar.istio.io/inject": "false"})
+    pod |= {"apiVersion": "v1", "kind": "Pod"}
+    owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-7d9", "uid": "1", "controller": True}
+    pod["metadata"] |= {"namespace": "shop", "generateName": "web-7d9-", "ownerReferences": [owner]}
+    pod["metadata"].pop("name", None)
+    told = overlays(release).inject_workload(pod).warnings
+    assert told == (f"===> Skipping injection because {line} has sidecar injection disabled\n",)
+    pod["metadata"]["name"] = "web-7d9-x"
+    (named,) = overlays("1.31").inject_workload(pod).warnings
+    assert named.startswith('===> Skipping injection because Deployment "shop/web-7d9-x" has')
+
+
+@pytest.mark.parametrize(
+    ("release", "line"),
+    [
+        ("1.12", '"web" has injected "istio-proxy" sidecar already'),
+        ("1.13", 'Deployment shop/web "istio-proxy" has host networking enabled'),
+        ("1.16", 'Deployment shop/web "istio-proxy" has host networking enabled'),
+    ],
+)
+def test_an_injected_workload_is_told_of_in_the_words_of_its_release(release: str, line: str) -> None:
+    containers = [{"name": "app"}, {"name": "istio-proxy"}]
+    document = a_deployment(annotations={"sidecar.istio.io/status": "{}"}, spec={"containers": containers})
+    document["metadata"]["namespace"] = "shop"
+    told = overlays(release).inject_workload(document).warnings
+    assert told == (f"===> Skipping injection because {line}\n",)
 
 
 def test_from_1_8_the_annotation_and_the_namespace_count() -> None:
