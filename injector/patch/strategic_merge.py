@@ -47,6 +47,9 @@ _SCALAR_KINDS: Final[frozenset[Kind]] = frozenset(
     {"string", "bool", "int32", "int64", "quantity", "intOrString"}
 )
 _ABSENT: Final = object()
+_DROPS_NULLS: Final = 24
+_DROPS_DIRECTIVES: Final = 28
+"""The minors of k8s.io/apimachinery from which on a merge cleans what it adds (strategicpatch/patch.go)."""
 _DIRECTIVES: Final = tuple(f'"{word}'.encode() for word in (_DIRECTIVE, _RETAIN, f"{_ORDER}/", f"{_DELETE}/"))
 """How each directive begins in the JSON text of a patch."""
 
@@ -55,7 +58,8 @@ def strategic_merge(original: JSON, patch: JSON, schema_type: GoType = POD) -> J
     """Return ``original`` with ``patch`` merged into it by the merge keys of ``schema_type``, a struct.
 
     Null deletes a field; ``$patch``, ``$retainKeys``, ``$setElementOrder/…`` and
-    ``$deleteFromPrimitiveList/…`` do what Kubernetes documents. MergeError in Kubernetes' words.
+    ``$deleteFromPrimitiveList/…`` do what Kubernetes documents. What is new is added as the version of the
+    types does it: with its nulls up to 1.23, with its ``$patch`` up to 1.27. MergeError in Kubernetes' words.
     """
     for document in (original, patch):
         if not isinstance(document, dict | None):
@@ -99,7 +103,7 @@ def _merge_field(merged: JSONObject, key: str, value: JSON, schema: GoType) -> N
         return
     kind = kind_of(value)
     if key not in merged or kind is not kind_of(merged[key]):
-        settled = _settled(value)
+        settled = _added(value, schema.version)
         if settled is _DROPPED:
             merged.pop(key, None)
         else:
@@ -132,26 +136,40 @@ def _delete_from_field(merged: JSONObject, key: str, value: JSON, schema: GoType
             _merge_field(merged, key, value, schema)
 
 
-def _settled(value: JSON, *, keep_nulls: bool = False) -> JSON:
-    """Return a value that is merged with nothing: without directives and without nulls in its maps.
-
-    _DROPPED for a map with a ``$patch``. Where nulls are kept, a ``$patch`` that is null counts as well.
-    """
-    if _is_settled(value):
+def _added(value: JSON, version: int) -> JSON:
+    """Return what Kubernetes 1.``version`` adds of a value that has nothing to be merged with."""
+    if version < _DROPS_NULLS or _is_settled(value):
         return value
+    without_nulls = _without_nulls(value)
+    return without_nulls if version < _DROPS_DIRECTIVES else _without_directives(without_nulls)
+
+
+def _without_nulls(value: JSON) -> JSON:
+    """Return a value without the nulls in its maps; those in lists stay."""
     if isinstance(value, dict):
-        if value.get(_DIRECTIVE) is not None or (keep_nulls and _DIRECTIVE in value):
+        fields = {key: _without_nulls(item) for key, item in value.items() if item is not None}
+        return value if _unchanged(value, fields) else fields
+    return _same_or(value, [*map(_without_nulls, value)]) if isinstance(value, list) else value
+
+
+def _without_directives(value: JSON) -> JSON:
+    """Return a value without the maps that have a ``$patch``; _DROPPED if it is one itself."""
+    if isinstance(value, dict):
+        if _DIRECTIVE in value:
             return _DROPPED
         fields = {
-            key: settled
-            for key, item in value.items()
-            if keep_nulls or item is not None
-            if (settled := _settled(item, keep_nulls=keep_nulls)) is not _DROPPED
+            key: kept for key, item in value.items() if (kept := _without_directives(item)) is not _DROPPED
         }
         return value if _unchanged(value, fields) else fields
-    elements = [
-        settled for item in value if (settled := _settled(item, keep_nulls=keep_nulls)) is not _DROPPED
-    ]
+    if isinstance(value, list):
+        return _same_or(
+            value, [kept for item in value if (kept := _without_directives(item)) is not _DROPPED]
+        )
+    return value
+
+
+def _same_or(value: list[JSON], elements: list[JSON]) -> list[JSON]:
+    """Return ``value`` itself where the elements are its own."""
     return value if len(elements) == len(value) and all(map(is_, elements, value)) else elements
 
 
@@ -245,7 +263,8 @@ def _merge_both(
     if added is None:
         return Merged(elements=original or [], original=original or [])
     if original is None:
-        return Merged(elements=_settled(added, keep_nulls=True), original=[])
+        kept = added if field.type.version < _DROPS_DIRECTIVES else _without_directives(added)
+        return Merged(elements=kept, original=[])
     if not field.merges:
         return Merged(elements=added, original=original)
     return merge_lists(original, added, merging)

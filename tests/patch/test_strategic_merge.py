@@ -393,3 +393,30 @@ def test_two_thousand_variables_cost_no_square() -> None:
     env = merged["spec"]["containers"][0]["env"]
     assert env[1998] is environment[1998]
     assert env[-2:] == [{"name": "E1999", "value": "y"}, {"name": "new"}]
+
+
+@pytest.mark.parametrize(
+    ("version", "added"),
+    [
+        (23, {"limits": {"cpu": None, "memory": "1Gi"}, "requests": {"$patch": "delete"}}),
+        (24, {"limits": {"memory": "1Gi"}, "requests": {"$patch": "delete"}}),
+        (27, {"limits": {"memory": "1Gi"}, "requests": {"$patch": "delete"}}),
+        (28, {"limits": {"memory": "1Gi"}}),
+    ],
+)
+def test_what_is_new_is_added_as_the_kubernetes_of_the_types_does_it(
+    version: int, added: dict[str, Any]
+) -> None:
+    resources = {"limits": {"cpu": None, "memory": "1Gi"}, "requests": {"$patch": "delete"}}
+    merged = strategic_merge(pod(), pod(resources=resources), go_type("core/v1.Pod", version))
+    assert merged == pod(resources=added)
+
+
+@pytest.mark.parametrize(("version", "names"), [(27, ["a", "b"]), (28, ["b"])])
+def test_an_ordered_list_that_is_new_loses_its_directives_from_kubernetes_1_28_on(
+    version: int, names: list[str]
+) -> None:
+    containers = [{"name": "a", "$patch": "delete"}, {"name": "b", "image": None}]
+    order = {"containers": containers, "$setElementOrder/containers": named("a", "b")}
+    merged = strategic_merge({}, pod(**order), go_type("core/v1.Pod", version))
+    assert [each["name"] for each in merged["spec"]["containers"]] == names

@@ -132,3 +132,17 @@ def test_a_spec_that_stands_twice_is_read_as_go_fills_it() -> None:
     received = {"metadata": {"odd": 1}, "spec": {"containers": [TYPED]}, "Spec": {"hostNetwork": True}}
     assert PodTypes().typed(received) == normalise(received, POD)
     assert PodTypes().typed(received)["spec"]["hostNetwork"]
+
+
+@pytest.mark.parametrize(
+    ("version", "limits"), [(22, {"cpu": "0", "memory": "1Gi"}), (24, {"memory": "1Gi"})]
+)
+def test_a_limit_that_is_null_was_zero_until_merges_dropped_nulls(
+    version: int, limits: dict[str, str]
+) -> None:
+    types = PodTypes(pod=go_type("core/v1.Pod", version))
+    overlay: JSON = {
+        "spec": {"initContainers": [{"name": "i", "resources": {"limits": {"cpu": None, "memory": "1Gi"}}}]}
+    }
+    merged = types.merge(types.typed({"spec": {}}), types.overlay(Filled(value=overlay)))
+    assert merged["spec"]["initContainers"] == [{"name": "i", "resources": {"limits": limits}}]
