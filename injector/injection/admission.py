@@ -11,7 +11,7 @@ import orjson
 
 from injector.budget import Budget
 from injector.errors import BadReview, InjectionError, YAMLError
-from injector.golang.jsontext import fold_name, kind_of, mismatch, without_surrogates
+from injector.golang.jsontext import fold_name, json_fault, kind_of, mismatch, without_surrogates
 from injector.golang.strconv import to_int
 from injector.istio.releases import Behaviour
 from injector.json_types import JSON, JSONObject, Number, Operation
@@ -26,13 +26,6 @@ _SPACE: Final = b" \t\r\n"
 _TYPE_META: Final = (
     'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
 )
-_SYNTAX: Final = {
-    "Extra data": "after top-level value",
-    "Expecting property name enclosed in double quotes": "looking for beginning of object key string",
-    "Expecting ':' delimiter": "after object key",
-    "Expecting ',' delimiter": "after object key:value pair",
-    "Illegal trailing comma before end of object": "looking for beginning of object key string",
-}
 
 
 class UndecodableReviewError(InjectionError):
@@ -125,14 +118,12 @@ def _parse(body: bytes, budget: Budget) -> JSON:
     budget.hold("irregular_values", values, "the review is not plain JSON, and has too many values for that")
     try:
         return without_surrogates(_exactly(text))
-    except json.JSONDecodeError as error:
-        raise UndecodableReviewError(_not_identified(_syntax(error))) from error
-    except _ConstantError as error:
-        raise UndecodableReviewError(_not_identified(str(error))) from error
+    except ValueError as error:
+        raise UndecodableReviewError(_not_identified(json_fault(body))) from error
 
 
 class _ConstantError(ValueError):
-    """A word that Python takes for a number and JSON does not; ``str()`` is encoding/json's sentence."""
+    """A word that Python takes for a number and JSON does not."""
 
 
 def _exactly(text: str) -> JSON:
@@ -146,8 +137,7 @@ def _integer(text: str) -> JSON:
 
 
 def _refuse(word: str) -> Never:
-    where = "in numeric literal" if word.startswith("-") else "looking for beginning of value"
-    raise _ConstantError(f"invalid character '{word.lstrip('-')[0]}' {where}")
+    raise _ConstantError(word)
 
 
 def object_as_written(body: bytes) -> JSON:
@@ -166,14 +156,6 @@ def _parse_yaml(text: str, budget: Budget) -> JSON:
         return in_key_order(load(text))
     except YAMLError as error:
         raise UndecodableReviewError(str(error)) from error
-
-
-def _syntax(error: json.JSONDecodeError) -> str:
-    """Return encoding/json's sentence for a syntax error; the commonest ones word for word."""
-    if error.pos >= len(error.doc.rstrip()) or error.msg.startswith("Unterminated string"):
-        return "unexpected end of JSON input"
-    context = _SYNTAX.get(error.msg, "looking for beginning of value")
-    return f"invalid character '{error.doc[error.pos]}' {context}"
 
 
 def _not_identified(reason: str) -> str:
@@ -220,7 +202,8 @@ def _text(review: JSONObject, key: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise UndecodableReviewError(_not_identified(mismatch(value, "string")))
+        reason = f"json: cannot unmarshal {kind_of(value)} into Go struct field .{key} of type string"
+        raise UndecodableReviewError(_not_identified(reason))
     return value
 
 
@@ -247,7 +230,8 @@ def _string(request: JSONObject, key: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        field = f"Go struct field AdmissionRequest.request.{key} of type string"
+        declared = "types.UID" if key == "uid" else "string"
+        field = f"Go struct field AdmissionRequest.request.{key} of type {declared}"
         raise UndecodableReviewError(f"json: cannot unmarshal {kind_of(value)} into {field}")
     return value
 

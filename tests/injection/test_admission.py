@@ -112,7 +112,11 @@ def test_kind_and_version_are_found_in_any_case() -> None:
     [
         (b"[]", "json: cannot unmarshal array into Go value of type struct"),
         (b'"x"', "json: cannot unmarshal string into Go value of type struct"),
-        (b'{"kind":1}', "json: cannot unmarshal number into Go value of type string"),
+        (b'{"kind":1}', "json: cannot unmarshal number into Go struct field .kind of type string"),
+        (
+            b'{"apiVersion":[]}',
+            "json: cannot unmarshal array into Go struct field .apiVersion of type string",
+        ),
         (b'{"kind":"a"', "unexpected end of JSON input"),
         (b'{"kind":"a', "unexpected end of JSON input"),
         (b'{"a":1} {"b":2}', "invalid character '{' after top-level value"),
@@ -120,6 +124,14 @@ def test_kind_and_version_are_found_in_any_case() -> None:
         (b'{"a":1 "b":2}', "invalid character '\"' after object key:value pair"),
         (b"{a:1}", "invalid character 'a' looking for beginning of object key string"),
         (b'{"a":x}', "invalid character 'x' looking for beginning of value"),
+        (b'{"a":[1:2]}', "invalid character ':' after array element"),
+        (b'{"a":"\\q"}', "invalid character 'q' in string escape code"),
+        (b'{"a":"\\u{1}"}', "invalid character '{' in \\u hexadecimal character escape"),
+        (b'{"a":"x\ty"}', "invalid character '\\t' in string literal"),
+        (b'{"a":tru3}', "invalid character '3' in literal true (expecting 'e')"),
+        (b'{"a":\xc3\xa9}', "invalid character 'Ã' looking for beginning of value"),
+        (b'{"a":NaN}', "invalid character 'N' looking for beginning of value"),
+        (b'{"a":-Infinity}', "invalid character 'I' in numeric literal"),
     ],
 )
 def test_what_is_no_review_is_told_in_gos_words(body: bytes, sentence: str) -> None:
@@ -136,7 +148,7 @@ def test_what_is_no_yaml_is_told_in_its_words() -> None:
         (5, "json: cannot unmarshal number into Go value of type v1.AdmissionRequest"),
         (
             {"uid": 5},
-            "json: cannot unmarshal number into Go struct field AdmissionRequest.request.uid of type string",
+            "json: cannot unmarshal number into Go struct field AdmissionRequest.request.uid of type types.UID",
         ),
     ],
 )
