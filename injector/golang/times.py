@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from calendar import monthrange
+from calendar import monthrange, timegm
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -128,6 +128,7 @@ def _invalid(text: str) -> DurationError:
 
 # Points in time: a metav1.Time as Kubernetes writes it, in whole seconds and UTC.
 
+_SECONDS_OF_400_YEARS: Final = 146_097 * 86_400
 _LAYOUT: Final = "2006-01-02T15:04:05Z07:00"
 _FRACTION: Final = re.compile(r"[.,][0-9]+", re.ASCII)
 _ZONE: Final = re.compile(r"(.)([0-9]{2}):([0-9]{2})", re.ASCII | re.DOTALL)
@@ -162,6 +163,15 @@ def canonical_time(text: str) -> str | None:
     if rest:
         raise _fault(text, f"extra text: {quote_bytes(rest)}")
     return _in_utc(text, numbers, offset, bool(fraction and fraction[0][1:10].strip("0")))
+
+
+def unix_seconds(written: str) -> int:
+    """Return the seconds since 1970 of what `canonical_time` has written."""
+    numbers = [int(number) for number in re.findall("[0-9]+", written)]
+    year = -numbers[0] if written.startswith("-") else numbers[0]
+    alike = 2000 + year % 400
+    seconds = timegm((alike, *numbers[1:]))
+    return seconds + (year - alike) // 400 * _SECONDS_OF_400_YEARS
 
 
 def _offset(text: str, rest: str) -> tuple[timedelta, str]:

@@ -69,13 +69,13 @@ def _equal(first: Value, first_kind: str, other: Value) -> bool:
 
 def _equal_composite(first: Value, other: Value) -> bool:
     if not is_invalid(first) and not is_invalid(other) and kind(first) != kind(other):
-        shown = f"{fmt.sprintf('%s', first)}: {type_of(first)}, {type_of(other)}: {fmt.format_value(other)}"
+        shown = f"{fmt.shown(first, '%s')}: {type_of(first)}, {type_of(other)}: {fmt.shown(other)}"
         raise FunctionError(f"non-comparable types {shown}")
     if is_nil(first) or is_nil(other):
         return is_nil(first) == is_nil(other)
     declared = type_of(other)
     if not _is_comparable(declared):
-        raise FunctionError(f"non-comparable type {fmt.sprintf('%s', other)}: {declared}")
+        raise FunctionError(f"non-comparable type {fmt.shown(other, '%s')}: {declared}")
     return bool(first == other)
 
 

@@ -86,6 +86,18 @@ class Calls:
         key = derived_key("interface", value)
         return replace(value, code=code, missable=False, nilable=True, path=None, key=key)
 
+    def _given(self, function: Function, value: Expr) -> Expr:
+        """Return an argument as a function is given it that may hand it on; others need no copy."""
+        if function.result.kind not in {"interface", "map", "slice"} or not isinstance(value, Computed):
+            return value
+        return self._boxed(value) if isinstance(value.type, StructType) else value
+
+    def _boxed(self, value: Computed) -> Computed:
+        """Return a value as an interface{} holds it."""
+        code = invoke("boxed", self._scope.load(value))
+        declared = None if value.type is None else types.without_address(value.type)
+        return replace(value, code=code, type=declared, path=None, key=derived_key("boxed", value))
+
     def _converted(self, value: Expr, target: Type, where: nodes.Node) -> Computed:
         if target is types.STRING:
             code = invoke("string_argument", self._scope.load(value))
@@ -117,11 +129,11 @@ class Calls:
             return self._scope.after_effects(final, self._scope.failing(message, identifier))
         if builtin and name in {"and", "or"}:
             return self._logical(name, args, final)
-        given = [self.argument(function.param(index), arg) for index, arg in enumerate(args)]
+        given = [self._given(function, self.argument(function.param(i), arg)) for i, arg in enumerate(args)]
         piped = None
         if final is not None:
             where = last_node(args[-1]) if args else identifier
-            piped = self.validated(final, function.param(len(args)), where)
+            piped = self._given(function, self.validated(final, function.param(len(args)), where))
             given.append(piped)
         if builtin and name == "len":
             given = [self._scope.strict(arg) for arg in given]
@@ -180,7 +192,9 @@ class Calls:
         if function.needs_dot:
             codes.insert(0, self._scope.load(self._scope.bindings[0].expr))
         call = invoke(self._unit.bind(f"f_{name}_", function.call), *codes)
-        return of_type(function.result, self._scope.positioned(call, node, name))
+        result = of_type(_result(name, function, given), self._scope.positioned(call, node, name))
+        returns_element = types.is_any(function.result) and any(map(_holds_structs, given))
+        return self._boxed(result) if returns_element else result
 
     def _written_out(self, function: Function, given: Sequence[Expr]) -> Computed | None:
         """Return a Python operation that does the same as the function, if there is one."""
@@ -286,6 +300,20 @@ class Calls:
 
 def _are_texts(values: Iterable[Expr]) -> bool:
     return all(isinstance(value, Computed) and value.text for value in values)
+
+
+def _result(name: str, function: Function, given: Sequence[Expr]) -> Type:
+    """Return the type that a call has; of ``index`` it is that of the elements, where that is known."""
+    if name == "index" and function is BUILTINS[name] and len(given) == 2:
+        declared = static_type(given[0])
+        if declared is not None and declared.kind == "slice" and declared.elem is not None:
+            return declared.elem
+    return function.result
+
+
+def _holds_structs(expr: Expr) -> bool:
+    declared = static_type(expr)
+    return declared is not None and declared.kind == "slice" and isinstance(declared.elem, StructType)
 
 
 def _may_fail(expr: Expr) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from injector.gotemplate import runtime
-from injector.gotemplate.functions import convert
+from injector.gotemplate.functions import boxed, convert
 from injector.gotemplate.nodes import Node, Tree
 from injector.gotemplate.types import Type
 from injector.gotemplate.values import Value, is_invalid, type_of
@@ -31,6 +31,7 @@ RUNTIME = {
     "unwrap": runtime.unwrap,
     "nil_if_missing": runtime.nil_if_missing,
     "string_argument": runtime.string_argument,
+    "boxed": boxed,
     "convert": convert,
     "fail": runtime.fail,
     "elements": runtime.elements,

@@ -272,7 +272,7 @@ class Expressions:
         strict = self._scope.strict(receiver)
         declared = static_type(strict)
         found = declared.methods.get(name) if declared is not None else None
-        params = found.params if found is not None else ()
+        params = (found.params or ()) if found is not None else ()
         effect, final = self._scope.computed_first(final)
         given = [
             self.calls.argument(params[index] if index < len(params) else types.ANY, arg)

@@ -12,7 +12,7 @@ from typing import Final
 
 from injector.golang.strconv import format_float
 from injector.gotemplate import printf
-from injector.gotemplate.functions import FunctionError
+from injector.gotemplate.functions import FunctionError, UnknownTextError
 from injector.gotemplate.printf import Directive, FmtFlags, Piece, directives
 from injector.gotemplate.types import FLOAT_KINDS, INTEGER_KINDS, UNSIGNED_KINDS, Type
 from injector.gotemplate.values import (
@@ -67,6 +67,14 @@ def format_value(value: Value) -> str:
     if declared is int:
         return str(value)
     return _argument(_PLAIN, value, "v")
+
+
+def shown(value: Value, template: str = "%v") -> str:
+    """Return what a format prints, for a message: the type's name where that text is not made here."""
+    try:
+        return sprintf(template, value)
+    except UnknownTextError:
+        return str(type_of(value))
 
 
 def sprintf(template: str, *args: Value) -> str:
@@ -137,8 +145,11 @@ def _own_text(flags: FmtFlags, value: Value, verb: str) -> str | None:
     if flags.sharp_v or verb not in _STRINGER_VERBS or isinstance(value, (Pointer, NilPointer)):
         return None
     declared = getattr(value, "type", None)
-    stringer = declared.stringer if isinstance(declared, Type) else None
-    return None if stringer is None else stringer(value)
+    if not isinstance(declared, Type) or declared.stringer is None:
+        return None
+    if declared.nil_text and not (isinstance(value, Struct) and value.pointer):
+        return None
+    return declared.stringer(value)
 
 
 def _address(value: Value) -> str:
@@ -190,6 +201,10 @@ def _integer(flags: FmtFlags, value: int, verb: str) -> str:
 
 
 def _nil_pointer(flags: FmtFlags, value: NilPointer, verb: str) -> str:
+    target = value.type.elem
+    if target is not None and target.stringer is not None and verb in _STRINGER_VERBS and not flags.sharp_v:
+        # The String of a value fails on a nil pointer, which fmt sees and says as it is.
+        return _string(flags, value, target.nil_text, verb) if target.nil_text else "<nil>"
     if verb == "v":
         return f"({value.type})(nil)" if flags.sharp_v else printf.pad(flags, "<nil>")
     if verb in "bodxX":
@@ -247,6 +262,8 @@ def _list(flags: FmtFlags, value: list[Value], verb: str, *, methods: bool) -> s
 
 
 def _struct(flags: FmtFlags, value: Struct, verb: str, *, methods: bool) -> str:
+    if value.type.opaque:
+        raise UnknownTextError(f"the private fields of a {value.type}, which Go prints here, are not known")
     named = flags.plus_v or flags.sharp_v
     parts = (
         (f"{name}:" if named else "") + _element(flags, field, verb, methods=methods)

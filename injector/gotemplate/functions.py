@@ -19,6 +19,10 @@ class FunctionError(ExecutionError):
     """A template function failed; reported as ``error calling NAME: …``."""
 
 
+class UnknownTextError(ExecutionError):
+    """A text of Go's that is not made here; ``str()`` says which."""
+
+
 class UnprintableError(ExecutionError):
     """A value of a type that has no text; ``str()`` is the type's name."""
 
@@ -61,6 +65,11 @@ class Function:
         return self.params[-1] if position >= len(self.params) else self.params[position]
 
 
+def boxed(value: Value) -> Value:
+    """Return a value as an interface{} holds it."""
+    return value.boxed() if type(value) is Struct else value
+
+
 def convert(value: Value, target: Type) -> Value:
     """Return ``value`` as an argument of type ``target``; ExecutionError in Go's words when it does not fit.
 
@@ -73,7 +82,7 @@ def convert(value: Value, target: Type) -> Value:
             return zero(target)
         raise ExecutionError(f"invalid value; expected {target}")
     if target.kind == "interface" and not target.named:
-        return value
+        return boxed(value)
     if value is None:
         if target.kind == "interface":
             return None

@@ -19,7 +19,6 @@ from injector.gotemplate.values import (
     TypedList,
     TypedMap,
     Value,
-    deref,
     indirect,
     type_of,
 )
@@ -94,9 +93,10 @@ def _has_field(value: NilPointer, name: str) -> bool:
 
 def call_method(method: Method, name: str, receiver: Value, args: tuple[Value, ...]) -> Value:
     """Call a method with as many arguments as it declares."""
-    if len(args) != len(method.params):
-        raise ExecutionError(f"wrong number of args for {name}: want {len(method.params)} got {len(args)}")
-    checked = [convert(arg, param) for arg, param in zip(args, method.params, strict=True)]
+    params = (types.ANY,) * len(args) if method.params is None else method.params
+    if len(args) != len(params):
+        raise ExecutionError(f"wrong number of args for {name}: want {len(params)} got {len(args)}")
+    checked = [convert(arg, param) for arg, param in zip(args, params, strict=True)]
     try:
         return method.call(receiver, *checked)
     except FunctionError as error:
@@ -150,7 +150,7 @@ def elements(value: Value) -> Sequence[Value]:
         return elements(value.value)
     if isinstance(value, int) and not isinstance(value, bool):
         return range(value) if type(value) is int else _sized_range(value)
-    raise ExecutionError(f"range can't iterate over {fmt.format_value(value)}")
+    raise ExecutionError(f"range can't iterate over {fmt.shown(value)}")
 
 
 def pairs(value: Value) -> Sequence[tuple[Value, Value]]:
@@ -179,8 +179,10 @@ def printed(value: Value) -> str:
         return value
     if value is None or value is MISSING:
         return "<no value>"
-    if isinstance(value, Pointer) or (isinstance(value, Struct) and value.pointer):
-        return printed(deref(value))
+    if isinstance(value, Struct):  # Go takes the address, for its String
+        return fmt.format_value(value.same(pointer=value.type.stringer is not None))
+    if isinstance(value, Pointer):
+        return printed(value.value)
     if isinstance(value, Function) or callable(value):
         raise UnprintableError(type_of(value).name)
     return bare(value)

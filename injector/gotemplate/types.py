@@ -6,7 +6,8 @@ The names are those of ``reflect.Type.String``, because error messages show them
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, Self
 
@@ -20,10 +21,12 @@ NILABLE_KINDS = frozenset({"chan", "func", "interface", "map", "pointer", "slice
 class Type:
     """One Go type.
 
-    ``kind`` is reflect's kind in lower case; ``value`` is the kind of reflect.Value itself, which only the
-    builtin functions accept. ``elem`` and ``key`` belong to maps, slices and pointers. ``named``
-    distinguishes a declared type (``v1.ResourceList``) from a type literal. ``stringer`` is the type's String
-    method, used when a value is printed; ``implements`` names the interfaces with methods that it satisfies.
+    ``kind`` is reflect's kind in lower case; ``value`` is the kind of reflect.Value itself, which only
+    the builtin functions take. ``elem`` and ``key`` belong to maps, slices and pointers. ``named`` tells
+    a declared type (``v1.ResourceList``) from a type literal. ``stringer`` is the type's String method,
+    used when a value is printed; ``implements`` names the interfaces with methods that it satisfies.
+    ``nil_text`` is what String says of a nil pointer where it is a method of the pointer: then fmt, which is
+    given a copy, calls it for pointers alone.
     """
 
     kind: str
@@ -33,6 +36,7 @@ class Type:
     named: bool = False
     methods: Mapping[str, Method] = field(default_factory=dict)
     stringer: Callable[[Any], str] | None = None
+    nil_text: str = ""
     implements: frozenset[str] = frozenset()
 
     def __repr__(self) -> str:
@@ -42,11 +46,15 @@ class Type:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """A method: ``call(receiver, *arguments)``; a pointer method's receiver may be a NilPointer."""
+    """A method: ``call(receiver, *arguments)``; a pointer method's receiver may be a NilPointer.
+
+    ``of_pointer``: only what has an address has it. ``params`` is None for one that takes anything and fails.
+    """
 
     call: Callable[..., Any]
     result: Type
-    params: tuple[Type, ...] = ()
+    params: tuple[Type, ...] | None = ()
+    of_pointer: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +74,11 @@ class StructField:
 class StructType(Type):
     """A struct: ``fields`` maps Go's field names, in Go's order, to their fields.
 
-    ``decode`` turns the JSON of such a struct into the mapping of json_name to JSON from which the fields are
-    read; None where the JSON already is that object. ``lookup`` also contains promoted fields: Go name ->
-    path of Go names. ``readers`` is where values.py keeps how to read each field.
+    ``decode`` turns the JSON that stands for such a struct into the mapping of json_name to JSON from which
+    the fields are read; None where the JSON is that object already. ``lookup`` also holds promoted fields:
+    Go name -> path of Go names. ``readers`` is where values.py keeps how to read each field. An ``opaque``
+    struct has private fields as well, which Go's fmt prints and nobody knows here. ``addressed`` is set by
+    `without_address`: the type itself.
     """
 
     kind: str = "struct"
@@ -76,6 +86,8 @@ class StructType(Type):
     fields: Mapping[str, StructField] = field(default_factory=dict)
     decode: Callable[[Any], Mapping[str, Any]] | None = None
     lookup: Mapping[str, tuple[str, ...]] = field(init=False, default_factory=dict)
+    opaque: bool = False
+    addressed: StructType | None = None
     readers: dict[str, tuple[str, Callable[[Any], Any]]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -130,6 +142,27 @@ def pointer_to(elem: Type) -> Type:
         )
         known = _POINTERS[id(elem)] = (elem, made)
     return known[1]
+
+
+@cache
+def without_address(declared: Type) -> Type:
+    """Return the type of a value that has no address: an element of a map, or what was in an interface{}.
+
+    Go does not find the methods of its pointer. What a pointer or a slice leads to has an address again.
+    """
+    if declared.kind in {"pointer", "slice"} or not (declared.methods or isinstance(declared, StructType)):
+        return declared
+    own = {name: method for name, method in declared.methods.items() if not method.of_pointer}
+    if not isinstance(declared, StructType):
+        return replace(declared, methods=own)
+    fields = {name: replace(each, type=without_address(each.type)) for name, each in declared.fields.items()}
+    return replace(
+        declared,
+        fields=fields,
+        methods=own,
+        stringer=None if declared.nil_text else declared.stringer,
+        addressed=declared.addressed or declared,
+    )
 
 
 def slice_of(elem: Type) -> Type:
@@ -227,11 +260,13 @@ class NamedString(str):
         return self
 
 
-def enum_type(name: str, names: Mapping[int, str]) -> Type:
+def enum_type(
+    name: str, names: Mapping[int, str], methods: Mapping[str, Method] = MappingProxyType({})
+) -> Type:
     """Return the type of an enumeration: prints its names, unknown numbers as digits."""
 
     def text(value: int) -> str:
         return names.get(int(value), str(int(value)))
 
-    methods = {"String": Method(call=text, result=STRING)}
-    return Type(kind="int32", name=name, named=True, methods=methods, stringer=text)
+    own = {"String": Method(call=text, result=STRING), **methods}
+    return Type(kind="int32", name=name, named=True, methods=own, stringer=text)

@@ -45,7 +45,10 @@ MISSING: Final = Missing()
 @final
 @dataclass(slots=True, eq=False)
 class NilPointer:
-    """A nil pointer that knows its type (``*v1.ObjectMeta``); false, printed as ``<nil>``."""
+    """A nil pointer that knows its type (``*v1.ObjectMeta``); false, printed as ``<nil>``.
+
+    A nil interface with methods is one as well: unlike a nil interface{}, Go hands it on as a value.
+    """
 
     type: Type
 
@@ -144,6 +147,12 @@ class Struct(msgspec.Struct, eq=False):
         """Return the same struct, or a pointer to it: what one of them has read, both have."""
         return Struct(self.type, self._data, pointer=pointer, _values=self._values)
 
+    def boxed(self) -> Struct:
+        """Return the struct as an interface{} holds it: a copy, which has no address."""
+        declared = types.without_address(self.type)
+        assert isinstance(declared, StructType)  # noqa: S101 - it is of the same kind
+        return self if self.pointer or declared is self.type else Struct(declared, self.whole())
+
     def whole(self) -> Mapping[str, Any]:
         """Return the data itself: whoever takes it counts as having read all of it."""
         self._values[_WHOLE] = True
@@ -160,8 +169,10 @@ class Struct(msgspec.Struct, eq=False):
 
     def __eq__(self, other: object) -> bool:
         """Pointers are equal when they are the same, structs when their data is."""
-        if not isinstance(other, Struct) or self.pointer or other.pointer or self.type is not other.type:
+        if not isinstance(other, Struct) or self.pointer or other.pointer:
             return self is other
+        if not types.identical(self.type, other.type):
+            return False
         return all(self.get(name) == other.get(name) for name in self.type.fields)
 
     def __hash__(self) -> int:
@@ -201,8 +212,9 @@ def type_of(value: Value) -> Type:
 
 
 def is_invalid(value: Value) -> bool:
-    """Return whether a value is nil or missing: these two have no Go type."""
-    return value is None or value is MISSING
+    """Return whether a value is a nil interface or missing: these have no Go type."""
+    is_nothing = value is None or value is MISSING
+    return is_nothing or (type(value) is NilPointer and value.type.kind == "interface")
 
 
 def kind(value: Value) -> str:
@@ -282,6 +294,9 @@ def reader(declared: Type) -> Reader:  # noqa: PLR0911 - one case a kind
             return bool
         case "float64" | "float32":
             return lambda data: float(data or 0)
+        case "interface" if declared.named:
+            nil = NilPointer(declared)
+            return lambda data: nil if data is None else from_json(data)
         case "interface" | "func" | "value":
             return from_json
     return _integer_reader(declared)
@@ -330,8 +345,10 @@ def _struct_reader(declared: Type, target: StructType, *, pointer: bool) -> Read
     decode = target.decode
 
     def read_struct(data: Any) -> Value:
-        if data is None:
-            return Struct(target, {}) if absent is None else absent
+        if data is None and absent is not None:
+            return absent
+        if data is None and decode is None:
+            return Struct(target, {})
         return Struct(target, data if decode is None else decode(data), pointer=pointer)
 
     return read_struct
@@ -342,12 +359,13 @@ def _map_reader(declared: Type) -> Reader:
     assert elem is not None  # noqa: S101 - a map has an elem
     if types.identical(declared, types.MAP_STRING):
         return _read_string_map
-    read_elem = reader(elem)
+    read_elem = reader(types.without_address(elem))
+    read_key = str if declared.key is None or not declared.key.named else reader(declared.key)
 
     def read_map(data: Any) -> Value:
         if data is None:
             return TypedMap({}, declared, is_nil=True)
-        return TypedMap({key: read_elem(value) for key, value in data.items()}, declared)
+        return TypedMap({read_key(key): read_elem(value) for key, value in data.items()}, declared)
 
     if types.identical(declared, types.MAP_ANY):
         return lambda data: read_map(None) if data is None else from_json(data)
@@ -392,6 +410,8 @@ def message_type(
         fields=fields,
         methods=getters | dict(methods or {}),
         stringer=stringer,
+        nil_text="<nil>",
+        opaque=stringer is not None,
         decode=decode,
         implements=frozenset({"proto.Message"}),
     )

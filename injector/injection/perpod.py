@@ -58,8 +58,8 @@ _ONE_LABEL: Final = re.compile(r"\b(?:index|isset)\s+\$?\.ObjectMeta\.Labels" + 
 _ONE_ANNOTATION: Final = re.compile(
     r"\b(?:(?:index|isset)\s+\$?\.ObjectMeta\.Annotations|annotation\s+\$?\.ObjectMeta)" + _CONSTANT
 )
-_ANY_LABEL: Final = re.compile(r"\bLabels\b")
-_ANY_ANNOTATION: Final = re.compile(r"\bAnnotations\b|\bannotation\b")
+_ANY_LABEL: Final = re.compile(r"\b(?:Get)?Labels\b")
+_ANY_ANNOTATION: Final = re.compile(r"\b(?:Get)?Annotations\b|\bannotation\b")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,14 +5,15 @@ The fields are those of the generated schema, with Go's names; a view reads its 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
-from injector.golang.times import canonical_time
 from injector.gotemplate import types
 from injector.gotemplate.types import StructField, StructType, Type
 from injector.gotemplate.values import Pointer, Struct, TypedList, Value
+from injector.istio.go_leaves import FIELDS, INT_OR_STRING, QUANTITY, RESOURCE_LIST, TIME
+from injector.istio.go_methods import methods_of, unprinted
 from injector.istio.go_names_data import GO_NAMES
 from injector.json_types import JSON
 from injector.patch.schema import GoType, go_type
@@ -21,7 +22,6 @@ OBJECT_META: Final = "meta/v1.ObjectMeta"
 POD_SPEC: Final = "core/v1.PodSpec"
 
 _EMBEDDED_ELSEWHERE: Final = {"TypeMeta": "meta/v1.TypeMeta"}
-_ZERO_TIME: Final = "0001-01-01T00:00:00Z"
 _EXPRESSIONS: dict[StructType, GoType] = {}
 
 
@@ -29,10 +29,20 @@ _EXPRESSIONS: dict[StructType, GoType] = {}
 def struct(expression: str, version: int) -> StructType:
     """Return a struct of a minor version of Kubernetes by its name in the schema: ``core/v1.PodSpec``."""
     declared = go_type(expression, version)
-    fields = _fields(expression, [(each.path, each.type) for each in declared.fields])
-    made = StructType(name=str(declared), fields=fields)
+    made = _struct(expression, str(declared), [(each.path, each.type) for each in declared.fields])
     _EXPRESSIONS[made] = declared
     return made
+
+
+def _struct(expression: str, name: str, paths: list[tuple[str, GoType]]) -> StructType:
+    fields = _fields(expression, paths)
+    return StructType(
+        name=name,
+        fields=fields,
+        methods=methods_of(expression, name, fields),
+        stringer=unprinted(name),
+        nil_text="nil",
+    )
 
 
 def encodable(value: Value) -> tuple[JSON, GoType] | None:
@@ -40,7 +50,7 @@ def encodable(value: Value) -> tuple[JSON, GoType] | None:
     if isinstance(value, Pointer):
         return encodable(value.value)
     if isinstance(value, Struct):
-        known = _EXPRESSIONS.get(value.type)
+        known = _EXPRESSIONS.get(value.type.addressed or value.type)
         return None if known is None else (value.whole(), known)
     if isinstance(value, TypedList):
         return _encodable_list(value)
@@ -75,11 +85,11 @@ def _fields(owner: str, paths: list[tuple[str, GoType]]) -> dict[str, StructFiel
 
 def _embedded(owner: str, name: str, paths: list[tuple[str, GoType]]) -> StructType:
     expression = _EMBEDDED_ELSEWHERE.get(name, f"{owner.rpartition('.')[0]}.{name}")
-    return StructType(name=f"v1.{name}", fields=_fields(expression, paths))
+    return _struct(expression, f"v1.{name}", paths)
 
 
 @cache
-def _type(declared: GoType) -> Type:
+def _type(declared: GoType) -> Type:  # noqa: PLR0911 - one case a kind
     match declared.kind:
         case "struct":
             return struct(declared.expression, declared.version)
@@ -87,10 +97,10 @@ def _type(declared: GoType) -> Type:
             return types.pointer_to(_type(declared.element))
         case "list":
             return types.slice_of(_type(declared.element))
-        case "map":  # all have keys of some string type
-            named = "[" not in declared.expression
-            elem = _type(declared.element)
-            return Type(kind="map", name=str(declared), key=types.STRING, elem=elem, named=named)
+        case "map" if declared.name == "ResourceList":
+            return RESOURCE_LIST
+        case "map":  # the others have strings as keys
+            return types.map_of(types.STRING, _type(declared.element))
         case "quantity" | "intOrString" | "time" | "raw":
             return _LEAVES[declared.kind]
     named = "/" in declared.expression
@@ -105,39 +115,9 @@ _SCALARS: Final[Mapping[str, Type]] = {
 }
 
 
-def _text_of(value: Struct) -> str:
-    return str(value.whole().get("text", ""))
-
-
-def _time_text(value: Struct) -> str:
-    """Return a point in time as time.Time prints it, the zero time if it is unset."""
-    text = _text_of(value)
-    moment = (canonical_time(text) if text else None) or _ZERO_TIME
-    return f"{moment.removesuffix('Z').replace('T', ' ')} +0000 UTC"
-
-
-def _leaf(name: str, stringer: Callable[[Struct], str] = _text_of) -> StructType:
-    """Return a struct whose JSON is one value, which a template can print."""
-    return StructType(name=name, stringer=stringer, decode=lambda data: {"text": data})
-
-
-def _decode_int_or_string(data: Any) -> Mapping[str, Any]:
-    kind = 1 if isinstance(data, str) else 0
-    return {"type": kind, "strVal" if kind else "intVal": data, "text": data}
-
-
 _LEAVES: Final[Mapping[str, Type]] = {
-    "quantity": _leaf("resource.Quantity"),
-    "time": _leaf("v1.Time", _time_text),
-    "raw": _leaf("v1.FieldsV1"),
-    "intOrString": StructType(
-        name="intstr.IntOrString",
-        fields={
-            "Type": StructField(json_name="type", type=Type(kind="int64", name="intstr.Type", named=True)),
-            "IntVal": StructField(json_name="intVal", type=types.INT32),
-            "StrVal": StructField(json_name="strVal", type=types.STRING),
-        },
-        stringer=_text_of,
-        decode=_decode_int_or_string,
-    ),
+    "quantity": QUANTITY,
+    "time": TIME,
+    "raw": FIELDS,
+    "intOrString": INT_OR_STRING,
 }

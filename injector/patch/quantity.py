@@ -30,6 +30,9 @@ _DECIMAL_SUFFIXES: Final = {
 _BINARY_SUFFIXES: Final = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
 _DECIMAL_NAMES: Final = {exponent: suffix for suffix, exponent in _DECIMAL_SUFFIXES.items()}
 _BINARY_NAMES: Final = {exponent: suffix for suffix, exponent in _BINARY_SUFFIXES.items()}
+_FORMAT_NAMES: Final[dict[_Format, str]] = {
+    "decimal": "DecimalSI", "exponent": "DecimalExponent", "binary": "BinarySI"
+}  # fmt: skip
 _NANO: Final = -9
 _MOST: Final = 2**63 - 1
 _FAST_DIGITS: Final = 18  # any number of this many decimal digits fits an int64
@@ -86,14 +89,47 @@ def quantity_fault(text: str) -> str:
 
 def milli_value(text: str) -> int:
     """Return a quantity in thousandths, rounded away from zero, as MilliValue does; at most an int64."""
+    return _scaled(text, -3)
+
+
+def whole_value(text: str) -> int:
+    """Return a quantity rounded away from zero, as Value does; at most an int64."""
+    return _scaled(text, 0)
+
+
+def _scaled(text: str, scale: int) -> int:
     parsed = _parse(trim_space(text))
     amount, exponent = _number(parsed)
     if exponent > _NO_MORE:
         amount, exponent = min(amount, 1) * _MOST, 0
-    numerator: int = amount * 10 ** max(exponent + 3, 0)
-    denominator: int = 10 ** max(-exponent - 3, 0)
-    milli = min(-(-numerator // denominator), _MOST)
-    return -milli if parsed.negative else milli
+    numerator: int = amount * 10 ** max(exponent - scale, 0)
+    denominator: int = 10 ** max(scale - exponent, 0)
+    scaled = min(-(-numerator // denominator), _MOST)
+    return -scaled if parsed.negative else scaled
+
+
+def compare(first: str, second: str) -> int:
+    """Return -1, 0 or 1 as Quantity's Cmp does."""
+    (negative, mine), (below_zero, its) = _ordered(first), _ordered(second)
+    if negative != below_zero:
+        return -1 if negative else 1
+    order = (mine > its) - (mine < its)
+    return -order if negative else order
+
+
+def _ordered(text: str) -> tuple[bool, tuple[int, str]]:
+    """Return whether a quantity is negative, and what orders the others: how many digits, and the digits."""
+    parsed = _parse(trim_space(text))
+    amount, exponent = _number(parsed)
+    if amount == 0:
+        return False, (-_LARGEST_EXPONENT, "")
+    digits = str(amount).rstrip("0")
+    return parsed.negative, (len(str(amount)) + exponent, digits)
+
+
+def format_name(text: str) -> str:
+    """Return Kubernetes' name of the format that a quantity is written in."""
+    return _FORMAT_NAMES[_parse(trim_space(text)).form]
 
 
 def _parse(text: str) -> _Parsed:

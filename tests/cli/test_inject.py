@@ -231,6 +231,25 @@ def test_both_spellings_of_an_option_work(run: Run, tmp_path: Path, spelling: st
     assert first(result.stdout)["spec"]["template"]["metadata"]["labels"]["a"] == "b"
 
 
+def with_template(folder: Path, run: Run, template: str) -> subprocess.CompletedProcess[str]:
+    (folder / "config.yaml").write_text(f"policy: enabled\ntemplates:\n  sidecar: |\n    {template}\n")
+    deployment = DEPLOYMENT.rstrip() + "\n        resources: {limits: {cpu: 1500m}}\n"
+    return run("inject", "-f", "-", "--injectConfigFile", "config.yaml", stdin=deployment)
+
+
+def test_a_template_calls_the_methods_of_gos_types(run: Run, tmp_path: Path) -> None:
+    look = "{{ .ObjectMeta.GetLabels.app }}-{{ (index .Spec.Containers 0).Resources.Limits.Cpu.MilliValue }}"
+    result = with_template(tmp_path, run, f"metadata: {{labels: {{a: '{look}'}}}}")
+    assert result.returncode == 0, result.stderr
+    assert first(result.stdout)["spec"]["template"]["metadata"]["labels"]["a"] == "web-1500"
+
+
+def test_a_text_of_gos_that_is_not_made_is_an_error_and_no_other_text(run: Run, tmp_path: Path) -> None:
+    result = with_template(tmp_path, run, "metadata: {labels: {a: '{{ .ObjectMeta }}'}}")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "the text of a v1.ObjectMeta is not made here: print its fields, or its JSON" in result.stderr
+
+
 def test_every_fault_of_the_configuration_is_told_at_once(run: Run, tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(
         "policy: enabled\ntemplates:\n  one: |\n    {{ nope . }}\n  two: |\n    {{ if }}\n"

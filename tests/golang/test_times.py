@@ -17,6 +17,7 @@ from injector.golang.times import (
     parse_duration,
     proto_text,
     seconds_and_nanos,
+    unix_seconds,
 )
 from tests.oracle import BATCH, Ask, thorough
 
@@ -99,6 +100,20 @@ WRITTEN = {
     "0001-01-01T00:00:00.0000000001Z": None,
     "0001-01-01T00:00:00.1Z": "0001-01-01T00:00:00Z",
 }
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [
+        ("1970-01-01T00:00:01Z", 1),
+        ("2024-02-29T23:59:59Z", 1_709_251_199),
+        ("0001-01-01T00:00:00Z", -62_135_596_800),
+        ("-0001-12-31T23:00:00Z", -62_167_222_800),
+        ("10000-01-01T01:00:00Z", 253_402_304_400),
+    ],
+)
+def test_seconds_are_counted_from_1970(written: str, seconds: int) -> None:
+    assert unix_seconds(written) == seconds
 
 
 @pytest.mark.parametrize(("text", "expected"), WRITTEN.items(), ids=repr)

@@ -158,7 +158,7 @@ def test_path_and_namespace_belong_to_what_decides() -> None:
         "{{ toJson .Spec | len }}",
         "{{ toJson .ObjectMeta | len }}",
         '{{ printf "%v" .ObjectMeta | len }}',
-        '{{ printf "%+v" .Spec | len }}',
+        '{{ printf "%+v" (index .Spec.Containers 0).VolumeMounts | len }}',
         '{{ if eq .ObjectMeta.Name "web-5d4f-xyz34" }}1{{ else }}2{{ end }}',
         "{{ with .Spec }}{{ with index .Containers 0 }}{{ toYaml . | len }}{{ end }}{{ end }}",
         "{{ $all := . }}{{ toJson $all.Spec.Containers | len }}",

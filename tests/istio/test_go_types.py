@@ -40,7 +40,7 @@ def render(template, data, expression=POD_SPEC):
         ("{{range .S.Containers}}{{.TTY}} {{.LivenessProbe.HTTPGet.Port}} {{.LivenessProbe.PeriodSeconds}}{{end}}", "true web 3"),
         ("{{range .S.Containers}}{{.LivenessProbe.HTTPGet.Port.Type}}{{.LivenessProbe.HTTPGet.Port.StrVal}}{{end}}", "1web"),
         ("{{range .S.Containers}}{{.ReadinessProbe.TCPSocket.Port}} {{.ReadinessProbe.TCPSocket.Port.IntVal}}{{end}}", "80 80"),
-        ("{{range .S.Containers}}{{.Resources.Limits.cpu}} {{.SecurityContext.RunAsUser}}{{end}}", "500m 7"),
+        ("{{range .S.Containers}}{{.Resources.Limits.Cpu}} {{.SecurityContext.RunAsUser}}{{end}}", "500m 7"),
         ("{{range .S.Containers}}{{if .StartupProbe}}probe{{else}}none{{end}}{{end}}", "none"),
         ("{{range .S.Containers}}{{range .Env}}{{.Name}}={{.Value}}{{end}}{{len .VolumeMounts}}{{end}}", "A=b0"),
         ('{{range .S.Containers}}{{printf "%T %T %T" .Ports .LivenessProbe .Resources.Limits}}{{end}}', "[]v1.ContainerPort *v1.Probe v1.ResourceList"),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from injector.errors import TypedError
 from injector.patch import canonical_quantity, milli_value, quantity_fault
+from injector.patch.quantity import compare, whole_value
 from tests.oracle import BATCH, Ask, thorough
 
 SHAPE = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
@@ -66,6 +67,26 @@ def test_blanks_around_a_quantity_are_a_fault_though_json_forgives_them() -> Non
 )  # fmt: skip
 def test_thousandths_are_rounded_up(text: str, milli: int) -> None:
     assert milli_value(text) == milli
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [("2", 2), ("100m", 1), ("-1.5", -2), ("1.5Gi", 3 * 2**29), ("1e999999999", 2**63 - 1), ("1n", 1), ("9E", 9 * 10**18)],
+)  # fmt: skip
+def test_whole_units_are_rounded_up(text: str, whole: int) -> None:
+    assert whole_value(text) == whole
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "order"),
+    [
+        ("1", "1000m", 0), ("1Ki", "1024", 0), ("0", "0Gi", 0), ("-0", "0", 0), ("5", "45", -1), ("1Gi", "1G", 1),
+        ("-1", "-2", 1), ("-1", "1", -1), ("0", "-1n", 1), ("1n", "0", 1), ("1e2000000000", "1e1999999999", 1),
+        ("0.1n", "1n", 0),
+    ],
+)  # fmt: skip
+def test_quantities_are_compared_by_what_they_are(first: str, second: str, order: int) -> None:
+    assert (compare(first, second), compare(second, first)) == (order, -order)
 
 
 def quantities(seed: int) -> list[str]:

@@ -13,11 +13,12 @@ from functools import cache
 from typing import Any, Final
 
 from injector.gotemplate import types
-from injector.gotemplate.types import Int64, StructField, StructType, Type
+from injector.gotemplate.types import Int64, Method, StructField, StructType, Type
 from injector.gotemplate.values import Struct, Value, from_json
 from injector.injection.dot.proxy import DEFAULT_ID, estimate_concurrency, proxy_image, proxy_init_image
 from injector.injection.owner import Workload
 from injector.istio.facts import NEWEST, OLDEST, Fact, Span, inject
+from injector.istio.go_methods import TYPE_META, left_out
 from injector.istio.go_types import OBJECT_META, POD_SPEC, struct
 from injector.istio.mesh.descriptors import MESH_CONFIG, Message, schema_of
 from injector.istio.mesh.loading import Mesh
@@ -29,20 +30,22 @@ COMPLIANCE_POLICY: Final = "COMPLIANCE_POLICY"
 PLATFORM: Final = "PLATFORM"
 OPENSHIFT: Final = "openshift"
 
-_TYPE_META: Final = StructType(
-    name="v1.TypeMeta",
-    fields={
-        "Kind": StructField(json_name="kind", type=types.STRING),
-        "APIVersion": StructField(json_name="apiVersion", type=types.STRING),
-    },
-)
+
+def _qualified_name(value: Struct) -> str:
+    return f"{value.get('Namespace')}/{value.get('Name')}"
+
+
 _NAMESPACED_NAME: Final = StructType(
     name="types.NamespacedName",
     fields={
         "Namespace": StructField(json_name="Namespace", type=types.STRING),
         "Name": StructField(json_name="Name", type=types.STRING),
     },
-    stringer=lambda value: f"{value.get('Namespace')}/{value.get('Name')}",
+    stringer=_qualified_name,
+    methods={
+        "String": Method(call=_qualified_name, result=types.STRING),
+        **left_out(("MarshalLog",), "types.NamespacedName"),
+    },
 )
 
 
@@ -76,7 +79,7 @@ FACTS: Final = (
 
 def _types(behaviour: Behaviour) -> dict[str, Type]:
     """Return the Go types of the fields in one release."""
-    kubernetes, kinds = behaviour.kubernetes, _TYPE_META
+    kubernetes, kinds = behaviour.kubernetes, TYPE_META
     metadata, spec = struct(OBJECT_META, kubernetes), struct(POD_SPEC, kubernetes)
     workload = _NAMESPACED_NAME if behaviour.deployment_meta_is_name else metadata
     mesh = types.pointer_to(struct_type(schema_of(behaviour.minor).message(MESH_CONFIG)))
@@ -158,7 +161,7 @@ def dot_of(
     pointer, kubernetes = behaviour.metadata_pointers, behaviour.kubernetes
     type_meta = {"kind": workload.kind, "apiVersion": workload.api_version}
     fields: dict[str, Value] = {
-        "TypeMeta": Struct(_TYPE_META, type_meta, pointer=behaviour.type_pointers),
+        "TypeMeta": Struct(TYPE_META, type_meta, pointer=behaviour.type_pointers),
         "DeploymentMeta": _deployment_meta(workload, behaviour),
         "ObjectMeta": Struct(struct(OBJECT_META, kubernetes), metadata, pointer=pointer),
         "Spec": Struct(struct(POD_SPEC, kubernetes), pod.get("spec") or {}, pointer=pointer),

@@ -14,10 +14,11 @@ from typing import Any, Final
 
 from injector.golang.jsontext import go_json
 from injector.golang.strconv import format_float
-from injector.golang.times import SECOND, format_duration, seconds_and_nanos
+from injector.golang.times import MILLISECOND, SECOND, format_duration, seconds_and_nanos
 from injector.gotemplate import types
-from injector.gotemplate.types import Method, NamedInt, StructField, StructType, Type, enum_type
+from injector.gotemplate.types import Int64, Method, NamedInt, StructField, StructType, Type, enum_type
 from injector.gotemplate.values import NilPointer, Struct, Value, message_type, read, zero
+from injector.istio.go_methods import left_out
 from injector.istio.mesh.descriptors import (
     PROXY_CONFIG,
     Data,
@@ -44,7 +45,49 @@ _SCALARS: Final[Mapping[str, Type]] = {
     "uint32": types.UINT32,
     "uint64": types.UINT64,
 }
-TIME_DURATION: Final = Type(kind="int64", name="time.Duration", named=True, stringer=format_duration)
+_OF_MESSAGES: Final = (
+    "DeepCopyInterface", "Descriptor", "Marshal", "MarshalJSON", "MarshalTo", "MarshalToSizedBuffer",
+    "ProtoMessage", "ProtoReflect", "Reset", "Size", "Unmarshal", "UnmarshalJSON", "XXX_DiscardUnknown",
+    "XXX_Marshal", "XXX_Merge", "XXX_OneofWrappers", "XXX_Size", "XXX_Unmarshal",
+)  # fmt: skip
+_OF_ENUMS: Final = ("Descriptor", "Enum", "EnumDescriptor", "Number", "Type", "UnmarshalJSON")
+
+
+def _in_floats(unit: int) -> Method:
+    """Return a method of time.Duration that tells the whole units, and the rest in floating point."""
+
+    def read(nanoseconds: int) -> float:
+        whole, rest = divmod(abs(nanoseconds), unit)
+        number = float(whole) + rest / unit
+        return -number if nanoseconds < 0 else number
+
+    return Method(call=read, result=types.FLOAT64)
+
+
+def _in_integers(unit: int) -> Method:
+    def read(nanoseconds: int) -> int:
+        whole = abs(nanoseconds) // unit
+        return Int64(-whole if nanoseconds < 0 else whole)
+
+    return Method(call=read, result=types.INT64)
+
+
+TIME_DURATION: Final = Type(
+    kind="int64",
+    name="time.Duration",
+    named=True,
+    stringer=format_duration,
+    methods={
+        **left_out(("Abs", "Round", "Truncate"), "time.Duration"),
+        "Hours": _in_floats(3600 * SECOND),
+        "Microseconds": _in_integers(1_000),
+        "Milliseconds": _in_integers(MILLISECOND),
+        "Minutes": _in_floats(60 * SECOND),
+        "Nanoseconds": _in_integers(1),
+        "Seconds": _in_floats(SECOND),
+        "String": Method(call=format_duration, result=types.STRING),
+    },
+)
 
 _MESSAGES: dict[StructType, MessageType] = {}
 
@@ -82,15 +125,32 @@ def struct_type(declared: MessageType) -> StructType:
             fields.setdefault(name, StructField(json_name=each.oneof, type=interface))
         else:
             fields[each.go_name] = StructField(json_name=each.json_name, type=_field_type(declared, each))
-    made = message_type(
+    made = _message(
         declared.go_name,
         fields,
-        methods=getters,
-        stringer=lambda value: message_text(declared, value.whole()),
+        getters,
+        lambda value: message_text(declared, value.whole()),
         decode=_oneof_decoder(declared),
     )
     _MESSAGES[made] = declared
     return made
+
+
+def _message(
+    name: str,
+    fields: Mapping[str, StructField],
+    methods: Mapping[str, Method],
+    stringer: Callable[[Struct], str],
+    *,
+    decode: Callable[[Any], Mapping[str, Any]] | None,
+) -> StructType:
+    """Return the type of a message, with what code generators write for each."""
+
+    def text(receiver: Struct | NilPointer) -> str:
+        return "<nil>" if isinstance(receiver, NilPointer) else stringer(receiver)
+
+    own = {"String": Method(call=text, result=types.STRING), **left_out(_OF_MESSAGES, name), **methods}
+    return message_type(name, fields, methods=own, stringer=stringer, decode=decode)
 
 
 def _member_getter(declared: MessageType, each: MessageField) -> Method:
@@ -145,32 +205,45 @@ def _type(declared: ValueType, *, gogo: bool) -> Type:
 
 @cache
 def _enum(name: str, names: tuple[tuple[int, str], ...]) -> Type:
-    return enum_type(name, dict(names))
+    return enum_type(name, dict(names), left_out(_OF_ENUMS, name))
 
 
 @cache
 def _wrapper(declared: WrapperType, *, gogo: bool) -> Type:
     scalar = declared.scalar.name
     name = f"{'UI' + scalar[2:] if scalar.startswith('ui') else scalar.capitalize()}Value"
-    made = message_type(
+    made = _message(
         f"{'types' if gogo else 'wrapperspb'}.{name}",
         {"Value": StructField(json_name="value", type=_SCALARS[scalar])},
-        stringer=lambda value: _wrapper_text(declared, value.whole().get("value"), gogo=gogo),
+        {},
+        lambda value: _wrapper_text(declared, value.whole().get("value"), gogo=gogo),
         decode=lambda value: {"value": value},
     )
     return types.pointer_to(made)
 
 
+def _as_duration(receiver: Struct | NilPointer) -> NamedInt:
+    return NamedInt(nanoseconds_of(receiver), TIME_DURATION)
+
+
+_DURATION_METHODS: Final = {
+    "AsDuration": Method(call=_as_duration, result=TIME_DURATION),
+    # What Go's would not take, the mesh configuration may not have.
+    "IsValid": Method(call=lambda receiver: not isinstance(receiver, NilPointer), result=types.BOOL),
+    **left_out(("CheckValid",), "durationpb.Duration"),
+}
+
+
 @cache
 def _duration(*, gogo: bool) -> Type:
-    made = message_type(
+    made = _message(
         f"{'types' if gogo else 'durationpb'}.Duration",
         {
             "Seconds": StructField(json_name="seconds", type=types.INT64),
             "Nanos": StructField(json_name="nanos", type=types.INT32),
         },
-        methods={} if gogo else {"AsDuration": Method(call=_as_duration, result=TIME_DURATION)},
-        stringer=lambda value: _duration_text(nanoseconds_of(value), gogo=gogo),
+        {} if gogo else _DURATION_METHODS,
+        lambda value: _duration_text(nanoseconds_of(value), gogo=gogo),
         decode=_decode_duration,
     )
     return types.pointer_to(made)
@@ -186,10 +259,6 @@ def nanoseconds_of(value: Struct | NilPointer) -> int:
     if isinstance(value, NilPointer):
         return 0
     return int(value.get("Seconds")) * SECOND + int(value.get("Nanos"))
-
-
-def _as_duration(receiver: Struct | NilPointer) -> NamedInt:
-    return NamedInt(nanoseconds_of(receiver), TIME_DURATION)
 
 
 # ---- protobuf's text format on one line
