@@ -28,6 +28,12 @@ class Structured(str):
     __slots__ = ()
 
 
+class Settled(str):
+    """A text of the configuration among what a pod may change: part of the template's text."""
+
+    __slots__ = ()
+
+
 def interleaved(strings: Sequence[str], values: Sequence[str]) -> str:
     """Return the strings, of which there is one more, with the values between them."""
     return "".join(chain.from_iterable(zip(strings, (*values, ""), strict=True)))
@@ -50,10 +56,17 @@ class Rendering(msgspec.Struct, frozen=True):
         return interleaved(self.strings, self.values)
 
     def inlined(self) -> Rendering:
-        """Return the same rendering with its `Structured` values as part of the texts."""
+        """Return the same rendering whose `Structured` values are part of its texts."""
+        return self._with_texts(Structured)
+
+    def settled(self) -> Rendering:
+        """Return the same rendering whose `Settled` values are part of its texts."""
+        return self._with_texts(Settled)
+
+    def _with_texts(self, kind: type[str]) -> Rendering:
         strings, values = [self.strings[0]], []
         for value, string in zip(self.values, self.strings[1:], strict=True):
-            if value.__class__ is Structured:
+            if value.__class__ is kind:
                 strings[-1] += value + string
             else:
                 strings.append(string)

@@ -22,7 +22,7 @@ from injector.gotemplate.values import (
     indirect,
     type_of,
 )
-from injector.rendering import Quoted
+from injector.rendering import Quoted, Settled
 
 
 def fields(value: Value, names: Sequence[str], origin: Value) -> Value:
@@ -174,8 +174,8 @@ def _sized_range(value: int) -> Sequence[Value]:
 
 
 def printed(value: Value) -> str:
-    """Return the text that an action prints."""
-    if type(value) is str:
+    """Return what an action prints."""
+    if type(value) is str or type(value) is Settled:
         return value
     if value is None or value is MISSING:
         return "<no value>"

@@ -16,7 +16,7 @@ from injector.injection.dot.template import InjectionTemplate
 from injector.injection.owner import Workload
 from injector.injection.snapshot import Snapshot
 from injector.istio.mesh.descriptors import Message, MessageError
-from injector.istio.mesh.effective import ANNOTATION, mesh_for_templates
+from injector.istio.mesh.effective import ANNOTATION
 from injector.json_types import JSON, JSONObject, Pod
 from injector.kubeyaml import Filled, count_nodes
 from injector.rendering import Rendering
@@ -68,7 +68,7 @@ def template_data(
     Raises InjectionError for an annotation that is not a valid ProxyConfig.
     """
     proxy_config = proxy_config_of(request, snapshot)
-    mesh_config = mesh_for_templates(snapshot.mesh, proxy_config)
+    mesh_config = snapshot.proxy_configs.shown_mesh(proxy_config)
     annotations: Mapping[str, str] = (pod.get("metadata") or {}).get("annotations") or {}
     configs = proxy_config, mesh_config
     usual = configs == (snapshot.usual_proxy_config, snapshot.mesh.config) and IMAGE_TYPE not in annotations
@@ -91,6 +91,8 @@ def render_template(
     where its output is too large.
     """
     rendering = template.for_pods(usual=data.usual).render(data.fields)
+    if not data.usual:
+        rendering = rendering.settled()
     _charge_rendering(rendering, budget)
     return snapshot.skeletons.filled(rendering, snapshot.untrusted_values)
 

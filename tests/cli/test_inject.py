@@ -250,6 +250,22 @@ def test_a_text_of_gos_that_is_not_made_is_an_error_and_no_other_text(run: Run, 
     assert "the text of a v1.ObjectMeta is not made here: print its fields, or its JSON" in result.stderr
 
 
+@pytest.mark.parametrize("own", ["", "      annotations: {proxy.istio.io/config: 'statusPort: 1'}\n"])
+def test_what_the_mesh_says_is_text_of_the_template_whatever_a_pod_says(
+    run: Run, tmp_path: Path, own: str
+) -> None:
+    (tmp_path / "config.yaml").write_text(
+        "policy: enabled\ntemplates:\n  sidecar: |\n    metadata: {labels: {a: {{ .ProxyConfig.ProxyMetadata.A }}}}\n"
+    )
+    (tmp_path / "mesh.yaml").write_text("defaultConfig: {proxyMetadata: {A: \"'b'\"}}\n")
+    result = run(
+        *("inject", "-f", "-", "--injectConfigFile", "config.yaml", "--meshConfigFile", "mesh.yaml"),
+        stdin=DEPLOYMENT.replace("      labels: {app: web}\n", "      labels: {app: web}\n" + own),
+    )
+    assert result.returncode == 0, result.stderr
+    assert first(result.stdout)["spec"]["template"]["metadata"]["labels"]["a"] == "b"
+
+
 def test_every_fault_of_the_configuration_is_told_at_once(run: Run, tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(
         "policy: enabled\ntemplates:\n  one: |\n    {{ nope . }}\n  two: |\n    {{ if }}\n"

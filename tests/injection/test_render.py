@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 from msgspec.structs import replace
 
@@ -55,6 +57,33 @@ def test_from_1_6_to_1_12_templates_see_the_annotation_in_the_mesh(release: str,
 
 def test_from_1_13_the_webhooks_templates_see_the_mesh_as_it_is() -> None:
     assert rendered_mesh("1.13") == {"ports": "15030 15020"}
+
+
+OF_THE_MESH = """\
+policy: enabled
+templates:
+  sidecar: |
+    quoted: "{{ .ProxyConfig.ProxyMetadata.QUOTED }} {{ .MeshConfig.IngressClass }}"
+    plain: {{ .ProxyConfig.ProxyMetadata.PLAIN }}
+    kept: {{ .ProxyConfig.ProxyMetadata.KEPT | quote }}
+    own: {{ .ProxyConfig.ProxyMetadata.OWN }}
+"""
+METADATA = {"QUOTED": "a\\x41\nb", "PLAIN": "c # d", "KEPT": 'say "hi"', "OWN": "[e"}
+
+
+@pytest.mark.parametrize("release", ["1.12", "1.14", "1.28"])
+def test_what_the_mesh_says_is_text_of_the_template_for_a_pod_with_a_proxyconfig_of_its_own(
+    release: str,
+) -> None:
+    mesh = json.dumps({"ingressClass": "\\x42", "defaultConfig": {"proxyMetadata": METADATA}})
+    snapshot = load_snapshot(Sources(config=OF_THE_MESH, mesh=mesh), Surroundings(release=release))
+    own = json.dumps({"proxyMetadata": {"OWN": "f: g"}})
+    pod = POD | {"metadata": {"name": "web", "annotations": {"proxy.istio.io/config": own}}}
+    budget = Budget(snapshot.limits)
+    request = request_for(pod, "shop", "shop", "/inject", snapshot, budget)
+    data = template_data(request, snapshot, pod)
+    rendered = render_template(snapshot.templates["sidecar"], data, snapshot, budget).value
+    assert rendered == {"quoted": "aA b B", "plain": "c", "kept": 'say "hi"', "own": "f: g"}
 
 
 def test_a_pod_that_names_a_type_of_image_has_it_where_all_others_have_the_meshs() -> None:

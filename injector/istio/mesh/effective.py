@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from injector.errors import ConfigError, YAMLError
 from injector.istio.facts import Fact, Span, inject, layer_code, mesh_code
-from injector.istio.mesh.descriptors import PROXY_CONFIG_RESOURCE, Message, MessageError
+from injector.istio.mesh.descriptors import PROXY_CONFIG_RESOURCE, Data, Message, MessageError
 from injector.istio.mesh.jsonpb import apply
 from injector.istio.mesh.loading import Mesh, layer, merge_proxy_config
 from injector.json_types import JSON, JSONObject
 from injector.kubeyaml import load
 from injector.memo import Memo, deep_size
+from injector.rendering import Settled
 
 ANNOTATION: Final = "proxy.istio.io/config"
 
@@ -50,10 +51,9 @@ def parse_annotation(text: str) -> JSON:
         raise MessageError(error.reason) from error
 
 
-def mesh_for_templates(mesh: Mesh, proxy_config: Message) -> Message:
-    """Return the MeshConfig that templates of a pod with this ProxyConfig see; nothing else uses it."""
-    shown = _SHOWN_IN_MESH.covers(mesh.minor)
-    return mesh.config.replace(defaultConfig=proxy_config.data) if shown else mesh.config
+def is_shown_in_mesh(minor: int) -> bool:
+    """Return whether templates see the ProxyConfig of a pod in its MeshConfig, too."""
+    return _SHOWN_IN_MESH.covers(minor)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -80,7 +80,10 @@ _Layers: TypeAlias = tuple[str | None, _Resource | None, _Resource | None, _Reso
 class ProxyConfigs:
     """The ProxyConfigs of the pods of one mesh; look-ups are cheap, see ``of``."""
 
-    __slots__ = ("_mesh", "_of_mesh", "_resources", "_root", "memo")
+    __slots__ = (
+        "_below_annotations", "_below_layers", "_below_pods", "_mesh", "_of_mesh", "_resources", "_root",
+        "memo",
+    )  # fmt: skip
 
     def __init__(self, mesh: Mesh, resources: Iterable[JSONObject], memo: Memo[Hashable, Message]) -> None:
         """Read the mesh and the cluster's ProxyConfig resources as JSON. Raises ConfigError.
@@ -96,12 +99,22 @@ class ProxyConfigs:
                 namespace = resource.get("metadata", {}).get("namespace") or ""
                 self._resources.setdefault(namespace, []).append(_read(resource, mesh))
         self._of_mesh = layer(mesh.proxy_defaults, mesh.proxy_config)
+        # To a pod that says something as well, what these say is the template's text as it is to all others.
+        self._below_annotations = _settled(mesh.proxy_config)
+        self._below_layers = _settled(self._of_mesh)
+        self._below_pods = _settled(mesh.config)
 
     @property
     def selected_labels(self) -> frozenset[str]:
         """The names of the labels that the resources select pods by."""
         resources = (resource for each in self._resources.values() for resource in each)
         return frozenset(name for resource in resources for name in resource.labels)
+
+    def shown_mesh(self, proxy_config: Message) -> Message:
+        """Return the MeshConfig that templates see of a pod with this ProxyConfig; that is all it is for."""
+        if _SHOWN_IN_MESH.covers(self._mesh.minor):
+            return self._below_pods.replace(defaultConfig=proxy_config.data)
+        return self._mesh.config
 
     def annotated(self, annotation: str | None) -> Message:
         """Return the mesh's ProxyConfig with the annotation over it: kube-inject and container order use it.
@@ -112,7 +125,7 @@ class ProxyConfigs:
             return self._mesh.proxy_config
         known = self.memo.get(annotation)
         if known is None:
-            known = merge_proxy_config(self._mesh.proxy_config, parse_annotation(annotation))
+            known = merge_proxy_config(self._below_annotations, parse_annotation(annotation))
             self.memo.put(annotation, known, deep_size([annotation, known.data]))
         return known
 
@@ -139,7 +152,9 @@ class ProxyConfigs:
 
     def _merge(self, layers: _Layers) -> Message:
         annotation, root, general, workload = layers
-        merged = self._of_mesh
+        if layers == (None, None, None, None):
+            return self._of_mesh
+        merged = self._below_layers
         for resource in (root, general):
             if resource is not None:
                 merged = layer(merged, resource.layer)
@@ -161,6 +176,20 @@ class ProxyConfigs:
 
     def _workload(self, namespace: str, labels: Mapping[str, str]) -> _Resource | None:
         return next((each for each in self._resources.get(namespace, ()) if each.matches(labels)), None)
+
+
+def _settled(config: Message) -> Message:
+    """Return the same message, its strings marked as the mesh's own."""
+    data: Data = _settled_strings(config.data)
+    return Message(type=config.type, data=data)
+
+
+def _settled_strings(value: Any) -> Any:
+    if isinstance(value, str):
+        return Settled(value)
+    if isinstance(value, Mapping):
+        return {key: _settled_strings(element) for key, element in value.items()}
+    return [_settled_strings(element) for element in value] if isinstance(value, list) else value
 
 
 def _checked(resource: JSONObject) -> JSONObject:
