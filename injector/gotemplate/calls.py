@@ -130,11 +130,11 @@ class Calls:
         if builtin and name in {"and", "or"}:
             return self._logical(name, args, final)
         given = [self._given(function, self.argument(function.param(i), arg)) for i, arg in enumerate(args)]
-        piped = None
+        effect = None
         if final is not None:
+            effect, piped = self._scope.computed_first(final) if any(map(_may_fail, given)) else (None, final)
             where = last_node(args[-1]) if args else identifier
-            piped = self._given(function, self.validated(final, function.param(len(args)), where))
-            given.append(piped)
+            given.append(self._given(function, self.validated(piped, function.param(len(args)), where)))
         if builtin and name == "len":
             given = [self._scope.strict(arg) for arg in given]
         if builtin and name == "call":
@@ -143,7 +143,8 @@ class Calls:
             folded = self._fold(name, function, given, node)
             if folded is not None:
                 return folded
-        return self._call_at_run_time(name, function, given, piped, node, builtin=builtin)
+        result = self._call_at_run_time(name, function, given, node, builtin=builtin)
+        return result if effect is None else replace(result, code=after(effect, result.code), fallible=True)
 
     def _fold(self, name: str, function: Function, given: Sequence[Expr], node: nodes.Node) -> Expr | None:
         try:
@@ -155,24 +156,13 @@ class Calls:
         return Constant(value=value, interface=certain(function.result) is None)
 
     def _call_at_run_time(
-        self,
-        name: str,
-        function: Function,
-        given: Sequence[Expr],
-        piped: Expr | None,
-        node: nodes.Node,
-        *,
-        builtin: bool,
-    ) -> Expr:
-        effect = None
-        if piped is not None and any(_may_fail(arg) for arg in given[:-1]):
-            effect, kept = self._scope.computed_first(piped)
-            given = [*given[:-1], kept]
+        self, name: str, function: Function, given: Sequence[Expr], node: nodes.Node, *, builtin: bool
+    ) -> Computed:
         result = self._inlined(name, given) if builtin else None
         if result is None:
             key = self._call_key(name, function, given)
             result = self._again(key) or self._called(name, function, given, node, key)
-        return result if effect is None else replace(result, code=after(effect, result.code), fallible=True)
+        return result
 
     def _called(
         self, name: str, function: Function, given: Sequence[Expr], node: nodes.Node, key: Hashable

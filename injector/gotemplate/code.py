@@ -253,6 +253,7 @@ def of_type(
         type=known,
         interface=known is None,
         nilable=known is None,
+        missable=declared.kind == "interface" and declared.named,
         fallible=fallible,
         path=path,
         key=key,

@@ -68,7 +68,8 @@ class Expressions:
             return self._declare(variable, value)
         binding = self._scope.find(variable.name)
         if binding is None:
-            return self._scope.failing(f"undefined variable: {variable.name}", last_node(pipe))
+            failing = self._scope.failing(f"undefined variable: {variable.name}", last_node(pipe))
+            return self._scope.after_effects(value, failing)
         if binding.local:
             return self._scope.keep(binding.local, self._scope.strict(value))
         binding.expr = value

@@ -67,6 +67,8 @@ class Function:
 
 def boxed(value: Value) -> Value:
     """Return a value as an interface{} holds it."""
+    if type(value) is NilPointer and value.type.kind == "interface":
+        return None
     return value.boxed() if type(value) is Struct else value
 
 

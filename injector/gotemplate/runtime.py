@@ -19,6 +19,7 @@ from injector.gotemplate.values import (
     TypedList,
     TypedMap,
     Value,
+    deref,
     indirect,
     type_of,
 )
@@ -82,7 +83,8 @@ def field(value: Value, name: str, static: Type | None, args: tuple[Value, ...])
             raise ExecutionError(f"{name} is not a method but has arguments")
         return value.get(name, MISSING), declared.elem
     if isinstance(value, NilPointer) and _has_field(value, name):
-        raise ExecutionError(f"nil pointer evaluating {shown}.{name}")
+        owner = value.type if value.type.kind == "interface" else shown
+        raise ExecutionError(f"nil pointer evaluating {owner}.{name}")
     raise ExecutionError(f"can't evaluate field {name} in type {shown}")
 
 
@@ -109,7 +111,9 @@ def unwrap(value: Value) -> Value:
 
 
 def nil_if_missing(value: Value) -> Value:
-    """Return a value as an interface{} argument: no value becomes nil."""
+    """Return a value as an interface{} argument: no value becomes nil, and so does a nil interface."""
+    if type(value) is NilPointer and value.type.kind == "interface":
+        return None
     return None if value is MISSING else value
 
 
@@ -150,7 +154,7 @@ def elements(value: Value) -> Sequence[Value]:
         return elements(value.value)
     if isinstance(value, int) and not isinstance(value, bool):
         return range(value) if type(value) is int else _sized_range(value)
-    raise ExecutionError(f"range can't iterate over {fmt.shown(value)}")
+    raise ExecutionError(f"range can't iterate over {fmt.shown(deref(value))}")
 
 
 def pairs(value: Value) -> Sequence[tuple[Value, Value]]:
@@ -160,7 +164,7 @@ def pairs(value: Value) -> Sequence[tuple[Value, Value]]:
     if isinstance(value, dict):
         return sorted(value.items(), key=lambda item: item[0])
     if isinstance(value, int) and not isinstance(value, bool):
-        raise ExecutionError(f"can't use {int(value)} to iterate over more than one variable")
+        raise ExecutionError(f"can't use {fmt.shown(value)} to iterate over more than one variable")
     return list(enumerate(elements(value)))
 
 

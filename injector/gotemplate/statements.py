@@ -99,6 +99,7 @@ class Statements:
         """Assign a variable."""
         binding = self._scope.find(variable.name)
         if binding is None:
+            self._in_variable(value)  # what goes wrong in it goes wrong first
             self.output.fail(f"undefined variable: {variable.name}", last_node(pipe))
         elif binding.local:
             self.output.emit(assign(binding.local, self._scope.load(self._scope.strict(value))))

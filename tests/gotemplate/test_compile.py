@@ -307,6 +307,30 @@ def test_a_piped_value_is_computed_before_the_arguments():
         rendered("{{ boom | .x.y }}", {"x": None}, dot_type=None)
 
 
+@pytest.mark.parametrize(
+    ("text", "place", "message"),
+    [
+        ("{{ .m | f (nil).x }}", "<nil>", "nil is not a command"),
+        ("{{ .m | f .a.b }}", "<.a.b>", "can't evaluate field b in type interface {}"),
+        ("{{ .m.k.z | f .a.b }}", "<.m.k.z>", "can't evaluate field z in type interface {}"),
+        ("{{ .m | f 1 }}", "<1>", "expected string; found 1"),
+        ('{{ .m | f "x" }}', '<"x">', "wrong type for value; expected string; got map[string]interface {}"),
+        ("{{ $x = .a.b }}", "<.a.b>", "can't evaluate field b in type interface {}"),
+        ("{{ ($x = .a.b) }}", "<.a.b>", "can't evaluate field b in type interface {}"),
+        ("{{ range $x = .a.b }}{{ end }}", "<.a.b>", "can't evaluate field b in type interface {}"),
+        ("{{ range $x = .m }}{{ end }}", "<.m>", "undefined variable: $x"),
+    ],
+)
+@pytest.mark.parametrize("known", [True, False])
+def test_of_two_errors_the_one_that_go_meets_first_is_told(text, place, message, *, known):
+    dot = {"a": 1.0, "m": {"k": 1.0}}
+    takes = a_function(lambda *_: "", types.STRING, types.STRING)
+    text = f'{{{{ define "d" }}}}{text}{{{{ end }}}}{{{{ $x := 1 }}}}{{{{ template "d" . }}}}'
+    with pytest.raises(TemplateExecError) as caught:
+        rendered(text, {} if known else dot, dot if known else {}, {"f": takes})
+    assert str(caught.value).endswith(f' executing "d" at {place}: {message}')
+
+
 # The dot.
 
 

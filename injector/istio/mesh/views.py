@@ -121,7 +121,8 @@ def struct_type(declared: MessageType) -> StructType:
         if each.oneof:
             getters[f"Get{each.go_name}"] = _member_getter(declared, each)
             name = go_name(each.oneof)
-            interface = Type(kind="interface", name=f"v1alpha1.is{name}", named=True)
+            package, _, owner = declared.go_name.rpartition(".")
+            interface = Type(kind="interface", name=f"{package}.is{owner}_{name}", named=True)
             fields.setdefault(name, StructField(json_name=each.oneof, type=interface))
         else:
             fields[each.go_name] = StructField(json_name=each.json_name, type=_field_type(declared, each))

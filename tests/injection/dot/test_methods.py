@@ -131,6 +131,16 @@ ANSWERS = {
     "{{ .ProxyConfig.DrainDuration.IsValid }}{{ .ProxyConfig.TerminationDrainDuration.IsValid }}": "truefalse",
     "{{ .ProxyConfig.ClusterName }}{{ if .ProxyConfig.ClusterName }}set{{ end }}": "<nil>",
     '{{ printf "%T" .ProxyConfig.ClusterName }}{{ .ProxyConfig.ClusterName | default "x" }}': "<nil>x",
+    "{{ .ProxyConfig.ClusterName | quote }}{{ .ProxyConfig.Tracing.GetTracer }}": "<nil>",
+    "{{ .ProxyConfig.ClusterName.ServiceCluster }}": (
+        "nil pointer evaluating v1alpha1.isProxyConfig_ClusterName.ServiceCluster"
+    ),
+    "{{ trim .ProxyConfig.ClusterName }}": (
+        "wrong type for value; expected string; got v1alpha1.isProxyConfig_ClusterName"
+    ),
+    "{{ range $i, $e := .ProxyConfig.InterceptionMode }}{{ end }}": (
+        "can't use REDIRECT to iterate over more than one variable"
+    ),
     # nil pointers
     "{{ .Spec.Affinity }} {{ .Spec.Affinity.String }} {{ print .Spec.Affinity }}": "nil nil nil",
     '{{ printf "%s|%q|%5v|%d" .Spec.Affinity .Spec.Affinity .Spec.Affinity .Spec.Affinity }}': 'nil|"nil"|  nil|0',
@@ -169,6 +179,7 @@ REFUSED = {
         "the private fields of a wrapperspb.Int32Value, which Go prints here, are not known"
     ),
     "{{ range .Spec }}{{ end }}": "range can't iterate over v1.PodSpec",
+    "{{ range .MeshConfig }}{{ end }}": "range can't iterate over v1alpha1.MeshConfig",
 }  # fmt: skip
 
 
