@@ -25,6 +25,7 @@ from injector.gotemplate.code import (
     lookup,
     of_type,
     static_type,
+    walrus,
 )
 from injector.gotemplate.functions import ExecutionError
 from injector.gotemplate.scope import Scope, last_node
@@ -281,15 +282,17 @@ class Expressions:
         ]
         if final is not None:
             given.append(final)
+        kept, shown = self._scope.unit.fresh("o_"), ast.Constant(value=name)
+        count = ast.Constant(value=len(args) + (final is not None))
+        owner = walrus(kept, self._scope.load(strict))
+        asked = invoke("is_method", owner, shown, self._origin(strict), count)
         codes = [self._scope.load(self._scope.strict(arg)) for arg in given]
-        code = invoke(
-            "field_or_method",
-            self._scope.load(strict),
-            ast.Constant(value=name),
-            self._origin(strict),
-            *codes,
+        code = invoke("field_or_method", load(kept), shown, self._origin(strict), *codes)
+        call = ast.IfExp(
+            test=self._scope.positioned(asked, node),
+            body=self._scope.positioned(code, node, name),
+            orelse=self._scope.unit.constant(MISSING),
         )
-        call = self._scope.positioned(code, node, name)
         whole = call if effect is None else after(effect, call)
         return Computed(code=whole, interface=True, missable=True, nilable=True)
 

@@ -46,6 +46,21 @@ def through(pointer: Value, name: str) -> Value:
     return pointer.get(name) if type(pointer) is Struct else field(pointer, name, None, ())[0]
 
 
+def is_method(value: Value, name: str, origin: Value, count: int) -> bool:
+    """Return whether ``value.Name`` takes the ``count`` arguments that follow; no value takes any.
+
+    Raises what Go says of arguments for what is no method, or of their number, before it looks at them.
+    """
+    if value is MISSING:
+        return False
+    method = None if value is None else type_of(indirect(value)).methods.get(name)
+    if method is None:
+        field(value, name, _static(origin), (None,) * count)
+    else:
+        _params(method, name, count)
+    return True
+
+
 def field_or_method(value: Value, name: str, origin: Value, *args: Value) -> Value:
     """Return ``value.Name``, or the result of that method for ``args``."""
     return field(value, name, _static(origin), args)[0]
@@ -95,14 +110,19 @@ def _has_field(value: NilPointer, name: str) -> bool:
 
 def call_method(method: Method, name: str, receiver: Value, args: tuple[Value, ...]) -> Value:
     """Call a method with as many arguments as it declares."""
-    params = (types.ANY,) * len(args) if method.params is None else method.params
-    if len(args) != len(params):
-        raise ExecutionError(f"wrong number of args for {name}: want {len(params)} got {len(args)}")
+    params = _params(method, name, len(args))
     checked = [convert(arg, param) for arg, param in zip(args, params, strict=True)]
     try:
         return method.call(receiver, *checked)
     except FunctionError as error:
         raise ExecutionError(f"error calling {name}: {error}") from error
+
+
+def _params(method: Method, name: str, count: int) -> Sequence[Type]:
+    params = (types.ANY,) * count if method.params is None else method.params
+    if len(params) != count:
+        raise ExecutionError(f"wrong number of args for {name}: want {len(params)} got {count}")
+    return params
 
 
 def unwrap(value: Value) -> Value:

@@ -315,6 +315,9 @@ def test_a_piped_value_is_computed_before_the_arguments():
         ("{{ .m.k.z | f .a.b }}", "<.m.k.z>", "can't evaluate field z in type interface {}"),
         ("{{ .m | f 1 }}", "<1>", "expected string; found 1"),
         ('{{ .m | f "x" }}', '<"x">', "wrong type for value; expected string; got map[string]interface {}"),
+        ("{{ .a f }}", "<.a>", "a is not a method but has arguments"),
+        ("{{ .m | .m.k }}", "<.m.k>", "k is not a method but has arguments"),
+        ("{{ .a.b | .m.k }}", "<.a.b>", "can't evaluate field b in type interface {}"),
         ("{{ $x = .a.b }}", "<.a.b>", "can't evaluate field b in type interface {}"),
         ("{{ ($x = .a.b) }}", "<.a.b>", "can't evaluate field b in type interface {}"),
         ("{{ range $x = .a.b }}{{ end }}", "<.a.b>", "can't evaluate field b in type interface {}"),
@@ -329,6 +332,10 @@ def test_of_two_errors_the_one_that_go_meets_first_is_told(text, place, message,
     with pytest.raises(TemplateExecError) as caught:
         rendered(text, {} if known else dot, dot if known else {}, {"f": takes})
     assert str(caught.value).endswith(f' executing "d" at {place}: {message}')
+
+
+def test_no_value_is_given_arguments_that_nobody_looks_at():
+    assert rendered("{{ .nope.x (index .s 9) }}", {"s": "a"}).text == "<no value>"
 
 
 # The dot.

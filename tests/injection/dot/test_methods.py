@@ -60,6 +60,7 @@ ANSWERS = {
     "{{ .ObjectMeta.GetObjectMeta.GetName }}{{ .ObjectMeta.DeepCopy.Name }}": "webweb",
     "{{ $meta := .ObjectMeta }}{{ $meta.GetName }}": "web",
     '{{ .ObjectMeta.GetName "x" }}': "wrong number of args for GetName: want 0 got 1",
+    "{{ .ObjectMeta.GetName (index .ObjectMeta.Name 9) }}": "wrong number of args for GetName: want 0 got 1",
     "{{ call .ObjectMeta.GetName }}": (
         "error calling call: non-function .ObjectMeta.GetName of type string"
     ),
