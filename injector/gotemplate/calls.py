@@ -256,6 +256,7 @@ class Calls:
         operands: list[Expr] = []
         last = len(args) - (final is None)
         available = self._scope.available
+        size = len(self._scope.bindings)
         for index in range(last + 1):
             self._scope.available = dict(available) if operands else available
             operand = self.argument(types.VALUE, args[index]) if index < len(args) else final
@@ -267,11 +268,27 @@ class Calls:
                 operands.append(operand)
         self._scope.available = available
         result = operands[0] if len(operands) == 1 else self._boolean(name, operands)
+        effect = self._bound_in_any_case(size, effect)
         if effect is None:
             return result
         return Computed(
             code=after(effect, self._scope.load(result)), missable=True, nilable=True, interface=True
         )
+
+    def _bound_in_any_case(self, size: int, effect: ast.expr | None) -> ast.expr | None:
+        """Return ``effect``, and then what the variables after the first ``size`` are until declared.
+
+        An operand that is not come to declares nothing: then the variable is the outer one of its name.
+        """
+        for index, binding in enumerate(self._scope.bindings[size:], size):
+            if isinstance(binding.expr, Computed) and isinstance(binding.expr.code, ast.Name):
+                outer = next(
+                    (each for each in self._scope.bindings[:index] if each.name == binding.name), None
+                )
+                before = self._scope.load(Constant(value=MISSING) if outer is None else outer.expr)
+                bound = walrus(binding.expr.code.id, before)
+                effect = bound if effect is None else after(effect, bound)
+        return effect
 
     def _boolean(self, name: str, operands: Sequence[Expr]) -> Computed:
         operator = ast.And() if name == "and" else ast.Or()

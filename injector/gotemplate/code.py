@@ -70,7 +70,8 @@ class Computed:
                that it is an element of, which decides that      the dot inside
     text       a serialiser made it: it is text of the template  ``{{ toYaml .Values.a }}``
                wherever it does not stay inside a scalar
-    fallible   computing it may raise                            ``{{ .Values.a.b }}``, if ``a`` is a number
+    fallible   computing it may raise, or is another thing at    ``{{ .Values.a.b }}``, if ``a`` is a number;
+               another time                                      a variable that is assigned in a branch
     missable   it may be MISSING, which prints "<no value>"      ``{{ .ObjectMeta.Labels.app }}``
     nilable    it may be None: Go's nil                          ``{{ .Values.a }}``, if it is JSON's null
     unwrapped  it came out of a pipeline, which takes values     ``{{ (.Values.a).b }}``: what is in

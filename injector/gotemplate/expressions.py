@@ -72,7 +72,7 @@ class Expressions:
             failing = self._scope.failing(f"undefined variable: {variable.name}", last_node(pipe))
             return self._scope.after_effects(value, failing)
         if binding.local:
-            return self._scope.keep(binding.local, self._scope.strict(value))
+            return replace(self._scope.keep(binding.local, value), fallible=True)
         binding.expr = value
         return value
 
@@ -81,8 +81,9 @@ class Expressions:
             self._scope.declare(variable.name, value)
             return value
         name = self._scope.unit.fresh("v_")
-        kept = self._scope.keep(name, value)
-        self._scope.declare(variable.name, replace(kept, code=load(name), fallible=False))
+        # Whoever reads it in the same pipeline has to come after it.
+        kept = replace(self._scope.keep(name, value), fallible=True)
+        self._scope.declare(variable.name, replace(kept, code=load(name)))
         return kept
 
     # Commands.

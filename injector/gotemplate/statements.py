@@ -7,6 +7,7 @@ becomes repeated code. Everything else becomes Python's ``if`` and ``for``.
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import replace
 
 from injector.errors import TemplateSyntaxError
@@ -27,7 +28,7 @@ from injector.gotemplate.code import (
     walrus,
 )
 from injector.gotemplate.expressions import Expressions
-from injector.gotemplate.functions import ExecutionError
+from injector.gotemplate.functions import ExecutionError, UnprintableError
 from injector.gotemplate.output import Branch, Output, Pending
 from injector.gotemplate.scope import Binding, Data, Scope, last_node
 from injector.gotemplate.values import MISSING, Value
@@ -84,9 +85,12 @@ class Statements:
     # Pipelines that are statements, and so can set Python variables by statements.
 
     def _evaluate(self, pipe: nodes.Pipe) -> Expr:
-        """Compile the pipeline of a statement, with its declarations."""
+        """Evaluate the pipeline of a statement, and its declarations."""
+        self._settle_operands(pipe)
         value = self._expressions.commands(pipe, pipe.commands)
         assert value is not None  # noqa: S101 - a pipeline has a command
+        if any(isinstance(node, nodes.Pipe) and node.declarations for node in _inside(pipe)):
+            value = self._in_variable(value)  # and with it the variables that are declared in it
         for variable in pipe.declarations:
             if pipe.is_assignment:
                 value = self._reassign(variable, value, pipe)
@@ -101,10 +105,11 @@ class Statements:
         if binding is None:
             self._in_variable(value)  # what goes wrong in it goes wrong first
             self.output.fail(f"undefined variable: {variable.name}", last_node(pipe))
-        elif binding.local:
-            self.output.emit(assign(binding.local, self._scope.load(self._scope.strict(value))))
+            return value
+        value = self._in_variable(value)
+        if binding.local:
+            self.output.emit(assign(binding.local, self._scope.load(value)))
         else:
-            value = self._in_variable(value)
             binding.expr = value
         return value
 
@@ -128,15 +133,23 @@ class Statements:
                 if binding.name == name and not binding.local:
                     self._make_local(binding)
 
+    def _settle_operands(self, pipe: nodes.Pipe) -> None:
+        """Put the variables that ``and`` and ``or`` may assign into Python variables: they may stop early."""
+        for node in nodes.walk(pipe):
+            if isinstance(node, nodes.Command) and str(node.args[0]) in {"and", "or"}:
+                self._settle(*node.args[1:])
+
     def _make_local(self, binding: Binding) -> None:
         binding.local = self._unit.fresh("v_")
         self.output.emit(assign(binding.local, self._scope.load(self._scope.strict(binding.expr))))
-        binding.expr = Computed(code=load(binding.local), fallible=False, missable=True, interface=False)
+        # What is read of it now may be something else later: so it counts as fallible, and is kept in time.
+        binding.expr = Computed(code=load(binding.local), fallible=True, missable=True, interface=False)
 
     # ``{{ pipeline }}``.
 
     def _action(self, node: nodes.Action) -> None:
         """Print a pipeline, or set its variables."""
+        self._settle_operands(node.pipe)
         if node.pipe.declarations:
             self._evaluate(node.pipe)
         elif not self._quoted(node):
@@ -147,8 +160,10 @@ class Statements:
         if isinstance(value, Constant):
             try:
                 self.output.text(runtime.printed(value.value))
-            except ExecutionError as error:
+            except UnprintableError as error:
                 self.output.fail(f"can't print {node} of type {error}", node)
+            except ExecutionError as error:
+                self.output.fail(str(error), node)
             return
         code = self._scope.load(value)
         declared = static_type(value)
@@ -367,6 +382,12 @@ class Statements:
         depth = self._scope.positioned(invoke("deeper", load("depth")), node)
         self.output.emit(assign("t", invoke(function, value, load("s"), load("v"), load("t"), depth)))
         self.output.outputs += 1
+
+
+def _inside(pipe: nodes.Pipe) -> Iterator[nodes.Node]:
+    """Yield the nodes in a pipeline, without itself."""
+    for command in pipe.commands:
+        yield from nodes.walk(command)
 
 
 def _element(value: Expr, container: str) -> Computed:

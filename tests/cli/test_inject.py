@@ -244,6 +244,13 @@ def test_a_template_calls_the_methods_of_gos_types(run: Run, tmp_path: Path) -> 
     assert first(result.stdout)["spec"]["template"]["metadata"]["labels"]["a"] == "web-1500"
 
 
+def test_an_assignment_in_a_condition_is_made_once(run: Run, tmp_path: Path) -> None:
+    look = "{{ $x := .Spec.ServiceAccountName | default `web` }}{{ range .Spec.Containers }}{{ with $x = printf `%s-a` $x }}{{ . }}{{ end }}"
+    result = with_template(tmp_path, run, f"metadata: {{labels: {{a: '{look}{{{{ end }}}}{{{{ $x }}}}'}}}}")
+    assert result.returncode == 0, result.stderr
+    assert first(result.stdout)["spec"]["template"]["metadata"]["labels"]["a"] == "web-aweb-a"
+
+
 def test_a_text_of_gos_that_is_not_made_is_an_error_and_no_other_text(run: Run, tmp_path: Path) -> None:
     result = with_template(tmp_path, run, "metadata: {labels: {a: '{{ .ObjectMeta }}'}}")
     assert (result.returncode, result.stdout) == (1, "")

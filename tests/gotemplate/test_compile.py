@@ -288,6 +288,55 @@ def test_an_inner_variable_of_the_same_name_is_another_one():
     assert rendered(text, {"x": 1.0}).text == "1"
 
 
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("{{$x := .s}}{{range .l}}{{with $x}}{{$x = 5}}{{.}}{{end}}{{end}}", "s5"),
+        ('{{$x := .s}}{{range .l}}{{with $x}}{{$x = 5}}{{printf "%v" .}}{{end}}{{end}}', "s5"),
+        ('{{$x := .s}}{{range .l}}{{$x | printf "%v%v" ($x = 5)}}{{end}}', "5s55"),
+        ("{{$x := .s}}{{range .l}}{{print $x ($x = 5) $x}}{{end}}", "s5 55 5 5"),
+        ("{{$x := .s}}{{range .l}}{{and $x ($x = 5) $x}}{{or $x ($x = 6)}}{{end}}", "5555"),
+        ("{{$x := .s}}{{range .l}}{{$x | or ($x = 0)}}{{end}}{{$x}}", "s00"),
+        ("{{$x := .s}}{{range .l}}{{$y := $x}}{{$x = 5}}{{$y}}{{end}}", "s5"),
+        ("{{$x := .s}}{{if .l}}{{$y := $x}}{{$x = 5}}{{$y}}{{$x}}{{end}}{{$x}}", "s55"),
+        (
+            '{{$x := .m}}{{range .l}}{{$x.k | printf "%v%v" ($x = $)}}{{end}}',
+            "map[k:q l:[1 2] m:map[k:1] s:s]1map[k:q l:[1 2] m:map[k:1] s:s]q",
+        ),
+        ("{{$x := .l}}{{range $x}}{{$x = 5}}{{.}}{{end}}{{$x}}", "125"),
+        ("{{$x := 1}}{{$y := 2}}{{range .l}}{{$x = $y}}{{$y = .}}{{$x}}{{$y}}{{end}}", "2112"),
+        ("{{$x := 1}}{{range .l}}{{if $x = .}}{{$x}}{{end}}{{end}}{{if true}}{{$x = 7}}{{end}}{{$x}}", "127"),
+        ('{{$x := .s}}{{range .l}}{{template "n" $x}}{{$x = 5}}{{end}}{{define "n"}}{{.}}{{end}}', "s5"),
+        (
+            "{{$x := .s}}{{range .l}}{{with .}}{{$x = .}}{{with $x}}{{$x = 0}}{{.}}{{$x}}{{end}}{{end}}{{end}}",
+            "1020",
+        ),
+        ('{{$x := .s}}{{range .l}}{{len (print $x ($x = 55)) | printf "%v %v" $x}}{{end}}', "55 355 5"),
+        ("{{$x := .s}}{{$y := and $x ($x := 5)}}{{$x}}{{$y}}", "55"),
+        ("{{($z := .s) | print $z}}", "ss"),
+        (
+            "{{$x := .s}}{{range .l}}{{template `n` $x = printf `a%v` $x}}{{end}}{{$x}}{{define `n`}}{{.}}{{end}}",
+            "asaasaas",
+        ),
+        (
+            "{{$x := .s}}{{range .l}}{{with $x = printf `a%v` $x}}{{$x = 5}}{{.}};{{end}}{{end}}{{$x}}",
+            "as;a5;5",
+        ),
+        (
+            "{{$x := .s}}{{range .l}}{{range $x = slice $.l 0 1}}{{$x}}{{.}},{{end}};{{end}}{{$x}}",
+            "11,;11,;1",
+        ),
+        ("{{$x := .s}}{{$y := or $x ($x = 5)}}{{$x}}{{$y}}", "ss"),
+        ("{{if ($z := .s) | print}}{{range .l}}{{$z = print $z .}}{{end}}{{$z}}{{end}}", "s12"),
+    ],
+)
+@pytest.mark.parametrize("known", [(), ("l",), ("s", "m", "l", "k")], ids=len)
+def test_a_variable_is_what_it_was_when_go_read_it(text, answer, known):
+    dot = {"s": "s", "l": [1.0, 2.0], "m": {"k": 1.0}, "k": "q"}
+    given = {name: value for name, value in dot.items() if name not in known}
+    assert rendered(text, given, {name: dot[name] for name in known}).text == answer
+
+
 def test_variables_in_parentheses_live_on():
     assert rendered("{{ print ($a := .x) }}{{ $a }}", {"x": "1"}).text == "11"
     assert rendered("{{ print ($a := 5) }}{{ $a }}").text == "55"
