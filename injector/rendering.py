@@ -29,7 +29,7 @@ class Structured(str):
 
 
 class Settled(str):
-    """A text of the configuration among what a pod may change: part of the template's text."""
+    """A text of the configuration, at a place where a pod may put its own: part of the template's text."""
 
     __slots__ = ()
 
@@ -56,11 +56,11 @@ class Rendering(msgspec.Struct, frozen=True):
         return interleaved(self.strings, self.values)
 
     def inlined(self) -> Rendering:
-        """Return the same rendering whose `Structured` values are part of its texts."""
+        """Return the same rendering with its `Structured` values as part of the texts."""
         return self._with_texts(Structured)
 
     def settled(self) -> Rendering:
-        """Return the same rendering whose `Settled` values are part of its texts."""
+        """Return the same rendering with its `Settled` values as part of the texts."""
         return self._with_texts(Settled)
 
     def _with_texts(self, kind: type[str]) -> Rendering:

@@ -144,10 +144,10 @@ class Unit:
     def fresh(self, prefix: str) -> str:
         """Return a name that the generated code does not use yet.
 
-        Prefixes tell what it is for: h_ a field of the data, k_ a constant, f_ a function, m_ a method,
-        t_ a type, v_ a variable of the template, d_ a dot, c_ the result of a call, p_ a piped value,
-        q_ a value to quote, e_ an element of a loop, i_ its index or key, r_ what a loop goes over,
-        y_ the container of that, o_ whose method is called.
+        The prefix says what it is for: h_ a field of the data, k_ a constant, f_ a function, m_ a method, t_
+        a type, v_ a variable of the template, d_ a dot, c_ the result of a call, p_ a piped value, q_ a value
+        to quote, e_ an element of a loop, i_ its index or key, r_ what a loop iterates over, y_ the container
+        of that, o_ the receiver of a method.
         """
         self.serial += 1
         return f"{prefix}{self.serial}"

@@ -198,7 +198,7 @@ def _sized_range(value: int) -> Sequence[Value]:
 
 
 def printed(value: Value) -> str:
-    """Return what an action prints."""
+    """Return the text that an action prints."""
     if type(value) is str or type(value) is Settled:
         return value
     if value is None or value is MISSING:

@@ -85,7 +85,7 @@ class Statements:
     # Pipelines that are statements, and so can set Python variables by statements.
 
     def _evaluate(self, pipe: nodes.Pipe) -> Expr:
-        """Evaluate the pipeline of a statement, and its declarations."""
+        """Compile the pipeline of a statement, with its declarations."""
         self._settle_operands(pipe)
         value = self._expressions.commands(pipe, pipe.commands)
         assert value is not None  # noqa: S101 - a pipeline has a command

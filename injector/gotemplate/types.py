@@ -21,12 +21,12 @@ NILABLE_KINDS = frozenset({"chan", "func", "interface", "map", "pointer", "slice
 class Type:
     """One Go type.
 
-    ``kind`` is reflect's kind in lower case; ``value`` is the kind of reflect.Value itself, which only
-    the builtin functions take. ``elem`` and ``key`` belong to maps, slices and pointers. ``named`` tells
-    a declared type (``v1.ResourceList``) from a type literal. ``stringer`` is the type's String method,
-    used when a value is printed; ``implements`` names the interfaces with methods that it satisfies.
-    ``nil_text`` is what String says of a nil pointer where it is a method of the pointer: then fmt, which is
-    given a copy, calls it for pointers alone.
+    ``kind`` is reflect's kind in lower case; ``value`` is the kind of reflect.Value itself, which only the
+    builtin functions accept. ``elem`` and ``key`` belong to maps, slices and pointers. ``named``
+    distinguishes a declared type (``v1.ResourceList``) from a type literal. ``stringer`` is the type's String
+    method, used when a value is printed; ``implements`` names the interfaces with methods that it satisfies.
+    If String is a method of the pointer, ``nil_text`` is its result for a nil pointer. Then fmt calls it only
+    for pointers, because it is given a copy of any other value.
     """
 
     kind: str
@@ -74,11 +74,11 @@ class StructField:
 class StructType(Type):
     """A struct: ``fields`` maps Go's field names, in Go's order, to their fields.
 
-    ``decode`` turns the JSON that stands for such a struct into the mapping of json_name to JSON from which
-    the fields are read; None where the JSON is that object already. ``lookup`` also holds promoted fields:
-    Go name -> path of Go names. ``readers`` is where values.py keeps how to read each field. An ``opaque``
-    struct has private fields as well, which Go's fmt prints and nobody knows here. ``addressed`` is set by
-    `without_address`: the type itself.
+    ``decode`` turns the JSON of such a struct into the mapping of json_name to JSON from which the fields are
+    read; None where the JSON already is that object. ``lookup`` also contains promoted fields: Go name ->
+    path of Go names. ``readers`` is where values.py keeps how to read each field. An ``opaque`` struct also
+    has private fields, which Go's fmt prints and which are unknown here. ``addressed`` is set by
+    `without_address`: it is the type itself.
     """
 
     kind: str = "struct"
