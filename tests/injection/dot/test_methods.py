@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from injector.errors import TemplateExecError
@@ -16,7 +14,7 @@ from injector.istio.mesh.jsonpb import apply
 from injector.istio.mesh.loading import load_mesh
 from injector.istio.mesh.views import view
 from injector.istio.releases import behaviour_of
-from tests.oracle import start_json_oracle
+from tests.oracle import AskJSON
 
 RELEASE = behaviour_of("1.28")  # the oracle has its version of Kubernetes
 MESH = load_mesh("", RELEASE.minor)
@@ -220,12 +218,12 @@ def test_methods_and_texts_of_structs_are_gos_or_an_error_says_that_they_are_not
     )
 
 
-def test_real_go_gives_these_answers(shared: Path, tmp_path: Path):
-    ask = start_json_oracle(shared, tmp_path)
+@pytest.mark.go
+def test_real_go_gives_these_answers(ask_go_json: AskJSON):
     questions = [{"op": "template", "template": each, "pod": POD, "proxyConfig": PROXY} for each in ANSWERS]
     answers = [
         without_place(answer["execError"]) if "execError" in answer else answer["out"]
-        for answer in ask(questions)
+        for answer in ask_go_json(questions)
     ]
     assert dict(zip(ANSWERS, answers, strict=True)) == ANSWERS
 
