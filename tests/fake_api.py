@@ -173,20 +173,8 @@ class FakeApi:
         manager = query["fieldManager"]
         if query.get("force") != "true" and (words := _conflict(item, body, manager)):
             return _status(409, "Conflict", words)
-        applied = {entry["name"]: entry for entry in body["webhooks"]}
-        for entry in item["webhooks"]:
-            if entry["name"] in applied:
-                entry.setdefault("clientConfig", {}).update(applied[entry["name"]]["clientConfig"])
-        item["metadata"]["managedFields"] = [
-            {
-                "manager": manager,
-                "fieldsV1": {
-                    "f:webhooks": {
-                        f'k:{{"name":"{entry}"}}': {"f:clientConfig": {"f:caBundle": {}}} for entry in applied
-                    }
-                },
-            }
-        ]
+        applied = {entry["name"]: entry["clientConfig"]["caBundle"] for entry in body["webhooks"]}
+        _apply_bundles(item, applied, manager)
         return _json(await self._changed(collection, item))
 
     async def _watch(self, request: web.BaseRequest, collection: str) -> web.StreamResponse:
@@ -242,6 +230,38 @@ class FakeApi:
                         await self._news.wait()
 
 
+def _apply_bundles(item: dict[str, Any], applied: Mapping[str, str], manager: str) -> None:
+    """Set caBundle of entries by name; one that the manager alone owned and leaves out now is removed."""
+    owned = {each["manager"]: _owned(each) for each in item["metadata"].get("managedFields", ())}
+    given_up = owned.get(manager, set()) - applied.keys()
+    for entry in item["webhooks"]:
+        name, client = entry["name"], entry.setdefault("clientConfig", {})
+        others = [names for other, names in owned.items() if other != manager and name in names]
+        if name in applied:
+            for names in others if client.get("caBundle") != applied[name] else ():
+                names.discard(name)
+            client["caBundle"] = applied[name]
+        elif name in given_up and not others:
+            client.pop("caBundle", None)
+    owned[manager] = {*applied}
+    item["metadata"]["managedFields"] = [
+        {
+            "manager": each,
+            "fieldsV1": {
+                "f:webhooks": {
+                    f'k:{{"name":"{name}"}}': {"f:clientConfig": {"f:caBundle": {}}} for name in sorted(names)
+                }
+            },
+        }
+        for each, names in owned.items()
+    ]
+
+
+def _owned(record: dict[str, Any]) -> set[str]:
+    """Return the names of the entries whose caBundle is its manager's, by a record of managedFields."""
+    return {orjson.loads(key.removeprefix("k:"))["name"] for key in record["fieldsV1"]["f:webhooks"]}
+
+
 def _is_collection(path: str) -> bool:
     return path.rsplit("/", 1)[1] in {
         "mutatingwebhookconfigurations",
@@ -283,8 +303,7 @@ def _conflict(item: dict[str, Any], body: dict[str, Any], manager: str) -> str:
     for fields in item["metadata"].get("managedFields", ()):
         for entry in body["webhooks"]:
             name, bundle = entry["name"], entry["clientConfig"]["caBundle"]
-            owned = f'k:{{"name":"{name}"}}' in fields["fieldsV1"]["f:webhooks"]
-            if owned and fields["manager"] != manager and bundles[name] != bundle:
+            if name in _owned(fields) and fields["manager"] != manager and bundles[name] != bundle:
                 path = f'.webhooks[name="{name}"].clientConfig.caBundle'
                 return f'Apply failed with 1 conflict: conflict with "{fields["manager"]}": {path}'
     return ""

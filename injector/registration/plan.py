@@ -64,31 +64,44 @@ def plan(
 ) -> JSONObject | None:
     """Return the object to apply as CA_BUNDLE_MANAGER so that our entries have ``bundle``; None if they do.
 
-    It contains all our entries, also the correct ones: a manager loses the fields that its apply leaves out.
-    It contains the resourceVersion that was read, so that an entry removed meanwhile causes a Conflict
-    instead of an incomplete entry, which the API server refuses.
+    It names all our entries, also those that are right: what an apply leaves out, its manager gives up, and
+    the API server removes. So it names those of another installation as well, with what they have.
+    It carries the resourceVersion that was looked at, so that an entry removed meanwhile is a Conflict and
+    not a half entry that the API server refuses.
     """
-    entries = [str(entry["name"]) for entry in ours(configuration, names)]
-    if not entries or in_sync(configuration, names, bundle):
+    if in_sync(configuration, names, bundle) or not any(ours(configuration, names)):
         return None
     text = base64.b64encode(bundle).decode()
+    bundles = dict(_kept(configuration)) | {str(entry["name"]): text for entry in ours(configuration, names)}
     metadata = configuration["metadata"]
     return {
         "apiVersion": API_VERSION,
         "kind": kind,
         "metadata": {"name": metadata["name"], "resourceVersion": metadata["resourceVersion"]},
-        "webhooks": [{"name": name, "clientConfig": {"caBundle": text}} for name in entries],
+        "webhooks": [{"name": name, "clientConfig": {"caBundle": text}} for name, text in bundles.items()],
     }
 
 
+def _kept(configuration: JSONObject) -> Iterator[tuple[str, str]]:
+    """Yield name and caBundle, as it is written there, of each entry in which CA_BUNDLE_MANAGER owns that."""
+    for entry in configuration.get("webhooks") or ():
+        text = (entry.get("clientConfig") or {}).get("caBundle")
+        if text and CA_BUNDLE_MANAGER in _owners(configuration, entry):
+            yield str(entry["name"]), text
+
+
 def written_by_us(configuration: JSONObject, entry: JSONObject) -> bool:
-    """Return whether only CA_BUNDLE_MANAGER owns the entry's caBundle: then its CAs are ours."""
-    owners = {
+    """Return whether the entry's caBundle is owned by CA_BUNDLE_MANAGER alone: then its CAs are ours."""
+    return _owners(configuration, entry) == {CA_BUNDLE_MANAGER}
+
+
+def _owners(configuration: JSONObject, entry: JSONObject) -> set[str]:
+    """Return the field managers that own the entry's caBundle."""
+    return {
         str(record.get("manager"))
         for record in configuration.get("metadata", {}).get("managedFields") or ()
         if _owns_bundle(record.get("fieldsV1") or {}, str(entry.get("name")))
     }
-    return owners == {CA_BUNDLE_MANAGER}
 
 
 def _owns_bundle(fields: Mapping[str, JSONObject], name: str) -> bool:

@@ -261,6 +261,24 @@ async def test_a_bundle_is_applied_to_one_field(server: Server) -> None:
     await server.ask("DELETE", f"{COLLECTION}/sidecars")
 
 
+async def test_a_bundle_that_its_manager_leaves_out_of_the_next_apply_is_removed(server: Server) -> None:
+    body = a_configuration("several")
+    entries = [{**body["webhooks"][0], "name": f"{name}.{OURS}"} for name in "abc"]
+    await server.ask("POST", COLLECTION, {**body, "webhooks": entries})
+
+    def bundles(names: str) -> dict[str, Any]:
+        entries = [{"name": f"{name}.{OURS}", "clientConfig": {"caBundle": "QUJD"}} for name in names]
+        return {**body, "webhooks": entries}
+
+    await server.apply(bundles("c"), manager="them")
+    await server.apply(bundles("abc"), manager="us")
+    status, left = await server.apply(bundles("b"), manager="us")
+    assert status == 200
+    found = {entry["name"][0]: entry["clientConfig"].get("caBundle") for entry in left["webhooks"]}
+    assert found == {"a": None, "b": "QUJD", "c": "QUJD"}
+    await server.ask("DELETE", f"{COLLECTION}/several")
+
+
 async def test_a_list_and_the_watch_that_goes_on_from_it_miss_nothing(server: Server) -> None:
     await server.ask("POST", SECRETS, a_secret("listed"))
     await server.ask("POST", SECRETS, a_secret("beside"))

@@ -74,6 +74,18 @@ def test_all_entries_of_ours_are_named_so_that_none_is_given_up() -> None:
     assert [each["name"] for each in body["webhooks"]] == [right["name"], wrong["name"]]
 
 
+def test_entries_of_another_installation_are_named_with_what_they_have() -> None:
+    """One manager owns them all: what its apply left out, the API server would remove."""
+    config = owned_by(CA_BUNDLE_MANAGER)
+    config["webhooks"] += [entry("helm.example.com", TEXT), entry("new.example.com")]
+    body = plan(config, WebhookNames(name="new.example.com"), b"new")
+    assert body is not None
+    assert body["webhooks"] == [
+        {"name": EXACT.name, "clientConfig": {"caBundle": TEXT}},
+        {"name": "new.example.com", "clientConfig": {"caBundle": base64.b64encode(b"new").decode()}},
+    ]
+
+
 def test_a_configuration_without_an_entry_of_ours_is_left_alone() -> None:
     assert plan(configuration(entry("other")), EXACT, BUNDLE) is None
     assert plan(configuration(), EXACT, BUNDLE) is None

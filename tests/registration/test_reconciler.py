@@ -34,14 +34,15 @@ def trust_in(ca: IssuedPair) -> Trust:
 class Setting:
     """A reconciler at work and what can be done to it."""
 
-    def __init__(self, api: FakeApi, client: KubeClient, **options: Any) -> None:
+    def __init__(self, api: FakeApi, client: KubeClient, name: str = NAME, **options: Any) -> None:
         self.api = api
+        self.name = name
         self.ca = new_ca()
         self.trust: Trust | None = trust_in(self.ca)
         self.reconciler = Reconciler(
             client=client,
             name="sidecars",
-            names=WebhookNames(name=NAME),
+            names=WebhookNames(name=name),
             trust=lambda: self.trust,
             **{"timing": Timing(idle=5.0), **options},
         )
@@ -49,7 +50,7 @@ class Setting:
     @property
     def entry(self) -> dict[str, Any]:
         return next(
-            each for each in self.api.objects[COLLECTION]["sidecars"]["webhooks"] if each["name"] == NAME
+            each for each in self.api.objects[COLLECTION]["sidecars"]["webhooks"] if each["name"] == self.name
         )
 
     @property
@@ -98,6 +99,25 @@ async def test_what_others_do_to_it_is_repaired(api: FakeApi, client: KubeClient
         await api.put(COLLECTION, changed)
         await until(setting.right)
         assert THEIRS in api.objects[COLLECTION]["sidecars"]["webhooks"]
+
+
+async def test_two_installations_in_one_configuration_leave_each_other_alone(
+    api: FakeApi, client: KubeClient
+) -> None:
+    shared = configuration()
+    shared["webhooks"].append({"name": "green.istio.io", "clientConfig": {"url": "https://y"}})
+    await api.put(COLLECTION, shared)
+    blue, green = Setting(api, client), Setting(api, client, "green.istio.io")
+    async with running(blue), running(green):
+        await until(lambda: blue.reconciler.status.in_sync and green.reconciler.status.in_sync)
+        blue.ca = new_ca("renewed")
+        blue.trust = trust_in(blue.ca)
+        blue.reconciler.wake()
+        await until(lambda: blue.live.startswith(blue.ca.certificate))
+        await until(lambda: blue.reconciler.status.in_sync and green.reconciler.status.in_sync)
+        assert green.right()
+        assert (blue.reconciler.status.writes, green.reconciler.status.writes) == (2, 1)
+        assert not blue.reconciler.status.fighting
 
 
 async def test_a_configuration_that_comes_later_is_waited_for(api: FakeApi, client: KubeClient) -> None:
