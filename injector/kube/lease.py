@@ -18,6 +18,7 @@ from typing import Any
 from injector.json_types import JSONObject
 from injector.kube.client import KubeClient
 from injector.kube.errors import Conflict, KubeError, NotFound
+from injector.kube.reflector import ignore
 
 API = "apis/coordination.k8s.io/v1"
 
@@ -34,12 +35,16 @@ class LeaseTiming:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class LeaseElector:
-    """Runs ``lead`` while this ``identity`` holds the Lease ``namespace/name``; again after every loss."""
+    """Runs ``lead`` while this ``identity`` holds the Lease ``namespace/name``; again after every loss.
+
+    ``failed`` is called with each error, without which somebody might lead, and with None after it.
+    """
 
     client: KubeClient
     namespace: str
     name: str
     identity: str
+    failed: Callable[[KubeError | None], None] = ignore
     timing: LeaseTiming = field(default_factory=LeaseTiming)
     leading: bool = False
     _seen: tuple[str, str] = ("", "")
@@ -83,9 +88,14 @@ class LeaseElector:
     async def _tried(self) -> bool:
         """Return whether the Lease was taken or renewed: False while another holds it."""
         try:
-            return await self._acquired()
-        except KubeError:
+            acquired = await self._acquired()
+        except Conflict:  # another was faster
+            acquired = False
+        except KubeError as error:
+            self.failed(error)
             return False
+        self.failed(None)
+        return acquired
 
     async def _acquired(self) -> bool:
         try:
@@ -100,10 +110,7 @@ class LeaseElector:
         if self._seen[0] not in ("", self.identity) and age <= self.timing.duration:
             return False
         taken = _held(lease, self.identity, self.timing.duration)
-        try:
-            await self.client.replace(self._path, taken)
-        except Conflict:
-            return False
+        await self.client.replace(self._path, taken)
         self._see(taken)
         return True
 

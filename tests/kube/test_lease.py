@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from injector.kube.client import KubeClient
+from injector.kube.errors import KubeError
 from injector.kube.lease import LeaseElector, LeaseTiming
 from tests.conftest import PATIENCE
 from tests.fake_api import FakeApi, Refusals, refusal, until
@@ -22,8 +23,14 @@ class Replica:
     """An elector and what its leadership does."""
 
     def __init__(self, client: KubeClient, identity: str) -> None:
+        self.failures: list[KubeError | None] = []
         self.elector = LeaseElector(
-            client=client, namespace="mesh", name="injector", identity=identity, timing=QUICK
+            client=client,
+            namespace="mesh",
+            name="injector",
+            identity=identity,
+            failed=self.failures.append,
+            timing=QUICK,
         )
         self.terms = 0
         self.working = False
@@ -123,3 +130,23 @@ async def test_an_abandoned_lease_is_taken_after_its_duration(api: FakeApi, clie
         await until(lambda: replica.working)
     assert loop.time() - start >= QUICK.duration, "the holder had its duration from when it was first seen"
     assert api.objects[LEASES]["injector"]["spec"]["leaseTransitions"] >= 5
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
+async def test_who_may_not_lead_says_why_until_it_may(api: FakeApi, client: KubeClient, method: str) -> None:
+    if method == "PUT":
+        await api.put(LEASES, {"metadata": {"name": "injector", "namespace": "mesh"}, "spec": {}})
+    api.refuse = Refusals(method=method, left=3, answer=lambda: refusal(403))
+    replica = Replica(client, "a")
+    async with running(replica):
+        await until(lambda: replica.working)
+        await until(lambda: replica.failures[-1] is None)
+    assert [str(error) for error in replica.failures[:3]] == ["Refused (403)"] * 3
+    assert set(replica.failures[3:]) == {None}
+
+
+async def test_a_faster_replica_is_no_failure(api: FakeApi, client: KubeClient) -> None:
+    replicas = [Replica(client, name) for name in "abcde"]
+    async with running(*replicas):
+        await until(lambda: any(replica.working for replica in replicas))
+    assert {error for replica in replicas for error in replica.failures} == {None}
