@@ -135,7 +135,7 @@ _duration = functools.partial(option, type=duration, show_default=True)
 @option("--webhook-name", default="sidecar-injector.istio.io", show_default=True)
 @switch("--create-webhook", default=False, text="Create the MutatingWebhookConfiguration too.")
 @switch("--self-signed", default=False, text="Make and rotate CA and certificate, in a Secret.")
-@option("--self-signed-secret", default="sidecar-injector-certs", show_default=True)
+@option("--self-signed-secret", default="", help="Its name; the Service's and -certs when not given.")
 @_duration("--ca-lifetime", default="8760h", help="Of our own CA.")
 @_duration("--cert-lifetime", default="720h", help="Of a certificate under it.")
 @_duration(
@@ -274,11 +274,10 @@ def _cluster_options(flags: dict[str, Any], options: ServiceOptions) -> Any:
         advice=flags["advice_config_name"],
         self_signed=policy if flags["self_signed"] else None,
         grace=grace,
-        secret=flags["self_signed_secret"],
+        # Two Services must not share one: each would issue the certificate for its own names, in turn.
+        secret=flags["self_signed_secret"] or f"{service}-certs",
         webhook=spec if flags["create_webhook"] else None,
         config_map=flags["config_map"],
-        # Two installations in one namespace must not wait for each other.
-        lease=service,
     )
 
 

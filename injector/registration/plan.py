@@ -36,6 +36,13 @@ class WebhookNames:
             return entry.endswith(self.name[1:]) or entry == self.name[2:]
         return entry == self.name
 
+    def lease(self, configuration: str) -> str:
+        """Return what the Lease is called of whoever keeps these entries of ``configuration``.
+
+        Whoever keeps others has another: an installation that waits for a leader waits for one of its own.
+        """
+        return f"{configuration}.{self.name.removeprefix('*.')}"
+
 
 def ours(configuration: JSONObject, names: WebhookNames) -> Iterator[JSONObject]:
     """Yield our entries of ``configuration``, in its order."""

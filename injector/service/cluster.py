@@ -68,8 +68,7 @@ class ClusterOptions:
     reconcile: bool = True
     watch: bool = True
     self_signed: Policy | None = None
-    secret: str = "sidecar-injector-certs"  # noqa: S105 - a name
-    lease: str = "sidecar-injector"
+    secret: str = ""
     webhook: WebhookSpec | None = None
     config_map: str = ""
     advice: str = ""
@@ -209,9 +208,10 @@ class Cluster:
         elector = LeaseElector(
             client=client,
             namespace=options.namespace,
-            name=options.lease,
+            name=options.names.lease(options.configuration),
             # Workers of one replica must not take each other's lease.
             identity=f"{options.identity}-{worker}" if worker else options.identity,
+            failed=partial(self._failed, "lease"),
             timing=LeaseTiming(monotonic=self._clock.monotonic),
         )
         common: dict[str, Any] = {

@@ -188,11 +188,14 @@ def test_what_the_kubelet_makes_of_a_service_is_no_option(monkeypatch: pytest.Mo
     assert (parameters["port"], parameters["address"]) == (443, "10.0.0.2")
 
 
-def test_two_installations_in_one_namespace_have_a_lease_each() -> None:
+def test_two_services_in_one_namespace_have_a_secret_each() -> None:
+    """Of one that both write each would issue the certificate for itself, in turn."""
     from injector.cli.serve import _cluster_options, command, service_options
 
-    leases = set()
-    for name in ("blue", "green"):
-        flags = command.make_context("serve", ["--service-name", name, "--namespace", "mesh"]).params
-        leases.add(_cluster_options(flags, service_options(flags)).lease)
-    assert leases == {"blue", "green"}
+    def secret(*arguments: str) -> str:
+        flags = command.make_context("serve", ["--namespace", "mesh", *arguments]).params
+        return str(_cluster_options(flags, service_options(flags)).secret)
+
+    assert secret() == "sidecar-injector-certs"
+    assert secret("--service-name", "blue") == "blue-certs"
+    assert secret("--service-name", "blue", "--self-signed-secret", "mine") == "mine"

@@ -15,7 +15,7 @@ from tests.conftest import ROOT
 from tests.k8s.helm import CHART, KUBERNETES, helm, template
 from tests.k8s.istio_entries import NAMESPACES, PODS, istio_entries
 from tests.k8s.selecting import selects
-from tests.k8s.test_manifests import K8S, kustomize, with_components
+from tests.k8s.test_manifests import K8S, kustomize, leases, with_components
 
 ISTIO = {
     "istio": {"enabled": True},
@@ -130,6 +130,12 @@ def test_what_the_chart_makes_is_what_serve_takes(
     for option in ("inject_config_file", "values_file", "tls_cert_file", "tls_key_file", "ca_cert_file"):
         path = context.params[option]
         assert path is None or str(path).startswith(mounts)
+
+
+@pytest.mark.parametrize("values", [{}, ALL], ids=["plain", "istio"])
+def test_the_lease_that_a_release_takes_may_be_taken(values: dict[str, Any], tmp_path: Path) -> None:
+    let, taken = leases(template(values, tmp_path))
+    assert let == taken
 
 
 def one(objects: list[dict[str, Any]], kind: str) -> dict[str, Any]:

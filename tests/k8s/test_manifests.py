@@ -247,6 +247,28 @@ def test_the_entries_are_those_that_the_injector_keeps(name: str) -> None:
     )
 
 
+def leases(objects: list[dict[str, Any]]) -> tuple[set[str], set[str]]:
+    """Return the Leases that the objects let be held, and those that the Deployments of them take."""
+    from injector.registration.plan import WebhookNames
+
+    rules = [rule for each in objects if each["kind"] == "Role" for rule in each["rules"]]
+    let = {name for rule in rules if "leases" in rule["resources"] for name in rule.get("resourceNames", ())}
+    taken = set()
+    for each in objects:
+        if each["kind"] == "Deployment":
+            (container,) = each["spec"]["template"]["spec"]["containers"]
+            env = {one["name"]: one.get("value", "") for one in container["env"]}
+            mine = WebhookNames(name=env["SIDECAR_INJECTOR_SERVE_WEBHOOK_NAME"])
+            taken.add(mine.lease(env["SIDECAR_INJECTOR_SERVE_WEBHOOK_CONFIG_NAME"]))
+    return let, taken
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_the_lease_that_is_taken_may_be_taken(name: str) -> None:
+    let, taken = leases([each for group in overlay(name).values() for each in group])
+    assert let == taken
+
+
 def test_the_created_configuration_is_the_one_of_the_manifests() -> None:
     from injector.registration.webhook_configuration import WebhookSpec, webhook_configuration
 

@@ -50,6 +50,12 @@ def test_a_name_is_exact_or_the_family_below_a_star(
     assert names.matches(entry_name) is expected
 
 
+def test_who_keeps_the_same_entries_shares_a_lease_and_nobody_else() -> None:
+    assert EXACT.lease("sidecars") == FAMILY.lease("sidecars") == "sidecars.sidecar-injector.istio.io"
+    assert EXACT.lease("others") != EXACT.lease("sidecars")
+    assert WebhookNames(name="rev.sidecar-injector.istio.io").lease("sidecars") != EXACT.lease("sidecars")
+
+
 def test_nothing_is_written_when_the_bundle_is_there() -> None:
     assert plan(configuration(entry(EXACT.name, TEXT)), EXACT, BUNDLE) is None
 

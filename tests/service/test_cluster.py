@@ -304,6 +304,47 @@ def test_the_configuration_that_asks_for_advice_gets_the_same_ca_and_hinders_not
     run(work())
 
 
+@pytest.mark.parametrize(
+    ("configuration", "name"),
+    [("green", NAME), ("sidecars", "green.istio.io"), ("green", "green.istio.io")],
+)
+def test_two_installations_in_one_namespace_have_a_leader_each(
+    tmp_path: Path, configuration: str, name: str
+) -> None:
+    """They differ in the configuration that they keep, in their entries of it, or in both."""
+
+    async def work() -> None:
+        async with mesh(tmp_path, count=2) as running:
+            known = running.api.objects[COLLECTION].get(configuration, {"webhooks": []})["webhooks"]
+            entries = [*known, {"name": name, "clientConfig": {"url": "https://y"}}]
+            await running.api.put(COLLECTION, {"metadata": {"name": configuration}, "webhooks": entries})
+            green = Replica(running, 2, configuration=configuration, names=WebhookNames(name=name))
+            running.replicas.append(green)
+            gauges = green.surroundings.metrics.gauges
+            await running.until(lambda: "ca_bundle_in_sync" in gauges and bool(gauges["ca_bundle_in_sync"]()))
+
+    run(work())
+
+
+def test_a_replica_without_leave_to_lead_says_so(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with mesh(tmp_path, count=1) as running:
+            (replica,) = running.replicas
+            refused = 'leases "sidecars.sidecar-injector.istio.io" is forbidden'
+
+            def refuse(_method: str, path: str) -> web.Response | None:
+                body = {"kind": "Status", "code": 403, "reason": "Forbidden", "message": refused}
+                return web.json_response(body, status=403) if "/leases" in path else None
+
+            running.api.refuse = refuse
+            await running.until(lambda: f"[~]lease: {refused} (403)" in replica.page())
+            await running.until(lambda: "the API server does not let us" in replica.said())
+            running.api.refuse = lambda _method, _path: None
+            await running.until(lambda: "lease" not in replica.page())
+
+    run(work())
+
+
 def test_a_replica_is_ready_when_reviews_know_the_nodes(tmp_path: Path) -> None:
     class Seeing:
         """A reviewer that remembers what it was told of."""
