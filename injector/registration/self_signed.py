@@ -9,10 +9,11 @@ One change at a time:
 2. the leaf cannot be served, or is not valid now, or not within its CA's dates: issue it anew
 3. the next CA cannot sign or is not valid now: forget it
 4. the CA is past two thirds of its life, is not valid now or cannot sign: make the next one; the bundle
-   contains both from now on
-5. the next one has been live in the bundle for the grace: it signs a new leaf and replaces the CA.
-   An invalid CA is replaced after a short while, since nothing is lost by that
-6. no leaf of a previous CA can be valid any more: forget the CA
+   holds both from now on
+5. the next one has been live in the bundle for the grace: it signs a new leaf and takes the CA's place.
+   Where the CA is not valid, nothing can be lost by haste, and a short while has to do; where the CA ends
+   before that, the next one has until then
+6. nothing that a previous CA signed can be valid any more: forget it
 7. the leaf is past two thirds of its life, or lacks a name: issue it anew
 
 So a CA leaves the bundle only after all its leaves have expired, and signs a serving leaf only after API
@@ -132,7 +133,10 @@ def servable(found: Contents) -> Served | None:
 def next_look(found: Contents, policy: Policy, *, now: datetime, longest: timedelta) -> timedelta:
     """Return how long nothing will be due, ``longest`` at most: clocks jump, and suspended timers sleep."""
     if "ca-next.crt" in found.data:
-        return min(longest, max(min(policy.grace, policy.settle) / 4, PROMPT))
+        pause = min(longest, min(policy.grace, policy.settle) / 4)
+        if found.leaf and now < found.leaf.not_after:
+            pause = min(pause, found.leaf.not_after - now)
+        return max(pause, PROMPT)
     if found.ca is None or found.leaf is None:
         return min(longest, PROMPT)
     due = min(_two_thirds(found.ca), _two_thirds(found.leaf))
@@ -147,7 +151,7 @@ def _rotated(found: Contents, signer: Issuer | None, policy: Policy, view: View)
     if following is None and _ca_is_due(signer, policy, view.now):
         made = issue_ca(name=policy.ca_name, now=view.now, lifetime=policy.ca_life)
         return {**found.data, "ca-next.crt": made.certificate, "ca-next.key": made.key}
-    if following is not None and _may_be_promoted(following, signer, policy, view):
+    if following is not None and _may_be_promoted(following, signer, found.ca, policy, view):
         return _promoted(found.data, following, policy, view.now)
     return None
 
@@ -221,16 +225,26 @@ def _ca_is_due(signer: Issuer | None, policy: Policy, now: datetime) -> bool:
     return signer is None or now >= _two_thirds(signer) or _is_absurd(signer, policy.ca_life)
 
 
-def _may_be_promoted(following: Issuer, signer: Issuer | None, policy: Policy, view: View) -> bool:
+def _may_be_promoted(
+    following: Issuer, signer: Issuer | None, ca: Issuer | None, policy: Policy, view: View
+) -> bool:
     live = view.live.get(following.authority)
-    if live is not None and live >= policy.grace:
+    made = following.not_before + CLOCK_SKEW
+    if live is not None and (live >= policy.grace or _ended_soon_after(ca, made, policy, view.now)):
         return True
     if signer is not None and signer.not_after - view.now >= policy.grace:
         return False
     # The CA has expired or soon will: there is no time for the rest of the grace, nor for a configuration
     # that nobody brings into sync.
-    made = following.not_before + CLOCK_SKEW
     return (live is not None and live >= policy.settle) or view.now - made >= policy.grace
+
+
+def _ended_soon_after(ca: Issuer | None, made: datetime, policy: Policy, now: datetime) -> bool:
+    """Return whether the CA has ended, and did so before the next one, ``made`` while it was valid, settled.
+
+    One that was not valid then may be so by another clock than the API server's of that moment.
+    """
+    return ca is not None and made < ca.not_after <= min(now, made + policy.settle)
 
 
 def _promoted(secret: Secret, following: Issuer, policy: Policy, now: datetime) -> Secret:

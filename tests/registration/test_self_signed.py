@@ -171,6 +171,8 @@ def test_a_ca_of_another_time_is_replaced_once_api_servers_know_the_next(away: t
     now = START + away
     waiting = settled(secret, now)
     assert waiting["tls.crt"] == secret["tls.crt"], "the next one is not trusted yet"
+    early = settled(waiting, now, live=trusted(waiting), age=POLICY.settle / 2)
+    assert early["tls.crt"] == secret["tls.crt"], "another API server's clock may be right"
     mended = settled(waiting, now, live=trusted(waiting), age=POLICY.settle)
     assert valid(mended, now)
     assert authorities(secret["ca.crt"])[0] in authorities(trusted(mended))
@@ -229,6 +231,16 @@ def test_a_lost_moment_of_promotion_is_counted_from_the_ca() -> None:
         assert "ca-previous.crt" not in gone
 
 
+def test_a_ca_that_ends_before_the_next_one_has_settled_is_replaced_at_its_end() -> None:
+    secret = settled({}, START)
+    end = dates(secret, "ca.crt")[1]
+    secret = settled(secret, end - POLICY.settle / 2)
+    before = settled(secret, end - timedelta(seconds=1), live=trusted(secret), age=POLICY.settle / 3)
+    assert before["ca.crt"] == secret["ca.crt"]
+    assert valid(settled(before, end, live=trusted(secret), age=POLICY.settle / 3), end)
+    assert settled(before, end) == before, "nobody would trust it yet"
+
+
 # --- what somebody has edited
 
 DAMAGE = {
@@ -268,6 +280,8 @@ def test_a_ca_whose_key_is_gone_is_rotated_with_overlap() -> None:
     del secret["ca.key"]
     waiting = settled(secret, START)
     assert servable(waiting) == replace(servable(secret), ca_bundle=trusted(waiting)), "the leaf serves on"
+    early = settled(waiting, START, live=trusted(waiting), age=POLICY.settle / 2)
+    assert early == waiting, "API servers accept it, and need a while to hear of the next CA"
     whole = settled(waiting, START, live=trusted(waiting))
     assert valid(whole, START)
     assert verifies(trusted(whole), secret["tls.crt"])
@@ -348,6 +362,9 @@ def test_the_next_look_is_when_something_is_due_and_soon_during_a_rotation() -> 
     assert next_look(secret, now=START, longest=timedelta(seconds=60)) == timedelta(seconds=60)
     rotating = settled(secret, START + timedelta(days=60), live=trusted(secret))
     assert next_look(rotating, now=START, longest=longest) == POLICY.settle / 4
+    end = dates(rotating)[1]
+    assert next_look(rotating, now=end - timedelta(seconds=1), longest=longest) == timedelta(seconds=1)
+    assert next_look(rotating, now=end, longest=longest) == POLICY.settle / 4
     assert next_look({}, now=START, longest=longest) == timedelta(seconds=0.2)
 
 

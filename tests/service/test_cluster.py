@@ -18,6 +18,7 @@ from aiohttp import web
 from injector.kube.client import Connection
 from injector.kube.clock import ServerClock
 from injector.registration.bundle import readable, verifies
+from injector.registration.issue import issue_ca, issue_leaf
 from injector.registration.plan import COLLECTION, VALIDATING, WebhookNames
 from injector.registration.self_signed import Policy, in_force
 from injector.service.cluster import (
@@ -29,6 +30,7 @@ from injector.service.cluster import (
 from injector.service.companions import CompanionSurroundings, accompany
 from injector.service.events import EVENTS_KEPT, RETRY_SECONDS
 from injector.service.generation import Generation
+from injector.service.handover import SETTLE_SECONDS
 from injector.service.health import Readiness, pages
 from injector.service.logs import Log
 from injector.service.metrics import Metrics
@@ -279,6 +281,40 @@ def test_a_bad_secret_is_made_anew_and_hurts_nothing_else(tmp_path: Path, data: 
             await running.until(running.right)
             for replica in running.replicas:
                 assert not [line for line in replica.said() if "crashed" in line]
+
+    run(work())
+
+
+@pytest.mark.parametrize("left", [1, 3, 60])
+def test_a_ca_that_ends_in_seconds_costs_a_moment_and_not_the_while_that_the_next_one_settles(
+    tmp_path: Path, left: int
+) -> None:
+    """The cluster slept until then."""
+
+    async def work() -> None:
+        async with mesh(tmp_path, count=2) as running:
+            for replica in running.replicas:
+                await replica.end()
+            end = running.now() + timedelta(seconds=left)
+            ca = issue_ca(name="old", now=end - POLICY.ca_life, lifetime=POLICY.ca_life)
+            leaf = issue_leaf(ca, names=POLICY.names, now=end - MINUTE, lifetime=MINUTE)
+            secret = {
+                "ca.crt": ca.certificate,
+                "ca.key": ca.key,
+                "tls.crt": leaf.certificate,
+                "tls.key": leaf.key,
+            }
+            data = {key: base64.b64encode(value).decode() for key, value in secret.items()}
+            await running.api.put(SECRETS, {"metadata": {"name": "certs"}, "data": data})
+            client = {"url": "https://x", "caBundle": data["ca.crt"]}
+            entry = {"name": NAME, "clientConfig": client}
+            await running.api.put(COLLECTION, {"metadata": {"name": "sidecars"}, "webhooks": [entry]})
+            running.replicas[:] = [Replica(running, number) for number in (2, 3)]
+            begin, refused = seconds(), 0.0
+            while seconds() < begin + 90:
+                await asyncio.sleep(0.25)
+                refused += 0.25 * (not all(running.accepts(replica.pair) for replica in running.replicas))
+            assert refused < SETTLE_SECONDS / 2  # the clock leaps by seconds where the machine is slow
 
     run(work())
 
