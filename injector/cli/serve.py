@@ -109,7 +109,7 @@ _duration = functools.partial(option, type=duration, show_default=True)
     "--trusted-peers",
     multiple=True,
     metavar="CIDR",
-    help="Addresses of API servers: near the cap their connections are not closed for others.",
+    help="Addresses of API servers: near the caps their connections and reviews go before those of others.",
 )
 @option(
     "--in-flight-memory",

@@ -93,11 +93,11 @@ class Answering:
         def late() -> bool:
             return time.monotonic() > deadline
 
-        if len(body) <= LARGE_BODY and not self.is_expensive(connection.peer, body):
-            return self.answer_now(connection.peer, body, path, late)
+        if len(body) <= LARGE_BODY and not self.is_expensive(connection.party, body):
+            return self.answer_now(connection.party, body, path, late)
         if connection.transport is None:
             raise ConnectionError
-        caller = held.caller = caller_of(connection.peer, body)
+        caller = held.caller = caller_of(connection.party, body)
         # While a request waits, nothing more is read from its client: it would not be counted.
         connection.hold_reading()
         try:

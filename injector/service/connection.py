@@ -51,6 +51,8 @@ until they are read."""
 class EdgeConnection(web.RequestHandler):
     """aiohttp's protocol, with the times that tell a slow or idle client from a busy one.
 
+    - ``peer``: the address of its client.
+    - ``party``: the same, or `API_SERVERS`. Callers are told apart by it.
     - ``reviewed``: a review of it was answered before.
     - ``reading``: a body is still on its way.
     - ``taken``: a whole request that is answered at the end of this turn of the loop.
@@ -73,6 +75,7 @@ class EdgeConnection(web.RequestHandler):
         "framing",
         "left",
         "opened",
+        "party",
         "peer",
         "plain",
         "reading",
@@ -103,7 +106,7 @@ class EdgeConnection(web.RequestHandler):
         self.reading = False
         self.reviewed = False
         self.served = 0
-        self.peer = ""
+        self.party = self.peer = ""
         self.taken = b""
         self.unread = 0
         self.wrote = 0.0
@@ -124,6 +127,7 @@ class EdgeConnection(web.RequestHandler):
         # The TLS layer reports the first byte that waits in it, which happens once the socket is full.
         self._wire.set_write_buffer_limits(high=1, low=0)
         self.peer = peer_of(transport.get_extra_info("peername"))
+        self.party = self.edge.party(self)
         self._socket = transport.get_extra_info("socket").fileno()
         self._pay(IDLE_BYTES)
         self.edge.connections.add(self)

@@ -2,19 +2,20 @@
 
 A body may be dropped while it is read or waits for its turn. It is the newest body of the peer that holds
 most, in that peer's namespace that holds most, if that is more than the newcomer's caller would hold: a
-client that fills the memory fills it for itself.
+client that fills the memory fills it for itself. If API servers are known, strangers' bodies are dropped for
+theirs, and theirs never for a stranger's.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self
 
-from injector.service.beside import Caller
+from injector.service.beside import API_SERVERS, Caller
 from injector.service.http import Refusal, unavailable
 from injector.service.memory import InFlight
 
@@ -35,22 +36,19 @@ class Bodies:
 
         None if no caller holds more than this one would then, or if dropping would not make enough room.
         """
-        peers: Counter[str] = Counter()
-        for each in self.leaving:
-            peers[each.caller.peer] += each.size
-        peer = max(peers, key=peers.__getitem__, default=caller.peer)
-        if peers[peer] <= peers[caller.peer] + size:
-            peer = caller.peer
-        lines: Counter[bytes] = Counter()
-        for each in self.leaving:
-            if each.caller.peer == peer:
-                lines[each.caller.namespace] += each.size
-        namespace = max(lines, key=lines.__getitem__, default=b"")
-        would_have = lines[caller.namespace] + size if peer == caller.peer else 0
-        if lines[namespace] <= would_have or self.memory.used + size - lines.total() > limit:
-            return None
-        newest = reversed(self.leaving)
-        return next(each for each in newest if each.size and each.caller == (peer, namespace))
+        missing = self.memory.used + size - limit
+        strangers = [each for each in self.leaving if each.caller.peer != API_SERVERS]
+        if caller.peer != API_SERVERS:
+            return _of_the_fullest(strangers, caller, size, missing)
+        missing -= sum(each.size for each in strangers)
+        if missing <= 0:
+            return next((each for each in reversed(strangers) if each.size), None)
+        servers = [each for each in self.leaving if each.caller.peer == API_SERVERS]
+        return _of_the_fullest(servers, caller, size, missing)
+
+    def of_strangers(self) -> int:
+        """Return the bytes that may leave for a body of an API server, whatever that has."""
+        return sum(each.size for each in self.leaving if each.caller.peer != API_SERVERS)
 
 
 class Held:
@@ -121,3 +119,22 @@ class Held:
 def full() -> Refusal:
     """Return the reply for a request that finds no memory."""
     return Refusal("overload", unavailable("too much memory is in use"))
+
+
+def _of_the_fullest(bodies: Sequence[Held], caller: Caller, size: int, missing: float) -> Held | None:
+    """Return the newest body of the peer and namespace that hold most, if that helps and is fair."""
+    peers: Counter[str] = Counter()
+    for each in bodies:
+        peers[each.caller.peer] += each.size
+    peer = max(peers, key=peers.__getitem__, default=caller.peer)
+    if peers[peer] <= peers[caller.peer] + size:
+        peer = caller.peer
+    lines: Counter[bytes] = Counter()
+    for each in bodies:
+        if each.caller.peer == peer:
+            lines[each.caller.namespace] += each.size
+    namespace = max(lines, key=lines.__getitem__, default=b"")
+    would_have = lines[caller.namespace] + size if peer == caller.peer else 0
+    if lines[namespace] <= would_have or missing > lines.total():
+        return None
+    return next(each for each in reversed(bodies) if each.size and each.caller == (peer, namespace))

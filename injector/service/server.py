@@ -19,7 +19,7 @@ from typing import Any, Final, cast
 from injector.kube.lean import without_authorities
 from injector.memo import Memo
 from injector.service.answering import LARGE_BODY, Answering, too_late
-from injector.service.beside import caller_of
+from injector.service.beside import API_SERVERS, caller_of
 from injector.service.connection import EdgeConnection, Server
 from injector.service.connections import Connections
 from injector.service.framing import HEADS_BYTES, KNOWN_HEADS, Whole
@@ -99,6 +99,7 @@ class Edge:
         self.metrics = metrics
         self.memory = memory
         self.connections = Connections(self, trusted)
+        self._trusted = trusted
         self.waiting = 0
         self.draining = False
         self._answering = answering
@@ -179,12 +180,12 @@ class Edge:
             or connection.writing_paused
             or connection.flushing is not None
             or self._clients() is not None
-            or answering.is_expensive(connection.peer, data, start)
+            or answering.is_expensive(connection.party, data, start)
         ):
             connection.parse(data)
             return b""
         try:
-            reply = answering.answer_now(connection.peer, data[start:], path)
+            reply = answering.answer_now(connection.party, data[start:], path)
         except Exception:
             connection.abort()  # its client would wait for an answer that never comes
             raise
@@ -199,12 +200,28 @@ class Edge:
         """Return whether memory allows a request with a body of ``size``.
 
         Once memory is tight only small bodies are allowed, from clients that have read their answers: a
-        client that fills the memory with large bodies and unread answers keeps no other out.
+        client that fills the memory with large bodies and unread answers keeps no other out. Strangers'
+        bodies are dropped for those of API servers, so they do not count for an API server.
         """
         memory = self.memory
         if memory.has_room(share=TIGHT):
             return True
+        if connection.party == API_SERVERS and memory.has_room(-self._bodies.of_strangers(), TIGHT):
+            return True
         return size <= SMALL_BODY and connection.has_taken_all() and memory.has_room()
+
+    def party(self, connection: EdgeConnection) -> str:
+        """Return by what callers of a connection are told apart from others: its address, or `API_SERVERS`.
+
+        Those are whom we were told to trust, and whoever has a certificate where one is asked for.
+        """
+        known = self._trusted(connection.peer) or (self._clients() and self._admits(connection))
+        return API_SERVERS if known else connection.peer
+
+    def _admits(self, connection: EdgeConnection) -> bool:
+        """Return whether a connection may post reviews by the certificate of its client."""
+        clients = self._clients()
+        return clients is None or clients.admits(_peer_certificate(connection))
 
     async def handle(self, request: web.BaseRequest) -> _Done:
         """Answer one request; the outermost frame of the request, which catches every fault."""
@@ -213,7 +230,7 @@ class Edge:
         connection.served += 1
         try:
             try:
-                with self._bodies.hold(connection.peer) as held:
+                with self._bodies.hold(connection.party) as held:
                     reply = await self._reply(request, connection, held)
             except Refusal as refusal:
                 self.metrics.refused[refusal.reason] += 1
@@ -280,8 +297,7 @@ class Edge:
             raise Refusal("overload", unavailable("too many reviews at once"))
         if not self._can_hold(connection, self.limits.body_bytes if length is None else length):
             raise full()
-        clients = self._clients()
-        if clients is not None and not clients.admits(_peer_certificate(connection)):
+        if not self._admits(connection):
             raise Refusal("forbidden", Reply(403, b"a client certificate of the API server is needed\n"))
 
     async def _read(
@@ -300,7 +316,7 @@ class Edge:
             async with held.may_leave(seconds):
                 while piece := await content.readany():
                     if not size:
-                        held.caller = caller_of(connection.peer, piece)
+                        held.caller = caller_of(connection.party, piece)
                     size += len(piece)
                     if size > self.limits.body_bytes:
                         raise Refusal("body_too_large", too_large(self.limits.body_bytes))

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from injector.service import beside
-from injector.service.beside import Beside, Caller, ExpensiveCallers, caller_of, costly_seconds
+from injector.service.beside import API_SERVERS, Beside, Caller, ExpensiveCallers, caller_of, costly_seconds
 
 PEER = "10.0.0.1"
 X, A, B = (Caller(PEER, name) for name in (b"x", b"a", b"b"))
@@ -45,6 +45,24 @@ async def test_a_peer_with_many_waits_for_itself_whatever_namespaces_it_names() 
     order = await turns(turn, waiting, peers="2222113")
     assert order == ["a1", "a2", "b2", "b1", "a3", "c1", "d1"]
     assert not turn.busy
+
+
+async def test_api_servers_come_before_strangers_and_their_namespaces_take_turns() -> None:
+    turn = Beside(1 << 20)
+    await turn.wait(X)
+    order: list[str] = []
+
+    async def one(name: str, peer: str) -> None:
+        await turn.wait(Caller(peer, name[:1].encode()))
+        order.append(name)
+        turn.pass_on()
+
+    waiting = [("s1", "10.0.0.2"), ("a1", API_SERVERS), ("a2", API_SERVERS), ("b1", API_SERVERS)]
+    tasks = [asyncio.create_task(one(*each)) for each in waiting]
+    await asyncio.sleep(0)
+    turn.pass_on()
+    await asyncio.gather(*tasks)
+    assert order == ["a1", "b1", "a2", "s1"]
 
 
 async def test_whoever_stops_waiting_holds_up_nobody() -> None:

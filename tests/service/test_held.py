@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from injector.service.beside import Caller
+from injector.service.beside import API_SERVERS, Caller
 from injector.service.held import Bodies, Held
 from injector.service.http import Refusal
 from injector.service.memory import InFlight
@@ -67,6 +67,34 @@ def test_as_many_leave_as_there_must() -> None:
     crowd.wait("api", "other", 30)
     assert [each.gone for each in many] == [False, False, False, True, True]
     assert crowd.memory.used == 90
+
+
+def test_bodies_of_strangers_leave_for_those_of_api_servers_however_few_they_have() -> None:
+    crowd = Crowd()
+    own = [crowd.wait(API_SERVERS, "one", 30), crowd.wait(API_SERVERS, "one", 30)]
+    strangers = [crowd.wait(f"10.0.0.{number}", "one", 10) for number in range(4)]
+    crowd.wait(API_SERVERS, "one", 25)
+    assert [each.gone for each in (*own, *strangers)] == [False, False, False, True, True, True]
+    assert crowd.memory.used == 95
+
+
+def test_bodies_of_api_servers_leave_for_no_stranger() -> None:
+    crowd = Crowd()
+    own = [crowd.wait(API_SERVERS, "one", 45), crowd.wait(API_SERVERS, "two", 45)]
+    with pytest.raises(Refusal):
+        crowd.wait("10.0.0.1", "one", 11)
+    assert not any(each.gone for each in own)
+    crowd.wait("10.0.0.1", "one", 10)
+
+
+def test_where_strangers_hold_too_little_the_fullest_namespace_of_api_servers_leaves_as_well() -> None:
+    crowd = Crowd()
+    many = [crowd.wait(API_SERVERS, "many", 30) for _ in range(3)]
+    stranger = crowd.wait("10.0.0.1", "few", 5)
+    few = crowd.wait(API_SERVERS, "few", 40)
+    assert [each.gone for each in (*many, stranger, few)] == [False, False, True, True, False]
+    with pytest.raises(Refusal):
+        crowd.wait(API_SERVERS, "many", 45)
 
 
 def test_nobody_leaves_for_a_namespace_that_would_hold_as_much() -> None:

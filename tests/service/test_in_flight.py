@@ -201,6 +201,49 @@ async def test_a_strangers_expensive_reviews_keep_nobody_elses_of_that_namespace
     assert gated.was_here("cheap")
 
 
+async def test_a_tenant_is_the_same_at_each_of_the_trusted_api_servers(
+    start: Start, gated: GatedReviewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(beside, "FIRST_SECONDS", 600.0)
+    service = await start(load=lambda *_: gated, trusted_peers=("127.0.0.1", "127.0.0.2"))
+    one, other = await service.connect(peer="127.0.0.2"), await service.connect()
+    assert (await one.request(body=a_review("dear", namespace="shop", dear="0.05"))).status == 200
+    await other.request(body=a_review("cheap", namespace="shop"))
+    await other.request(body=a_review("of another", namespace="bank"))
+    stranger = await service.connect(peer="127.0.0.3")
+    await stranger.request(body=a_review("of a stranger", namespace="shop"))
+    here = [uid for uid in ("dear", "cheap", "of another", "of a stranger") if gated.was_here(uid)]
+    assert here == ["dear", "of another", "of a stranger"]
+
+
+async def test_many_strangers_that_fill_the_memory_make_room_for_a_trusted_api_server(
+    start: Start, gated: GatedReviewer
+) -> None:
+    """None of them holds more than the API server would then."""
+    service = await start(
+        load=lambda *_: gated, limits=Limits(in_flight_bytes=8 << 20), trusted_peers=("127.0.0.1",)
+    )
+    first = await begin(service, gated)
+    edge, refused = service.service._edge, service.service.metrics.refused
+    strangers: list[asyncio.Task[Answer]] = []
+
+    def the_last_waits_or_is_refused() -> bool:
+        return edge._answering.beside.waiting == len(strangers) or refused["overload"] > 0
+
+    while not refused["overload"]:
+        client = await service.connect(peer=f"127.0.0.{2 + len(strangers)}")
+        body = a_review(f"stranger-{len(strangers)}", size=LARGE, namespace="shop")
+        strangers.append(asyncio.create_task(client.request(body=body)))
+        await service.until(the_last_waits_or_is_refused)
+    other = asyncio.create_task(service.post(a_review("other", size=LARGE, namespace="shop")))
+    await service.until(lambda: refused["overload"] >= 2)
+    gated.gate.set()
+    assert (await other).json["response"]["uid"] == "other"
+    statuses = [answer.status for answer in await asyncio.gather(*strangers)]
+    assert statuses == sorted(statuses), "the newest leave"
+    await first
+
+
 async def test_what_is_costly_of_a_small_review_is_not_of_a_large_one(
     start: Start, gated: GatedReviewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ import trustme
 from cryptography.hazmat.primitives import serialization
 
 from injector.errors import ConfigError
+from injector.service.beside import API_SERVERS
 from injector.service.tls import ClientVerification, KeyPair, load_pair, parse_certificates
 from tests.service.kit import NAME, Running, Start, a_pair, a_review, client_context
 
@@ -177,6 +178,8 @@ async def test_without_a_client_certificate_there_is_no_handshake(
         client = await service.connect(context=context)
         assert (await client.request(body=a_review())).status == status
         assert (await client.request("GET", "/healthz")).status == 200
+        parties = {connection.party for connection in service.service._edge.connections}
+        assert parties == ({API_SERVERS} if status == 200 else {API_SERVERS, "127.0.0.1"})
     assert metrics.refused["forbidden"] == 1
 
 
