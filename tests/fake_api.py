@@ -40,6 +40,7 @@ class FakeApi:
     refuse: Callable[[str, str], web.Response | None] = lambda method, path: None
     silent: bool = False
     resets: bool = False
+    hangs: bool = False
     poll: float = 0.02
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     url: str = ""
@@ -104,6 +105,8 @@ class FakeApi:
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if self.resets and request.transport is not None:
             request.transport.abort()
+        if self.hangs:
+            await asyncio.Event().wait()
         method, path = request.method, request.path
         watching = request.query.get("watch") == "true"
         self.requests["WATCH" if watching else method] += 1

@@ -11,6 +11,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -122,12 +123,12 @@ class LeaseElector:
             self._seen, self._seen_at = seen, self.timing.monotonic()
 
     async def _release(self) -> None:
-        try:
-            lease = await self.client.get(self._path)
-            if (lease.get("spec") or {}).get("holderIdentity") == self.identity:
-                await self.client.replace(self._path, _held(lease, "", 1.0))
-        except KubeError:
-            return
+        """Give the Lease up, if that takes no longer than a try: who stops waits for no API server."""
+        with suppress(KubeError, TimeoutError):
+            async with asyncio.timeout(self.timing.retry):
+                lease = await self.client.get(self._path)
+                if (lease.get("spec") or {}).get("holderIdentity") == self.identity:
+                    await self.client.replace(self._path, _held(lease, "", 1.0))
 
     @property
     def _collection(self) -> str:

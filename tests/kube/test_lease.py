@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from injector.kube.client import KubeClient
+from injector.kube.client import REQUEST_SECONDS, KubeClient
 from injector.kube.errors import KubeError
 from injector.kube.lease import LeaseElector, LeaseTiming
 from tests.conftest import PATIENCE
@@ -150,3 +150,14 @@ async def test_a_faster_replica_is_no_failure(api: FakeApi, client: KubeClient) 
     async with running(*replicas):
         await until(lambda: any(replica.working for replica in replicas))
     assert {error for replica in replicas for error in replica.failures} == {None}
+
+
+async def test_who_stops_does_not_wait_for_an_api_server_that_hangs(api: FakeApi, client: KubeClient) -> None:
+    replica = Replica(client, "a")
+    async with running(replica) as (task,):
+        await until(lambda: replica.working)
+        api.hangs = True
+        task.cancel()
+        async with asyncio.timeout(REQUEST_SECONDS / 2):
+            await asyncio.wait([task])
+    assert not replica.working
