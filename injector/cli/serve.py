@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
 import socket
 import sys
 from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
@@ -182,6 +183,8 @@ def command(**flags: Any) -> None:
     capitals, --log-level as SIDECAR_INJECTOR_SERVE_LOG_LEVEL; the command line wins. Of those that are
     repeatable the variable holds all, with spaces between.
     """
+    # Until the service hears it by itself. The first process of a container hears only what it has asked for.
+    signal.signal(signal.SIGTERM, _end)
     refuse_unknown_variables(click.get_current_context())
     from injector.service.logs import Log  # noqa: PLC0415 - as the process
     from injector.service.workers import serve  # noqa: PLC0415 - half a second that --help need not cost
@@ -191,7 +194,12 @@ def command(**flags: Any) -> None:
     raise SystemExit(serve(options, parts(flags, options)))
 
 
-# click's own rule uses parameter names, which users never see; it still applies to older settings.
+def _end(_number: int, _frame: object) -> NoReturn:
+    """End a process that has nothing to drain yet."""
+    raise SystemExit(0)
+
+
+# click's own rule goes by the names of parameters, which users never see; it still holds for older settings.
 for _option in command.params:
     _option.envvar = variable_of(_option)
 

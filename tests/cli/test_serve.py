@@ -55,6 +55,30 @@ def test_it_says_what_may_be_in_flight_and_what_is_left_out(run: Run, tmp_path: 
     assert [line["level"] for line in lines if line["message"].startswith("not in a cluster")] == ["info"]  # type: ignore[attr-defined]
 
 
+def test_sigterm_during_the_start_is_heard(run: Run, tmp_path: Path) -> None:
+    """The kernel keeps it from the first process of a container that has not asked for it."""
+    assert run("certs").returncode == 0
+    arguments = (
+        "serve",
+        "--port",
+        "0",
+        "--tls-cert-file",
+        "certs/tls.crt",
+        "--tls-key-file",
+        "certs/tls.key",
+    )
+    popen = subprocess.Popen(
+        [sys.executable, "-m", "injector", *arguments], cwd=tmp_path, stderr=subprocess.PIPE
+    )
+    status = Path(f"/proc/{popen.pid}/status")
+    deadline = time.monotonic() + 60
+    while not int(status.read_text().partition("SigCgt:")[2].split()[0], 16) >> (signal.SIGTERM - 1) & 1:
+        assert time.monotonic() < deadline
+    popen.send_signal(signal.SIGTERM)
+    _, said = popen.communicate(timeout=60)
+    assert (popen.returncode, said) == (0, b"")
+
+
 @pytest.mark.parametrize(
     ("option", "value", "words"),
     [
