@@ -45,6 +45,10 @@ USER_AGENT: Final = f"sidecar-injector/{__version__}"
 REQUEST_SECONDS: Final = 15.0
 """How long one request may take; kubernetes-asyncio has no limit by default."""
 
+LONGEST_RETRY_AFTER: Final = 60.0
+"""Seconds that are waited at most because an answer asks for it. An API server asks for one; a proxy in front
+of it may ask for hours, and we must see before that it has come back."""
+
 JSON_TYPE: Final = "application/json"
 APPLY_TYPE: Final = "application/apply-patch+yaml"
 
@@ -280,4 +284,6 @@ def _json_or_text(body: bytes) -> JSON:
 
 
 def _seconds(header: str | None) -> float:
-    return float(header) if header and header.isdigit() else 0.0
+    """Return what a Retry-After asks for; 0 where there is none, or a date, which no API server writes."""
+    asked = header is not None and header.isascii() and header.isdigit()
+    return min(float(header or 0), LONGEST_RETRY_AFTER) if asked else 0.0

@@ -5,7 +5,7 @@ What ends a watch, and what follows:
 =====================================  ==========================================================
 the server's own time limit, clean EOF  watch on from the last resourceVersion, at once
 410 as status or as ERROR event         list again, at once the first time
-401, 403, 404, 429, 5xx                 wait (Retry-After is honoured), then list again
+401, 403, 404, 429, 5xx                 wait (as Retry-After asks), then list again
 refused, reset, cut line, silence       wait, then list again
 cancelled                               the reflector ends; nothing else ends it
 =====================================  ==========================================================

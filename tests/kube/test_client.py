@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from injector.kube.client import Connection, KubeClient
 from injector.kube.cluster import NODES
+from injector.kube.errors import ApiError
 from tests.fake_api import FakeApi, kubeconfig
 
 
@@ -50,6 +52,26 @@ async def test_each_way_to_log_in_does_without_what_is_not_imported(
     async with await KubeClient.connect(Connection(kubeconfig=str(path))) as client:
         await client.get(NODES)
     assert api.authorization == header
+
+
+@pytest.mark.parametrize(
+    ("asked", "waited"),
+    [
+        ("3", 3),
+        ("86400", 60),
+        ("9" * 400, 60),
+        ("-1", 0),
+        ("\u00b2", 0),
+        ("Mon, 30 Nov 2026 18:00:00 GMT", 0),
+    ],
+)
+async def test_what_an_answer_asks_to_wait_is_waited_up_to_a_minute(
+    api: FakeApi, client: KubeClient, asked: str, waited: float
+) -> None:
+    api.refuse = lambda _method, _path: web.Response(status=503, headers={"Retry-After": asked})
+    with pytest.raises(ApiError) as raised:
+        await client.get(NODES)
+    assert raised.value.retry_after == waited
 
 
 @pytest.mark.socket
