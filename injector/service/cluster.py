@@ -19,7 +19,7 @@ from injector.json_types import JSONObject
 from injector.kube.client import Connection, KubeClient
 from injector.kube.clock import ServerClock
 from injector.kube.cluster import READ, ClusterState
-from injector.kube.errors import KubeError, Unconfigured
+from injector.kube.errors import ApiError, KubeError, Unconfigured, Unreachable
 from injector.kube.lease import LeaseElector, LeaseTiming
 from injector.kube.reflector import Reflector, Timing, ignore
 from injector.registration.authority import SelfSigned
@@ -391,5 +391,7 @@ class Cluster:
 def _what_failed(error: InjectorError | None) -> str:
     if isinstance(error, Unconfigured):
         return "no API server is known"
+    if isinstance(error, Unreachable):
+        return "the API server does not answer"
     refused = isinstance(error, KubeError)
     return "the API server does not let us" if refused else "what the cluster holds cannot be used"

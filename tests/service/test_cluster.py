@@ -381,6 +381,18 @@ def test_a_replica_without_leave_to_lead_says_so(tmp_path: Path) -> None:
     run(work())
 
 
+def test_an_api_server_that_is_away_is_not_one_that_refuses(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with mesh(tmp_path, count=1) as running:
+            (replica,) = running.replicas
+            running.api.resets = True
+            await running.until(lambda: "the API server does not answer" in replica.said())
+            assert "the API server does not let us" not in replica.said()
+            running.api.resets = False
+
+    run(work())
+
+
 def test_a_replica_is_ready_when_reviews_know_the_nodes(tmp_path: Path) -> None:
     class Seeing:
         """A reviewer that remembers what it was told of."""
