@@ -199,7 +199,7 @@ def _end(_number: int, _frame: object) -> NoReturn:
     raise SystemExit(0)
 
 
-# click's own rule goes by the names of parameters, which users never see; it still holds for older settings.
+# click's own rule uses parameter names, which users never see; it still applies to older settings.
 for _option in command.params:
     _option.envvar = variable_of(_option)
 

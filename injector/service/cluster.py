@@ -19,7 +19,7 @@ from injector.json_types import JSONObject
 from injector.kube.client import Connection, KubeClient
 from injector.kube.clock import ServerClock
 from injector.kube.cluster import READ, ClusterState
-from injector.kube.errors import ApiError, KubeError, Unconfigured, Unreachable
+from injector.kube.errors import KubeError, Unconfigured, Unreachable
 from injector.kube.lease import LeaseElector, LeaseTiming
 from injector.kube.reflector import Reflector, Timing, ignore
 from injector.registration.authority import SelfSigned
