@@ -32,11 +32,14 @@ with without(
     from kubernetes_asyncio.client import ApiClient, Configuration
     from kubernetes_asyncio.config import (
         ConfigException,
-        list_kube_config_contexts,
         load_incluster_config,
-        load_kube_config,
     )
-    from kubernetes_asyncio.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION
+    from kubernetes_asyncio.config.kube_config import (
+        KUBE_CONFIG_DEFAULT_LOCATION,
+        ConfigNode,
+        KubeConfigLoader,
+        KubeConfigMerger,
+    )
 
 LIST_LIMIT: Final = 500
 """Objects in one answer to a list, as kubectl asks: an API server holds them all in memory."""
@@ -82,18 +85,37 @@ class Connection:
         return self.kubeconfig or (KUBE_CONFIG_DEFAULT_LOCATION if self.context else None)
 
 
+class _Loader(KubeConfigLoader):
+    """Has a context without a user go on without a login, as client-go has it (getAuthInfo in clientcmd).
+
+    kubernetes-asyncio takes for granted that there is a user as soon as the server speaks TLS.
+    """
+
+    def set_active_context(self, context_name: str | None = None) -> None:
+        """Choose a context."""
+        super().set_active_context(context_name)  # type: ignore[no-untyped-call] # it has no types
+        if self._user is None:
+            self._user = ConfigNode("no user", {})
+
+
+def _loader(files: str, context: str | None) -> _Loader:
+    """Return what reads these files of a kubeconfig; raises one of _LOADING."""
+    merged = KubeConfigMerger(files).config
+    for user in merged.value["users"] if merged else ():
+        user.value["user"] = user.value.get("user") or {}
+    return _Loader(merged, active_context=context, config_base_path=None)
+
+
 def namespace_of(connection: Connection) -> str:
     """Return the namespace of the kubeconfig's context, "default" where it names none."""
     if connection.files is None:
         return "default"
     try:
         check_kubeconfig(connection.files, connection.context)
-        contexts, active = list_kube_config_contexts(config_file=connection.files)
+        chosen = _loader(connection.files, connection.context).current_context or {}
     except (Unconfigured, *_LOADING):
-        return "default"  # connecting reports the error
-    named = (each for each in contexts if each["name"] == connection.context)
-    chosen = next(named, None) if connection.context else active
-    return str(((chosen or {}).get("context") or {}).get("namespace") or "default")
+        return "default"  # who connects is told why
+    return str((chosen.get("context") or {}).get("namespace") or "default")
 
 
 class KubeClient:
@@ -115,12 +137,7 @@ class KubeClient:
         try:
             if connection.files:
                 check_kubeconfig(connection.files, connection.context)
-                await load_kube_config(
-                    config_file=connection.files,
-                    context=connection.context,
-                    client_configuration=configuration,
-                    persist_config=False,
-                )
+                await _loader(connection.files, connection.context).load_and_set(configuration)
             else:
                 load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
             return cls(ApiClient(configuration), clock)

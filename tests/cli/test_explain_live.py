@@ -232,3 +232,14 @@ async def test_a_long_list_is_read_page_by_page(api: FakeApi, tmp_path: Path) ->
     api.refuse = lambda *_: web.Response(body=orjson.dumps(next(pages)), content_type="application/json")
     async with connected(api, tmp_path) as client:
         assert [item async for item in client.list("/api/v1/pods")] == [{"n": 1}, {"n": 2}]
+
+
+async def test_a_context_without_a_user_leads_to_the_api_server_all_the_same(tmp_path: Path) -> None:
+    cluster = {"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}
+    context = {"name": "here", "context": {"cluster": "c", "namespace": "shop"}}
+    there = {"current-context": "here", "contexts": [context], "clusters": [cluster]}
+    path = tmp_path / "anonymous"
+    path.write_bytes(orjson.dumps(there))
+    code, _, err = await run(FakeApi(), tmp_path, "deploy/web", "--kubeconfig", str(path))
+    assert (code, err.count("\n")) == (1, 1), err
+    assert "Cannot connect to host 127.0.0.1:1" in err

@@ -35,8 +35,6 @@ def connected(path: Path) -> str:
     return asyncio.run(connect())
 
 
-NO_USER = "its context needs a user that is in users, `user: {}` for no login"
-
 UNUSABLE = {
     "no YAML": ("a: [\n", "it is not YAML: while parsing a flow node"),
     "no date": ("a: 2020-13-13\n", "it is not YAML: month must be in 1..12"),
@@ -54,9 +52,6 @@ UNUSABLE = {
     ),
     "a plugin that is a text": (a_kubeconfig(user={"exec": "aws"}), "users[0].user.exec is not an object"),
     "no server": (a_kubeconfig(cluster={}, user={}), "the cluster c has no server"),
-    "a user that is null": (a_kubeconfig(), NO_USER),
-    "a user that has no entry": (a_kubeconfig(users=None), NO_USER),
-    "a context without a user": (a_kubeconfig(context={"cluster": "c"}), NO_USER),
 }
 
 
@@ -121,18 +116,40 @@ def test_what_kubernetes_asyncio_says_is_told_without_the_entry_that_it_quotes(
     assert "a-secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("text", "host"),
-    [
-        (a_kubeconfig(user={}), SERVER),
-        (a_kubeconfig(cluster={"server": "http://localhost:2"}, users=None), "http://localhost:2"),
-    ],
-    ids=["a user without a login", "kubectl's proxy"],
-)
-def test_a_kubeconfig_without_a_login_leads_to_its_server(tmp_path: Path, text: str, host: str) -> None:
+NO_LOGIN = {
+    "a user without a login": a_kubeconfig(user={}),
+    "a user that is null": a_kubeconfig(),
+    "a user that has no entry": a_kubeconfig(users=None),
+    "a context whose user is null": a_kubeconfig(context={"cluster": "c", "user": None}),
+    "a context without a user": a_kubeconfig(context={"cluster": "c"}),
+    "a context without a user beside one that has one": a_kubeconfig(
+        context={"cluster": "c"}, user={"token": "a-secret"}
+    ),
+    "kubectl's proxy": a_kubeconfig(cluster={"server": "http://localhost:2"}, users=None),
+}
+
+
+@pytest.mark.parametrize("text", NO_LOGIN.values(), ids=NO_LOGIN)
+def test_a_kubeconfig_without_a_login_leads_to_its_server_as_client_go_has_it(
+    tmp_path: Path, text: str
+) -> None:
     path = tmp_path / "config"
     path.write_text(text)
-    assert connected(path) == host
+    assert connected(path) == yaml.safe_load(text)["clusters"][0]["cluster"]["server"]
+
+
+@pytest.mark.parametrize(
+    ("more", "asked"),
+    [({}, None), ({"user": None}, None), ({"user": "nobody"}, None), ({"user": "u"}, "here")],
+)
+def test_the_namespace_is_that_of_the_context_whatever_its_user_is(
+    tmp_path: Path, more: dict[str, Any], asked: str | None
+) -> None:
+    path = tmp_path / "config"
+    context = {"cluster": "c", "namespace": "shop", **more}
+    current = {"current-context": "gone"} if asked else {}
+    path.write_text(a_kubeconfig(context=context, **current))
+    assert namespace_of(Connection(kubeconfig=str(path), context=asked)) == "shop"
 
 
 def test_the_first_entry_of_a_name_counts_in_several_files(tmp_path: Path) -> None:
