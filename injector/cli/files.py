@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Final, cast
 
 import click
 
-from injector.cli.addresses import shown
+from injector.cli.addresses import is_web, shown
 from injector.cli.options import Command, recursive_option, together
 from injector.diagnosis.items import Item, items_of
 from injector.errors import InjectorError, YAMLError
@@ -27,8 +27,6 @@ SUFFIXES = (".yaml", ".yml", ".json")
 
 LARGEST_INPUT: Final = 256 << 20
 """Bytes of one file or of stdin: thousands of manifests. YAML of that length takes minutes, but it ends."""
-
-WEB: Final = ("http://", "https://")
 
 INPUT: Final = click.Path(allow_dash=True, readable=False)
 """A file, a folder, ``-`` or an address, as text; shells complete it as a path. Whether it is readable is
@@ -164,7 +162,7 @@ def _texts(filename: str, *, recursive: bool) -> Iterator[tuple[str, str]]:
     if filename == "-":
         yield "<stdin>", stdin_text()
         return
-    if filename.startswith(WEB):
+    if is_web(filename):
         from injector.cli.web import fetch  # noqa: PLC0415 - a tenth of a second that files need not cost
 
         yield shown(filename), text_of(fetch(filename), shown(filename))

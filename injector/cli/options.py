@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from injector.budget import LIMIT_NAMES, ReviewLimits
+from injector.cli.addresses import is_web
 from injector.errors import ConfigError
 from injector.golang.times import SECOND, DurationError, parse_duration
 from injector.istio.releases import RELEASES
@@ -25,7 +26,18 @@ PREFIX: Final = "SIDECAR_INJECTOR_SERVE"
 """The prefix of the variables for options of `serve`: SIDECAR_INJECTOR_SERVE_PORT is ``--port``. A shorter
 one would clash: for a Service called sidecar-injector the kubelet sets SIDECAR_INJECTOR_PORT and more."""
 
-FILE: Final = click.Path(path_type=Path, readable=False)
+
+class File(click.Path):
+    """A file's path; an address, which only manifests may have, is refused and not quoted."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path."""
+        if is_web(str(value)):
+            self.fail("this is an address, and only a file is read here: fetch it with curl", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+FILE: Final = File(path_type=Path, readable=False)
 
 FEATURES: Final = (
     "ENABLE_NATIVE_SIDECARS",

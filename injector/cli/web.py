@@ -38,8 +38,10 @@ class _HttpsOnly(urllib.request.HTTPRedirectHandler):
     """Follows redirects, but only to https."""
 
     def redirect_request(self, req, fp, code, msg, headers, newurl):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
-        if not newurl.startswith("https://"):
+        if urlsplit(newurl).scheme != "https":
             raise WebError(req.full_url, f"it leads to {shown(newurl)}, which is not https")
+        if login_of(newurl):
+            raise WebError(req.full_url, f"it leads to {shown(newurl)} with a login, which is not sent")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 

@@ -148,6 +148,8 @@ class Site(BaseHTTPRequestHandler):
             self.answer(302, b"", Location=f"http://localhost:{self.server.server_address[1]}/app.yaml")
         elif path == "/moved-downhill":
             self.answer(302, b"", Location=f"http://localhost?{query}")
+        elif path == "/moved-to-login":
+            self.answer(302, b"", Location=f"https://me:sec/ret@localhost?{query}")
         elif path == "/latin":
             self.answer(200, b"a: \xff\n")
         elif path == "/short":
@@ -254,6 +256,7 @@ def test_an_address_that_cannot_be_is_one_sentence(run: Run, address: str, reaso
         ("", "/missing.yaml?token=secret", "cannot fetch it: the server says 404"),
         ("", "/app.yaml?token=secret", "8: Deployment web: injected"),
         ("", "/moved-downhill?token=secret", "cannot fetch it: it leads to http://localhost/?…, which"),
+        ("", "/moved-to-login?token=secret", "cannot fetch it: it leads to https://localhost?… with a login"),
     ],
 )
 def test_no_secret_of_an_address_is_shown(
