@@ -40,7 +40,8 @@ from urllib.parse import urlsplit
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 
 # ruff: noqa: E402 - what follows is found by the line above
-from benchlib import clustermix, configurations, fleet, footprint, measure, report, reviews, servers
+from benchlib import arguments as wanted
+from benchlib import clustermix, configurations, fleet, footprint, measure, report, servers
 from benchlib.measure import Case, Settings
 
 from injector.registration.issue import IssuedPair
@@ -63,6 +64,12 @@ FULL: Final = (
 MIXED: Final = ("mixed", clustermix.NAME, "mixed-unseen")
 """The best case of what a cluster sends, the whole mix, and the worst."""
 
+OURS: Final = (
+    *("full", "floor", "edge", "naive", "go", "against"),
+    *("footprint", "replicas", "workers", "during"),
+)
+"""Options of a service that is started here."""
+
 USUAL: Final = "istio"
 """The template of cases that name none."""
 
@@ -74,41 +81,52 @@ def arguments() -> argparse.Namespace:
     )
     add = parser.add_argument
     add(
-        "--url", help="a running service, https://host:port/inject; CPU, RSS and the floor cannot be measured"
+        "--url",
+        type=wanted.a_url,
+        help="a running service, https://host:port/inject; CPU, RSS and the floor cannot be measured",
     )
-    add("--ca", help="with --url: the CA file")
+    add("--ca", type=wanted.a_ca, help="with --url: the CA file")
     add("--server-name", default=servers.NAME, help="with --url: the name in its certificate")
     add(
         "--cases",
-        help=f"REVIEW or REVIEW@TEMPLATE; reviews: {', '.join(known())}; templates: "
+        type=wanted.some_cases,
+        help=f"REVIEW or REVIEW@TEMPLATE; reviews: {', '.join(wanted.known())}; templates: "
         f"{', '.join(configurations.known())}; default {','.join(STANDARD)}",
     )
     add(
         "--cluster-mix",
         nargs="?",
         const=clustermix.DEFAULT,
-        type=a_mix,
+        type=wanted.a_mix,
         metavar="MIX",
         help="send what a cluster sends, KIND=SHARE:REPLICAS[/REPLICAS…],… with KIND of replicaset, "
         f"daemonset, statefulset, job, pod; default {clustermix.DEFAULT}; "
         f"without --cases: {', '.join(MIXED)}",
     )
     add(
-        "--reviews", type=Path, help="folder with review-NAME.json; others are made (default ../shared/bench)"
+        "--reviews",
+        type=wanted.a_folder,
+        help="folder with review-NAME.json; others are made (default ../shared/bench)",
     )
-    add("--duration", type=float, default=5.0, metavar="S", help="seconds of a case in a round")
-    add("--rounds", type=int, default=3)
-    add("--connections", type=int, default=25)
+    add(
+        "--duration",
+        type=wanted.some_seconds,
+        default=5.0,
+        metavar="S",
+        help="seconds of a case in a round",
+    )
+    add("--rounds", type=wanted.a_count, default=3)
+    add("--connections", type=wanted.a_count, default=25)
     add(
         "--fresh",
-        type=float,
+        type=wanted.a_share,
         default=0.0,
         metavar="SHARE",
         help="share of reviews after which a connection ends",
     )
     add(
         "--rate",
-        type=float,
+        type=wanted.a_rate,
         default=0.0,
         help="arrivals a second of the open loop; default half of the maximum",
     )
@@ -119,7 +137,7 @@ def arguments() -> argparse.Namespace:
     )
     add(
         "--beside",
-        default="",
+        type=wanted.a_case,
         metavar="CASE",
         help="one more connection sends this case during the open loops",
     )
@@ -130,63 +148,69 @@ def arguments() -> argparse.Namespace:
     add("--naive", action="store_true", help="and a webhook of PyYAML, deepcopy and jsonpatch")
     add(
         "--go",
+        type=wanted.a_command,
         metavar="COMMAND",
         help="and another injector: COMMAND --address=127.0.0.1 --port=N --tlsCertFile=F --tlsKeyFile=F "
         "--injectConfig=F --injectValues=F --meshConfig=F has to answer POST /inject over TLS",
     )
     add(
         "--replicas",
-        type=int,
+        type=wanted.a_count,
         metavar="N",
         help="measure fleets of 1, 2, 4, … N services instead, and print how far they carry; of one case, "
         f"the first of --cases, or {clustermix.NAME}",
     )
-    add("--workers", type=int, metavar="N", help="the same with one service of 1, 2, 4, … N workers")
+    add(
+        "--workers",
+        type=wanted.some_workers,
+        metavar="N",
+        help="the same with one service of 1, 2, 4, … N workers",
+    )
     add("--footprint", action="store_true", help="measure start, memory and `inject` too")
     add("--full", action="store_true", help="all of that, more cases, and 3 MiB pods beside small ones")
     add("--markdown", action="store_true", help="print tables for docs/performance.md")
     add("--fill-in", action="store_true", help="write them into docs/performance.md and README.md")
-    add("--json", type=Path, metavar="FILE", help="write the figures ('-' for stdout)")
-    add("--compare", type=Path, metavar="FILE", help="fail where a case is worse than in FILE")
+    add(
+        "--json",
+        type=wanted.stdout_or_a_place,
+        metavar="FILE",
+        help="write the figures ('-' for stdout)",
+    )
+    add("--compare", type=wanted.a_result, metavar="FILE", help="fail where a case is worse than in FILE")
     add(
         "--against",
-        type=Path,
+        type=wanted.a_checkout,
         metavar="FOLDER",
         help="another checkout of the project: it is measured in the same rounds, and a case that costs more "
         "than there fails",
     )
-    add("--threshold", type=float, default=report.THRESHOLD, help="by how much worse; default 0.15")
-    add("--report", type=Path, metavar="FILE.html", help="write a page with plots")
+    add(
+        "--threshold",
+        type=wanted.a_threshold,
+        default=report.THRESHOLD,
+        help="by how much worse; default 0.15",
+    )
+    add("--report", type=wanted.a_place, metavar="FILE.html", help="write a page with plots")
     add("--no-pin", action="store_true", help="leave the processes to the scheduler")
     add("service", nargs="*", help="after --: arguments for `serve`, e.g. -- --injectConfig config.yaml")
     given = parser.parse_args()
+    if given.url and not given.ca:
+        parser.error("--url needs --ca, the CA of its certificate")
+    if given.url and any("@" in case for case in given.cases or ()):
+        parser.error("--url has the template that it has: give cases without @")
+    if given.url and (ours := [name for name in OURS if getattr(given, name)]):
+        parser.error(f"--url is a service that runs already: leave out --{ours[0]}")
     if given.full:
         given.floor = given.edge = given.naive = given.footprint = True
-    if min(given.replicas or 1, given.workers or 1) < 1:
-        parser.error("a fleet has one process at least")
-    # Comparisons use multiples of the floor: two runs on a busy machine have nothing else in common.
+    # A comparison is made by multiples of the floor: two runs on a busy machine have nothing else in common.
     given.floor = given.floor or (given.compare is not None and not given.url)
     return given
-
-
-def known() -> list[str]:
-    """Return the names of all reviews."""
-    return [*reviews.known(), clustermix.NAME]
-
-
-def a_mix(text: str) -> str:
-    """Return the text of a mix if it is valid."""
-    try:
-        clustermix.owners_of(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-    return text
 
 
 def cases_of(given: argparse.Namespace) -> list[str]:
     """Return the cases to measure."""
     if given.cases:
-        named: list[str] = given.cases.split(",")
+        named: list[str] = given.cases
         added = given.cluster_mix and clustermix.NAME not in named
         return [*named, clustermix.NAME] if added else named
     return [*(FULL if given.full else MIXED if given.cluster_mix else STANDARD)]
@@ -210,8 +234,6 @@ def by_template(cases: list[str]) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for case in cases:
         review, _, template = case.partition("@")
-        if review not in known() or (template and template not in configurations.known()):
-            raise SystemExit(f"unknown case {case}; see --help")
         found.setdefault(template or USUAL, {})[case] = review
     return found
 
@@ -245,13 +267,11 @@ def disturbance(kind: str | None, folder: Path, authority: IssuedPair | None) ->
             thread.join()
 
 
-def remote(url: str, ca: str | None, name: str) -> servers.Server:
+def remote(url: str, ca: str, name: str) -> servers.Server:
     """Return the service at a URL."""
     parts = urlsplit(url)
-    if not parts.hostname or not ca:
-        raise SystemExit("--url needs a host, and --ca the CA of its certificate")
     return servers.Server(
-        host=parts.hostname, port=parts.port or 443, ca=ca, name=name, path=parts.path or "/inject"
+        host=parts.hostname or "", port=parts.port or 443, ca=ca, name=name, path=parts.path or "/inject"
     )
 
 
@@ -288,7 +308,7 @@ class Bench:
             rate=given.rate,
             reviews=str(folder) if folder else None,
             client_core=client_core,
-            beside=given.beside,
+            beside=given.beside or "",
             mix=given.cluster_mix or clustermix.DEFAULT,
         )
 
@@ -415,8 +435,8 @@ def finish(given: argparse.Namespace, result: dict[str, Any], latencies: dict[st
         print(report.markdown(result) if given.markdown else report.table(result["cases"]))
     remark(given, result)
     write(given, result, latencies)
-    before = json.loads(given.compare.read_text()) if given.compare else {"cases": {}}
-    sentences = report.worse(result, before, given.threshold) + report.costlier(result, given.threshold)
+    before = given.compare or {"cases": {}}
+    sentences = report.worse(result, before, given.threshold) + report.dearer(result, given.threshold)
     for sentence in sentences:
         say(f"WORSE  {sentence}")
     return 1 if sentences else 0

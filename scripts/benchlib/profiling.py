@@ -21,8 +21,9 @@ from typing import Final
 
 from pyinstrument import Profiler
 
-from benchlib import configurations, measure, servers
-from benchlib.reviews import Review, known, load
+from benchlib import arguments as wanted
+from benchlib import configurations, measure, reviews, servers
+from benchlib.reviews import Review, load
 from benchlib.sampler import OUTSIDE, Sampler, function_of, is_ours, stage_of
 from injector.injection.injector import Injector
 from injector.service.process import YOUNG_OBJECTS
@@ -40,13 +41,30 @@ def arguments() -> argparse.Namespace:
     """Read argv."""
     parser = argparse.ArgumentParser(prog="scripts/profile", description="CPU-µs of a review by stage.")
     add = parser.add_argument
-    add("--cases", default=DEFAULT, help=f"of {', '.join(known())}; default {DEFAULT}")
+    add(
+        "--cases",
+        type=wanted.some_reviews,
+        default=DEFAULT,
+        help=f"of {', '.join(reviews.known())}; default {DEFAULT}",
+    )
     add("--template", default="istio", choices=configurations.known(), help="default istio, the newest")
-    add("--seconds", type=float, default=5.0, help="CPU time for each case; 5 s are 1,250 looks or more")
+    add(
+        "--seconds",
+        type=wanted.some_seconds,
+        default=5.0,
+        help="CPU time for each case; 5 s are 1,250 looks or more",
+    )
     add("--live", action="store_true", help="the service under load in place of reviews in this process")
-    add("--tree", metavar="CASE", help="print pyinstrument's call tree of a case instead")
-    add("--functions", type=int, metavar="N", help="the N most expensive functions in place of the stages")
-    add("--html", type=Path, metavar="FILE", help="with --tree: write pyinstrument's page")
+    add(
+        "--tree",
+        type=wanted.a_review,
+        metavar="CASE",
+        help="print pyinstrument's call tree of a case instead",
+    )
+    add(
+        "--functions", type=wanted.a_count, metavar="N", help="the N dearest functions in place of the stages"
+    )
+    add("--html", type=wanted.a_place, metavar="FILE", help="with --tree: write pyinstrument's page")
     add("--steps", action="store_true", help="modules, functions and calls of one more review instead")
     add("--json", action="store_true", help="print the table as JSON")
     return parser.parse_args()
@@ -208,7 +226,7 @@ def main() -> int:
     if given.tree:
         print(tree(configuration, given.tree, given.seconds, given.html))
         return 0
-    names = given.cases.split(",")
+    names = given.cases
     title = "CPU-µs of a review"
     if given.steps:
         title, table = "what one more review goes through", steps(configuration, names)

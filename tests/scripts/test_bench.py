@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ from tests.service.processes import Process
 
 sys.path.append(str(ROOT / "scripts"))
 
+import bench
 from benchlib import profiling, report, reviews
 from benchlib.load import Load, Run
 
@@ -246,3 +250,85 @@ def test_a_review_goes_through_no_more_than_it_did() -> None:
     replica, unseen = made["small"], made["small-unseen"]
     assert (replica["modules"] <= 16, replica["calls"] <= 60) == (True, True), replica
     assert (unseen["modules"] <= 64, unseen["calls"] <= 450) == (True, True), unseen
+
+
+SLIPS = {
+    "no number": ("--duration", "abc", "'abc' is not a number of seconds, more than 0 and at most 86,400"),
+    "nothing to measure": ("--duration", "0", "'0' is not a number of seconds"),
+    "nan": ("--duration", "nan", "'nan' is not a number of seconds"),
+    "for ever": ("--duration", "inf", "'inf' is not a number of seconds"),
+    "no round": ("--rounds", "0", "'0' is not a number from 1 to 1000"),
+    "fewer than none": ("--connections", "-1", "'-1' is not a number from 1 to 1000"),
+    "more than any machine has": ("--connections", "9" * 5000, "is not a number from 1 to 1000"),
+    "a digit of another alphabet": ("--rounds", "٣", "'٣' is not a number from 1 to 1000"),
+    "no replica": ("--replicas", "0", "'0' is not a number from 1 to 1000"),
+    "no worker": ("--workers", "0", "'0' is not a number from 1 to 1000"),
+    "workers without a core": ("--workers", "1000", "no use for so many processes"),
+    "more than all": ("--fresh", "1.1", "'1.1' is not a share from 0 to 1"),
+    "less than none": ("--fresh", "-0.1", "'-0.1' is not a share from 0 to 1"),
+    "no rate": ("--rate", "0", "'0' is not a number of arrivals a second"),
+    "nothing is worse than nan": ("--threshold", "nan", "'nan' is not a share from 0 to 100"),
+    "no case": ("--cases", "", "'' is none of small, "),
+    "a case without a review": ("--cases", "small,nope@istio", "'nope' is none of small, "),
+    "a case without a template": ("--cases", "small@nope", "'nope' is none of istio, "),
+    "nothing beside": ("--beside", "nope", "'nope' is none of small, "),
+    "no checkout": ("--against", ".", ". is no checkout of the project"),
+    "no folder": ("--reviews", "nowhere", "there is no folder nowhere"),
+    "nothing to compare with": ("--compare", "nowhere", "nowhere cannot be read"),
+    "no figures": ("--compare", "figures", "figures is not what --json writes: it has no cases"),
+    "nowhere to write": ("--json", "nowhere/figures", "nowhere/figures cannot be written"),
+    "a folder to write": ("--report", ".", ". cannot be written"),
+    "no program": ("--go", "nowhere/injector --flag", "there is no program 'nowhere/injector'"),
+    "no https": ("--url", "http://localhost", "it is not https://HOST:PORT/PATH"),
+    "no port": ("--url", "https://localhost:99999", "it is not https://HOST:PORT/PATH"),
+    "no CA": ("--ca", "figures", "figures holds no certificate"),
+    "nobody to trust": ("--url", "https://localhost", "--url needs --ca"),
+}
+
+
+@pytest.mark.parametrize(("option", "value", "sentence"), SLIPS.values(), ids=SLIPS)
+def test_a_slip_is_told_before_anything_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str, value: str, sentence: str
+) -> None:
+    (tmp_path / "figures").write_text('{"cases": []}')
+    monkeypatch.chdir(tmp_path)
+    assert sentence in refusal(bench.arguments, f"{option}={value}")
+
+
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        ("--workers=2", "--url is a service that runs already: leave out --workers"),
+        ("--full", "--url is a service that runs already: leave out --full"),
+        ("--cases=small@istio", "--url has the template that it has: give cases without @"),
+    ],
+)
+def test_what_a_service_that_runs_already_cannot_have_is_not_left_out_silently(
+    tmp_path: Path, option: str, sentence: str
+) -> None:
+    trustme.CA().cert_pem.write_to_path(str(tmp_path / "ca"))
+    assert sentence in refusal(bench.arguments, "--url=https://localhost", f"--ca={tmp_path / 'ca'}", option)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "sentence"),
+    [
+        ("--seconds", "-1", "'-1' is not a number of seconds"),
+        ("--functions", "0", "'0' is not a number from 1 to 1000"),
+        ("--cases", "small,cluster-mix", "'cluster-mix' is none of small, "),
+        ("--tree", "nope", "'nope' is none of small, "),
+    ],
+)
+def test_a_slip_of_a_profile_is_told_too(option: str, value: str, sentence: str) -> None:
+    assert sentence in refusal(profiling.arguments, f"{option}={value}")
+
+
+def refusal(read: Callable[[], object], *arguments: str) -> str:
+    """Return the last line of what is said of a command line that is wrong."""
+    said = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(said):
+        patch.setattr(sys, "argv", ["script", *arguments])
+        with pytest.raises(SystemExit) as stopped:
+            read()
+    assert stopped.value.code == 2
+    return said.getvalue().splitlines()[-1]
