@@ -81,7 +81,7 @@ class Webhook:
         self.folder = folder
         self.config = folder / "config.yaml"
         self.log = folder / "webhook.log"
-        folder.mkdir(parents=True, exist_ok=True)
+        _claim(folder, self.log)
         for name in ("config.yaml", "values.yaml"):
             shutil.copy(TEMPLATES / name, folder / name)
         if not (folder / "tls.key").exists():
@@ -143,6 +143,16 @@ class Webhook:
         """End it as Ctrl-C does: there is nobody whose reviews a drain would wait for."""
         self.process.send_signal(signal.SIGINT)
         self.process.wait(PATIENCE)
+
+
+def _claim(folder: Path, log: Path) -> None:
+    """Make the folder, or take one that a tour has made: the files of another are not to be overwritten."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()) and not log.exists():
+            raise SystemExit(f"{folder} holds something else: name a folder that is empty or not there yet")
+    except OSError as error:
+        raise SystemExit(f"{folder} cannot be used: {error.strerror}") from error
 
 
 FILES = {

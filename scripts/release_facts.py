@@ -127,11 +127,19 @@ def _is_found(source: Source, tag: str, clone: Path) -> bool:
     return subprocess.run(command, check=False, stderr=subprocess.DEVNULL).returncode == 0
 
 
+def _has_tag(clone: Path, tag: str) -> bool:
+    command = ["git", "-C", str(clone), "cat-file", "-e", f"{tag}^{{commit}}"]
+    return subprocess.run(command, check=False, stderr=subprocess.DEVNULL).returncode == 0
+
+
 def main() -> int:
     """Return 1 where a fact differs from Istio's source."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("clone", type=Path, help="a clone of github.com/istio/istio")
-    lines = [*differing(parser.parse_args().clone)]
+    clone = parser.parse_args().clone
+    if missing := [tag for tag in LAST_TAGS if not _has_tag(clone, tag)]:
+        parser.error(f"{clone} is no clone of Istio with its tags: it has no {', '.join(missing)}")
+    lines = [*differing(clone)]
     total = sum(len(facts) for _, facts in groups())
     print("\n".join([*lines, f"{total - len(lines)} of {total} facts are as in Istio's source"]))
     return int(bool(lines))

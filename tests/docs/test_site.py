@@ -47,3 +47,15 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     assert "Why was my pod" in (tmp_path / "site/docs/why-not-injected/index.html").read_text(
         encoding="utf-8"
     )
+
+
+def test_a_folder_that_is_no_site_is_not_replaced_by_one(tmp_path: Path) -> None:
+    (tmp_path / "work").write_text("of a day")
+    refused = subprocess.run(
+        [ROOT / "scripts" / "site", tmp_path], capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    sentence = (
+        f"scripts/site: {tmp_path} holds something else: name a folder that is empty or not there yet\n"
+    )
+    assert (refused.returncode, refused.stderr) == (2, sentence)
+    assert (tmp_path / "work").read_text() == "of a day"

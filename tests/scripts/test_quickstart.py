@@ -109,3 +109,21 @@ def test_the_difference_is_shown_when_asked_for_and_the_webhook_is_kept(tmp_path
 )
 def test_a_summary_counts_what_was_added(after: dict, words: str) -> None:
     assert quickstart.summary({"spec": {"containers": [{"name": "a"}]}}, after) == words
+
+
+@pytest.mark.parametrize(
+    ("folder", "sentence"),
+    [
+        ("mine", "holds something else: name a folder that is empty or not there yet"),
+        ("file", "cannot be used: File exists"),
+        ("file/tour", "cannot be used: Not a directory"),
+    ],
+)
+def test_a_folder_that_is_not_the_tours_own_is_left_alone(tmp_path: Path, folder: str, sentence: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "config.yaml").write_text("policy: disabled\n")
+    with pytest.raises(SystemExit) as stopped:
+        quickstart.Webhook(tmp_path / folder)
+    assert stopped.value.code == f"{tmp_path / folder} {sentence}"
+    assert (tmp_path / "mine" / "config.yaml").read_text() == "policy: disabled\n"

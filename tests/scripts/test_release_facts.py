@@ -59,3 +59,17 @@ def test_a_fact_is_held_against_istios_source(
     monkeypatch.setattr(release_facts, "LAST_TAGS", TAGS)
     lines = list(release_facts.differing(clone))
     assert lines == [] if not fault else lines[0].startswith(f"it: {fault}")
+
+
+def test_a_clone_without_the_tags_is_told_and_not_taken_for_one_that_shows_nothing(
+    clone: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(release_facts, "LAST_TAGS", (*TAGS, "1.99.0"))
+    monkeypatch.setattr(sys, "argv", ["release_facts", str(clone)])
+    with pytest.raises(SystemExit) as stopped:
+        release_facts.main()
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert (stopped.value.code, said.partition("error: ")[2]) == (
+        2,
+        f"{clone} is no clone of Istio with its tags: it has no 1.99.0",
+    )
