@@ -202,7 +202,7 @@ def arguments() -> argparse.Namespace:
         parser.error(f"--url is a service that runs already: leave out --{ours[0]}")
     if given.full:
         given.floor = given.edge = given.naive = given.footprint = True
-    # A comparison is made by multiples of the floor: two runs on a busy machine have nothing else in common.
+    # Comparisons use multiples of the floor: two runs on a busy machine have nothing else in common.
     given.floor = given.floor or (given.compare is not None and not given.url)
     return given
 
@@ -436,7 +436,7 @@ def finish(given: argparse.Namespace, result: dict[str, Any], latencies: dict[st
     remark(given, result)
     write(given, result, latencies)
     before = given.compare or {"cases": {}}
-    sentences = report.worse(result, before, given.threshold) + report.dearer(result, given.threshold)
+    sentences = report.worse(result, before, given.threshold) + report.costlier(result, given.threshold)
     for sentence in sentences:
         say(f"WORSE  {sentence}")
     return 1 if sentences else 0

@@ -23,9 +23,9 @@ def login_of(address: str) -> str:
 
 
 def shown(address: str) -> str:
-    """Return an address without its login, and with an ellipsis for what else may be secret.
+    """Return an address without its login, and with an ellipsis in place of what else may be secret.
 
-    That is the query, and behind a port a path with an @: of ``user:1/2@host`` the host is ``user:1``.
+    That is the query, and a path with an @ behind a port: in ``user:1/2@host`` the host is ``user:1``.
     """
     scheme, _, host, path, query = _parts(address)
     path = "/…" if "@" in path and ":" in host else path
@@ -33,10 +33,10 @@ def shown(address: str) -> str:
 
 
 def _parts(address: str) -> tuple[str, str, str, str, str]:
-    """Return scheme with its slashes, login, host with its port, path, and query; no address is refused.
+    """Return scheme with slashes, login, host with port, path, and query; every address is accepted.
 
-    A password may have ``/``, ``?``, ``#`` and ``@`` in it that nobody has quoted: what stands where a host
-    with its port belongs and is none begins a login, which ends at the last @.
+    A password may contain ``/``, ``?``, ``#`` and ``@`` that are not quoted. So where no host with its port
+    follows the scheme, a login does, and it ends at the last @.
     """
     scheme = _leading(_SCHEME, address)
     rest, login = address[len(scheme) :], ""

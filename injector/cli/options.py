@@ -259,6 +259,22 @@ def duration(value: object) -> float:
     return nanoseconds / SECOND
 
 
+def a_second_or_more(value: object) -> float:
+    """Return a duration of at least a second, as exact as a certificate and the header Date are."""
+    seconds = duration(value)
+    if seconds < 1:
+        raise click.BadParameter(f"{str(value)!r} is less than 1s")
+    return seconds
+
+
+def some_time(value: object) -> float:
+    """Return a duration that is not zero."""
+    seconds = duration(value)
+    if not seconds:
+        raise click.BadParameter(f"{str(value)!r} is no time at all; write 300ms, 4s, 1m30s")
+    return seconds
+
+
 UNIT_BYTES: Final = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
 AMOUNT = re.compile(r"0*([0-9]+)(|k|M|G|Ki|Mi|Gi)")
 MOST_DIGITS: Final = 18

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from injector.cli.files import FileError
-from injector.cli.options import FILE, duration, option
+from injector.cli.options import FILE, option, some_time
 
 TOLERANCE_SECONDS = 0.01
 """Istio's own allowance for the writer's rhythm (pkg/probe)."""
@@ -29,7 +29,8 @@ TOLERANCE_SECONDS = 0.01
     "--health-check-interval",
     was=["--interval"],
     required=True,
-    type=duration,
+    type=some_time,
+    metavar="DURATION",
     help="How old it may be, as a Go duration: 4s, 1m.",
 )
 def command(*, health_check_file: Path, health_check_interval: float) -> None:

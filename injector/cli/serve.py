@@ -17,6 +17,7 @@ import click
 from injector.cli.options import (
     FILE,
     PREFIX,
+    a_second_or_more,
     duration,
     environment,
     option,
@@ -27,8 +28,9 @@ from injector.cli.options import (
     text_options,
     variable_of,
 )
+from injector.errors import ConfigError
 from injector.injection.caches import cache_bytes_within
-from injector.service.memory import container_limit, cores, fitting_workers
+from injector.service.memory import LEAST_BYTES, MIB, container_limit, cores, fitting_workers
 from injector.service.options import Limits, ServiceOptions
 
 if TYPE_CHECKING:
@@ -65,6 +67,15 @@ def worker_count(value: object) -> int:
     return int(digits)
 
 
+def in_flight_size(value: object) -> int:
+    """Return what may be in flight, in bytes; a usage error for so little that no review is answered."""
+    given = size(value)
+    if given < LEAST_BYTES:
+        least = f"{LEAST_BYTES // MIB}Mi"
+        raise click.BadParameter(f"{value!r} is less than {least}, which one large review needs")
+    return given
+
+
 SERVICE_ACCOUNT: Final = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 
 EPILOG = """\b
@@ -76,7 +87,7 @@ Examples:
 """
 
 
-_duration = functools.partial(option, type=duration, show_default=True)
+_duration = functools.partial(option, metavar="DURATION", show_default=True)
 
 
 @click.command("serve", epilog=EPILOG, context_settings={"auto_envvar_prefix": PREFIX})
@@ -114,8 +125,10 @@ _duration = functools.partial(option, type=duration, show_default=True)
 )
 @option(
     "--in-flight-memory",
-    type=size,
-    help="Bytes of bodies, answers, connections and log lines at once, 64Mi; past it callers get 503. "
+    type=in_flight_size,
+    metavar="SIZE",
+    help="Bytes of bodies, answers, connections and log lines at once, 64Mi, at least 16Mi; past it "
+    "callers get 503. "
     "Derived from the container's memory limit when not given.",
 )
 @option(
@@ -137,15 +150,17 @@ _duration = functools.partial(option, type=duration, show_default=True)
 @switch("--create-webhook", default=False, text="Create the MutatingWebhookConfiguration too.")
 @switch("--self-signed", default=False, text="Make and rotate CA and certificate, in a Secret.")
 @option("--self-signed-secret", default="", help="Its name; the Service's and -certs when not given.")
-@_duration("--ca-lifetime", default="8760h", help="Of our own CA.")
-@_duration("--cert-lifetime", default="720h", help="Of a certificate under it.")
+@_duration("--ca-lifetime", type=a_second_or_more, default="8760h", help="Of our own CA.")
+@_duration("--cert-lifetime", type=a_second_or_more, default="720h", help="Of a certificate under it.")
 @_duration(
     "--rotation-grace",
+    type=duration,
     default="5m",
     help="How long old and new CA are both trusted before the next step of a rotation.",
 )
 @_duration(
     "--max-clock-skew",
+    type=a_second_or_more,
     default="5m",
     help="How far our clock may be from the API server's before we leave the Secret to other replicas.",
 )
@@ -190,6 +205,10 @@ def command(**flags: Any) -> None:
     from injector.service.workers import serve  # noqa: PLC0415 - half a second that --help need not cost
 
     options = service_options(flags)
+    try:
+        options.check()
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from error
     Log.text = flags["log_format"] == "text" or (flags["log_format"] == "auto" and sys.stderr.isatty())
     raise SystemExit(serve(options, parts(flags, options)))
 

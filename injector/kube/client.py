@@ -114,7 +114,7 @@ def namespace_of(connection: Connection) -> str:
         check_kubeconfig(connection.files, connection.context)
         chosen = _loader(connection.files, connection.context).current_context or {}
     except (Unconfigured, *_LOADING):
-        return "default"  # who connects is told why
+        return "default"  # connecting reports the error
     return str((chosen.get("context") or {}).get("namespace") or "default")
 
 

@@ -27,6 +27,7 @@ from injector.service.generation import Load, Reviewer, Texts, texts_of
 from injector.service.injecting import load_injector
 from injector.service.listener import listening, not_listening
 from injector.service.logs import LineWriter, Log
+from injector.service.memory import LEAST_BYTES
 from injector.service.metrics import ASKED
 from injector.service.options import ServiceOptions
 
@@ -76,7 +77,7 @@ def _share(options: ServiceOptions) -> ServiceOptions:
     """Return the options of one worker: the container's memory is for all of them together."""
     limits, workers = options.limits, options.workers
     if limits.in_flight_bytes is not None:
-        limits = replace(limits, in_flight_bytes=limits.in_flight_bytes // workers)
+        limits = replace(limits, in_flight_bytes=max(LEAST_BYTES, limits.in_flight_bytes // workers))
     return replace(options, limits=limits, cache_bytes=max(SMALLEST, options.cache_bytes // workers))
 
 

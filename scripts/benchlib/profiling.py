@@ -62,7 +62,10 @@ def arguments() -> argparse.Namespace:
         help="print pyinstrument's call tree of a case instead",
     )
     add(
-        "--functions", type=wanted.a_count, metavar="N", help="the N dearest functions in place of the stages"
+        "--functions",
+        type=wanted.a_count,
+        metavar="N",
+        help="the N most expensive functions in place of the stages",
     )
     add("--html", type=wanted.a_place, metavar="FILE", help="with --tree: write pyinstrument's page")
     add("--steps", action="store_true", help="modules, functions and calls of one more review instead")

@@ -94,11 +94,23 @@ def test_sigterm_during_the_start_is_heard(run: Run, tmp_path: Path) -> None:
         ("--workers", "9" * 5000, "no use for so many processes"),
         ("--workers", "two", "'two' is neither a number of processes, 1 at least, nor auto"),
         ("--trustedPeers", "10.0.0.0/33", "trusted peer '10.0.0.0/33' is not an IP address or a network"),
+        ("--in-flight-memory", "0", "'0' is less than 16Mi, which one large review needs"),
+        ("--in-flight-memory", "16383Ki", "'16383Ki' is less than 16Mi, which one large review needs"),
+        ("--cache-memory", "0", "the caches' memory must be at least 8388608 bytes"),
+        ("--port", "-1", "port -1 is not between 0 and 65535"),
+        ("--monitoring-port", "65536", "monitoring port 65536 is not between 0 and 65535"),
+        ("--ca-lifetime", "0", "'--ca-lifetime': '0' is less than 1s"),
+        ("--cert-lifetime", "999ms", "'--cert-lifetime': '999ms' is less than 1s"),
+        ("--max-clock-skew", "0s", "'--max-clock-skew': '0s' is less than 1s"),
+        ("--rotation-grace", "-1s", "'-1s' is not a duration; write 300ms, 4s, 1m30s"),
+        ("--health-check-interval", "1s", "the health check needs both its file and its interval"),
     ],
 )
-def test_a_value_that_cannot_be_is_named(run: Run, option: str, value: str, words: str) -> None:
+def test_a_value_that_cannot_be_is_named_as_a_wrong_call(
+    run: Run, option: str, value: str, words: str
+) -> None:
     result = run("serve", "--tlsCertFile", "x", "--tlsKeyFile", "y", option, value)
-    assert result.returncode
+    assert (result.returncode, result.stdout) == (2, "")
     assert words in result.stderr
 
 

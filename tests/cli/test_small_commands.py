@@ -84,6 +84,14 @@ def test_certs_in_a_place_that_cannot_be_is_one_sentence(run: Run, tmp_path: Pat
     assert "file/certs: cannot make the folder" in result.stderr
 
 
+@pytest.mark.parametrize("interval", ["0", "0s"])
+def test_probe_of_no_time_at_all_is_a_usage_error(run: Run, tmp_path: Path, interval: str) -> None:
+    (tmp_path / "health").write_text("ok")
+    result = run("probe", "--health-check-file", "health", "--health-check-interval", interval)
+    assert result.returncode == 2
+    assert f"'{interval}' is no time at all; write 300ms, 4s, 1m30s" in result.stderr
+
+
 def test_probe_is_content_with_a_fresh_file_only(run: Run, tmp_path: Path) -> None:
     health = tmp_path / "health"
     arguments = ("probe", "--probe-path", "health", "--interval", "4s")

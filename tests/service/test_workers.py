@@ -25,6 +25,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from injector.errors import ConfigError
 from injector.service import workers
 from injector.service.listener import listening
+from injector.service.options import Limits, ServiceOptions
 from tests.conftest import PATIENCE, ROOT
 from tests.service.kit import a_pair, a_review, samples
 from tests.service.processes import PATIENT, QUICK, Launch, Process
@@ -349,3 +350,11 @@ def test_the_page_of_all_is_one_that_scrapers_can_read(launch: Launch) -> None:
     process = begin(launch)
     families = [*text_string_to_metric_families(process.page("/metrics"))]
     assert len({family.name for family in families}) == len(families)
+
+
+@pytest.mark.parametrize(("given", "each"), [(None, None), (256 << 20, 64 << 20), (32 << 20, 16 << 20)])
+def test_each_worker_has_its_part_of_what_may_be_in_flight_and_what_a_review_needs(
+    given: int | None, each: int | None
+) -> None:
+    options = ServiceOptions(workers=4, limits=Limits(in_flight_bytes=given))
+    assert workers._share(options).limits.in_flight_bytes == each
