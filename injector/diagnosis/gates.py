@@ -18,8 +18,8 @@ from injector.diagnosis.arrival import Arrival, arrival_of
 from injector.diagnosis.findings import Gate, Name, Place, Status, Verdict
 from injector.diagnosis.items import NOT_GIVEN, Item, Path
 from injector.diagnosis.registration import Entry, Ours, Outcome, entries
-from injector.errors import BadReview, InjectionError
-from injector.injection.inject import inject, namespace_of, read_pod, request_for
+from injector.errors import BadReview, InjectionError, LimitError
+from injector.injection.inject import inject, namespace_of, patch_of, read_pod, request_for
 from injector.injection.kinds import PodPlace
 from injector.injection.policy import SWITCH, Decision, Rule, decide
 from injector.injection.snapshot import Snapshot
@@ -226,7 +226,12 @@ def _injected(arrival: Arrival, around: PodSurroundings, record: _Record) -> Pod
         return arrival.pod
     request = request_for(received, namespace, arrival.namespace, "/inject", snapshot, budget)
     injected = inject(request, snapshot).pod
-    record.injected(received, injected, snapshot)
+    try:
+        patch_of(arrival.pod, injected, budget)
+    except LimitError as error:
+        error.gate = "post-processing"  # the last of ours: everything before it has passed
+        raise
+    told.injected(received, injected, snapshot)
     return injected
 
 

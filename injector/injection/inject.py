@@ -127,7 +127,7 @@ def _answer_anew(
             plain_spec=plain_spec,
         )
         injected = inject(request, snapshot)
-        text = _patch(review.object, injected.pod, budget)
+        text = patch_of(review.object, injected.pod, budget)
     except InjectionError as error:
         return _denied(review, "injection", error, behaviour)
     made = CommonAnswer(in_base64(text), decision.rule, decision.reason, warnings)
@@ -136,8 +136,8 @@ def _answer_anew(
     return _injected(review, made, behaviour)
 
 
-def _patch(received: JSON, injected: Pod, budget: Budget) -> bytes:
-    """Return the JSON patch that turns the received pod into the injected one."""
+def patch_of(received: JSON, injected: Pod, budget: Budget) -> bytes:
+    """Return the JSON patch that makes the injected pod of what was received, unless it is too large."""
     operations = diff(received, injected)
     budget.charge("operations", len(operations), "the patch has {} operations")
     text = encode_operations(operations)
@@ -163,7 +163,9 @@ def inject_one(pod: Pod, namespace: str, snapshot: Snapshot) -> tuple[Pod, Decis
     if not decision.inject:
         return pod, decision
     request = request_for(received, effective, namespace, "/inject", snapshot, budget)
-    return inject(request, snapshot).pod, decision
+    injected = inject(request, snapshot).pod
+    patch_of(pod, injected, budget)
+    return injected, decision
 
 
 # ---- what was received

@@ -384,3 +384,28 @@ def test_a_rule_of_a_whole_config_map_names_its_line_there(run: Run, tmp_path: P
     (tmp_path / "cm.yaml").write_text(CONFIG_MAP)
     ended = explain(run, pod(), options=("--inject-config-file", "cm.yaml"))
     assert "cm.yaml:5:" in ended.stdout, ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("limit", "gate", "sentence"),
+    [
+        ("operations=1", "post-processing", " operations; at most 1"),
+        ("patch=10", "post-processing", " bytes; at most 10"),
+        ("containers=1", "render", "the pod has 2 containers; at most 1"),
+    ],
+)
+def test_a_pod_past_a_limit_is_denied_as_the_webhook_denies_it(
+    run: Run, limit: str, gate: str, sentence: str
+) -> None:
+    two = pod()
+    two["spec"]["containers"] += [{"name": "other", "image": "other"}]
+    options = ("-o", "json", "--review-limit", limit)
+    (workload,) = explained(run, two, options=options)["workloads"]
+    assert (workload["verdict"], workload["decidedBy"]["gate"]) == ("denied", gate)
+    assert workload["decidedBy"]["message"].endswith(sentence)
+    linted = run("lint", "-", *options, stdin=yaml.safe_dump(two))
+    (denied,) = [each for each in json.loads(linted.stdout) if each["rule"] == "SI003"]
+    assert (linted.returncode, denied["message"]) == (
+        1,
+        f"Pod web is denied: {workload['decidedBy']['message']}",
+    )

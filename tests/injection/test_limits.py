@@ -168,6 +168,22 @@ def test_the_outcome_is_the_same_with_cold_and_with_warm_caches(name: str) -> No
         assert answers == [answers[0]] * 4
 
 
+OF_A_POD = [name for name in TABLE if name != "values"]
+"""What a pod by itself can exceed: values are counted in a review, as it came."""
+
+
+@pytest.mark.parametrize("name", OF_A_POD)
+def test_a_pod_without_a_review_is_denied_as_with_one(name: str) -> None:
+    case = TABLE[name]
+    enough, too_little = (
+        Injector.load(CONFIG, limits=ReviewLimits(**{name: uses})) for uses in (case.uses, case.uses - 1)
+    )
+    assert enough.inject_pod(case.pod)[1].inject
+    with pytest.raises(LimitError) as denied:
+        too_little.inject_pod(case.pod)
+    assert str(denied.value) == case.sentence
+
+
 def test_templates_behind_aliases_count() -> None:
     pod = annotated("inject.istio.io/templates", "both,both")
     assert answer_with(ReviewLimits(templates=4), pod).outcome == "injected"
