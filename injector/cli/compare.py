@@ -38,6 +38,10 @@ Example, istiod's webhook and ours, each through a port-forward:
 SECONDS: Final = 10.0
 """How long an API server waits for a webhook by default."""
 
+VERSIONS: Final = ("v1", "v1beta1")
+"""Of AdmissionReview, in the order in which they are tried: injectors of Istio's first releases read only the
+second, and their answer to the first lacks the uid of the request, which they could not read."""
+
 WORKLOADS: Final = ("Deployment", "StatefulSet", "DaemonSet", "CronJob", "Job")
 """The kinds that create a cluster's pods. Objects owned by another one of them are left out: a CronJob's
 Jobs."""
@@ -62,6 +66,7 @@ class Webhook:
     def __init__(self, url: str, ca: Path | None, name: str) -> None:
         host, port, path = _host_port_path(url)
         self.url = url
+        self._versions: tuple[str, ...] = VERSIONS
         self._path = f"{path.rstrip('/') or '/inject'}?timeout={SECONDS:g}s"
         try:
             tls = ssl.create_default_context(cafile=str(ca) if ca else None)
@@ -70,18 +75,24 @@ class Webhook:
         self._connection = _Connection(host, port, tls, name or host)
 
     def answer(self, index: int, request: JSONObject) -> tuple[str, JSON]:
-        """Return the decision in words and the resulting pod; WebhookError where there is no answer."""
-        uid, kinds = f"compare-{index}", {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview"}
-        review = self._ask({**kinds, "request": {"uid": uid, **request}})
-        response = mapping(mapping(review).get("response"))
-        if response.get("uid") != uid:
-            raise WebhookError(self.url, "what it answers is not an AdmissionReview")
+        """Return the decision in words and the pod as it would be; WebhookError where there is no answer."""
+        response = self._response({"uid": f"compare-{index}", **request})
         if not response.get("allowed"):
             return f"denied: {mapping(response.get('status')).get('message', '')}", None
         patch = response.get("patch")
         if not patch:
             return "left alone", request["object"]
         return "injected", self._patched(request["object"], patch)
+
+    def _response(self, request: JSONObject) -> JSONObject:
+        """Return the answer to a request, in the version that the webhook has been found to read."""
+        for version in self._versions:
+            kinds = {"apiVersion": f"admission.k8s.io/{version}", "kind": "AdmissionReview"}
+            response = mapping(mapping(self._ask({**kinds, "request": request})).get("response"))
+            if response.get("uid") == request["uid"]:
+                self._versions = (version,)
+                return response
+        raise WebhookError(self.url, "what it answers is not an AdmissionReview")
 
     def _patched(self, pod: JSON, patch: JSON) -> JSON:
         """Return the pod with the patch of an answer."""

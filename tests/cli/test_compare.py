@@ -87,6 +87,21 @@ def test_two_that_answer_the_same_are_the_same(run: Run, webhook: Begin) -> None
     assert request["object"]["metadata"]["labels"] == {"app": "web", "pod-template-hash": HASH}
 
 
+LEGACY = "policy: enabled\ntemplate: |\n  containers:\n  - name: istio-proxy\n    image: proxy\n"
+
+
+def test_webhooks_that_read_only_v1beta1_are_asked_in_it(run: Run, webhook: Begin) -> None:
+    injector = Injector.load(LEGACY, release="1.4")
+    old, new = (webhook(lambda body, _: (200, injector.review(body))) for _ in range(2))
+    two = WORKLOADS.replace('sidecar.istio.io/inject: "false"', "app: quiet")
+    result = run("compare", *old.flags("old"), *new.flags("new"), "-f", "-", stdin=two)
+    said = "2 pods are the same from both webhooks\n"
+    assert (result.returncode, result.stdout, result.stderr) == (0, said, "")
+    versions = [review["apiVersion"].rpartition("/")[2] for review in old.reviews]
+    assert versions == ["v1", "v1beta1", "v1beta1"], "it is found out once"
+    assert [each["request"]["uid"] for each in old.reviews] == ["compare-0", "compare-0", "compare-1"]
+
+
 def test_a_difference_is_shown_once_with_the_pods_that_have_it(run: Run, webhook: Begin) -> None:
     old, new = webhook(injecting()), webhook(injecting("debug"))
     more = WORKLOADS.replace("name: web, namespace", "name: more, namespace").partition("---")[0]
