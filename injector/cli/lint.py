@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
+from urllib.parse import quote
 
 import click
 
@@ -122,7 +124,8 @@ def as_sarif(findings: Sequence[Finding]) -> str:
 
 def _result(finding: Finding) -> dict[str, Any]:
     place = finding.place
-    physical: dict[str, Any] = {"artifactLocation": {"uri": place.source}}
+    # A URI has no spaces, and a file's name may be no UTF-8: its bytes are escaped.
+    physical: dict[str, Any] = {"artifactLocation": {"uri": quote(os.fsencode(place.source), safe="/:")}}
     if place.line:
         physical["region"] = {"startLine": place.line}
     location: dict[str, Any] = {"physicalLocation": physical}

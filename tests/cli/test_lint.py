@@ -68,6 +68,16 @@ def test_sarif_names_rule_level_file_and_line(run: Run) -> None:
     assert "SI203" in {rule["id"] for rule in log["tool"]["driver"]["rules"]}
 
 
+def test_sarif_names_files_by_uris_whatever_they_are_called(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "no utf-8 \udcff.yaml").write_text("kind: 5\n")
+    (log,) = json.loads(run("lint", ".", "-o", "sarif").stdout)["runs"]
+    places = [result["locations"][0]["physicalLocation"] for result in log["results"]]
+    assert {place["artifactLocation"]["uri"] for place in places} == {
+        "no%20utf-8%20%FF.yaml",
+        "built-in%20config",
+    }
+
+
 @pytest.mark.usefixtures("files")
 def test_a_github_workflow_gets_its_commands(run: Run) -> None:
     lines = run("lint", *FILES, "-o", "github").stdout.splitlines()
