@@ -11,7 +11,7 @@ from typing import Final
 import click
 
 from injector.cli.files import SECRET, FileError, write_whole
-from injector.cli.options import option
+from injector.cli.options import Named, option
 from injector.registration.issue import issue_ca, issue_leaf, service_names
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -59,7 +59,7 @@ Examples:
 
 
 @click.command("certs", epilog=EPILOG)
-@click.option("-d", "--directory", default="certs", show_default=True, type=click.Path(path_type=Path))
+@click.option("-d", "--directory", default="certs", show_default=True, type=Named(path_type=Path))
 @option(
     "--service-name",
     was=["--service"],

@@ -147,12 +147,16 @@ def _objects(paths: Sequence[Path], kind: str) -> Iterator[JSONObject]:
 
 
 def surroundings_of(paths: Sequence[Path], kind: str) -> Iterator[Item]:
-    """Yield the objects in files given for ``kind``, including those in Lists; a workload is a mistake.
+    """Yield the objects in files of one kind, those of Lists too; a workload or nothing there is a mistake.
 
     Other kinds of `SURROUNDINGS` are yielded as well, so that one file can describe the whole cluster.
     """
     for path in paths:
-        for document in documents(read_text(path), source=str(path)):
+        found = [*documents(read_text(path), source=str(path))]
+        if all(document.value is None for document in found):
+            # Mostly the command that was to write it has failed: of none, kubectl writes an empty List.
+            raise ConfigError("there is nothing in it", file=str(path))
+        for document in found:
             if document.value is not None and not isinstance(document.value, dict):
                 raise ConfigError(f"this is not a {kind}", file=str(path), line=document.line)
             for item in items_of([document]):

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Final, cast
 import click
 
 from injector.cli.addresses import is_web, shown
-from injector.cli.options import Command, recursive_option, together
+from injector.cli.options import Command, Named, recursive_option, together
 from injector.diagnosis.items import Item, items_of
 from injector.errors import InjectorError, YAMLError
 from injector.kubeyaml import Document, documents
@@ -28,9 +28,9 @@ SUFFIXES = (".yaml", ".yml", ".json")
 LARGEST_INPUT: Final = 256 << 20
 """Bytes of one file or of stdin: thousands of manifests. YAML of that length takes minutes, but it ends."""
 
-INPUT: Final = click.Path(allow_dash=True, readable=False)
-"""A file, a folder, ``-`` or an address, as text; shells complete it as a path. Whether it is readable is
-found by reading it: click would report a file without permission as a usage error, but not a missing one."""
+INPUT: Final = Named(allow_dash=True, readable=False)
+"""A file, a folder, ``-`` or an address, as text; shells complete it as a path. Whether it can be read is
+told by reading it: click would call a file without permission a wrong call, and a missing one not."""
 
 
 class FileError(InjectorError):

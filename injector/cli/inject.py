@@ -19,13 +19,13 @@ from injector.cli.configuration import (
     without_effect,
 )
 from injector.cli.files import input_documents, input_options, write_whole
-from injector.cli.options import namespace_option, option, pod_template_option
+from injector.cli.options import Named, namespace_option, option, pod_template_option
 from injector.diagnosis.items import Item, items_of, mapping, misread, unknown_pods
 from injector.errors import InjectionError, InjectorError, YAMLError
 from injector.injection.injector import Injector
 from injector.injection.kinds import is_list, place_of
 from injector.injection.workload import WorkloadOutcome
-from injector.json_types import JSON
+from injector.json_types import JSON, JSONObject
 from injector.kubeyaml import Document, dump
 from injector.kubeyaml import keep_layout as laid_out
 
@@ -45,7 +45,12 @@ Examples:
 @click.command("inject", epilog=EPILOG)
 @input_options
 @click.option(
-    "-o", "--output", default="yaml", metavar="yaml|json|FILE", help="Format on stdout, or a file to write."
+    "-o",
+    "--output",
+    default="yaml",
+    type=Named(readable=False),
+    metavar="yaml|json|FILE",
+    help="Format on stdout, or a file to write.",
 )
 @option(
     "--keep-layout",
@@ -192,7 +197,7 @@ def _misspelt(output: str) -> str:
     """Return the format meant by a value that looks like neither a format nor a file; "" if there is none."""
     if "." in output or "/" in output:
         return ""
-    return next(iter(difflib.get_close_matches(output, FORMATS, n=1)), "")
+    return next(iter(difflib.get_close_matches(output.lower(), FORMATS, n=1)), "")
 
 
 def as_yaml(done: Sequence[Worked]) -> Iterator[str]:
@@ -217,7 +222,10 @@ def as_written(done: Sequence[Worked]) -> Iterator[str]:
 
 
 def as_json(done: Sequence[Worked]) -> bytes:
-    """Return one object, or a List for several, as kubectl accepts it; sorted as kubectl does."""
+    """Return one object, or a List that kubectl takes when there are several; sorted as kubectl does.
+
+    The List has the metadata that injecting it once more would give it.
+    """
     objects: list[JSON] = [outcome.document for _, outcome in done if outcome.document is not None]
-    document = objects[0] if len(objects) == 1 else {"apiVersion": "v1", "kind": "List", "items": objects}
-    return orjson.dumps(document, option=_PRINTED)
+    several: JSONObject = {"apiVersion": "v1", "kind": "List", "metadata": {}, "items": objects}
+    return orjson.dumps(objects[0] if len(objects) == 1 else several, option=_PRINTED)

@@ -27,7 +27,17 @@ PREFIX: Final = "SIDECAR_INJECTOR_SERVE"
 one would clash: for a Service called sidecar-injector the kubelet sets SIDECAR_INJECTOR_PORT and more."""
 
 
-class File(click.Path):
+class Named(click.Path):
+    """A path that is not empty: that of a variable which is not set would be the folder where we are."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path."""
+        if not str(value):
+            self.fail("it is empty, as a variable is that is not set", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class File(Named):
     """A file's path; an address, which only manifests may have, is refused and not quoted."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:

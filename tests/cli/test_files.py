@@ -301,3 +301,41 @@ def test_an_answer_that_never_begins_ends_too(
             fetch(f"{address}/hold-on", seconds=0.2)
     finally:
         ENOUGH.set()
+
+
+# ---- what a pipeline gives where something before it has failed
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("inject", ""),
+        ("inject", "-f", ""),
+        ("inject", "app.yaml", "-o", ""),
+        ("inject", "app.yaml", "--values-file", ""),
+        ("lint", ""),
+        ("explain", "-f", ""),
+        ("certs", "--directory", ""),
+    ],
+)
+def test_the_name_of_a_variable_that_is_not_set_is_not_the_folder_where_we_are(
+    run: Run, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    (tmp_path / "app.yaml").write_text(DEPLOYMENT)
+    result = run(*arguments)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.endswith(": it is empty, as a variable is that is not set\n")
+    assert [each.name for each in tmp_path.iterdir()] == ["app.yaml"]
+
+
+@pytest.mark.parametrize("option", ["--namespace-file", "--proxy-config-file"])
+@pytest.mark.parametrize(
+    ("text", "code"), [("", 1), ("---\n# nobody\n", 1), ("apiVersion: v1\nkind: List\nitems: []\n", 0)]
+)
+def test_a_file_of_the_cluster_without_an_object_is_told_unless_it_says_that_there_is_none(
+    run: Run, tmp_path: Path, option: str, text: str, code: int
+) -> None:
+    (tmp_path / "there.yaml").write_text(text)
+    result = run("explain", "-f", "-", option, "there.yaml", stdin=DEPLOYMENT)
+    assert result.returncode == code
+    assert ("error: there.yaml: there is nothing in it\n" in result.stderr) is bool(code)

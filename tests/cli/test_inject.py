@@ -84,7 +84,7 @@ def test_a_workload_with_a_namespace_is_not_in_the_one_of_the_option(run: Run) -
 
 def test_what_has_no_effect_by_hand_is_told(run: Run, tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("policy: disabled\ntemplates: {sidecar: '{}'}\n")
-    (tmp_path / "empty.yaml").write_text("")
+    (tmp_path / "empty.yaml").write_text("apiVersion: v1\nkind: List\nitems: []\n")
     flags = ("--proxy-config-file", "empty.yaml", "--namespace-file", "empty.yaml")
     result = run("inject", "-f", "-", "--inject-config-file", "config.yaml", *flags, stdin=DEPLOYMENT)
     assert result.returncode == 0, result.stderr
@@ -295,6 +295,19 @@ def test_json_output_is_a_list_that_kubectl_takes(run: Run, tmp_path: Path) -> N
     document = json.loads(result.stdout)
     assert document["kind"] == "List"
     assert [each["kind"] for each in document["items"]] == ["Service", "Deployment"]
+    assert run("inject", "-f", "-", "-o", "json", stdin=result.stdout).stdout == result.stdout
+
+
+@pytest.mark.parametrize(
+    ("output", "meant"), [("yml", "yaml"), ("YAML", "yaml"), ("Json", "json"), ("JSON", "json")]
+)
+def test_a_format_in_another_spelling_is_not_the_name_of_a_file(
+    run: Run, tmp_path: Path, output: str, meant: str
+) -> None:
+    result = run("inject", "-", "-o", output, stdin=DEPLOYMENT)
+    assert result.returncode == 2
+    assert f"-o {output}: is it {meant}? A file of that name is written by -o ./{output}" in result.stderr
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_a_file_is_replaced_whole_and_keeps_what_it_had_on_failure(run: Run, tmp_path: Path) -> None:
