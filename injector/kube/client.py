@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -61,11 +62,17 @@ _LOADING: Final = (
     yaml.YAMLError,
     OSError,
     AssertionError,
+    AttributeError,
     KeyError,
     TypeError,
     ValueError,
 )
 """What kubernetes-asyncio raises while it reads a kubeconfig, runs its plugins and asks its OIDC issuer."""
+
+# What it logs as an error it raises as well, and in the log it quotes entries whole: a key may be in one.
+_ITS_LOG: Final = logging.getLogger("kubernetes_asyncio")
+_ITS_LOG.addHandler(logging.NullHandler())
+_ITS_LOG.propagate = False
 
 _QUOTED_ENTRY: Final = re.compile(r"/\{.*\}")
 
@@ -271,8 +278,11 @@ class KubeClient:
 
 
 def _without_entry(error: Exception) -> str:
-    """Return an error of kubernetes-asyncio without the entry that it may quote, which may hold secrets."""
-    return _QUOTED_ENTRY.sub("", str(error) or type(error).__name__)
+    """Return an error of kubernetes-asyncio without the entry that it may quote, which may hold secrets.
+
+    It is one line, however many a plugin has printed.
+    """
+    return " ".join(_QUOTED_ENTRY.sub("", str(error) or type(error).__name__).split())
 
 
 def _event(line: bytes) -> JSONObject:

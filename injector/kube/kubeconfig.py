@@ -83,11 +83,11 @@ def _faults(document: Any) -> Iterator[str]:
         yield f"it is not an object with {', '.join(SECTIONS)}"
         return
     for section, member in SECTIONS.items():
-        entries = document.get(section) or []
-        if not isinstance(entries, list):
+        entries = document.get(section)
+        if not isinstance(entries, list | None):
             yield f"{section} is not a list"
             return
-        for index, entry in enumerate(entries):
+        for index, entry in enumerate(entries or ()):
             yield from _entry_faults(entry, section, member, f"{section}[{index}]")
 
 
@@ -95,12 +95,12 @@ def _entry_faults(entry: Any, section: str, member: str, place: str) -> Iterator
     if not isinstance(entry, dict) or not entry.get("name"):
         yield f"{place} is not an object with a name"
         return
-    content = entry.get(member) or {}
-    if not isinstance(content, dict):
+    content = entry.get(member)
+    if not isinstance(content, dict | None):
         yield f"{place}.{member} is not an object"
         return
     for field, expected in FIELDS[section].items():
-        if not isinstance(content.get(field), expected | None):
+        if content and not isinstance(content.get(field), expected | None):
             yield f"{place}.{member}.{field} is not {_WORDS[expected]}"
 
 

@@ -243,3 +243,21 @@ async def test_a_context_without_a_user_leads_to_the_api_server_all_the_same(tmp
     code, _, err = await run(FakeApi(), tmp_path, "deploy/web", "--kubeconfig", str(path))
     assert (code, err.count("\n")) == (1, 1), err
     assert "Cannot connect to host 127.0.0.1:1" in err
+
+
+@pytest.mark.parametrize("plugin", [{"command": "no-such-plugin", "apiVersion": "v1"}, None])
+async def test_a_plugin_that_gives_no_login_is_one_sentence_without_what_is_secret(
+    tmp_path: Path, plugin: dict[str, str] | None
+) -> None:
+    there = {
+        "current-context": "here",
+        "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
+        "users": [{"name": "u", "user": {"client-key-data": "a-secret", "exec": plugin}}],
+    }
+    path = tmp_path / "broken"
+    path.write_bytes(orjson.dumps(there))
+    code, _, err = await run(FakeApi(), tmp_path, "deploy/web", "--kubeconfig", str(path))
+    assert (code, err.count("\n")) == (1, 1), err
+    assert err.startswith(f"error: cannot find the API server through {path}: ")
+    assert "a-secret" not in err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,9 @@ UNUSABLE = {
     "a list of numbers": (a_kubeconfig(users=[5]), "users[0] is not an object with a name"),
     "an entry without a name": (a_kubeconfig(clusters=[{}]), "clusters[0] is not an object with a name"),
     "a context that is a text": (a_kubeconfig(context="c"), "contexts[0].context is not an object"),
+    "a cluster that is false": (a_kubeconfig(cluster=False), "clusters[0].cluster is not an object"),
+    "a user that is an empty text": (a_kubeconfig(user=""), "users[0].user is not an object"),
+    "false for contexts": (a_kubeconfig(contexts=False), "contexts is not a list"),
     "a server that is a number": (
         a_kubeconfig(cluster={"server": 5}),
         "clusters[0].cluster.server is not a string",
@@ -91,6 +95,22 @@ NOT_FOUND = {
         ),
         "argument of type 'int' is not iterable",
     ),
+    "a plugin whose arguments are a text": (
+        a_kubeconfig(user={"exec": {"command": "echo", "apiVersion": "1", "args": "a b"}}),
+        "'str' object has no attribute 'value'",
+    ),
+    "a plugin that is not there": (
+        a_kubeconfig(user={"exec": {"command": "no-such-plugin", "apiVersion": "1"}}),
+        "No such file or directory: 'no-such-plugin'",
+    ),
+    "a plugin that fails in two lines": (
+        a_kubeconfig(user={"exec": {"command": "ls", "apiVersion": "1", "args": ["/no-a", "/no-b"]}}),
+        "exec: process returned 2. ls: cannot access '/no-a': No such file or directory ls: cannot access",
+    ),
+    "a plugin that is null beside a key": (
+        a_kubeconfig(user={"exec": None, "client-key-data": "a-secret"}),
+        "Expected key exec in config/user",
+    ),
     "a provider without a configuration": (
         a_kubeconfig(user={"auth-provider": {"name": "oidc"}}),
         "oidc: missing configuration",
@@ -104,7 +124,10 @@ NOT_FOUND = {
 
 @pytest.mark.parametrize(("text", "reason"), NOT_FOUND.values(), ids=NOT_FOUND)
 def test_what_kubernetes_asyncio_says_is_told_without_the_entry_that_it_quotes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, reason: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    text: str,
+    reason: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     path = Path("config")
@@ -113,6 +136,7 @@ def test_what_kubernetes_asyncio_says_is_told_without_the_entry_that_it_quotes(
         connected(path)
     assert str(caught.value).startswith("cannot find the API server through config: ")
     assert reason in str(caught.value)
+    assert "\n" not in str(caught.value)
     assert "a-secret" not in str(caught.value)
 
 
@@ -157,3 +181,18 @@ def test_the_first_entry_of_a_name_counts_in_several_files(tmp_path: Path) -> No
     first.write_text(a_kubeconfig(user={}))
     second.write_text(a_kubeconfig(cluster={}, **{"current-context": "here"}))
     assert connected(Path(f"{first}:{second}:{tmp_path / 'nowhere'}")) == SERVER
+
+
+def test_what_kubernetes_asyncio_logs_of_an_entry_comes_into_no_log(tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    path.write_text(a_kubeconfig(user={"exec": None, "client-key-data": "a-secret"}))
+    logged: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: logged.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger().addHandler(handler)
+    try:
+        with pytest.raises(Unconfigured):
+            connected(path)
+    finally:
+        logging.getLogger().removeHandler(handler)
+    assert logged == []
