@@ -75,7 +75,7 @@ class Webhook:
         self._connection = _Connection(host, port, tls, name or host)
 
     def answer(self, index: int, request: JSONObject) -> tuple[str, JSON]:
-        """Return the decision in words and the pod as it would be; WebhookError where there is no answer."""
+        """Return the decision in words and the resulting pod; WebhookError where there is no answer."""
         response = self._response({"uid": f"compare-{index}", **request})
         if not response.get("allowed"):
             return f"denied: {mapping(response.get('status')).get('message', '')}", None

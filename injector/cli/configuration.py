@@ -147,9 +147,9 @@ def _objects(paths: Sequence[Path], kind: str) -> Iterator[JSONObject]:
 
 
 def surroundings_of(paths: Sequence[Path], kind: str) -> Iterator[Item]:
-    """Yield the objects in files of one kind, those of Lists too; a workload or nothing there is a mistake.
+    """Yield the objects in files given for ``kind``, including those in Lists.
 
-    Other kinds of `SURROUNDINGS` are yielded as well, so that one file can describe the whole cluster.
+    A workload is a mistake, and so is a file without any object. Other kinds of `SURROUNDINGS` are yielded as well, so that one file can describe the whole cluster.
     """
     for path in paths:
         found = [*documents(read_text(path), source=str(path))]

@@ -29,8 +29,8 @@ LARGEST_INPUT: Final = 256 << 20
 """Bytes of one file or of stdin: thousands of manifests. YAML of that length takes minutes, but it ends."""
 
 INPUT: Final = Named(allow_dash=True, readable=False)
-"""A file, a folder, ``-`` or an address, as text; shells complete it as a path. Whether it can be read is
-told by reading it: click would call a file without permission a wrong call, and a missing one not."""
+"""A file, a folder, ``-`` or an address, as text; shells complete it as a path. Whether it is readable is
+found by reading it: click would report a file without permission as a usage error, but not a missing one."""
 
 
 class FileError(InjectorError):

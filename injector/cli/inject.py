@@ -222,9 +222,9 @@ def as_written(done: Sequence[Worked]) -> Iterator[str]:
 
 
 def as_json(done: Sequence[Worked]) -> bytes:
-    """Return one object, or a List that kubectl takes when there are several; sorted as kubectl does.
+    """Return one object, or a List for several, as kubectl accepts it; sorted as kubectl does.
 
-    The List has the metadata that injecting it once more would give it.
+    The List has the metadata that a second injection would give it.
     """
     objects: list[JSON] = [outcome.document for _, outcome in done if outcome.document is not None]
     several: JSONObject = {"apiVersion": "v1", "kind": "List", "metadata": {}, "items": objects}

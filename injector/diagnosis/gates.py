@@ -229,9 +229,9 @@ def _injected(arrival: Arrival, around: PodSurroundings, record: _Record) -> Pod
     try:
         patch_of(arrival.pod, injected, budget)
     except LimitError as error:
-        error.gate = "post-processing"  # the last of ours: everything before it has passed
+        error.gate = "post-processing"  # our last gate: all others have passed
         raise
-    told.injected(received, injected, snapshot)
+    record.injected(received, injected, snapshot)
     return injected
 
 

@@ -137,7 +137,7 @@ def _answer_anew(
 
 
 def patch_of(received: JSON, injected: Pod, budget: Budget) -> bytes:
-    """Return the JSON patch that makes the injected pod of what was received, unless it is too large."""
+    """Return the JSON patch from the received pod to the injected one; LimitError if it is too large."""
     operations = diff(received, injected)
     budget.charge("operations", len(operations), "the patch has {} operations")
     text = encode_operations(operations)
