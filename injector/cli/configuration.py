@@ -149,12 +149,13 @@ def _objects(paths: Sequence[Path], kind: str) -> Iterator[JSONObject]:
 def surroundings_of(paths: Sequence[Path], kind: str) -> Iterator[Item]:
     """Yield the objects in files given for ``kind``, including those in Lists.
 
-    A workload is a mistake, and so is a file without any object. Other kinds of `SURROUNDINGS` are yielded as well, so that one file can describe the whole cluster.
+    A workload is a mistake, and so is a file without any object. Other kinds of `SURROUNDINGS` are yielded as
+    well, so that one file can describe the whole cluster.
     """
     for path in paths:
         found = [*documents(read_text(path), source=str(path))]
         if all(document.value is None for document in found):
-            # Mostly the command that was to write it has failed: of none, kubectl writes an empty List.
+            # Usually the command that should write it failed: for no objects, kubectl writes an empty List.
             raise ConfigError("there is nothing in it", file=str(path))
         for document in found:
             if document.value is not None and not isinstance(document.value, dict):

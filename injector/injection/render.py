@@ -16,7 +16,7 @@ from injector.injection.dot.template import InjectionTemplate
 from injector.injection.owner import Workload
 from injector.injection.snapshot import Snapshot
 from injector.istio.mesh.descriptors import Message, MessageError
-from injector.istio.mesh.effective import ANNOTATION
+from injector.istio.mesh.effective import ANNOTATION, mesh_for_templates
 from injector.json_types import JSON, JSONObject, Pod
 from injector.kubeyaml import Filled, count_nodes
 from injector.rendering import Rendering
@@ -68,17 +68,18 @@ def template_data(
     Raises InjectionError for an annotation that is not a valid ProxyConfig.
     """
     proxy_config = proxy_config_of(request, snapshot)
-    mesh_config = snapshot.proxy_configs.shown_mesh(proxy_config)
+    mesh_config = mesh_for_templates(snapshot.mesh, proxy_config)
     annotations: Mapping[str, str] = (pod.get("metadata") or {}).get("annotations") or {}
-    configs = proxy_config, mesh_config
-    usual = configs == (snapshot.usual_proxy_config, snapshot.mesh.config) and IMAGE_TYPE not in annotations
+    expected = snapshot.usual_proxy_config, snapshot.mesh.config
+    usual = (proxy_config, mesh_config) == expected and IMAGE_TYPE not in annotations
     behaviour, values = snapshot.behaviour, snapshot.values
     ids = _ids(request, snapshot)
     fields = dot_of(
         pod, request.workload, proxy_config, behaviour=behaviour, values=values, ids=ids, native=native
     )
     if not usual:
-        fields |= configured_fields(*configs, annotations, behaviour=behaviour, values=values)
+        settled = snapshot.proxy_configs.settled_mesh(mesh_config)
+        fields |= configured_fields(proxy_config, settled, annotations, behaviour=behaviour, values=values)
     return TemplateData(fields=fields, proxy_config=proxy_config, usual=usual)
 
 

@@ -21,7 +21,6 @@ from injector.istio.facts import NEWEST, OLDEST, Fact, Span, inject
 from injector.istio.go_methods import TYPE_META, left_out
 from injector.istio.go_types import OBJECT_META, POD_SPEC, struct
 from injector.istio.mesh.descriptors import MESH_CONFIG, Message, schema_of
-from injector.istio.mesh.effective import is_shown_in_mesh
 from injector.istio.mesh.loading import Mesh
 from injector.istio.mesh.views import proxy_config_type, struct_type, view
 from injector.istio.releases import Behaviour
@@ -133,8 +132,6 @@ def known_fields(known: Known, proxy_config: Message | None = None) -> dict[str,
         "CompliancePolicy": known.env.get(COMPLIANCE_POLICY, ""),
         "InboundTrafficPolicyMode": _inbound_mode(known.mesh),
     }
-    if not is_shown_in_mesh(known.mesh.minor):
-        fields["MeshConfig"] = view(known.mesh.config)
     if known.env.get(PLATFORM) != OPENSHIFT:
         fields |= _ids_of(DEFAULT_ID, DEFAULT_ID)
     if proxy_config is not None:
@@ -191,13 +188,12 @@ def configured_fields(
 
     ``mesh_config`` is the mesh's; in some releases its default ProxyConfig is the pod's.
     """
-    fields: dict[str, Value] = {
+    fields = {
         "ProxyConfig": view(proxy_config),
+        "MeshConfig": view(mesh_config),
         "ProxyImage": proxy_image(values, proxy_config, annotations, behaviour),
         "ProxyInitImage": proxy_init_image(values, annotations, behaviour),
     }
-    if is_shown_in_mesh(behaviour.minor):
-        fields["MeshConfig"] = view(mesh_config)
     return _of_release(fields, behaviour)
 
 

@@ -51,9 +51,10 @@ def parse_annotation(text: str) -> JSON:
         raise MessageError(error.reason) from error
 
 
-def is_shown_in_mesh(minor: int) -> bool:
-    """Return whether templates see the ProxyConfig of a pod in its MeshConfig, too."""
-    return _SHOWN_IN_MESH.covers(minor)
+def mesh_for_templates(mesh: Mesh, proxy_config: Message) -> Message:
+    """Return the MeshConfig that templates of a pod with this ProxyConfig see; nothing else uses it."""
+    shown = _SHOWN_IN_MESH.covers(mesh.minor)
+    return mesh.config.replace(defaultConfig=proxy_config.data) if shown else mesh.config
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -99,7 +100,7 @@ class ProxyConfigs:
                 namespace = resource.get("metadata", {}).get("namespace") or ""
                 self._resources.setdefault(namespace, []).append(_read(resource, mesh))
         self._of_mesh = layer(mesh.proxy_defaults, mesh.proxy_config)
-        # To a pod that says something as well, what these say is the template's text as it is to all others.
+        # A pod with an annotation gets the mesh's strings as text of the template, as all other pods do.
         self._below_annotations = _settled(mesh.proxy_config)
         self._below_layers = _settled(self._of_mesh)
         self._below_pods = _settled(mesh.config)
@@ -110,11 +111,12 @@ class ProxyConfigs:
         resources = (resource for each in self._resources.values() for resource in each)
         return frozenset(name for resource in resources for name in resource.labels)
 
-    def shown_mesh(self, proxy_config: Message) -> Message:
-        """Return the MeshConfig that templates see of a pod with this ProxyConfig; that is all it is for."""
-        if _SHOWN_IN_MESH.covers(self._mesh.minor):
-            return self._below_pods.replace(defaultConfig=proxy_config.data)
-        return self._mesh.config
+    def settled_mesh(self, mesh_config: Message) -> Message:
+        """Return a MeshConfig with the mesh's strings marked; its defaultConfig may be a pod's."""
+        default = mesh_config.data.get("defaultConfig")
+        if default is self._mesh.config.data.get("defaultConfig"):
+            return self._below_pods
+        return self._below_pods.replace(defaultConfig=default)
 
     def annotated(self, annotation: str | None) -> Message:
         """Return the mesh's ProxyConfig with the annotation over it: kube-inject and container order use it.
