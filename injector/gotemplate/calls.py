@@ -255,10 +255,11 @@ class Calls:
         effect, final = self._scope.computed_first(final) if args else (None, final)
         operands: list[Expr] = []
         last = len(args) - (final is None)
-        available = self._scope.available
+        available, may_be_skipped = self._scope.available, self._scope.may_be_skipped
         size = len(self._scope.bindings)
         for index in range(last + 1):
             self._scope.available = dict(available) if operands else available
+            self._scope.may_be_skipped = may_be_skipped or bool(operands)
             operand = self.argument(types.VALUE, args[index]) if index < len(args) else final
             assert operand is not None  # noqa: S101 - final is there when there is one operand more
             if isinstance(operand, Constant) and bool(operand.value) == (name == "or"):
@@ -266,7 +267,7 @@ class Calls:
                 break
             if not isinstance(operand, Constant) or index == last:
                 operands.append(operand)
-        self._scope.available = available
+        self._scope.available, self._scope.may_be_skipped = available, may_be_skipped
         result = operands[0] if len(operands) == 1 else self._boolean(name, operands)
         effect = self._bound_in_any_case(size, effect)
         if effect is None:
@@ -283,7 +284,8 @@ class Calls:
         for index, binding in enumerate(self._scope.bindings[size:], size):
             if isinstance(binding.expr, Computed) and isinstance(binding.expr.code, ast.Name):
                 outer = next(
-                    (each for each in self._scope.bindings[:index] if each.name == binding.name), None
+                    (each for each in reversed(self._scope.bindings[:index]) if each.name == binding.name),
+                    None,
                 )
                 before = self._scope.load(Constant(value=MISSING) if outer is None else outer.expr)
                 bound = walrus(binding.expr.code.id, before)

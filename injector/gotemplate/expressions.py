@@ -72,19 +72,19 @@ class Expressions:
             failing = self._scope.failing(f"undefined variable: {variable.name}", last_node(pipe))
             return self._scope.after_effects(value, failing)
         if binding.local:
-            return replace(self._scope.keep(binding.local, value), fallible=True)
+            return replace(self._scope.keep(binding.local, value), fallible=True, key=None)
         binding.expr = value
         return value
 
     def _declare(self, variable: nodes.Variable, value: Expr) -> Expr:
-        if not isinstance(value, Computed):
+        if not isinstance(value, Computed) and not self._scope.may_be_skipped:
             self._scope.declare(variable.name, value)
             return value
         name = self._scope.unit.fresh("v_")
-        # Whoever reads it in the same pipeline has to come after it.
+        # Whoever reads it in the same pipeline has to come after it; and the same again declares another one.
         kept = replace(self._scope.keep(name, value), fallible=True)
         self._scope.declare(variable.name, replace(kept, code=load(name)))
-        return kept
+        return replace(kept, key=None)
 
     # Commands.
 

@@ -61,6 +61,7 @@ class Scope:
 
     ``template`` is the template's name, for errors. ``bindings`` are its variables, the innermost last.
     ``available`` are the calls that have certainly been computed when this point is reached, by their keys.
+    ``may_be_skipped`` says that it is in an operand that ``and`` or ``or`` may not evaluate.
     """
 
     def __init__(self, unit: Unit, data: Data, template: str, dot: Expr) -> None:
@@ -70,6 +71,7 @@ class Scope:
         self.dot = dot
         self.bindings = [Binding("$", dot)]
         self.available: dict[Hashable, Computed] = {}
+        self.may_be_skipped = False
 
     # Variables and the dot.
 

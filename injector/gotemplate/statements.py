@@ -7,7 +7,6 @@ becomes repeated code. Everything else becomes Python's ``if`` and ``for``.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from dataclasses import replace
 
 from injector.errors import TemplateSyntaxError
@@ -89,7 +88,7 @@ class Statements:
         self._settle_operands(pipe)
         value = self._expressions.commands(pipe, pipe.commands)
         assert value is not None  # noqa: S101 - a pipeline has a command
-        if any(isinstance(node, nodes.Pipe) and node.declarations for node in _inside(pipe)):
+        if _declares_inside(pipe):
             value = self._in_variable(value)  # and with it the variables that are declared in it
         for variable in pipe.declarations:
             if pipe.is_assignment:
@@ -190,13 +189,12 @@ class Statements:
         function = self._scope.data.functions.get(first.name)
         if function is None or not function.quotes or len(last.args) - 1 + bool(before) != 1:
             return False
-        size = len(self._scope.bindings)
+        if _declares_inside(pipe):
+            return False
         value = self._expressions.commands(pipe, before)
         if value is None:
             value = self._expressions.calls.argument(function.param(0), last.args[1])
-        if isinstance(value, Constant):
-            # It is compiled again together with its quotes: variables must not be declared twice.
-            del self._scope.bindings[size:]
+        if isinstance(value, Constant):  # it is compiled again, to be folded with its quotes
             return False
         self._print_quoted(value, function.quotes)
         return True
@@ -384,10 +382,10 @@ class Statements:
         self.output.outputs += 1
 
 
-def _inside(pipe: nodes.Pipe) -> Iterator[nodes.Node]:
-    """Yield the nodes in a pipeline, without itself."""
-    for command in pipe.commands:
-        yield from nodes.walk(command)
+def _declares_inside(pipe: nodes.Pipe) -> bool:
+    """Return whether a pipeline declares or assigns variables in parentheses."""
+    found = (node for command in pipe.commands for node in nodes.walk(command))
+    return any(isinstance(node, nodes.Pipe) and node.declarations for node in found)
 
 
 def _element(value: Expr, container: str) -> Computed:

@@ -327,6 +327,10 @@ def test_an_inner_variable_of_the_same_name_is_another_one():
             "11,;11,;1",
         ),
         ("{{$x := .s}}{{$y := or $x ($x = 5)}}{{$x}}{{$y}}", "ss"),
+        ("{{print ($x := .s)}}{{print ($y := .s)}}{{$x}}{{$y}}", "ssss"),
+        ("{{$x := 1}}{{($x = print $x 2) | quote}}{{$x}}", '"1 2"1 2'),
+        ("{{$x := 1}}{{if .s}}{{print ($x = .k)}}{{$x = 2}}{{print ($x = .k)}}{{end}}{{$x}}", "qqq"),
+        ("{{$x := .s}}{{$y := or $x ($x := 5)}}{{$x}}{{$y}}", "ss"),
         ("{{if ($z := .s) | print}}{{range .l}}{{$z = print $z .}}{{end}}{{$z}}{{end}}", "s12"),
     ],
 )
