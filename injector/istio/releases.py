@@ -43,9 +43,7 @@ class Behaviour:
     minor: int
 
     kubernetes: int = varies(
-        0,
-        "the minor version of Kubernetes (k8s.io/api) whose types it was built with",
-        *BUILT_WITH,
+        0, "the minor version of Kubernetes (k8s.io/api) whose types it was built with", *BUILT_WITH
     )
 
     # configuration
@@ -420,9 +418,7 @@ class Behaviour:
         inject(r"meshconfig, merr = mesh\.ApplyProxyConfig"),
     )
     kube_inject_says_decoding: bool = since(
-        12,
-        "an error about a value of a file says `while decoding JSON`",
-        inject("ghodss/yaml", absent=True),
+        12, "an error about a file's value says `while decoding JSON`", inject("ghodss/yaml", absent=True)
     )
     kube_inject_pull_secrets: bool = between(
         6, 7, "it adds imagePullSecrets", inject(r"podSpec\.ImagePullSecrets = append")
