@@ -110,7 +110,7 @@ class TypedList(list[Any]):
 
 
 _WHOLE: Final = ""
-"""Stands among the fields of a struct that were read, where no field can."""
+"""Marks among the read fields that the whole struct was read; no field has this name."""
 
 
 @final
@@ -144,7 +144,7 @@ class Struct(msgspec.Struct, eq=False):
         return value
 
     def same(self, *, pointer: bool) -> Struct:
-        """Return the same struct, or a pointer to it: what one of them has read, both have."""
+        """Return the same struct, or a pointer to it; both share which fields were read."""
         return Struct(self.type, self._data, pointer=pointer, _values=self._values)
 
     def boxed(self) -> Struct:
@@ -154,12 +154,12 @@ class Struct(msgspec.Struct, eq=False):
         return self if self.pointer or declared is self.type else Struct(declared, self.whole())
 
     def whole(self) -> Mapping[str, Any]:
-        """Return the data itself: whoever takes it counts as having read all of it."""
+        """Return the data itself; then every field counts as read."""
         self._values[_WHOLE] = True
         return self._data
 
     def has_read(self, *names: str) -> bool:
-        """Return whether anybody has asked for one of these fields, or for all that there are."""
+        """Return whether one of these fields was read, or the whole struct."""
         return _WHOLE in self._values or not self._values.keys().isdisjoint(names)
 
     def items(self) -> Iterable[tuple[str, Value]]:
@@ -269,7 +269,7 @@ def zero(declared: Type) -> Value:
 
 
 def read(declared: Type, data: Any) -> Value:
-    """Return JSON data as a value of ``declared``; null and an absent field are the type's zero value."""
+    """Return JSON data as a value of ``declared``; null and an absent field are its zero value."""
     return reader(declared)(data)
 
 

@@ -1,4 +1,4 @@
-"""What a pod brings along, charged to its review before anything is made of it."""
+"""Charge what a pod contains to the budget of its review, before the pod is processed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def charge_pod(pod: Pod, budget: Budget) -> None:
 
 
 def charge_annotations(annotations: Mapping[str, str | None], budget: Budget) -> None:
-    """Charge the size of annotations, as Kubernetes counts it, and what is read of them as lists or YAML."""
+    """Charge the size of annotations, as Kubernetes counts it, and those that are read as lists or YAML."""
     size = sum(map(len, annotations)) + sum([len(value) for value in annotations.values() if value])
     if size * _WIDEST > budget.limits.annotations:
         size = sum(_size(name) + _size(value or "") for name, value in annotations.items())
@@ -49,7 +49,7 @@ def charge_annotations(annotations: Mapping[str, str | None], budget: Budget) ->
 
 
 def charge_irregular(received: JSON, budget: Budget) -> None:
-    """Charge a pod, or a part of it, that has to be read value by value; managedFields are left out, too."""
+    """Charge a pod, or a part of it, that must be read value by value; managedFields do not count."""
     most = budget.limits.irregular_values
     sentence = (
         "the pod is not written as an API server writes it, and has more values than are read one by one"
@@ -58,7 +58,7 @@ def charge_irregular(received: JSON, budget: Budget) -> None:
 
 
 def _count(value: JSON, most: int) -> int:
-    """Return how many values there are in this one, or some number above ``most`` where there are more."""
+    """Return the number of values in this one, or some number above ``most`` if there are more."""
     count = 1
     waiting: list[JSON] = [value]
     while waiting and count <= most:
@@ -76,7 +76,7 @@ def _size(text: str) -> int:
 
 
 def _entries(pod: Pod) -> int:
-    """Return how many elements the lists and maps have that stand in metadata, spec and each container."""
+    """Return the number of elements of the lists and maps in metadata, spec and each container."""
     spec: JSONObject = pod.get("spec") or {}
     metadata: JSONObject = pod.get("metadata") or {}
     count = len(metadata.get("labels") or ()) + len(metadata.get("annotations") or ())

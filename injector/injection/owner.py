@@ -1,4 +1,4 @@
-"""A pod in, the Workload that it belongs to out, as Istio's webhook guesses it from owner references.
+"""Find the workload of a pod from its owner references, as Istio's webhook guesses it.
 
 Names and kinds are told from the pod alone.
 """
@@ -38,7 +38,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
 def find_workload(
     pod: Pod, namespace: str, behaviour: Behaviour, named: tuple[str, str, str] | None = None
 ) -> Workload:
-    """Return the workload that made ``pod``; the pod itself where nothing did.
+    """Return the workload that created ``pod``; the pod itself if none did.
 
     ``namespace`` is what DeploymentMeta shows; ``named`` is what `name_workload` says, if it was asked.
     Raises BadReview for an owner reference without ``controller`` in the releases whose process crashes on
@@ -55,7 +55,7 @@ def find_workload(
 
 
 def name_workload(pod: Pod, behaviour: Behaviour) -> tuple[str, str, str]:
-    """Return name, apiVersion and kind of the workload that made ``pod``; raises as `find_workload`."""
+    """Return name, apiVersion and kind of the workload that created ``pod``; raises as `find_workload`."""
     metadata: JSONObject = pod.get("metadata") or {}
     if behaviour.reads_owners and metadata.get("generateName"):
         owner = _controller(metadata, behaviour)
@@ -65,7 +65,7 @@ def name_workload(pod: Pod, behaviour: Behaviour) -> tuple[str, str, str]:
 
 
 def without_deployment_config(labels: dict[str, str]) -> dict[str, str]:
-    """Return the labels without that of the DeploymentConfig: Istio takes it away once it has read it."""
+    """Return the labels without that of the DeploymentConfig, which Istio removes after reading it."""
     return {key: value for key, value in labels.items() if key != _DEPLOYMENT_CONFIG}
 
 
@@ -81,7 +81,7 @@ def _controller(metadata: JSONObject, behaviour: Behaviour) -> JSONObject | None
 
 
 def _trace(owner: JSONObject, labels: dict[str, str], behaviour: Behaviour) -> tuple[str, str, str]:
-    """Return name, apiVersion and kind of what stands behind a controller."""
+    """Return name, apiVersion and kind of the workload behind a controller."""
     name, api_version, kind = owner.get("name") or "", owner.get("apiVersion") or "", owner.get("kind") or ""
     if kind == "ReplicaSet":
         return _behind_replica_set(name, api_version, labels, behaviour)
@@ -101,7 +101,7 @@ def _trace(owner: JSONObject, labels: dict[str, str], behaviour: Behaviour) -> t
 def _behind_replica_set(
     name: str, api_version: str, labels: dict[str, str], behaviour: Behaviour
 ) -> tuple[str, str, str]:
-    """Return the Deployment or Argo Rollout whose template's hash ends the ReplicaSet's name."""
+    """Return the Deployment or Argo Rollout whose template hash ends the ReplicaSet's name."""
     template_hash = labels.get(_HASH) or ""
     if name.endswith(template_hash) and (template_hash or not behaviour.needs_template_hash):
         return name.removesuffix(f"-{template_hash}"), api_version, "Deployment"

@@ -37,16 +37,16 @@ from injector.memo import Doorkeeper, Memo
 from injector.rendering import Rendering, Structured, interleaved
 
 Untrusted = Literal["scalar", "text"]
-"""What a value means that would not stay inside its scalar: the string it is, or what YAML makes of it."""
+"""The meaning of a value that would not stay inside its scalar: that string, or what YAML reads."""
 
 Texts: TypeAlias = tuple[str, ...]
 
 _HARMLESS = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9_./-]{0,254}[A-Za-z0-9])?)?\Z").match
-"""Text that opens, closes and separates nothing in any place of a YAML document; short enough for a key."""
+"""Text that is not syntax at any place of a YAML document, and short enough for a key."""
 
 
 def are_harmless(values: Iterable[str]) -> bool:
-    """Return whether values are words, or empty, that no place of a document can take for anything else."""
+    """Return whether all values are empty, or words that are not syntax at any place of a document."""
     return all(map(_HARMLESS, values))
 
 
@@ -99,7 +99,7 @@ class Skeleton:
     def built(self, scalars: Sequence[JSON]) -> JSON:
         """Return the JSON of the tree with these scalars in its slots."""
         if self._build is None:
-            assert self.tree is not None  # noqa: S101 - whoever has its scalars has looked
+            assert self.tree is not None  # noqa: S101 - there are scalars only if there is a tree
             self._build = builder(self.tree, self.slots)
         return self._build(scalars)
 
@@ -154,7 +154,7 @@ class Skeleton:
 
 
 class _Substitution:
-    """Puts strings in place of words, wherever in a JSON value; what is shared stays shared."""
+    """Replaces words by strings anywhere in a JSON value; shared parts stay shared."""
 
     def __init__(self, token: str, meanings: Mapping[str, str]) -> None:
         self._word = re.compile(f"{token}[0-9]+{token}")
@@ -191,10 +191,10 @@ def _is_unsafe(slot: Slot, values: Sequence[str]) -> bool:
     return False
 
 
-# ---- the skeletons of the texts met lately
+# ---- the skeletons of recent texts
 
 _SEEN: Final = 4096
-"""Texts remembered by hash only: eight for each skeleton that may be kept, and 500 KiB."""
+"""The texts that are remembered by hash: eight for each skeleton that may be kept, and 500 KiB."""
 
 
 class Filled(msgspec.Struct, frozen=True):
@@ -219,7 +219,7 @@ class SkeletonCache:
     __slots__ = ("_seen", "hits", "misses", "skeletons", "unsafe")
 
     def __init__(self, skeletons: Memo[Texts, Skeleton]) -> None:
-        """Take where skeletons are kept by their texts."""
+        """Keep skeletons in this memo, by their texts."""
         self.skeletons = skeletons
         self._seen = Doorkeeper(_SEEN)
         self.hits = 0
@@ -258,14 +258,14 @@ class SkeletonCache:
         if self._is_not_worth_it(rendering.strings) and (filled := _parsed(rendering, untrusted)):
             return filled
         skeleton = Skeleton(rendering.strings)
-        # Also where it does not hold these values: the next ones ask it.
+        # Also if it does not hold these values: it may hold the next ones.
         self.skeletons.put(rendering.strings, skeleton, skeleton.size)
         if not skeleton.holds(rendering.values):
             return self.filled(rendering.inlined(), untrusted)
         return self._filled(skeleton, rendering, untrusted)
 
     def _is_not_worth_it(self, strings: Texts) -> bool:
-        """Return whether a skeleton would not be found again: making it costs ten times what parsing does."""
+        """Return whether a skeleton would hardly be used again: it costs ten times as much as parsing."""
         return self._seen.is_first(strings) or least_size(strings) > self.skeletons.largest
 
 
@@ -283,7 +283,7 @@ def _parsed(rendering: Rendering, untrusted: Untrusted) -> Filled | None:
 
 
 _UNREADABLE: Final = re.compile(r"[\x7f-\x9f\ufffe\uffff]|(?<=[\s\S])\ufeff")
-"""What JSON may hold and YAML may not, or takes for the end of a line (U+0085)."""
+"""Characters that JSON may contain, and that YAML refuses or reads as the end of a line (U+0085)."""
 
 
 def _readable(rendering: Rendering) -> Rendering:

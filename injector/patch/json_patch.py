@@ -1,4 +1,4 @@
-"""Two documents to the JSON patch operations that lead from the first to the second (RFC 6902).
+"""Find the JSON patch operations (RFC 6902) that turn one document into another.
 
 Elements of lists are told apart by what Kubernetes tells them apart by (a container's name, a mount's path),
 which is seen from the list itself: a changed container is changed where it is, and a container put in front
@@ -18,10 +18,10 @@ from injector.json_types import JSON, JSONObject, Operation
 _Operations: TypeAlias = list[Operation]
 _ABSENT: Final = object()
 _NAMES: Final = frozenset({str, int})
-"""The classes of what may tell elements apart; a bool does not."""
+"""The classes of values that may identify an element; a bool may not."""
 
-# What tells the elements of a list of objects apart, the likeliest first. Mounts may share their name, ports
-# may have none, so the first that is there in every element and different in each is taken.
+# The members that may identify the elements of a list of objects, the likeliest first. Mounts may share a
+# name and ports may have none, so the first members that every element has, with different values, are taken.
 _NAMING_MEMBERS: tuple[tuple[str, ...], ...] = (
     ("name",),
     ("mountPath",),
@@ -35,7 +35,7 @@ _NAMING_MEMBERS: tuple[tuple[str, ...], ...] = (
 
 
 def diff(before: JSON, after: JSON) -> list[Operation]:
-    """Return the operations that make ``after`` of ``before``; their values are parts of ``after``.
+    """Return the operations that turn ``before`` into ``after``; their values are parts of ``after``.
 
     Same input, same operations, in the order of the keys of both. True, 1 and 1.0 are three values.
     Subtrees that are the same object are not looked into, so the cost follows the change.
@@ -72,7 +72,7 @@ def _differ_objects(before: JSONObject, after: JSONObject, path: str, operations
 
 
 def _differ_lists(before: list[JSON], after: list[JSON], path: str, operations: _Operations) -> None:
-    """Note removals from the back, moves, additions, and what changes in elements that stay.
+    """Add removals from the back, moves, additions, and the changes in elements that stay.
 
     No operation touches an element that is the same in both lists. Linear, but for sorting those that moved.
     """
@@ -88,7 +88,7 @@ def _differ_lists(before: list[JSON], after: list[JSON], path: str, operations: 
 
 
 def _common_ends(before: list[JSON], after: list[JSON]) -> tuple[int, int]:
-    """Return how many elements are the same at the start, and of the rest at the end."""
+    """Return how many elements are the same at the start, and how many of the rest at the end."""
     shorter = min(len(before), len(after))
     head = 0
     while head < shorter and (before[head] is after[head] or same(before[head], after[head])):
@@ -123,7 +123,7 @@ def _differ_middle(old: list[JSON], new: list[JSON], offset: int, path: str, ope
 
 
 def _names(old: list[JSON], new: list[JSON]) -> tuple[Sequence[Hashable], Sequence[Hashable]]:
-    """Return for each element of both lists what it is recognised by, different within each list."""
+    """Return an identifier for each element of both lists, unique within its list."""
     if set(map(type, old)) | set(map(type, new)) == {dict}:
         for members in _NAMING_MEMBERS:
             old_names, new_names = _members(old, members), _members(new, members)
@@ -133,7 +133,7 @@ def _names(old: list[JSON], new: list[JSON]) -> tuple[Sequence[Hashable], Sequen
 
 
 def _members(elements: list[JSON], members: tuple[str, ...]) -> Sequence[Hashable]:
-    """Return the ``members`` of each element; nothing if one lacks them or two have the same."""
+    """Return the ``members`` of each element; nothing if an element lacks them or two have the same."""
     names = [tuple(map(element.get, members)) for element in elements]
     if not _NAMES.issuperset([type(part) for name in names for part in name]):
         return []
@@ -141,7 +141,7 @@ def _members(elements: list[JSON], members: tuple[str, ...]) -> Sequence[Hashabl
 
 
 def _values(old: list[JSON], new: list[JSON]) -> tuple[list[Hashable], list[Hashable]]:
-    """Recognise elements by their value and its occurrence, and what took another's place by that place."""
+    """Identify elements by value and occurrence, and an element that replaces another by its place."""
     old_names, new_names = _numbered(old), _numbered(new)
     only_old, only_new = set(old_names).difference(new_names), set(new_names).difference(old_names)
     for place, (left, right) in enumerate(zip(old_names, new_names, strict=False)):
@@ -161,7 +161,7 @@ def _numbered(elements: list[JSON]) -> list[Hashable]:
 
 
 def _arrange(targets: list[int], new: list[JSON], offset: int, path: str, operations: _Operations) -> None:
-    """Note the moves and additions that make ``new`` of the kept elements, whose places are ``targets``.
+    """Add the moves and additions that turn the kept elements, with places ``targets``, into ``new``.
 
     The longest run of kept elements that are in order already stays. Going through ``new`` from the front,
     every other element is put behind its predecessor. Elements that wait for their move are counted by their
@@ -187,7 +187,7 @@ def _arrange(targets: list[int], new: list[JSON], offset: int, path: str, operat
             at = bisect_left(waiting, origin)
             del waiting[at]
             source, target = offset + settled + at, offset + place + bisect_left(waiting, ahead)
-            # Never the place where it is, or it would be in order and among those that stay.
+            # Never the place where it is: then it would be in order, and would stay.
             operations.append({"op": "move", "from": f"{path}/{source}", "path": f"{path}/{target}"})
 
 
@@ -213,23 +213,23 @@ def _longest_increasing(numbers: list[int]) -> list[int]:
 
 
 def same(left: JSON, right: JSON) -> bool:
-    """Whether both would be written as the same JSON, but for the order of keys; True, 1 and 1.0 are not."""
+    """Return whether both are the same JSON except for the order of keys; True, 1 and 1.0 differ."""
     if left is right:
         return True
     kind = type(left)
-    if kind is not type(right) or left != right:  # what is not even equal is seen at once
+    if kind is not type(right) or left != right:  # unequal values are found at once
         return False
     if kind is dict:
         return all(same(left[key], right[key]) for key in left)
     if kind is list:
         return all(map(same, left, right))
     if kind is float:
-        return repr(left) == repr(right)  # -0.0 is written otherwise than 0.0
+        return repr(left) == repr(right)  # -0.0 equals 0.0 and is another text
     return True
 
 
 def identity(value: JSON) -> Hashable:
-    """Return something hashable that is equal for two values exactly when they are the same."""
+    """Return a hashable value that is equal for two values exactly if `same` says that they are the same."""
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except orjson.JSONEncodeError:  # a number beyond 64 bits, or text that is not Unicode
@@ -246,5 +246,5 @@ def _identity(value: JSON) -> Hashable:
 
 
 def _token(key: str) -> str:
-    """Return a key as it stands between two slashes of a pointer."""
+    """Return a key as a reference token of a JSON pointer (RFC 6901)."""
     return key.replace("~", "~0").replace("/", "~1")

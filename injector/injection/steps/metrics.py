@@ -31,8 +31,8 @@ SECURE_PORT: Final = "prometheus.istio.io/secure-port"
 
 _NO_LABEL_CHARACTER: Final = re.compile(r"[^a-zA-Z0-9_]")
 
-# The data plane's own ports and what answers there (Istio 1.31). Scraping one of them would loop,
-# count twice or reach no application.
+# The data plane's own ports and what listens there (Istio 1.31). Scraping one of them would loop, count
+# twice, or reach no application.
 RESERVED_PORTS: Final[Mapping[str, str]] = {
     "15000": "Envoy admin",
     "15001": "outbound traffic capture",
@@ -52,16 +52,16 @@ def sanitised(name: str) -> str:
 
 
 Said: TypeAlias = Mapping[str, Sequence[str]]
-"""Names and the values of all their spellings that are there, the one that counts first."""
+"""Annotation names, and for each the values of all its spellings; the value that counts is the first."""
 
 _NAMES: Final = frozenset({SCRAPE, PATH, PORT, TARGETS, SECURE_PORT})
 _MEANT: Final = {sanitised(name): name for name in _NAMES}
 _LENGTHS: Final = frozenset(map(len, _NAMES))
-"""What they have once they are sanitised, which changes no length: most annotations have another one."""
+"""Their lengths, which sanitising does not change: most annotations have another length."""
 
 
 def first(said: Said, meant: str) -> str | None:
-    """Return the value that counts, None where nothing is said."""
+    """Return the value that counts, None if there is none."""
     return said[meant][0] if meant in said else None
 
 
@@ -72,7 +72,7 @@ class Spelling:
     exact: bool
 
     def meanings(self, annotations: Mapping[str, str]) -> dict[str, str]:
-        """Return the names of annotations that are spellings of one of the names above, and of which."""
+        """Return the annotations that are a spelling of one of the names above, each with that name."""
         found = {}
         for name in annotations:
             if name in _NAMES:
@@ -82,7 +82,7 @@ class Spelling:
         return found
 
     def said(self, annotations: Mapping[str, str]) -> Said:
-        """Return what each of the names above is said to be: by the exact one first, then by name."""
+        """Return the values for each of the names above: the exact spelling first, then by spelling."""
         meanings = self.meanings(annotations)
         found: dict[str, list[str]] = {}
         for name in sorted(meanings, key=lambda name: (name != meanings[name], name)):
@@ -90,7 +90,7 @@ class Spelling:
         return found
 
     def value(self, annotations: Mapping[str, str], meant: str) -> str | None:
-        """Return the value that counts; with several spellings Istio takes any, we the first."""
+        """Return the value that counts. Of several spellings Istio takes any, this the first."""
         return first(self.said(annotations), meant)
 
     def cleared(self, annotations: Mapping[str, str], *meant: str) -> dict[str, str]:
@@ -107,7 +107,7 @@ EVERY_SPELLING: Final = Spelling(exact=False)
 
 
 def scrape_of(said: Said, *, targets: bool) -> JSONObject:
-    """Return what the annotations ask for, as the agent reads it; {} where they ask for nothing.
+    """Return the scrape configuration in the annotations, as the agent reads it; {} if there is none.
 
     ``targets`` tells whether the list of targets is known.
     """
@@ -134,7 +134,7 @@ def _targets(text: str) -> list[dict[str, str]]:
 
 
 def check_ports(scrape: JSONObject, agent_port: int) -> None:
-    """Raise InjectionError for a port that is none, the agent's, or one of the data plane's (1.31)."""
+    """Raise InjectionError for an invalid port, the agent's, or one of the data plane's (1.31)."""
     if "targets" in scrape:
         for target in scrape["targets"]:
             _check(target["port"], agent_port, head="invalid prometheus scrape targets: ", word="target port")
@@ -153,7 +153,7 @@ def _check(port: str, agent_port: int, *, head: str, word: str) -> None:
 
 
 def wants_scraping(said: Said) -> bool:
-    """Return what the pod says about being scraped; what is no bool does not count, silence means yes."""
+    """Return whether the pod may be scraped: the first bool in its annotations, True without one."""
     choices = map(parse_bool, said.get(SCRAPE, ()))
     return next((choice for choice in choices if choice is not None), True)
 
@@ -215,7 +215,7 @@ def announce_secure_port(draft: Draft, injection: Injection) -> None:
 
 
 def _secure_port(proxy: JSONObject) -> str:
-    """Return the first port that the variable gives, "" where it gives none: "0" is none."""
+    """Return the first port in the variable, "" if there is none; "0" is not a port."""
     variables = [each for each in proxy.get("env") or () if each.get("name") == SECURE_PORT_VARIABLE]
     ports = [str(variable.get("value", "")) for variable in variables]
     return next((port for port in ports if port not in ("", "0")), "")

@@ -1,4 +1,4 @@
-"""Inject one pod as Istio 1.9 and newer do: run the templates, then one step after the other.
+"""Inject one pod as Istio 1.9 and newer do: run the templates, then the steps in order.
 
 Each of `STEPS` is a function of a module of its own that changes a `Draft` of the pod; what a release does
 differently it asks of the release's facts. The steps work on the pod as Go's types have it; at the end the
@@ -52,23 +52,23 @@ TEMPLATES: Final = "inject.istio.io/templates"
 _NO_VALUES: Final = "failed to parse values.yaml; check Istiod logs for errors"
 
 _LINE: Final = 32
-"""Characters of a line of YAML, as the templates of Istio's charts have them on average."""
+"""Characters of a line of YAML: the average in the templates of Istio's charts."""
 
 UNREADABLE: Final = Overlay("")
-"""Stands for an overlay whose YAML cannot be read: like any that is no mapping, merging refuses it."""
+"""Stands for an overlay with unreadable YAML: merging refuses it, as it refuses all that are not mappings."""
 
 
 class _Phase(NamedTuple):
-    """A part of an injection: what stands before the words of its faults, and the gate that they name."""
+    """A part of an injection: the prefix of its error messages, and the gate that they name."""
 
     words: str
     gate: str
 
     def said(self, error: InjectionError | TemplateError) -> InjectionError:
-        """Return what is to be said of a fault, but of a limit's, which stays as it is.
+        """Return the error to report; a LimitError is reported unchanged.
 
-        It is for the caller to raise: in a frame that holds it, it would hold all that the pod was made of
-        until the collector comes.
+        The caller raises it: an error in a local variable of the raising frame keeps that frame's objects
+        alive, and so the whole pod, until the garbage collector runs.
         """
         gate = error.gate if isinstance(error, InjectionError) else ""
         return InjectionError(f"{self.words}: {error}", gate=gate or self.gate)
@@ -91,11 +91,11 @@ STEPS: Final[tuple[Step, ...]] = (
     mark,
     order_containers,
 )
-"""What is done to a pod after the templates and its owner's own containers, in order."""
+"""The steps after the templates and the owner's own containers, in order."""
 
 
 def inject_overlay(request: InjectionRequest, snapshot: Snapshot) -> Injected:
-    """Inject the pod; ``request.pod`` stays as it is and shares what did not change.
+    """Inject the pod; ``request.pod`` is not changed, and the result shares its unchanged parts.
 
     Raises InjectionError in Istio's words when the pod cannot be injected, BadReview where Istio's
     process would crash on it.
@@ -136,7 +136,7 @@ def _begin(request: InjectionRequest, snapshot: Snapshot) -> Injection:
         label=labels_of(original).get(NETWORK_LABEL),
     )
     if (environment.get(CLUSTER) or DEFAULT_CLUSTER) != settings.local_cluster:
-        # Nothing is known of another cluster; up to 1.21 Istio looks into its own instead.
+        # Nodes and namespaces of another cluster are unknown; up to 1.21 Istio uses its own namespaces.
         namespaces = {} if snapshot.behaviour.namespaces_by_cluster else snapshot.namespaces
         snapshot = replace(snapshot, nodes=None, namespaces=namespaces)
     node = (original.get("spec") or {}).get("nodeName", "")
@@ -174,7 +174,7 @@ def _original(request: InjectionRequest, snapshot: Snapshot, settings: Settings)
 
 
 def select_templates(annotations: Mapping[str, str], config: InjectConfig, budget: Budget) -> tuple[str, ...]:
-    """Return the templates to apply, in order; aliases are resolved once and may stand for none.
+    """Return the templates to apply, in order; an alias is resolved once and may be empty.
 
     Raises LimitError where there are too many, whether they are named or stand behind aliases.
     """

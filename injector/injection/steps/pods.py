@@ -22,7 +22,7 @@ KINDS: Final[tuple[Kind, ...]] = ("containers", "initContainers")
 
 
 class Draft:
-    """A pod that is open for change: taken apart for the first step, put together after the last.
+    """A pod that the steps change: taken apart before the first step, put together after the last.
 
     Its metadata and its lists of containers are its own; what is in them is the pod's: it is replaced and
     never changed. ``proxy`` is the first istio-proxy of the lists that the release looks through.
@@ -45,12 +45,12 @@ class Draft:
                     self._proxy = containers, index
 
     def change_proxy(self, proxy: JSONObject) -> None:
-        """Put another container in the proxy's place, where it is until containers are put in order."""
+        """Replace the proxy by another container, at the same index."""
         containers, index = self._proxy
         self.proxy = containers[index] = proxy
 
     def annotate(self, annotations: Mapping[str, str]) -> None:
-        """Give the pod these annotations and no others; there is one at least."""
+        """Replace the pod's annotations; there must be at least one."""
         self.annotations = self.metadata["annotations"] = annotations
 
     def pod(self) -> Pod:
@@ -75,7 +75,7 @@ def annotations_of(pod: Pod) -> Mapping[str, str]:
 
 
 def chosen(annotations: Mapping[str, str], name: str, *, by_default: bool) -> bool:
-    """Return what the bool in an annotation says, ``by_default`` where it is missing or is none."""
+    """Return the bool in an annotation, ``by_default`` if it is missing or not a bool."""
     choice = parse_bool(annotations[name]) if name in annotations else None
     return by_default if choice is None else choice
 
@@ -91,12 +91,12 @@ def containers_of(pod: Pod, kind: Kind = "containers") -> Sequence[JSONObject]:
 
 
 def texts(map_of_texts: Mapping[str, str | None]) -> dict[str, str]:
-    """Return annotations or labels of a pod that is not typed: null is an empty text, as Go decodes it."""
+    """Return the annotations or labels of an untyped pod, with "" for null, as Go decodes it."""
     return {key: value or "" for key, value in map_of_texts.items()}
 
 
 def name_of(container: JSONObject | None) -> str:
-    """Return the name of a container, or of what else has one; empty where it has none, or is null."""
+    """Return the name of a container or another object with a name; "" without one, and for null."""
     return (container or {}).get("name") or ""
 
 
@@ -159,7 +159,7 @@ def with_labels(pod: Pod, labels: Mapping[str, str]) -> Pod:
 
 
 def moved(containers: list[JSONObject], name: str, *, first: bool) -> list[JSONObject]:
-    """Return the containers with the one of that name first or last; of several only the last one stays."""
+    """Return the containers with the named one first or last; of several of that name the last stays."""
     matches = [container for container in containers if container.get("name") == name]
     if not matches:
         return containers
@@ -173,7 +173,7 @@ def append_env(container: JSONObject, name: str, value: str) -> JSONObject:
 
 
 def with_variables(container: JSONObject, variables: Mapping[str, str]) -> JSONObject:
-    """Return the container with variables at the end of its environment, and no others of their names."""
+    """Return the container with variables at the end of its environment, instead of those of these names."""
     kept = [variable for variable in container.get("env") or () if variable.get("name") not in variables]
     return container | {"env": kept + [env_var(name, value) for name, value in variables.items()]}
 

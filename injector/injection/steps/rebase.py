@@ -1,12 +1,12 @@
-"""What injection changed, carried over to the pod as it was received.
+"""Carry the changes of an injection over to the pod as it was received.
 
-Injection works on the pod as the release's Go types have it: without what these types do not know, with what
-they always print. A patch made from that pod would not always apply to the one that was received, and would
-drop every field that is newer than the types. So changes are carried over, and nothing else.
+Injection works on the pod as the release's Go types have it: without fields that these types do not know, and
+with fields that they always print. A patch made from that pod might not apply to the received one, and would
+drop every field that is newer than the types. So only the changes are carried over.
 
-Lists are carried over index by index, as the patches are that Istio makes: values that Go would print
-otherwise (``0.25`` for ``250m``) stay where nothing changes at their index. What the types do not know goes
-with the element that has it, wherever that is by now; Istio's patch leaves it behind or drops it.
+Lists are carried over index by index, as Istio's patches are: a value that Go would print differently
+(``0.25`` for ``250m``) stays where nothing changes at its index. A field that the types do not know goes with
+its element, wherever that is now; Istio's patch leaves it behind or drops it.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from injector.patch.json_patch import identity, same
 
 _ABSENT: Final = object()
 _UNKNOWN: Final = go_type("meta/v1.FieldsV1")
-"""Stands for the type of what no type declares: any JSON."""
+"""The type of a field that no type declares: any JSON."""
 
 
 def rebase(received: Pod, typed: Pod, final: Pod, declared: GoType) -> Pod:
-    """Return ``received`` with the changes from ``typed`` to ``final``; what did not change is shared.
+    """Return ``received`` with the changes from ``typed`` to ``final``; unchanged parts are shared.
 
     ``typed`` is ``received`` before injection as ``declared`` has it, the release's type of pods.
     """
@@ -36,7 +36,7 @@ def rebase(received: Pod, typed: Pod, final: Pod, declared: GoType) -> Pod:
 def _value(received: JSON, typed: JSON, final: JSON, declared: GoType, merge_key: str) -> JSON:
     if final is typed:
         return received
-    if received is typed:  # as an API server sends it: there is nothing that Go would have written otherwise
+    if received is typed:  # as an API server sends it: Go would write it the same way
         return final
     declared = declared.target
     if isinstance(final, dict) and isinstance(typed, dict):
@@ -62,7 +62,7 @@ def _changes(received: JSONObject, typed: JSONObject, final: JSONObject, declare
         if value is before:
             continue
         given = received.get(key, _ABSENT)
-        if before is _ABSENT or before is given:  # it is new, or was received as Go writes it
+        if before is _ABSENT or before is given:  # new, or received as Go writes it
             changes[key] = value
             continue
         element, merge_key = _declared(declared, key)
@@ -75,7 +75,7 @@ def _changes(received: JSONObject, typed: JSONObject, final: JSONObject, declare
 
 
 def _declared(declared: GoType, key: str) -> tuple[GoType, str]:
-    """Return the type of what stands under ``key`` and, for a list, what tells its elements apart."""
+    """Return the type of the field ``key``, and the merge key if it is a list."""
     if declared.kind == "map":
         return declared.element, ""
     field = declared.by_name.get(key) if declared.kind == "struct" else None
@@ -88,7 +88,7 @@ def _declared(declared: GoType, key: str) -> tuple[GoType, str]:
 def _list(
     received: list[Any], typed: list[Any], final: list[Any], element: GoType, merge_key: str
 ) -> list[Any]:
-    """Carry over index by index; what the types do not know goes with its element."""
+    """Carry over index by index; unknown fields go with their element."""
     origins = _origins(typed, final, element, merge_key)
     items: list[Any] = []
     for index, value in enumerate(final):
@@ -106,7 +106,7 @@ def _list(
 
 
 def _match(received: JSON, typed: JSON) -> bool:
-    """Return whether these are lists of the same elements; not so for one that was given in two spellings."""
+    """Return whether these are lists of the same elements; a list given in two spellings is not."""
     return isinstance(received, list) and isinstance(typed, list) and len(received) == len(typed)
 
 
@@ -128,7 +128,7 @@ def _origins(typed: list[Any], final: list[Any], element: GoType, merge_key: str
 def _paired(
     typed: list[Any], final: list[Any], origins: list[int | None], name_of: Callable[[Any], Hashable]
 ) -> list[int | None]:
-    """Return ``origins`` where elements without one are paired by name with typed ones that are left."""
+    """Return ``origins`` with elements that have none paired by name with unused typed ones."""
     taken = set(origins)
     left: dict[Hashable, list[int]] = {}
     for index in range(len(typed) - 1, -1, -1):
@@ -140,7 +140,7 @@ def _paired(
     ]
 
 
-# ---- what the types do not know
+# ---- fields that the types do not know
 
 
 def _without_unknown(value: JSON, declared: GoType) -> JSON:
@@ -182,7 +182,9 @@ def _with_unknown(
     for key in received.keys() & typed.keys() & final.keys():
         field = declared.by_name.get(key)
         if field is not None:
-            made = value.get(key, final[key])  # an empty object that nobody wrote is not carried over
+            made = value.get(
+                key, final[key]
+            )  # an empty object that the owner did not write is not carried over
             inside = _with_unknown(made, received[key], typed[key], final[key], field.type, field.merge_key)
             if inside is not made:
                 extra[key] = inside
@@ -202,7 +204,7 @@ def _list_with_unknown(
 
 
 def _with_moved_containers(pod: Pod, received: Pod, typed: Pod, final: Pod, declared: GoType) -> Pod:
-    """Return ``pod`` where a container that became an init container, a native sidecar, keeps what it had."""
+    """Return ``pod`` with the unknown fields of containers that became init containers (native sidecars)."""
     before, after = typed.get("spec") or {}, final.get("spec") or {}
     if received.get("spec") is before or not after.get("initContainers"):
         return pod
@@ -220,7 +222,7 @@ def _with_moved_containers(pod: Pod, received: Pod, typed: Pod, final: Pod, decl
 
 
 def _moved(before: JSONObject, after: JSONObject) -> dict[int, int]:
-    """Return the indices of init containers that were containers before, with their indices there."""
+    """Return the index of each init container that was a container before, with its index there."""
     origins = {name: index for index, name in enumerate(_names(before, "containers"))}
     for name in (*_names(before, "initContainers"), *_names(after, "containers")):
         origins.pop(name, None)
