@@ -207,13 +207,13 @@ async def test_a_tenant_is_the_same_at_each_of_the_trusted_api_servers(
     monkeypatch.setattr(beside, "FIRST_SECONDS", 600.0)
     service = await start(load=lambda *_: gated, trusted_peers=("127.0.0.1", "127.0.0.2"))
     one, other = await service.connect(peer="127.0.0.2"), await service.connect()
-    assert (await one.request(body=a_review("dear", namespace="shop", dear="0.05"))).status == 200
+    assert (await one.request(body=a_review("expensive", namespace="shop", expensive="0.05"))).status == 200
     await other.request(body=a_review("cheap", namespace="shop"))
     await other.request(body=a_review("of another", namespace="bank"))
     stranger = await service.connect(peer="127.0.0.3")
     await stranger.request(body=a_review("of a stranger", namespace="shop"))
-    here = [uid for uid in ("dear", "cheap", "of another", "of a stranger") if gated.was_here(uid)]
-    assert here == ["dear", "of another", "of a stranger"]
+    here = [uid for uid in ("expensive", "cheap", "of another", "of a stranger") if gated.was_here(uid)]
+    assert here == ["expensive", "of another", "of a stranger"]
 
 
 async def test_many_strangers_that_fill_the_memory_make_room_for_a_trusted_api_server(
