@@ -138,7 +138,7 @@ def main() -> int:
     parser.add_argument("clone", type=Path, help="a clone of github.com/istio/istio")
     clone = parser.parse_args().clone
     if missing := [tag for tag in LAST_TAGS if not _has_tag(clone, tag)]:
-        parser.error(f"{clone} is no clone of Istio with its tags: it has no {', '.join(missing)}")
+        parser.error(f"{clone} is not a clone of Istio with its tags: it has no {', '.join(missing)}")
     lines = [*differing(clone)]
     total = sum(len(facts) for _, facts in groups())
     print("\n".join([*lines, f"{total - len(lines)} of {total} facts are as in Istio's source"]))

@@ -51,7 +51,7 @@ def _resource(kind: str, argument: str) -> Resource:
     if found is None:
         if argument.endswith(SUFFIXES):
             raise click.UsageError(
-                f"{argument!r} is no workload of the cluster; a file is given as -f {argument}"
+                f"{argument!r} is not a workload in the cluster; give a file as -f {argument}"
             )
         known = ", ".join(min(each.names, key=len) for each in RESOURCES)
         raise click.UsageError(f"{kind!r} is not a kind that is read from clusters: {known}")

@@ -281,7 +281,7 @@ def some_time(value: object) -> float:
     """Return a duration that is not zero."""
     seconds = duration(value)
     if not seconds:
-        raise click.BadParameter(f"{str(value)!r} is no time at all; write 300ms, 4s, 1m30s")
+        raise click.BadParameter(f"{str(value)!r} is not a positive duration; write 300ms, 4s, 1m30s")
     return seconds
 
 

@@ -198,7 +198,7 @@ def unknown_pods(item: Item) -> str:
     return f"{what}, {NO_TEMPLATE}"
 
 
-NO_TEMPLATE: Final = "which is no pod template (metadata and spec): its pods cannot be told from it"
+NO_TEMPLATE: Final = "which is not a pod template (metadata and spec), so its pods are unknown"
 
 
 def template_of(spec: Path) -> str:

@@ -340,7 +340,7 @@ class _Linter:
     def _items(self, given: Given, value: JSONObject, base: Path) -> Iterator[Finding]:
         items = value.get("items") or []
         if not isinstance(items, list):
-            words, advice = "the items of this List are no list", "write each as an element: - kind: …"
+            words, advice = "the items of this List are not a list", "write each as an element: - kind: …"
             yield found("SI004", words, _in_file(given, base, "items"), advice=advice)
             return
         for index, item in enumerate(items):

@@ -103,7 +103,9 @@ def _foreign(original: Pod, injected: Pod, added: list[tuple[str, JSONObject]]) 
         return
     before, after = (each.get("metadata", {}).get("annotations") or {} for each in (original, injected))
     if after.get(PORT) != before.get(PORT):
-        words = f"the pod has no {PROXY} and is to be scraped at port {after.get(PORT)}, where nobody listens"
+        words = (
+            f"the pod has no {PROXY} and is to be scraped at port {after.get(PORT)}, where nothing listens"
+        )
         yield "SI305", words, f"metadata.annotations[{PORT}]"
 
 

@@ -81,7 +81,7 @@ class Expressions:
             self._scope.declare(variable.name, value)
             return value
         name = self._scope.unit.fresh("v_")
-        # Whoever reads it in the same pipeline has to come after it; and the same again declares another one.
+        # What reads it in the same pipeline must come after it; the same command again declares another.
         kept = replace(self._scope.keep(name, value), fallible=True)
         self._scope.declare(variable.name, replace(kept, code=load(name)))
         return replace(kept, key=None)

@@ -49,7 +49,7 @@ def through(pointer: Value, name: str) -> Value:
 def is_method(value: Value, name: str, origin: Value, count: int) -> bool:
     """Return whether ``value.Name`` takes the ``count`` arguments that follow; no value takes any.
 
-    Raises what Go says of arguments for what is no method, or of their number, before it looks at them.
+    Raises Go's error about arguments of something that is not a method, or about their number, first.
     """
     if value is MISSING:
         return False

@@ -17,7 +17,7 @@ from injector.kubeyaml import load
 SIDECAR: Final = "sidecar"
 """The name of the only template up to 1.8, and of the default template since."""
 
-_EMPTY: Final = "templates.{} is empty: whoever is to have it gets the marks of injection and nothing else"
+_EMPTY: Final = "templates.{} is empty: its pods get the marks of injection and nothing else"
 
 _KINDS: Final = {
     str: "a string",

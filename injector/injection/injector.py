@@ -90,7 +90,7 @@ class Injector:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What of the configuration is not used, one sentence each."""
-        ignored = (f"mesh: {path} is no field of this release" for path in self.snapshot.mesh.ignored)
+        ignored = (f"mesh: {path} is not a field in this release" for path in self.snapshot.mesh.ignored)
         return (*self.snapshot.config.warnings, *ignored)
 
     def with_cluster(

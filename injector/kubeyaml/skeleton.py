@@ -127,7 +127,7 @@ class Skeleton:
         places = self._survey
         if not are_harmless(values[hole] for hole in places.lost):
             raise YAMLError(
-                "yaml: a value that is no word stands where the template has structure, not a scalar"
+                "yaml: a value that is more than a word stands where the template has structure, not a scalar"
             )
         if places.tree is None:
             return self._substituted(values)

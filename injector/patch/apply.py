@@ -115,7 +115,7 @@ class _Editor:
 def _copy(container: JSON, token: str, pointer: str) -> JSON:
     if isinstance(container, dict | list):
         return container.copy()
-    raise PatchError(f"{token!r} is looked for in what is no object and no list", path=pointer)
+    raise PatchError(f"{token!r} is looked up in a value that is neither an object nor a list", path=pointer)
 
 
 def _existing(container: JSON, token: str, pointer: str) -> int | str:
@@ -123,7 +123,9 @@ def _existing(container: JSON, token: str, pointer: str) -> int | str:
     if isinstance(container, list):
         return _index(token, len(container), pointer)
     if not isinstance(container, dict):
-        raise PatchError(f"{token!r} is looked for in what is no object and no list", path=pointer)
+        raise PatchError(
+            f"{token!r} is looked up in a value that is neither an object nor a list", path=pointer
+        )
     if token not in container:
         raise PatchError(f"there is no {token!r}", path=pointer)
     return token
@@ -161,7 +163,7 @@ def _tokens(pointer: str) -> list[str]:
 def _index(token: str, length: int, pointer: str) -> int:
     """Return the index that ``token`` means in a list of ``length`` elements; PatchError if there is none."""
     if not _INDEX.fullmatch(token):
-        raise PatchError(f"{token!r} is no index of a list", path=pointer)
+        raise PatchError(f"{token!r} is not an index of a list", path=pointer)
     place = to_int(token)
     if place >= length:
         raise PatchError(f"index {place} is outside of a list of {length}", path=pointer)

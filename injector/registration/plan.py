@@ -37,9 +37,9 @@ class WebhookNames:
         return entry == self.name
 
     def lease(self, configuration: str) -> str:
-        """Return what the Lease is called of whoever keeps these entries of ``configuration``.
+        """Return the name of the Lease for keeping these entries of ``configuration``.
 
-        Whoever keeps others has another: an installation that waits for a leader waits for one of its own.
+        Other entries have another Lease, so an installation only waits for a leader of its own.
         """
         return f"{configuration}.{self.name.removeprefix('*.')}"
 

@@ -213,7 +213,7 @@ class Edge:
     def party(self, connection: EdgeConnection) -> str:
         """Return by what callers of a connection are told apart from others: its address, or `API_SERVERS`.
 
-        Those are whom we were told to trust, and whoever has a certificate where one is asked for.
+        API servers are the peers in ``--trusted-peers``, and those with a certificate where one is required.
         """
         known = self._trusted(connection.peer) or (self._clients() and self._admits(connection))
         return API_SERVERS if known else connection.peer

@@ -1,6 +1,6 @@
 """Words of a command line to what they mean; the error of one that means nothing is argparse's to tell.
 
-Everything is looked at before the first measurement: minutes later nobody wants to hear of a slip.
+Everything is checked before the first measurement: an error should not come minutes later.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def a_folder(text: str) -> Path:
 def a_checkout(text: str) -> Path:
     """Return a folder with the project in it: without one Python would run ours in its place."""
     if not (a_folder(text) / "injector" / "cli" / "main.py").is_file():
-        raise argparse.ArgumentTypeError(f"{text} is no checkout of the project")
+        raise argparse.ArgumentTypeError(f"{text} is not a checkout of the project")
     return Path(text)
 
 

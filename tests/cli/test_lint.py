@@ -151,7 +151,7 @@ def test_a_file_that_serve_finds_too_large_is_too_large_for_lint(run: Run, tmp_p
 def test_a_template_without_a_text_is_found(run: Run, tmp_path: Path, text: str) -> None:
     (tmp_path / "c.yaml").write_text(f"policy: enabled\ntemplates:\n  sidecar: {text}\n")
     (tmp_path / "v.yaml").write_text("{}")
-    words = "templates.sidecar is empty: whoever is to have it gets the marks of injection and nothing else"
+    words = "templates.sidecar is empty: its pods get the marks of injection and nothing else"
     assert f"c.yaml:3: warning SI104: {words}\n" in run("lint", *FILES).stdout
     assert f"warning: {words}\n" in run("inject", *FILES, "-", stdin="kind: Pod\n").stderr
 

@@ -89,7 +89,7 @@ def test_probe_of_no_time_at_all_is_a_usage_error(run: Run, tmp_path: Path, inte
     (tmp_path / "health").write_text("ok")
     result = run("probe", "--health-check-file", "health", "--health-check-interval", interval)
     assert result.returncode == 2
-    assert f"'{interval}' is no time at all; write 300ms, 4s, 1m30s" in result.stderr
+    assert f"'{interval}' is not a positive duration; write 300ms, 4s, 1m30s" in result.stderr
 
 
 def test_probe_is_content_with_a_fresh_file_only(run: Run, tmp_path: Path) -> None:

@@ -118,8 +118,8 @@ def test_the_pod_template_is_looked_at_too() -> None:
         (
             {"kind": "Fleet", "spec": {"pod": {"containers": [{"name": "a"}]}}},
             (
-                "Fleet has containers at spec.pod, which is no pod template (metadata and spec): "
-                "its pods cannot be told from it"
+                "Fleet has containers at spec.pod, which is not a pod template (metadata and spec), "
+                "so its pods are unknown"
             ),
         ),
         ({"kind": "Policy", "spec": {"containers": ["a"]}}, ""),

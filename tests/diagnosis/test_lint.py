@@ -378,7 +378,7 @@ def test_containers_that_no_path_leads_to_are_told_as_such() -> None:
     found = only(linted(given=tuple(given(text))), "SI004")
     assert found.message == (
         "no workload is known: Pool has containers at spec.pod, "
-        "which is no pod template (metadata and spec): its pods cannot be told from it"
+        "which is not a pod template (metadata and spec), so its pods are unknown"
     )
     assert found.advice == "lint the pods that it makes"
 
@@ -389,7 +389,7 @@ def test_a_list_without_a_list_is_told() -> None:
     finding = only(linted(given=(given,)), "SI004")
     assert (str(finding.place), finding.message) == (
         "app.yaml:3: items",
-        "the items of this List are no list",
+        "the items of this List are not a list",
     )
 
 

@@ -38,7 +38,7 @@ def test_what_is_not_used_is_warned_of() -> None:
     config = f"{OVERLAYS}neverInjectSelector:\n- matchExpressions:\n  - {{key: a, operator: Bogus}}\n"
     warnings = Injector.load(config, mesh="nonsense: 1").warnings
     assert warnings[0].startswith("neverInjectSelector[0] is skipped: ")
-    assert warnings[1] == "mesh: nonsense is no field of this release"
+    assert warnings[1] == "mesh: nonsense is not a field in this release"
 
 
 def test_another_cluster_needs_no_other_load() -> None:

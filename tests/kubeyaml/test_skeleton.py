@@ -240,7 +240,7 @@ def test_documents_that_need_the_exact_reader_are_as_safe(template: str, value: 
 def test_a_value_that_stands_in_no_scalar_may_be_a_word_only(template: str) -> None:
     built = skeleton(template)
     assert not is_compiled(built)
-    with pytest.raises(YAMLError, match="is no word"):
+    with pytest.raises(YAMLError, match="is more than a word"):
         fill(built, ["x: y"])
     for word in ("2", ""):
         text = template.replace(HOLE, word)

@@ -272,7 +272,7 @@ SLIPS = {
     "a case without a review": ("--cases", "small,nope@istio", "'nope' is none of small, "),
     "a case without a template": ("--cases", "small@nope", "'nope' is none of istio, "),
     "nothing beside": ("--beside", "nope", "'nope' is none of small, "),
-    "no checkout": ("--against", ".", ". is no checkout of the project"),
+    "no checkout": ("--against", ".", ". is not a checkout of the project"),
     "no folder": ("--reviews", "nowhere", "there is no folder nowhere"),
     "nothing to compare with": ("--compare", "nowhere", "nowhere cannot be read"),
     "no figures": ("--compare", "figures", "figures is not what --json writes: it has no cases"),

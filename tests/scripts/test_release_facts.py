@@ -71,5 +71,5 @@ def test_a_clone_without_the_tags_is_told_and_not_taken_for_one_that_shows_nothi
     said = capsys.readouterr().err.splitlines()[-1]
     assert (stopped.value.code, said.partition("error: ")[2]) == (
         2,
-        f"{clone} is no clone of Istio with its tags: it has no 1.99.0",
+        f"{clone} is not a clone of Istio with its tags: it has no 1.99.0",
     )

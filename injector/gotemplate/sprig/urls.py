@@ -116,7 +116,7 @@ def _bracketed(host: str) -> str:
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError as error:
-        raise _URLError(f"invalid host: {quote(address)} is no IP address") from error
+        raise _URLError(f"invalid host: {quote(address)} is not an IP address") from error
     if parsed.version == 4:
         raise _URLError("invalid IP-literal")
     return f"[{address}]{host[end + 1 :]}"

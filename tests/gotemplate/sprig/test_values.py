@@ -84,7 +84,7 @@ def test_a_method_of_no_version_fails():
 
 
 def test_an_address_that_is_none_is_refused():
-    with pytest.raises(FunctionError, match='invalid host: "::g" is no IP address'):
+    with pytest.raises(FunctionError, match='invalid host: "::g" is not an IP address'):
         call("urlParse", "http://[::g]/")
 
 
