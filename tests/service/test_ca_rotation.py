@@ -264,8 +264,11 @@ async def test_rotations_of_a_ca_that_files_bring_lose_nothing(
 async def test_the_control_that_serves_files_at_once_loses_reviews(
     launch: Launch, apiserver_client: Path, tmp_path: Path, figures: dict[str, Any]
 ) -> None:
-    """The new leaf serves as soon as its files are there, whatever `caBundle` says."""
-    async with mesh(launch, tmp_path, lags=(1.0,), grace=5, settle=1.5, holds=False) as running:
+    """The new leaf serves as soon as its files are there, whatever `caBundle` says.
+
+    The API server takes three seconds to see it, so that it dials meanwhile on a busy machine too.
+    """
+    async with mesh(launch, tmp_path, lags=(3.0,), grace=5, settle=1.5, holds=False) as running:
         pressures = press(running, apiserver_client, 1)
         await bring(running, apart=0.5)
         outcome = await ended(pressures)
