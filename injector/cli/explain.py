@@ -16,7 +16,7 @@ from injector.cli.configuration import (
     surroundings_of,
 )
 from injector.cli.explained import Explained, document, encoded, table
-from injector.cli.files import INPUT, input_items
+from injector.cli.files import filename_option, input_items
 from injector.cli.options import namespace_option, option, pod_template_option, recursive_option
 from injector.diagnosis.annotations import advise_metadata
 from injector.diagnosis.gates import PodSurroundings, walk
@@ -49,15 +49,7 @@ Examples:
 
 @click.command("explain", epilog=EPILOG)
 @click.argument("workloads", nargs=-1, metavar="[KIND/NAME]...")
-@click.option(
-    "-f",
-    "--filename",
-    "filenames",
-    multiple=True,
-    type=INPUT,
-    metavar="FILE|DIR|URL|-",
-    help="Manifests; repeatable.",
-)
+@filename_option("Manifests; repeatable.")
 @recursive_option
 @namespace_option
 @click.option("-A", "--all-namespaces", is_flag=True, help="Every namespace of the cluster.")

@@ -7,7 +7,7 @@ import os
 import secrets
 import stat
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
@@ -106,6 +106,13 @@ def _replace(path: Path, content: bytes, mode: int | None) -> None:
 # ---- arguments that name manifests
 
 
+def filename_option(text: str) -> Callable[[Command], Command]:
+    """Return the option -f for manifests, with ``text`` as its help."""
+    return click.option(
+        "-f", "--filename", "filenames", multiple=True, type=INPUT, metavar="FILE|DIR|URL|-", help=text
+    )
+
+
 def input_options(command: Command) -> Command:
     """Add the arguments for manifests: ``filenames``, given with or without -f, and ``recursive``."""
 
@@ -115,15 +122,7 @@ def input_options(command: Command) -> Command:
 
     add = together(
         click.argument("positional", nargs=-1, type=INPUT, metavar="[FILE|DIR|URL|-]..."),
-        click.option(
-            "-f",
-            "--filename",
-            "filenames",
-            multiple=True,
-            type=INPUT,
-            metavar="FILE|DIR|URL|-",
-            help="Manifests, also without the -f; repeatable.",
-        ),
+        filename_option("Manifests, also without the -f; repeatable."),
         recursive_option,
     )
     return cast("Command", add(with_all))

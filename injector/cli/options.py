@@ -28,7 +28,7 @@ one would clash: for a Service called sidecar-injector the kubelet sets SIDECAR_
 
 
 class Named(click.Path):
-    """A path that is not empty: that of a variable which is not set would be the folder where we are."""
+    """A path that is not empty: the path in an unset variable would be the current folder."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path."""

@@ -279,7 +279,7 @@ class Calls:
     def _bound_in_any_case(self, size: int, effect: ast.expr | None) -> ast.expr | None:
         """Return ``effect``, and then what the variables after the first ``size`` are until declared.
 
-        An operand that is not come to declares nothing: then the variable is the outer one of its name.
+        An operand that is not evaluated declares nothing: then the outer variable of that name is meant.
         """
         for index, binding in enumerate(self._scope.bindings[size:], size):
             if isinstance(binding.expr, Computed) and isinstance(binding.expr.code, ast.Name):

@@ -1,7 +1,7 @@
 """Types of Kubernetes that are one value in JSON, and their methods: Quantity, Time, IntOrString, FieldsV1.
 
-A view of one has the JSON under ``text``. What Go prints of one, it prints of a pointer: a copy of it, which
-`print` is given, has no String, and private fields that are not known here.
+A view has the JSON under ``text``. Go prints the text only for a pointer: a copy, as `print` gets it, has no
+String method, and its private fields are unknown here.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Methods of Kubernetes' Go structs that a template may call, by the rules that their code generators follow.
 
-Every struct can be copied, an ObjectMeta has a getter for each of its fields. What else there is serves
-programs: it is known by name, so that to call it is an error that says so.
+Every struct can be copied, and an ObjectMeta has a getter for each of its fields. The other methods serve
+programs: they are known by name only, and calling one is an error that says so.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ NIL_DEREFERENCE: Final = "runtime error: invalid memory address or nil pointer d
 
 
 def of_value(result: Type, read: Callable[..., Any], *params: Type) -> Method:
-    """Return a method of a value, which a nil pointer has and cannot do."""
-    return Method(call=_of_somebody(read), result=result, params=params)
+    """Return a method of a value; calling it on a nil pointer fails."""
+    return Method(call=_refusing_nil(read), result=result, params=params)
 
 
 def of_pointer(result: Type, read: Callable[..., Any], *params: Type) -> Method:
     """Return a method of a pointer that fails on a nil one."""
-    return Method(call=_of_somebody(read), result=result, params=params, of_pointer=True)
+    return Method(call=_refusing_nil(read), result=result, params=params, of_pointer=True)
 
 
-def _of_somebody(read: Callable[..., Any]) -> Callable[..., Any]:
+def _refusing_nil(read: Callable[..., Any]) -> Callable[..., Any]:
     def called(receiver: Value, *args: Value) -> Value:
         if isinstance(receiver, NilPointer):
             raise FunctionError(NIL_DEREFERENCE)
@@ -39,7 +39,7 @@ def _of_somebody(read: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def string_of_pointer(text: Callable[[Value], str], nil_text: str) -> Method:
-    """Return String where it is a method of the pointer, and a nil one has it."""
+    """Return String as a method of the pointer, which a nil pointer has too."""
     return Method(
         call=lambda receiver: nil_text if isinstance(receiver, NilPointer) else text(receiver),
         result=types.STRING,
@@ -64,7 +64,7 @@ _GENERATED: Final = (
     "ProtoMessage", "Reset", "Size", "SwaggerDoc", "Unmarshal", "XXX_DiscardUnknown", "XXX_Marshal",
     "XXX_Merge", "XXX_Size", "XXX_Unmarshal",
 )  # fmt: skip
-"""What generators write for every struct, but for DeepCopy and String."""
+"""The methods that generators write for every struct, except DeepCopy and String."""
 
 _METADATA: Final = "meta/v1.ObjectMeta"
 _NIL: Final = "nil"

@@ -38,7 +38,7 @@ class LeaseTiming:
 class LeaseElector:
     """Runs ``lead`` while this ``identity`` holds the Lease ``namespace/name``; again after every loss.
 
-    ``failed`` is called with each error, without which somebody might lead, and with None after it.
+    ``failed`` is called with each error that keeps this replica from leading, and with None after a success.
     """
 
     client: KubeClient
@@ -123,7 +123,7 @@ class LeaseElector:
             self._seen, self._seen_at = seen, self.timing.monotonic()
 
     async def _release(self) -> None:
-        """Give the Lease up, if that takes no longer than a try: who stops waits for no API server."""
+        """Give the Lease up, within the time of one try: stopping must not wait for an API server."""
         with suppress(KubeError, TimeoutError):
             async with asyncio.timeout(self.timing.retry):
                 lease = await self.client.get(self._path)

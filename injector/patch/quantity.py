@@ -31,8 +31,10 @@ _BINARY_SUFFIXES: Final = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei
 _DECIMAL_NAMES: Final = {exponent: suffix for suffix, exponent in _DECIMAL_SUFFIXES.items()}
 _BINARY_NAMES: Final = {exponent: suffix for suffix, exponent in _BINARY_SUFFIXES.items()}
 _FORMAT_NAMES: Final[dict[_Format, str]] = {
-    "decimal": "DecimalSI", "exponent": "DecimalExponent", "binary": "BinarySI"
-}  # fmt: skip
+    "decimal": "DecimalSI",
+    "exponent": "DecimalExponent",
+    "binary": "BinarySI",
+}
 _NANO: Final = -9
 _MOST: Final = 2**63 - 1
 _FAST_DIGITS: Final = 18  # any number of this many decimal digits fits an int64
@@ -118,7 +120,7 @@ def compare(first: str, second: str) -> int:
 
 
 def _ordered(text: str) -> tuple[bool, tuple[int, str]]:
-    """Return whether a quantity is negative, and what orders the others: how many digits, and the digits."""
+    """Return whether a quantity is negative, and its absolute value as magnitude and digits, for ordering."""
     parsed = _parse(trim_space(text))
     amount, exponent = _number(parsed)
     if amount == 0:

@@ -11,8 +11,8 @@ One change at a time:
 4. the CA is past two thirds of its life, is not valid now or cannot sign: make the next one; the bundle
    holds both from now on
 5. the next one has been live in the bundle for the grace: it signs a new leaf and takes the CA's place.
-   Where the CA is not valid, nothing can be lost by haste, and a short while has to do; where the CA ends
-   before that, the next one has until then
+   An invalid CA is replaced after a short while, since nothing is lost by that. A CA that expires before
+   the next one has settled is replaced when it expires
 6. nothing that a previous CA signed can be valid any more: forget it
 7. the leaf is past two thirds of its life, or lacks a name: issue it anew
 
@@ -242,7 +242,7 @@ def _may_be_promoted(
 def _ended_soon_after(ca: Issuer | None, made: datetime, policy: Policy, now: datetime) -> bool:
     """Return whether the CA has ended, and did so before the next one, ``made`` while it was valid, settled.
 
-    One that was not valid then may be so by another clock than the API server's of that moment.
+    A CA that was not valid when the next one was made may have been judged by a wrong clock.
     """
     return ca is not None and made < ca.not_after <= min(now, made + policy.settle)
 

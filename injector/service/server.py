@@ -211,7 +211,7 @@ class Edge:
         return size <= SMALL_BODY and connection.has_taken_all() and memory.has_room()
 
     def party(self, connection: EdgeConnection) -> str:
-        """Return by what callers of a connection are told apart from others: its address, or `API_SERVERS`.
+        """Return what callers of a connection are told apart by: its address, or `API_SERVERS`.
 
         API servers are the peers in ``--trusted-peers``, and those with a certificate where one is required.
         """

@@ -1,4 +1,4 @@
-"""Words of a command line to what they mean; the error of one that means nothing is argparse's to tell.
+"""Parse the values of command-line options; argparse reports the errors.
 
 Everything is checked before the first measurement: an error should not come minutes later.
 """
@@ -22,7 +22,7 @@ from benchlib import clustermix, configurations, reviews
 from injector.cli.serve import worker_count
 
 MOST: Final = 1000
-"""Of anything that is counted: each is a process or a connection of this machine, or a round of seconds."""
+"""The largest count: each is a process or a connection of this machine, or a round of seconds."""
 
 LONGEST: Final = 86_400.0
 """Seconds; a case that takes a day is a soak."""
@@ -57,12 +57,12 @@ def a_rate(text: str) -> float:
 
 
 def a_share(text: str) -> float:
-    """Return a part of all, none of it included."""
+    """Return a share, which may be 0."""
     return _between(text, -math.ulp(0.0), 1.0, "a share from 0 to 1")
 
 
 def a_threshold(text: str) -> float:
-    """Return by how much worse something may be, as a part of what it was: twice as much is 1."""
+    """Return how much worse a figure may become, as a share of the old one: 1 is twice as much."""
     return _between(text, -math.ulp(0.0), 100.0, "a share from 0 to 100")
 
 
@@ -71,7 +71,7 @@ def _between(text: str, above: float, most: float, words: str) -> float:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not above < value <= most:  # which is never so of nan
+    if not above < value <= most:  # false for nan
         raise argparse.ArgumentTypeError(f"{text!r} is not {words}")
     return value
 
@@ -80,12 +80,12 @@ def _between(text: str, above: float, most: float, words: str) -> float:
 
 
 def known() -> list[str]:
-    """Return the names of all that can be sent."""
+    """Return the names of all cases."""
     return [*reviews.known(), clustermix.NAME]
 
 
 def a_case(text: str) -> str:
-    """Return the name of something that can be sent."""
+    """Return the name of a case."""
     return _of(known(), text)
 
 
@@ -116,7 +116,7 @@ def _of(names: list[str], text: str) -> str:
 
 
 def a_mix(text: str) -> str:
-    """Return the text of a mix where it is one."""
+    """Return the text of a mix if it is valid."""
     try:
         clustermix.owners_of(text)
     except ValueError as error:
@@ -128,14 +128,14 @@ def a_mix(text: str) -> str:
 
 
 def a_folder(text: str) -> Path:
-    """Return a folder that is there."""
+    """Return an existing folder."""
     if not Path(text).is_dir():
         raise argparse.ArgumentTypeError(f"there is no folder {text}")
     return Path(text)
 
 
 def a_checkout(text: str) -> Path:
-    """Return a folder with the project in it: without one Python would run ours in its place."""
+    """Return another checkout of the project; from any other folder Python would run this one."""
     if not (a_folder(text) / "injector" / "cli" / "main.py").is_file():
         raise argparse.ArgumentTypeError(f"{text} is not a checkout of the project")
     return Path(text)

@@ -82,9 +82,15 @@ class ProxyConfigs:
     """The ProxyConfigs of the pods of one mesh; look-ups are cheap, see ``of``."""
 
     __slots__ = (
-        "_below_annotations", "_below_layers", "_below_pods", "_mesh", "_of_mesh", "_resources", "_root",
+        "_below_annotations",
+        "_below_layers",
+        "_below_pods",
+        "_mesh",
+        "_of_mesh",
+        "_resources",
+        "_root",
         "memo",
-    )  # fmt: skip
+    )
 
     def __init__(self, mesh: Mesh, resources: Iterable[JSONObject], memo: Memo[Hashable, Message]) -> None:
         """Read the mesh and the cluster's ProxyConfig resources as JSON. Raises ConfigError.
