@@ -121,7 +121,8 @@ class Mesh:
     def __init__(self, api: FakeApi, folder: Path) -> None:
         self.api = api
         self.folder = folder
-        self.begin = datetime.now(UTC), loop_time()
+        # Certificates know whole seconds.
+        self.begin = datetime.now(UTC).replace(microsecond=0), loop_time()
         self.ahead = timedelta()
         self.replicas: list[Replica] = []
         api.clock = lambda: self.now() + self.ahead
