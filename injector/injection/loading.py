@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
@@ -198,6 +199,9 @@ def _template_fault(name: str, error: TemplateError, behaviour: Behaviour, sourc
 
 # ---- texts with a ConfigMap's key, or with the whole ConfigMap as kubectl prints it
 
+_OBJECT: Final = re.compile(r"""^["']?kind["']?\s*:|\A\s*\{[^\0]*["]kind["]""", re.MULTILINE)
+"""What every text of a Kubernetes object has, and hardly another text: the rest need not be parsed twice."""
+
 
 class MountedTexts(NamedTuple):
     """The three texts of a configuration, and the name of each."""
@@ -212,10 +216,10 @@ def unwrap(config: str, values: str | None, mesh: str | None, names: Sequence[st
     """Return the contents of three files, each of which is a ConfigMap's key or the whole ConfigMap.
 
     Without a values file, the values beside config in its ConfigMap are used, if any. ``names`` are the
-    files' names. Raises ConfigError for a ConfigMap without the key.
+    files' names. Raises ConfigError for a ConfigMap without the key, and for an object of another kind.
     """
     config_file, values_file, mesh_file = names
-    if values is None and "values" in (_data(config) or {}):
+    if values is None and "values" in _data(_object(config)):
         values, values_file = config, config_file
     return MountedTexts(
         config=_text_of_key(config, "config", config_file),
@@ -229,31 +233,42 @@ def _text_of_key(text: str, key: str, file: str) -> str:
     """Return the text of ``key``: the whole file, or the key's value in the ConfigMap that the file holds.
 
     For a block scalar, blank lines are put in front, so that line numbers are those of the file. Raises
-    ConfigError for a ConfigMap without the key.
+    ConfigError for a ConfigMap without the key, and for an object of another kind.
     """
-    data = _data(text)
-    if data is None:
+    found = _object(text)
+    if found is None:
         return text
+    if found["kind"] != "ConfigMap":
+        reason = (
+            f"this is a {found['kind']}: give a file with the text of {key!r}, or the ConfigMap that has it"
+        )
+        raise ConfigError(reason, file=file, line=line_of(text, ("kind",)))
+    data = _data(found)
     start = line_of(text, ("data", key))
     if key not in data:
         has = f"it has {', '.join(sorted(map(str, data)))}" if data else "it has no data"
         raise ConfigError(f"the ConfigMap has no key {key!r}: {has}", file=file)
-    if not isinstance(found := data[key], str):
+    if not isinstance(value := data[key], str):
         reason = "no text: write | behind its name, and the text below"
         raise ConfigError(f"what the ConfigMap has under {key!r} is {reason}", file=file, line=start)
     header = text.split("\n")[start - 1].partition("#")[0].rstrip() if start else ""
-    return "\n" * start + found if header.endswith(("|", "|-", "|+")) else found
+    return "\n" * start + value if header.endswith(("|", "|-", "|+")) else value
 
 
-def _data(text: str) -> Mapping[str, Any] | None:
-    """Return the data of a ConfigMap, None for any other text."""
-    if "ConfigMap" not in text:
+def _object(text: str) -> Mapping[str, Any] | None:
+    """Return the Kubernetes object that a text holds, None for any other text."""
+    if not _OBJECT.search(text):
         return None
     try:
         value = load(text, alone=True)
     except YAMLError:
         return None
-    if not isinstance(value, dict) or value.get("kind") != "ConfigMap":
+    if not isinstance(value, dict) or not isinstance(kind := value.get("kind"), str):
         return None
-    data = value.get("data") or {}
+    return value if kind == "ConfigMap" or "apiVersion" in value else None
+
+
+def _data(found: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Return the data of a ConfigMap, nothing for any other object and for None."""
+    data = found.get("data") if found and found["kind"] == "ConfigMap" else None
     return data if isinstance(data, dict) else {}

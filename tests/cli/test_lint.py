@@ -165,6 +165,34 @@ def test_a_config_map_without_the_key_is_said_in_one_sentence(run: Run, tmp_path
     )
 
 
+@pytest.mark.parametrize(
+    ("flag", "key"),
+    [("--inject-config-file", "config"), ("--values-file", "values"), ("--mesh-config-file", "mesh")],
+)
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("apiVersion: apps/v1\nkind: Deployment\n", "2: this is a Deployment"),
+        ('{"apiVersion": "v1", "kind": "List", "items": []}', "1: this is a List"),
+        ('"apiVersion": v1\n"kind": Secret\n', "2: this is a Secret"),
+    ],
+    ids=["a workload", "a List in JSON", "a Secret with quotes"],
+)
+def test_an_object_of_another_kind_is_no_part_of_a_configuration(
+    run: Run, tmp_path: Path, flag: str, key: str, text: str, said: str
+) -> None:
+    """A Deployment was taken for values, none of which anything reads."""
+    (tmp_path / "other.yaml").write_text(text)
+    result = run("lint", flag, "other.yaml")
+    remedy = f"give a file with the text of {key!r}, or the ConfigMap that has it"
+    assert (result.returncode, result.stderr) == (1, f"error: other.yaml:{said}: {remedy}\n")
+
+
+def test_values_may_have_a_kind_of_their_own(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "values.yaml").write_text("kind: Canary\nglobal: {hub: here}\n")
+    assert run("lint", "--values-file", "values.yaml").returncode == 0
+
+
 @pytest.mark.parametrize("value", ["5", "{trustDomain: x}", "null", ""])
 def test_a_key_of_a_config_map_that_is_no_text_is_said_with_its_line(
     run: Run, tmp_path: Path, value: str
