@@ -6,6 +6,7 @@ import asyncio
 import base64
 import http.client
 import ssl
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -193,25 +194,33 @@ def command(**flags: Any) -> None:
 
     The pods are those of manifests, or of the workloads of a namespace or of all. Nothing is created.
 
-    Exit code 0 when the pods are the same, 1 when they differ or a webhook gives no answer.
+    Exit code 0 when the pods are the same, 1 when they differ or a webhook gives no answer. Two webhooks that
+    both deny a pod, for the same reason, are the same: the last line says how many pods both inject, leave
+    alone and deny.
     """
     old, new = (Webhook(flags[side], flags[f"{side}_ca"], flags[f"{side}_name"]) for side in ("old", "new"))
     subjects = [*_subjects(flags)]
     if not subjects:
         raise click.ClickException("there is no workload to ask about")
-    pods = ((name, _contrasted(old, new, index, request)) for index, (name, request) in enumerate(subjects))
-    groups = grouped(pods, flags["ignored"])
-    click.echo(
-        as_json(groups, len(subjects)) if flags["output"] == "json" else as_text(groups, len(subjects))
+    decisions: Counter[str] = Counter()
+    pods = (
+        (name, _contrasted(old, new, at, request, decisions)) for at, (name, request) in enumerate(subjects)
     )
+    groups = grouped(pods, flags["ignored"])
+    report = as_json if flags["output"] == "json" else as_text
+    click.echo(report(groups, len(subjects), decisions))
     if groups:
         raise SystemExit(1)
 
 
-def _contrasted(old: Webhook, new: Webhook, index: int, request: JSONObject) -> list[Difference]:
+def _contrasted(
+    old: Webhook, new: Webhook, index: int, request: JSONObject, decisions: Counter[str]
+) -> list[Difference]:
+    """Return where the two answers differ; count the decision in ``decisions`` where it is the same."""
     (before, one), (after, other) = old.answer(index, request), new.answer(index, request)
     if before != after:
         return [Difference("(answer)", before, after)]
+    decisions[before] += 1
     return [*contrast(one, other)]
 
 
@@ -261,8 +270,11 @@ async def _running(kubeconfig: str | None, context: str | None, namespace: str) 
 # ---- the report
 
 
-def as_text(groups: dict[Difference, list[str]], count: int) -> str:
-    """Return the report for people: each difference with both values and its pods."""
+def as_text(groups: dict[Difference, list[str]], count: int, decisions: Counter[str]) -> str:
+    """Return the report for people: each difference with both values and its pods, and what both decide.
+
+    That shows two webhooks that deny everything, or leave everything alone: they are the same as well.
+    """
     lines = []
     for difference, pods in groups.items():
         more = f" and {len(pods) - SHOWN} more" if len(pods) > SHOWN else ""
@@ -270,10 +282,12 @@ def as_text(groups: dict[Difference, list[str]], count: int) -> str:
         lines.append(click.style(f"  - {_short(difference.old)}", fg="red"))
         lines.append(click.style(f"  + {_short(difference.new)}", fg="green"))
         lines.append(f"  {len(pods)} of {count}: {', '.join(pods[:SHOWN])}{more}")
+    both = ", ".join(f"{number} {decision}" for decision, number in decisions.most_common())
     if not groups:
-        return f"{count} pods are the same from both webhooks"
+        return f"{count} {'pod is' if count == 1 else 'pods are'} the same from both webhooks: {both}"
     different = len({pod for pods in groups.values() for pod in pods})
-    lines.append(f"{different} of {count} pods differ, in {len(groups)} ways")
+    ways = "1 way" if len(groups) == 1 else f"{len(groups)} ways"
+    lines.append(f"{different} of {count} pods differ, in {ways}{f'; by both: {both}' if both else ''}")
     return "\n".join(lines)
 
 
@@ -283,10 +297,14 @@ def _short(value: str) -> str:
     return value if len(value) <= WIDTH else f"{value[:WIDTH]}… ({len(value)} characters)"
 
 
-def as_json(groups: dict[Difference, list[str]], count: int) -> str:
-    """Return the report for programs; ``old`` and ``new`` are JSON in a string, "" for a missing value."""
+def as_json(groups: dict[Difference, list[str]], count: int, decisions: Counter[str]) -> str:
+    """Return the report for programs; ``old`` and ``new`` are JSON in a string, "" for a missing value.
+
+    ``decisions`` are those in which both webhooks agree, each with its number of pods.
+    """
     document = {
         "pods": count,
+        "decisions": decisions,
         "differences": [{**asdict(each), "pods": pods} for each, pods in groups.items()],
     }
     return orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()

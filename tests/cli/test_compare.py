@@ -76,7 +76,7 @@ def test_two_that_answer_the_same_are_the_same(run: Run, webhook: Begin) -> None
     result = run("compare", *old.flags("old"), *new.flags("new"), "-f", "-", stdin=WORKLOADS)
     assert (result.returncode, result.stdout, result.stderr) == (
         0,
-        "2 pods are the same from both webhooks\n",
+        "2 pods are the same from both webhooks: 1 injected, 1 left alone\n",
         "",
     )
     assert old.reviews == new.reviews
@@ -87,6 +87,15 @@ def test_two_that_answer_the_same_are_the_same(run: Run, webhook: Begin) -> None
     assert request["object"]["metadata"]["labels"] == {"app": "web", "pod-template-hash": HASH}
 
 
+def test_two_that_deny_everything_are_not_taken_for_two_that_inject(run: Run, webhook: Begin) -> None:
+    denying = answering(allowed=False, status={"message": "no template"})
+    old, new = webhook(denying), webhook(denying)
+    flags = (*old.flags("old"), *new.flags("new"))
+    result = run("compare", *flags, "-f", "-", stdin=WORKLOADS.partition("---")[0])
+    said = "1 pod is the same from both webhooks: 1 denied: no template\n"
+    assert (result.returncode, result.stdout) == (0, said)
+
+
 LEGACY = "policy: enabled\ntemplate: |\n  containers:\n  - name: istio-proxy\n    image: proxy\n"
 
 
@@ -95,7 +104,7 @@ def test_webhooks_that_read_only_v1beta1_are_asked_in_it(run: Run, webhook: Begi
     old, new = (webhook(lambda body, _: (200, injector.review(body))) for _ in range(2))
     two = WORKLOADS.replace('sidecar.istio.io/inject: "false"', "app: quiet")
     result = run("compare", *old.flags("old"), *new.flags("new"), "-f", "-", stdin=two)
-    said = "2 pods are the same from both webhooks\n"
+    said = "2 pods are the same from both webhooks: 2 injected\n"
     assert (result.returncode, result.stdout, result.stderr) == (0, said, "")
     versions = [review["apiVersion"].rpartition("/")[2] for review in old.reviews]
     assert versions == ["v1", "v1beta1", "v1beta1"], "it is found out once"
@@ -111,10 +120,11 @@ def test_a_difference_is_shown_once_with_the_pods_that_have_it(run: Run, webhook
     assert "2 of 3: shop/Deployment/more, shop/Deployment/web" in result.stdout
     assert '- "--proxyLogLevel=warning"' in result.stdout
     assert '+ "--proxyLogLevel=debug"' in result.stdout
-    assert result.stdout.endswith("2 of 3 pods differ, in 1 ways\n")
+    assert result.stdout.endswith("2 of 3 pods differ, in 1 way; by both: 2 injected, 1 left alone\n")
     document = json.loads(run("compare", *flags, "-o", "json", "-f", "-", stdin=WORKLOADS).stdout)
     (difference,) = document["differences"]
     assert difference["pods"] == ["shop/Deployment/web"]
+    assert document["decisions"] == {"injected": 1, "left alone": 1}
     ignored = run("compare", *flags, "--ignore", "*args*", "-f", "-", stdin=WORKLOADS)
     assert ignored.returncode == 0
 
@@ -139,7 +149,7 @@ def test_another_decision_is_one_difference(run: Run, webhook: Begin, answer: An
         "  - injected",
         f"  + {words}",
         "  1 of 1: shop/Deployment/web",
-        "1 of 1 pods differ, in 1 ways",
+        "1 of 1 pods differ, in 1 way",
     ]
 
 
@@ -253,7 +263,9 @@ async def test_all_pages_of_a_long_list_are_asked_about(run: Run, webhook: Begin
         config = str(kubeconfig(api, tmp_path))
         command = ("compare", *old.flags("old"), *new.flags("new"), "-n", "shop", "--kubeconfig", config)
         result = await asyncio.to_thread(run, *command)
-    assert result.stdout == f"{LIST_LIMIT + 1} pods are the same from both webhooks\n"
+    assert (
+        result.stdout == f"{LIST_LIMIT + 1} pods are the same from both webhooks: {LIST_LIMIT + 1} left alone\n"
+    )
 
 
 @pytest.mark.parametrize("everywhere", [False, True])
