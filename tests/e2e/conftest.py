@@ -197,6 +197,19 @@ class Replica:
                 return float(line.split()[-1])
         raise AssertionError(f"there is no metric {name}")
 
+    def asked(self) -> list[tuple[str, str]]:
+        """Return namespace and name of each pod of a review so far, once all that were counted are in the log.
+
+        Controllers of the control plane create pods at any time: a number alone does not tell whose it is.
+        """
+
+        def answered() -> list[dict[str, Any]]:
+            return [each for each in self.entries() if each.get("message") == "review answered"]
+
+        total = reviews_counted(self.page("/metrics")[1])
+        until(lambda: len(answered()) >= total, self.log.read_text)
+        return [(each["namespace"], each["name"]) for each in answered()]
+
     def stop(self, *, seconds: float = PATIENCE) -> int:
         self.process.terminate()
         return self.process.wait(seconds)
@@ -205,6 +218,11 @@ class Replica:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+
+
+def reviews_counted(page: str) -> float:
+    """Return the number of reviews on a page of metrics."""
+    return sum(map(float, re.findall(r"^sidecar_injector_reviews_total\{.*\} (\S+)", page, re.MULTILINE)))
 
 
 class Cluster:

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tests.conftest import PATIENCE, ROOT
-from tests.e2e.conftest import CONFIGURATION, Cluster, Replica, container_names, pod, post, until
+from tests.e2e.conftest import CONFIGURATION, Cluster, container_names, pod, post, until
 
 pytestmark = [
     pytest.mark.e2e,
@@ -144,11 +144,8 @@ def predicted(workload: dict[str, Any]) -> str:
     return {"injected": "called, injected", "skipped": "called, not injected"}.get(verdict, verdict)
 
 
-def happened(cluster: Cluster, replica: Replica, body: dict[str, Any]) -> str:
-    """Create the pod, and return whether the webhook was called and the sidecar is there."""
-    before = replica.metric("sidecar_injection_requests_total")
-    status, answer = create(cluster, body)
-    calls = replica.metric("sidecar_injection_requests_total") - before
+def happened(status: int, answer: dict[str, Any], *, calls: int) -> str:
+    """Return what became of a pod: the API server's answer, and how often our webhook was called for it."""
     if status != 201:
         assert "resulted in error" in answer["message"], answer["message"]
         assert calls == 0
@@ -205,7 +202,10 @@ def test_explain_says_what_the_api_server_does(cluster: Cluster, bodies: list[di
     )
     assert len(said) == len(bodies) >= 200
     expected = [predicted(each) for each in said]
-    found = [happened(cluster, replica, body) for body in bodies]
+    answers = [create(cluster, body) for body in bodies]
+    calls = Counter(replica.asked())
+    pods_asked = [calls[body["metadata"]["namespace"], body["metadata"]["name"]] for body in bodies]
+    found = [happened(*answer, calls=number) for answer, number in zip(answers, pods_asked, strict=True)]
     differing = [
         (body["metadata"], each["decidedBy"], prediction, fact)
         for body, each, prediction, fact in zip(bodies, said, expected, found, strict=True)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import http.client
 import json
-import re
 import shutil
 import ssl
 import threading
@@ -26,7 +25,14 @@ import yaml
 from injector import Injector
 from injector.templates import built_in
 from tests.conftest import PATIENCE, ROOT
-from tests.e2e.conftest import Balancer, assets, container_names, control_plane_class, until
+from tests.e2e.conftest import (
+    Balancer,
+    assets,
+    container_names,
+    control_plane_class,
+    reviews_counted,
+    until,
+)
 from tests.e2e.deployed import Deployed, trusted
 from tests.e2e.shell import Shell, steps
 from tests.k8s.istio_entries import NAMESPACES, PODS, istio_entries
@@ -225,11 +231,7 @@ class Mesh:
             return []
         url = f"http://127.0.0.1:{self.replica.monitoring}/metrics"
         with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
-            page = answer.read().decode()
-        total = sum(
-            float(each)
-            for each in re.findall(r"^sidecar_injector_reviews_total\{.*\} (\S+)", page, re.MULTILINE)
-        )
+            total = reviews_counted(answer.read().decode())
         entries = self.replica.entries
         until(lambda: len(entries("review answered")) >= total, self.log.read_text)
         return entries("review answered")
