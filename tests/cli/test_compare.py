@@ -264,7 +264,8 @@ async def test_all_pages_of_a_long_list_are_asked_about(run: Run, webhook: Begin
         command = ("compare", *old.flags("old"), *new.flags("new"), "-n", "shop", "--kubeconfig", config)
         result = await asyncio.to_thread(run, *command)
     assert (
-        result.stdout == f"{LIST_LIMIT + 1} pods are the same from both webhooks: {LIST_LIMIT + 1} left alone\n"
+        result.stdout
+        == f"{LIST_LIMIT + 1} pods are the same from both webhooks: {LIST_LIMIT + 1} left alone\n"
     )
 
 
