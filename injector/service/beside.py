@@ -23,33 +23,36 @@ _K = TypeVar("_K")
 _T = TypeVar("_T")
 
 EXPENSIVE_SECONDS: Final = 0.02
-"""CPU time from which one review is expensive: the most that others should wait for it. An ordinary one takes
-0.2 to 5 ms."""
+"""CPU time from which a review that the process answers keeps its caller there: the most that others should
+wait for it. An ordinary one takes 0.2 to 5 ms."""
 
 COSTLY_SECONDS: Final = 0.003
-"""CPU time from which small reviews of a caller are added up: a pod for which a template renders a new text
-takes 5 ms, any other less."""
+"""CPU time from which the reviews of a caller that the loop answers are added up: a pod for which a template
+renders a new text takes 5 ms, any other less."""
 
 BYTE_SECONDS: Final = 8e-9
 """What each byte of a review adds to that: an honest pod of 277 kB takes 1.7 ms, and half as long again on an
 older machine."""
 
-SPENT_SECONDS: Final = 0.5
-"""What the added-up reviews of a caller may take of the loop at once: about a hundred pods of new shapes."""
+SPENT_SECONDS: Final = 0.2
+"""What the added-up reviews of a caller may take of the loop at once: about forty pods of new shapes.
+
+One expensive review alone is not too much. It has taken its time already, and the collector's and the
+hypervisor's time counts as its own: where neighbours are noisy, every busy caller has one of 25 ms now and
+then."""
 
 SHARE: Final = 0.01
 """Share of the loop's time by which that sum decreases again."""
 
 FIRST_SECONDS: Final = 5.0
-"""How long an expensive review keeps its caller off the loop; each further one doubles it. The first may have
-another cause: the collector's and the hypervisor's time counts as the review's."""
+"""How long a caller is kept off the loop at first; each further time doubles it."""
 
 LONGEST_SECONDS: Final = 600.0
 """The longest time that a caller is kept off the loop, and for how long afterwards that is remembered: a
-caller without an expensive review until then begins anew."""
+caller that was not too expensive again until then begins anew."""
 
 CALLERS: Final = 1024
-"""Callers remembered; beyond that, the one whose expensive review was the longest ago is forgotten."""
+"""Callers remembered; beyond that, the one that was noted the longest ago is forgotten."""
 
 CHILD_SECONDS: Final = 5.0
 """Age at which a child is replaced: it knows the cluster's state from when it was forked, and keeps the
@@ -113,12 +116,12 @@ class ExpensiveCallers:
         return bool(self._known)
 
     def spend(self, caller: Caller, seconds: float) -> None:
-        """Add a costly review's CPU time; keep its caller off the loop if that, or the sum, is too much."""
+        """Add a costly review's CPU time on the loop; keep its caller off the loop if the sum is too much."""
         now = time.monotonic()
         spent, noted = self._spent.pop(caller, (0.0, now))
         spent = max(0.0, spent - (now - noted) * SHARE) + seconds
         _keep(self._spent, caller, (spent, now))
-        if seconds > EXPENSIVE_SECONDS or spent > SPENT_SECONDS:
+        if spent > SPENT_SECONDS:
             self.add(caller)
 
     def add(self, caller: Caller) -> None:

@@ -73,12 +73,12 @@ def test_a_figure_of_the_page_is_the_codes(sentence: str) -> None:
 
 
 def test_what_the_page_spells_out_is_the_codes() -> None:
-    assert (CHILD_SECONDS, SPENT_SECONDS, LONGEST_SECONDS, HANGING_SECONDS) == (5, 0.5, 600, 30)
+    assert (CHILD_SECONDS, SPENT_SECONDS, LONGEST_SECONDS, HANGING_SECONDS) == (5, 0.2, 600, 30)
     assert (Drain().minimum, Drain().maximum) == (10, 60)
     assert Limits().json_values == 1_000_000
     for sentence in (
         "it lives for five seconds",
-        "more than half a second",
+        "more than a fifth of a second",
         "up to ten minutes",
         "reports nothing for 30 seconds",
         "A drain takes ten to sixty seconds",

@@ -163,10 +163,15 @@ async def test_a_caller_that_is_gone_has_no_turn(start: Start, gated: GatedRevie
     assert edge.waiting == 0
 
 
-async def test_reviews_of_an_expensive_namespace_leave_the_loop(
-    start: Start, gated: GatedReviewer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def strict(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have one expensive review take its caller from the loop, for as long as a test lasts."""
     monkeypatch.setattr(beside, "FIRST_SECONDS", 600.0)
+    monkeypatch.setattr(beside, "SPENT_SECONDS", 0.04)
+
+
+@pytest.mark.usefixtures("strict")
+async def test_reviews_of_an_expensive_namespace_leave_the_loop(start: Start, gated: GatedReviewer) -> None:
     service = await start(load=lambda *_: gated)
     client = await service.connect()
     for number in range(2):
@@ -187,10 +192,10 @@ async def test_reviews_of_an_expensive_namespace_leave_the_loop(
     assert gated.was_here("later")
 
 
+@pytest.mark.usefixtures("strict")
 async def test_a_strangers_expensive_reviews_keep_nobody_elses_of_that_namespace_from_the_loop(
-    start: Start, gated: GatedReviewer, monkeypatch: pytest.MonkeyPatch
+    start: Start, gated: GatedReviewer
 ) -> None:
-    monkeypatch.setattr(beside, "FIRST_SECONDS", 600.0)
     service = await start(load=lambda *_: gated)
     stranger, api_server = await service.connect(peer="127.0.0.2"), await service.connect()
     for number in range(2):
@@ -201,10 +206,10 @@ async def test_a_strangers_expensive_reviews_keep_nobody_elses_of_that_namespace
     assert gated.was_here("cheap")
 
 
+@pytest.mark.usefixtures("strict")
 async def test_a_tenant_is_the_same_at_each_of_the_trusted_api_servers(
-    start: Start, gated: GatedReviewer, monkeypatch: pytest.MonkeyPatch
+    start: Start, gated: GatedReviewer
 ) -> None:
-    monkeypatch.setattr(beside, "FIRST_SECONDS", 600.0)
     service = await start(load=lambda *_: gated, trusted_peers=("127.0.0.1", "127.0.0.2"))
     one, other = await service.connect(peer="127.0.0.2"), await service.connect()
     assert (await one.request(body=a_review("expensive", namespace="shop", expensive="0.05"))).status == 200
@@ -249,7 +254,6 @@ async def test_what_is_costly_of_a_small_review_is_not_of_a_large_one(
 ) -> None:
     monkeypatch.setattr(beside, "FIRST_SECONDS", 600.0)
     monkeypatch.setattr(beside, "SPENT_SECONDS", 0.0)
-    monkeypatch.setattr(beside, "EXPENSIVE_SECONDS", 10.0)
     monkeypatch.setattr(beside, "BYTE_SECONDS", 1e-6)  # 0.3 s for the large one
     service = await start(load=lambda *_: gated)
     client = await service.connect()
