@@ -200,7 +200,8 @@ def _template_fault(name: str, error: TemplateError, behaviour: Behaviour, sourc
 # ---- texts with a ConfigMap's key, or with the whole ConfigMap as kubectl prints it
 
 _OBJECT: Final = re.compile(r"""^["']?kind["']?\s*:|\A\s*\{[^\0]*["]kind["]""", re.MULTILINE)
-"""What every text of a Kubernetes object has, and hardly another text: the rest need not be parsed twice."""
+"""What the text of a Kubernetes object has, as kubectl prints it, and hardly another text: that need not be
+parsed twice."""
 
 
 class MountedTexts(NamedTuple):
@@ -257,7 +258,7 @@ def _text_of_key(text: str, key: str, file: str) -> str:
 
 def _object(text: str) -> Mapping[str, Any] | None:
     """Return the Kubernetes object that a text holds, None for any other text."""
-    if not _OBJECT.search(text):
+    if "ConfigMap" not in text and not _OBJECT.search(text):
         return None
     try:
         value = load(text, alone=True)

@@ -188,6 +188,17 @@ def test_an_object_of_another_kind_is_no_part_of_a_configuration(
     assert (result.returncode, result.stderr) == (1, f"error: other.yaml:{said}: {remedy}\n")
 
 
+@pytest.mark.parametrize(
+    "text", ["  kind: ConfigMap\n  data:\n    values: '5'\n", "{kind: ConfigMap, data: {values: '5'}}\n"]
+)
+def test_a_config_map_is_known_however_it_is_written(run: Run, tmp_path: Path, text: str) -> None:
+    (tmp_path / "map.yaml").write_text(text)
+    assert (
+        "map.yaml: error SI001: must be a mapping, not a number"
+        in run("lint", "--values-file", "map.yaml").stdout
+    )
+
+
 def test_values_may_have_a_kind_of_their_own(run: Run, tmp_path: Path) -> None:
     (tmp_path / "values.yaml").write_text("kind: Canary\nglobal: {hub: here}\n")
     assert run("lint", "--values-file", "values.yaml").returncode == 0
