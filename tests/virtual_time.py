@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import selectors
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 QUIET = 0.002
 """Real seconds without an event before the clock jumps: a round trip on loopback takes a tenth."""
@@ -28,8 +29,10 @@ class _LeapingSelector(selectors.DefaultSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         self.now += TURN
-        if timeout is None or timeout <= 0 or self.at_work:
-            return super().select(0 if timeout == 0 else None)
+        if timeout is None or timeout <= 0:
+            return super().select(timeout)
+        if self.at_work:
+            return super().select()  # the end of a thread is an event
         events = super().select(min(timeout, QUIET))
         if not events:
             self.now += timeout
@@ -46,7 +49,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._leaping.now
 
-    def run_in_executor(self, executor: Any, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:  # type: ignore[override]
+    def run_in_executor(self, executor: Any, func: Callable[[*Ts], T], *args: *Ts) -> asyncio.Future[T]:
         """Stop the jumps until the thread has ended: on a busy machine it takes longer than ``QUIET``."""
         future = super().run_in_executor(executor, func, *args)
         self._leaping.at_work.add(future)

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 import click
@@ -202,26 +202,27 @@ def command(**flags: Any) -> None:
     subjects = [*_subjects(flags)]
     if not subjects:
         raise click.ClickException("there is no workload to ask about")
-    decisions: Counter[str] = Counter()
-    pods = (
-        (name, _contrasted(old, new, at, request, decisions)) for at, (name, request) in enumerate(subjects)
-    )
-    groups = grouped(pods, flags["ignored"])
+    pods = [(name, _compared(old, new, index, request)) for index, (name, request) in enumerate(subjects)]
+    groups = grouped(((name, compared.differences) for name, compared in pods), flags["ignored"])
+    decisions = Counter(compared.decision for _, compared in pods if compared.decision)
     report = as_json if flags["output"] == "json" else as_text
     click.echo(report(groups, len(subjects), decisions))
     if groups:
         raise SystemExit(1)
 
 
-def _contrasted(
-    old: Webhook, new: Webhook, index: int, request: JSONObject, decisions: Counter[str]
-) -> list[Difference]:
-    """Return where the two answers differ; count the decision in ``decisions`` where it is the same."""
+class _Compared(NamedTuple):
+    """Two answers to one request: the decision in words where both have the same, and what differs."""
+
+    decision: str
+    differences: list[Difference]
+
+
+def _compared(old: Webhook, new: Webhook, index: int, request: JSONObject) -> _Compared:
     (before, one), (after, other) = old.answer(index, request), new.answer(index, request)
     if before != after:
-        return [Difference("(answer)", before, after)]
-    decisions[before] += 1
-    return [*contrast(one, other)]
+        return _Compared("", [Difference("(answer)", before, after)])
+    return _Compared(before, [*contrast(one, other)])
 
 
 def _subjects(flags: dict[str, Any]) -> Iterator[tuple[str, JSONObject]]:

@@ -203,9 +203,9 @@ def test_explain_says_what_the_api_server_does(cluster: Cluster, bodies: list[di
     assert len(said) == len(bodies) >= 200
     expected = [predicted(each) for each in said]
     answers = [create(cluster, body) for body in bodies]
-    calls = Counter(replica.asked())
-    pods_asked = [calls[body["metadata"]["namespace"], body["metadata"]["name"]] for body in bodies]
-    found = [happened(*answer, calls=number) for answer, number in zip(answers, pods_asked, strict=True)]
+    asked = Counter(replica.asked())
+    calls = [asked[body["metadata"]["namespace"], body["metadata"]["name"]] for body in bodies]
+    found = [happened(*answer, calls=number) for answer, number in zip(answers, calls, strict=True)]
     differing = [
         (body["metadata"], each["decidedBy"], prediction, fact)
         for body, each, prediction, fact in zip(bodies, said, expected, found, strict=True)
